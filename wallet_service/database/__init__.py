@@ -1,0 +1,1 @@
+"""The only room that knows Postgres: the seam, its drivers, the bundled server, the migrations."""

@@ -1,0 +1,33 @@
+-- The decision that needs no account: refused for its form, or its key or transaction_id was used before. p_winner is
+-- the operation of this call that posted under the same key, if one did. Null when the operation is still to be decided.
+create or replace function wallet.recall(p_op wallet.operation, p_winner wallet.operation, p_won wallet.decision,
+  p_known wallet.known, p_claimed boolean) returns wallet.decision
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_entries wallet.wallet_transactions[];
+begin
+  if p_op.refusal is not null then
+    return wallet.refused(p_op.refusal, p_op.facts);
+  elsif p_known.superseded then
+    return wallet.refused('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
+  elsif p_winner.ordinal is not null then
+    if p_winner.request_hash <> p_op.request_hash then
+      return wallet.refused('idempotency_key_reused');
+    end if;
+    return row(case when p_winner.transaction_id = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
+      p_won.exponent, p_won.entries, false)::wallet.decision;
+  elsif p_known.spent_by is not null then
+    if p_known.spent_kind <> 'posting' or p_known.spent_hash <> p_op.request_hash then
+      return wallet.refused('idempotency_key_reused');
+    end if;
+    v_entries := wallet.find_posting(p_known.spent_by);
+    return (select row(case when p_known.spent_by = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
+      c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
+  elsif not p_claimed and not p_op.dry_run then
+    -- Its key was spent when it was claimed and is free now: somebody is deciding on it.
+    return row('busy', null, null, null, null, false)::wallet.decision;
+  elsif p_known.posted then
+    return wallet.refused('idempotency_key_reused', jsonb_build_object('transaction_id', p_op.transaction_id));
+  end if;
+  return null;
+end $$;

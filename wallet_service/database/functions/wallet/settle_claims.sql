@@ -1,0 +1,19 @@
+-- Of the keys that this call claimed: gives back those under which nothing posted, and names the operation that did
+-- where it was not the first with its key. A second attempt that is refused leaves a tombstone.
+create or replace function wallet.settle_claims(p_operations wallet.operation[], p_claimed boolean[],
+  p_decisions wallet.decision[]) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  delete from wallet.idempotency i using (
+      select o.client_id, o.key from unnest(p_operations) o
+      where p_claimed[o.ordinal]
+      group by o.client_id, o.key having not bool_or(p_decisions[o.ordinal].fresh)) g
+    where i.client_id = g.client_id and i.key = g.key;
+  update wallet.idempotency i set transaction_id = o.transaction_id, request_hash = o.request_hash
+    from unnest(p_operations) o
+    where p_decisions[o.ordinal].fresh and o.leader <> o.ordinal and i.client_id = o.client_id and i.key = o.key;
+  insert into wallet.tombstones (transaction_id, created_at)
+    select o.transaction_id, wallet.clock() from unnest(p_operations) o
+    where o.resent and p_decisions[o.ordinal].status = 'refused' and o.transaction_id is not null
+    order by o.transaction_id on conflict do nothing;
+end $$;

@@ -1,0 +1,5 @@
+-- A moment as it leaves the database: RFC 3339, UTC, microseconds.
+create or replace function wallet.time_text(p_at timestamptz) returns text
+language sql immutable as $$
+  select pg_catalog.to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;

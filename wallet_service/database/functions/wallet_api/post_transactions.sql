@@ -1,0 +1,28 @@
+-- The one way to move money. p_units is an array of units {operations, atomic, dry_run, resent}; the answer has an array
+-- of outcomes for each, in order. A unit that is not atomic lets each operation stand alone. An outcome is
+-- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts}, or {status: busy}: somebody else
+-- holds the wallet and p_wait_ms is 0. Call it once in a transaction.
+create or replace function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000) returns text
+language plpgsql volatile security definer
+set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_operations wallet.operation[];
+  v_claimed boolean[];
+  v_accounts wallet.account[];
+  v_decisions wallet.decision[];
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'post_transactions needs READ COMMITTED' using errcode = 'WL002';
+  end if;
+  perform wallet.check_units(p_units);
+  if jsonb_array_length(p_units) = 0 then
+    return '[]';
+  end if;
+  v_operations := wallet.read_operations(p_units);
+  v_claimed := wallet.claim_keys(v_operations);
+  v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms);
+  v_decisions := wallet.decide_operations(v_operations, v_claimed, v_accounts);
+  perform wallet.write_postings(v_operations, v_claimed, v_decisions);
+  return wallet.outcomes_text(v_operations, v_decisions);
+end $$;

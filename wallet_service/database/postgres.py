@@ -1,0 +1,114 @@
+# asyncpg ships no type information, so what it returns is annotated here by hand.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+"""The asyncpg driver: any Postgres that speaks its own protocol, the bundled one included."""
+
+import re
+from functools import lru_cache
+from typing import Any, Self
+
+import asyncpg
+
+from wallet_service.database.gateway import Database, Json, Param
+from wallet_service.database.translate import translate
+from wallet_service.errors import Overloaded, Unavailable
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
+
+
+class PostgresDatabase(Database):
+    """Calls functions over a pool of connections that carry no session state."""
+
+    def __init__(self, pool: Any, *, pool_size: int, timeout_ms: int, explicit_transactions: bool) -> None:
+        self._pool = pool
+        self._pool_size = pool_size
+        self._timeout_s = timeout_ms / 1000
+        self._explicit_transactions = explicit_transactions
+
+    @classmethod
+    async def connect(
+        cls, dsn: str, *, pool_size: int = 10, timeout_ms: int = 5000, statement_cache_size: int = 100
+    ) -> Self:
+        """Make the pool; connections are made when calls need them.
+
+        So this succeeds while the server is down: the service starts, and /health/ready says what is missing.
+
+        Args:
+            dsn: where the database is.
+            pool_size: most connections at a time.
+            timeout_ms: longest wait for a connection, and longest run of a call.
+            statement_cache_size: prepared statements kept for each connection. 0 for a pooler that gives each
+                transaction another session (PgBouncer without max_prepared_statements); each call then is a
+                transaction of its own with explicit begin and commit.
+        """
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=pool_size,
+            init=_set_codecs,
+            reset=_keep,
+            timeout=timeout_ms / 1000,
+            command_timeout=timeout_ms / 1000,
+            statement_cache_size=statement_cache_size,
+            server_settings={"application_name": "wallet-service"},
+        )
+        return cls(
+            pool, pool_size=pool_size, timeout_ms=timeout_ms, explicit_transactions=statement_cache_size == 0
+        )
+
+    async def call(self, function: str, /, **params: Param) -> bytes:  # noqa: D102 - said in the base class
+        query = _query(function, tuple(params))
+        values = [value.text if isinstance(value, Json) else value for value in params.values()]
+        connection = await self._acquire()
+        try:
+            if self._explicit_transactions:
+                # Prepare and execute are two exchanges; the pooler keeps both on one session within a transaction.
+                async with connection.transaction():
+                    answer: bytes | None = await connection.fetchval(query, *values)
+            else:
+                answer = await connection.fetchval(query, *values)
+        except Exception as error:
+            raise translate(error, connection_lost=connection.is_closed()) from error
+        finally:
+            await self._pool.release(connection)
+        return b"null" if answer is None else answer
+
+    async def close(self) -> None:  # noqa: D102 - said in the base class
+        await self._pool.close()
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self._pool.acquire(timeout=self._timeout_s)
+        except TimeoutError as error:
+            if self._pool.get_size() >= self._pool_size:
+                raise Overloaded("Every connection to the database is in use") from error
+            raise Unavailable from error
+        except Exception as error:
+            raise translate(error, connection_lost=True) from error
+
+
+@lru_cache(maxsize=1024)
+def _query(function: str, params: tuple[str, ...]) -> str:
+    """The one statement that is ever sent. Names come from our own code; checked, since they are not parameters."""
+    for name in (function, *params):
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"not a name: {name!r}")
+    arguments = ", ".join(f"p_{name} => ${place}" for place, name in enumerate(params, start=1))
+    return f"select wallet_api.{function}({arguments})"  # noqa: S608 - names were checked, values are parameters
+
+
+async def _set_codecs(connection: Any) -> None:
+    """Let text through as bytes and timestamps as written. The types are built in: no round trip.
+
+    asyncpg would decode text to str, for us to encode it again, and would want datetime objects, which hold no
+    more than Postgres reads itself.
+    """
+    await connection.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary")
+    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+async def _keep(connection: Any) -> None:
+    """Nothing to reset: no call leaves session state behind, and a reset would cost a round trip each time."""

@@ -1,0 +1,169 @@
+-- The tables of the ledger. Forward only: once released this file is never edited.
+
+create table wallet.currencies (
+  code text collate "C" primary key,
+  exponent smallint not null check (exponent between 0 and 18),
+  kind text not null check (kind in ('fiat', 'crypto', 'credit')),
+  name text not null
+);
+comment on column wallet.currencies.exponent is 'decimals; an amount with more is refused, never rounded';
+
+create table wallet.wallets (
+  wallet_id uuid primary key,
+  user_id text collate "C" not null,
+  organization_id text collate "C",
+  name text not null,
+  wallet_type text not null check (wallet_type in ('fiat', 'crypto', 'hybrid')),
+  currency text collate "C" not null references wallet.currencies (code),
+  network text,
+  address text,
+  balance numeric(38, 18) not null default 0,
+  locked_balance numeric(38, 18) not null default 0 check (locked_balance >= 0),
+  credit_limit numeric(38, 18) not null default 0 check (credit_limit >= 0),
+  status text not null default 'active' check (status in ('active', 'frozen', 'closed')),
+  is_primary boolean not null default false,
+  version bigint not null default 1,
+  last_entry bigint not null default 0,
+  last_posted_at timestamptz not null default '-infinity',
+  metadata jsonb not null default '{}',
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint wallets_available check (balance - locked_balance >= -credit_limit)
+) with (fillfactor = 70);
+comment on column wallet.wallets.version is 'changes of the wallet itself; If-Match compares it';
+comment on column wallet.wallets.last_entry is 'wallet_version of its newest ledger row';
+create unique index wallets_open_name on wallet.wallets (user_id, wallet_type, currency, name) where status <> 'closed';
+create unique index wallets_primary on wallet.wallets (user_id, currency) where is_primary;
+create index wallets_user on wallet.wallets (user_id, wallet_id);
+
+-- One row for each wallet that a posting touches. No foreign key to wallets: the kernel holds the wallet's
+-- lock when it writes, wallets are never deleted, and the check would cost a lock on a hot row for each posting.
+create table wallet.wallet_transactions (
+  wallet_id uuid not null,
+  wallet_version bigint not null,
+  transaction_id uuid not null,
+  leg smallint not null,
+  created_at timestamptz not null,
+  effective_at timestamptz not null,
+  transaction_type text not null,
+  direction text not null check (direction in ('credit', 'debit')),
+  currency text collate "C" not null,
+  amount numeric(38, 18) not null check (amount > 0),
+  balance_before numeric(38, 18) not null,
+  balance_after numeric(38, 18) not null,
+  counter_account text collate "C" not null,
+  original_transaction_id uuid,
+  user_id text collate "C" not null,
+  client_id text collate "C" not null,
+  reference text,
+  description text,
+  metadata jsonb not null,
+  primary key (wallet_id, wallet_version),
+  unique (transaction_id, leg)
+);
+create index wallet_transactions_original on wallet.wallet_transactions (original_transaction_id)
+  where original_transaction_id is not null;
+
+create table wallet.idempotency (
+  client_id text collate "C" not null,
+  key text collate "C" not null,
+  kind text not null check (kind in ('posting', 'wallet')),
+  transaction_id uuid not null,
+  request_hash bytea not null,
+  answer text,
+  created_at timestamptz not null,
+  primary key (client_id, key)
+);
+comment on column wallet.idempotency.answer is 'of a wallet''s creation; a posting''s answer is its ledger rows, which never change';
+
+-- An operation that was sent again and refused: its late first attempt must not post.
+create table wallet.tombstones (
+  transaction_id uuid primary key,
+  created_at timestamptz not null
+);
+
+-- Totals of a wallet's rows 1 … wallet_version, at every 1,000th version.
+create table wallet.checkpoints (
+  wallet_id uuid not null,
+  wallet_version bigint not null,
+  transaction_type text not null,
+  direction text not null,
+  counter_account text collate "C" not null,
+  transactions bigint not null,
+  amount numeric not null,
+  primary key (wallet_id, wallet_version, transaction_type, direction, counter_account)
+);
+
+alter table wallet.currencies enable row level security;
+alter table wallet.wallets enable row level security;
+alter table wallet.wallet_transactions enable row level security;
+alter table wallet.idempotency enable row level security;
+alter table wallet.tombstones enable row level security;
+alter table wallet.checkpoints enable row level security;
+
+create function wallet.refuse_change() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  raise exception '% of %.% is refused: the ledger is append-only', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'WL003';
+end $$;
+create trigger append_only before update or delete or truncate on wallet.wallet_transactions
+  for each statement execute function wallet.refuse_change();
+create trigger kept_for_ever before delete or truncate on wallet.wallets
+  for each statement execute function wallet.refuse_change();
+
+-- What the steps of a posting hand to each other.
+create type wallet.operation as (
+  ordinal integer,                -- place in the call, from 1
+  unit integer,
+  position integer,               -- place in its unit, from 0
+  ends_unit boolean,
+  atomic boolean,
+  dry_run boolean,
+  resent boolean,
+  leader integer,                 -- ordinal of the first operation of this call with the same key
+  client_id text,
+  key text,
+  request_hash bytea,
+  acting_user_id text,            -- set: may only debit this user's wallets
+  transaction_id uuid,
+  transaction_type text,
+  wallet_id uuid,
+  to_wallet_id uuid,
+  original_transaction_id uuid,
+  amount numeric,
+  counter_account text,
+  reference text,
+  description text,
+  metadata jsonb,
+  effective_at timestamptz,
+  refusal text,                   -- problem code of what is wrong with the operation itself
+  facts jsonb
+);
+create type wallet.account as (
+  wallet_id uuid,
+  user_id text,
+  currency text,
+  exponent integer,
+  balance numeric,
+  locked_balance numeric,
+  credit_limit numeric,
+  status text,                    -- of the wallet, or 'busy': somebody else holds it
+  last_entry bigint,
+  last_posted_at timestamptz
+);
+create type wallet.known as (     -- what earlier calls left that bears on an operation
+  spent_by uuid,
+  spent_kind text,
+  spent_hash bytea,
+  superseded boolean,
+  posted boolean
+);
+create type wallet.decision as (
+  status text,                    -- posted | replayed | dry_run | refused | busy
+  code text,
+  facts jsonb,
+  exponent integer,
+  entries wallet.wallet_transactions[],
+  fresh boolean                   -- decided and posted by this call: its entries are to be written
+);

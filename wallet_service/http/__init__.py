@@ -1,0 +1,1 @@
+"""What every HTTP answer shares: who is calling, strict bodies, problems, pages, the log of requests."""

@@ -1,0 +1,155 @@
+"""Who is calling: a service's key, the operator's key, or a user's token; and what each may do."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from fastapi import Depends
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+from starlette.requests import Request
+
+from wallet_service.database.gateway import Database
+from wallet_service.errors import Forbidden, Unauthorized
+from wallet_service.http.keys import PREFIX, KeyRing
+from wallet_service.http.tokens import TokenVerifier
+from wallet_service.settings import Settings
+
+Scope: TypeAlias = Literal["wallets:read", "wallets:write", "transactions:write", "stats:read", "admin"]
+
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
+USER_SCOPES = SCOPES - {"admin"}
+"""What a user may do, with their own wallets only: the domain rooms pass ``user_id`` on to SQL."""
+
+LONGEST_CREDENTIALS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller whose credentials were checked.
+
+    Attributes:
+        client_id: owns idempotency keys: a client's name, which survives a new key, or ``user:<iss>|<sub>``.
+        user_id: the user, whose own wallets are all that is seen; None for a service.
+        scopes: what the caller may do; ``admin`` includes the others.
+    """
+
+    client_id: str
+    user_id: str | None
+    scopes: frozenset[str]
+
+    @property
+    def is_user(self) -> bool:
+        """Whether this is a user's token rather than a service's key."""
+        return self.user_id is not None
+
+    @property
+    def log_name(self) -> str:
+        """The client's name for the log; users are not named there."""
+        return "user" if self.is_user else self.client_id
+
+    def require(self, scope: Scope) -> None:
+        """Refuse when the scope is not among the caller's.
+
+        Raises:
+            Forbidden: names the scope.
+        """
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise Forbidden(f"This needs the scope {scope}", scope=scope)
+
+
+class Authenticator:
+    """Turns the header ``Authorization`` into a Principal."""
+
+    def __init__(self, keys: KeyRing, tokens: TokenVerifier | None, admin_key: str | None) -> None:
+        self._keys = keys
+        self._tokens = tokens
+        self._admin_digest = _digest(admin_key.encode()) if admin_key is not None else None
+
+    @classmethod
+    def from_settings(cls, settings: Settings, database: Database) -> "Authenticator":
+        """The authenticator that the settings describe."""
+        admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+        tokens = TokenVerifier.from_settings(settings)
+        return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key)
+
+    async def principal(self, authorization: Sequence[bytes]) -> Principal:
+        """The caller behind the values of the header.
+
+        Raises:
+            Unauthorized: no credentials, or wrong, expired or revoked ones.
+            Unavailable: they can't be checked now.
+        """
+        credentials = _bearer(authorization)
+        # Digests have one length, so the comparison tells nothing of the key's.
+        if self._admin_digest and hmac.compare_digest(_digest(credentials), self._admin_digest):
+            return Principal("admin", None, frozenset({"admin"}))
+        if credentials.startswith(PREFIX.encode()):
+            key = await self._keys.verify(credentials)
+            return Principal(key.client_name, None, key.scopes)
+        if self._tokens is None:
+            raise Unauthorized
+        user = await self._tokens.verify(credentials)
+        return Principal(user.client_id, user.user_id, USER_SCOPES)
+
+    async def close(self) -> None:
+        """Release the connections to the issuer of tokens."""
+        if self._tokens is not None:
+            await self._tokens.close()
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()
+
+
+def _bearer(authorization: Sequence[bytes]) -> bytes:
+    if len(authorization) != 1:
+        raise Unauthorized("Send one header Authorization: Bearer <key or token>")
+    scheme, _, credentials = authorization[0].partition(b" ")
+    credentials = credentials.strip()
+    if scheme.lower() != b"bearer" or not credentials or len(credentials) > LONGEST_CREDENTIALS:
+        raise Unauthorized("Send the header Authorization: Bearer <key or token>")
+    return credentials
+
+
+class _BearerPrincipal(SecurityBase):
+    """Dependency and OpenAPI security scheme in one, which spares each request a second dependency."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "bearer"
+        self.model = HTTPBearerModel(description="A key of a service (`wsk_…`), or a user's JWT.")
+
+    async def __call__(self, request: Request) -> Principal:
+        state: dict[str, Any] = request.scope.setdefault("state", {})
+        known = state.get("principal")
+        if known is None:
+            values = [value for name, value in request.scope["headers"] if name == b"authorization"]
+            authenticator: Authenticator = request.app.state.auth
+            known = state["principal"] = await authenticator.principal(values)
+        return known
+
+
+principal = _BearerPrincipal()
+"""The dependency ``async (request) -> Principal``; answered once per request. Needs ``app.state.auth``."""
+
+Caller = Annotated[Principal, Depends(principal)]
+"""Parameter type of an endpoint that anybody with valid credentials may call."""
+
+
+def requires(scope: Scope) -> Any:
+    """A dependency on a caller with this scope: ``caller: Annotated[Principal, requires("wallets:read")]``."""
+
+    async def scoped(caller: Caller) -> Principal:
+        caller.require(scope)
+        return caller
+
+    return Depends(scoped)
+
+
+WalletReader = Annotated[Principal, requires("wallets:read")]
+WalletWriter = Annotated[Principal, requires("wallets:write")]
+Spender = Annotated[Principal, requires("transactions:write")]
+StatsReader = Annotated[Principal, requires("stats:read")]
+Admin = Annotated[Principal, requires("admin")]

@@ -1,0 +1,84 @@
+"""Amounts: decimal strings on the wire, ``Decimal`` in Python, never a float, never rounded."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MAX_INTEGER_DIGITS = 20
+"""Digits before the point that an amount or a balance may have."""
+
+_DECIMAL = re.compile(r"[0-9]{1,38}(\.[0-9]{1,38})?", re.ASCII)
+_DESCRIPTION = "a decimal string, or an exact JSON number: at most 20 digits before the point"
+
+
+def _invalid(reason: str) -> PydanticCustomError:
+    return PydanticCustomError("amount_invalid", "{reason}", {"reason": reason})
+
+
+def _plain(value: Any) -> str:
+    """The digits of a string, an int or a Decimal, without an exponent."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _invalid("an amount is a decimal string")
+    number = Decimal(value)
+    if not number.is_finite() or abs(number.adjusted()) > 2 * MAX_INTEGER_DIGITS:
+        raise _invalid(f"an amount has at most {MAX_INTEGER_DIGITS} digits before the point")
+    return format(number, "f")
+
+
+def parse_amount(value: Any, *, zero: bool = False) -> str:
+    """The amount as plain decimal text, exactly as precise as it was given.
+
+    Args:
+        value: a string of ASCII digits with at most one point, or an int or Decimal (a JSON number, undamaged).
+        zero: whether 0 is allowed (a limit, an opening balance); amounts that move are positive.
+
+    Raises:
+        PydanticCustomError: type ``amount_invalid``.
+    """
+    text = _plain(value)
+    if not _DECIMAL.fullmatch(text):
+        raise _invalid("an amount is a positive decimal number in ASCII digits")
+    number = Decimal(text)
+    if number == 0 and not zero:
+        raise _invalid("an amount is more than 0")
+    if number.adjusted() >= MAX_INTEGER_DIGITS:
+        raise _invalid(f"an amount has at most {MAX_INTEGER_DIGITS} digits before the point")
+    return text
+
+
+def _positive(value: Any) -> str:
+    return parse_amount(value)
+
+
+def _not_negative(value: Any) -> str:
+    return parse_amount(value, zero=True)
+
+
+_PATTERN = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
+_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number", "exclusiveMinimum": 0}],
+    "description": _DESCRIPTION,
+    "examples": ["12.50"],
+}
+
+Amount = Annotated[str, BeforeValidator(_positive), WithJsonSchema(_SCHEMA)]
+"""An amount to move: more than 0. Its precision is the currency's, which the ledger checks."""
+
+AmountOrZero = Annotated[
+    str,
+    BeforeValidator(_not_negative),
+    WithJsonSchema(
+        _SCHEMA | {"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number", "minimum": 0}]}
+    ),
+]
+"""A limit or an opening balance: 0 or more."""
+
+AmountText = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]})
+]
+"""An amount in an answer: exactly its currency's digits."""
