@@ -16,7 +16,7 @@ from support.cluster import (
     TEMPLATE,
     VERSIONS,
     Cluster,
-    ServiceMissing,
+    ServiceMissingError,
     cluster,
     create_database,
     drop_database,
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 async def _cluster_or_skip(version: int) -> Cluster:
     try:
         return await cluster(version)
-    except ServiceMissing as missing:
+    except ServiceMissingError as missing:
         if REQUIRED:
             raise
         pytest.skip(f"NOT TESTED: {missing}")
@@ -179,7 +179,9 @@ async def clock(timed_postgres: TestDatabase) -> AsyncIterator[SettableClock]:
 
 
 @pytest.fixture
-async def timed_database(timed_postgres: TestDatabase, clock: SettableClock) -> AsyncIterator[PostgresDatabase]:
+async def timed_database(
+    timed_postgres: TestDatabase, clock: SettableClock
+) -> AsyncIterator[PostgresDatabase]:
     """The driver on ``timed_postgres``."""
     del clock  # installed before the first call
     opened = await PostgresDatabase.connect(timed_postgres.service_dsn)

@@ -1,4 +1,4 @@
-"""The refusals of the service: each has a stable code, an HTTP status, a title, and says whether to try again.
+"""The refusals of the service: each has a stable code, an HTTP status, a title, and says whether to retry.
 
 The same codes come out of the SQL functions (a refused outcome, or SQLSTATE ``WL001`` with the code as its
 message), so that Python, OpenAPI, the documentation and the SDK share one list.

@@ -1,4 +1,4 @@
-"""Names of new things: UUIDv7, made once and before the first attempt, so that a repeated call names the same thing."""
+"""Names of new things: UUIDv7, made once, before the first attempt, so that a repeat names the same thing."""
 
 import uuid_utils
 

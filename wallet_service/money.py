@@ -34,7 +34,7 @@ def parse_amount(value: Any, *, zero: bool = False) -> str:
     """The amount as plain decimal text, exactly as precise as it was given.
 
     Args:
-        value: a string of ASCII digits with at most one point, or an int or Decimal (a JSON number, undamaged).
+        value: a string of ASCII digits with at most one point, or a JSON number as int or Decimal.
         zero: whether 0 is allowed (a limit, an opening balance); amounts that move are positive.
 
     Raises:

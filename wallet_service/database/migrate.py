@@ -23,7 +23,7 @@ from wallet_service.database.sql_files import (
     read_sql_files,
 )
 
-__all__ = ["DatabaseNewer", "MigrationError", "MigrationReport", "latest_migration", "migrate"]
+__all__ = ["DatabaseNewerError", "MigrationError", "MigrationReport", "latest_migration", "migrate"]
 
 ADVISORY_LOCK = 8208_0001
 """The lock that one runner per database holds until its transaction ends."""
@@ -50,14 +50,14 @@ create table if not exists wallet.releases (
   functions text[] not null,
   applied_at timestamptz not null default clock_timestamp()
 );
-comment on table wallet.releases is 'written by the runner only: the functions of every release that was applied';
+comment on table wallet.releases is 'written by the runner only: the functions of every release applied';
 """
 
 _STATE = """
 select coalesce((select json_object_agg(number, checksum) from wallet.migrations), '{}')::text as migrations,
        latest.release, latest.checksum
 from (select) as one
-left join lateral (select release, checksum from wallet.releases order by sequence desc limit 1) as latest on true
+left join (select release, checksum from wallet.releases order by sequence desc limit 1) as latest on true
 """
 
 _SIGNATURES = """
@@ -89,7 +89,7 @@ limit 1
 """
 
 
-class DatabaseNewer(MigrationError):
+class DatabaseNewerError(MigrationError):
     """A newer release has migrated this database. Older code may serve from it, and may not migrate it."""
 
 
@@ -108,7 +108,9 @@ class MigrationReport:
     functions_dropped: Sequence[str] = ()
 
 
-async def migrate(dsn: str, *, source: Traversable | None = None, release: str = __version__) -> MigrationReport:
+async def migrate(
+    dsn: str, *, source: Traversable | None = None, release: str = __version__
+) -> MigrationReport:
     """Bring the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
 
     Needs a superuser, or a role that owns the database and has CREATEROLE, or (when the roles and schemas are
@@ -120,7 +122,7 @@ async def migrate(dsn: str, *, source: Traversable | None = None, release: str =
         release: the name under which the run is recorded.
 
     Raises:
-        DatabaseNewer: a newer release has been here.
+        DatabaseNewerError: a newer release has been here.
         MigrationError: anything else that stops it, with the file's name where one is to blame.
     """
     files = await asyncio.to_thread(read_sql_files, source)
@@ -156,7 +158,7 @@ class _Run:
         self._release = release
 
     async def is_current(self) -> bool:
-        """Whether nothing is to be done; False as well when that can't be seen without the roles and tables."""
+        """Whether nothing is to be done; False too when the roles and tables to see it are missing."""
         try:
             async with self._connection.transaction(readonly=True):
                 state: Row = await self._connection.fetchrow(_STATE)
@@ -193,13 +195,17 @@ class _Run:
         newest = max(known, default="0000")
         for number, checksum in sorted(recorded.items()):
             if number > newest:
-                raise DatabaseNewer(f"the database has migration {number}, this release ends at {newest}")
+                raise DatabaseNewerError(
+                    f"the database has migration {number}, this release ends at {newest}"
+                )
             if known[number].checksum != checksum:
                 raise MigrationError(
-                    f"{known[number].file} was edited after it was applied here; undo that, and add a new migration"
+                    f"{known[number].file} was edited after it was applied here; undo that, add another"
                 )
         if state["release"] is not None and _version(state["release"]) > _version(self._release):
-            raise DatabaseNewer(f"release {state['release']} has migrated this database, this is {self._release}")
+            raise DatabaseNewerError(
+                f"release {state['release']} has migrated this database, this is {self._release}"
+            )
         return [migration for migration in self._files.migrations if migration.number not in recorded]
 
     def _functions_are_current(self, state: Row) -> bool:
@@ -219,8 +225,9 @@ class _Run:
                 continue
             except asyncpg.InsufficientPrivilegeError as error:
                 raise MigrationError(
-                    "this user may not make or join the roles of the service; let a superuser run: create role "
-                    "wallet_owner nologin; create role wallet_service nologin; grant wallet_owner to <this user>"
+                    "this user may not make or join the roles of the service; let a superuser run: "
+                    "create role wallet_owner nologin; create role wallet_service nologin; "
+                    "grant wallet_owner to <this user>"
                 ) from error
             return
         raise MigrationError("other runs kept changing the roles wallet_owner and wallet_service")
@@ -234,7 +241,7 @@ class _Run:
             options = " with inherit true, set true"
         else:
             member, options = "pg_has_role('wallet_owner', 'USAGE')", ""
-        if not await self._connection.fetchval(f"select {member}"):  # noqa: S608 - two constants, chosen above
+        if not await self._connection.fetchval(f"select {member}"):
             await self._connection.execute(f"grant wallet_owner to current_user{options}")
 
     async def _ensure_schemas(self) -> None:
@@ -289,11 +296,13 @@ class _Run:
         try:
             async with self._connection.transaction():
                 await self._execute_file(function.file, function.sql)
-                after: Sequence[Row] = await self._connection.fetch(_SIGNATURES, function.schema, function.name)
+                after: Sequence[Row] = await self._connection.fetch(
+                    _SIGNATURES, function.schema, function.name
+                )
                 if len(after) == 1:
                     return
-                raise _SignatureChanged  # noqa: TRY301 - rolls back to before the second function of the name
-        except (_SignatureChanged, _NotReplaceable):
+                raise _SignatureChangedError  # noqa: TRY301 - rolls the second function of the name back
+        except (_SignatureChangedError, _NotReplaceableError):
             # Another argument list, answer or parameter name: Postgres replaces none of these in place.
             await self._drop(row["signature"] for row in before)
         await self._execute_file(function.file, function.sql)
@@ -331,7 +340,9 @@ class _Run:
             try:
                 await self._connection.execute(f"drop function {signature}")
             except asyncpg.DependentObjectsStillExistError as error:
-                raise MigrationError(f"{signature} can't be dropped, something uses it: {error.detail}") from error
+                raise MigrationError(
+                    f"{signature} can't be dropped, something uses it: {error.detail}"
+                ) from error
 
     async def _close_doors(self) -> None:
         """Nothing for everybody; the functions of wallet_api for the service's role."""
@@ -347,23 +358,22 @@ class _Run:
         try:
             await self._connection.execute(sql)
         except asyncpg.InvalidFunctionDefinitionError as error:
-            raise _NotReplaceable(f"{file}: {error}") from error
+            raise _NotReplaceableError(f"{file}: {error}") from error
         except asyncpg.PostgresError as error:
             position: str | None = getattr(error, "position", None)
             line = f", line {sql.count(chr(10), 0, int(position) - 1) + 1}" if position else ""
             raise MigrationError(f"{file}{line}: {error}") from error
 
 
-class _SignatureChanged(Exception):  # noqa: N818 - a jump out of a savepoint, not an error
+class _SignatureChangedError(Exception):
     """The file made a second function of its name."""
 
 
-class _NotReplaceable(MigrationError):
+class _NotReplaceableError(MigrationError):
     """The definition is wrong, or can't replace the one before it."""
 
 
-def _version(release: str) -> Sequence[int]:
+def _version(release: str) -> list[int]:
     """The numbers of a release, for order; what follows them (rc1, .dev0) doesn't count."""
     match = re.match(r"\d+(?:\.\d+)*", release)
     return [int(number) for number in match[0].split(".")] if match else []
-

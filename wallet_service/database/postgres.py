@@ -55,24 +55,26 @@ class PostgresDatabase(Database):
             pool, pool_size=pool_size, timeout_ms=timeout_ms, explicit_transactions=statement_cache_size == 0
         )
 
-    async def call(self, function: str, /, **params: Param) -> bytes:  # noqa: D102 - said in the base class
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        """Call the function in one exchange, see the base class; Overloaded when no connection is free."""
         query = _query(function, tuple(params))
         values = [value.text if isinstance(value, Json) else value for value in params.values()]
         connection = await self._acquire()
         try:
             if self._explicit_transactions:
-                # Prepare and execute are two exchanges; the pooler keeps both on one session within a transaction.
+                # Prepare and execute are two exchanges; within a transaction both reach the same session.
                 async with connection.transaction():
                     answer: bytes | None = await connection.fetchval(query, *values)
             else:
                 answer = await connection.fetchval(query, *values)
         except Exception as error:
-            raise translate(error, connection_lost=connection.is_closed()) from error
+            raise translate(error, connection_lost=_is_lost(connection)) from error
         finally:
             await self._pool.release(connection)
         return b"null" if answer is None else answer
 
-    async def close(self) -> None:  # noqa: D102 - said in the base class
+    async def close(self) -> None:
+        """Wait for calls under way, then close every connection; later calls are Unavailable."""
         await self._pool.close()
 
     async def _acquire(self) -> Any:
@@ -88,22 +90,32 @@ class PostgresDatabase(Database):
 
 @lru_cache(maxsize=1024)
 def _query(function: str, params: tuple[str, ...]) -> str:
-    """The one statement that is ever sent. Names come from our own code; checked, since they are not parameters."""
+    """The one statement that is ever sent. Names can't be parameters, so they are checked."""
     for name in (function, *params):
         if _NAME.fullmatch(name) is None:
             raise ValueError(f"not a name: {name!r}")
     arguments = ", ".join(f"p_{name} => ${place}" for place, name in enumerate(params, start=1))
-    return f"select wallet_api.{function}({arguments})"  # noqa: S608 - names were checked, values are parameters
+    return f"select wallet_api.{function}({arguments})"
 
 
 async def _set_codecs(connection: Any) -> None:
     """Let text through as bytes and timestamps as written. The types are built in: no round trip.
 
-    asyncpg would decode text to str, for us to encode it again, and would want datetime objects, which hold no
-    more than Postgres reads itself.
+    asyncpg would decode text to str, for us to encode it again, and would want datetime objects
+    where Postgres reads the text itself.
     """
-    await connection.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary")
+    await connection.set_type_codec(
+        "text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary"
+    )
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same)
+
+
+def _is_lost(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        # The pool has taken it back, which it does by itself only with a lost one.
+        return True
 
 
 def _same(value: Any) -> Any:
@@ -111,4 +123,4 @@ def _same(value: Any) -> Any:
 
 
 async def _keep(connection: Any) -> None:
-    """Nothing to reset: no call leaves session state behind, and a reset would cost a round trip each time."""
+    """Nothing to reset: no call leaves session state behind, and a reset is a round trip each time."""

@@ -1,4 +1,4 @@
-"""The SQL files of a release: numbered migrations, and one function per file. Read and checked without a server."""
+"""The SQL files of a release: numbered migrations, one function per file. Checked without a server."""
 
 import hashlib
 import re
@@ -109,8 +109,10 @@ def read_sql_files(source: Traversable | None = None) -> SqlFiles:
 
 
 def latest_migration(source: Traversable | None = None) -> str:
-    """The number of the newest migration of this release, "0000" without any; for comparison with a database."""
-    return max((migration.number for migration in _migrations((source or sql_folder()) / "schema")), default="0000")
+    """The number of this release's newest migration, "0000" without any; to compare with a database."""
+    return max(
+        (migration.number for migration in _migrations((source or sql_folder()) / "schema")), default="0000"
+    )
 
 
 def _migrations(folder: Traversable) -> list[Migration]:
@@ -124,7 +126,9 @@ def _migrations(folder: Traversable) -> list[Migration]:
         migrations.append(Migration(match["number"], match["name"], sql, checksum))
     for expected, migration in enumerate(migrations, start=1):
         if int(migration.number) != expected:
-            raise MigrationError(f"{migration.file}: expected number {expected:04}; numbers have no gaps and no twins")
+            raise MigrationError(
+                f"{migration.file}: expected number {expected:04}; numbers have no gaps and no twins"
+            )
     return migrations
 
 
@@ -135,7 +139,9 @@ def _functions(folder: Traversable) -> Iterator[Function]:
         if not schema.is_dir() or schema.name.startswith(("_", ".")):
             continue
         if schema.name not in SCHEMAS:
-            raise MigrationError(f"functions/{schema.name}: there is no such schema; expected one of {SCHEMAS}")
+            raise MigrationError(
+                f"functions/{schema.name}: there is no such schema; expected one of {SCHEMAS}"
+            )
         for file in _sql_files_in(schema):
             function = Function(schema.name, file.name.removesuffix(".sql"), _text_of(file))
             _check(function)
@@ -152,13 +158,17 @@ def _check(function: Function) -> None:
     if head is None:
         raise MigrationError(f"{function.file}: does not start with create or replace function schema.name(")
     if head.groups() != (function.schema, function.name):
-        raise MigrationError(f"{function.file}: defines {'.'.join(head.groups())} instead of {function.qualified}")
+        raise MigrationError(
+            f"{function.file}: defines {'.'.join(head.groups())} instead of {function.qualified}"
+        )
 
 
 def _sql_files_in(folder: Traversable) -> list[Traversable]:
     if not folder.is_dir():
         return []
-    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
 
 
 def _text_of(file: Traversable) -> str:

@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from wallet_service.database.gateway import Database
-from wallet_service.errors import Forbidden, Unauthorized
+from wallet_service.errors import Forbidden, Unauthorized, WalletNotFound
 from wallet_service.http.keys import PREFIX, KeyRing
 from wallet_service.http.tokens import TokenVerifier
 from wallet_service.settings import Settings
@@ -58,6 +58,15 @@ class Principal:
         """
         if scope not in self.scopes and "admin" not in self.scopes:
             raise Forbidden(f"This needs the scope {scope}", scope=scope)
+
+    def require_user(self, user_id: str) -> None:
+        """Refuse a user who asks for another user's things: for them these are not there.
+
+        Raises:
+            WalletNotFound: as for a user who has no wallet.
+        """
+        if self.user_id is not None and self.user_id != user_id:
+            raise WalletNotFound
 
 
 class Authenticator:
@@ -139,7 +148,7 @@ Caller = Annotated[Principal, Depends(principal)]
 
 
 def requires(scope: Scope) -> Any:
-    """A dependency on a caller with this scope: ``caller: Annotated[Principal, requires("wallets:read")]``."""
+    """Depend on a caller with this scope; the named types below say it for each."""
 
     async def scoped(caller: Caller) -> Principal:
         caller.require(scope)

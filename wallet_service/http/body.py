@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wallet_service.errors import PayloadTooLarge, UnsupportedMediaType
+from wallet_service.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 from wallet_service.http.auth import principal
 from wallet_service.http.problems import problem_response
 from wallet_service.http.strict_json import loads, refused_value
@@ -46,6 +46,9 @@ class StrictRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def strict_handler(request: Request) -> Response:
+            # No text of Postgres can hold U+0000, wherever in the request it stands.
+            if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+                raise ValidationFailed("The path or the query contains U+0000")
             strict = StrictRequest(request.scope, request.receive)
             # FastAPI reads the body first and turns any exception of a parser into its own 400. Here nobody
             # makes the service parse before saying who they are, and the refusal stays what it is.

@@ -1,6 +1,6 @@
 """The caller's own name of a request: the same name and request have one effect."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header
 from starlette.requests import Request
@@ -8,6 +8,14 @@ from starlette.requests import Request
 from wallet_service.errors import IdempotencyKeyConflict
 
 LONGEST = 255
+
+REPLAYED: dict[str, Any] = {
+    "Idempotency-Replayed": {
+        "description": "`true` when the key was spent before on this request.",
+        "schema": {"type": "string"},
+    }
+}
+"""The header of an answer that was given before, as OpenAPI describes it."""
 
 
 async def idempotency_key(

@@ -23,12 +23,12 @@ Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items a 
 
 CursorText = Annotated[
     str | None,
-    Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; without it, the first page."),
+    Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; none: the first page."),
 ]
 """Parameter type ``cursor: CursorText = None``."""
 
 BigInt = Annotated[int, Field(ge=0, le=2**63 - 1)]
-"""A position that fits a bigint: anybody can write a cursor, so its numbers are checked before SQL sees them."""
+"""A position that fits a bigint: anybody can write a cursor, so it is checked before SQL sees it."""
 
 
 def encode_cursor(kind: str, scope: Mapping[str, Any], position: Sequence[str | int]) -> str:
@@ -36,7 +36,7 @@ def encode_cursor(kind: str, scope: Mapping[str, Any], position: Sequence[str | 
 
     Args:
         kind: the list's name.
-        scope: what else the list depends on, ids of its path and its filters; JSON values, the same when decoding.
+        scope: what else the list depends on, ids of its path and its filters; the same when decoding.
         position: the last item's keys in the list's order.
     """
     return base64.urlsafe_b64encode(_json([kind, _fingerprint(scope), list(position)])).rstrip(b"=").decode()
@@ -54,12 +54,11 @@ def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: Ty
     except (UnicodeError, binascii.Error, ValueError, RecursionError) as error:
         raise _refusal("This is not a cursor") from error
     match decoded:
-        case [str() as its_kind, str() as its_scope, list() as its_position]:
-            pass
+        case [str() as its_kind, str() as its_scope, its_position]:
+            if (its_kind, its_scope) != (kind, _fingerprint(scope)):
+                raise _refusal("The cursor belongs to another list or to other filters")
         case _:
             raise _refusal("This is not a cursor")
-    if (its_kind, its_scope) != (kind, _fingerprint(scope)):
-        raise _refusal("The cursor belongs to another list or to other filters")
     try:
         return position.validate_json(_json(its_position), strict=True)
     except ValidationError as error:

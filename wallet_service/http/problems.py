@@ -87,7 +87,7 @@ def problem_response(
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> WalletError:
     """The refusal for what pydantic found, without any of the values that were sent.
 
-    A pydantic error whose type is the code of a problem (``amount_invalid``) makes the whole answer that problem.
+    A pydantic error whose type is a problem's code (``amount_invalid``) makes the whole answer that problem.
     """
     if any(error["type"] == "missing" and tuple(error["loc"]) == ("body",) for error in errors):
         return MalformedRequest("The request has no body")
@@ -121,8 +121,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _not_valid(request: Request, error: Exception) -> Response:
-    errors = error.errors() if isinstance(error, RequestValidationError) else []
-    return problem_response(validation_problem(errors), request_id_of(request))
+    known = isinstance(error, RequestValidationError)
+    refusal = validation_problem(error.errors()) if known else InternalError()
+    return problem_response(refusal, request_id_of(request))
 
 
 async def _framework(request: Request, error: Exception) -> Response:

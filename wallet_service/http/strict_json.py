@@ -3,7 +3,6 @@
 import json
 import re
 from decimal import Decimal
-from json.encoder import encode_basestring  # pyright: ignore[reportUnknownVariableType]  # untyped in typeshed
 from typing import Any, NoReturn
 
 from wallet_service.errors import MalformedRequest, ValidationFailed
@@ -54,16 +53,20 @@ def dumps(value: Any) -> str:
     """
     match value:
         case dict():
-            members = ((key, item) for key, item in value.items())  # pyright: ignore[reportUnknownVariableType]  # any JSON
-            return "{" + ",".join(f"{encode_basestring(key)}:{dumps(item)}" for key, item in members) + "}"
+            members: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            return "{" + ",".join(f"{_text(key)}:{dumps(item)}" for key, item in members.items()) + "}"
         case list():
             return "[" + ",".join(dumps(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType]  # any JSON
         case Decimal() if value.is_finite():
             return str(value)
         case str() | bool() | int() | None:
-            return json.dumps(value, ensure_ascii=False)
+            return _text(value)
         case _:
             raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _text(value: str | int | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _decimal(text: str) -> Decimal:

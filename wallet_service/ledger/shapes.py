@@ -1,9 +1,9 @@
-"""The shapes in which the ledger answers. The bytes are made in SQL; these models describe them in OpenAPI."""
+"""The shapes in which the ledger answers: the bytes are made in SQL, these models describe them."""
 
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from pydantic.types import UUID
 
 from wallet_service.money import AmountText
 

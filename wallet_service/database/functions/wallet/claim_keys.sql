@@ -1,5 +1,5 @@
 -- Step 1. Claims the idempotency keys in sorted order, waiting for a claim under way. Answers for each operation
--- whether its key is now this call's; null for those that claim none (refused already, or a dry run).
+-- whether its key is now this call's (claimed by another operation, for a dry run); null for those refused already.
 create or replace function wallet.claim_keys(p_operations wallet.operation[]) returns boolean[]
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -15,7 +15,7 @@ begin
     on conflict do nothing
     returning client_id, key
   )
-  select array_agg(case when o.refusal is null and not o.dry_run then i.key is not null end order by o.ordinal)
+  select array_agg(case when o.refusal is null then i.key is not null end order by o.ordinal)
     into v_claimed
     from unnest(p_operations) o left join inserted i on i.client_id = o.client_id and i.key = o.key;
   return v_claimed;

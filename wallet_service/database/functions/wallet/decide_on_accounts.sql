@@ -23,7 +23,8 @@ begin
     v_source := p_accounts[array_position(p_ids, p_op.wallet_id)];
     v_target := p_accounts[array_position(p_ids, p_op.to_wallet_id)];
   end if;
-  if v_source.status = 'busy' or v_target.status = 'busy' then
+  -- What a refund reverses may have been posted after the wallets were locked, and these are not among them.
+  if v_source.status = 'busy' or v_target.status = 'busy' or (v_source.wallet_id is null and v_original is not null) then
     return row('busy', null, null, null, null, false)::wallet.decision;
   end if;
   return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);

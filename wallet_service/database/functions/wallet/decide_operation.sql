@@ -13,12 +13,12 @@ declare
   v_legs wallet.wallet_transactions[];
 begin
   if p_op.transaction_type = 'refund' then
-    if v_first.transaction_id is null then
+    if v_first.transaction_id is null or p_op.acting_user_id <> v_first.user_id then
       return wallet.refused('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
     elsif v_first.transaction_type = 'refund' then
       return wallet.refused('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
     end if;
-    v_amount := coalesce(v_amount, v_first.amount - p_refunded);
+    v_amount := coalesce(v_amount, trim_scale(v_first.amount - p_refunded));
     if v_amount <= 0 or p_refunded + v_amount > v_first.amount then
       return wallet.refused('refund_exceeds', jsonb_build_object('transaction_id', p_op.original_transaction_id,
         'refundable', wallet.amount_text(v_first.amount - p_refunded, p_source.exponent)));

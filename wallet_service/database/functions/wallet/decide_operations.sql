@@ -27,7 +27,7 @@ begin
       v_decision := wallet.refused('batch_aborted');
     else
       v_decision := wallet.recall(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-        v_known[v_op.ordinal], p_claimed[v_op.leader]);
+        v_known[v_op.ordinal], p_claimed[v_op.ordinal]);
       if v_decision.status is null then
         v_decision := wallet.decide_on_accounts(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then

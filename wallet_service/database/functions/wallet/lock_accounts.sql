@@ -29,11 +29,9 @@ begin
     from (select w.*, c.exponent from wallet.wallets w join wallet.currencies c on c.code = w.currency
       where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update of w skip locked) w;
   if coalesce(array_length(v_accounts, 1), 0) < array_length(v_wanted, 1) then
-    select v_accounts || array_agg(row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null)::wallet.account)
-      into v_accounts
-      from wallet.wallets w
-      where w.wallet_id = any (v_wanted) and w.wallet_id not in (select a.wallet_id from unnest(v_accounts) a)
-      having count(*) > 0;
+    v_accounts := v_accounts || array(
+      select row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null)::wallet.account from wallet.wallets w
+      where w.wallet_id = any (v_wanted) and w.wallet_id not in (select a.wallet_id from unnest(v_accounts) a));
   end if;
   return v_accounts;
 end $$;

@@ -15,6 +15,11 @@ begin
   if found then
     return wallet.fault('/' || left(v_stranger, 100), 'is no member of an operation');
   end if;
+  select m.key into v_stranger from jsonb_each(p_operation) m where m.key not in ('amount', 'metadata')
+    and jsonb_typeof(m.value) not in ('string', 'null') limit 1;
+  if found then
+    return wallet.fault('/' || v_stranger, 'must be a string');
+  end if;
   return (select wallet.fault(w.pointer, w.detail)
     from jsonb_to_record(p_operation) as f (transaction_id text, type text, wallet_id text, to_wallet_id text,
       original_transaction_id text, client_id text, idempotency_key text, acting_user_id text, counter_account text,

@@ -1,4 +1,5 @@
 -- The operations of a call in order, read and numbered; an operation's leader is the first with the same key.
+-- A transaction_id that comes again under another key is refused.
 create or replace function wallet.read_operations(p_units jsonb) returns wallet.operation[]
 language plpgsql stable set search_path = '' as $$
 declare
@@ -6,6 +7,7 @@ declare
   v_op wallet.operation;
   v_row record;
   v_leaders jsonb := '{}';
+  v_named jsonb := '{}';
   v_name text;
 begin
   for v_row in
@@ -27,9 +29,15 @@ begin
     v_op.dry_run := v_row.dry_run;
     v_op.resent := v_row.resent;
     if v_op.refusal is null then
-      v_name := format('%s %s %s', v_op.dry_run, length(v_op.client_id), v_op.client_id || v_op.key);
+      v_name := length(v_op.client_id) || ' ' || v_op.client_id || v_op.key;
       v_op.leader := coalesce((v_leaders ->> v_name)::integer, v_op.ordinal);
       v_leaders := v_leaders || jsonb_build_object(v_name, v_op.leader);
+      if not v_op.dry_run and coalesce((v_named ->> v_op.transaction_id::text)::integer, v_op.leader) <> v_op.leader then
+        v_op.refusal := 'idempotency_key_reused';
+        v_op.facts := jsonb_build_object('transaction_id', v_op.transaction_id);
+      elsif not v_op.dry_run then
+        v_named := v_named || jsonb_build_object(v_op.transaction_id, v_op.leader);
+      end if;
     end if;
     v_ops := v_ops || v_op;
   end loop;

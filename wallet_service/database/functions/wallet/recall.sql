@@ -14,8 +14,8 @@ begin
     if p_winner.request_hash <> p_op.request_hash then
       return wallet.refused('idempotency_key_reused');
     end if;
-    return row(case when p_winner.transaction_id = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
-      p_won.exponent, p_won.entries, false)::wallet.decision;
+    return row(case when p_winner.transaction_id = p_op.transaction_id or p_winner.dry_run then 'posted'
+      else 'replayed' end, null, null, p_won.exponent, p_won.entries, false)::wallet.decision;
   elsif p_known.spent_by is not null then
     if p_known.spent_kind <> 'posting' or p_known.spent_hash <> p_op.request_hash then
       return wallet.refused('idempotency_key_reused');

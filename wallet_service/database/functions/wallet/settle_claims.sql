@@ -1,5 +1,6 @@
 -- Of the keys that this call claimed: gives back those under which nothing posted, and names the operation that did
--- where it was not the first with its key. A second attempt that is refused leaves a tombstone.
+-- where it was not the first with its key. A second attempt that is refused leaves a tombstone,
+-- unless its transaction_id is in the ledger (it came under another key).
 create or replace function wallet.settle_claims(p_operations wallet.operation[], p_claimed boolean[],
   p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = '' as $$
@@ -14,6 +15,8 @@ begin
     where p_decisions[o.ordinal].fresh and o.leader <> o.ordinal and i.client_id = o.client_id and i.key = o.key;
   insert into wallet.tombstones (transaction_id, created_at)
     select o.transaction_id, wallet.clock() from unnest(p_operations) o
-    where o.resent and p_decisions[o.ordinal].status = 'refused' and o.transaction_id is not null
+    where o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused' and o.transaction_id is not null
+      and not exists (select from wallet.wallet_transactions t where t.transaction_id = o.transaction_id)
+      and not exists (select from unnest(p_decisions) d where d.fresh and d.entries[1].transaction_id = o.transaction_id)
     order by o.transaction_id on conflict do nothing;
 end $$;

@@ -1,0 +1,181 @@
+"""What holds for every function of the service, now and later; read from the catalog and from the files."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+from conftest import TestDatabase
+from support.cluster import SERVICE_LOGIN
+
+from wallet_service.database.sql_files import Function, read_sql_files
+
+FILES = read_sql_files()
+
+UNPINNED = {"amount_text", "clock", "counter_group", "fault", "refused", "time_text"}
+"""Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
+
+LONGEST_FUNCTION = 80
+
+
+@pytest.fixture
+async def connection(any_postgres: TestDatabase) -> AsyncIterator[asyncpg.Connection]:
+    opened = await asyncpg.connect(any_postgres.dsn)
+    await opened.execute("set search_path = ''")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def supabase_roles(connection: asyncpg.Connection) -> Sequence[str]:
+    """The roles of callers from outside that Supabase has in every database."""
+    for role in ("anon", "authenticated"):
+        await connection.execute(
+            f"do $$ begin create role {role} nologin;"
+            " exception when duplicate_object or unique_violation then end $$"
+        )
+    return ("anon", "authenticated")
+
+
+async def functions(connection: asyncpg.Connection, condition: str) -> list[str]:
+    rows = await connection.fetch(
+        f"""
+        select p.oid::regprocedure::text as signature
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+        where n.nspname in ('wallet', 'wallet_api') and p.prokind = 'f'
+          and p.proname not like 't\\_%' -- what other tests are trying
+          and ({condition})
+        order by 1
+        """
+    )
+    return [row["signature"] for row in rows]
+
+
+async def test_the_files_and_the_catalog_name_the_same_functions(connection: asyncpg.Connection) -> None:
+    present = {
+        signature.split("(")[0]
+        for signature in await functions(connection, "p.prorettype <> 'trigger'::regtype")
+    }
+
+    assert present == {function.qualified for function in FILES.functions}
+    assert any(name.startswith("wallet_api.") for name in present)
+
+
+async def test_no_name_has_two_functions(connection: asyncpg.Connection) -> None:
+    twice = (
+        "(select count(*) from pg_proc q where q.pronamespace = p.pronamespace and q.proname = p.proname) > 1"
+    )
+
+    assert await functions(connection, twice) == []
+
+
+async def test_nothing_but_functions(connection: asyncpg.Connection) -> None:
+    others = await connection.fetch(
+        "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        " where n.nspname in ('wallet', 'wallet_api') and p.prokind <> 'f'"
+        " union all select c.oid::regclass::text from pg_class c"
+        " where c.relnamespace = 'wallet_api'::regnamespace"
+    )
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        "n.nspname = 'wallet_api' and not p.prosecdef",
+        "n.nspname = 'wallet' and p.prosecdef",
+        "p.proowner <> 'wallet_owner'::regrole",
+        "n.nspname = 'wallet_api' and not 'search_path=\"\"' = any(coalesce(p.proconfig, '{}'))",
+        "n.nspname = 'wallet_api' and (p.prorettype <> 'text'::regtype or p.proretset)",
+        "p.provariadic <> 0",
+        "0 = any(select grantee from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))))",
+        "n.nspname = 'wallet_api' and not has_function_privilege('wallet_service', p.oid, 'execute')",
+        "n.nspname = 'wallet' and has_function_privilege('wallet_service', p.oid, 'execute')",
+        # An output parameter would be a second shape beside the text.
+        "n.nspname = 'wallet_api' and p.proargmodes is not null",
+        # Amounts come in as text too: a float or a JSON number has lost its digits before it arrives.
+        "n.nspname = 'wallet_api' and 'numeric'::regtype = any(p.proargtypes::oid[])",
+        "p.prorettype in ('float4'::regtype, 'float8'::regtype, 'money'::regtype)",
+        "p.proargtypes::oid[] && array['float4'::regtype, 'float8'::regtype, 'money'::regtype]::oid[]",
+    ],
+)
+async def test_no_function_is_an_exception(connection: asyncpg.Connection, exception: str) -> None:
+    assert await functions(connection, exception) == []
+
+
+async def test_helpers_pin_their_search_path_unless_they_are_inlined(connection: asyncpg.Connection) -> None:
+    names = ", ".join(f"'{name}'" for name in UNPINNED)
+    unpinned = "not 'search_path=\"\"' = any(coalesce(p.proconfig, '{}'))"
+
+    assert await functions(connection, f"{unpinned} and p.proname not in ({names})") == []
+    # Anything that keeps the planner from inlining makes the exception pointless.
+    assert (
+        await functions(
+            connection, f"p.proname in ({names}) and (l.lanname <> 'sql' or p.proconfig is not null)"
+        )
+        == []
+    )
+
+
+async def test_columns_hold_no_floats(connection: asyncpg.Connection) -> None:
+    assert not await connection.fetch(
+        "select table_name, column_name from information_schema.columns"
+        " where table_schema = 'wallet' and data_type in ('real', 'double precision', 'money')"
+    )
+
+
+async def test_strangers_can_neither_call_nor_read(
+    connection: asyncpg.Connection, supabase_roles: Sequence[str]
+) -> None:
+    for role in supabase_roles:
+        assert await functions(connection, f"has_function_privilege('{role}', p.oid, 'execute')") == []
+        for schema in ("wallet", "wallet_api"):
+            assert not await connection.fetchval(
+                "select has_schema_privilege($1, $2, 'usage, create')", role, schema
+            )
+        async with connection.transaction():
+            await connection.execute(f"set local role {role}")
+            for attempt in ("select wallet_api.health()", "select from wallet.wallets"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute(attempt)
+        assert await tables(connection, role) == []
+
+
+async def test_the_service_can_only_call(connection: asyncpg.Connection) -> None:
+    assert await tables(connection, SERVICE_LOGIN) == []
+    assert not await connection.fetchval(
+        "select has_schema_privilege($1, 'wallet', 'usage, create')", SERVICE_LOGIN
+    )
+    assert not await connection.fetchval(
+        "select has_schema_privilege($1, 'wallet_api', 'create')", SERVICE_LOGIN
+    )
+    assert not await connection.fetchval("select pg_has_role($1, 'wallet_owner', 'member')", SERVICE_LOGIN)
+
+
+async def tables(connection: asyncpg.Connection, role: str) -> list[str]:
+    """The tables on which the role has any privilege."""
+    rows = await connection.fetch(
+        "select c.oid::regclass::text as name from pg_class c"
+        " where c.relnamespace = 'wallet'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')"
+        " and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate, trigger')"
+        "  or has_any_column_privilege($1, c.oid, 'select, insert, update'))",
+        role,
+    )
+    return [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize("function", FILES.functions, ids=lambda function: function.qualified)
+class TestFile:
+    def test_is_short(self, function: Function) -> None:
+        assert function.sql.count("\n") < LONGEST_FUNCTION
+
+    def test_has_no_dynamic_sql(self, function: Function) -> None:
+        assert not re.search(r"\bexecute\b", function.sql, re.IGNORECASE)
+
+    def test_raises_nothing_that_rest_retries_for_ever(self, function: Function) -> None:
+        assert "40001" not in function.sql
+        assert "serialization_failure" not in function.sql.lower()
+
+    def test_says_what_it_is(self, function: Function) -> None:
+        assert function.sql.startswith("-- ")

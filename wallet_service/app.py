@@ -1,0 +1,65 @@
+"""The application: settings, database, routers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from wallet_service import __version__
+from wallet_service.credits.router import router as credits_router
+from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.health import router as health_router
+from wallet_service.http.auth import Authenticator
+from wallet_service.http.setup import install
+from wallet_service.imports.router import PATH as IMPORT_PATH
+from wallet_service.imports.router import router as imports_router
+from wallet_service.ledger.service import Ledger
+from wallet_service.settings import Settings
+from wallet_service.statements.router import router as statements_router
+from wallet_service.statistics.router import router as statistics_router
+from wallet_service.transactions.router import router as transactions_router
+from wallet_service.wallets.router import router as wallets_router
+
+DESCRIPTION = (
+    "A wallet and credits ledger: every movement of money is one atomic, idempotent, balanced posting."
+)
+
+
+def create_app(settings: Settings, database_url: str) -> FastAPI:
+    """The service on this database; connections are made when they are needed."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        database = await PostgresDatabase.connect(
+            database_url, pool_size=settings.database_pool_size, timeout_ms=settings.database_timeout_ms
+        )
+        app.state.database = database
+        app.state.ledger = Ledger(database)
+        app.state.auth = Authenticator.from_settings(settings, database)
+        try:
+            yield
+        finally:
+            await app.state.auth.close()
+            await database.close()
+
+    app = FastAPI(
+        title="Wallet service",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    install(app, settings, {IMPORT_PATH: settings.import_max_bytes})
+    for router in (
+        health_router,
+        imports_router,
+        wallets_router,
+        transactions_router,
+        statements_router,
+        statistics_router,
+        credits_router,
+    ):
+        app.include_router(router)
+    return app

@@ -1,0 +1,18 @@
+"""The SQL function about credits."""
+
+import json
+from typing import Any
+
+from wallet_service.database.gateway import Database
+from wallet_service.identifiers import new_id
+
+
+class CreditsRepository:
+    """Finds the wallet that holds a user's credits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def wallet(self, user_id: str) -> dict[str, Any]:
+        """The user's primary CREDIT wallet, made with balance 0 when there is none: safe to ask again."""
+        return json.loads(await self._database.read("credits_wallet", user_id=user_id, wallet_id=new_id()))

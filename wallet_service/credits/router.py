@@ -1,0 +1,89 @@
+"""/api/v1/users/{user_id}/credits: the user's primary CREDIT wallet, made at first use."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wallet_service.credits.repository import CreditsRepository
+from wallet_service.credits.schemas import CreditsBalance
+from wallet_service.errors import (
+    AmountInvalid,
+    AmountPrecision,
+    InsufficientFunds,
+    TransactionSuperseded,
+    WalletBusy,
+    WalletClosed,
+    WalletFrozen,
+    WalletNotFound,
+)
+from wallet_service.fields import Line
+from wallet_service.http.auth import Spender, WalletReader
+from wallet_service.http.body import StrictRoute
+from wallet_service.http.idempotency import HeaderKey
+from wallet_service.http.openapi import KEYED, READS, WRITES, problems
+from wallet_service.http.state import DatabaseOf
+from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.shapes import Transaction
+from wallet_service.transactions.answers import POSTED, posted_response
+from wallet_service.transactions.schemas import MoneyRequest
+from wallet_service.transactions.service import TransactionService
+
+router = APIRouter(prefix="/api/v1/users/{user_id}/credits", tags=["credits"], route_class=StrictRoute)
+
+
+async def _repository(database: DatabaseOf) -> CreditsRepository:
+    return CreditsRepository(database)
+
+
+Repository = Annotated[CreditsRepository, Depends(_repository)]
+
+
+@router.get(
+    "/balance",
+    responses=problems(*READS, WalletNotFound, WalletBusy),
+    summary="A user's credits",
+)
+async def credits_balance(caller: WalletReader, user_id: Line, repository: Repository) -> CreditsBalance:
+    """The balance of the user's primary CREDIT wallet; 0 for a user who had none."""
+    caller.require_user(user_id)
+    wallet = await repository.wallet(user_id)
+    return CreditsBalance(**{name: wallet[name] for name in CreditsBalance.model_fields})
+
+
+@router.post(
+    "/consume",
+    status_code=201,
+    response_model=Transaction,
+    responses={
+        **POSTED,
+        **problems(
+            *WRITES,
+            *KEYED,
+            WalletNotFound,
+            WalletClosed,
+            WalletFrozen,
+            InsufficientFunds,
+            AmountInvalid,
+            AmountPrecision,
+            WalletBusy,
+            TransactionSuperseded,
+        ),
+    },
+    summary="Consume a user's credits",
+)
+async def consume_credits(
+    http_request: Request,
+    caller: Spender,
+    user_id: Line,
+    request: MoneyRequest,
+    repository: Repository,
+    key: HeaderKey,
+) -> Response:
+    """Debit the user's primary CREDIT wallet."""
+    caller.require_user(user_id)
+    wallet = await repository.wallet(user_id)
+    ledger: Ledger = http_request.app.state.ledger
+    service = TransactionService(ledger, caller)
+    return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

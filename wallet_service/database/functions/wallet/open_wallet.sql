@@ -1,0 +1,40 @@
+-- Makes a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has
+-- user_id, wallet_type, currency, name and, if wanted, organization_id, network, address, credit_limit, metadata.
+-- p_deposit is null or the deposit's members without type and wallet_id.
+create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb) returns text
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_fault jsonb := wallet.wallet_fault(p_wallet);
+  v_in wallet.wallets := jsonb_populate_record(null::wallet.wallets, p_wallet - 'credit_limit');
+  v_limit numeric;
+  v_existing uuid;
+  v_outcome jsonb;
+begin
+  if v_fault is not null then
+    perform wallet.refuse('validation_failed', v_fault);
+  elsif not exists (select from wallet.currencies c where c.code = v_in.currency) then
+    perform wallet.refuse('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
+  end if;
+  v_limit := wallet.read_limit(coalesce(p_wallet ->> 'credit_limit', '0'), v_in.currency);
+  perform wallet.lock_primary(v_in.user_id, v_in.currency);
+  select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
+    and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';
+  if found then
+    perform wallet.refuse('wallet_exists', jsonb_build_object('wallet_id', v_existing));
+  end if;
+  insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, network, address,
+      credit_limit, is_primary, metadata, created_at, updated_at)
+    select p_wallet_id, v_in.user_id, v_in.organization_id, v_in.name, v_in.wallet_type, v_in.currency, v_in.network,
+      v_in.address, v_limit, not exists (select from wallet.wallets w
+        where w.user_id = v_in.user_id and w.currency = v_in.currency and w.is_primary),
+      coalesce(v_in.metadata, '{}'), t.now, t.now
+    from (select wallet.clock() as now) t;
+  if p_deposit is not null then
+    v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations', jsonb_build_array(
+      p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id)))))::jsonb -> 0 -> 0;
+    if v_outcome ->> 'status' <> 'posted' then
+      perform wallet.refuse(coalesce(v_outcome ->> 'code', 'wallet_busy'), v_outcome -> 'facts');
+    end if;
+  end if;
+  return (select wallet.wallet_json(w) from wallet.wallets w where w.wallet_id = p_wallet_id);
+end $$;

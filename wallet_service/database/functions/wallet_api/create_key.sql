@@ -1,0 +1,37 @@
+-- Keeps a new key. With p_only_first it is made only while there is no key at all, also when two starts race.
+-- Answers {"created": bool}. p_secret_hash is SHA-256 in hexadecimal, p_scopes an array of texts.
+create or replace function wallet_api.create_key(
+  p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
+  p_only_first boolean default false
+) returns text
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_expires_at timestamptz := wallet.read_time(p_expires_at);
+  v_now timestamptz := wallet.clock();
+begin
+  -- A name without a colon never reads like a user's client_id, user:<iss>|<sub>.
+  if p_key_id !~ '^[0-9a-f]{32}$' or p_secret_hash !~ '^[0-9a-f]{64}$'
+    or p_client_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+    or pg_catalog.num_nulls(p_key_id, p_secret_hash, p_client_name, p_scopes, p_only_first) > 0
+    or pg_catalog.jsonb_typeof(p_scopes) <> 'array' or p_scopes = '[]'
+    or not p_scopes <@ '["wallets:read", "wallets:write", "transactions:write", "stats:read", "admin"]'
+    or (p_expires_at is not null and (v_expires_at is null or v_expires_at <= v_now))
+  then
+    perform wallet.refuse('validation_failed');
+  end if;
+  if p_only_first then
+    lock table wallet.api_keys in share row exclusive mode;
+    if exists (select from wallet.api_keys) then
+      return '{"created": false}';
+    end if;
+  end if;
+  insert into wallet.api_keys (key_id, secret_hash, client_name, scopes, created_at, expires_at)
+  select p_key_id, pg_catalog.decode(p_secret_hash, 'hex'), p_client_name,
+    array(select distinct scope from pg_catalog.jsonb_array_elements_text(p_scopes) as scope order by scope),
+    v_now, v_expires_at
+  on conflict (key_id) do nothing;
+  if not found then
+    perform wallet.refuse('validation_failed');
+  end if;
+  return '{"created": true}';
+end $$;

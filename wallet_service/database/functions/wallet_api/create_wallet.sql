@@ -1,0 +1,31 @@
+-- Makes a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet.
+create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_id text, p_idempotency_key text,
+  p_wallet jsonb, p_deposit jsonb default null) returns text
+language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
+    || coalesce(jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'), '{}'))::text, 'UTF8'));
+  v_key text := coalesce(p_idempotency_key, p_wallet_id::text);
+  v_spent wallet.idempotency;
+  v_answer text;
+begin
+  if v_key collate "C" !~ '^[ -~]{1,255}$' then
+    perform wallet.refuse('validation_failed', wallet.fault('/idempotency_key', 'must be 1 to 255 printable ASCII characters'));
+  end if;
+  insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)
+    values (p_client_id, v_key, 'wallet', p_wallet_id, v_hash, wallet.clock())
+    on conflict do nothing;
+  if not found then
+    select * into v_spent from wallet.idempotency i where i.client_id = p_client_id and i.key = v_key;
+    if v_spent.key is null then
+      perform wallet.refuse('wallet_busy');
+    elsif v_spent.kind <> 'wallet' or v_spent.request_hash <> v_hash then
+      perform wallet.refuse('idempotency_key_reused');
+    end if;
+    return '{"status":"' || case when v_spent.transaction_id = p_wallet_id then 'created' else 'replayed' end
+      || '","wallet":' || v_spent.answer || '}';
+  end if;
+  v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit);
+  update wallet.idempotency i set answer = v_answer where i.client_id = p_client_id and i.key = v_key;
+  return '{"status":"created","wallet":' || v_answer || '}';
+end $$;

@@ -1,0 +1,66 @@
+"""The types of request members that several rooms share."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from wallet_service.database.gateway import Json
+
+MAX_METADATA_BYTES = 16 * 1024
+
+_NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_NO_CONTROL_BUT_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
+"""A name or reference: one line of 1 to 255 characters."""
+
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=_NO_CONTROL_BUT_LINES)]
+"""A description: at most 1000 characters; tabs and line ends are allowed."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
+"""An idempotency key in a body: 1 to 255 printable ASCII characters."""
+
+CurrencyCode = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[A-Z0-9]+$")]
+"""A currency's code, as GET /api/v1/currencies lists them."""
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(Json.of(metadata).text.encode()) > MAX_METADATA_BYTES:
+        raise PydanticCustomError("too_long", "metadata has at most 16 KiB as JSON")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_small), Field(examples=[{"model": "small"}])]
+"""Free JSON of the caller's, at most 16 KiB."""
+
+
+def _moment(text: str) -> str:
+    if not _TIMESTAMP.fullmatch(text):
+        raise PydanticCustomError("timestamp_invalid", "must be RFC 3339 with an offset from UTC")
+    try:
+        # Python keeps six digits of a second, as Postgres does.
+        datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
+    except ValueError:
+        raise PydanticCustomError("timestamp_invalid", "there is no such moment") from None
+    return text.upper()
+
+
+Timestamp = Annotated[
+    str,
+    AfterValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
+]
+"""An RFC 3339 timestamp with its offset, kept as text on its way to the database."""
+
+CounterAccount = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:\-]{1,100})$",
+    ),
+    Field(examples=["revenue:usage:model-small"]),
+]
+"""The other side of a posting: revenue:…, external:…, promotions, promotions:… or expense:…."""

@@ -1,0 +1,54 @@
+"""The log: one JSON object per line on stdout, with UTC timestamps and the request's id."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+QUIET = ("httpx", "httpcore", "uvicorn.access")
+"""They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
+
+
+def configure_logging(level: str, stream: TextIO | None = None) -> None:
+    """Log everything from ``level`` on, our own events and those of the standard library, in the same form.
+
+    Args:
+        level: a name of the standard library's levels, in any case.
+        stream: where to; stdout unless told otherwise.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    output = stream or sys.stdout
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(output),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(number)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncpg"):
+        # uvicorn brings its own handlers; everything goes the one way.
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))

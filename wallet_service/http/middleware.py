@@ -1,0 +1,104 @@
+"""Around every request: its id, its line in the log, security headers, and the answer to a fault of ours."""
+
+import re
+import time
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wallet_service.errors import InternalError
+from wallet_service.http.problems import problem_response
+from wallet_service.identifiers import new_id
+
+_SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
+
+_CLIENT_GONE = 499
+"""Logged, never sent: the client closed the connection before its answer."""
+
+_log = structlog.get_logger()
+
+
+class RequestContext:
+    """Pure ASGI, the outermost of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request within its context."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        # A copy, whatever the server does: the caller is kept in it, and is nobody else's.
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        answer = _Answer(send, request_id)
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        try:
+            await self._serve(scope, receive, answer)
+        finally:
+            _log_request(scope, answer, time.perf_counter() - started)
+            structlog.contextvars.reset_contextvars(**tokens)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer.send)
+        except ClientDisconnect:
+            answer.status = _CLIENT_GONE
+        except Exception:
+            _log.exception("request_failed")
+            if answer.status is not None:
+                raise  # too late for another answer; the server closes the connection, so it reads as cut off
+            await problem_response(InternalError(), answer.request_id)(scope, receive, answer.send)
+
+
+class _Answer:
+    """Adds the headers on the way out, and remembers what the log says of the answer."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status: int | None = None
+        self.body_bytes = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+        elif message["type"] == "http.response.body":
+            self.body_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id when it is safe to log and to send back, or a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given.decode() if _SAFE_ID.fullmatch(given) else new_id()
+
+
+def _log_request(scope: Scope, answer: _Answer, duration_s: float) -> None:
+    principal = scope["state"].get("principal")
+    _log.info(
+        "request",
+        client=principal.log_name if principal else None,
+        method=scope["method"],
+        route=_route_template(scope),
+        status=answer.status,
+        duration_ms=round(duration_s * 1000, 3),
+        response_bytes=answer.body_bytes,
+    )
+
+
+def _route_template(scope: Scope) -> str | None:
+    """The path as it was declared: a real one can hold the id of a person."""
+    # Of a router that is included with a prefix, only this context knows the whole path.
+    context: Any = scope.get("fastapi", {}).get("effective_route_context")
+    route: Any = context or scope.get("route")
+    return getattr(route, "path_format", None) or getattr(route, "path", None)

@@ -1,0 +1,88 @@
+"""/api/v1/wallets/import."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from typing import IO, Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from wallet_service.errors import MalformedRequest, UnsupportedMediaType, WalletBusy
+from wallet_service.http.auth import Admin
+from wallet_service.http.openapi import WRITES, problems
+from wallet_service.http.state import DatabaseOf
+from wallet_service.imports.records import csv_records, json_records
+from wallet_service.imports.repository import ImportRepository
+from wallet_service.imports.schemas import ImportLine, ImportOutcome
+from wallet_service.imports.service import ImportService
+
+PATH = "/api/v1/wallets/import"
+
+router = APIRouter(tags=["import"])
+
+_NDJSON = "application/x-ndjson"
+_READERS = {
+    "text/csv": csv_records,
+    _NDJSON: json_records,
+    "application/jsonl": json_records,
+}
+_IN_MEMORY_BYTES = 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+_CSV_EXAMPLE = "user_id,currency,balance,effective_at\nuser-1,CREDIT,100,2026-01-01T00:00:00Z\n"
+_JSON_EXAMPLE = '{"user_id": "user-1", "currency": "CREDIT", "balance": "100"}\n'
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "Columns or members: " + ", ".join(f"`{name}`" for name in ImportLine.model_fields),
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
+            _NDJSON: {"schema": {"type": "string"}, "example": _JSON_EXAMPLE},
+        },
+    }
+}
+
+
+@router.post(
+    PATH,
+    responses={
+        200: {
+            "description": "One JSON line for each line of the body, in order.",
+            "content": {_NDJSON: {"schema": ImportOutcome.model_json_schema()}},
+        },
+        **problems(*WRITES, WalletBusy),
+    },
+    response_class=StreamingResponse,
+    openapi_extra=_BODY,
+    summary="Import opening balances",
+)
+async def import_wallets(caller: Admin, request: Request, database: DatabaseOf) -> Response:
+    """Make wallets with opening balances from CSV or JSON lines.
+
+    Each line stands alone: created, replayed (it was imported before), or refused with a problem.
+    A broken import is sent again as it was: lines that were done answer `replayed`.
+    """
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared not in _READERS:
+        raise UnsupportedMediaType(f"An import is {', '.join(_READERS)}")
+    service = ImportService(ImportRepository(database), caller.client_id)
+    # The answer is kept aside until the body was read: not every client reads while it still sends.
+    answer: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - see _sent
+    try:
+        async for lines in service.outcomes(_READERS[declared](request.stream())):
+            await asyncio.to_thread(answer.write, lines)
+        size_bytes = answer.tell()
+        answer.seek(0)
+    except BaseException:
+        answer.close()
+        raise
+    if size_bytes == 0:
+        raise MalformedRequest("The body has no lines")
+    return StreamingResponse(_sent(answer), media_type=_NDJSON)
+
+
+async def _sent(answer: IO[bytes]) -> AsyncIterator[bytes]:
+    with answer:
+        while chunk := await asyncio.to_thread(answer.read, _CHUNK_BYTES):
+            yield chunk

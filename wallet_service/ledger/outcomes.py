@@ -1,0 +1,61 @@
+"""What became of each operation."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from wallet_service.errors import WalletBusy, WalletError, error_of
+
+_POSTED = {
+    b'{"status":"posted","transaction":': "posted",
+    b'{"status":"replayed","transaction":': "replayed",
+    b'{"status":"dry_run","transaction":': "dry_run",
+}
+_ID_START = len('{"transaction_id":"')
+_ID_END = _ID_START + 36
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The operation is in the ledger (or would be: a dry run).
+
+    Attributes:
+        transaction: the answer as JSON, in the bytes that SQL made: a replay's are the first answer's.
+        replayed: the key was spent before on the same request.
+        dry_run: nothing was kept.
+    """
+
+    transaction: bytes
+    replayed: bool
+    dry_run: bool
+
+    @property
+    def transaction_id(self) -> str:
+        """The posting's id; a replay's is the first attempt's."""
+        return self.transaction[_ID_START:_ID_END].decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The operation changed nothing; ``error`` says why."""
+
+    error: WalletError
+
+
+Outcome: TypeAlias = Posted | Refused
+
+
+def read_outcomes(answer: bytes) -> list[Outcome]:
+    """The outcomes of a call in order. The SQL function writes each on a line of its own."""
+    return [_read(line) for line in answer.split(b"\n") if line.startswith(b"{")]
+
+
+def _read(line: bytes) -> Outcome:
+    for prefix, status in _POSTED.items():
+        if line.startswith(prefix):
+            return Posted(line[len(prefix) : -1], status == "replayed", status == "dry_run")
+    outcome: dict[str, Any] = json.loads(line)
+    if outcome["status"] == "busy":
+        return Refused(WalletBusy())
+    facts: dict[str, Any] = outcome["facts"]
+    return Refused(error_of(outcome["code"], **facts))

@@ -1,0 +1,243 @@
+"""Runs the service: a database of its own when none is given, migrations, HTTP, and an orderly end."""
+
+import asyncio
+import contextlib
+import math
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from wallet_service.app import create_app
+from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
+from wallet_service.database.migrate import migrate
+from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.http.keys import create_first_admin_key
+from wallet_service.settings import Settings
+
+Say = Callable[[str], None]
+"""Tells the person at the terminal one line."""
+
+_log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The service can't start; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dsns:
+    """How to reach the database.
+
+    Attributes:
+        admin: for migrations and ``verify``.
+        service: for everything that the service does.
+        place: where the data are, for people; holds no password.
+    """
+
+    admin: str
+    service: str
+    place: str
+
+
+async def serve(settings: Settings, say: Say) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is under way and stop the embedded server.
+
+    Raises:
+        StartError: the port is in use, or the application does not start.
+        EmbeddedError: the embedded server does not start, or another process has its data folder.
+        MigrationError: the database can't be brought to this release.
+    """
+    stop = _Stop()
+    with stop.on_signals():
+        async with _database(settings) as (dsns, listener):
+            if settings.migrate_on_start:
+                report = await migrate(dsns.admin)
+                _log.info("migrated", applied=list(report.applied))
+                await _first_key(settings, dsns, say)
+            server = _Server(settings, create_app(settings, dsns.service))
+            server.announce = lambda: _announce(listener, dsns, say)
+            stop.server = server
+            await server.run_on(listener)
+
+
+@contextlib.asynccontextmanager
+async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
+    """The database that a service serves from, or served from, for a command beside it.
+
+    The embedded server of a running service is used as it is; without one it is started for the time being.
+
+    Raises:
+        StartError: there are no data.
+        EmbeddedError: the embedded server does not start or can't be reached.
+    """
+    if settings.database_url is not None:
+        yield _given(settings.database_url.get_secret_value())
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    if not await asyncio.to_thread((settings.data_dir / "secrets.json").exists):
+        raise StartError(
+            f"There are no data in {settings.data_dir}: set WALLET_DATA_DIR to where they are, or make them "
+            "with `wallet-service serve` or `wallet-service migrate`"
+        )
+    try:
+        await embedded.start()
+    except EmbeddedInUse:
+        await embedded.attach()
+    try:
+        yield _embedded(embedded)
+    finally:
+        await embedded.stop()
+
+
+@contextlib.asynccontextmanager
+async def migration_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
+    """The database to migrate: as ``existing_database``, and data are made where there are none."""
+    made = settings.database_url is not None
+    made = made or await asyncio.to_thread((settings.data_dir / "secrets.json").exists)
+    if made:
+        async with existing_database(settings) as dsns:
+            yield dsns
+    else:
+        async with EmbeddedPostgres(settings.data_dir) as embedded:
+            yield _embedded(embedded)
+
+
+@contextlib.asynccontextmanager
+async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.socket], None]:
+    """The port and the database. What somebody else has of them is found before anything is started."""
+    if settings.database_url is not None:
+        with contextlib.closing(_bound(settings)) as listener:
+            yield _given(settings.database_url.get_secret_value()), listener
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    try:
+        await embedded.claim()
+        with contextlib.closing(_bound(settings)) as listener:
+            await embedded.start()
+            yield _embedded(embedded), listener
+    finally:
+        await embedded.stop()
+
+
+def _embedded(server: EmbeddedPostgres) -> Dsns:
+    return Dsns(server.admin_dsn, server.service_dsn, str(server.data_dir))
+
+
+def _given(url: str) -> Dsns:
+    parts = urlsplit(url)
+    return Dsns(
+        url, url, f"database {parts.path.lstrip('/') or '(default)'} on {parts.netloc.rpartition('@')[2]}"
+    )
+
+
+async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:
+    if settings.admin_key is not None:
+        return
+    database = await PostgresDatabase.connect(
+        dsns.service, pool_size=1, timeout_ms=settings.database_timeout_ms
+    )
+    try:
+        key = await create_first_admin_key(database)
+    finally:
+        await database.close()
+    if key is not None:
+        say(f"Admin key, shown only now: {key}")
+
+
+def _bound(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise _not_listening(settings, error) from error
+    return listener
+
+
+def _not_listening(settings: Settings, error: OSError) -> StartError:
+    return StartError(f"Can't listen on {settings.host} port {settings.port}: {error.strerror or error}")
+
+
+def _announce(listener: socket.socket, dsns: Dsns, say: Say) -> None:
+    host, port = listener.getsockname()[:2]
+    say(f"The wallet service is ready on http://{f'[{host}]' if ':' in host else host}:{port} (docs: /docs)")
+    say(f"The data are in {dsns.place}")
+    say("Ctrl-C stops it")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose signals are handled by us, since the database must stop after it."""
+
+    def __init__(self, settings: Settings, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_ms / 1000),
+            )
+        )
+        self._settings = settings
+        self.announce: Callable[[], None] = lambda: None
+
+    async def run_on(self, listener: socket.socket) -> None:
+        try:
+            await self.serve(sockets=[listener])
+        except OSError as error:  # somebody else began to listen since we took the address
+            raise _not_listening(self._settings, error) from error
+        except SystemExit as error:
+            raise StartError("The application did not start; the log says why") from error
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self.announce()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class _Stop:
+    """What SIGINT and SIGTERM do: give up the start, or end serving; a second one waits for no request."""
+
+    def __init__(self) -> None:
+        self.server: _Server | None = None
+        self._asked = False
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Generator[None, None, None]:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, self._stop, task)
+        try:
+            yield
+        finally:
+            for sign in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(sign)
+
+    def _stop(self, task: "asyncio.Task[None] | None") -> None:
+        if self.server is not None:
+            self.server.force_exit = self._asked
+            self.server.should_exit = True
+        elif task is not None and not self._asked:
+            task.cancel()
+        self._asked = True

@@ -1,0 +1,1 @@
+"""Moving money over HTTP: single operations, refunds, batches."""

@@ -1,0 +1,1 @@
+"""Wallets themselves: making, reading, changing, closing."""

@@ -1,0 +1,80 @@
+"""The SQL functions about wallets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wallet_service.database.gateway import RESEND, Database, Json
+
+_CREATED = b'{"status":"created","wallet":'
+_REPLAYED = b'{"status":"replayed","wallet":'
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new wallet as JSON; a replay's bytes are the first answer's."""
+
+    wallet: bytes
+    replayed: bool
+
+
+class WalletRepository:
+    """Reads and changes wallets. Money moves through the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self,
+        wallet_id: str,
+        client_id: str,
+        idempotency_key: str | None,
+        wallet: Mapping[str, Any],
+        deposit: Mapping[str, Any] | None,
+    ) -> Created:
+        """Make a wallet, once for its id and key: safe to send again."""
+        async for attempt in RESEND.copy():
+            with attempt:
+                answer = await self._database.call(
+                    "create_wallet",
+                    wallet_id=wallet_id,
+                    client_id=client_id,
+                    idempotency_key=idempotency_key,
+                    wallet=Json.of(wallet),
+                    deposit=Json.of(deposit) if deposit is not None else None,
+                )
+                replayed = answer.startswith(_REPLAYED)
+                return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
+        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+
+    async def get(self, wallet_id: str, user_id: str | None) -> bytes:
+        """A wallet; ``user_id``: whose it must be, or None."""
+        return await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
+
+    async def update(
+        self, wallet_id: str, user_id: str | None, version: int | None, changes: Mapping[str, Any]
+    ) -> bytes:
+        """Apply a merge patch, if the wallet still has this version."""
+        return await self._database.call(
+            "update_wallet", wallet_id=wallet_id, user_id=user_id, version=version, changes=Json.of(changes)
+        )
+
+    async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
+        """Close an empty wallet."""
+        return await self._database.call(
+            "close_wallet", wallet_id=wallet_id, user_id=user_id, version=version
+        )
+
+    async def page_of_user(
+        self,
+        user_id: str,
+        filters: Mapping[str, str | None],
+        after: str | None,
+        limit: int,
+    ) -> tuple[bytes, str | None]:
+        """The items of a page, and the wallet_id after which the next begins."""
+        answer = await self._database.read(
+            "list_user_wallets", user_id=user_id, **filters, after=after, limit=limit
+        )
+        items, _, following = answer.rpartition(b"\n")
+        return items, following.decode() or None

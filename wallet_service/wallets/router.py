@@ -1,0 +1,175 @@
+"""/api/v1/wallets and a user's wallets."""
+
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from wallet_service.errors import (
+    AmountInvalid,
+    AmountPrecision,
+    CreditLimitInUse,
+    CurrencyUnknown,
+    VersionMismatch,
+    WalletBusy,
+    WalletClosed,
+    WalletExists,
+    WalletNotEmpty,
+    WalletNotFound,
+)
+from wallet_service.fields import CurrencyCode, Line
+from wallet_service.http.auth import WalletReader, WalletWriter
+from wallet_service.http.body import StrictRoute
+from wallet_service.http.idempotency import REPLAYED, HeaderKey
+from wallet_service.http.openapi import KEYED, READS, WRITES, problems
+from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit, decode_cursor, encode_cursor
+from wallet_service.http.responses import JsonBytes
+from wallet_service.http.state import DatabaseOf
+from wallet_service.wallets.repository import WalletRepository
+from wallet_service.wallets.schemas import (
+    Wallet,
+    WalletCreate,
+    WalletPage,
+    WalletPatch,
+    WalletStatus,
+    WalletType,
+)
+from wallet_service.wallets.service import WalletService, version_of
+
+router = APIRouter(prefix="/api/v1", tags=["wallets"], route_class=StrictRoute)
+
+_POSITION = TypeAdapter(tuple[UUID])
+_ETAG = {
+    "ETag": {"description": '`"<version>.<last_entry>"`, for If-Match.', "schema": {"type": "string"}},
+}
+_LOCATION = {"Location": {"description": "The wallet's path.", "schema": {"type": "string"}}}
+
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="The ETag that was read; its version is compared.", max_length=64),
+]
+
+
+async def _repository(database: DatabaseOf) -> WalletRepository:
+    return WalletRepository(database)
+
+
+Repository = Annotated[WalletRepository, Depends(_repository)]
+
+
+def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A wallet's bytes with the ETag that its version and newest ledger row make."""
+    read: dict[str, Any] = json.loads(wallet)
+    etag = f'"{read["version"]}.{read["last_entry"]}"'
+    return JsonBytes(wallet, status, headers={"ETag": etag, **(headers or {})})
+
+
+@router.post(
+    "/wallets",
+    status_code=201,
+    response_model=Wallet,
+    responses={
+        201: {"headers": _ETAG | _LOCATION | REPLAYED},
+        **problems(
+            *WRITES, *KEYED, WalletExists, CurrencyUnknown, AmountInvalid, AmountPrecision, WalletBusy
+        ),
+    },
+    summary="Make a wallet",
+)
+async def create_wallet(
+    caller: WalletWriter, request: WalletCreate, repository: Repository, header_key: HeaderKey
+) -> Response:
+    """Make a wallet, with an opening balance if one is given; the same key and request make it once."""
+    created = await WalletService(repository).create(caller, request, header_key)
+    read: dict[str, Any] = json.loads(created.wallet)
+    headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
+    if created.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return _answer(created.wallet, 201, headers)
+
+
+@router.get(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound)},
+    summary="Read a wallet",
+)
+async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
+    """A wallet as it is now."""
+    return _answer(await repository.get(str(wallet_id), caller.user_id))
+
+
+@router.patch(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={
+        200: {"headers": _ETAG},
+        **problems(
+            *WRITES,
+            WalletNotFound,
+            WalletClosed,
+            WalletExists,
+            CreditLimitInUse,
+            VersionMismatch,
+            AmountInvalid,
+            AmountPrecision,
+            WalletBusy,
+        ),
+    },
+    summary="Change a wallet",
+)
+async def update_wallet(
+    caller: WalletWriter,
+    wallet_id: UUID,
+    request: WalletPatch,
+    repository: Repository,
+    if_match: IfMatch = None,
+) -> Response:
+    """A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit."""
+    changed = await WalletService(repository).update(caller, str(wallet_id), version_of(if_match), request)
+    return _answer(changed)
+
+
+@router.delete(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={
+        200: {"headers": _ETAG},
+        **problems(*READS, WalletNotFound, WalletClosed, WalletNotEmpty, VersionMismatch, WalletBusy),
+    },
+    summary="Close a wallet",
+)
+async def close_wallet(
+    caller: WalletWriter, wallet_id: UUID, repository: Repository, if_match: IfMatch = None
+) -> Response:
+    """Close a wallet with zero balance and nothing locked. Its history stays; its name is free again."""
+    return _answer(await repository.close(str(wallet_id), caller.user_id, version_of(if_match)))
+
+
+@router.get(
+    "/users/{user_id}/wallets",
+    response_model=WalletPage,
+    responses=problems(*READS, WalletNotFound),
+    summary="List a user's wallets",
+)
+async def list_user_wallets(
+    caller: WalletReader,
+    user_id: Line,
+    repository: Repository,
+    wallet_type: Annotated[WalletType | None, Query()] = None,
+    currency: Annotated[CurrencyCode | None, Query()] = None,
+    status: Annotated[WalletStatus | None, Query()] = None,
+    cursor: CursorText = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Response:
+    """A user's wallets, oldest first, closed ones included unless filtered."""
+    caller.require_user(user_id)
+    filters: dict[str, str | None] = {"wallet_type": wallet_type, "currency": currency, "status": status}
+    scope = {"user_id": user_id, **filters}
+    after = str(decode_cursor("wallets", scope, cursor, _POSITION)[0]) if cursor is not None else None
+    items, following = await repository.page_of_user(user_id, filters, after, limit)
+    next_cursor = json.dumps(encode_cursor("wallets", scope, [following]) if following else None)
+    return JsonBytes(b'{"items":' + items + b',"next_cursor":' + next_cursor.encode() + b"}")

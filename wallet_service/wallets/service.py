@@ -1,0 +1,75 @@
+"""Who may make, see and change which wallet."""
+
+from typing import Any
+
+from wallet_service.errors import Forbidden, ValidationFailed
+from wallet_service.http.auth import Principal
+from wallet_service.http.idempotency import chosen_key
+from wallet_service.identifiers import new_id
+from wallet_service.wallets.repository import Created, WalletRepository
+from wallet_service.wallets.schemas import WalletCreate, WalletPatch
+
+_OPERATORS_ONLY = ("status", "credit_limit")
+_REQUEST_ONLY = {"initial_balance", "idempotency_key"}
+
+
+class WalletService:
+    """Policy around the wallet functions."""
+
+    def __init__(self, repository: WalletRepository) -> None:
+        self._repository = repository
+
+    async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
+        """Make a wallet with its opening balance.
+
+        Raises:
+            Forbidden: a user makes another user's wallet, or gives themselves money or credit.
+        """
+        if caller.is_user:
+            if request.user_id != caller.user_id:
+                raise Forbidden("A user makes wallets for themselves only")
+            for member in ("initial_balance", "credit_limit"):
+                if getattr(request, member) is not None:
+                    raise Forbidden(f"A user's token can't set {member}")
+        key = chosen_key(header_key, request.idempotency_key)
+        wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
+        deposit: dict[str, Any] | None = None
+        if request.initial_balance is not None and request.initial_balance.strip("0.") != "":
+            caller.require("transactions:write")
+            deposit = {
+                "transaction_id": new_id(),
+                "client_id": caller.client_id,
+                "amount": request.initial_balance,
+            }
+        return await self._repository.create(new_id(), caller.client_id, key, wallet, deposit)
+
+    async def update(
+        self, caller: Principal, wallet_id: str, version: int | None, request: WalletPatch
+    ) -> bytes:
+        """Apply a merge patch.
+
+        Raises:
+            Forbidden: a user thaws their own wallet or raises their own credit.
+        """
+        changes = request.model_dump(include=request.model_fields_set)
+        if caller.is_user:
+            for member in _OPERATORS_ONLY:
+                if member in changes:
+                    raise Forbidden(f"A user's token can't set {member}")
+        return await self._repository.update(wallet_id, caller.user_id, version, changes)
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The wallet's version in an ``If-Match`` header; its ledger rows, behind the dot, are not compared.
+
+    Raises:
+        ValidationFailed: not an ETag of a wallet.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    version = if_match.strip().removeprefix("W/").strip('"').partition(".")[0]
+    if not version.isascii() or not version.isdecimal() or int(version) >= 2**63:
+        detail = "If-Match is not a wallet's ETag"
+        error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
+        raise ValidationFailed(detail, errors=[error])
+    return int(version)
