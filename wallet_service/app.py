@@ -50,6 +50,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # Each request would pass through it to find that nobody exports anything.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app, settings, {IMPORT_PATH: settings.import_max_bytes})
     for router in (

@@ -1,6 +1,7 @@
 """The command ``wallet-service``."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -147,8 +148,8 @@ def verify() -> None:
     """Check the whole ledger, also while the service runs; exit 1 and name the wallets where it is off."""
 
     async def run(settings: Settings) -> bool:
-        async with existing_database(settings) as dsns:
-            return await verify_ledger(dsns.admin, _say)
+        async with _database(settings) as database:
+            return await verify_ledger(database, _say)
 
     if not asyncio.run(run(_quiet_settings())):
         raise typer.Exit(1)
@@ -163,10 +164,16 @@ def version() -> None:
 def main() -> None:
     """Run the command line. Exit status 1 for what failed, 2 for a command that is not understood."""
     try:
-        app()
+        app(prog_name="wallet-service")
     except EXPECTED as error:
-        typer.echo(f"wallet-service: {error or type(error).__name__}", err=True)
+        typer.echo(f"wallet-service: {_told(error)}", err=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, WalletError) and error.facts:
+        return f"{error}: {json.dumps(dict(error.facts), default=str)}"
+    return str(error) or type(error).__name__
 
 
 def _say(line: str) -> None:

@@ -35,7 +35,7 @@ class Dsns:
     """How to reach the database.
 
     Attributes:
-        admin: for migrations and ``verify``.
+        admin: for migrations.
         service: for everything that the service does.
         place: where the data are, for people; holds no password.
     """

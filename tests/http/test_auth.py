@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from http_app import ADMIN_KEY, JWT_SECRET, api
+from support.http_app import ADMIN_KEY, JWT_SECRET, api
 
 from wallet_service.database.gateway import Database
 from wallet_service.errors import Forbidden, WalletNotFound

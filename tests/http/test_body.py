@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from http_app import ADMIN_KEY, BODY_LIMIT, IMPORT_LIMIT, api
+from support.http_app import ADMIN_KEY, BODY_LIMIT, IMPORT_LIMIT, api
 
 from wallet_service.database.gateway import Database
 

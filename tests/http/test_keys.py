@@ -261,6 +261,23 @@ async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDa
         await database.close()
 
 
+async def test_a_start_waits_for_one_that_is_making_the_first_key(fresh_database: FreshDatabase) -> None:
+    made = await fresh_database()
+    database = await PostgresDatabase.connect(made.service_dsn)
+    other, observer = await asyncpg.connect(made.service_dsn), await asyncpg.connect(made.dsn)
+    transaction = other.transaction()
+    await transaction.start()
+    call = "select wallet_api.create_key($1, $2, 'admin', '[\"admin\"]', null, true)"
+    assert await other.fetchval(call, "d" * 32, "e" * 64) == '{"created": true}'
+    start = asyncio.create_task(create_first_admin_key(database))
+    while not start.done() and not await observer.fetchval("select count(*) from pg_locks where not granted"):
+        pass
+    await transaction.commit()
+    assert await start is None
+    for connection in (other, observer, database):
+        await connection.close()
+
+
 GOOD: dict[str, Any] = {
     "key_id": "a" * 32,
     "secret_hash": "b" * 64,

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from http_app import ADMIN_KEY, api
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
+from support.http_app import ADMIN_KEY, api
 
 from wallet_service.database.gateway import Database
 from wallet_service.http import middleware

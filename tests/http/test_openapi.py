@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import httpx
 import jsonschema_rs
 import pytest
-from http_app import api
+from support.http_app import api
 
 from wallet_service.database.gateway import Database
 from wallet_service.errors import ERRORS, InsufficientFunds, WalletFrozen, WalletNotFound

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from http_app import ADMIN_KEY, api
+from support.http_app import ADMIN_KEY, api
 
 from wallet_service.database.gateway import Database
 from wallet_service.errors import ERRORS, AmountPrecision, InsufficientFunds, Unauthorized, WalletBusy

@@ -4,10 +4,10 @@ import importlib
 from collections.abc import AsyncIterator
 
 import pytest
-from kernel.bench import CHECKS, Kernel
+from support.kernel.bench import CHECKS, Kernel
 
 for room in ("forms", "keys", "units", "refunds", "locks", "rows"):
-    importlib.import_module(f"kernel.{room}")
+    importlib.import_module(f"support.kernel.{room}")
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ class EmbeddedPostgres:
 
     @property
     def admin_dsn(self) -> str:
-        """URL of the superuser, for migrations and ``verify``. Holds a password."""
+        """URL of the superuser, for migrations. Holds a password."""
         return self._dsn(SUPERUSER, DATABASE)
 
     @property

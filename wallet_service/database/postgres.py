@@ -9,7 +9,7 @@ from typing import Any, Self
 import asyncpg
 
 from wallet_service.database.gateway import Database, Json, Param
-from wallet_service.database.translate import translate
+from wallet_service.database.translate import loggable, translate
 from wallet_service.errors import Overloaded, Unavailable
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
@@ -67,8 +67,8 @@ class PostgresDatabase(Database):
                     answer: bytes | None = await connection.fetchval(query, *values)
             else:
                 answer = await connection.fetchval(query, *values)
-        except Exception as error:
-            raise translate(error, connection_lost=_is_lost(connection)) from error
+        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+            raise translate(error, connection_lost=_is_lost(connection)) from loggable(error)
         finally:
             await self._pool.release(connection)
         return b"null" if answer is None else answer
@@ -84,8 +84,8 @@ class PostgresDatabase(Database):
             if self._pool.get_size() >= self._pool_size:
                 raise Overloaded("Every connection to the database is in use") from error
             raise Unavailable from error
-        except Exception as error:
-            raise translate(error, connection_lost=True) from error
+        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+            raise translate(error, connection_lost=True) from loggable(error)
 
 
 @lru_cache(maxsize=1024)

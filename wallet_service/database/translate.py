@@ -54,6 +54,19 @@ def translate(error: Exception, *, connection_lost: bool = False) -> WalletError
     return InternalError()
 
 
+class PostgresFault(Exception):
+    """What Postgres said, for the log: without the DETAIL, which holds values of rows."""
+
+
+def loggable(error: Exception) -> Exception:
+    """The cause to chain to a refusal: asyncpg's own exception prints whole rows into a log."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return error
+    # A data exception quotes the value that it could not read.
+    message = "" if str(error.sqlstate).startswith("22") else f": {error.args[0]}"
+    return PostgresFault(f"{type(error).__name__}, SQLSTATE {error.sqlstate}{message}")
+
+
 def _of_sqlstate(error: asyncpg.PostgresError) -> WalletError:
     state = str(error.sqlstate)
     if state == REFUSED:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from wallet_service.database.gateway import Database
-from wallet_service.http.auth import Authenticator
 from wallet_service.http.body import BodyLimit
 from wallet_service.http.middleware import RequestContext
 from wallet_service.http.openapi import install_docs
@@ -13,20 +11,16 @@ from wallet_service.http.problems import install_handlers
 from wallet_service.settings import Settings
 
 
-def install(
-    app: FastAPI, settings: Settings, database: Database, body_limits: Mapping[str, int] | None = None
-) -> None:
-    """Give the application its middleware, problems, docs and ``app.state.auth``.
+def install(app: FastAPI, settings: Settings, body_limits: Mapping[str, int] | None = None) -> None:
+    """Give the application its middleware, problems and docs.
 
     Args:
         app: made with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
-        settings: limits and credentials.
-        database: where keys are.
+        settings: limits.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
 
-    The caller awaits ``app.state.auth.close()`` at the end.
+    When it starts, the application puts its ``Authenticator`` into ``app.state.auth``.
     """
-    app.state.auth = Authenticator.from_settings(settings, database)
     install_handlers(app)
     install_docs(app)
     # Each is put around those before it, so the last is the outermost.

@@ -45,30 +45,6 @@ def loads(body: bytes) -> Any:
     return value
 
 
-def dumps(value: Any) -> str:
-    """The JSON text of a value from ``loads``, each number as exact as it came.
-
-    Raises:
-        TypeError: the value holds something that JSON does not have.
-    """
-    match value:
-        case dict():
-            members: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
-            return "{" + ",".join(f"{_text(key)}:{dumps(item)}" for key, item in members.items()) + "}"
-        case list():
-            return "[" + ",".join(dumps(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType]  # any JSON
-        case Decimal() if value.is_finite():
-            return str(value)
-        case str() | bool() | int() | None:
-            return _text(value)
-        case _:
-            raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _text(value: str | int | None) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _decimal(text: str) -> Decimal:
     exponent = _EXPONENT.search(text)
     if len(text) > LONGEST_NUMBER or (exponent and abs(int(exponent[1])) > LARGEST_EXPONENT):

@@ -13,10 +13,11 @@ begin
       select c.transaction_type, c.direction, c.counter_account, c.transactions, c.amount from wallet.checkpoints c
         where c.wallet_id = p_wallet_id and c.wallet_version = v_checkpoint
       union all
-      select t.transaction_type, t.direction, wallet.counter_group(t.counter_account), v_sign, v_sign * t.amount
+      select t.transaction_type, t.direction, wallet.counter_group(t.counter_account), v_sign * count(*), v_sign * sum(t.amount)
         from wallet.wallet_transactions t
         where t.wallet_id = p_wallet_id and t.wallet_version > least(v_checkpoint, p_version)
           and t.wallet_version <= greatest(v_checkpoint, p_version)
+        group by 1, 2, t.counter_account
     ) s
     group by 1, 2, 3 having sum(s.transactions) > 0;
 end $$;

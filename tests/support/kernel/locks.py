@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from kernel.bench import Kernel, Outcome, again, check, op, transfer, unit
+from support.kernel.bench import Kernel, Outcome, again, check, op, transfer, unit
 from wallet_service.identifiers import new_id
 
 
@@ -14,7 +14,11 @@ from wallet_service.identifiers import new_id
 async def opposed_transfers_fifty_at_once(kernel: Kernel) -> None:
     wallets = [await kernel.wallet("100") for _ in range(3)]
     calls = [
-        [transfer(wallets[a], wallets[b], "1"), transfer(wallets[b], wallets[c], "1"), op("fee", wallets[a], "0.01")]
+        [
+            transfer(wallets[a], wallets[b], "1"),
+            transfer(wallets[b], wallets[c], "1"),
+            op("fee", wallets[a], "0.01"),
+        ]
         for number in range(50)
         for a, b, c in [[(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2), (0, 2, 1)][number % 5]]
     ]
@@ -71,7 +75,14 @@ async def held_wallets_are_busy(kernel: Kernel) -> None:
         outcomes = await kernel.all(*operations, wait_ms=0, resent=True)
         atomic = await kernel.all(op("consume", free, "1"), again(stuck), atomic=True, wait_ms=0)
         after = await kernel.all(op("consume", free, "1"), wait_ms=0)
-    assert [outcome.told for outcome in outcomes] == ["busy", "posted", "busy", "busy", "busy", "wallet_not_found"]
+    assert [outcome.told for outcome in outcomes] == [
+        "busy",
+        "posted",
+        "busy",
+        "busy",
+        "busy",
+        "wallet_not_found",
+    ]
     assert [outcome.told for outcome in atomic] == ["busy", "busy"]
     assert after[0].transaction["balance_before"] == "9.00"
     assert await kernel.key_owner(stuck["idempotency_key"]) is None

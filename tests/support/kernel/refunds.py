@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from kernel.bench import Kernel, check, op, refund, transfer, unit
+from support.kernel.bench import Kernel, check, op, refund, transfer, unit
 
 
 @check
@@ -98,7 +98,10 @@ async def of_a_refund(kernel: Kernel) -> None:
     assert (await kernel.one(refund(back, "1"))).code == "not_refundable"
     assert await kernel.state() == before
     second = refund(spent, "1")
-    assert [outcome.told for outcome in await kernel.all(second, refund(second))] == ["posted", "not_refundable"]
+    assert [outcome.told for outcome in await kernel.all(second, refund(second))] == [
+        "posted",
+        "not_refundable",
+    ]
 
 
 @check
@@ -119,13 +122,17 @@ async def precision_and_state(kernel: Kernel) -> None:
 async def in_the_call_of_the_original(kernel: Kernel) -> None:
     source, target = await kernel.wallet("10"), await kernel.wallet()
     sent, spent = transfer(source, target, "6"), op("consume", target, "2")
-    outcomes = await kernel.all(refund(sent), sent, spent, refund(spent), refund(sent, "5"), refund(sent, "2"))
+    outcomes = await kernel.all(
+        refund(sent), sent, spent, refund(spent), refund(sent, "5"), refund(sent, "2")
+    )
     assert [outcome.told for outcome in outcomes] == [
         *("transaction_not_found", "posted", "posted", "posted", "posted", "refund_exceeds"),
     ]
     assert (await kernel.balance(source), await kernel.balance(target)) == (9, 1)
     lost = op("consume", source, "1")
-    ((_, _), (after,)) = await kernel.post(unit(lost, op("fee", source, "99"), atomic=True), unit(refund(lost)))
+    ((_, _), (after,)) = await kernel.post(
+        unit(lost, op("fee", source, "99"), atomic=True), unit(refund(lost))
+    )
     assert after.code == "transaction_not_found"
 
 

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from kernel.bench import Kernel, check, op, refund, transfer, unit
+from support.kernel.bench import Kernel, check, op, refund, transfer, unit
 
 
 @check
@@ -10,7 +10,10 @@ async def versions_and_balances(kernel: Kernel) -> None:
     wallet, other = await kernel.wallet("10"), await kernel.wallet()
     for _ in range(2):
         await kernel.all(
-            op("deposit", wallet, "3"), op("consume", wallet, "99"), op("consume", wallet, "1"), op("fee", wallet, "1")
+            op("deposit", wallet, "3"),
+            op("consume", wallet, "99"),
+            op("consume", wallet, "1"),
+            op("fee", wallet, "1"),
         )
         await kernel.one(transfer(wallet, other, "0.5"))
     rows = await kernel.rows(
@@ -65,7 +68,10 @@ async def time_never_runs_backwards(kernel: Kernel) -> None:
         other,
     )
     assert [row["created_at"] for row in times] == [tomorrow] * 4
-    assert await kernel.value("select last_posted_at from wallet.wallets where wallet_id = $1", other) == tomorrow
+    assert (
+        await kernel.value("select last_posted_at from wallet.wallets where wallet_id = $1", other)
+        == tomorrow
+    )
 
 
 @check
@@ -137,13 +143,18 @@ async def ledger_is_append_only(kernel: Kernel) -> None:
 @check
 async def service_role_calls_and_nothing_else(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
-    tables = await kernel.rows("select oid::regclass::text as name from pg_class where relnamespace = 'wallet'::regnamespace and relkind = 'r'")
+    tables = await kernel.rows(
+        "select oid::regclass::text as name from pg_class where relnamespace = 'wallet'::regnamespace and relkind = 'r'"
+    )
     assert {f"wallet.{name}" for name in ("wallets", "wallet_transactions", "idempotency")} <= {
         table["name"] for table in tables
     }
     for table in tables:
         assert await _sqlstate(kernel, "wallet_service", f"select from {table['name']}") == "42501"
-        assert await _sqlstate(kernel, "wallet_service", f"insert into {table['name']} default values") == "42501"
+        assert (
+            await _sqlstate(kernel, "wallet_service", f"insert into {table['name']} default values")
+            == "42501"
+        )
     assert await _sqlstate(kernel, "wallet_service", "select wallet.clock()") == "42501"
     async with kernel.pool.acquire() as connection, connection.transaction():
         await connection.execute("set local role wallet_service")

@@ -32,7 +32,9 @@ class Outcome:
         return self.code or self.status
 
 
-def op(kind: str, wallet_id: str | None = None, amount: Any = None, *, key: str | None = None, **members: Any) -> Op:
+def op(
+    kind: str, wallet_id: str | None = None, amount: Any = None, *, key: str | None = None, **members: Any
+) -> Op:
     """An operation with a new transaction_id; members that are None are left out."""
     named = {
         "transaction_id": new_id(),
@@ -59,7 +61,9 @@ def refund(original: Op | str, amount: str | None = None, **members: Any) -> Op:
     return op("refund", None, amount, original_transaction_id=name, **members)
 
 
-def unit(*operations: Op, atomic: bool = False, dry_run: bool = False, resent: bool = False) -> dict[str, Any]:
+def unit(
+    *operations: Op, atomic: bool = False, dry_run: bool = False, resent: bool = False
+) -> dict[str, Any]:
     return {"operations": list(operations), "atomic": atomic, "dry_run": dry_run, "resent": resent}
 
 
@@ -74,7 +78,11 @@ def read_outcomes(text: str) -> list[list[Outcome]]:
 def _outcome(line: str, outcome: dict[str, Any]) -> Outcome:
     raw = line.partition('"transaction":')[2][:-1] if "transaction" in outcome else ""
     return Outcome(
-        outcome["status"], outcome.get("code"), outcome.get("facts") or {}, outcome.get("transaction") or {}, raw
+        outcome["status"],
+        outcome.get("code"),
+        outcome.get("facts") or {},
+        outcome.get("transaction") or {},
+        raw,
     )
 
 
@@ -156,13 +164,18 @@ class Kernel:
     async def key_owner(self, key: str, client_id: str = "tests") -> str | None:
         """The transaction that spent the key."""
         return await self.value(
-            "select transaction_id::text from wallet.idempotency where client_id = $1 and key = $2", client_id, key
+            "select transaction_id::text from wallet.idempotency where client_id = $1 and key = $2",
+            client_id,
+            key,
         )
 
     async def state(self) -> dict[str, list[str]]:
         """Every row of every table that a posting could change."""
         return {
-            table: [row["line"] for row in await self.rows(f"select t::text as line from wallet.{table} t order by 1")]
+            table: [
+                row["line"]
+                for row in await self.rows(f"select t::text as line from wallet.{table} t order by 1")
+            ]
             for table in TABLES
         }
 

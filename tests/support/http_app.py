@@ -11,16 +11,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
-from wallet_service.database.gateway import Database
+from wallet_service.database.gateway import Database, Json
 from wallet_service.errors import InsufficientFunds, ValidationFailed, WalletBusy
-from wallet_service.http.auth import Caller, Principal, WalletReader, requires
+from wallet_service.http.auth import Authenticator, Caller, Principal, WalletReader, requires
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import HeaderKey, chosen_key
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
 from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.http.responses import JsonBytes
 from wallet_service.http.setup import install
-from wallet_service.http.strict_json import dumps
 from wallet_service.settings import Settings
 
 ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
@@ -51,7 +50,7 @@ router = APIRouter(prefix="/things", route_class=StrictRoute)
 async def pay(thing_id: str, body: Money, caller: Caller, header_key: HeaderKey) -> JsonBytes:
     key = chosen_key(header_key, body.idempotency_key)
     answer = {"thing": thing_id, "client": caller.client_id, "key": key, "metadata": body.metadata}
-    return JsonBytes(dumps(answer | {"amount": str(body.amount)}))
+    return JsonBytes(Json.of(answer | {"amount": str(body.amount)}).text)
 
 
 @router.post("/open")
@@ -99,7 +98,9 @@ async def take(request: Request) -> dict[str, int]:
 def make_app(database: Database, **settings: Any) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET, "max_body_bytes": BODY_LIMIT}
-    install(app, Settings(**given | settings), database, {"/api/v1/things/import": IMPORT_LIMIT})
+    chosen = Settings(**given | settings)
+    app.state.auth = Authenticator.from_settings(chosen, database)
+    install(app, chosen, {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from kernel.bench import Kernel, again, check, op, refund, transfer, unit
+from support.kernel.bench import Kernel, again, check, op, refund, transfer, unit
 from wallet_service.identifiers import new_id
 
 
@@ -35,7 +35,12 @@ async def later_units_see_what_was_before(kernel: Kernel) -> None:
     keyed, spent = op("consume", wallet, "2", key=key), op("consume", wallet, "4")
     await kernel.one(spent)
     for flags in ({"atomic": True}, {"dry_run": True}, {"atomic": True, "dry_run": True}):
-        failing = [transfer(wallet, other, "3"), again(keyed), refund(spent, "3.9"), op("consume", wallet, "99")]
+        failing = [
+            transfer(wallet, other, "3"),
+            again(keyed),
+            refund(spent, "3.9"),
+            op("consume", wallet, "99"),
+        ]
         first, (outcome,), (back,) = await kernel.post(
             unit(*failing, **flags), unit(op("deposit", other, "1")), unit(refund(spent, "0.01"))
         )
@@ -58,7 +63,9 @@ async def dry_unit_between_two(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
     (first,), dry, (last,) = await kernel.post(
         unit(op("consume", wallet, "3")),
-        unit(op("consume", wallet, "5"), op("consume", wallet, "5"), op("consume", wallet, "2"), dry_run=True),
+        unit(
+            op("consume", wallet, "5"), op("consume", wallet, "5"), op("consume", wallet, "2"), dry_run=True
+        ),
         unit(op("consume", wallet, "7")),
     )
     assert [outcome.told for outcome in dry] == ["dry_run", "insufficient_funds", "dry_run"]

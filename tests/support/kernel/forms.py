@@ -6,21 +6,68 @@ from typing import Any
 
 import asyncpg
 
-from kernel.bench import Kernel, Op, check, op, refund, transfer
+from support.kernel.bench import Kernel, Op, check, op, refund, transfer
 from wallet_service.identifiers import new_id
 
 MISSING = object()
 
 _AMOUNTS: list[Any] = [
-    *("0", "0.00", "-1", "-0.01", "-0", "+1", "NaN", "nan", "Infinity", "-Infinity", "inf", "1e400", "1E5", "9" * 39),
-    *("9" * 21, "100000000000000000000", "1" + "0" * 37, "\u0663", "\uff11\uff12", "1.", ".5", ".", "1.2.3", "", " 1"),
+    *(
+        "0",
+        "0.00",
+        "-1",
+        "-0.01",
+        "-0",
+        "+1",
+        "NaN",
+        "nan",
+        "Infinity",
+        "-Infinity",
+        "inf",
+        "1e400",
+        "1E5",
+        "9" * 39,
+    ),
+    *(
+        "9" * 21,
+        "100000000000000000000",
+        "1" + "0" * 37,
+        "\u0663",
+        "\uff11\uff12",
+        "1.",
+        ".5",
+        ".",
+        "1.2.3",
+        "",
+        " 1",
+    ),
     *("1 ", "1\n", "0x10", "1_000", "1,000", "ten", "\u00bd", "1." + "0" * 39),
     *(True, False, [], {}, ["1"], {"value": "1"}, None, MISSING, 0, -5, 10**20, 10**400),
 ]
 
 _MEMBERS: dict[str, list[Any]] = {
-    "transaction_id": [MISSING, None, "", "x", 5, {}, [], True, "0199d0a8-0000-7000-8000-00000000000", "0" * 32],
-    "wallet_id": [MISSING, None, "", "main", 5, {}, "{0199d0a8-0000-7000-8000-000000000001}", new_id() + "\n"],
+    "transaction_id": [
+        MISSING,
+        None,
+        "",
+        "x",
+        5,
+        {},
+        [],
+        True,
+        "0199d0a8-0000-7000-8000-00000000000",
+        "0" * 32,
+    ],
+    "wallet_id": [
+        MISSING,
+        None,
+        "",
+        "main",
+        5,
+        {},
+        "{0199d0a8-0000-7000-8000-000000000001}",
+        new_id() + "\n",
+    ],
     "type": [MISSING, None, "", "mint", "DEPOSIT", "deposit ", 5, {}, ["deposit"]],
     "to_wallet_id": [new_id(), "x", "", 5],
     "original_transaction_id": [new_id(), "x", "", 5],
@@ -28,15 +75,38 @@ _MEMBERS: dict[str, list[Any]] = {
     "idempotency_key": ["", "k" * 256, "clé", "a\tb", "a\nb", "k\n", "\u007f", 5, {}, [], True],
     "acting_user_id": ["", "u" * 256, 5, {}, []],
     "counter_account": [
-        *("", "bank:x", "revenue", "revenue:", "promotions:", "revenue:a b", "revenue:\u00e9", "external:x\n"),
+        *(
+            "",
+            "bank:x",
+            "revenue",
+            "revenue:",
+            "promotions:",
+            "revenue:a b",
+            "revenue:\u00e9",
+            "external:x\n",
+        ),
         *("revenue:" + "a" * 101, "Revenue:x", "wallet:x", f"wallet:{new_id()}", 5, {}, []),
     ],
     "reference": ["", "r" * 256, "a\u0001", "a\nb", "a\u007f", "a\u0085", 5, {}, [], True],
     "description": ["d" * 1001, "a\u0002", "a\u001b[31m", "a\u0090", 5, {}, True],
     "metadata": ["x", 5, [1], True, {"m": "x" * 16400}, {"m": {"n": ["é" * 9000]}}],
     "effective_at": [
-        *("", "2026-01-01", "yesterday", "now", "infinity", "epoch", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"),
-        *("2026-01-01T25:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+99:99", "0000-01-01T00:00:00Z"),
+        *(
+            "",
+            "2026-01-01",
+            "yesterday",
+            "now",
+            "infinity",
+            "epoch",
+            "2026-01-01T00:00:00",
+            "2026-13-01T00:00:00Z",
+        ),
+        *(
+            "2026-01-01T25:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T00:00:00+99:99",
+            "0000-01-01T00:00:00Z",
+        ),
         *("\uff12\uff10\uff12\uff16-01-01T00:00:00Z", "2026-01-01T00:00:00Z\n", "20260101T000000Z", 5, {}),
     ],
     "note": ["a stranger"],
@@ -44,8 +114,23 @@ _MEMBERS: dict[str, list[Any]] = {
 }
 
 _CALLS: list[Any] = [
-    *(None, {}, "units", 5, [5], [None], [{}], [{"operations": []}], [{"operations": {}}], [{"operations": None}]),
-    *([{"operations": [{}], "atomic": "yes"}], [{"operations": [{}], "dry_run": 1}], [{"operations": [{}], "x": True}]),
+    *(
+        None,
+        {},
+        "units",
+        5,
+        [5],
+        [None],
+        [{}],
+        [{"operations": []}],
+        [{"operations": {}}],
+        [{"operations": None}],
+    ),
+    *(
+        [{"operations": [{}], "atomic": "yes"}],
+        [{"operations": [{}], "dry_run": 1}],
+        [{"operations": [{}], "x": True}],
+    ),
 ]
 
 
@@ -78,7 +163,9 @@ async def _refused_alone(kernel: Kernel, good: Op, bad: list[tuple[Any, str]]) -
 @check
 async def bad_amounts(kernel: Kernel) -> None:
     good = op("deposit", await kernel.wallet("100"), "10")
-    await _refused_alone(kernel, good, [(_changed(good, "amount", value), "amount_invalid") for value in _AMOUNTS])
+    await _refused_alone(
+        kernel, good, [(_changed(good, "amount", value), "amount_invalid") for value in _AMOUNTS]
+    )
 
 
 @check
@@ -93,7 +180,9 @@ async def bad_members(kernel: Kernel) -> None:
     for operation, _ in bad:
         (error,) = (await kernel.one(operation)).facts["errors"]
         (member,) = {
-            name for name in operation.keys() | good.keys() if operation.get(name, MISSING) != good.get(name, MISSING)
+            name
+            for name in operation.keys() | good.keys()
+            if operation.get(name, MISSING) != good.get(name, MISSING)
         }
         assert error["pointer"] == f"/{member}", (operation, error)
 
@@ -168,14 +257,19 @@ async def closed_and_frozen(kernel: Kernel) -> None:
     source = await kernel.wallet("100")
     closed, frozen = await kernel.wallet(status="closed"), await kernel.wallet("50", status="frozen")
     bad = [
-        *((op(kind, closed, "1"), "wallet_closed") for kind in ("deposit", "reward", "consume", "withdraw", "fee")),
+        *(
+            (op(kind, closed, "1"), "wallet_closed")
+            for kind in ("deposit", "reward", "consume", "withdraw", "fee")
+        ),
         (transfer(source, closed, "1"), "wallet_closed"),
         (transfer(closed, source, "1"), "wallet_closed"),
         *((op(kind, frozen, "1"), "wallet_frozen") for kind in ("consume", "withdraw", "fee")),
         (transfer(frozen, source, "1"), "wallet_frozen"),
     ]
     await _refused_alone(kernel, op("consume", source, "1"), bad)
-    taken = await kernel.all(op("deposit", frozen, "1"), op("reward", frozen, "1"), transfer(source, frozen, "1"))
+    taken = await kernel.all(
+        op("deposit", frozen, "1"), op("reward", frozen, "1"), transfer(source, frozen, "1")
+    )
     assert [outcome.status for outcome in taken] == ["posted"] * 3
     assert await kernel.balance(frozen) == 53
 
@@ -245,7 +339,13 @@ async def good_forms(kernel: Kernel) -> None:
     }
     for kind, counter in defaults.items():
         assert (await kernel.one(op(kind, wallet, "1"))).transaction["counter_account"] == counter
-    for counter in ("promotions", "revenue:usage:gpt", "external:bank.A-1_x", "promotions:x", "expense:" + "e" * 100):
+    for counter in (
+        "promotions",
+        "revenue:usage:gpt",
+        "external:bank.A-1_x",
+        "promotions:x",
+        "expense:" + "e" * 100,
+    ):
         assert (await kernel.one(op("fee", wallet, "1", counter_account=counter))).transaction[
             "counter_account"
         ] == counter
@@ -254,20 +354,26 @@ async def good_forms(kernel: Kernel) -> None:
         ("2026-01-02t03:04:05.5z", "2026-01-02T03:04:05.500000Z"),
         ("2026-01-02 03:04:05.123456-07:30", "2026-01-02T10:34:05.123456Z"),
     ):
-        assert (await kernel.one(op("fee", wallet, "1", effective_at=moment))).transaction["effective_at"] == text
+        assert (await kernel.one(op("fee", wallet, "1", effective_at=moment))).transaction[
+            "effective_at"
+        ] == text
     whole = {
         "metadata": {"m": "x" * (16384 - len('{"m": ""}'))},
         "reference": "r\u00e9f" + "\U0001f600" * 252,
         "description": "two\nlines\tand \u4e00" + "d" * 980,
         "idempotency_key": "~" + " " * 253 + "!",
-        "acting_user_id": (await kernel.value("select user_id from wallet.wallets where wallet_id = $1", wallet)),
+        "acting_user_id": (
+            await kernel.value("select user_id from wallet.wallets where wallet_id = $1", wallet)
+        ),
         "client_id": "user:https://issuer|" + "s" * 500,
     }
     outcome = await kernel.one(op("consume", wallet, 1.5) | whole)
     assert outcome.status == "posted", outcome
     for member in ("metadata", "reference", "description", "client_id"):
         assert outcome.transaction[member] == whole[member]
-    assert (await kernel.one(op("deposit", wallet.upper(), "1.000", metadata=None))).transaction["metadata"] == {}
+    assert (await kernel.one(op("deposit", wallet.upper(), "1.000", metadata=None))).transaction[
+        "metadata"
+    ] == {}
 
 
 @check
@@ -291,6 +397,9 @@ async def answer_is_the_row(kernel: Kernel) -> None:
     for leg, shown, other in zip(legs, answer["legs"], (target, source), strict=True):
         assert leg["counter_account"] == shown["counter_account"] == f"wallet:{other}"
         assert (leg["wallet_version"], shown["wallet_version"]) == (2, 2)
-        assert (Decimal(shown["balance_before"]), Decimal(shown["balance_after"])) == (leg["before"], leg["after"])
+        assert (Decimal(shown["balance_before"]), Decimal(shown["balance_after"])) == (
+            leg["before"],
+            leg["after"],
+        )
         assert shown["user_id"] == leg["user_id"]
         assert (shown["amount"], shown["metadata"]) == ("12.50", {"a": [1, "b"]})

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from kernel.bench import Kernel, Op, Outcome, again, check, op, refund, transfer, unit
+from support.kernel.bench import Kernel, Op, Outcome, again, check, op, refund, transfer, unit
 from wallet_service.identifiers import new_id
 
 
@@ -189,7 +189,11 @@ async def transaction_id_reused(kernel: Kernel) -> None:
     assert (await kernel.one(first, resent=True)).raw == posted.raw
     twin = op("consume", wallet, "1", key=new_id())
     outcomes = await kernel.all(
-        twin, twin | {"idempotency_key": new_id()}, twin | {"client_id": "another"}, op("fee", wallet, "1"), resent=True
+        twin,
+        twin | {"idempotency_key": new_id()},
+        twin | {"client_id": "another"},
+        op("fee", wallet, "1"),
+        resent=True,
     )
     assert [outcome.told for outcome in outcomes] == [
         *("posted", "idempotency_key_reused", "idempotency_key_reused", "posted"),
@@ -230,7 +234,11 @@ async def late_first_attempt_of_an_atomic_unit(kernel: Kernel) -> None:
 @check
 async def sent_again_after_success(kernel: Kernel) -> None:
     source, target = await kernel.wallet("10"), await kernel.wallet()
-    sent = [transfer(source, target, "7"), op("consume", source, "3", key=new_id()), op("consume", source, "3")]
+    sent = [
+        transfer(source, target, "7"),
+        op("consume", source, "3", key=new_id()),
+        op("consume", source, "3"),
+    ]
     first = await kernel.call([unit(*sent)])
     await kernel.one(op("deposit", source, "1"))
     again_text = await kernel.call([unit(*sent, resent=True)])
@@ -243,18 +251,23 @@ async def sent_again_after_success(kernel: Kernel) -> None:
 @check
 async def key_of_a_wallet(kernel: Kernel) -> None:
     wallet, key = await kernel.wallet("10"), new_id()
+    posted = op("consume", wallet, "1", key=new_id())
+    await kernel.one(posted)
+    # Even with the hash of a posting it is a wallet's key.
     await kernel.pool.execute(
         """
         insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, answer, created_at)
-        values ('tests', $1, 'wallet', $2, '\\x00', '{}', clock_timestamp())
+        select client_id, $1, 'wallet', transaction_id, request_hash, '{}', created_at
+        from wallet.idempotency where client_id = 'tests' and key = $2
         """,
         key,
-        wallet,
+        posted["idempotency_key"],
     )
     before = await kernel.state()
     outcome, neighbour = await kernel.all(op("consume", wallet, "1", key=key), op("consume", wallet, "99"))
     assert (outcome.told, neighbour.told) == ("idempotency_key_reused", "insufficient_funds")
     assert await kernel.state() == before
+    await kernel.pool.execute("delete from wallet.idempotency where client_id = 'tests' and key = $1", key)
 
 
 @check

@@ -1,0 +1,186 @@
+"""Each fault put into the kernel is caught by the check that is there for it."""
+
+import asyncio
+import importlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+from support.kernel.bench import CHECKS, Kernel
+from support.cluster import TEMPLATE, VERSIONS, Cluster, cluster, create_database, drop_database
+
+from wallet_service.database.sql_files import read_sql_files
+
+for room in ("forms", "keys", "units", "refunds", "locks", "rows"):
+    importlib.import_module(f"support.kernel.{room}")
+
+pytestmark = pytest.mark.mutants
+
+LONGEST_S = 20
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: texts of a function's file and what stands there instead, and the check that must fail."""
+
+    name: str
+    function: str
+    caught_by: str
+    changes: tuple[tuple[str, str], ...]
+
+
+def _mutant(name: str, function: str, caught_by: str, *changes: tuple[str, str]) -> Mutant:
+    return Mutant(name, function, caught_by, changes)
+
+
+_AMOUNT = r"'^[0-9]{1,38}(\.[0-9]{1,38})?$'"
+MUTANTS = [
+    _mutant("no-lock", "lock_accounts", "no_lost_update", ("for no key update of w) w;", ") w;")),
+    _mutant(
+        "locks-not-sorted",
+        "lock_accounts",
+        "locks_in_the_order_of_ids",
+        ("order by w.wallet_id for no key update of w) w;", "order by w.wallet_id desc for no key update of w) w;"),
+    ),
+    _mutant("no-skip", "lock_accounts", "held_wallets_are_busy", ("for no key update of w skip locked", "")),
+    _mutant(
+        "waits-for-ever", "lock_accounts", "waits_and_gives_up", ("p_wait_ms || 'ms'", "'1s'"),
+        ("p_wait_ms > 0", "p_wait_ms > 100"),
+    ),
+    _mutant("busy-ones-lost", "decide_on_accounts", "held_wallets_are_busy", ("if v_source.status = 'busy' or", "if")),
+    _mutant(
+        "original-not-locked",
+        "decide_on_accounts",
+        "original_posted_meanwhile",
+        (" or (v_source.wallet_id is null and v_original is not null) then", " then"),
+    ),
+    _mutant(
+        "keys-not-sorted", "claim_keys", "keys_in_their_order",
+        ("order by l.client_id, l.key\n    on conflict", "order by l.client_id, l.key desc\n    on conflict"),
+    ),
+    _mutant("claim-not-looked-at", "claim_keys", "same_key_fifty_at_once", ("then i.key is not null end", "then true end")),
+    _mutant(
+        "claim-removed", "claim_keys", "key_under_way_is_waited_for",
+        ("o where o.refusal is null and not o.dry_run\n", "o where false\n"), ("then i.key is not null end", "then true end"),
+    ),
+    _mutant(
+        "hash-not-compared", "recall", "same_key_other_request", (" or p_known.spent_hash <> p_op.request_hash", "")
+    ),
+    _mutant(
+        "hash-not-compared-in-call", "recall", "same_key_in_one_call",
+        ("if p_winner.request_hash <> p_op.request_hash then", "if false then"),
+    ),
+    _mutant("wallets-key-is-ours", "recall", "key_of_a_wallet", ("p_known.spent_kind <> 'posting' or ", "")),
+    _mutant("tombstone-not-read", "recall", "late_first_attempt", ("elsif p_known.superseded then", "elsif false then")),
+    _mutant("id-reused", "recall", "transaction_id_reused", ("elsif p_known.posted then", "elsif false then")),
+    _mutant(
+        "id-reused-in-call", "read_operations", "transaction_id_reused",
+        ("v_op.leader) <> v_op.leader then", "v_op.leader) <> v_op.leader and false then"),
+    ),
+    _mutant("tombstone-not-written", "settle_claims", "late_first_attempt", ("where o.resent and", "where false and")),
+    _mutant("tombstone-of-dry-run", "settle_claims", "dry_run_keeps_nothing", ("o.resent and not o.dry_run and", "o.resent and")),
+    _mutant(
+        "tombstone-of-posted", "settle_claims", "transaction_id_reused",
+        ("and not exists (select from wallet.wallet_transactions t", "and not exists (select from wallet.tombstones t"),
+    ),
+    _mutant(
+        "claim-of-refused-kept", "settle_claims", "refusals_do_not_spend_the_key",
+        ("having not bool_or(p_decisions[o.ordinal].fresh)", "having false"),
+    ),
+    _mutant("claim-not-handed-over", "settle_claims", "claim_is_handed_over", ("and o.leader <> o.ordinal and", "and false and")),
+    _mutant(
+        "refund-sum-dropped", "decide_on_accounts", "full_and_partial",
+        ("where t.original_transaction_id = p_op.original_transaction_id and t.leg = 0", "where false"),
+    ),
+    _mutant(
+        "refund-sum-of-call-dropped", "decide_on_accounts", "exceeding_in_one_call",
+        ("where d.fresh and d.entries[1].original_transaction_id = p_op.original_transaction_id", "where false"),
+    ),
+    _mutant(
+        "refund-of-refund", "decide_operation", "of_a_refund",
+        ("elsif v_first.transaction_type = 'refund' then", "elsif false then"),
+    ),
+    _mutant("refund-too-fine", "decide_operation", "full_and_partial", ("trim_scale(v_first.amount - p_refunded)", "v_first.amount - p_refunded")),
+    _mutant("clock-of-transaction", "clock", "clock_is_read_after_the_locks", ("clock_timestamp()", "now()")),
+    _mutant(
+        "time-runs-back", "decide_operation", "time_never_runs_backwards",
+        ("greatest(p_now, p_source.last_posted_at, p_target.last_posted_at)", "p_now"),
+    ),
+    _mutant(
+        "nan-let-through", "read_amount", "bad_amounts",
+        (_AMOUNT, r"'^([0-9]{1,38}(\.[0-9]{1,38})?|NaN)$'"), (" or p_text::numeric >= 1e20", ""),
+    ),
+    _mutant("zero-let-through", "read_amount", "bad_amounts", ("<= 0 or", "< 0 or")),
+    _mutant("version-skipped", "entry", "versions_and_balances", ("p_account.last_entry + 1", "p_account.last_entry + 2")),
+    _mutant("credit-limit-ignored", "movement_refusal", "funds", (" + p_account.credit_limit", "")),
+    _mutant("locked-ignored", "movement_refusal", "funds", (" - p_account.locked_balance", "")),
+    _mutant("funds-not-checked", "movement_refusal", "funds", ("elsif v_available + p_amount < 0 then", "elsif false then")),
+    _mutant("frozen-not-checked", "movement_refusal", "closed_and_frozen", ("elsif p_account.status = 'frozen' then", "elsif false then")),
+    _mutant("closed-not-checked", "movement_refusal", "closed_and_frozen", ("if p_account.status = 'closed' then", "if false then")),
+    _mutant("balance-limit-dropped", "movement_refusal", "balance_limit", ("if p_account.balance + p_amount >= 1e20 then", "if false then")),
+    _mutant("precision-dropped", "decide_operation", "precision_of_the_currency", ("if scale(v_amount) > p_source.exponent then", "if false then")),
+    _mutant("stranger-debits", "decide_operation", "acting_user", (" or p_source.user_id <> p_op.acting_user_id then", " then")),
+    _mutant("stranger-refunds", "decide_operation", "acting_user", (" or p_op.acting_user_id <> v_first.user_id then", " then")),
+    _mutant("same-wallet", "decide_operation", "no_such_wallet", ("if p_op.to_wallet_id = p_op.wallet_id then", "if false then")),
+    _mutant("currencies-mixed", "decide_operation", "no_such_wallet", ("elsif p_target.currency <> p_source.currency then", "elsif false then")),
+    _mutant("transfer-makes-money", "decide_operation", "answer_is_the_row", ("1, -v_signed, 'wallet:'", "1, abs(v_signed) + 1, 'wallet:'")),
+    _mutant("balances-not-restored", "decide_operations", "later_units_see_what_was_before", ("p_accounts := v_saved;", "")),
+    _mutant(
+        "winners-not-restored", "decide_operations", "later_units_see_what_was_before",
+        ("v_winners[p_operations[i].leader] := null;", "null;"),
+    ),
+    _mutant("dry-run-written", "taken_back", "dry_run_keeps_nothing", ("p_decision.fresh := false;", "")),
+    _mutant("checkpoint-off-by-one", "write_checkpoint", "checkpoints_are_sums", ("t.wallet_version > p_version - 1000", "t.wallet_version >= p_version - 1000")),
+    _mutant("checkpoint-late", "write_postings", "checkpoints_are_sums", ("% 1000 = 0", "% 1000 = 1")),
+    _mutant("other-sides-balance-shown", "entry_json", "acting_user", ("p_entry.balance_after, p_exponent) end", "p_entry.balance_after, p_exponent) end"), ("p_entry.user_id <> p_viewer", "false")),
+    _mutant("any-isolation", "post_transactions", "other_isolation_is_refused", ("if current_setting('transaction_isolation') <> 'read committed' then", "if false then")),
+    _mutant("wrong-types-read", "operation_fault", "bad_members", ("not in ('string', 'null')", "not in ('string', 'null', 'number')")),
+]  # fmt: skip
+
+
+def _mutated(mutant: Mutant) -> str:
+    (sql,) = (file.sql for file in read_sql_files().functions if file.name == mutant.function)
+    for old, new in mutant.changes:
+        assert sql.count(old) == 1, (
+            f"{mutant.name} no longer applies: {old!r} is there {sql.count(old)} times"
+        )
+        sql = sql.replace(old, new)
+    return sql
+
+
+@asynccontextmanager
+async def _kernel_of_its_own(server: Cluster, sql: str | None) -> AsyncIterator[Kernel]:
+    name = f"mutant_{secrets.token_hex(8)}"
+    await create_database(server, name, template=TEMPLATE)
+    kernel = await Kernel.open(server.dsn(name), connections=60)
+    try:
+        if sql is not None:
+            async with kernel.pool.acquire() as connection, connection.transaction():
+                await connection.execute("set local role wallet_owner")
+                await connection.execute(sql)
+        yield kernel
+    finally:
+        await kernel.close()
+        await drop_database(server, name)
+
+
+@pytest.fixture(scope="module")
+async def newest() -> Cluster:
+    return await cluster(VERSIONS[0])
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+async def test_is_caught(newest: Cluster, mutant: Mutant) -> None:
+    async with _kernel_of_its_own(newest, _mutated(mutant)) as kernel:
+        with pytest.raises((AssertionError, asyncpg.PostgresError)):
+            async with asyncio.timeout(LONGEST_S):
+                await CHECKS[mutant.caught_by](kernel)
+
+
+@pytest.mark.parametrize("name", sorted({mutant.caught_by for mutant in MUTANTS}))
+async def test_the_kernel_itself_passes(newest: Cluster, name: str) -> None:
+    async with _kernel_of_its_own(newest, None) as kernel:
+        await CHECKS[name](kernel)

@@ -1,0 +1,39 @@
+-- Checks postings as a whole: their legs, what a refund reverses, that none was superseded. About p_limit rows after
+-- p_after in the order of transaction_id. Answers {checked, next, faults: [{check, wallet_id}]}.
+create or replace function wallet_api.verify_postings(p_after uuid default null, p_limit integer default 2000) returns text
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_after uuid := coalesce(p_after, '00000000-0000-0000-0000-000000000000');
+  v_last uuid;
+begin
+  select r.transaction_id into v_last from (
+    select t.transaction_id from wallet.wallet_transactions t where t.transaction_id > v_after
+    order by t.transaction_id limit least(p_limit, 10000)) r
+    order by r.transaction_id desc limit 1;
+  return (with page as materialized (
+    select t.transaction_id, array_agg(t order by t.leg) as legs from wallet.wallet_transactions t
+    where t.transaction_id > v_after and t.transaction_id <= v_last
+    group by t.transaction_id
+  ), seen as materialized (
+    select p.legs, (p.legs[1]).*,
+      case when (p.legs[1]).original_transaction_id is not null
+        then wallet.find_posting((p.legs[1]).original_transaction_id) end as original
+    from page p
+  ), faults as (
+    select distinct e.wallet_id, f.name from seen s, unnest(s.legs) e, lateral (values
+      ('legs', wallet.legs_agree(s.legs, s.original)),
+      ('refunds', case when s.transaction_type <> 'refund' then s.original_transaction_id is null
+        else s.original[1].transaction_type <> 'refund' and s.wallet_id = s.original[1].wallet_id
+          and s.legs[2].wallet_id is not distinct from s.original[2].wallet_id
+          and s.direction <> s.original[1].direction and s.original[1].amount >= (
+            select sum(r.amount) from wallet.wallet_transactions r
+            where r.original_transaction_id = s.original_transaction_id and r.leg = 0) end),
+      ('tombstones', not exists (select from wallet.tombstones d where d.transaction_id = s.transaction_id))
+    ) as f (name, holds) where f.holds is not true
+  )
+  select json_build_object(
+    'checked', (select count(*) from seen),
+    'next', case when v_last is not null then json_build_object('after', v_last) end,
+    'faults', (select coalesce(json_agg(json_build_object('check', f.name, 'wallet_id', f.wallet_id)), '[]') from faults f)
+  )::text);
+end $$;

@@ -1,0 +1,146 @@
+"""Checks the whole ledger of a live database, in short calls: what it says it did, it must have done.
+
+A call reads one snapshot for well under two seconds. Rows of the ledger never change and a wallet's row is read
+together with the end of its ledger, so postings that go on meanwhile never look like a fault.
+"""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from wallet_service.database.gateway import Database, Json
+
+CHECKS = {
+    "last entry": "a wallet's last_entry is its newest row",
+    "last time": "a wallet's last_posted_at is its newest row's created_at",
+    "balance": "a wallet's balance is what its newest row left",
+    "available": "balance less locked is never below the credit limit",
+    "totals": "a wallet's balance is the sum of its checkpoint and the rows since",
+    "primary": "a user has at most one primary wallet in a currency",
+    "trial balance": "the balances of a currency and what its counter accounts gave and took sum to zero",
+    "versions": "a wallet's rows are numbered from 1 without a gap",
+    "chain": "each row goes on from the balance that the one before it left",
+    "time": "time never runs backwards within a wallet",
+    "amounts": "amounts are positive and no finer than their currency",
+    "owner": "a row's user and currency are its wallet's",
+    "legs": "the legs of a posting balance and name each other",
+    "refunds": "refunds reverse their original's wallets and never exceed it",
+    "tombstones": "what was refused for good never posted",
+    "keys": "an idempotency key names a posting of its client",
+    "one key": "a posting has at most one idempotency key",
+    "checkpoints": "checkpoints are the totals of the rows up to them",
+}
+"""What is checked, by the name under which a fault is reported."""
+
+_WALKS = {
+    "verify_wallets": ("wallets", ("last entry", "last time", "balance", "available", "totals", "primary")),
+    "verify_entries": ("rows", ("versions", "chain", "time", "amounts", "owner")),
+    "verify_postings": ("postings", ("legs", "refunds", "tombstones")),
+    "verify_keys": ("keys", ("keys", "one key")),
+    "verify_checkpoints": ("checkpoints", ("checkpoints",)),
+}
+
+
+async def verify(database: Database, report: Callable[[str], None]) -> bool:
+    """Check the ledger, and report a line for each check and each fault.
+
+    Args:
+        database: of which every row is read once or twice; postings may go on.
+        report: takes the lines.
+
+    Returns:
+        Whether everything holds.
+    """
+    run = _Run(database, report)
+    for function, (things, checks) in _WALKS.items():
+        checked = 0
+        async for page in _pages(database, function):
+            checked += page["checked"]
+            await run.take(page)
+        if function == "verify_keys":
+            await run.find_twice()
+        for check in checks:
+            run.conclude(check, f"{checked} {things}")
+    run.conclude_trial_balance()
+    return not run.faults
+
+
+async def _pages(database: Database, function: str) -> AsyncIterator[dict[str, Any]]:
+    place: dict[str, Any] = {}
+    while True:
+        page: dict[str, Any] = json.loads(await database.read(function, **place))
+        if page["next"] is None:
+            return
+        yield page
+        place = page["next"]
+
+
+class _Run:
+    """What was found so far."""
+
+    def __init__(self, database: Database, report: Callable[[str], None]) -> None:
+        self.faults: Counter[str] = Counter()
+        self._database = database
+        self._report = report
+        self._named: set[tuple[str, str]] = set()
+        self._sums: dict[str, list[Decimal]] = {}
+        # 16 bytes for each key, by the last byte of its transaction_id: ten million keys are 160 MB.
+        self._transactions = [bytearray() for _ in range(256)]
+
+    async def take(self, page: dict[str, Any]) -> None:
+        """Keep what a call found."""
+        for fault in page["faults"]:
+            if "wallet_id" in fault:
+                self._name(fault["check"], f"wallet {fault['wallet_id']}")
+        await self._name_postings(
+            {fault["transaction_id"]: fault["check"] for fault in page["faults"] if "transaction_id" in fault}
+        )
+        for currency, sums in page.get("currencies", {}).items():
+            known = self._sums.setdefault(currency, [Decimal(0), Decimal(0)])
+            known[:] = [total + Decimal(more) for total, more in zip(known, sums, strict=True)]
+        for transaction in _parts(bytes.fromhex(page.get("transactions", ""))):
+            self._transactions[transaction[-1]] += transaction
+
+    async def find_twice(self) -> None:
+        """Name the postings that more than one key names."""
+        for together in self._transactions:
+            found = Counter(_parts(bytes(together)))
+            if len(found) * 16 < len(together):
+                await self._name_postings(
+                    {str(uuid.UUID(bytes=one)): "one key" for one, count in found.items() if count > 1}
+                )
+
+    def conclude(self, check: str, checked: str) -> None:
+        """Report what became of a check."""
+        result = f"{self.faults[check]} faults" if self.faults[check] else "ok"
+        self._report(f"{check}: {CHECKS[check]}: {checked}: {result}")
+
+    def conclude_trial_balance(self) -> None:
+        """Report each currency whose balances are not what its rows amount to."""
+        for currency, (balances, entries) in sorted(self._sums.items()):
+            if not balances - entries == 0:  # also for NaN
+                self._name("trial balance", f"currency {currency}, off by {balances - entries}")
+        self.conclude("trial balance", f"{len(self._sums)} currencies")
+
+    async def _name_postings(self, checks: dict[str, str]) -> None:
+        if not checks:
+            return
+        owners = json.loads(
+            await self._database.read("verify_owners", transactions=Json(json.dumps(list(checks))))
+        )
+        for transaction, check in checks.items():
+            wallets = ", ".join(owners.get(transaction, [])) or "none"
+            self._name(check, f"transaction {transaction}, wallet {wallets}")
+
+    def _name(self, check: str, what: str) -> None:
+        if (check, what) not in self._named:
+            self._named.add((check, what))
+            self.faults[check] += 1
+            self._report(f"FAULT {check}: {what}")
+
+
+def _parts(together: bytes) -> Iterator[bytes]:
+    return (together[start : start + 16] for start in range(0, len(together), 16))

@@ -1,0 +1,157 @@
+"""Reading what was posted."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from wallet_service.errors import AmountInvalid, TransactionNotFound, WalletBusy, WalletNotFound
+from wallet_service.fields import Line, Timestamp
+from wallet_service.http.auth import WalletReader
+from wallet_service.http.body import StrictRoute
+from wallet_service.http.openapi import READS, problems
+from wallet_service.http.pagination import BigInt, decode_cursor, encode_cursor
+from wallet_service.http.responses import JsonBytes
+from wallet_service.http.state import DatabaseOf
+from wallet_service.ledger.shapes import Transaction
+from wallet_service.statements.repository import Page, Position, StatementRepository
+from wallet_service.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
+from wallet_service.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
+
+router = APIRouter(prefix="/api/v1", tags=["statements"], route_class=StrictRoute)
+
+_WALLET_POSITION = TypeAdapter(tuple[BigInt])
+_USER_POSITION = TypeAdapter(tuple[Timestamp, UUID, BigInt])
+
+_HISTORY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": {"Vary": {"description": "`Accept`", "schema": {"type": "string"}}},
+    },
+    **problems(*READS, WalletNotFound, AmountInvalid),
+}
+_AS_CSV = (
+    " With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text"
+    " of callers that a spreadsheet would run as a formula gets an apostrophe before it."
+)
+
+
+async def _repository(database: DatabaseOf) -> StatementRepository:
+    return StatementRepository(database)
+
+
+Repository = Annotated[StatementRepository, Depends(_repository)]
+
+
+@router.get(
+    "/transactions/{transaction_id}",
+    response_model=Transaction,
+    responses=problems(*READS, TransactionNotFound),
+    summary="Read a transaction",
+)
+async def get_transaction(caller: WalletReader, transaction_id: UUID, repository: Repository) -> Response:
+    """A posting. A user's token sees those that touch a wallet of theirs."""
+    return JsonBytes(await repository.transaction(str(transaction_id), caller.user_id))
+
+
+@router.get(
+    "/wallets/{wallet_id}/balance",
+    response_model=Balance,
+    responses=problems(*READS, WalletNotFound, WalletBusy),
+    summary="A wallet's balance",
+)
+async def get_balance(
+    caller: WalletReader,
+    wallet_id: UUID,
+    query: Annotated[BalanceQuery, Query()],
+    repository: Repository,
+) -> Response:
+    """The balance now, or with `at` at a past moment; the answer about a moment never changes."""
+    return JsonBytes(await repository.balance(str(wallet_id), caller.user_id, query.at))
+
+
+@router.get(
+    "/wallets/{wallet_id}/transactions",
+    response_model=TransactionPage,
+    responses=_HISTORY,
+    summary="A wallet's history",
+    description="What was posted to the wallet, newest first." + _AS_CSV,
+)
+async def list_wallet_transactions(
+    request: Request,
+    caller: WalletReader,
+    wallet_id: UUID,
+    query: Annotated[HistoryQuery, Query()],
+    repository: Repository,
+) -> Response:
+    """One wallet's ledger rows."""
+    name, filters = str(wallet_id), query.filters()
+    scope = {"wallet_id": name, **filters}
+    before: int | None = None
+    if query.cursor is not None:
+        (before,) = decode_cursor("wallet_transactions", scope, query.cursor, _WALLET_POSITION)
+
+    async def read(version: int | None, limit: int) -> Page:
+        return await repository.wallet_page(name, caller.user_id, filters, version, limit)
+
+    async def read_next(position: Position) -> Page:
+        return await read(position[2], PAGE_ROWS)
+
+    if wants_csv(request.headers.get("accept", "")):
+        return _statement(await read(before, PAGE_ROWS), read_next, f"wallet-{name}.csv")
+    page = await read(before, query.limit)
+    return _page("wallet_transactions", scope, page, page.position and page.position[2:])
+
+
+@router.get(
+    "/users/{user_id}/transactions",
+    response_model=TransactionPage,
+    responses=_HISTORY,
+    summary="A user's history",
+    description="What was posted to all wallets of the user, newest first." + _AS_CSV,
+)
+async def list_user_transactions(
+    request: Request,
+    caller: WalletReader,
+    user_id: Line,
+    query: Annotated[HistoryQuery, Query()],
+    repository: Repository,
+) -> Response:
+    """The ledger rows of all wallets of a user."""
+    caller.require_user(user_id)
+    filters = query.filters()
+    scope = {"user_id": user_id, **filters}
+    before: Position | None = None
+    if query.cursor is not None:
+        at, wallet_id, version = decode_cursor("user_transactions", scope, query.cursor, _USER_POSITION)
+        before = (at, str(wallet_id), version)
+
+    async def read_next(position: Position) -> Page:
+        return await repository.user_page(user_id, caller.user_id, filters, position, PAGE_ROWS)
+
+    if wants_csv(request.headers.get("accept", "")):
+        first = await repository.user_page(user_id, caller.user_id, filters, before, PAGE_ROWS)
+        return _statement(first, read_next, "user-statement.csv")
+    page = await repository.user_page(user_id, caller.user_id, filters, before, query.limit)
+    return _page("user_transactions", scope, page, page.position)
+
+
+def _page(kind: str, scope: dict[str, Any], page: Page, position: Sequence[str | int] | None) -> Response:
+    next_cursor = json.dumps(encode_cursor(kind, scope, position) if position else None)
+    body = b'{"items":' + page.items + b',"next_cursor":' + next_cursor.encode() + b"}"
+    return JsonBytes(body, headers={"Vary": "Accept"})
+
+
+def _statement(first: Page, read_next: Callable[[Position], Awaitable[Page]], filename: str) -> Response:
+    # The first page is read before the status goes out, so refusals are problems. What fails later breaks off
+    # the connection: nobody takes a part for the whole.
+    return StreamingResponse(
+        csv_chunks(first, read_next),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"', "Vary": "Accept"},
+    )

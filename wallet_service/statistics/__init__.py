@@ -1,0 +1,1 @@
+"""Sums over what was posted: of a wallet, a user, the whole ledger."""
