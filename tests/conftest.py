@@ -3,12 +3,13 @@
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
+from support.api import Api, open_api
 from support.clock import SettableClock
 from support.cluster import (
     BASE,
@@ -193,3 +194,58 @@ async def timed_database(
 def set_clock(clock: SettableClock) -> Callable[..., Awaitable[None]]:
     """``await set_clock(moment)`` on ``timed_postgres``."""
     return clock.set
+
+
+@pytest.fixture(scope="session")
+async def api(service_dsn: str) -> AsyncIterator[Api]:
+    """The application on the worker's database."""
+    async with open_api(service_dsn) as opened:
+        yield opened
+
+
+class FreshApi(Protocol):
+    """Starts the application, with these settings, on a database which goes with the test."""
+
+    def __call__(self, **settings: Any) -> Awaitable[Api]: ...
+
+
+@pytest.fixture
+async def fresh_api(fresh_database: FreshDatabase) -> AsyncIterator[FreshApi]:
+    """A factory of applications, each on a database that nobody else sees."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Api:
+            made = await fresh_database()
+            return await stack.enter_async_context(open_api(made.service_dsn, **settings))
+
+        yield start
+
+
+@pytest.fixture
+async def timed_api(timed_postgres: TestDatabase, clock: SettableClock) -> AsyncIterator[Api]:
+    """The application on ``timed_postgres``, whose time a test sets with ``clock``."""
+    del clock  # installed before the first call
+    async with open_api(timed_postgres.service_dsn) as opened:
+        yield opened
+
+
+_EVERYTHING = """
+select array[
+  (select coalesce(md5(string_agg(w::text, '|' order by w.wallet_id)), '') from wallet.wallets w),
+  (select count(*)::text from wallet.wallet_transactions),
+  (select count(*)::text from wallet.idempotency),
+  (select count(*)::text from wallet.tombstones)]
+"""
+
+
+@pytest.fixture
+def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """``async with unchanged():`` nothing within leaves a trace in the worker's database: no row, no key."""
+
+    @asynccontextmanager
+    async def check() -> AsyncIterator[None]:
+        before = await superuser.fetchval(_EVERYTHING)
+        yield
+        assert await superuser.fetchval(_EVERYTHING) == before
+
+    return check

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -20,6 +21,13 @@ ROOT = Path(__file__).parent.parent
 KEY = re.compile(r"wsk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}")
 COMMAND = [sys.executable, "-m", "wallet_service"]
 WAIT_S = 60
+
+
+@pytest.fixture
+def tmp_path() -> Generator[Path, None, None]:
+    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -212,6 +220,7 @@ def test_keys_and_verify_beside_a_running_service_and_without_it(tmp_path: Path)
         assert beside.returncode == 0, beside
         assert beside.stdout
     listed = command(data_dir, "keys", "list")
+    assert listed.returncode == 0, listed
     assert not servers_of(data_dir)
     line = next(line for line in listed.stdout.splitlines() if "billing" in line)
     assert "valid until 2999-12-31" in line

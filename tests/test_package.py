@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
 import zipfile
+from collections.abc import Generator
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 READY = re.compile(r"ready on (http://127\.0\.0\.1:\d+)")
+
+
+@pytest.fixture
+def tmp_path() -> Generator[Path, None, None]:
+    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

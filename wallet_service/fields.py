@@ -1,13 +1,12 @@
 """The types of request members that several rooms share."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import simplejson
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
-
-from wallet_service.database.gateway import Json
 
 MAX_METADATA_BYTES = 16 * 1024
 
@@ -29,7 +28,8 @@ CurrencyCode = Annotated[str, StringConstraints(min_length=1, max_length=32, pat
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(Json.of(metadata).text.encode()) > MAX_METADATA_BYTES:
+    text = simplejson.dumps(metadata, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_METADATA_BYTES:
         raise PydanticCustomError("too_long", "metadata has at most 16 KiB as JSON")
     return metadata
 
@@ -42,11 +42,12 @@ def _moment(text: str) -> str:
     if not _TIMESTAMP.fullmatch(text):
         raise PydanticCustomError("timestamp_invalid", "must be RFC 3339 with an offset from UTC")
     try:
-        # Python keeps six digits of a second, as Postgres does.
-        datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
-    except ValueError:
+        # Cut to the six digits of a second that the database keeps: it would round up, past the year 9999.
+        # And in UTC: it takes offsets up to 15:59 only.
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise PydanticCustomError("timestamp_invalid", "there is no such moment") from None
-    return text.upper()
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 Timestamp = Annotated[
@@ -54,7 +55,7 @@ Timestamp = Annotated[
     AfterValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
 ]
-"""An RFC 3339 timestamp with its offset, kept as text on its way to the database."""
+"""An RFC 3339 timestamp with its offset, put into UTC; text on its way to the database."""
 
 CounterAccount = Annotated[
     str,

@@ -210,6 +210,11 @@ class _Server(uvicorn.Server):
         if self.started and not self.should_exit:
             self.announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:  # requests are not waited for, but what they asked the database for is
+            await self.lifespan.shutdown()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield

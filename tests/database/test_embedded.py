@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import asyncpg
@@ -39,6 +39,13 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.fixture
+def tmp_path() -> Generator[Path, None, None]:
+    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def mode_of(path: Path) -> int:

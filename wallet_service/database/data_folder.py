@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ SERVICE_LOGIN = "wallet_app"
 PORT = 5432  # of the socket's name; nothing listens on TCP
 
 _SOCKET_PATH_BYTES = 100  # a socket's path has at most 103 bytes on macOS, 107 on Linux
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _LOG_BYTES = 10_000_000
 
 
@@ -45,7 +47,7 @@ class DataFolder:
     Attributes:
         path: the folder.
         passwords: by database user.
-        socket_dir: the folder of the server's socket; in the data folder unless that path is too long.
+        socket_dir: the folder of the server's socket; in the data folder when its path suits.
         first_start: whether ``prepare`` made the cluster.
     """
 
@@ -112,9 +114,12 @@ class DataFolder:
 
     def spawn(self, settings: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start the server with these settings, as its own user, its messages into ``postgres.log``."""
-        folders = '"' + str(self.socket_dir).replace('"', '""') + '"'  # a list setting: commas are part of it
         command = [_binary("postgres"), "-D", str(self.cluster)]
-        for name, value in {**settings, "port": str(PORT), "unix_socket_directories": folders}.items():
+        for name, value in {
+            **settings,
+            "port": str(PORT),
+            "unix_socket_directories": str(self.socket_dir),
+        }.items():
             command += ["-c", f"{name}={value}"]
         handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -241,13 +246,13 @@ class DataFolder:
         _sync(self.path)
 
     def _make_socket_dir(self) -> None:
-        folder = self.path / "socket"
-        if len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) > _SOCKET_PATH_BYTES:
-            runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-            usable = not self._user.is_other and runtime.is_absolute() and runtime.is_dir()
-            base = runtime if usable else Path("/tmp")  # noqa: S108  # the folder in it is proven to be ours
-            name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-            folder = base / f"wallet-{self._user.uid}-{name}"
+        name = f"wallet-{self._user.uid}-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"
+        runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+        choices = [self.path / "socket"]
+        if not self._user.is_other and runtime.is_absolute() and runtime.is_dir():
+            choices.append(runtime / name)
+        fitting = [choice for choice in choices if _fits_a_socket(choice)]
+        folder = fitting[0] if fitting else Path("/tmp", name)  # noqa: S108  # private_folder proves it ours
         private_folder(folder, self._user)
         let_enter(self._user, folder)
         self.socket_dir = folder
@@ -259,6 +264,12 @@ class DataFolder:
     def _rotate_log(self) -> None:
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
+
+
+def _fits_a_socket(folder: Path) -> bool:
+    """Whether a socket in it has a name short enough, and none that a list of hosts in a URL would cut up."""
+    path = str(folder / f".s.PGSQL.{PORT}.lock")
+    return len(path) <= _SOCKET_PATH_BYTES and _PLAIN_PATH.fullmatch(path) is not None
 
 
 def _installation() -> Path:

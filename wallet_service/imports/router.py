@@ -37,8 +37,8 @@ _BODY: dict[str, Any] = {
         "required": True,
         "description": "Columns or members: " + ", ".join(f"`{name}`" for name in ImportLine.model_fields),
         "content": {
-            "text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
-            _NDJSON: {"schema": {"type": "string"}, "example": _JSON_EXAMPLE},
+            "text/csv": {"schema": {"type": "string", "minLength": 1}, "example": _CSV_EXAMPLE},
+            _NDJSON: {"schema": {"type": "string", "minLength": 1}, "example": _JSON_EXAMPLE},
         },
     }
 }

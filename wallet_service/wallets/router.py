@@ -49,7 +49,11 @@ _LOCATION = {"Location": {"description": "The wallet's path.", "schema": {"type"
 
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description="The ETag that was read; its version is compared.", max_length=64),
+    Header(
+        alias="If-Match",
+        description="The ETag that was read; its version is compared.",
+        pattern=r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$',
+    ),
 ]
 
 

@@ -132,7 +132,7 @@ class Kernel:
         await self.pool.execute(
             """
             insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, created_at, updated_at)
-            values ($1, $2, 'main', 'fiat', $3, clock_timestamp(), clock_timestamp())
+            values ($1::uuid, $2, $1::uuid::text, 'fiat', $3, clock_timestamp(), clock_timestamp())
             """,
             wallet_id,
             user or f"user-{wallet_id}",

@@ -5,7 +5,7 @@ returns boolean
 language plpgsql immutable set search_path = '' as $$
 declare
   v_type text := p_legs[1].transaction_type;
-  v_two boolean := v_type = 'transfer' or (v_type = 'refund' and cardinality(p_original) = 2);
+  v_two boolean := v_type = 'transfer' or (v_type = 'refund' and coalesce(cardinality(p_original), 1) = 2);
 begin
   if cardinality(p_legs) <> (case when v_two then 2 else 1 end) or p_legs[1].leg <> 0
     or (v_type <> 'refund' and (v_type in ('deposit', 'reward')) <> (p_legs[1].direction = 'credit'))

@@ -1,11 +1,15 @@
--- A caller's RFC 3339 timestamp with its offset; null for anything else.
+-- A caller's RFC 3339 timestamp with its offset; null for anything else, and for a moment that has another year than
+-- 1 to 9999 in UTC: RFC 3339 can't write it in an answer.
 create or replace function wallet.read_time(p_text text) returns timestamptz
 language plpgsql stable set search_path = '' set datestyle = 'ISO' as $$
+declare
+  v_moment timestamptz;
 begin
   if p_text !~ '^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$' then
     return null;
   end if;
-  return p_text::timestamptz;
+  v_moment := p_text::timestamptz;
+  return case when v_moment >= '0001-01-01 00:00:00+00' and v_moment < '10000-01-01 00:00:00+00' then v_moment end;
 exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
   return null;
 end $$;

@@ -1,0 +1,210 @@
+"""The ledger once more, in plain Python without a database: the oracle for the kernel and for the API."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+CREDITS = frozenset({"deposit", "reward"})
+LIMIT = Decimal(10) ** 20
+NAMES_OF_AN_ATTEMPT = frozenset(
+    {"transaction_id", "client_id", "idempotency_key", "acting_user_id", "amount"}
+)
+
+Operation: TypeAlias = Mapping[str, Any]
+
+
+@dataclass
+class Account:
+    """A wallet as the oracle sees it."""
+
+    user_id: str
+    currency: str
+    exponent: int
+    balance: Decimal = Decimal(0)
+    locked: Decimal = Decimal(0)
+    credit_limit: Decimal = Decimal(0)
+    status: str = "active"
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Leg:
+    wallet_id: str
+    signed: Decimal
+    balance_after: Decimal
+    version: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the caller is told: ``posted``, ``replayed``, ``dry_run`` or the code of a refusal; and the rows, if any."""
+
+    told: str
+    legs: tuple[Leg, ...] = ()
+
+
+@dataclass
+class _Posting:
+    kind: str
+    amount: Decimal
+    legs: tuple[Leg, ...]
+    refunded: Decimal = Decimal(0)
+
+
+class _Refused(Exception):  # noqa: N818 - a jump out of the decision, told to the caller as data
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class Model:
+    """Wallets, postings and keys. Units are decided one by one, in the order in which they are given."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    postings: dict[str, _Posting] = field(default_factory=dict)
+    keys: dict[tuple[str, str], tuple[str, Any, bool]] = field(default_factory=dict)
+    superseded: set[str] = field(default_factory=set)
+
+    def post(
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+        resent: bool = False,
+    ) -> list[Told]:
+        """Decide a unit, and keep what stands of it."""
+        saved = deepcopy((self.accounts, self.postings, self.keys, self.superseded))
+        told: list[Told] = []
+        failed = None
+        for position, operation in enumerate(operations):
+            if failed is None:
+                told.append(self._decide(operation, dry_run=dry_run))
+                if atomic and told[-1].told not in ("posted", "replayed"):
+                    failed = position
+            else:
+                told.append(Told("batch_aborted"))
+        if failed is not None:
+            told = [found if place == failed else Told("batch_aborted") for place, found in enumerate(told)]
+        if failed is not None or dry_run:
+            self.accounts, self.postings, self.keys, self.superseded = saved
+        if dry_run:
+            return [Told("dry_run", found.legs) if found.told == "posted" else found for found in told]
+        if resent:
+            self._supersede(operations, told)
+        return told
+
+    def _supersede(self, operations: Sequence[Operation], told: Sequence[Told]) -> None:
+        for operation, found in zip(operations, told, strict=True):
+            if found.told not in ("posted", "replayed") and operation["transaction_id"] not in self.postings:
+                self.superseded.add(operation["transaction_id"])
+
+    def _decide(self, operation: Operation, *, dry_run: bool) -> Told:
+        name = operation["transaction_id"]
+        try:
+            amount = _amount(operation)
+            if name in self.superseded:
+                raise _Refused("transaction_superseded")
+            key = (operation["client_id"], operation.get("idempotency_key", name))
+            request = {
+                member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT
+            }
+            request["amount"] = amount
+            if key in self.keys:
+                return self._recall(name, key, request)
+            if name in self.postings:
+                raise _Refused("idempotency_key_reused")
+            legs = (
+                self._refund(operation, amount)
+                if operation["type"] == "refund"
+                else self._move(operation, amount)
+            )
+        except _Refused as refused:
+            return Told(refused.code)
+        self.keys[key] = (name, request, dry_run)
+        return Told("posted", legs)
+
+    def _recall(self, name: str, key: tuple[str, str], request: Any) -> Told:
+        owner, first_request, in_dry_run = self.keys[key]
+        if first_request != request:
+            raise _Refused("idempotency_key_reused")
+        return Told("posted" if owner == name or in_dry_run else "replayed", self.postings[owner].legs)
+
+    def _refund(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
+        original = self.postings.get(operation["original_transaction_id"])
+        acting = operation.get("acting_user_id")
+        if original is None or acting not in (None, self.accounts[original.legs[0].wallet_id].user_id):
+            raise _Refused("transaction_not_found")
+        if original.kind == "refund":
+            raise _Refused("not_refundable")
+        rest = original.amount - original.refunded
+        amount = rest if amount is None else amount
+        if amount <= 0 or amount > rest:
+            raise _Refused("refund_exceeds")
+        back = [(leg.wallet_id, amount if leg.signed < 0 else -amount) for leg in original.legs]
+        legs = self._write(operation, amount, back)
+        original.refunded += amount
+        return legs
+
+    def _move(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
+        assert amount is not None
+        wallet_id, kind = operation["wallet_id"], operation["type"]
+        source = self.accounts.get(wallet_id)
+        if source is None or operation.get("acting_user_id") not in (None, source.user_id):
+            raise _Refused("wallet_not_found")
+        moves = [(wallet_id, amount if kind in CREDITS else -amount)]
+        if kind == "transfer":
+            target = self.accounts.get(operation["to_wallet_id"])
+            if operation["to_wallet_id"] == wallet_id:
+                raise _Refused("same_wallet")
+            if target is None:
+                raise _Refused("wallet_not_found")
+            if target.currency != source.currency:
+                raise _Refused("currency_mismatch")
+            moves.append((operation["to_wallet_id"], amount))
+        return self._write(operation, amount, moves)
+
+    def _write(
+        self, operation: Operation, amount: Decimal, moves: list[tuple[str, Decimal]]
+    ) -> tuple[Leg, ...]:
+        exponent = self.accounts[moves[0][0]].exponent
+        if amount != round(amount, exponent):
+            raise _Refused("amount_precision")
+        for wallet_id, signed in moves:
+            _admit(self.accounts[wallet_id], signed)
+        legs: list[Leg] = []
+        for wallet_id, signed in moves:
+            account = self.accounts[wallet_id]
+            account.balance += signed
+            account.version += 1
+            legs.append(Leg(wallet_id, signed, account.balance, account.version))
+        self.postings[operation["transaction_id"]] = _Posting(operation["type"], amount, tuple(legs))
+        return tuple(legs)
+
+
+def _amount(operation: Operation) -> Decimal | None:
+    text = operation.get("amount")
+    if text is None and operation["type"] == "refund":
+        return None
+    try:
+        amount = Decimal(str(text))
+    except InvalidOperation:
+        raise _Refused("amount_invalid") from None
+    if not amount.is_finite() or not 0 < amount < LIMIT:
+        raise _Refused("amount_invalid")
+    return amount
+
+
+def _admit(account: Account, signed: Decimal) -> None:
+    if account.status == "closed":
+        raise _Refused("wallet_closed")
+    if signed > 0:
+        if account.balance + signed >= LIMIT:
+            raise _Refused("balance_limit")
+    elif account.status == "frozen":
+        raise _Refused("wallet_frozen")
+    elif account.balance - account.locked + account.credit_limit + signed < 0:
+        raise _Refused("insufficient_funds")

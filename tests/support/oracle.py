@@ -1,0 +1,470 @@
+"""What the HTTP API has to answer: the plain ledger of ``support.model``, with wallets around it.
+
+Only ids and times come from the answers; everything else of them is foretold, and compared whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+import httpx
+
+from support.model import CREDITS, LIMIT, Account, Model, Operation, Told
+from wallet_service.errors import ERRORS
+from wallet_service.identifiers import new_id
+
+CLIENT = "admin"
+EXPONENTS = {"CREDIT": 6, "USD": 2, "JPY": 0, "ETH": 18}
+Document: TypeAlias = dict[str, Any]
+
+_COUNTERS = {
+    "deposit": "external:deposits",
+    "withdraw": "external:withdrawals",
+    "consume": "revenue:usage",
+    "reward": "promotions",
+    "fee": "revenue:fees",
+}
+_PROBLEM_MEMBERS = frozenset(
+    {"type", "title", "status", "detail", "code", "retryable", "instance", "request_id", "errors"}
+)
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """What a wallet is beside its money."""
+
+    wallet_id: str
+    user_id: str
+    name: str
+    wallet_type: str
+    currency: str
+    is_primary: bool
+    version: int = 1
+    metadata: Document = field(default_factory=dict)
+    entries: tuple[Document, ...] = ()
+
+    def at(self, moment: str) -> int:
+        """The newest version that was posted then or before."""
+        return sum(entry["created_at"] <= moment for entry in self.entries)
+
+
+def problem_of(document: Document, code: str, facts: Document) -> None:
+    """The document is this problem, with these facts and no others."""
+    told = {name: value for name, value in document.items() if name not in _PROBLEM_MEMBERS}
+    error = ERRORS[code]
+    expected = (code, error.status, error.retryable, facts)
+    assert (document.get("code"), document.get("status"), document.get("retryable"), told) == expected, (
+        document,
+        expected,
+    )
+
+
+def refused(answer: httpx.Response, code: str, **facts: Any) -> None:
+    """The answer is this problem."""
+    assert answer.status_code == ERRORS[code].status, (answer.status_code, answer.text, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem_of(answer.json(), code, facts)
+
+
+def _same(actual: Any, expected: Any) -> None:
+    assert actual == expected, f"answered {actual}, foretold {expected}"
+
+
+@dataclass
+class Oracle:
+    """Everything that was done through the API, in one order."""
+
+    model: Model = field(default_factory=Model)
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
+    created: dict[str, tuple[Document, bytes]] = field(default_factory=dict)
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+    def clone(self) -> "Oracle":
+        """Another that goes on by itself."""
+        model = Model(
+            {name: replace(account) for name, account in self.model.accounts.items()},
+            {name: replace(posting) for name, posting in self.model.postings.items()},
+            dict(self.model.keys),
+        )
+        return Oracle(model, dict(self.wallets), dict(self.documents), dict(self.created), dict(self.answers))
+
+    # Wallets
+
+    def create(
+        self, request: Document, key: str | None, answer: httpx.Response, opening_id: str | None = None
+    ) -> bool:
+        """POST /wallets; whether something changed. The id of the opening deposit is not in the answer."""
+        if key is not None and (CLIENT, key) in self.model.keys:
+            return self._replay_creation(request, key, answer)
+        currency = request["currency"]
+        if currency not in EXPONENTS:
+            refused(answer, "currency_unknown", currency=currency)
+            return False
+        taken = self._named(request["user_id"], currency, request["name"])
+        limit = Decimal(request.get("credit_limit", "0"))
+        initial = Decimal(request.get("initial_balance", "0"))
+        exponent = EXPONENTS[currency]
+        if _too_fine(limit, exponent) or (taken is None and _too_fine(initial, exponent)):
+            refused(answer, "amount_precision", currency=currency, exponent=exponent)
+            return False
+        if taken is not None:
+            refused(answer, "wallet_exists", wallet_id=taken)
+            return False
+        assert answer.status_code == 201, answer.text
+        document = answer.json()
+        self._open(document["wallet_id"], request, limit)
+        if initial:
+            operation = {"type": "deposit", "wallet_id": document["wallet_id"], "amount": str(initial)}
+            opening = {"transaction_id": opening_id, "created_at": document["updated_at"]}
+            self.keep(operation, self.ask(operation, opening), opening)
+        self.is_wallet(document)
+        assert "idempotency-replayed" not in answer.headers
+        if key is not None:
+            self.model.keys[CLIENT, key] = ("", None, False)
+            self.created[key] = (request, answer.content)
+        return True
+
+    def _replay_creation(self, request: Document, key: str, answer: httpx.Response) -> bool:
+        if self.created.get(key, (None, b""))[0] != request:
+            refused(answer, "idempotency_key_reused")
+            return False
+        _same((answer.status_code, answer.headers.get("idempotency-replayed")), (201, "true"))
+        _same(answer.content, self.created[key][1])
+        return False
+
+    def _open(self, wallet_id: str, request: Document, limit: Decimal) -> None:
+        user_id, currency = request["user_id"], request["currency"]
+        primary = not any(
+            other.is_primary and (other.user_id, other.currency) == (user_id, currency)
+            for other in self.wallets.values()
+        )
+        self.wallets[wallet_id] = Wallet(wallet_id, user_id, request["name"], "fiat", currency, primary)
+        self.model.accounts[wallet_id] = Account(user_id, currency, EXPONENTS[currency], credit_limit=limit)
+
+    def _named(self, user_id: str, currency: str, name: str) -> str | None:
+        wanted = (user_id, currency, name)
+        for wallet_id, wallet in self.wallets.items():
+            is_open = self.model.accounts[wallet_id].status != "closed"
+            if is_open and (wallet.user_id, wallet.currency, wallet.name) == wanted:
+                return wallet_id
+        return None
+
+    def patch(self, wallet_id: str, changes: Document, version: int | None, answer: httpx.Response) -> bool:
+        """PATCH /wallets/{id}; whether something changed."""
+        if not self._may_change(wallet_id, version, answer):
+            return False
+        wallet, account = self.wallets[wallet_id], self.model.accounts[wallet_id]
+        limit = Decimal(changes.get("credit_limit", account.credit_limit))
+        if _too_fine(limit, account.exponent):
+            refused(answer, "amount_precision", currency=account.currency, exponent=account.exponent)
+            return False
+        if account.balance < -limit:
+            refused(answer, "credit_limit_in_use", wallet_id=wallet_id)
+            return False
+        other = self._named(wallet.user_id, wallet.currency, changes.get("name", wallet.name))
+        if other not in (None, wallet_id):
+            refused(answer, "wallet_exists", wallet_id=other)
+            return False
+        changed = replace(
+            wallet,
+            name=changes.get("name", wallet.name),
+            is_primary=changes.get("is_primary", wallet.is_primary),
+            metadata={**wallet.metadata, **changes.get("metadata", {})},
+        )
+        status = changes.get("status", account.status)
+        is_new = changed != wallet or (status, limit) != (account.status, account.credit_limit)
+        if changed.is_primary and not wallet.is_primary:
+            self._demote(wallet)
+        account.status, account.credit_limit = status, limit
+        self.wallets[wallet_id] = replace(changed, version=wallet.version + is_new)
+        assert answer.status_code == 200, answer.text
+        self.is_wallet(answer.json(), answer.headers["etag"])
+        return is_new
+
+    def close(self, wallet_id: str, version: int | None, answer: httpx.Response) -> bool:
+        """DELETE /wallets/{id}; whether something changed."""
+        if not self._may_change(wallet_id, version, answer):
+            return False
+        wallet, account = self.wallets[wallet_id], self.model.accounts[wallet_id]
+        if account.balance != 0:
+            refused(answer, "wallet_not_empty", wallet_id=wallet_id)
+            return False
+        account.status = "closed"
+        self.wallets[wallet_id] = replace(wallet, is_primary=False, version=wallet.version + 1)
+        assert answer.status_code == 200, answer.text
+        self.is_wallet(answer.json(), answer.headers["etag"])
+        return True
+
+    def _may_change(self, wallet_id: str, version: int | None, answer: httpx.Response) -> bool:
+        wallet = self.wallets.get(wallet_id)
+        if wallet is None:
+            refused(answer, "wallet_not_found", wallet_id=wallet_id)
+        elif self.model.accounts[wallet_id].status == "closed":
+            refused(answer, "wallet_closed", wallet_id=wallet_id)
+        elif version not in (None, wallet.version):
+            refused(answer, "version_mismatch", wallet_id=wallet_id, version=wallet.version)
+        else:
+            return True
+        return False
+
+    def _demote(self, wallet: Wallet) -> None:
+        for name, other in self.wallets.items():
+            if other.is_primary and (other.user_id, other.currency) == (wallet.user_id, wallet.currency):
+                self.wallets[name] = replace(other, is_primary=False, version=other.version + 1)
+
+    def credits_wallet(self, user_id: str, wallet_id: str) -> bool:
+        """The wallet from which a user's credits go is this one; whether it was made by this."""
+        found = [
+            wallet
+            for wallet in self.wallets.values()
+            if (wallet.user_id, wallet.currency) == (user_id, "CREDIT")
+            and self.model.accounts[wallet.wallet_id].status != "closed"
+        ]
+        if not found:
+            request = {"user_id": user_id, "currency": "CREDIT", "name": "main"}
+            self._open(wallet_id, request, Decimal(0))
+            return True
+        first = min(found, key=lambda wallet: (not wallet.is_primary, wallet.wallet_id))
+        _same(wallet_id, first.wallet_id)
+        return False
+
+    # Money
+
+    def move(self, operation: Operation, answer: httpx.Response, *, dry_run: bool = False) -> bool:
+        """One operation by itself; whether something changed."""
+        document = answer.json()
+        books = self.clone() if dry_run else self
+        told = books.ask(operation, document)
+        if told.told not in ("posted", "replayed"):
+            refused(answer, told.told, **books.facts(told.told, operation))
+            return False
+        key = operation.get("idempotency_key")
+        replayed = told.told == "replayed"
+        _same(answer.headers.get("idempotency-replayed"), "true" if replayed else None)
+        _same(answer.status_code, 200 if dry_run and not replayed else 201)
+        if replayed:
+            _same(document, books.documents[books.owner(operation)])
+            # A batch has no bytes of one operation alone.
+            _same(answer.content, self.answers.get(str(key), answer.content))
+            return False
+        books.keep(operation, told, document)
+        _same(document, books.documents[document["transaction_id"]] | {"dry_run": dry_run})
+        if not dry_run:
+            _same(answer.headers["location"], f"/api/v1/transactions/{document['transaction_id']}")
+            if key is not None:
+                self.answers[key] = answer.content
+        return not dry_run
+
+    def batch(
+        self,
+        operations: Sequence[Operation],
+        answer: httpx.Response,
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+    ) -> bool:
+        """A batch; whether something changed."""
+        books = self.clone()
+        results = [dict(result) for result in answer.json().get("results", [])]
+        misfit = next((i for i, each in enumerate(operations) if _amount_fault(each)), None)
+        if atomic and misfit is not None:
+            return _refused_whole(answer, len(operations), misfit, "amount_invalid", {})
+        replays = 0
+        for place, operation in enumerate(operations):
+            result = results[place] if place < len(results) else {}
+            told = books.ask(operation, result.get("transaction", {}))
+            if told.told not in ("posted", "replayed"):
+                facts = books.facts(told.told, operation)
+                if atomic:
+                    return _refused_whole(answer, len(operations), place, told.told, facts)
+                _same(result.get("status"), "refused")
+                problem_of(result["problem"], told.told, facts)
+                continue
+            _same(result.get("status"), "posted")
+            if told.told == "posted":
+                books.keep(operation, told, result["transaction"])
+            spent_before = (CLIENT, operation.get("idempotency_key")) in self.model.keys
+            replays += told.told == "replayed" and (spent_before or not dry_run)
+            name = (
+                books.owner(operation) if told.told == "replayed" else result["transaction"]["transaction_id"]
+            )
+            expected = books.documents[name] | {"dry_run": dry_run and not spent_before}
+            _same(result["transaction"], expected)
+        _same((answer.status_code, len(results)), (200, len(operations)))
+        all_replayed = replays == len(operations)
+        _same(answer.headers.get("idempotency-replayed"), "true" if all_replayed else None)
+        if not dry_run:
+            self.__dict__.update(books.__dict__)
+        return not dry_run
+
+    def ask(self, operation: Operation, document: Document) -> Told:
+        """What the ledger decides; the document, if there is one, says under which id it posted."""
+        name = document.get("transaction_id", "")
+        if not name or name in self.model.postings:
+            name = new_id()
+        (told,) = self.model.post([{**operation, "client_id": CLIENT, "transaction_id": name}])
+        return told
+
+    def owner(self, operation: Operation) -> str:
+        """The posting on which the operation's key was spent."""
+        return self.model.keys[CLIENT, operation["idempotency_key"]][0]
+
+    def keep(self, operation: Operation, told: Told, answered: Document) -> None:
+        """Write the rows of what was posted; its id and times are the answer's."""
+        name, moment = answered["transaction_id"], answered["created_at"]
+        original = self.documents.get(operation.get("original_transaction_id", ""))
+        entries: list[Document] = []
+        for leg, part in enumerate(told.legs):
+            account = self.model.accounts[part.wallet_id]
+            if original is not None:
+                counter = (original["legs"] or [original])[leg]["counter_account"]
+            elif operation["type"] == "transfer":
+                counter = f"wallet:{told.legs[1 - leg].wallet_id}"
+            else:
+                counter = operation.get("counter_account", _COUNTERS[operation["type"]])
+            entries.append(
+                {
+                    "transaction_id": name,
+                    "leg": leg,
+                    "transaction_type": operation["type"],
+                    "wallet_id": part.wallet_id,
+                    "user_id": account.user_id,
+                    "currency": account.currency,
+                    "direction": "credit" if part.signed > 0 else "debit",
+                    "amount": text_of(abs(part.signed), account.exponent),
+                    "balance_before": text_of(part.balance_after - part.signed, account.exponent),
+                    "balance_after": text_of(part.balance_after, account.exponent),
+                    "wallet_version": part.version,
+                    "counter_account": counter,
+                    "original_transaction_id": operation.get("original_transaction_id"),
+                    "client_id": CLIENT,
+                    "reference": operation.get("reference"),
+                    "description": None,
+                    "metadata": {},
+                    "effective_at": operation.get("effective_at", moment),
+                    "created_at": moment,
+                }
+            )
+        for entry in entries:
+            wallet = self.wallets[entry["wallet_id"]]
+            assert not wallet.entries or wallet.entries[-1]["created_at"] <= moment, "time ran backwards"
+            self.wallets[wallet.wallet_id] = replace(wallet, entries=(*wallet.entries, entry))
+        legs = entries if len(entries) > 1 else None
+        self.documents[name] = {**entries[0], "legs": legs, "dry_run": False}
+
+    def facts(self, code: str, operation: Operation) -> Document:
+        """What the problem says beside its code."""
+        original = self.documents.get(operation.get("original_transaction_id", ""))
+        source = original["wallet_id"] if original else operation.get("wallet_id", "")
+        account = self.model.accounts.get(source)
+        match code:
+            case "amount_invalid" | "idempotency_key_reused":
+                facts: Document = {}
+            case "transaction_not_found" | "not_refundable":
+                facts = {"transaction_id": operation["original_transaction_id"]}
+            case "wallet_not_found":
+                facts = {"wallet_id": source if account is None else operation["to_wallet_id"]}
+            case "same_wallet":
+                facts = {"wallet_id": source}
+            case "currency_mismatch":
+                other = self.wallets[operation["to_wallet_id"]]
+                facts = {"currency": self.wallets[source].currency, "to_currency": other.currency}
+            case "amount_precision":
+                currency = self.wallets[source].currency
+                facts = {"currency": currency, "exponent": EXPONENTS[currency]}
+            case "refund_exceeds":
+                posting = self.model.postings[operation["original_transaction_id"]]
+                left = text_of(posting.amount - posting.refunded, EXPONENTS[self.wallets[source].currency])
+                facts = {"transaction_id": operation["original_transaction_id"], "refundable": left}
+            case _:
+                facts = self._facts_of_movement(code, operation, original)
+        return facts
+
+    def _facts_of_movement(self, code: str, operation: Operation, original: Document | None) -> Document:
+        for wallet_id, signed in self._movements(operation, original):
+            account = self.model.accounts[wallet_id]
+            available = account.balance + account.credit_limit
+            if code == "insufficient_funds" and signed < 0 and available + signed < 0:
+                return {"wallet_id": wallet_id, "shortfall": text_of(-signed - available, account.exponent)}
+            if code == f"wallet_{account.status}" and (account.status == "closed" or signed < 0):
+                return {"wallet_id": wallet_id}
+            if code == "balance_limit" and signed > 0 and account.balance + signed >= LIMIT:
+                return {"wallet_id": wallet_id}
+        raise AssertionError(f"no account is the reason for {code}")
+
+    def _movements(self, operation: Operation, original: Document | None) -> list[tuple[str, Decimal]]:
+        if original is not None:
+            posting = self.model.postings[original["transaction_id"]]
+            left = posting.amount - posting.refunded
+            amount = Decimal(str(operation.get("amount", left)))
+            return [(leg.wallet_id, amount if leg.signed < 0 else -amount) for leg in posting.legs]
+        amount = Decimal(str(operation["amount"]))
+        if operation["type"] == "transfer":
+            return [(operation["wallet_id"], -amount), (operation["to_wallet_id"], amount)]
+        return [(operation["wallet_id"], amount if operation["type"] in CREDITS else -amount)]
+
+    # Documents
+
+    def is_wallet(self, document: Document, etag: str | None = None) -> None:
+        """The document is this wallet as it is now; its times are not foretold."""
+        wallet = self.wallets[document["wallet_id"]]
+        account = self.model.accounts[wallet.wallet_id]
+        balance = text_of(account.balance, account.exponent)
+        expected = {
+            "wallet_id": wallet.wallet_id,
+            "user_id": wallet.user_id,
+            "organization_id": None,
+            "name": wallet.name,
+            "wallet_type": "fiat",
+            "currency": wallet.currency,
+            "network": None,
+            "address": None,
+            "balance": balance,
+            "locked_balance": text_of(Decimal(0), account.exponent),
+            "available_balance": balance,
+            "credit_limit": text_of(account.credit_limit, account.exponent),
+            "status": account.status,
+            "is_primary": wallet.is_primary,
+            "version": wallet.version,
+            "last_entry": account.version,
+            "metadata": wallet.metadata,
+        }
+        _same({name: document[name] for name in expected}, expected)
+        _same(set(document) - set(expected), {"created_at", "updated_at"})
+        if etag is not None:
+            _same(etag, f'"{wallet.version}.{account.version}"')
+
+
+def _refused_whole(answer: httpx.Response, size: int, failed: int, code: str, facts: Document) -> bool:
+    """An atomic batch is refused for one operation, and changes nothing."""
+    document = answer.json()
+    _same(answer.status_code, ERRORS[code].status)
+    results = document.pop("results")
+    problem_of(document, code, {**facts, "index": failed})
+    _same(len(results), size)
+    for place, result in enumerate(results):
+        _same(result["status"], "refused")
+        if place == failed:
+            problem_of(result["problem"], code, facts)
+        else:
+            problem_of(result["problem"], "batch_aborted", {"index": failed})
+    return False
+
+
+def text_of(amount: Decimal | int, exponent: int) -> str:
+    """The amount with exactly this many decimals."""
+    return format(abs(amount) if amount == 0 else amount, f".{exponent}f")
+
+
+def _too_fine(amount: Decimal, exponent: int) -> bool:
+    return amount != round(amount, exponent)
+
+
+def _amount_fault(operation: Operation) -> bool:
+    try:
+        amount = Decimal(str(operation.get("amount", "1")))
+    except InvalidOperation:
+        return True
+    return not amount.is_finite() or not 0 < amount < LIMIT

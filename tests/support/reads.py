@@ -1,0 +1,127 @@
+"""What the reading paths have to answer, from what ``support.oracle`` keeps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from support.oracle import EXPONENTS, Document, Oracle, Wallet, text_of
+
+
+def balance_at(oracle: Oracle, wallet_id: str, moment: str) -> Document:
+    """GET /wallets/{id}/balance?at=moment."""
+    wallet = oracle.wallets[wallet_id]
+    version = wallet.at(moment)
+    zero = text_of(Decimal(0), EXPONENTS[wallet.currency])
+    return {
+        "wallet_id": wallet_id,
+        "currency": wallet.currency,
+        "balance": wallet.entries[version - 1]["balance_after"] if version else zero,
+        "locked_balance": None,
+        "available_balance": None,
+        "credit_limit": None,
+        "wallet_version": version,
+        "at": moment,
+    }
+
+
+def entries(oracle: Oracle, *, wallet_id: str | None = None, user_id: str | None = None) -> list[Document]:
+    """A history, newest first."""
+    found = [
+        entry
+        for wallet in oracle.wallets.values()
+        if wallet_id in (None, wallet.wallet_id) and user_id in (None, wallet.user_id)
+        for entry in wallet.entries
+    ]
+    place = ("created_at", "wallet_id", "wallet_version")
+    return sorted(found, key=lambda entry: [entry[name] for name in place], reverse=True)
+
+
+def passes(entry: Document, filters: Mapping[str, str]) -> bool:
+    """Whether a history with these filters shows the row."""
+    amount = Decimal(entry["amount"])
+    return (
+        filters.get("type", entry["transaction_type"]) == entry["transaction_type"]
+        and filters.get("reference", entry["reference"]) == entry["reference"]
+        and filters.get("counter_account", entry["counter_account"]) == entry["counter_account"]
+        and Decimal(filters.get("min_amount", "0")) <= amount
+        and amount <= Decimal(filters.get("max_amount", "Infinity"))
+    )
+
+
+def statistics(oracle: Oracle, wallets: Iterable[str], period: Mapping[str, str]) -> list[Document]:
+    """The member ``currencies`` of statistics: what happened to these wallets in the period."""
+    by_currency: dict[str, list[Wallet]] = {}
+    for wallet_id in wallets:
+        wallet = oracle.wallets[wallet_id]
+        by_currency.setdefault(wallet.currency, []).append(wallet)
+    return [
+        _flow(currency, group, period.get("from", ""), period.get("to", "~"))
+        for currency, group in sorted(by_currency.items())
+    ]
+
+
+def trial_balance(oracle: Oracle) -> Document:
+    """GET /ledger/trial-balance."""
+    lines: dict[tuple[str, str], Decimal] = {}
+    for wallet_id, wallet in oracle.wallets.items():
+        held = (wallet.currency, "wallets")
+        lines[held] = lines.get(held, Decimal(0)) + oracle.model.accounts[wallet_id].balance
+        for entry in wallet.entries:
+            counter = entry["counter_account"]
+            line = (wallet.currency, "transfers" if counter.startswith("wallet:") else counter)
+            lines[line] = lines.get(line, Decimal(0)) - _signed(entry)
+    return {
+        "wallets": len(oracle.wallets),
+        "currencies": [
+            {
+                "currency": currency,
+                "lines": [
+                    {"account": account, "balance": text_of(total, EXPONENTS[currency])}
+                    for (of, account), total in sorted(lines.items())
+                    if of == currency
+                ],
+                "sum": "0",
+            }
+            for currency in sorted({of for of, _ in lines})
+        ],
+    }
+
+
+def _flow(currency: str, wallets: Sequence[Wallet], start: str, end: str) -> Document:
+    exponent = EXPONENTS[currency]
+    before = [entry for wallet in wallets for entry in wallet.entries if entry["created_at"] < start]
+    within = [entry for wallet in wallets for entry in wallet.entries if start <= entry["created_at"] < end]
+    opening, change = (sum(map(_signed, part), Decimal(0)) for part in (before, within))
+    credited = sum((_signed(entry) for entry in within if entry["direction"] == "credit"), Decimal(0))
+
+    def totals(name: str) -> list[Document]:
+        grouped: dict[tuple[str, str], list[Decimal]] = {}
+        for entry in within:
+            group = "wallets" if entry[name].startswith("wallet:") else entry[name]
+            grouped.setdefault((group, entry["direction"]), []).append(Decimal(entry["amount"]))
+        return [
+            {
+                name: group,
+                "direction": direction,
+                "transactions": len(amounts),
+                "amount": text_of(sum(amounts), exponent),
+            }
+            for (group, direction), amounts in sorted(grouped.items())
+        ]
+
+    return {
+        "currency": currency,
+        "opening_balance": text_of(opening, exponent),
+        "closing_balance": text_of(opening + change, exponent),
+        "credited": text_of(credited, exponent),
+        "debited": text_of(credited - change, exponent),
+        "transactions": len(within),
+        "by_type": totals("transaction_type"),
+        "by_counter_account": totals("counter_account"),
+        "steps": None,
+    }
+
+
+def _signed(entry: Mapping[str, Any]) -> Decimal:
+    amount = Decimal(entry["amount"])
+    return amount if entry["direction"] == "credit" else -amount

@@ -1,0 +1,498 @@
+"""The whole API against a plain Python ledger: whatever is called, in whatever order, also at once.
+
+Each example is a program of calls on a database of its own. What every call answers is foretold by
+``support.oracle``. Calls that were under way at once must have happened in some order, one after the other.
+
+``STATEFUL_EXAMPLES=500 STATEFUL_STEPS=60`` tries so many programs of so many steps, other ones each time.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+from support import reads
+from support.api import Api, open_api
+from support.cluster import SERVICE_LOGIN, Cluster, create_database, drop_database
+from support.oracle import EXPONENTS, Document, Oracle
+
+from wallet_service.identifiers import new_id
+from wallet_service.ledger.verify import verify
+
+T = TypeVar("T")
+
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
+STEPS = int(os.environ.get("STATEFUL_STEPS", "25"))
+
+USERS = ("ann", "bob")
+NAMES = ("main", "travel")
+KEYS = ("k-1", "k-2", "k-3")
+MICROSECOND = len("2026-01-31T12:00:00.000000")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and how its answer is judged: an AssertionError if it is wrong, or whether it changed something."""
+
+    send: Callable[[Api], Coroutine[Any, Any, httpx.Response]]
+    judge: Callable[[Oracle, httpx.Response], bool]
+    named: str
+
+
+def some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Oracle:
+    """The ledger after these calls, in an order in which each of them had to answer as it did."""
+    tried: set[frozenset[int]] = set()
+    refusals: list[str] = []
+
+    def search(now: Oracle, left: frozenset[int]) -> Oracle | None:
+        if not left:
+            return now
+        if left in tried:
+            return None
+        tried.add(left)
+        for place in sorted(left):
+            call, answer = done[place]
+            following = now.clone()
+            try:
+                changed = call.judge(following, answer)
+            except AssertionError as error:
+                refusals.append(f"{sorted(left)} {call.named}: {error}")
+                continue
+            if not changed:
+                # It can as well be done at once: nobody sees it.
+                return search(now, left - {place})
+            found = search(following, left - {place})
+            if found is not None:
+                return found
+        return None
+
+    found = search(oracle, frozenset(range(len(done))))
+    answers = "\n".join(f"{call.named}: {answer.status_code} {answer.text}" for call, answer in done)
+    assert found is not None, f"no order explains\n{answers}\n" + "\n".join(refusals[-40:])
+    return found
+
+
+places = st.integers(0, 5)
+keys = st.sampled_from((None, None, None, *KEYS))
+amounts = st.sampled_from(
+    (
+        "1",
+        "2.5",
+        "10",
+        "0.01",
+        "100",
+        "0.5",
+        "7",
+        "0.000001",
+        "0.0000001",
+        "50.00",
+        3,
+        0.25,
+        "99999999999999999999",
+    )
+)
+kinds = st.sampled_from(
+    ("deposit", "deposit", "withdraw", "consume", "reward", "fee", "transfer", "transfer")
+)
+movements = st.fixed_dictionaries(
+    {"type": kinds, "amount": amounts, "wallet": places, "to": places},
+    optional={
+        "reference": st.sampled_from(("invoice-1", "invoice-2")),
+        "counter_account": st.sampled_from(("revenue:usage:small", "expense:gifts")),
+        "effective_at": st.just("2026-01-31T12:00:00.250000Z"),
+    },
+)
+refunds = st.fixed_dictionaries(
+    {"type": st.just("refund"), "posting": st.integers(0, 30)},
+    optional={"amount": st.sampled_from(("1", "0.01", "0.5", "5"))},
+)
+operations = st.one_of(movements, movements, refunds)
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(("frozen", "active")),
+        "credit_limit": st.sampled_from(("0", "20", "5.5")),
+        "name": st.sampled_from(NAMES),
+        "is_primary": st.booleans(),
+        "metadata": st.sampled_from(({"team": "blue"}, {"team": "red"})),
+    },
+)
+at_once = st.one_of(
+    st.tuples(st.just("move"), operations, keys),
+    st.tuples(st.just("move"), operations, keys),
+    st.tuples(st.just("move"), operations, keys),
+    st.tuples(st.just("batch"), st.lists(operations, min_size=1, max_size=4), st.booleans()),
+    st.tuples(st.just("patch"), places, patches),
+    st.tuples(st.just("close"), places, st.none()),
+    st.tuples(st.just("create"), st.sampled_from(USERS), st.sampled_from(tuple(EXPONENTS))),
+)
+
+
+class WalletMachine(RuleBasedStateMachine):
+    """Programs of calls."""
+
+    cluster: Cluster
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.oracle = Oracle()
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.api = self.run(self.start())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def start(self) -> Api:
+        name = f"stateful_{secrets.token_hex(8)}"
+        await create_database(self.cluster, name)
+        self.stack.push_async_callback(drop_database, self.cluster, name)
+        return await self.stack.enter_async_context(open_api(self.cluster.dsn(name, SERVICE_LOGIN)))
+
+    def teardown(self) -> None:
+        lines: list[str] = []
+        try:
+            assert self.run(verify(self.api.app.state.database, lines.append)), lines
+        finally:
+            self.run(self.stack.aclose())
+            self.runner.close()
+            super().teardown()
+
+    # Places in a program become wallets and postings when it runs.
+
+    def wallet(self, place: int) -> str:
+        wallets = list(self.oracle.wallets)
+        return wallets[place] if place < len(wallets) else new_id()
+
+    def operation(self, drawn: Document, key: str | None) -> Document:
+        operation = {name: value for name, value in drawn.items() if name not in ("wallet", "to", "posting")}
+        if drawn["type"] == "refund":
+            postings = list(self.oracle.documents)
+            place = drawn["posting"]
+            operation["original_transaction_id"] = postings[-1 - place] if place < len(postings) else new_id()
+        else:
+            operation["wallet_id"] = self.wallet(drawn["wallet"])
+        if drawn["type"] == "transfer":
+            operation["to_wallet_id"] = self.wallet(drawn["to"])
+            operation.pop("counter_account", None)
+        return operation if key is None else operation | {"idempotency_key": key}
+
+    def moving(self, operation: Document, *, in_header: bool = False, dry_run: bool = False) -> Call:
+        body = {
+            name: value
+            for name, value in operation.items()
+            if name not in ("type", "wallet_id", "original_transaction_id")
+        }
+        header = body.pop("idempotency_key", None) if in_header else None
+        if dry_run:
+            body["dry_run"] = True
+        path = (
+            f"/transactions/{operation['original_transaction_id']}/refund"
+            if operation["type"] == "refund"
+            else f"/wallets/{operation['wallet_id']}/{operation['type']}"
+        )
+        return Call(
+            lambda api: api.admin.post(path, body, key=header),
+            lambda oracle, answer: oracle.move(operation, answer, dry_run=dry_run),
+            f"POST {path} {body}",
+        )
+
+    def batching(
+        self, batch: list[Document], key: str | None = None, *, atomic: bool = False, dry_run: bool = False
+    ) -> Call:
+        named = [
+            operation if key is None else {"idempotency_key": f"{key}/{place}", **operation}
+            for place, operation in enumerate(batch)
+        ]
+        return Call(
+            lambda api: api.admin.batch(*batch, key=key, atomic=atomic, dry_run=dry_run),
+            lambda oracle, answer: oracle.batch(named, answer, atomic=atomic, dry_run=dry_run),
+            f"batch {batch} {key} {atomic} {dry_run}",
+        )
+
+    def patching(self, wallet_id: str, changes: Document, version: int | None = None) -> Call:
+        tag = None if version is None else f'"{version}.0"'
+        return Call(
+            lambda api: api.admin.patch(f"/wallets/{wallet_id}", changes, if_match=tag),
+            lambda oracle, answer: oracle.patch(wallet_id, changes, version, answer),
+            f"PATCH {wallet_id} {changes} {tag}",
+        )
+
+    def closing(self, wallet_id: str, version: int | None = None) -> Call:
+        tag = None if version is None else f'"{version}.0"'
+        return Call(
+            lambda api: api.admin.delete(f"/wallets/{wallet_id}", if_match=tag),
+            lambda oracle, answer: oracle.close(wallet_id, version, answer),
+            f"DELETE {wallet_id} {tag}",
+        )
+
+    def creating(self, request: Document, key: str | None = None) -> Call:
+        return Call(
+            lambda api: api.admin.post("/wallets", request, key=key),
+            lambda oracle, answer: oracle.create(request, key, answer),
+            f"POST /wallets {request} {key}",
+        )
+
+    def do(self, call: Call) -> httpx.Response:
+        answer = self.run(call.send(self.api))
+        call.judge(self.oracle, answer)
+        return answer
+
+    # Steps
+
+    @initialize(currencies=st.lists(st.sampled_from(tuple(EXPONENTS)), min_size=1, max_size=2))
+    def begin(self, currencies: list[str]) -> None:
+        for user in USERS:
+            for currency in ("CREDIT", *currencies):
+                self.make(user, currency, "main", None, "20", None)
+
+    @rule(
+        user=st.sampled_from(USERS),
+        currency=st.sampled_from((*EXPONENTS, "XXYZ")),
+        name=st.sampled_from(NAMES),
+        credit_limit=st.sampled_from((None, "0", "10", "0.001")),
+        initial_balance=st.sampled_from((None, "0", "20", "0.001")),
+        key=keys,
+    )
+    def make(
+        self,
+        user: str,
+        currency: str,
+        name: str,
+        credit_limit: str | None,
+        initial_balance: str | None,
+        key: str | None,
+    ) -> None:
+        request: Document = {"user_id": user, "currency": currency, "name": name}
+        if credit_limit is not None:
+            request["credit_limit"] = credit_limit
+        if initial_balance is not None:
+            request["initial_balance"] = initial_balance
+        answer = self.run(self.api.admin.post("/wallets", request, key=key))
+        opening_id = None
+        if answer.status_code == 201 and answer.json()["last_entry"] == 1:
+            history = self.get(f"/wallets/{answer.json()['wallet_id']}/transactions")
+            opening_id = history["items"][-1]["transaction_id"]
+        self.oracle.create(request, key, answer, opening_id)
+
+    @rule(drawn=operations, key=keys, in_header=st.booleans(), dry_run=st.sampled_from((False, False, True)))
+    def move(self, drawn: Document, key: str | None, in_header: bool, dry_run: bool) -> None:
+        self.do(self.moving(self.operation(drawn, key), in_header=in_header, dry_run=dry_run))
+
+    @rule(drawn=operations, key=keys)
+    def move_and_again(self, drawn: Document, key: str | None) -> None:
+        """A keyed request is sent twice, the second time in a batch."""
+        operation = self.operation(drawn, key or f"again-{new_id()}")
+        first = self.do(self.moving(operation))
+        second = self.do(self.moving(operation, in_header=True))
+        assert first.status_code != 201 or second.content == first.content
+        self.do(self.batching([operation, operation]))
+
+    @rule(
+        drawn=st.lists(st.tuples(operations, keys), min_size=1, max_size=6),
+        key=st.sampled_from((None, "batch-1", "batch-2")),
+        atomic=st.booleans(),
+        dry_run=st.sampled_from((False, False, True)),
+    )
+    def batch(
+        self, drawn: list[tuple[Document, str | None]], key: str | None, atomic: bool, dry_run: bool
+    ) -> None:
+        batch = [self.operation(each, each_key) for each, each_key in drawn]
+        self.do(self.batching(batch, key, atomic=atomic, dry_run=dry_run))
+
+    @rule(
+        drawn=st.lists(movements, min_size=1, max_size=3),
+        bad=st.sampled_from(("0", "-1", "1e400", "NaN", "")),
+    )
+    def batch_with_a_misfit(self, drawn: list[Document], bad: str) -> None:
+        batch = [self.operation(each, None) for each in drawn]
+        misfit = batch[len(batch) // 2] | {"amount": bad}
+        for atomic in (True, False):
+            self.do(self.batching([*batch, misfit], atomic=atomic))
+
+    @rule(place=places, changes=patches, version=st.sampled_from((None, None, 1, 2, 3)))
+    def patch(self, place: int, changes: Document, version: int | None) -> None:
+        self.do(self.patching(self.wallet(place), changes, version))
+
+    @rule(place=places)
+    def empty(self, place: int) -> None:
+        """Take out all that is in a wallet, so that it can be closed."""
+        wallet_id = self.wallet(place)
+        account = self.oracle.model.accounts.get(wallet_id)
+        if account is not None and account.balance > 0:
+            amount = format(account.balance, "f")
+            self.do(self.moving({"type": "withdraw", "wallet_id": wallet_id, "amount": amount}))
+
+    @rule(place=places, version=st.sampled_from((None, None, 1, 2)))
+    def close(self, place: int, version: int | None) -> None:
+        self.do(self.closing(self.wallet(place), version))
+
+    @rule(user=st.sampled_from(USERS), drawn=movements, key=keys)
+    def consume_credits(self, user: str, drawn: Document, key: str | None) -> None:
+        document = self.get(f"/users/{user}/credits/balance")
+        self.oracle.credits_wallet(user, document["wallet_id"])
+        operation = self.operation(drawn | {"type": "consume"}, key) | {"wallet_id": document["wallet_id"]}
+        body = {name: operation[name] for name in operation if name not in ("type", "wallet_id")}
+        answer = self.run(self.api.admin.post(f"/users/{user}/credits/consume", body))
+        self.oracle.move(operation, answer)
+
+    @rule(drawn=st.lists(at_once, min_size=2, max_size=8), twice=st.booleans())
+    def many_at_once(self, drawn: list[tuple[Any, Any, Any]], twice: bool) -> None:
+        calls: list[Call] = []
+        for step, first, second in drawn:
+            match step:
+                case "move":
+                    calls.append(self.moving(self.operation(first, second)))
+                case "batch":
+                    batch = [self.operation(each, None) for each in first]
+                    calls.append(self.batching(batch, atomic=second))
+                case "patch":
+                    calls.append(self.patching(self.wallet(first), second))
+                case "close":
+                    calls.append(self.closing(self.wallet(first)))
+                case _:
+                    calls.append(self.creating({"user_id": first, "currency": second, "name": "at-once"}))
+        calls += calls[:1] if twice else []
+        self.all_at_once(calls)
+
+    @rule(
+        places=st.lists(st.tuples(places, places), min_size=4, max_size=10),
+        amount=st.sampled_from(("1", "7", "30")),
+    )
+    def transfers_at_once(self, places: list[tuple[int, int]], amount: str) -> None:
+        self.all_at_once(
+            [
+                self.moving(
+                    self.operation({"type": "transfer", "amount": amount, "wallet": one, "to": other}, None)
+                )
+                for one, other in places
+            ]
+        )
+
+    def all_at_once(self, calls: list[Call]) -> None:
+        async def send() -> list[httpx.Response]:
+            return await asyncio.gather(*(call.send(self.api) for call in calls))
+
+        answers = self.run(send())
+        self.oracle = some_order(self.oracle, list(zip(calls, answers, strict=True)))
+
+    # Reads
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.run(self.api.admin.get(path, **query))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def pages(self, path: str, limit: int, **query: Any) -> list[Document]:
+        items: list[Document] = []
+        page = self.get(path, limit=limit, **query)
+        while True:
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            page = self.get(path, limit=limit, cursor=page["next_cursor"], **query)
+
+    @invariant()
+    def wallets_are_as_foretold(self) -> None:
+        for user in USERS:
+            mine = [wallet for wallet in self.oracle.wallets.values() if wallet.user_id == user]
+            listed = self.pages(f"/users/{user}/wallets", 100)
+            assert [document["wallet_id"] for document in listed] == sorted(
+                wallet.wallet_id for wallet in mine
+            )
+            for document in listed:
+                self.oracle.is_wallet(document)
+
+    @precondition(lambda self: self.oracle.documents)
+    @rule(place=st.integers(0, 1000), before=st.booleans())
+    def read_past_balances(self, place: int, before: bool) -> None:
+        documents = list(self.oracle.documents.values())
+        moment = documents[place % len(documents)]["created_at"]
+        if before:
+            moment = _one_microsecond_before(moment)
+        for wallet_id in self.oracle.wallets:
+            expected = reads.balance_at(self.oracle, wallet_id, moment)
+            assert self.get(f"/wallets/{wallet_id}/balance", at=moment) == expected
+
+    @precondition(lambda self: self.oracle.documents)
+    @rule(
+        limit=st.integers(1, 4),
+        place=st.integers(0, 1000),
+        filters=st.fixed_dictionaries(
+            {},
+            optional={
+                "type": kinds,
+                "reference": st.just("invoice-1"),
+                "counter_account": st.just("revenue:usage"),
+                "min_amount": st.just("1"),
+                "max_amount": st.just("20"),
+            },
+        ),
+    )
+    def read_histories(self, limit: int, place: int, filters: Document) -> None:
+        wallets = list(self.oracle.wallets)
+        wallet_id = wallets[place % len(wallets)]
+        user = USERS[place % len(USERS)]
+        of_wallet = reads.entries(self.oracle, wallet_id=wallet_id)
+        of_user = reads.entries(self.oracle, user_id=user)
+        assert self.pages(f"/wallets/{wallet_id}/transactions", limit) == of_wallet
+        assert self.pages(f"/users/{user}/transactions", 50) == of_user
+        kept = [entry for entry in of_user if reads.passes(entry, filters)]
+        assert self.pages(f"/users/{user}/transactions", limit + 3, **filters) == kept
+        document = list(self.oracle.documents.values())[place % len(self.oracle.documents)]
+        assert self.get(f"/transactions/{document['transaction_id']}") == document
+
+    @precondition(lambda self: self.oracle.documents)
+    @rule(one=st.integers(0, 1000), other=st.integers(0, 1000))
+    def read_statistics(self, one: int, other: int) -> None:
+        moments = sorted({document["created_at"] for document in self.oracle.documents.values()})
+        start, end = sorted((moments[one % len(moments)], moments[other % len(moments)]))
+        period = {"from": start} if start == end else {"from": start, "to": end}
+        for query in ({}, period):
+            for user in USERS:
+                mine = [wallet for wallet, each in self.oracle.wallets.items() if each.user_id == user]
+                told = self.get(f"/users/{user}/statistics", **query)
+                assert told["currencies"] == reads.statistics(self.oracle, mine, query)
+            wallet_id = list(self.oracle.wallets)[one % len(self.oracle.wallets)]
+            told = self.get(f"/wallets/{wallet_id}/statistics", **query)
+            assert told["currencies"] == reads.statistics(self.oracle, [wallet_id], query)
+
+    @rule()
+    def read_trial_balance(self) -> None:
+        assert self.get("/ledger/trial-balance") == reads.trial_balance(self.oracle)
+
+
+def _one_microsecond_before(moment: str) -> str:
+    from datetime import datetime, timedelta
+
+    return (
+        (datetime.fromisoformat(moment) - timedelta(microseconds=1))
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+def test_programs(postgres: Any) -> None:
+    machine = type("Machine", (WalletMachine,), {"cluster": postgres.cluster})
+    run_machine(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES or 12,
+            stateful_step_count=STEPS,
+            derandomize=not EXAMPLES,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        ),
+    )
