@@ -2,9 +2,11 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
@@ -56,6 +58,13 @@ class FreshDatabase(Protocol):
     """Makes a database which goes with the test: migrated, or ``empty``."""
 
     def __call__(self, *, version: int = VERSIONS[0], empty: bool = False) -> Awaitable[TestDatabase]: ...
+
+
+@pytest.fixture
+def own_folder() -> Generator[Path, None, None]:
+    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 from support.console import by_form, commands, rewritten, run
-from support.service import Service
+from support.service import serving
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", ["README.md"])
-async def test_the_page_shows_what_its_commands_say(name: str, service: Service, tmp_path: Path) -> None:
+def test_the_page_shows_what_its_commands_say(name: str, own_folder: Path) -> None:
     page = (ROOT / name).read_text()
     found = list(commands(page))
-    environment = {"PATH": os.environ["PATH"], "WALLET": service.url, "KEY": service.key}
-
-    outputs = run(found, tmp_path, environment)
+    with serving(own_folder / "data") as service:
+        environment = {"PATH": os.environ["PATH"], "WALLET": service.url, "KEY": service.key}
+        outputs = run(found, own_folder, environment)
 
     if os.environ.get("UPDATE_PAGES") == "1":
         (ROOT / name).write_text(rewritten(page, outputs))

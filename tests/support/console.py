@@ -30,7 +30,9 @@ def commands(page: str) -> Iterator[Command]:
     for block in _BLOCK.finditer(page):
         for part in re.split(r"^\$ ", block[1], flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
-            size = 1 + next((i for i, line in enumerate(lines[1:]) if not line.startswith("> ")), len(lines) - 1)
+            size = 1 + next(
+                (i for i, line in enumerate(lines[1:]) if not line.startswith("> ")), len(lines) - 1
+            )
             script = "\n".join([lines[0], *(line[2:] for line in lines[1:size])])
             yield Command(script, "\n".join(lines[size:]))
 
@@ -40,8 +42,15 @@ def run(found: list[Command], folder: Path, environment: Mapping[str, str]) -> l
     mark = "=== end of output ==="
     script = "".join(f"{command.script}\nprintf '\\n{mark}\\n'\n" for command in found)
     done = subprocess.run(
-        ["bash"], input=script, cwd=folder, env=dict(environment), text=True, timeout=_TIMEOUT_S,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True,
+        ["bash"],
+        input=script,
+        cwd=folder,
+        env=dict(environment),
+        text=True,
+        timeout=_TIMEOUT_S,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
     )
     return [output.strip("\n") for output in done.stdout.split(f"\n{mark}\n")[:-1]]
 

@@ -53,7 +53,7 @@ class _Posting:
     refunded: Decimal = Decimal(0)
 
 
-class _Refused(Exception):  # noqa: N818 - a jump out of the decision, told to the caller as data
+class _Refused(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code

@@ -57,7 +57,7 @@ def problem_document(error: WalletError, request_id: str | None = None) -> dict[
     }
     if request_id is not None:
         document |= {"instance": f"urn:wallet:request:{request_id}", "request_id": request_id}
-    return {**error.facts, **document}
+    return document | {name: fact for name, fact in error.facts.items() if name not in document}
 
 
 def problem_headers(error: WalletError) -> dict[str, str]:
