@@ -51,7 +51,7 @@ BAD: list[Any] = [
     Decimal("NaN"),
     Decimal("sNaN"),
     Decimal("Infinity"),
-    Decimal("-1"),
+    Decimal(-1),
     Decimal("-0"),
     Decimal("1e400"),
     Decimal("1e-400"),

@@ -138,7 +138,7 @@ MUTANTS = [
     _mutant("other-sides-balance-shown", "entry_json", "acting_user", ("p_entry.balance_after, p_exponent) end", "p_entry.balance_after, p_exponent) end"), ("p_entry.user_id <> p_viewer", "false")),
     _mutant("any-isolation", "post_transactions", "other_isolation_is_refused", ("if current_setting('transaction_isolation') <> 'read committed' then", "if false then")),
     _mutant("wrong-types-read", "operation_fault", "bad_members", ("not in ('string', 'null')", "not in ('string', 'null', 'number')")),
-]  # fmt: skip
+]
 
 
 def _mutated(mutant: Mutant) -> str:

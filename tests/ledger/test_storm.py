@@ -34,9 +34,9 @@ class Storm:
 
     def operation(self, rng: random.Random) -> Op:
         """Most keys are used by several sessions and wallets at once."""
-        self.last_key += rng.random() < 0.3  # noqa: PLR2004
+        self.last_key += rng.random() < 0.3
         kind = rng.choice(["deposit", "consume", "consume", "transfer", "withdraw", "refund"])
-        members = {"key": f"k{max(0, self.last_key - rng.randint(0, 30))}" if rng.random() < 0.7 else None}  # noqa: PLR2004
+        members = {"key": f"k{max(0, self.last_key - rng.randint(0, 30))}" if rng.random() < 0.7 else None}
         wallet, amount = rng.choice(self.wallets), str(rng.randint(1, 60))
         if kind == "transfer":
             return transfer(wallet, rng.choice(self.wallets), amount, **members)
@@ -48,11 +48,11 @@ class Storm:
         rng = random.Random(number)  # noqa: S311 - no secret
         for _ in range(CALLS):
             operations = [self.operation(rng) for _ in range(rng.choice(SIZES))]
-            if rng.random() < 0.2:  # noqa: PLR2004
+            if rng.random() < 0.2:
                 operations.append(again(rng.choice(operations)))
-            flags = {"atomic": rng.random() < 0.2, "dry_run": rng.random() < 0.1}  # noqa: PLR2004
+            flags = {"atomic": rng.random() < 0.2, "dry_run": rng.random() < 0.1}
             wait_ms = rng.choice([0, 20_000])
-            attempts = [False, True] if rng.random() < 0.1 else [False]  # noqa: PLR2004 - sent again while under way
+            attempts = [False, True] if rng.random() < 0.1 else [False]  # sent again while under way
             await asyncio.gather(
                 *(self.call(operations, flags, wait_ms, resent=resent) for resent in attempts)
             )

@@ -210,7 +210,7 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"big", "mid"},
     ),
     "posted though superseded": ("insert into wallet.tombstones values ('{paid}', now())", {"tombstones"}, {"other"}),
-}  # fmt: skip
+}
 
 
 async def _verify(dsn: str) -> tuple[bool, list[str]]:

@@ -34,7 +34,10 @@ async def walk(
     found: list[tuple[str, int]] = []
     sizes: list[int] = []
     position: Position | None = None
+    seen: set[Position | None] = set()
     while True:
+        assert position not in seen, "the pages go round in a circle"
+        seen.add(position)
         page = await read(position)
         items = json.loads(page.items)
         found += map(key_of, items)
@@ -333,24 +336,23 @@ async def test_asking_for_the_past_keeps_no_lock(books: Books) -> None:
 async def test_an_answer_about_a_moment_never_changes_while_others_post(books: Books) -> None:
     wallet = await books.wallet()
     answers: dict[str, Any] = {}
-    asked = 0
+    versions: set[int] = set()
+    enough = 8
 
     async def write() -> None:
-        while asked < 60:
+        while len(versions) < enough:
             await books.post(op("deposit", wallet, 1), op("consume", wallet, 2))
 
     async def ask() -> None:
-        nonlocal asked
-        while asked < 60:
-            asked += 1
+        while len(versions) < enough:
             at = datetime.now(UTC).isoformat()
             answers[at] = await books.read("balance_at", wallet_id=wallet, at=at)
+            versions.add(answers[at]["wallet_version"])
 
     await asyncio.gather(write(), ask(), ask())
 
     rows = oldest_first(await books.rows(wallet))
     assert all(earlier["created_at"] <= later["created_at"] for earlier, later in pairwise(rows))
-    assert len({answer["wallet_version"] for answer in answers.values()}) > 5
     for at, answer in answers.items():
         assert answer == await books.read("balance_at", wallet_id=wallet, at=at)
         assert answer["wallet_version"] == sum(

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ import httpx
 import jwt
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import Message
+from starlette.types import Scope as AsgiScope
 
 from wallet_service.app import create_app
 from wallet_service.database.gateway import Json
@@ -35,7 +37,10 @@ def new_user() -> str:
 class Client:
     """One caller: sends their credentials with each request; paths are below /api/v1."""
 
-    def __init__(self, http: httpx.AsyncClient, credentials: str, user_id: str | None = None) -> None:
+    def __init__(
+        self, app: FastAPI, http: httpx.AsyncClient, credentials: str, user_id: str | None = None
+    ) -> None:
+        self._app = app
         self._http = http
         self._headers = {"Authorization": f"Bearer {credentials}"}
         self.user_id = user_id
@@ -94,6 +99,30 @@ class Client:
             "DELETE", path, headers={"If-Match": if_match} if if_match is not None else None
         )
 
+    async def hang_up(self, path: str, body: Sequence[bytes], content_type: str) -> None:
+        """POST these pieces, then close the connection without an end of the body."""
+        pieces = iter(body)
+
+        async def receive() -> Message:
+            piece = next(pieces, None)
+            if piece is None:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": piece, "more_body": True}
+
+        async def send(message: Message) -> None:
+            raise AssertionError(f"nobody is there to read {message}")
+
+        headers = self._headers | {"Content-Type": content_type}
+        scope: AsgiScope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": ROOT + path,
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+        await self._app(scope, receive, send)
+
     async def move(
         self, kind: str, wallet_id: str, amount: Any = "1", *, key: str | None = None, **members: Any
     ) -> httpx.Response:
@@ -136,18 +165,18 @@ class Api:
     @property
     def admin(self) -> Client:
         """The operator."""
-        return Client(self.http, ADMIN_KEY)
+        return Client(self.app, self.http, ADMIN_KEY)
 
     def user(self, user_id: str | None = None, **claims: Any) -> Client:
         """A user with a token, of a new user_id unless one is given."""
         name = user_id or new_user()
         token = jwt.encode({"sub": name, "exp": int(time.time()) + 3600} | claims, JWT_SECRET, "HS256")
-        return Client(self.http, token, name)
+        return Client(self.app, self.http, token, name)
 
     async def service(self, *scopes: Scope, name: str | None = None) -> Client:
         """A service with a key that has these scopes, under a name of its own unless one is given."""
         client_name = name or f"service-{new_id()}"
-        return Client(self.http, await create_key(self.app.state.database, client_name, scopes))
+        return Client(self.app, self.http, await create_key(self.app.state.database, client_name, scopes))
 
 
 @asynccontextmanager

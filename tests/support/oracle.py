@@ -267,37 +267,41 @@ class Oracle:
     ) -> bool:
         """A batch; whether something changed."""
         books = self.clone()
-        results = [dict(result) for result in answer.json().get("results", [])]
-        misfit = next((i for i, each in enumerate(operations) if _amount_fault(each)), None)
+        results: list[Document] = answer.json().get("results", [])
+        misfit = next((place for place, each in enumerate(operations) if _amount_fault(each)), None)
         if atomic and misfit is not None:
             return _refused_whole(answer, len(operations), misfit, "amount_invalid", {})
+        expected: list[Document | tuple[str, Document]] = []
         replays = 0
         for place, operation in enumerate(operations):
             result = results[place] if place < len(results) else {}
-            told = books.ask(operation, result.get("transaction", {}))
+            # What is posted here and taken back afterwards is in no answer.
+            document = result.get("transaction", {"transaction_id": new_id(), "created_at": "9999"})
+            told = books.ask(operation, document)
             if told.told not in ("posted", "replayed"):
                 facts = books.facts(told.told, operation)
                 if atomic:
                     return _refused_whole(answer, len(operations), place, told.told, facts)
-                _same(result.get("status"), "refused")
-                problem_of(result["problem"], told.told, facts)
+                expected.append((told.told, facts))
                 continue
-            _same(result.get("status"), "posted")
             if told.told == "posted":
-                books.keep(operation, told, result["transaction"])
+                books.keep(operation, told, document)
             spent_before = (CLIENT, operation.get("idempotency_key")) in self.model.keys
             replays += told.told == "replayed" and (spent_before or not dry_run)
-            name = (
-                books.owner(operation) if told.told == "replayed" else result["transaction"]["transaction_id"]
-            )
-            expected = books.documents[name] | {"dry_run": dry_run and not spent_before}
-            _same(result["transaction"], expected)
+            name = books.owner(operation) if told.told == "replayed" else document["transaction_id"]
+            expected.append(books.documents[name] | {"dry_run": dry_run and not spent_before})
         _same((answer.status_code, len(results)), (200, len(operations)))
-        all_replayed = replays == len(operations)
-        _same(answer.headers.get("idempotency-replayed"), "true" if all_replayed else None)
+        for result, foretold in zip(results, expected, strict=True):
+            if isinstance(foretold, tuple):
+                _same(result["status"], "refused")
+                problem_of(result["problem"], *foretold)
+            else:
+                _same(result, {"status": "posted", "transaction": foretold})
+        is_replay = replays == len(operations)
+        _same(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
         if not dry_run:
             self.__dict__.update(books.__dict__)
-        return not dry_run
+        return not dry_run and not is_replay
 
     def ask(self, operation: Operation, document: Document) -> Told:
         """What the ledger decides; the document, if there is one, says under which id it posted."""

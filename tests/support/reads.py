@@ -43,7 +43,9 @@ def passes(entry: Document, filters: Mapping[str, str]) -> bool:
         filters.get("type", entry["transaction_type"]) == entry["transaction_type"]
         and filters.get("reference", entry["reference"]) == entry["reference"]
         and filters.get("counter_account", entry["counter_account"]) == entry["counter_account"]
-        and Decimal(filters.get("min_amount", "0")) <= amount <= Decimal(filters.get("max_amount", "Infinity"))
+        and Decimal(filters.get("min_amount", "0"))
+        <= amount
+        <= Decimal(filters.get("max_amount", "Infinity"))
     )
 
 

@@ -69,7 +69,10 @@ async def test_an_opening_balance_needs_the_right_to_move_money(api: Api, unchan
         assert problem(answer, "forbidden")["scope"] == "transactions:write"
     created(await service.post("/wallets", {"user_id": new_user(), "initial_balance": "0"}))
     both = await api.service("wallets:write", "transactions:write")
-    assert created(await both.post("/wallets", {"user_id": new_user(), "initial_balance": "5"}))["last_entry"] == 1
+    assert (
+        created(await both.post("/wallets", {"user_id": new_user(), "initial_balance": "5"}))["last_entry"]
+        == 1
+    )
 
 
 async def test_credits_need_their_scopes(api: Api) -> None:
@@ -86,7 +89,7 @@ async def test_credits_need_their_scopes(api: Api) -> None:
 @pytest.mark.parametrize("credentials", ["", "nonsense", "wsk_x", "a.b.c", f"wsk_{'0' * 32}_{'A' * 43}"])
 async def test_strangers_move_nothing(api: Api, unchanged: Unchanged, credentials: str) -> None:
     wallet = await api.admin.wallet("10")
-    stranger = Client(api.http, credentials)
+    stranger = Client(api.app, api.http, credentials)
     spent = posted(await api.admin.move("consume", wallet["wallet_id"]))
     async with unchanged():
         for path in (
@@ -113,7 +116,9 @@ async def test_a_user_spends_from_their_own_wallet(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["withdraw", "consume", "fee", "transfer"])
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_another_user_s_wallet_isn_t_there(api: Api, unchanged: Unchanged, kind: str, dry_run: bool) -> None:
+async def test_another_user_s_wallet_isn_t_there(
+    api: Api, unchanged: Unchanged, kind: str, dry_run: bool
+) -> None:
     user, wallet = api.user(), await api.admin.wallet("10")
     mine = await api.admin.wallet("10", user_id=user.user_id)
     more = {"to_wallet_id": mine["wallet_id"]} if kind == "transfer" else {}
@@ -162,7 +167,9 @@ async def test_a_user_can_t_mint(api: Api, unchanged: Unchanged, kind: str, dry_
         problem(answer, "forbidden")
 
 
-@pytest.mark.parametrize("members", [{"initial_balance": "5"}, {"initial_balance": "0"}, {"credit_limit": "5"}], ids=str)
+@pytest.mark.parametrize(
+    "members", [{"initial_balance": "5"}, {"initial_balance": "0"}, {"credit_limit": "5"}], ids=str
+)
 async def test_a_user_s_new_wallet_has_no_money_and_no_credit(
     api: Api, unchanged: Unchanged, members: dict[str, str]
 ) -> None:
@@ -177,7 +184,11 @@ async def test_a_user_makes_no_wallet_for_another(api: Api, unchanged: Unchanged
         problem(await api.user().post("/wallets", {"user_id": new_user()}), "forbidden")
 
 
-@pytest.mark.parametrize("body", [{"credit_limit": "5"}, {"credit_limit": "0"}, {"status": "active"}, {"status": "frozen"}], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [{"credit_limit": "5"}, {"credit_limit": "0"}, {"status": "active"}, {"status": "frozen"}],
+    ids=str,
+)
 async def test_a_user_gives_themselves_no_credit_and_thaws_nothing(
     api: Api, unchanged: Unchanged, body: dict[str, str]
 ) -> None:
@@ -247,7 +258,11 @@ async def test_the_receiver_doesn_t_see_the_other_side(api: Api) -> None:
     entry = (await user.get(f"/transactions/{sent['transaction_id']}")).json()
     own, other = legs_of(entry, wallet_id)
     assert [other[name] for name in HIDDEN] == [None] * 4
-    assert (entry["wallet_id"], entry["balance_after"], own["balance_after"]) == (wallet_id, "11.000000", "11.000000")
+    assert (entry["wallet_id"], entry["balance_after"], own["balance_after"]) == (
+        wallet_id,
+        "11.000000",
+        "11.000000",
+    )
     assert "76.000000" not in str(entry)
     assert source["user_id"] not in str(entry)
     service = (await api.admin.get(f"/transactions/{sent['transaction_id']}")).json()
@@ -269,7 +284,9 @@ async def test_a_transfer_between_own_wallets_hides_nothing(api: Api) -> None:
     assert [leg["balance_after"] for leg in entry["legs"]] == ["9.000000", "11.000000"]
 
 
-async def test_what_a_refused_transfer_says_of_the_other_side_is_no_balance(api: Api, unchanged: Unchanged) -> None:
+async def test_what_a_refused_transfer_says_of_the_other_side_is_no_balance(
+    api: Api, unchanged: Unchanged
+) -> None:
     user, target = api.user(), await api.admin.wallet("99999999999999999999")
     wallet_id = (await api.admin.wallet("10", user_id=user.user_id))["wallet_id"]
     async with unchanged():

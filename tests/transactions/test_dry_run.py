@@ -67,7 +67,9 @@ async def test_it_is_refused_as_the_real_one(
 
 
 @pytest.mark.parametrize("value", ["true", "false", 1, 0, None, "yes", []], ids=repr)
-async def test_only_true_and_false_say_whether_money_moves(api: Api, unchanged: Unchanged, value: Any) -> None:
+async def test_only_true_and_false_say_whether_money_moves(
+    api: Api, unchanged: Unchanged, value: Any
+) -> None:
     wallet = await api.admin.wallet("10")
     async with unchanged():
         answer = await api.admin.move("consume", wallet["wallet_id"], dry_run=value)

@@ -168,9 +168,7 @@ async def test_a_neighbour_in_a_batch_isn_t_hurt_by_a_key_that_another_batch_win
                 for wallet_id in wallets
             )
         )
-        told = sorted(
-            tuple(result["status"] for result in answer.json()["results"]) for answer in answers
-        )
+        told = sorted(tuple(result["status"] for result in answer.json()["results"]) for answer in answers)
         assert told == [("posted", "posted", "posted"), ("posted", "refused", "posted")]
 
 

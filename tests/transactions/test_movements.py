@@ -95,7 +95,9 @@ async def test_numbers_in_metadata_keep_their_digits(api: Api) -> None:
             assert digits in content
 
 
-@pytest.mark.parametrize("counter_account", ["revenue:a", "external:bank:7", "promotions", "promotions:x", "expense:y"])
+@pytest.mark.parametrize(
+    "counter_account", ["revenue:a", "external:bank:7", "promotions", "promotions:x", "expense:y"]
+)
 async def test_any_counter_account_of_the_allowed_kinds(api: Api, counter_account: str) -> None:
     wallet = await api.admin.wallet("10")
     for kind in KINDS:

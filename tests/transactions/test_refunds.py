@@ -54,10 +54,14 @@ async def test_no_more_than_was_spent(api: Api, unchanged: Unchanged) -> None:
 
 async def test_a_transfer_s_refund_reverses_both_legs(api: Api, unchanged: Unchanged) -> None:
     source, target = await api.admin.wallet("10"), await api.admin.wallet()
-    sent = posted(await api.admin.move("transfer", source["wallet_id"], "4", to_wallet_id=target["wallet_id"]))
+    sent = posted(
+        await api.admin.move("transfer", source["wallet_id"], "4", to_wallet_id=target["wallet_id"])
+    )
     refund = posted(await api.admin.refund(sent["transaction_id"], amount="3"))
     back, taken = refund["legs"]
-    assert [(leg["wallet_id"], leg["direction"], leg["amount"], leg["balance_after"]) for leg in (back, taken)] == [
+    assert [
+        (leg["wallet_id"], leg["direction"], leg["amount"], leg["balance_after"]) for leg in (back, taken)
+    ] == [
         (source["wallet_id"], "credit", "3.000000", "9.000000"),
         (target["wallet_id"], "debit", "3.000000", "1.000000"),
     ]
@@ -129,7 +133,9 @@ async def test_null_is_all_that_is_left(api: Api) -> None:
 
 async def test_refunds_at_once_never_exceed(api: Api) -> None:
     spent = await spend(api)
-    answers = await asyncio.gather(*(api.admin.refund(spent["transaction_id"], amount="1") for _ in range(20)))
+    answers = await asyncio.gather(
+        *(api.admin.refund(spent["transaction_id"], amount="1") for _ in range(20))
+    )
     assert sorted(answer.status_code for answer in answers) == [201] * 4 + [409] * 16
     assert await api.admin.balance(spent["wallet_id"]) == "10.000000"
 

@@ -12,7 +12,12 @@ from wallet_service.identifiers import new_id
 async def test_a_transfer_answers_with_both_legs(api: Api) -> None:
     source, target = await api.admin.wallet("10"), await api.admin.wallet("1")
     answer = await api.admin.move(
-        "transfer", source["wallet_id"], "2.5", to_wallet_id=target["wallet_id"], reference="rent", metadata={"a": 1}
+        "transfer",
+        source["wallet_id"],
+        "2.5",
+        to_wallet_id=target["wallet_id"],
+        reference="rent",
+        metadata={"a": 1},
     )
     entry = posted(answer)
     assert {name: entry[name] for name in entry if name not in {"legs", "dry_run"}} == entry["legs"][0]
@@ -23,7 +28,11 @@ async def test_a_transfer_answers_with_both_legs(api: Api) -> None:
         "debit",
         "2.500000",
     ]
-    assert (sent["balance_before"], sent["balance_after"], sent["wallet_version"]) == ("10.000000", "7.500000", 2)
+    assert (sent["balance_before"], sent["balance_after"], sent["wallet_version"]) == (
+        "10.000000",
+        "7.500000",
+        2,
+    )
     assert sent["counter_account"] == f"wallet:{target['wallet_id']}"
     assert [received[name] for name in ("leg", "wallet_id", "direction", "amount")] == [
         1,

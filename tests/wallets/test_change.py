@@ -142,11 +142,15 @@ async def test_the_primary_moves(api: Api) -> None:
     user_id = new_user()
     first, second = [await api.admin.wallet(user_id=user_id, name=name) for name in ("a", "b")]
     euro = await api.admin.wallet(user_id=user_id, currency="EUR")
-    assert changed(await api.admin.patch(f"/wallets/{second['wallet_id']}", {"is_primary": True}))["is_primary"]
+    assert changed(await api.admin.patch(f"/wallets/{second['wallet_id']}", {"is_primary": True}))[
+        "is_primary"
+    ]
     former = await api.admin.read(first["wallet_id"])
     assert (former["is_primary"], former["version"]) == (False, 2)
     assert await api.admin.read(euro["wallet_id"]) == euro
-    assert not changed(await api.admin.patch(f"/wallets/{second['wallet_id']}", {"is_primary": False}))["is_primary"]
+    assert not changed(await api.admin.patch(f"/wallets/{second['wallet_id']}", {"is_primary": False}))[
+        "is_primary"
+    ]
 
 
 async def test_of_many_that_want_to_be_primary_one_is(api: Api) -> None:
@@ -170,7 +174,10 @@ async def test_a_credit_limit_allows_debt_and_can_t_fall_below_it(
         answer = await api.admin.patch(path, {"credit_limit": "6.999999", "name": "lower"})
         assert problem(answer, "credit_limit_in_use")["wallet_id"] == wallet_id
     assert changed(await api.admin.patch(path, {"credit_limit": "7"}))["credit_limit"] == "7.000000"
-    assert problem(await api.admin.move("consume", wallet_id, "1"), "insufficient_funds")["shortfall"] == "1.000000"
+    assert (
+        problem(await api.admin.move("consume", wallet_id, "1"), "insufficient_funds")["shortfall"]
+        == "1.000000"
+    )
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -210,7 +217,9 @@ async def test_if_match_of_the_present_version(api: Api) -> None:
     path = f"/wallets/{made['wallet_id']}"
     first = await api.admin.patch(path, {"name": "one"}, if_match='"1.0"')
     assert changed(first)["version"] == 2
-    assert changed(await api.admin.patch(path, {"name": "two"}, if_match=first.headers["ETag"]))["version"] == 3
+    assert (
+        changed(await api.admin.patch(path, {"name": "two"}, if_match=first.headers["ETag"]))["version"] == 3
+    )
 
 
 async def test_if_match_of_a_former_version(api: Api, unchanged: Callable[[], Context[None]]) -> None:
@@ -218,8 +227,10 @@ async def test_if_match_of_a_former_version(api: Api, unchanged: Callable[[], Co
     path = f"/wallets/{made['wallet_id']}"
     changed(await api.admin.patch(path, {"name": "one"}))
     async with unchanged():
-        for send in (lambda: api.admin.patch(path, {"name": "two"}, if_match='"1.0"'),
-                     lambda: api.admin.delete(path, if_match='"1.0"')):
+        for send in (
+            lambda: api.admin.patch(path, {"name": "two"}, if_match='"1.0"'),
+            lambda: api.admin.delete(path, if_match='"1.0"'),
+        ):
             assert problem(await send(), "version_mismatch")["version"] == 2
 
 
@@ -238,7 +249,18 @@ async def test_if_match_in_its_other_forms(api: Api, if_match: str) -> None:
 
 @pytest.mark.parametrize(
     "if_match",
-    ["", "x", '"x.y"', '"-1.0"', '"1e3.0"', '"9223372036854775808.0"', '"1.0", "2.0"', '"1.x"', "1" * 65, '""'],
+    [
+        "",
+        "x",
+        '"x.y"',
+        '"-1.0"',
+        '"1e3.0"',
+        '"9223372036854775808.0"',
+        '"1.0", "2.0"',
+        '"1.x"',
+        "1" * 65,
+        '""',
+    ],
 )
 async def test_if_match_that_is_no_etag_of_a_wallet(
     api: Api, unchanged: Callable[[], Context[None]], if_match: str

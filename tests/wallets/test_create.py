@@ -20,7 +20,9 @@ async def test_defaults(api: Api) -> None:
     assert answer.headers["ETag"] == '"1.0"'
     assert "Idempotency-Replayed" not in answer.headers
     assert wallet["created_at"] == wallet["updated_at"]
-    assert {name: wallet[name] for name in wallet if name not in {"wallet_id", "created_at", "updated_at"}} == {
+    assert {
+        name: wallet[name] for name in wallet if name not in {"wallet_id", "created_at", "updated_at"}
+    } == {
         "user_id": user_id,
         "organization_id": None,
         "name": "main",
@@ -69,10 +71,18 @@ async def test_numbers_in_metadata_keep_their_digits(api: Api) -> None:
 async def test_the_opening_balance_is_a_deposit(api: Api) -> None:
     answer = await api.admin.post("/wallets", {"user_id": new_user(), "initial_balance": Decimal("10.50")})
     wallet = created(answer)
-    assert (wallet["balance"], wallet["available_balance"], wallet["last_entry"]) == ("10.500000", "10.500000", 1)
+    assert (wallet["balance"], wallet["available_balance"], wallet["last_entry"]) == (
+        "10.500000",
+        "10.500000",
+        1,
+    )
     assert answer.headers["ETag"] == '"1.1"'
     (entry,) = (await api.admin.get(f"/wallets/{wallet['wallet_id']}/transactions")).json()["items"]
-    assert (entry["transaction_type"], entry["direction"], entry["amount"]) == ("deposit", "credit", "10.500000")
+    assert (entry["transaction_type"], entry["direction"], entry["amount"]) == (
+        "deposit",
+        "credit",
+        "10.500000",
+    )
     assert (entry["balance_before"], entry["balance_after"]) == ("0.000000", "10.500000")
     assert (entry["counter_account"], entry["client_id"]) == ("external:deposits", "admin")
 
@@ -159,7 +169,13 @@ async def test_header_and_body_name_different_keys(api: Api, unchanged: Callable
 
 @pytest.mark.parametrize(
     "other",
-    [{"name": "other"}, {"initial_balance": "6"}, {"metadata": {"a": 2}}, {"user_id": "other"}, {"credit_limit": "1"}],
+    [
+        {"name": "other"},
+        {"initial_balance": "6"},
+        {"metadata": {"a": 2}},
+        {"user_id": "other"},
+        {"credit_limit": "1"},
+    ],
 )
 async def test_a_key_spent_on_another_wallet(
     api: Api, unchanged: Callable[[], Context[None]], other: dict[str, Any]

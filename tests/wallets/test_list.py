@@ -105,4 +105,6 @@ async def test_bad_queries(api: Api, query: dict[str, Any]) -> None:
 
 
 async def test_a_user_id_too_long(api: Api) -> None:
-    assert pointers(problem(await api.admin.get(f"/users/{'x' * 256}/wallets"), "validation_failed")) == ["/user_id"]
+    assert pointers(problem(await api.admin.get(f"/users/{'x' * 256}/wallets"), "validation_failed")) == [
+        "/user_id"
+    ]

@@ -6,7 +6,13 @@ from wallet_service.wallets.service import version_of
 
 @pytest.mark.parametrize(
     ("if_match", "version"),
-    [(None, None), ("*", None), ('"7.12"', 7), ('W/"7.12"', 7), ('"123456789012345678.1"', 123456789012345678)],
+    [
+        (None, None),
+        ("*", None),
+        ('"7.12"', 7),
+        ('W/"7.12"', 7),
+        ('"123456789012345678.1"', 123456789012345678),
+    ],
 )
 def test_the_version_is_before_the_dot(if_match: str | None, version: int | None) -> None:
     assert version_of(if_match) == version

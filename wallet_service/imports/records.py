@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,13 @@ from wallet_service.http.strict_json import loads
 from wallet_service.imports.schemas import ImportLine
 
 LONGEST_RECORD_BYTES = 64 * 1024
+
+# A quote opens a field only where the field begins; elsewhere it is a letter like any other.
+_FIELD = rb'(?:"(?:[^"]|"")*+"|(?!"))[^,]*+'
+_WHOLE = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+")
+"""A line that ends outside of quotes."""
+_GOES_ON = re.compile(rb'(?:[^"]|"")*+"[^,]*+(?:,' + _FIELD + rb")*+")
+"""The same, of a line that begins within quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +34,16 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         *complete, pending = (pending + chunk).split(b"\n")
         for line in complete:
-            yield line.removesuffix(b"\r")
-        if len(pending) > LONGEST_RECORD_BYTES:
-            raise MalformedRequest(f"A record has at most {LONGEST_RECORD_BYTES} bytes")
+            yield _bounded(line.removesuffix(b"\r"))
+        _bounded(pending)
     if pending:
         yield pending.removesuffix(b"\r")
 
 
-def _text(line: bytes) -> str:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequest("The body is not UTF-8") from error
-    if "\0" in text:
-        raise ValidationFailed("A text contains U+0000")
-    return text
+def _bounded(record: bytes) -> bytes:
+    if len(record) > LONGEST_RECORD_BYTES:
+        raise MalformedRequest(f"A record has at most {LONGEST_RECORD_BYTES} bytes")
+    return record
 
 
 async def json_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
@@ -63,34 +66,46 @@ async def csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
         ValidationFailed: the header names a column that no import has.
     """
     header: list[str] | None = None
-    async for number, text in _csv_texts(chunks):
-        (row,) = csv.reader([text], strict=True)
+    async for number, record in _csv_records(chunks):
+        row = _fields(record)
         if header is None:
             header = _header(row)
-            continue
-        yield Record(number, _row(header, row))
+        else:
+            yield Record(number, _row(header, row))
 
 
-async def _csv_texts(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, str]]:
-    """A record goes on to the next line while a quote is open."""
-    number, start, open_text = 0, 0, ""
+async def _csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+    """A record goes on to the next line while a quoted field is open."""
+    number, start, record = 0, 0, b""
     async for line in _lines(chunks):
         number += 1
-        if not open_text:
-            start = number
-            if not line.strip():
-                continue
-        open_text += ("\n" if open_text else "") + _text(line)
-        if len(open_text) > LONGEST_RECORD_BYTES:
-            raise MalformedRequest(f"A record has at most {LONGEST_RECORD_BYTES} bytes")
-        if open_text.count('"') % 2 == 0:
-            yield start, open_text
-            open_text = ""
-    if open_text:
+        if record:
+            record, whole = _bounded(record + b"\n" + line), _GOES_ON
+        elif line.strip():
+            start, record, whole = number, line, _WHOLE
+        else:
+            continue
+        if whole.fullmatch(line):
+            yield start, record
+            record = b""
+    if record:
         raise MalformedRequest(f"The quote that opens on line {start} is not closed")
 
 
-def _header(row: list[str]) -> list[str]:
+def _fields(record: bytes) -> list[str] | WalletError:
+    try:
+        text = record.decode()
+        (row,) = csv.reader([text], strict=True)
+    except UnicodeDecodeError:
+        return MalformedRequest("The row is not UTF-8")
+    except csv.Error:
+        return ValidationFailed("The row has quotes or line ends that are not those of a CSV")
+    return ValidationFailed("A text contains U+0000") if "\0" in text else row
+
+
+def _header(row: list[str] | WalletError) -> list[str]:
+    if isinstance(row, WalletError):
+        raise row
     names = [name.strip().removeprefix("\ufeff") for name in row]
     unknown = [name for name in names if name not in ImportLine.model_fields]
     if unknown or len(set(names)) != len(names) or "user_id" not in names:
@@ -101,7 +116,9 @@ def _header(row: list[str]) -> list[str]:
     return names
 
 
-def _row(header: list[str], row: list[str]) -> Any | WalletError:
+def _row(header: list[str], row: list[str] | WalletError) -> Any | WalletError:
+    if isinstance(row, WalletError):
+        return row
     if len(row) != len(header):
         return ValidationFailed(f"The row has {len(row)} fields, the header {len(header)}")
     document: dict[str, Any] = {name: field for name, field in zip(header, row, strict=True) if field != ""}

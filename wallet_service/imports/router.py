@@ -72,13 +72,13 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf) 
     try:
         async for lines in service.outcomes(_READERS[declared](request.stream())):
             await asyncio.to_thread(answer.write, lines)
-        size_bytes = answer.tell()
-        answer.seek(0)
     except BaseException:
         answer.close()
         raise
-    if size_bytes == 0:
+    if answer.tell() == 0:
+        answer.close()
         raise MalformedRequest("The body has no lines")
+    answer.seek(0)
     return StreamingResponse(_sent(answer), media_type=_NDJSON)
 
 

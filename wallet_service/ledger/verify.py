@@ -121,7 +121,7 @@ class _Run:
     def conclude_trial_balance(self) -> None:
         """Report each currency whose balances are not what its rows amount to."""
         for currency, (balances, entries) in sorted(self._sums.items()):
-            if not balances - entries == 0:  # also for NaN
+            if balances - entries != 0:  # NaN too is not 0
                 self._name("trial balance", f"currency {currency}, off by {balances - entries}")
         self.conclude("trial balance", f"{len(self._sums)} currencies")
 

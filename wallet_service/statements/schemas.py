@@ -12,7 +12,6 @@ from wallet_service.money import AmountOrZero, AmountText
 
 MOST_METADATA_FILTERS = 10
 
-
 _PAIR = r"^[^=\u0000-\u001f\u007f-\u009f]+=[^\u0000-\u001f\u007f-\u009f]*$"
 
 MetadataFilter = Annotated[

@@ -13,7 +13,7 @@ declare
   v_reference text := p_filters ->> 'reference';
   v_counter_account text := p_filters ->> 'counter_account';
   v_metadata jsonb := p_filters -> 'metadata';
-  v_window integer := p_limit + 1;
+  v_window integer := p_limit;
 begin
   if p_filters - '{from,to}'::text[] <> '{}' then
     v_window := greatest(v_window, c_most_rows / greatest(cardinality(p_wallet_ids), 1));

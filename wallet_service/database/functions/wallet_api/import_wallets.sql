@@ -1,20 +1,24 @@
 -- Makes wallets with opening balances, each line on its own: an outcome a line, in order. p_lines is an array of
--- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'.
+-- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Done in
+-- the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
 create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb) returns text
 language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
   v_line jsonb;
+  v_number integer;
   v_outcomes text[];
   v_code text;
   v_facts text;
 begin
-  for v_line in select value from jsonb_array_elements(p_lines) loop
+  for v_line, v_number in select l.value, l.ordinality from jsonb_array_elements(p_lines) with ordinality l
+    order by l.value -> 'wallet' ->> 'user_id' collate "C", l.value -> 'wallet' ->> 'currency' collate "C", l.ordinality
+  loop
     begin
-      v_outcomes := v_outcomes || wallet_api.create_wallet((v_line ->> 'wallet_id')::uuid, p_client_id,
+      v_outcomes[v_number] := wallet_api.create_wallet((v_line ->> 'wallet_id')::uuid, p_client_id,
         v_line ->> 'key', v_line -> 'wallet', nullif(v_line -> 'deposit', 'null'));
     exception when sqlstate 'WL001' then
       get stacked diagnostics v_code = message_text, v_facts = pg_exception_detail;
-      v_outcomes := v_outcomes || json_build_object('status', 'refused', 'code', v_code, 'facts', v_facts::json)::text;
+      v_outcomes[v_number] := json_build_object('status', 'refused', 'code', v_code, 'facts', v_facts::json)::text;
     end;
   end loop;
   return '[' || array_to_string(v_outcomes, ',') || ']';
