@@ -125,7 +125,10 @@ class World:
 
     async def check_state(self) -> None:
         rows = await self.kernel.rows(
-            "select wallet_id::text, trim_scale(balance) as balance, last_entry from wallet.wallets where wallet_id = any ($1)",
+            """
+            select wallet_id::text, trim_scale(balance) as balance, last_entry
+            from wallet.wallets where wallet_id = any ($1)
+            """,
             self.wallets,
         )
         assert {row["wallet_id"]: (row["balance"], row["last_entry"]) for row in rows} == {

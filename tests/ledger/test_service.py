@@ -9,7 +9,7 @@ from support.api import new_user
 from support.waiting import until_waiting
 
 from wallet_service.database.gateway import Database, Json, Param
-from wallet_service.errors import InsufficientFunds, Unavailable, WalletBusy
+from wallet_service.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
 from wallet_service.identifiers import new_id
 from wallet_service.ledger import service
 from wallet_service.ledger.operations import Operation, Unit
@@ -164,3 +164,16 @@ async def test_a_wallet_that_is_held_briefly_is_waited_for(
         assert not posting.done()
     assert isinstance(await posting, Posted)
     assert Decimal(await balance(database, wallet_id)) == 9
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.9999999Z"],
+)
+async def test_a_year_that_no_answer_can_write(database: Database, moment: str) -> None:
+    wallet_id = await new_wallet(database)
+    members = {"wallet_id": wallet_id, "amount": "1", "effective_at": moment}
+    with pytest.raises(ValidationFailed) as refused:
+        await Ledger(database).post_one(Operation(type="deposit", client_id="test", members=members))
+    assert [error["pointer"] for error in refused.value.facts["errors"]] == ["/effective_at"]
+    assert await balance(database, wallet_id) == "10.000000"

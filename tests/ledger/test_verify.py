@@ -15,7 +15,7 @@ from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.verify import CHECKS, verify
 
-ALL_ZERO = ("balance", "totals", "trial balance")
+UNEQUAL = ("balance", "totals", "trial balance")
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,16 @@ _ROW = "update wallet.wallet_transactions set"
 _NEWEST = "wallet_id = '{other}' and wallet_version = 4"
 
 CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
-    "balance": ("update wallet.wallets set balance = balance + 1 where wallet_id = '{low}'", {*ALL_ZERO}, {"low"}),
+    "balance": (
+        "update wallet.wallets set balance = balance + 1 where wallet_id = '{low}'",
+        {*UNEQUAL},
+        {"low"},
+    ),
     "balances swapped": (
-        "update wallet.wallets set balance = case wallet_id when '{low}' then balance + 1 else balance - 1 end "
-        "where wallet_id in ('{low}', '{mid}')",
+        (
+            "update wallet.wallets set balance = case wallet_id when '{low}' then balance + 1 else balance - 1 end "
+            "where wallet_id in ('{low}', '{mid}')"
+        ),
         {"balance", "totals"},
         {"low", "mid"},
     ),
@@ -79,8 +85,10 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"big"},
     ),
     "balance of a moment": (
-        f"{_ROW} balance_after = balance_after + 1 where wallet_id = '{{other}}' and wallet_version = 2;"
-        f"{_ROW} balance_before = balance_before + 1 where wallet_id = '{{other}}' and wallet_version = 3",
+        (
+            f"{_ROW} balance_after = balance_after + 1 where wallet_id = '{{other}}' and wallet_version = 2;"
+            f"{_ROW} balance_before = balance_before + 1 where wallet_id = '{{other}}' and wallet_version = 3"
+        ),
         {"chain"},
         {"other"},
     ),
@@ -91,10 +99,14 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "newest row lost": (
         f"delete from wallet.wallet_transactions where {_NEWEST}",
-        {"last entry", "last time", *ALL_ZERO, "keys"},
+        {"last entry", "last time", *UNEQUAL, "keys"},
         {"other"},
     ),
-    "row numbered anew": (f"{_ROW} wallet_version = 5 where {_NEWEST}", {"versions", "last entry"}, {"other"}),
+    "row numbered anew": (
+        f"{_ROW} wallet_version = 5 where {_NEWEST}",
+        {"versions", "last entry"},
+        {"other"},
+    ),
     "time": (
         f"{_ROW} created_at = created_at + interval '1 day' where wallet_id = '{{other}}' and wallet_version = 2",
         {"time"},
@@ -106,24 +118,34 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"big"},
     ),
     "overdrawn": (
-        "alter table wallet.wallets drop constraint wallets_available;"
-        "update wallet.wallets set locked_balance = 1010 where wallet_id = '{other}'",
+        (
+            "alter table wallet.wallets drop constraint wallets_available;"
+            "update wallet.wallets set locked_balance = 1010 where wallet_id = '{other}'"
+        ),
         {"available"},
         {"other"},
     ),
     "negative amount": (
-        "alter table wallet.wallet_transactions drop constraint wallet_transactions_amount_check;"
-        f"{_ROW} amount = -amount, direction = 'debit' where {_NEWEST}",
+        (
+            "alter table wallet.wallet_transactions drop constraint wallet_transactions_amount_check;"
+            f"{_ROW} amount = -amount, direction = 'debit' where {_NEWEST}"
+        ),
         {"amounts", "legs"},
         {"other"},
     ),
     "too fine": (
-        f"{_ROW} amount = amount + 0.001, balance_after = balance_after + 0.001 where {_NEWEST};"
-        "update wallet.wallets set balance = balance + 0.001 where wallet_id = '{other}'",
+        (
+            f"{_ROW} amount = amount + 0.001, balance_after = balance_after + 0.001 where {_NEWEST};"
+            "update wallet.wallets set balance = balance + 0.001 where wallet_id = '{other}'"
+        ),
         {"amounts"},
         {"other"},
     ),
-    "not a number": (f"{_ROW} amount = 'NaN' where {_NEWEST}", {"amounts", "chain", "totals", "trial balance"}, {"other"}),
+    "not a number": (
+        f"{_ROW} amount = 'NaN' where {_NEWEST}",
+        {"amounts", "chain", "totals", "trial balance"},
+        {"other"},
+    ),
     "user of a row": (f"{_ROW} user_id = 'thief' where {_NEWEST}", {"owner"}, {"other"}),
     "currency of a row": (f"{_ROW} currency = 'EUR' where {_NEWEST}", {"owner"}, {"other"}),
     "currency of a leg": (
@@ -138,17 +160,22 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"low", "mid"},
     ),
     "transfer that makes money": (
-        f"{_ROW} amount = amount + 1, balance_after = balance_after + 1 where wallet_id = '{{low}}' and wallet_version = 4;"
-        "update wallet.wallets set balance = balance + 1 where wallet_id = '{low}'",
+        (
+            f"{_ROW} amount = amount + 1, balance_after = balance_after + 1 "
+            "where wallet_id = '{low}' and wallet_version = 4;"
+            "update wallet.wallets set balance = balance + 1 where wallet_id = '{low}'"
+        ),
         {"legs"},
         {"low", "mid"},
     ),
     "direction of a type": (f"{_ROW} transaction_type = 'fee' where {_NEWEST}", {"legs"}, {"other"}),
     "too much refunded": (
-        f"{_ROW} amount = 4.99, balance_after = balance_before - 4.99 where transaction_id = '{{spent}}';"
-        f"{_ROW} balance_before = balance_before + 4.01, balance_after = balance_after + 4.01 "
-        "where wallet_id = '{mid}' and wallet_version > 2;"
-        "update wallet.wallets set balance = balance + 4.01 where wallet_id = '{mid}'",
+        (
+            f"{_ROW} amount = 4.99, balance_after = balance_before - 4.99 where transaction_id = '{{spent}}';"
+            f"{_ROW} balance_before = balance_before + 4.01, balance_after = balance_after + 4.01 "
+            "where wallet_id = '{mid}' and wallet_version > 2;"
+            "update wallet.wallets set balance = balance + 4.01 where wallet_id = '{mid}'"
+        ),
         {"refunds"},
         {"mid"},
     ),
@@ -178,8 +205,11 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"other"},
     ),
     "two keys": (
-        "insert into wallet.idempotency select client_id, 'second', kind, transaction_id, request_hash, answer, created_at "
-        "from wallet.idempotency where transaction_id = '{sent}'",
+        (
+            "insert into wallet.idempotency "
+            "select client_id, 'second', kind, transaction_id, request_hash, answer, created_at "
+            "from wallet.idempotency where transaction_id = '{sent}'"
+        ),
         {"one key"},
         {"low", "mid"},
     ),
@@ -204,12 +234,18 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
         {"big"},
     ),
     "two primaries": (
-        "drop index wallet.wallets_primary;"
-        "update wallet.wallets set is_primary = true where wallet_id in ('{big}', '{mid}')",
+        (
+            "drop index wallet.wallets_primary;"
+            "update wallet.wallets set is_primary = true where wallet_id in ('{big}', '{mid}')"
+        ),
         {"primary"},
         {"big", "mid"},
     ),
-    "posted though superseded": ("insert into wallet.tombstones values ('{paid}', now())", {"tombstones"}, {"other"}),
+    "posted though superseded": (
+        "insert into wallet.tombstones values ('{paid}', now())",
+        {"tombstones"},
+        {"other"},
+    ),
 }
 
 

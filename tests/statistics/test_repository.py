@@ -294,9 +294,12 @@ async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
     seen: list[dict[tuple[str, str], Decimal]] = []
     written = 0
 
+    def moments() -> set[Decimal | None]:
+        return {balances.get(("ETH", "wallets")) for balances in seen}
+
     async def write() -> None:
         nonlocal written
-        while len(seen) < 15:
+        while len(moments()) < 5:
             source, target = dice.sample(wallets[:-1], 2)
             await books.post(
                 op("transfer", source, 7, to_wallet_id=target),
@@ -307,14 +310,13 @@ async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
             written += 1
 
     async def ask() -> None:
-        while len(seen) < 15:
+        while len(moments()) < 5:
             count, balances = await StatisticsRepository(books.database).trial_balance()
             assert count == len(wallets)
             seen.append(balances)
 
     await asyncio.gather(write(), ask())
 
-    assert len({balances.get(("ETH", "wallets")) for balances in seen}) > 1
     for balances in seen:
         for currency in {key[0] for key in balances}:
             assert sum(value for key, value in balances.items() if key[0] == currency) == 0

@@ -103,27 +103,27 @@ class Model:
                 self.superseded.add(operation["transaction_id"])
 
     def _decide(self, operation: Operation, *, dry_run: bool) -> Told:
-        name = operation["transaction_id"]
         try:
-            amount = _amount(operation)
-            if name in self.superseded:
-                raise _Refused("transaction_superseded")
-            key = (operation["client_id"], operation.get("idempotency_key", name))
-            request = {
-                member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT
-            }
-            request["amount"] = amount
-            if key in self.keys:
-                return self._recall(name, key, request)
-            if name in self.postings:
-                raise _Refused("idempotency_key_reused")
-            legs = (
-                self._refund(operation, amount)
-                if operation["type"] == "refund"
-                else self._move(operation, amount)
-            )
+            return self._decided(operation, dry_run=dry_run)
         except _Refused as refused:
             return Told(refused.code)
+
+    def _decided(self, operation: Operation, *, dry_run: bool) -> Told:
+        name, amount = operation["transaction_id"], _amount(operation)
+        if name in self.superseded:
+            raise _Refused("transaction_superseded")
+        key = (operation["client_id"], operation.get("idempotency_key", name))
+        request = {member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT}
+        request["amount"] = amount
+        if key in self.keys:
+            return self._recall(name, key, request)
+        if name in self.postings:
+            raise _Refused("idempotency_key_reused")
+        legs = (
+            self._refund(operation, amount)
+            if operation["type"] == "refund"
+            else self._move(operation, amount)
+        )
         self.keys[key] = (name, request, dry_run)
         return Told("posted", legs)
 

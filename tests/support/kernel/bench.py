@@ -86,6 +86,15 @@ def _outcome(line: str, outcome: dict[str, Any]) -> Outcome:
     )
 
 
+async def error_of(call: Awaitable[Any]) -> tuple[str | None, str] | None:
+    """SQLSTATE and message of the exception that the call ends in, if it does."""
+    try:
+        await call
+    except asyncpg.PostgresError as error:
+        return error.sqlstate, error.args[0]
+    return None
+
+
 class Kernel:
     """One database, seen as superuser."""
 

@@ -4,9 +4,7 @@ import asyncio
 from collections import Counter
 from decimal import Decimal
 
-import asyncpg
-
-from support.kernel.bench import Kernel, Outcome, again, check, op, transfer, unit
+from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, transfer
 from wallet_service.identifiers import new_id
 
 
@@ -104,12 +102,8 @@ async def waits_and_gives_up(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
     before = await kernel.state()
     async with kernel.holding(wallet):
-        try:
-            await kernel.one(op("consume", wallet, "1"), wait_ms=20)
-        except asyncpg.LockNotAvailableError as error:
-            assert error.sqlstate == "55P03"
-        else:
-            raise AssertionError("it did not wait")
+        state, _ = await error_of(kernel.one(op("consume", wallet, "1"), wait_ms=20)) or (None, "")
+        assert state == "55P03"
         task = asyncio.create_task(kernel.one(op("consume", wallet, "1"), wait_ms=20_000))
         await kernel.waits_for_lock(task)
         assert await kernel.state() == before
@@ -134,11 +128,9 @@ async def other_isolation_is_refused(kernel: Kernel) -> None:
     before = await kernel.state()
     for isolation in ("repeatable_read", "serializable"):
         async with kernel.pool.acquire() as connection:
-            try:
-                async with connection.transaction(isolation=isolation):
-                    await kernel.post(unit(op("consume", wallet, "1")), on=connection)
-            except asyncpg.PostgresError as error:
-                assert error.sqlstate == "WL002"
-            else:
-                raise AssertionError(isolation)
+            transaction = connection.transaction(isolation=isolation)
+            await transaction.start()
+            state, _ = await error_of(kernel.one(op("consume", wallet, "1"), on=connection)) or (None, "")
+            await transaction.rollback()
+        assert state == "WL002", isolation
     assert await kernel.state() == before
