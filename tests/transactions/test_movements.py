@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager as Context
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.api import Api, posted, problem
+from support.clock import SettableClock
 
 from wallet_service.identifiers import new_id
 
@@ -204,3 +206,20 @@ async def test_many_debits_at_once_spend_what_is_there_and_no_more(api: Api) -> 
     assert sorted(entry["wallet_version"] for entry in entries) == list(range(2, 12))
     assert sorted(Decimal(entry["balance_after"]) for entry in entries) == list(range(10))
     assert await api.admin.balance(wallet["wallet_id"]) == "0.000000"
+
+
+async def test_time_never_runs_backwards_within_a_wallet(timed_api: Api, clock: SettableClock) -> None:
+    noon = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+    await clock.set(noon)
+    wallet = await timed_api.admin.wallet("10")
+    assert wallet["created_at"] == "2026-01-31T12:00:00.123456Z"
+    moments: list[str] = []
+    for step_s in (0, 10, -3600, 0, 3600):
+        await clock.advance(timedelta(seconds=step_s))
+        entry = posted(await timed_api.admin.move("consume", wallet["wallet_id"]))
+        assert entry["effective_at"] == entry["created_at"]
+        moments.append(entry["created_at"])
+    assert moments == [
+        "2026-01-31T12:00:00.123456Z",
+        *["2026-01-31T12:00:10.123456Z"] * 4,
+    ]

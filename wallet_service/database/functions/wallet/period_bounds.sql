@@ -10,17 +10,17 @@ declare
   v_inner timestamptz[];
 begin
   if p_from >= p_to then
-    perform wallet.refuse('validation_failed', wallet.query_fault('to', 'must be later than from'));
+    perform wallet.refuse('validation_failed', wallet.fault('/to', 'must be later than from', 'query'));
   elsif p_interval is not null then
     if p_interval not in ('day', 'month') then
-      perform wallet.refuse('validation_failed', wallet.query_fault('interval', 'must be day or month'));
+      perform wallet.refuse('validation_failed', wallet.fault('/interval', 'must be day or month', 'query'));
     elsif p_from is null then
-      perform wallet.refuse('validation_failed', wallet.query_fault('from', 'must be given with an interval'));
+      perform wallet.refuse('validation_failed', wallet.fault('/from', 'must be given with an interval', 'query'));
     end if;
     v_inner := array(select s.at - c_tick from (select generate_series(date_trunc(p_interval, p_from) + v_step,
       coalesce(p_to, p_now) - c_tick, v_step) as at limit c_most_steps) s);
     if cardinality(v_inner) >= c_most_steps then
-      perform wallet.refuse('validation_failed', wallet.query_fault('interval', 'divides the period into more than 366 steps'));
+      perform wallet.refuse('validation_failed', wallet.fault('/interval', 'divides the period into more than 366 steps', 'query'));
     end if;
   end if;
   return coalesce(p_from - c_tick, '-infinity') || v_inner || coalesce(p_to - c_tick, 'infinity');

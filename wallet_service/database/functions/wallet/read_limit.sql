@@ -6,7 +6,7 @@ declare
   v_exponent integer := (select c.exponent from wallet.currencies c where c.code = p_currency);
 begin
   if v_limit is null then
-    perform wallet.refuse('amount_invalid', '{"errors": [{"pointer": "/credit_limit", "code": "amount_invalid",'
+    perform wallet.refuse('amount_invalid', '{"errors": [{"in": "body", "pointer": "/credit_limit", "code": "amount_invalid",'
       ' "detail": "must be a decimal number of at most 20 digits before the point, 0 or more"}]}');
   elsif scale(v_limit) > v_exponent then
     perform wallet.refuse('amount_precision', jsonb_build_object('currency', p_currency, 'exponent', v_exponent));

@@ -23,7 +23,7 @@ begin
       v_wallet.last_entry as wallet_version, null as at) v);
   end if;
   if p_at >= wallet.clock() then
-    perform wallet.refuse('validation_failed', wallet.query_fault('at', 'must be in the past'));
+    perform wallet.refuse('validation_failed', wallet.fault('/at', 'must be in the past', 'query'));
   end if;
   -- Before the newest posting that is seen, nothing is to come: one under way is given no earlier time than that one's.
   if p_at >= v_wallet.last_posted_at then
