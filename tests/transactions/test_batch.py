@@ -255,7 +255,7 @@ async def test_a_batch_s_key_has_room_for_the_number(api: Api, length: int, stat
     if status == 200:
         assert told(answer) == ["posted"] * 500
     else:
-        problem(answer, "validation_failed")
+        assert pointers(problem(answer, "validation_failed")) == ["/Idempotency-Key"]
 
 
 async def test_atomic_posts_all(api: Api) -> None:

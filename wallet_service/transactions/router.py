@@ -140,7 +140,9 @@ async def batch(http_request: Request, request: BatchRequest, service: Service, 
     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.
     """
     if key is not None and len(key) > LONGEST_BATCH_KEY:
-        raise ValidationFailed(f"A batch's key has at most {LONGEST_BATCH_KEY} characters")
+        detail = f"A batch's key has at most {LONGEST_BATCH_KEY} characters"
+        error = {"in": "header", "pointer": "/Idempotency-Key", "detail": detail, "code": "string_too_long"}
+        raise ValidationFailed(detail, errors=[error])
     outcomes = await service.batch(request, key)
     failed = next((each for each in outcomes if isinstance(each, Refused)), None)
     if request.atomic and failed is not None:

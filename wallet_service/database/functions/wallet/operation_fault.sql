@@ -24,7 +24,8 @@ begin
   select * into f from jsonb_to_record(p_operation) as f (transaction_id text, type text, wallet_id text,
     to_wallet_id text, original_transaction_id text, client_id text, idempotency_key text, acting_user_id text,
     counter_account text, reference text, description text, metadata jsonb, effective_at text);
-  -- The first that is wrong; a chain of conditions is many times faster here than a list of rows.
+  -- The first that is wrong. A chain of conditions is faster here than a list of rows, and a length than a bound in a
+  -- regular expression, many times over.
   v_fault := case
     when coalesce(f.transaction_id, '') !~ c_uuid then array['/transaction_id', 'must be a UUID']
     when coalesce(f.type, '') not in ('deposit', 'withdraw', 'consume', 'transfer', 'reward', 'fee', 'refund')
@@ -37,11 +38,12 @@ begin
         else f.original_transaction_id is not null end
       then array['/original_transaction_id', 'must be a UUID, and only a refund has it']
     when length(f.client_id) not between 1 and 600 then array['/client_id', 'must be 1 to 600 characters']
-    when f.idempotency_key collate "C" !~ '^[ -~]{1,255}$'
+    when length(f.idempotency_key) not between 1 and 255 or f.idempotency_key collate "C" ~ '[^ -~]'
       then array['/idempotency_key', 'must be 1 to 255 printable ASCII characters']
     when length(f.acting_user_id) not between 1 and 255 then array['/acting_user_id', 'must be 1 to 255 characters']
     when f.counter_account is not null and (f.type in ('transfer', 'refund') or f.counter_account collate "C"
-        !~ '^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:-]{1,100})$')
+        !~ '^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:-]+)$'
+        or length(f.counter_account) - position(':' in f.counter_account) > 100)
       then array['/counter_account', 'must be promotions, or one of revenue: external: promotions: expense: followed by'
         ' 1 to 100 of A-Z a-z 0-9 . _ : -; a transfer or a refund has none']
     when length(f.reference) not between 1 and 255 or f.reference ~ '[\u0001-\u001f\u007f-\u009f]'

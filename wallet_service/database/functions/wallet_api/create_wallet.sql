@@ -9,7 +9,7 @@ declare
   v_spent wallet.idempotency;
   v_answer text;
 begin
-  if v_key collate "C" !~ '^[ -~]{1,255}$' then
+  if length(v_key) not between 1 and 255 or v_key collate "C" ~ '[^ -~]' then
     perform wallet.refuse('validation_failed', wallet.fault('/idempotency_key', 'must be 1 to 255 printable ASCII characters'));
   end if;
   insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)
