@@ -174,11 +174,12 @@ async def test_a_refusal_without_facts(driver: PostgresDatabase) -> None:
     ("state", "expected"),
     [
         ("55P03", WalletBusy),
+        ("40P01", WalletBusy),
         *(
             (state, Unavailable)
             for state in ("57014", "57P01", "57P02", "57P03", "53300", "53100", "08006", "25006")
         ),
-        *((state, InternalError) for state in ("XX000", "40P01", "22P02", "23514", "P0001", "WL002")),
+        *((state, InternalError) for state in ("XX000", "22P02", "23514", "P0001", "WL002")),
     ],
 )
 async def test_every_other_state_is_translated_and_says_nothing_of_the_row(

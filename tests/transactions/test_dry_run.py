@@ -81,7 +81,7 @@ async def test_a_spent_key_is_seen(api: Api, unchanged: Unchanged) -> None:
     first = await api.admin.move("consume", wallet["wallet_id"], key=key)
     async with unchanged():
         again = await api.admin.move("consume", wallet["wallet_id"], key=key, dry_run=True)
-        assert again.headers["Idempotency-Replayed"] == "true"
-        assert json.loads(again.content) == posted(first)
+        assert again.status_code == 200
+        assert json.loads(again.content) == posted(first) | {"dry_run": True}
         answer = await api.admin.move("consume", wallet["wallet_id"], "2", key=key, dry_run=True)
         problem(answer, "idempotency_key_reused")

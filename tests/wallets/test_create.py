@@ -209,6 +209,17 @@ async def test_a_refusal_spends_no_key(api: Api) -> None:
     created(await api.admin.post("/wallets", {"user_id": user_id}, key=key))
 
 
+async def test_an_amount_written_otherwise_is_the_same_request(api: Api) -> None:
+    key, body = new_id(), {"user_id": new_user(), "initial_balance": "5", "credit_limit": "2"}
+    first = await api.admin.post("/wallets", body, key=key)
+    again = await api.admin.post("/wallets", body | {"initial_balance": "5.0", "credit_limit": "2.00"}, key=key)
+    assert again.content == first.content
+    other = await api.admin.post("/wallets", body | {"initial_balance": "5.1"}, key=key)
+    problem(other, "idempotency_key_reused")
+    other = await api.admin.post("/wallets", body | {"credit_limit": "3"}, key=key)
+    problem(other, "idempotency_key_reused")
+
+
 async def test_the_same_key_of_another_client_is_another_key(api: Api) -> None:
     key, one, two = new_id(), await api.service("wallets:write"), await api.service("wallets:write")
     first = created(await one.post("/wallets", {"user_id": new_user()}, key=key))

@@ -11,7 +11,8 @@ from wallet_service.errors import InternalError, Unavailable, WalletBusy, Wallet
 REFUSED = "WL001"
 """A function refused: the message is the code of the refusal, the detail its facts as JSON."""
 
-_LOCK_NOT_AVAILABLE = "55P03"
+_BUSY = frozenset({"55P03", "40P01"})
+"""A lock that was not to be had in time, or only by ending somebody else's wait: nothing was done."""
 _NOT_MIGRATED = frozenset({"42883", "3F000", "42P01"})
 """No such function, schema or table."""
 
@@ -71,7 +72,7 @@ def _of_sqlstate(error: asyncpg.PostgresError) -> WalletError:
     state = str(error.sqlstate)
     if state == REFUSED:
         return error_of(str(error.args[0]), **json.loads(error.detail or "{}"))
-    if state == _LOCK_NOT_AVAILABLE:
+    if state in _BUSY:
         return WalletBusy()
     if state in _NOT_MIGRATED:
         return Unavailable("The database lacks a function of this release: run wallet-service migrate")

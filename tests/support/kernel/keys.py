@@ -147,7 +147,7 @@ async def dry_run_keeps_nothing(kernel: Kernel) -> None:
     assert (await kernel.all(op("consume", wallet, "99"), dry_run=True, resent=True))[0].status == "refused"
     assert await kernel.state() == before
     assert (await kernel.one(wanted)).transaction["balance_before"] == "10.00"
-    assert (await kernel.one(again(wanted), dry_run=True)).status == "replayed"
+    assert (await kernel.one(again(wanted), dry_run=True)).status == "dry_run"
     assert (await kernel.one(again(wanted) | {"amount": "1"}, dry_run=True)).code == "idempotency_key_reused"
 
 
@@ -164,7 +164,7 @@ async def dry_run_and_posting_in_one_call(kernel: Kernel) -> None:
     )
     assert (first.told, first.transaction["balance_before"]) == ("dry_run", "10.00")
     assert (real.told, real.transaction["balance_before"]) == ("posted", "10.00")
-    assert (second.told, second.raw) == ("replayed", real.raw)
+    assert (second.told, second.transaction) == ("dry_run", real.transaction | {"dry_run": True})
     assert other.told == "idempotency_key_reused"
     refused = op("consume", wallet, "70", key=new_id())
     outcomes = await kernel.post(unit(refused), unit(again(refused) | {"amount": "1"}, dry_run=True))

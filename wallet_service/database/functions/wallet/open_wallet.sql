@@ -15,7 +15,7 @@ begin
   elsif not exists (select from wallet.currencies c where c.code = v_in.currency) then
     perform wallet.refuse('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
   end if;
-  v_limit := wallet.read_limit(coalesce(p_wallet ->> 'credit_limit', '0'), v_in.currency);
+  v_limit := coalesce(wallet.read_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
   perform wallet.lock_primary(v_in.user_id, v_in.currency);
   select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
     and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';

@@ -9,7 +9,7 @@ begin
   elsif p_failed.status is not null then
     return case when p_is_failed then p_decision
       else wallet.refused('batch_aborted', jsonb_build_object('index', p_failed_op.position)) end;
-  elsif p_decision.status = 'posted' then
+  elsif p_decision.status in ('posted', 'replayed') then
     p_decision.status := 'dry_run';
     p_decision.fresh := false;
   end if;

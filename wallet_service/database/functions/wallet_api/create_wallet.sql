@@ -3,8 +3,11 @@ create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_i
   p_wallet jsonb, p_deposit jsonb default null) returns text
 language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
+  -- What the caller named, with equal amounts written alike. \x01 is the version of this rule.
   v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
-    || coalesce(jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'), '{}'))::text, 'UTF8'));
+    || jsonb_build_object('credit_limit', wallet.read_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
+    || jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'
+      || jsonb_build_object('amount', wallet.read_amount(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
   v_key text := coalesce(p_idempotency_key, p_wallet_id::text);
   v_spent wallet.idempotency;
   v_answer text;

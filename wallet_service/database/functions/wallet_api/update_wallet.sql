@@ -20,7 +20,7 @@ begin
   v_new.metadata := case when p_changes -> 'metadata' = 'null' then '{}'
     else wallet.merge_patch(v_old.metadata, coalesce(p_changes -> 'metadata', '{}')) end;
   if p_changes ? 'credit_limit' then
-    v_new.credit_limit := wallet.read_limit(p_changes ->> 'credit_limit', v_old.currency);
+    v_new.credit_limit := wallet.read_limit(coalesce(p_changes ->> 'credit_limit', ''), v_old.currency);
   end if;
   if octet_length(v_new.metadata::text) > 16384 then
     perform wallet.refuse('validation_failed', wallet.fault('/metadata', 'must be at most 16 KiB when merged'));
