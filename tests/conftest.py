@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
+import structlog
 from support.api import Api, open_api
 from support.clock import SettableClock
 from support.cluster import (
@@ -27,6 +28,7 @@ from support.cluster import (
 )
 
 from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.ledger.verify import verify
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 
@@ -68,6 +70,8 @@ def own_folder() -> Generator[Path, None, None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Plain lines: structlog's own default draws every traceback, for seconds.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
     if BASE not in os.environ and not hasattr(config, "workerinput"):
         config.add_cleanup(open_clusters())
 
@@ -85,7 +89,17 @@ async def _worker_database(version: int, worker: str) -> AsyncIterator[TestDatab
     database = TestDatabase(await _cluster_or_skip(version), f"wallet_{worker}")
     await create_database(database.cluster, database.name)
     yield database
+    await _verify(database)
     await drop_database(database.cluster, database.name)
+
+
+async def _verify(database: TestDatabase) -> None:
+    """Whatever the tests did through the kernel, the books are right afterwards."""
+    lines: list[str] = []
+    driver = await PostgresDatabase.connect(database.service_dsn)
+    clean = await verify(driver, lines.append)
+    await driver.close()
+    assert clean, "\n".join(lines)
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,10 @@ class Model:
         if failed is not None or dry_run:
             self.accounts, self.postings, self.keys, self.superseded = saved
         if dry_run:
-            return [Told("dry_run", found.legs) if found.told in ("posted", "replayed") else found for found in told]
+            return [
+                Told("dry_run", found.legs) if found.told in ("posted", "replayed") else found
+                for found in told
+            ]
         if resent:
             self._supersede(operations, told)
         return told

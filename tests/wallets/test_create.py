@@ -212,7 +212,9 @@ async def test_a_refusal_spends_no_key(api: Api) -> None:
 async def test_an_amount_written_otherwise_is_the_same_request(api: Api) -> None:
     key, body = new_id(), {"user_id": new_user(), "initial_balance": "5", "credit_limit": "2"}
     first = await api.admin.post("/wallets", body, key=key)
-    again = await api.admin.post("/wallets", body | {"initial_balance": "5.0", "credit_limit": "2.00"}, key=key)
+    again = await api.admin.post(
+        "/wallets", body | {"initial_balance": "5.0", "credit_limit": "2.00"}, key=key
+    )
     assert again.content == first.content
     other = await api.admin.post("/wallets", body | {"initial_balance": "5.1"}, key=key)
     problem(other, "idempotency_key_reused")
