@@ -4,7 +4,7 @@ import json
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from wallet_service import __version__
 from wallet_service.database.sql_files import latest_migration
@@ -18,12 +18,20 @@ router = APIRouter(prefix="/health", tags=["health"])
 class Live(BaseModel):
     """The process answers."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "version": __version__}]})
+
     status: Literal["ok"]
     version: str
 
 
 class Ready(BaseModel):
     """The database was reached and has every migration of this release."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"status": "ok", "version": __version__, "migration": latest_migration()}]
+        }
+    )
 
     status: Literal["ok"]
     version: str

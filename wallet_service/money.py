@@ -60,22 +60,20 @@ def _not_negative(value: Any) -> str:
 
 
 _DIGITS: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}
-_NUMBER: dict[str, Any] = {"type": "number", "exclusiveMaximum": 10**MAX_INTEGER_DIGITS}
+_NUMBER: dict[str, Any] = {"type": "number", "minimum": 1e-18, "exclusiveMaximum": 10**MAX_INTEGER_DIGITS}
 _TEXTS: dict[str, Any] = {"description": _DESCRIPTION, "examples": ["12.50"]}
 
 Amount = Annotated[
     str,
     BeforeValidator(_positive),
-    WithJsonSchema(
-        _TEXTS | {"anyOf": [_DIGITS | {"not": {"pattern": r"^[0.]*$"}}, _NUMBER | {"minimum": 1e-18}]}
-    ),
+    WithJsonSchema(_TEXTS | {"anyOf": [_DIGITS | {"not": {"pattern": r"^[0.]*$"}}, _NUMBER]}),
 ]
 """An amount to move: more than 0. Its precision is the currency's, which the ledger checks."""
 
 AmountOrZero = Annotated[
     str,
     BeforeValidator(_not_negative),
-    WithJsonSchema(_TEXTS | {"anyOf": [_DIGITS, _NUMBER | {"minimum": 0}]}),
+    WithJsonSchema(_TEXTS | {"anyOf": [_DIGITS, {"const": 0}, _NUMBER]}),
 ]
 """A limit or an opening balance: 0 or more."""
 

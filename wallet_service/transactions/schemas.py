@@ -5,7 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StrictBool
 
+from wallet_service.errors import InsufficientFunds
 from wallet_service.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
+from wallet_service.http.problems import problem_document
 from wallet_service.ledger.shapes import Transaction
 from wallet_service.money import Amount
 
@@ -161,5 +163,20 @@ class BatchRefused(BaseModel):
 
 class BatchAnswer(BaseModel):
     """The outcomes in the order of the operations."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "results": [
+                        {
+                            "status": "refused",
+                            "problem": problem_document(InsufficientFunds(shortfall="2.500000")),
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
     results: list[BatchPosted | BatchRefused]

@@ -20,23 +20,16 @@ from wallet_service.errors import (
     WalletNotEmpty,
     WalletNotFound,
 )
-from wallet_service.fields import CurrencyCode, Line
+from wallet_service.fields import Line
 from wallet_service.http.auth import WalletReader, WalletWriter
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import REPLAYED, HeaderKey
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
-from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit, decode_cursor, encode_cursor
+from wallet_service.http.pagination import decode_cursor, encode_cursor
 from wallet_service.http.responses import JsonBytes
 from wallet_service.http.state import DatabaseOf
 from wallet_service.wallets.repository import WalletRepository
-from wallet_service.wallets.schemas import (
-    Wallet,
-    WalletCreate,
-    WalletPage,
-    WalletPatch,
-    WalletStatus,
-    WalletType,
-)
+from wallet_service.wallets.schemas import Wallet, WalletCreate, WalletPage, WalletPatch, WalletQuery
 from wallet_service.wallets.service import WalletService, version_of
 
 router = APIRouter(prefix="/api/v1", tags=["wallets"], route_class=StrictRoute)
@@ -163,17 +156,15 @@ async def list_user_wallets(
     caller: WalletReader,
     user_id: Line,
     repository: Repository,
-    wallet_type: Annotated[WalletType | None, Query()] = None,
-    currency: Annotated[CurrencyCode | None, Query()] = None,
-    status: Annotated[WalletStatus | None, Query()] = None,
-    cursor: CursorText = None,
-    limit: Limit = DEFAULT_LIMIT,
+    query: Annotated[WalletQuery, Query()],
 ) -> Response:
     """A user's wallets, oldest first, closed ones included unless filtered."""
     caller.require_user(user_id)
-    filters: dict[str, str | None] = {"wallet_type": wallet_type, "currency": currency, "status": status}
+    filters = query.filters()
     scope = {"user_id": user_id, **filters}
-    after = str(decode_cursor("wallets", scope, cursor, _POSITION)[0]) if cursor is not None else None
-    items, following = await repository.page_of_user(user_id, filters, after, limit)
+    after: str | None = None
+    if query.cursor is not None:
+        after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
+    items, following = await repository.page_of_user(user_id, filters, after, query.limit)
     next_cursor = json.dumps(encode_cursor("wallets", scope, [following]) if following else None)
     return JsonBytes(b'{"items":' + items + b',"next_cursor":' + next_cursor.encode() + b"}")

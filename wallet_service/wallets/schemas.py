@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from wallet_service.fields import CurrencyCode, Key, Line, Metadata
+from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.money import AmountOrZero, AmountText
 
 WalletType = Literal["fiat", "crypto", "hybrid"]
@@ -52,36 +53,33 @@ class WalletPatch(BaseModel):
     credit_limit: AmountOrZero = Field(default_factory=lambda: "0")
 
 
+_WALLET: dict[str, Any] = {
+    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+    "user_id": "user-1",
+    "organization_id": None,
+    "name": "main",
+    "wallet_type": "fiat",
+    "currency": "CREDIT",
+    "network": None,
+    "address": None,
+    "balance": "100.000000",
+    "locked_balance": "0.000000",
+    "available_balance": "100.000000",
+    "credit_limit": "0.000000",
+    "status": "active",
+    "is_primary": True,
+    "version": 1,
+    "last_entry": 1,
+    "metadata": {},
+    "created_at": "2026-01-02T03:04:05.678901Z",
+    "updated_at": "2026-01-02T03:04:05.678901Z",
+}
+
+
 class Wallet(BaseModel):
     """A wallet. ``version`` counts its own changes, ``last_entry`` its ledger rows."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-                    "user_id": "user-1",
-                    "organization_id": None,
-                    "name": "main",
-                    "wallet_type": "fiat",
-                    "currency": "CREDIT",
-                    "network": None,
-                    "address": None,
-                    "balance": "100.000000",
-                    "locked_balance": "0.000000",
-                    "available_balance": "100.000000",
-                    "credit_limit": "0.000000",
-                    "status": "active",
-                    "is_primary": True,
-                    "version": 1,
-                    "last_entry": 1,
-                    "metadata": {},
-                    "created_at": "2026-01-02T03:04:05.678901Z",
-                    "updated_at": "2026-01-02T03:04:05.678901Z",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_WALLET]})
 
     wallet_id: UUID
     user_id: str
@@ -104,8 +102,26 @@ class Wallet(BaseModel):
     updated_at: AwareDatetime
 
 
+class WalletQuery(BaseModel):
+    """Which of a user's wallets are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wallet_type: WalletType | None = None
+    currency: CurrencyCode | None = None
+    status: WalletStatus | None = None
+    cursor: CursorText = None
+    limit: Limit = DEFAULT_LIMIT
+
+    def filters(self) -> dict[str, str | None]:
+        """What was asked for beside the place and size of the page."""
+        return {"wallet_type": self.wallet_type, "currency": self.currency, "status": self.status}
+
+
 class WalletPage(BaseModel):
     """A page of wallets, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_WALLET], "next_cursor": None}]})
 
     items: list[Wallet]
     next_cursor: str | None

@@ -1,0 +1,271 @@
+"""What was answered holds, and what is sent again has one effect: across restarts, and across every kill."""
+
+import asyncio
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from support.api import ROOT, Api, Client, new_user, open_api, posted
+from support.service import command, serving
+
+from wallet_service.database.embedded import EmbeddedPostgres
+from wallet_service.database.migrate import migrate
+from wallet_service.identifiers import new_id
+from wallet_service.ledger.verify import verify
+
+REQUESTS = 400
+SENDERS = 16
+WALLETS = 4
+
+READY_S = 60
+
+
+@asynccontextmanager
+async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Api]]:
+    """The application on a server of its own, both started for this."""
+    async with EmbeddedPostgres(data_dir) as server:
+        await migrate(server.admin_dsn)
+        async with open_api(server.service_dsn) as api:
+            yield server, api
+
+
+async def is_right(api: Api) -> None:
+    lines: list[str] = []
+    assert await verify(api.app.state.database, lines.append), lines
+
+
+@dataclass
+class Load:
+    """Keyed requests that many send at once, and what each was answered."""
+
+    requests: Sequence[tuple[str, str, dict[str, Any]]]
+    answers: dict[str, list[httpx.Response]] = field(default_factory=dict)
+
+    @classmethod
+    def on(cls, wallets: Sequence[str]) -> "Load":
+        """Debits and transfers of 1, each with a key."""
+        requests = [
+            (new_id(), f"/wallets/{wallets[place % WALLETS]}/consume", {"amount": "1"})
+            if place % 3
+            else (
+                new_id(),
+                f"/wallets/{wallets[place % WALLETS]}/transfer",
+                {"amount": "1", "to_wallet_id": wallets[(place + 1) % WALLETS]},
+            )
+            for place in range(REQUESTS)
+        ]
+        return cls(requests)
+
+    async def send(self, post: Callable[..., Any], at: int | None = None, act: Any = None) -> None:
+        """Send them all once; ``act`` is called when so many were answered. What never answered is left out."""
+        waiting = iter(self.requests)
+
+        async def sender() -> None:
+            for key, path, body in waiting:
+                try:
+                    answer = await post(path, body, key=key)
+                except httpx.TransportError:
+                    continue
+                self.answers.setdefault(key, []).append(answer)
+                if at is not None and len(self.answers) == at:
+                    act()
+
+        await asyncio.gather(*(sender() for _ in range(SENDERS)))
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """How many answers there were of each status."""
+        return Counter(answer.status_code for answers in self.answers.values() for answer in answers)
+
+    def each_posted_once(self) -> set[str]:
+        """Every request was answered 201 in the end, always with the same bytes; their transaction_ids."""
+        names: set[str] = set()
+        for key, _, _ in self.requests:
+            bytes_of = {answer.content for answer in self.answers[key] if answer.status_code == 201}
+            assert len(bytes_of) == 1, self.answers[key]
+            names.add(
+                next(answer for answer in self.answers[key] if answer.is_success).json()["transaction_id"]
+            )
+        assert len(names) == len(self.requests)
+        return names
+
+
+async def _rich_wallets(admin: Client) -> list[str]:
+    return [(await admin.wallet("1000"))["wallet_id"] for _ in range(WALLETS)]
+
+
+async def _posted_to(admin: Client, wallets: Sequence[str]) -> tuple[set[str], Decimal]:
+    """The postings other than opening balances in the ledger of these wallets, and what the wallets hold."""
+    names: set[str] = set()
+    for wallet in wallets:
+        cursor: dict[str, str] = {}
+        while True:
+            page = (await admin.get(f"/wallets/{wallet}/transactions", limit=100, **cursor)).json()
+            names |= {row["transaction_id"] for row in page["items"] if row["transaction_type"] != "deposit"}
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+    return names, sum([Decimal(await admin.balance(wallet)) for wallet in wallets], Decimal(0))
+
+
+async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Path) -> None:
+    """The same bytes come back from another process of Postgres and another application."""
+    data_dir = own_folder / "data"
+    opening = {"user_id": new_user(), "initial_balance": "100"}
+    async with running(data_dir) as (_, api):
+        admin = api.admin
+        made = await admin.post("/wallets", opening, key="opening")
+        wallet, other = made.json()["wallet_id"], (await admin.wallet())["wallet_id"]
+        moved = posted(await admin.move("consume", wallet, "10", key="taken"))
+        batch = [{"type": "consume", "wallet_id": wallet, "amount": "1"} for _ in range(3)]
+
+        def requests(admin: Client) -> list[Any]:
+            return [
+                admin.post("/wallets", opening, key="opening"),
+                admin.move("consume", wallet, "10", key="taken"),
+                admin.move("transfer", wallet, "5", key="moved", to_wallet_id=other),
+                admin.refund(moved["transaction_id"], key="returned", amount="2.5"),
+                admin.batch(*batch, key="batch"),
+            ]
+
+        first = [await request for request in requests(admin)]
+        assert [answer.status_code for answer in first] == [201, 201, 201, 201, 200]
+        before = await admin.read(wallet)
+    async with running(data_dir) as (_, api):
+        again = [await request for request in requests(api.admin)]
+        assert [answer.content for answer in again] == [answer.content for answer in first]
+        assert {answer.headers["Idempotency-Replayed"] for answer in again} == {"true"}
+        changed = await api.admin.move("consume", wallet, "11", key="taken")
+        assert changed.json()["code"] == "idempotency_key_reused"
+        assert await api.admin.read(wallet) == before
+        await is_right(api)
+
+
+def _postmaster(server: EmbeddedPostgres) -> int:
+    return int((server.data_dir / "pg" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+
+def _kill_postmaster(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
+    del backends
+    os.kill(_postmaster(server), signal.SIGKILL)
+
+
+def _stop_at_once(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
+    del backends
+    os.kill(_postmaster(server), signal.SIGQUIT)
+
+
+def _kill_backend(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
+    """Postgres ends all other sessions then, and recovers by itself."""
+    del server
+    os.kill(backends[0], signal.SIGKILL)
+
+
+def _end_backends(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
+    """As an operator's ``pg_terminate_backend``."""
+    del server
+    for backend in backends:
+        os.kill(backend, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("kill", [_kill_postmaster, _stop_at_once, _kill_backend, _end_backends])
+async def test_postgres_is_killed_under_load(
+    own_folder: Path, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
+) -> None:
+    async with running(own_folder / "data") as (server, api):
+        admin = api.admin
+        wallets = await _rich_wallets(admin)
+        load = Load.on(wallets)
+        backends: list[int] = []
+        await asyncio.gather(*(admin.read(wallet) for wallet in wallets))  # connections are made
+        backends += await _backends(server)
+        assert backends
+        await load.send(admin.post, REQUESTS // 4, lambda: kill(server, backends))
+        assert set(load.statuses) <= {201, 503}, load.statuses
+        for answers in load.answers.values():
+            for answer in answers:
+                assert answer.status_code == 201 or answer.json()["code"] == "unavailable"
+                assert answer.status_code == 201 or answer.headers["Retry-After"]
+        if kill in (_kill_postmaster, _stop_at_once):
+            assert load.statuses[503] > 0
+        await _until_ready(api)
+        told = {
+            answer.json()["transaction_id"]
+            for answers in load.answers.values()
+            for answer in answers
+            if answer.is_success
+        }
+        kept, _ = await _posted_to(admin, wallets)
+        assert told <= kept
+        for _ in range(2):
+            await load.send(admin.post)
+        names = load.each_posted_once()
+        kept, balance = await _posted_to(admin, wallets)
+        assert kept == names
+        consumed = sum("consume" in path for _, path, _ in load.requests)
+        assert balance == WALLETS * 1000 - consumed
+        await is_right(api)
+
+
+async def _backends(server: EmbeddedPostgres) -> list[int]:
+    connection = await asyncpg.connect(server.admin_dsn)
+    rows = await connection.fetch(
+        "select pid from pg_stat_activity where application_name = 'wallet-service' order by pid"
+    )
+    await connection.close()
+    return [row["pid"] for row in rows]
+
+
+async def _until_ready(api: Api) -> None:
+    async with asyncio.timeout(READY_S):
+        while (await api.http.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0)
+
+
+async def test_the_service_is_killed_under_load(own_folder: Path) -> None:
+    """Its process and what it had under way are gone; Postgres may have committed what nobody was told."""
+    data_dir = own_folder / "data"
+    key = new_id() * 2
+    settings = {"WALLET_ADMIN_KEY": key}
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def client(url: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=url + ROOT, headers=headers, timeout=READY_S)
+
+    def post_of(http: httpx.AsyncClient) -> Callable[..., Any]:
+        return lambda path, body, key: http.post(path, json=body, headers={"Idempotency-Key": key})
+
+    with serving(data_dir, **settings) as service:
+        async with client(service.url) as http:
+            wallets = [
+                (await http.post("/wallets", json={"user_id": new_user(), "initial_balance": "1000"})).json()[
+                    "wallet_id"
+                ]
+                for _ in range(WALLETS)
+            ]
+            load = Load.on(wallets)
+            await load.send(post_of(http), REQUESTS // 4, service.process.kill)
+    assert set(load.statuses) == {201}
+    assert len(load.answers) < REQUESTS
+    with serving(data_dir, **settings) as service:
+        async with client(service.url) as http:
+            for _ in range(2):
+                await load.send(post_of(http))
+            balances = [(await http.get(f"/wallets/{wallet}")).json()["balance"] for wallet in wallets]
+    load.each_posted_once()
+    consumed = sum("consume" in path for _, path, _ in load.requests)
+    assert sum(map(Decimal, balances)) == WALLETS * 1000 - consumed
+    with serving(data_dir, **settings):
+        checked = command(data_dir, "verify", **settings)
+    assert checked.returncode == 0, checked.stdout
+    assert not re.search(r"FAULT", checked.stdout)
