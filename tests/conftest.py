@@ -71,7 +71,9 @@ def own_folder() -> Generator[Path, None, None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Plain lines: structlog's own default draws every traceback, for seconds.
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
     if BASE not in os.environ and not hasattr(config, "workerinput"):
         config.add_cleanup(open_clusters())
 

@@ -59,7 +59,7 @@ async def serve(settings: Settings, say: Say) -> None:
             if settings.migrate_on_start:
                 report = await migrate(dsns.admin)
                 _log.info("migrated", applied=list(report.applied))
-                await _first_key(settings, dsns, say)
+            await _first_key(settings, dsns, say)
             server = _Server(settings, create_app(settings, dsns.service))
             server.announce = lambda: _announce(listener, dsns, say)
             stop.server = server

@@ -196,8 +196,13 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "key without posting": (
         "update wallet.idempotency set transaction_id = gen_random_uuid() where transaction_id = '{paid}'",
-        {"keys"},
-        set(),
+        {"keys", "one key"},
+        {"other"},
+    ),
+    "key lost": (
+        "delete from wallet.idempotency where transaction_id = '{sent}'",
+        {"one key"},
+        {"low", "mid"},
     ),
     "key of another client": (
         "update wallet.idempotency set client_id = 'thief' where transaction_id = '{paid}'",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
+MINTING = frozenset({"deposit", "reward", "refund"})
 CREDITS = frozenset({"deposit", "reward"})
 LIMIT = Decimal(10) ** 20
 NAMES_OF_AN_ATTEMPT = frozenset(
@@ -112,7 +113,10 @@ class Model:
             return Told(refused.code)
 
     def _decided(self, operation: Operation, *, dry_run: bool) -> Told:
-        name, amount = operation["transaction_id"], _amount(operation)
+        name = operation["transaction_id"]
+        if operation.get("acting_user_id") is not None and operation["type"] in MINTING:
+            raise _Refused("forbidden")
+        amount = _amount(operation)
         if name in self.superseded:
             raise _Refused("transaction_superseded")
         key = (operation["client_id"], operation.get("idempotency_key", name))
@@ -138,8 +142,7 @@ class Model:
 
     def _refund(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
         original = self.postings.get(operation["original_transaction_id"])
-        acting = operation.get("acting_user_id")
-        if original is None or acting not in (None, self.accounts[original.legs[0].wallet_id].user_id):
+        if original is None:
             raise _Refused("transaction_not_found")
         if original.kind == "refund":
             raise _Refused("not_refundable")

@@ -13,6 +13,19 @@ class CreditsRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def wallet(self, user_id: str) -> dict[str, Any]:
-        """The user's primary CREDIT wallet, made with balance 0 when there is none: safe to ask again."""
-        return json.loads(await self._database.read("credits_wallet", user_id=user_id, wallet_id=new_id()))
+    async def wallet(
+        self, user_id: str, client_id: str | None = None, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """The user's primary CREDIT wallet, made with balance 0 when there is none: safe to ask again.
+
+        With a key that the client spent on the user's credits before, the wallet that it was spent on.
+        """
+        return json.loads(
+            await self._database.read(
+                "credits_wallet",
+                user_id=user_id,
+                wallet_id=new_id(),
+                client_id=client_id,
+                idempotency_key=idempotency_key,
+            )
+        )

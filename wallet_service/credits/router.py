@@ -21,7 +21,7 @@ from wallet_service.errors import (
 from wallet_service.fields import Line
 from wallet_service.http.auth import Spender, WalletReader
 from wallet_service.http.body import StrictRoute
-from wallet_service.http.idempotency import HeaderKey
+from wallet_service.http.idempotency import HeaderKey, chosen_key
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
 from wallet_service.http.state import DatabaseOf
 from wallet_service.ledger.service import Ledger
@@ -83,7 +83,7 @@ async def consume_credits(
 ) -> Response:
     """Debit the user's primary CREDIT wallet."""
     caller.require_user(user_id)
-    wallet = await repository.wallet(user_id)
+    wallet = await repository.wallet(user_id, caller.client_id, chosen_key(key, request.idempotency_key))
     ledger: Ledger = http_request.app.state.ledger
     service = TransactionService(ledger, caller)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

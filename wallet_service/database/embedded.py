@@ -222,6 +222,8 @@ class EmbeddedPostgres:
             query = "select 1 from pg_catalog.pg_database where datname = $1"
             if not await connection.fetchval(query, DATABASE):
                 await connection.execute(f"create database {DATABASE}")
+                # Nobody needs tables of their own here, and a session's types could stand before ours.
+                await connection.execute(f"revoke temporary on database {DATABASE} from public")
         finally:
             await connection.close()
 

@@ -84,7 +84,7 @@ _UNSAFE = """
 select p.oid::regprocedure::text
 from pg_catalog.pg_proc p
 where p.pronamespace = 'wallet_api'::regnamespace and p.proowner = 'wallet_owner'::regrole
-  and not (p.prosecdef and 'search_path=""' = any(coalesce(p.proconfig, '{}')))
+  and not (p.prosecdef and 'search_path=pg_catalog, pg_temp' = any(coalesce(p.proconfig, '{}')))
 limit 1
 """
 
@@ -175,7 +175,7 @@ class _Run:
         await self._ensure_roles()
         await self._ensure_schemas()
         await self._connection.execute("set local role wallet_owner")
-        await self._connection.execute("set local search_path = ''")
+        await self._connection.execute("set local search_path = pg_catalog, pg_temp")
         await self._connection.execute(_BOOKKEEPING)
         state: Row = await self._connection.fetchrow(_STATE)
         missing = self._missing_migrations(state)
@@ -348,7 +348,7 @@ class _Run:
         """Nothing for everybody; the functions of wallet_api for the service's role."""
         unsafe: str | None = await self._connection.fetchval(_UNSAFE)
         if unsafe is not None:
-            raise MigrationError(f"{unsafe} is not security definer set search_path = ''")
+            raise MigrationError(f"{unsafe} is not security definer set search_path = pg_catalog, pg_temp")
         await self._connection.execute("grant usage on schema wallet_api to wallet_service")
         statements: str | None = await self._connection.fetchval(_CLOSE_DOORS)
         if statements is not None:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -25,6 +27,8 @@ from wallet_service.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
 
 MOST_ERRORS = 20
 LONGEST_POINTER = 256
@@ -117,6 +121,9 @@ def request_id_of(request: Request) -> str | None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
+    if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # The answer says nothing of the cause, so the log must.
+        _log.error("problem", code=refusal.code, exc_info=error)
     return problem_response(refusal, request_id_of(request))
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from wallet_service.errors import MalformedRequest, UnsupportedMediaType, WalletBusy
+from wallet_service.errors import MalformedRequest, UnsupportedMediaType, WalletBusy, WalletError
 from wallet_service.http.auth import Admin
 from wallet_service.http.openapi import WRITES, problems
 from wallet_service.http.state import DatabaseOf
@@ -61,6 +61,7 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf) 
     """Make wallets with opening balances from CSV or JSON lines.
 
     Each line stands alone: created, replayed (it was imported before), or refused with a problem.
+    A body that can't be read to its end is refused with `last_line_done`, the last line that was taken.
     A broken import is sent again as it was: lines that were done answer `replayed`.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -72,6 +73,10 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf) 
     try:
         async for lines in service.outcomes(_READERS[declared](request.stream())):
             await asyncio.to_thread(answer.write, lines)
+    except WalletError as error:
+        answer.close()
+        error.facts = {**error.facts, "last_line_done": service.last_line_done}
+        raise
     except BaseException:
         answer.close()
         raise

@@ -28,6 +28,8 @@ class ImportService:
     def __init__(self, repository: ImportRepository, client_id: str) -> None:
         self._repository = repository
         self._client_id = client_id
+        self.last_line_done = 0
+        """The line on which the last record starts that was created, replayed or refused; 0 before any."""
 
     async def outcomes(self, records: AsyncIterator[Record]) -> AsyncIterator[bytes]:
         """A line of JSON for each record, in order."""
@@ -44,6 +46,7 @@ class ImportService:
         read = [self._read(record) for record in group]
         lines = [line for line in read if not isinstance(line, WalletError)]
         outcomes = iter(await self._repository.create_all(self._client_id, lines) if lines else [])
+        self.last_line_done = group[-1].line
         return b"".join(
             _refused(record.line, line)
             if isinstance(line, WalletError)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from wallet_service.database.gateway import RESEND, Database, Json
+from wallet_service.errors import Overloaded, Unavailable, WalletBusy
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused, read_outcomes
 
@@ -27,9 +28,14 @@ class Ledger:
             with attempt:
                 resent = attempt.retry_state.attempt_number > 1
                 document = [unit.document(resent=resent) for unit in units]
-                answer = await self._database.call(
-                    "post_transactions", units=Json.of(document), wait_ms=LOCK_WAIT_MS
-                )
+                try:
+                    answer = await self._database.call(
+                        "post_transactions", units=Json.of(document), wait_ms=LOCK_WAIT_MS
+                    )
+                except (WalletBusy, Overloaded) as error:
+                    if resent:  # the first attempt may still post: nobody may say that nothing was done
+                        raise Unavailable from error
+                    raise
                 return read_outcomes(answer)
         raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
 

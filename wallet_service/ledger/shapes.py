@@ -52,7 +52,7 @@ class Entry(BaseModel):
     wallet_version: int | None
     counter_account: str
     original_transaction_id: UUID | None
-    client_id: str
+    client_id: str | None
     reference: str | None
     description: str | None
     metadata: dict[str, Any]

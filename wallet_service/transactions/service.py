@@ -91,12 +91,15 @@ class TransactionService:
     ) -> Operation:
         if self._caller.is_user and kind in MINTING:
             raise Forbidden(f"A user's token can't {kind}")
+        members = details.members()
+        if self._caller.is_user and "counter_account" in members:
+            raise Forbidden("A user's token can't choose the counter account")
         return Operation(
             type=kind,
             client_id=self._caller.client_id,
             acting_user_id=self._caller.user_id,
             idempotency_key=key,
-            members={**details.members(), **place},
+            members={**members, **place},
         )
 
     def _read(self, document: object, batch_key: str | None) -> Operation | Refused:

@@ -28,9 +28,11 @@ class WalletService:
         if caller.is_user:
             if request.user_id != caller.user_id:
                 raise Forbidden("A user makes wallets for themselves only")
-            for member in ("initial_balance", "credit_limit"):
+            for member in ("initial_balance", "credit_limit", "organization_id"):
                 if getattr(request, member) is not None:
                     raise Forbidden(f"A user's token can't set {member}")
+        if request.credit_limit is not None:
+            caller.require("transactions:write")
         key = chosen_key(header_key, request.idempotency_key)
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
         deposit: dict[str, Any] | None = None
@@ -56,6 +58,8 @@ class WalletService:
             for member in _OPERATORS_ONLY:
                 if member in changes:
                     raise Forbidden(f"A user's token can't set {member}")
+        if "credit_limit" in changes:
+            caller.require("transactions:write")  # credit can be spent like a deposit
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
 
 

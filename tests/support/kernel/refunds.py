@@ -139,6 +139,24 @@ async def in_the_call_of_the_original(kernel: Kernel) -> None:
 
 
 @check
+async def transfer_posted_meanwhile(kernel: Kernel) -> None:
+    """The same of a transfer whose one wallet the call locks for another operation: never one leg without the other."""
+    held = await kernel.wallet("10")
+    source, target = await kernel.wallet("10"), await kernel.wallet("10")
+    sent = transfer(source, target, "6")
+    async with kernel.holding(held):
+        task = asyncio.create_task(
+            kernel.all(op("consume", held, "1"), op("deposit", source, "1"), refund(sent))
+        )
+        await kernel.waits_for_lock(task)
+        assert (await kernel.one(sent)).status == "posted"
+    assert [outcome.status for outcome in await task] == ["posted", "posted", "busy"]
+    assert (await kernel.balance(source), await kernel.balance(target)) == (5, 16)
+    assert (await kernel.one(refund(sent))).status == "posted"
+    assert (await kernel.balance(source), await kernel.balance(target)) == (11, 10)
+
+
+@check
 async def original_posted_meanwhile(kernel: Kernel) -> None:
     """The refund looks for its wallets, waits for another, and the original is posted while it waits."""
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")

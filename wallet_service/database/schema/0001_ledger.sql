@@ -102,7 +102,7 @@ alter table wallet.tombstones enable row level security;
 alter table wallet.checkpoints enable row level security;
 
 create function wallet.refuse_change() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception '% of %.% is refused: the ledger is append-only', tg_op, tg_table_schema, tg_table_name
     using errcode = 'WL003';

@@ -1,6 +1,6 @@
 -- Refuses a call whose units can't be read; what is wrong inside an operation refuses that operation only.
 create or replace function wallet.check_units(p_units jsonb) returns void
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_number bigint;
 begin

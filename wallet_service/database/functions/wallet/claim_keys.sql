@@ -1,7 +1,7 @@
 -- Step 1. Claims the idempotency keys in sorted order, waiting for a claim under way. Answers for each operation
 -- whether its key is now this call's (claimed by another operation, for a dry run); null for those refused already.
 create or replace function wallet.claim_keys(p_operations wallet.operation[]) returns boolean[]
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_claimed boolean[];
 begin

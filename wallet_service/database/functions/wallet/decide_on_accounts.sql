@@ -2,7 +2,7 @@
 -- was refunded before, by earlier calls and by this one.
 create or replace function wallet.decide_on_accounts(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
   p_decisions wallet.decision[], p_now timestamptz) returns wallet.decision
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_original wallet.wallet_transactions[];
   v_refunded numeric := 0;
@@ -24,7 +24,8 @@ begin
     v_target := p_accounts[array_position(p_ids, p_op.to_wallet_id)];
   end if;
   -- What a refund reverses may have been posted after the wallets were locked, and these are not among them.
-  if v_source.status = 'busy' or v_target.status = 'busy' or (v_source.wallet_id is null and v_original is not null) then
+  if v_source.status = 'busy' or v_target.status = 'busy' or v_original is not null
+    and (v_source.wallet_id is null or v_original[2].wallet_id is not null and v_target.wallet_id is null) then
     return row('busy', null, null, null, null, false)::wallet.decision;
   end if;
   return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);

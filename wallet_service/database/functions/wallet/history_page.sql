@@ -4,7 +4,7 @@
 -- array of [key, text] pairs. What has no index is looked for in about 10,000 rows a call: a page may be short.
 create or replace function wallet.history_page(p_wallet_ids uuid[], p_viewer text, p_filters jsonb,
   p_before_at timestamptz, p_before_wallet uuid, p_before_version bigint, p_limit integer) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_most_rows constant integer := 10000;
   v_type text := p_filters ->> 'type';

@@ -4,7 +4,7 @@
 create or replace function wallet.history_windows(p_wallet_ids uuid[], p_from timestamptz, p_to timestamptz,
   p_before_at timestamptz, p_before_wallet uuid, p_before_version bigint, p_window integer)
 returns table (wallet_id uuid, exponent smallint, above bigint, upto bigint, more boolean)
-language plpgsql stable rows 10 set search_path = '' as $$
+language plpgsql stable rows 10 set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   c_tick constant interval := '1 microsecond';

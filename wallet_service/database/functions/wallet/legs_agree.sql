@@ -2,7 +2,7 @@
 -- that its type has. p_original: the rows that a refund reverses. Null counts as no.
 create or replace function wallet.legs_agree(p_legs wallet.wallet_transactions[], p_original wallet.wallet_transactions[])
 returns boolean
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_type text := p_legs[1].transaction_type;
   v_two boolean := v_type = 'transfer' or (v_type = 'refund' and coalesce(cardinality(p_original), 1) = 2);

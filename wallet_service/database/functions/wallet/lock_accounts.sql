@@ -2,7 +2,7 @@
 -- that somebody else holds is not waited for: it comes back with status 'busy'.
 create or replace function wallet.lock_accounts(p_operations wallet.operation[], p_claimed boolean[], p_wait_ms integer)
 returns wallet.account[]
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_wanted uuid[];
   v_accounts wallet.account[];

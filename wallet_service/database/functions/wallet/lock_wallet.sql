@@ -1,10 +1,11 @@
 -- Locks a wallet for a change of the wallet itself; refuses the call when it is not there, is not this user's, is
 -- closed, or has another version than p_version (null: any).
 create or replace function wallet.lock_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns wallet.wallets
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_wallet wallet.wallets;
 begin
+  perform wallet.need_read_committed();
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.wallet_id is null or v_wallet.user_id <> p_user_id then
     perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));

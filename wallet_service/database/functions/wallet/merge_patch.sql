@@ -1,6 +1,6 @@
 -- RFC 7396: the target with the patch's members put in, and those that are null in the patch taken out.
 create or replace function wallet.merge_patch(p_target jsonb, p_patch jsonb) returns jsonb
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_result jsonb := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
   v_member record;

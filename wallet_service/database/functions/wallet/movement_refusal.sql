@@ -1,6 +1,6 @@
 -- Whether an account takes a signed movement: null, or the decision against it.
 create or replace function wallet.movement_refusal(p_account wallet.account, p_amount numeric) returns wallet.decision
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_available numeric := p_account.balance - p_account.locked_balance + p_account.credit_limit;
   v_facts jsonb := jsonb_build_object('wallet_id', p_account.wallet_id);

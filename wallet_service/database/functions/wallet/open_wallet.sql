@@ -2,17 +2,23 @@
 -- user_id, wallet_type, currency, name and, if wanted, organization_id, network, address, credit_limit, metadata.
 -- p_deposit is null or the deposit's members without type and wallet_id.
 create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb) returns text
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_fault jsonb := wallet.wallet_fault(p_wallet);
-  v_in wallet.wallets := jsonb_populate_record(null::wallet.wallets, p_wallet - 'credit_limit');
+  v_in wallet.wallets;
   v_limit numeric;
   v_existing uuid;
   v_outcome jsonb;
 begin
   if v_fault is not null then
     perform wallet.refuse('validation_failed', v_fault);
-  elsif not exists (select from wallet.currencies c where c.code = v_in.currency) then
+  elsif p_wallet_id is null or num_nulls(p_wallet ->> 'user_id', p_wallet ->> 'wallet_type', p_wallet ->> 'currency',
+      p_wallet ->> 'name') > 0 then
+    perform wallet.refuse('validation_failed', wallet.fault('', 'needs wallet_id, user_id, wallet_type, currency, name'));
+  end if;
+  v_in := jsonb_populate_record(null::wallet.wallets, (select jsonb_object_agg(m.key, m.value) from jsonb_each(p_wallet) m
+    where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'network', 'address', 'metadata')));
+  if not exists (select from wallet.currencies c where c.code = v_in.currency) then
     perform wallet.refuse('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
   end if;
   v_limit := coalesce(wallet.read_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);

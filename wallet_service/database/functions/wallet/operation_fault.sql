@@ -1,6 +1,6 @@
 -- What is wrong with the form of an operation, as the facts of validation_failed; null when nothing is.
 create or replace function wallet.operation_fault(p_operation jsonb) returns jsonb
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_uuid constant text := '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$';
   v_member record;

@@ -1,6 +1,6 @@
 -- The answers: for each unit an array of outcomes, one a line, so that a caller can hand an answer on unread.
 create or replace function wallet.outcomes_text(p_operations wallet.operation[], p_decisions wallet.decision[]) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return '[' || coalesce((select string_agg(u.outcomes, E',\n' order by u.unit) from (
     select o.unit, E'[\n' || string_agg(case p_decisions[o.ordinal].status

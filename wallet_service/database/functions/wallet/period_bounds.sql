@@ -2,7 +2,7 @@
 -- belongs to the part before it. Infinite where the period is open.
 create or replace function wallet.period_bounds(p_from timestamptz, p_to timestamptz, p_interval text, p_now timestamptz)
 returns timestamptz[]
-language plpgsql stable set search_path = '' set timezone = 'UTC' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
   c_most_steps constant integer := 366;
   c_tick constant interval := '1 microsecond';

@@ -3,7 +3,7 @@
 create or replace function wallet.period_sums(p_wallet_ids uuid[], p_bounds timestamptz[])
 returns table (currency text, exponent smallint, step bigint, opening_balance numeric, closing_balance numeric,
   transaction_type text, direction text, counter_account text, transactions bigint, amount numeric)
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
   -- One statement reads each last_entry once; the rows and checkpoints up to it never change.

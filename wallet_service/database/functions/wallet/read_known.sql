@@ -1,7 +1,7 @@
 -- Step 3. What earlier calls left that bears on each operation: by whom its key was spent, whether a later attempt
 -- was already refused, whether its transaction_id is in the ledger. Read after the locks, so nothing is missed.
 create or replace function wallet.read_known(p_operations wallet.operation[], p_claimed boolean[]) returns wallet.known[]
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_known wallet.known[];
 begin

@@ -1,7 +1,7 @@
 -- A caller's credit limit: like an amount, 0 allowed, and no finer than the currency; refuses the call otherwise. Null
 -- where the caller gave none.
 create or replace function wallet.read_limit(p_text text, p_currency text) returns numeric
-language plpgsql stable strict set search_path = '' as $$
+language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
 declare
   v_limit numeric := case when p_text ~ '^0+(\.0+)?$' then 0::numeric else wallet.read_amount(p_text) end;
   v_exponent integer := (select c.exponent from wallet.currencies c where c.code = p_currency);

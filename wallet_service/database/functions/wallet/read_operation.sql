@@ -1,6 +1,6 @@
 -- One operation as its caller wrote it. What is wrong with the operation itself becomes its refusal.
 create or replace function wallet.read_operation(p_operation jsonb) returns wallet.operation
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_op wallet.operation;
   v_amount text;
@@ -20,6 +20,11 @@ begin
     from jsonb_to_record(p_operation) as f (transaction_id uuid, type text, wallet_id uuid, to_wallet_id uuid,
       original_transaction_id uuid, amount text, client_id text, idempotency_key text, acting_user_id text,
       counter_account text, reference text, description text, metadata jsonb, effective_at text);
+  if v_op.acting_user_id is not null and v_op.transaction_type in ('deposit', 'reward', 'refund') then
+    v_op.refusal := 'forbidden';
+    v_op.facts := '{}';
+    return v_op;
+  end if;
   v_op.amount := wallet.read_amount(v_amount);
   if v_op.amount is null and (v_amount is not null or v_op.transaction_type <> 'refund') then
     v_op.refusal := 'amount_invalid';

@@ -1,7 +1,7 @@
 -- The operations of a call in order, read and numbered; an operation's leader is the first with the same key.
 -- A transaction_id that comes again under another key is refused.
 create or replace function wallet.read_operations(p_units jsonb) returns wallet.operation[]
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_ops wallet.operation[];
   v_op wallet.operation;

@@ -1,7 +1,7 @@
 -- A caller's RFC 3339 timestamp with its offset; null for anything else, and for a moment that has another year than
 -- 1 to 9999 in UTC: RFC 3339 can't write it in an answer.
 create or replace function wallet.read_time(p_text text) returns timestamptz
-language plpgsql stable strict set search_path = '' set datestyle = 'ISO' as $$
+language plpgsql stable strict set search_path = pg_catalog, pg_temp set datestyle = 'ISO' as $$
 declare
   v_moment timestamptz;
 begin

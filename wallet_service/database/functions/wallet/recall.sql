@@ -2,7 +2,7 @@
 -- the operation of this call that posted under the same key, if one did. Null when the operation is still to be decided.
 create or replace function wallet.recall(p_op wallet.operation, p_winner wallet.operation, p_won wallet.decision,
   p_known wallet.known, p_claimed boolean) returns wallet.decision
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_entries wallet.wallet_transactions[];
 begin

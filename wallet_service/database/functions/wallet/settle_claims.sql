@@ -3,7 +3,7 @@
 -- unless its transaction_id is in the ledger (it came under another key).
 create or replace function wallet.settle_claims(p_operations wallet.operation[], p_claimed boolean[],
   p_decisions wallet.decision[]) returns void
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   delete from wallet.idempotency i using (
       select o.client_id, o.key from unnest(p_operations) o

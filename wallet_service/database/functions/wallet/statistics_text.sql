@@ -2,7 +2,7 @@
 -- object. Exact, and it stays so: where a posting under way could still get in before a bound, it is waited for.
 create or replace function wallet.statistics_text(p_wallet_ids uuid[], p_from timestamptz, p_to timestamptz,
   p_interval text) returns text
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   c_tick constant interval := '1 microsecond';
   v_now constant timestamptz := wallet.clock();

@@ -2,7 +2,7 @@
 -- if one did (p_is_failed: it is this one); without it the unit was a dry run.
 create or replace function wallet.taken_back(p_decision wallet.decision, p_is_failed boolean, p_failed wallet.decision,
   p_failed_op wallet.operation) returns wallet.decision
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if p_failed.status = 'busy' then
     return row('busy', null, null, null, null, false)::wallet.decision;

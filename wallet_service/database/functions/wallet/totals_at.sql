@@ -2,7 +2,7 @@
 -- the nearest checkpoint, and the rows between, added or taken off. p_last is the wallet's newest version.
 create or replace function wallet.totals_at(p_wallet_id uuid, p_version bigint, p_last bigint)
 returns table (transaction_type text, direction text, counter_account text, transactions bigint, amount numeric)
-language plpgsql stable rows 10 set search_path = '' as $$
+language plpgsql stable rows 10 set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_checkpoint bigint := least((p_version + 500) / 1000, p_last / 1000) * 1000;

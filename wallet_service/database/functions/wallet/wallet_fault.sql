@@ -1,7 +1,7 @@
 -- What is wrong with the form of a new wallet or of changes to one, as the facts of validation_failed; null when
 -- nothing is. A member that is absent is not looked at.
 create or replace function wallet.wallet_fault(p_wallet jsonb) returns jsonb
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_control constant text := '[\u0001-\u001f\u007f-\u009f]';
 begin

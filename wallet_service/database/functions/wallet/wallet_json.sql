@@ -1,6 +1,6 @@
 -- A wallet as callers see it.
 create or replace function wallet.wallet_json(p_wallet wallet.wallets) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_exponent integer;
 begin

@@ -1,7 +1,7 @@
 -- Totals of a wallet's rows up to p_version, a multiple of 1,000: the last checkpoint and the rows since. Transfers
 -- between wallets count under one counter account.
 create or replace function wallet.write_checkpoint(p_wallet_id uuid, p_version bigint) returns void
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   insert into wallet.checkpoints
     select p_wallet_id, p_version, s.transaction_type, s.direction, s.counter_account, sum(s.transactions), sum(s.amount)

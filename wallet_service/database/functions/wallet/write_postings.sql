@@ -2,7 +2,7 @@
 -- for refused second attempts, writes each wallet once and all rows at once.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
   p_decisions wallet.decision[]) returns void
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_entries wallet.wallet_transactions[] := array(select e from unnest(p_decisions) d, unnest(d.entries) e where d.fresh);
 begin

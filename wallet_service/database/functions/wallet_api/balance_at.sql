@@ -1,7 +1,7 @@
 -- A wallet's balance now, or as it was at p_at (of which amounts locked and limits have no history).
 create or replace function wallet_api.balance_at(p_wallet_id uuid, p_viewer text default null,
   p_at timestamptz default null) returns text
-language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
   v_wallet record;
   v_version bigint;

@@ -1,9 +1,12 @@
 -- Closes a wallet with zero balance and nothing locked. Its history stays; its name is free again.
 create or replace function wallet_api.close_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns text
-language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_wallet wallet.wallets := wallet.lock_wallet(p_wallet_id, p_user_id, p_version);
 begin
+  if v_wallet.status = 'frozen' and p_user_id is not null then
+    perform wallet.refuse('wallet_frozen', jsonb_build_object('wallet_id', p_wallet_id));
+  end if;
   if v_wallet.balance <> 0 or v_wallet.locked_balance <> 0 then
     perform wallet.refuse('wallet_not_empty', jsonb_build_object('wallet_id', p_wallet_id));
   end if;

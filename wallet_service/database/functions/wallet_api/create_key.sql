@@ -4,7 +4,7 @@ create or replace function wallet_api.create_key(
   p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
   p_only_first boolean default false
 ) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_expires_at timestamptz := wallet.read_time(p_expires_at);
   v_now timestamptz := wallet.clock();

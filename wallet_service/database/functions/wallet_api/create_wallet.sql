@@ -1,7 +1,7 @@
 -- Makes a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet.
 create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_id text, p_idempotency_key text,
   p_wallet jsonb, p_deposit jsonb default null) returns text
-language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   -- What the caller named, with equal amounts written alike. \x01 is the version of this rule.
   v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
@@ -12,7 +12,12 @@ declare
   v_spent wallet.idempotency;
   v_answer text;
 begin
-  if length(v_key) not between 1 and 255 or v_key collate "C" ~ '[^ -~]' then
+  perform wallet.need_read_committed();
+  if coalesce(length(p_client_id), 0) not between 1 and 600 then
+    perform wallet.refuse('validation_failed', wallet.fault('/client_id', 'must be 1 to 600 characters'));
+  elsif p_wallet_id is null then
+    perform wallet.refuse('validation_failed', wallet.fault('/wallet_id', 'must be given'));
+  elsif length(v_key) not between 1 and 255 or v_key collate "C" ~ '[^ -~]' then
     perform wallet.refuse('validation_failed', wallet.fault('/idempotency_key', 'must be 1 to 255 printable ASCII characters'));
   end if;
   insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)

@@ -1,10 +1,23 @@
 -- The wallet in which a user's credits are: the primary one in CREDIT, or else the oldest open one; made, as p_wallet_id,
--- when there is none.
-create or replace function wallet_api.credits_wallet(p_user_id text, p_wallet_id uuid) returns text
-language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+-- when there is none. With a key that its client spent on a wallet of the user, that wallet: a request that is sent again
+-- is the same request, whichever wallet is primary by then.
+create or replace function wallet_api.credits_wallet(p_user_id text, p_wallet_id uuid, p_client_id text default null,
+  p_idempotency_key text default null) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_wallet wallet.wallets;
 begin
+  perform wallet.need_read_committed();
+  if p_user_id is null or p_wallet_id is null then
+    perform wallet.refuse('validation_failed', wallet.fault('/user_id', 'must be given, and an id for the wallet'));
+  end if;
+  select w.* into v_wallet from wallet.idempotency i
+    join wallet.wallet_transactions t on t.transaction_id = i.transaction_id and t.leg = 0
+    join wallet.wallets w on w.wallet_id = t.wallet_id
+    where i.client_id = p_client_id and i.key = p_idempotency_key and w.user_id = p_user_id and w.currency = 'CREDIT';
+  if found then
+    return wallet.wallet_json(v_wallet);
+  end if;
   for i in 1 .. 2 loop
     select * into v_wallet from wallet.wallets w
       where w.user_id = p_user_id and w.currency = 'CREDIT' and w.status <> 'closed'

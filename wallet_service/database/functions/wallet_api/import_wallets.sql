@@ -2,7 +2,7 @@
 -- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Done in
 -- the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
 create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb) returns text
-language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_line jsonb;
   v_number integer;

@@ -1,6 +1,6 @@
 -- Keys in the order of their creation, without their hashes: {"items": […], "next": key_id | null}.
 create or replace function wallet_api.list_keys(p_after text default null, p_limit int default 100) returns text
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   with page as (
     select key_id, client_name, scopes, created_at, expires_at, revoked_at
     from wallet.api_keys

@@ -4,7 +4,7 @@ create or replace function wallet_api.list_user_transactions(p_user_id text, p_v
   p_filters jsonb default '{}', p_before_at timestamptz default null, p_before_wallet uuid default null,
   p_before_version bigint default null, p_limit integer default 50) returns text
 language plpgsql stable security definer
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
   if p_user_id <> p_viewer then
     perform wallet.refuse('wallet_not_found');

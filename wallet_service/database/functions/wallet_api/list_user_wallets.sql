@@ -2,7 +2,7 @@
 -- next page begins (nothing when there is none).
 create or replace function wallet_api.list_user_wallets(p_user_id text, p_wallet_type text, p_currency text, p_status text,
   p_after uuid, p_limit integer) returns text
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_wallets wallet.wallets[];
 begin

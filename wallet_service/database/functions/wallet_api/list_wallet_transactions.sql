@@ -3,7 +3,7 @@
 create or replace function wallet_api.list_wallet_transactions(p_wallet_id uuid, p_viewer text default null,
   p_filters jsonb default '{}', p_before bigint default null, p_limit integer default 50) returns text
 language plpgsql stable security definer
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
   perform from wallet.wallets w where w.wallet_id = p_wallet_id and (p_viewer is null or w.user_id = p_viewer);
   if not found then

@@ -4,7 +4,7 @@
 -- holds the wallet and p_wait_ms is 0. Call it once in a transaction.
 create or replace function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000) returns text
 language plpgsql volatile security definer
-set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_operations wallet.operation[];
@@ -12,9 +12,7 @@ declare
   v_accounts wallet.account[];
   v_decisions wallet.decision[];
 begin
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'post_transactions needs READ COMMITTED' using errcode = 'WL002';
-  end if;
+  perform wallet.need_read_committed();
   perform wallet.check_units(p_units);
   if jsonb_array_length(p_units) = 0 then
     return '[]';

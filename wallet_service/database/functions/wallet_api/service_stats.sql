@@ -1,6 +1,6 @@
 -- The service at a glance: wallets by currency and status, what they hold, how many rows the ledger has.
 create or replace function wallet_api.service_stats() returns text
-language plpgsql stable security definer set search_path = '' set jit = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
   return (
     with counted as materialized (

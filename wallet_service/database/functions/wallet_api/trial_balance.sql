@@ -3,7 +3,7 @@
 -- transfer between wallets of different parts that commits meanwhile shows in the line of transfers.
 create or replace function wallet_api.trial_balance(p_after uuid default null, p_limit integer default 500) returns text
 language plpgsql stable security definer
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
   return (
     with part as materialized (

@@ -2,7 +2,7 @@
 -- that the caller read, or null. Its version goes up by one if anything changed.
 create or replace function wallet_api.update_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_changes jsonb)
 returns text
-language plpgsql volatile security definer set search_path = '' set lock_timeout = '2s' as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_fault jsonb := wallet.wallet_fault(p_changes);
   v_old wallet.wallets;

@@ -2,7 +2,7 @@
 create or replace function wallet_api.user_statistics(p_user_id text, p_viewer text default null,
   p_from timestamptz default null, p_to timestamptz default null, p_interval text default null) returns text
 language plpgsql volatile security definer
-set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
   if p_user_id <> p_viewer then
     perform wallet.refuse('wallet_not_found');

@@ -2,7 +2,7 @@
 -- Answers {checked, next, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_checkpoints(p_after_wallet uuid default null,
   p_after_version bigint default 0, p_limit integer default 20) returns text
-language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with seen as materialized (
     select distinct c.wallet_id, c.wallet_version from wallet.checkpoints c

@@ -2,7 +2,7 @@
 -- Rows never change, so a wallet may be read in several calls. Answers {checked, next, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_entries(p_after_wallet uuid default null, p_after_version bigint default 0,
   p_limit integer default 5000) returns text
-language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with page as materialized (
     -- The last row of the page before comes along, to compare with.

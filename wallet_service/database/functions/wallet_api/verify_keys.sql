@@ -2,7 +2,7 @@
 -- transactions}: the postings' ids in hexadecimal, one after the other, so that the caller sees whether one comes twice.
 create or replace function wallet_api.verify_keys(p_after_client text default null, p_after_key text default '',
   p_limit integer default 2000) returns text
-language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with seen as materialized (
     select i.client_id, i.key, i.kind, i.transaction_id from wallet.idempotency i

@@ -1,7 +1,8 @@
 -- Checks postings as a whole: their legs, what a refund reverses, that none was superseded. About p_limit rows after
--- p_after in the order of transaction_id. Answers {checked, next, faults: [{check, wallet_id}]}.
+-- p_after in the order of transaction_id. Answers {checked, next, faults: [{check, wallet_id}],
+-- transactions}, the ids in hexadecimal, one after the other.
 create or replace function wallet_api.verify_postings(p_after uuid default null, p_limit integer default 2000) returns text
-language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   v_after uuid := coalesce(p_after, '00000000-0000-0000-0000-000000000000');
   v_last uuid;
@@ -34,6 +35,7 @@ begin
   select json_build_object(
     'checked', (select count(*) from seen),
     'next', case when v_last is not null then json_build_object('after', v_last) end,
-    'faults', (select coalesce(json_agg(json_build_object('check', f.name, 'wallet_id', f.wallet_id)), '[]') from faults f)
+    'faults', (select coalesce(json_agg(json_build_object('check', f.name, 'wallet_id', f.wallet_id)), '[]') from faults f),
+    'transactions', (select coalesce(string_agg(encode(uuid_send(s.transaction_id), 'hex'), ''), '') from seen s)
   )::text);
 end $$;
