@@ -170,3 +170,17 @@ async def test_a_user_makes_no_wallet_for_another(api: Api, unchanged: Unchanged
         problem(await api.user().get(f"/users/{other}/credits/balance"), "wallet_not_found")
         answer = await api.user().post(f"/users/{other}/credits/consume", {"amount": "1"})
         problem(answer, "wallet_not_found")
+
+
+async def test_a_request_sent_again_is_the_same_whichever_wallet_is_primary(api: Api) -> None:
+    user_id, key = new_user(), new_id()
+    first = await api.admin.wallet("10", user_id=user_id, currency="CREDIT")
+    second = await api.admin.wallet("10", user_id=user_id, currency="CREDIT", name="other")
+    path = f"/users/{user_id}/credits/consume"
+    answer = await api.admin.post(path, {"amount": "1"}, key=key)
+    assert posted(answer)["wallet_id"] == first["wallet_id"]
+    moved = await api.admin.patch(f"/wallets/{second['wallet_id']}", {"is_primary": True})
+    assert moved.status_code == 200
+    again = await api.admin.post(path, {"amount": "1"}, key=key)
+    assert (again.status_code, again.content) == (201, answer.content)
+    assert posted(await api.admin.post(path, {"amount": "1"}))["wallet_id"] == second["wallet_id"]

@@ -169,3 +169,13 @@ def test_the_level_is_honoured(log: io.StringIO) -> None:
     structlog.get_logger().error("seen")
     assert [line["event"] for line in lines(stream)] == ["seen"]
     assert log.getvalue() == ""
+
+
+async def test_the_cause_of_a_refusal_of_ours_is_logged(database: Database, log: io.StringIO) -> None:
+    async with api(database, ADMIN_KEY) as client:
+        answer = await client.get("/api/v1/things/t-1/unreachable")
+    assert answer.status_code == 503
+    (line,) = (line for line in lines(log) if line["event"] == "problem")
+    assert (line["code"], line["request_id"]) == ("unavailable", answer.json()["request_id"])
+    assert "the server is gone" in line["exception"]
+    assert "the server is gone" not in answer.text

@@ -374,3 +374,15 @@ async def test_a_body_over_the_limit(fresh_api: FreshApi, declared: bool) -> Non
     more_than_other_bodies = pieces(60)
     assert len(b"".join(rows[:60])) > 1024
     assert {status for _, status in told(await send(small.admin, more_than_other_bodies))} == {"created"}
+
+
+async def test_a_body_that_ends_badly_says_how_far_it_got(api: Api) -> None:
+    user_id = new_user()
+    good = [f"{user_id},n{number}" for number in range(2 * GROUP)]
+    answer = await send(api.admin, "\n".join(["user_id,name", *good, f'{user_id},"open']).encode())
+    done = problem(answer, "malformed_request")["last_line_done"]
+    assert done == 2 * GROUP + 1
+    wallets = json.loads((await api.admin.get(f"/users/{user_id}/wallets?limit=100")).content)["items"]
+    assert len(wallets) == 100
+    answer = await send(api.admin, b'user_id,name\nu,"open')
+    assert problem(answer, "malformed_request")["last_line_done"] == 0

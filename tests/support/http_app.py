@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from wallet_service.database.gateway import Database, Json
-from wallet_service.errors import InsufficientFunds, ValidationFailed, WalletBusy
+from wallet_service.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
 from wallet_service.http.auth import Authenticator, Caller, Principal, WalletReader, requires
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import HeaderKey, chosen_key
@@ -83,6 +83,11 @@ async def fault(thing_id: str) -> None:
 @router.get("/{thing_id}/admin")
 async def admin(thing_id: str, caller: Annotated[Principal, requires("admin")]) -> dict[str, Any]:
     return {"thing": thing_id, "client": caller.client_id, "user": caller.user_id}
+
+
+@router.get("/{thing_id}/unreachable")
+async def unreachable(thing_id: str) -> None:
+    raise Unavailable(thing=thing_id) from ConnectionError("the server is gone")
 
 
 @router.post("/import")

@@ -248,11 +248,11 @@ class Oracle:
             return False
         key = operation.get("idempotency_key")
         replayed = told.told == "replayed"
+        assert answer.status_code == (200 if dry_run else 201), (told, answer.text)
         if not replayed:
             books.keep(operation, told, document)
         name = books.owner(operation) if replayed else document["transaction_id"]
         _same(document, books.documents[name] | {"dry_run": dry_run})
-        _same(answer.status_code, 200 if dry_run else 201)
         _same(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
         _same(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
         if key is not None and not dry_run:

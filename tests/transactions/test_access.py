@@ -304,3 +304,34 @@ async def test_users_with_the_same_key_don_t_meet(api: Api) -> None:
         answer = await user.move("consume", wallet["wallet_id"], key=key)
         posted(answer)
         assert "Idempotency-Replayed" not in answer.headers
+
+
+async def test_the_receiver_of_a_transfer_is_not_told_who_sent_it(api: Api) -> None:
+    one, other = new_user(), new_user()
+    source = await api.admin.wallet("10", user_id=one)
+    target = await api.admin.wallet("10", user_id=other)
+    sent = await api.user(one).move("transfer", source["wallet_id"], to_wallet_id=target["wallet_id"])
+    assert posted(sent)["client_id"] == f"user:|{one}"
+    for path in (f"/transactions/{posted(sent)['transaction_id']}", f"/users/{other}/transactions?limit=1"):
+        assert one not in (await api.user(other).get(path)).text
+        assert one in (await api.admin.get(path)).text
+
+
+async def test_a_user_chooses_no_counter_account(api: Api, unchanged: Unchanged) -> None:
+    user_id = new_user()
+    wallet = await api.admin.wallet("10", user_id=user_id)
+    async with unchanged():
+        answer = await api.user(user_id).move("consume", wallet["wallet_id"], counter_account="promotions")
+        problem(answer, "forbidden")
+
+
+async def test_a_user_is_not_told_the_currency_of_anothers_wallet(api: Api) -> None:
+    user_id = new_user()
+    source, target = (
+        await api.admin.wallet("10", user_id=user_id, currency="USD"),
+        await api.admin.wallet(currency="EUR"),
+    )
+    users = await api.user(user_id).move("transfer", source["wallet_id"], to_wallet_id=target["wallet_id"])
+    assert "to_currency" not in problem(users, "currency_mismatch")
+    admins = await api.admin.move("transfer", source["wallet_id"], to_wallet_id=target["wallet_id"])
+    assert problem(admins, "currency_mismatch")["to_currency"] == "EUR"

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager as Context
 
 import pytest
-from support.api import Api, conforms, posted, problem
+from support.api import Api, conforms, new_user, posted, problem
 
 from wallet_service.wallets.schemas import Wallet
 
@@ -69,3 +69,12 @@ async def test_a_frozen_empty_wallet_closes(api: Api) -> None:
     made = await api.admin.wallet()
     await api.admin.patch(f"/wallets/{made['wallet_id']}", {"status": "frozen"})
     assert (await api.admin.delete(f"/wallets/{made['wallet_id']}")).json()["status"] == "closed"
+
+
+async def test_a_user_does_not_close_a_frozen_wallet(api: Api) -> None:
+    user_id = new_user()
+    wallet = await api.admin.wallet(user_id=user_id)
+    path = f"/wallets/{wallet['wallet_id']}"
+    await api.admin.patch(path, {"status": "frozen"})
+    problem(await api.user(user_id).delete(path), "wallet_frozen")
+    assert (await api.admin.delete(path)).status_code == 200

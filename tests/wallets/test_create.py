@@ -300,3 +300,16 @@ async def test_no_row_can_be_read_back_as_anything_else(api: Api, superuser: asy
     assert row is not None
     assert (row["name"], json.loads(row["metadata"])) == (text, {text: text})
     assert (wallet["name"], wallet["metadata"]) == (text, {text: text})
+
+
+async def test_credit_is_money_and_organizations_are_not_chosen(api: Api) -> None:
+    service, user_id = await api.service("wallets:write"), new_user()
+    answer = await service.post("/wallets", {"user_id": user_id, "credit_limit": "5"})
+    assert problem(answer, "forbidden")["scope"] == "transactions:write"
+    wallet = created(await service.post("/wallets", {"user_id": user_id}))
+    answer = await service.patch(f"/wallets/{wallet['wallet_id']}", {"credit_limit": "5"})
+    assert problem(answer, "forbidden")["scope"] == "transactions:write"
+    answer = await api.user(user_id).post(
+        "/wallets", {"user_id": user_id, "organization_id": "theirs", "name": "x"}
+    )
+    problem(answer, "forbidden")

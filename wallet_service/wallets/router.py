@@ -17,6 +17,7 @@ from wallet_service.errors import (
     WalletBusy,
     WalletClosed,
     WalletExists,
+    WalletFrozen,
     WalletNotEmpty,
     WalletNotFound,
 )
@@ -135,7 +136,9 @@ async def update_wallet(
     response_model=Wallet,
     responses={
         200: {"headers": _ETAG},
-        **problems(*READS, WalletNotFound, WalletClosed, WalletNotEmpty, VersionMismatch, WalletBusy),
+        **problems(
+            *READS, WalletNotFound, WalletClosed, WalletFrozen, WalletNotEmpty, VersionMismatch, WalletBusy
+        ),
     },
     summary="Close a wallet",
 )
