@@ -7,8 +7,11 @@ from collections.abc import Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import httpx
+import pytest
 from support.api import Api, Client, new_user, posted, problem
+from support.waiting import until_waiting
 
 from wallet_service.identifiers import new_id
 
@@ -202,6 +205,32 @@ def _turned(answers: list[httpx.Response], shift: int) -> list[httpx.Response]:
     """The answers in the order of the calls before they were turned."""
     place = len(answers) - shift
     return answers[place:] + answers[:place]
+
+
+@pytest.mark.parametrize("deposit_first", [True, False])
+async def test_a_close_and_a_deposit_that_wait_for_each_other(
+    api: Api, superuser: asyncpg.Connection, deposit_first: bool
+) -> None:
+    """Both have begun before either is done: the one that comes second sees what the first did."""
+    admin = api.admin
+    wallet = (await admin.wallet())["wallet_id"]
+    calls = [admin.move("deposit", wallet, "1"), admin.delete(f"/wallets/{wallet}")]
+    waiting: list[asyncio.Task[httpx.Response]] = []
+    async with superuser.transaction():
+        await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet)
+        for call in calls if deposit_first else calls[::-1]:
+            waiting.append(asyncio.create_task(call))
+            await until_waiting(superuser, len(waiting))
+    first, second = await asyncio.gather(*waiting)
+    read = await admin.read(wallet)
+    if deposit_first:
+        posted(first)
+        problem(second, "wallet_not_empty")
+        assert (read["status"], read["balance"]) == ("active", "1.000000")
+    else:
+        assert first.json()["status"] == "closed"
+        problem(second, "wallet_closed")
+        assert (read["status"], read["balance"]) == ("closed", "0.000000")
 
 
 async def test_no_debit_after_a_freeze(api: Api) -> None:

@@ -15,8 +15,10 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from conftest import FreshDatabase
 from support.api import ROOT, Api, Client, new_user, open_api, posted
 from support.service import command, serving
+from support.waiting import until_waiting
 
 from wallet_service.database.embedded import EmbeddedPostgres
 from wallet_service.database.migrate import migrate
@@ -230,6 +232,32 @@ async def _until_ready(api: Api) -> None:
     async with asyncio.timeout(READY_S):
         while not (await api.http.get("/health/ready")).is_success:  # which itself takes a moment
             pass
+
+
+async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase) -> None:
+    """The service sends what they had under way again, under the same ids: nobody hears of it, nothing is doubled."""
+    database = await fresh_database()
+    superuser = await asyncpg.connect(database.dsn)
+    async with open_api(database.service_dsn) as api:
+        admin = api.admin
+        wallet = (await admin.wallet("100"))["wallet_id"]
+        async with superuser.transaction():
+            await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet)
+            sent = [
+                asyncio.create_task(admin.move("consume", wallet, "1", key=key))
+                for key in (None, None, "first", "second", "second")
+            ]
+            await until_waiting(superuser, len(sent))
+            ended = await superuser.fetch(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            assert len(ended) >= len(sent)
+        answers = [posted(answer) for answer in await asyncio.gather(*sent)]
+        assert len({answer["transaction_id"] for answer in answers}) == len(answers) - 1
+        assert await admin.balance(wallet) == "96.000000"
+        await is_right(api)
+    await superuser.close()
 
 
 async def test_the_service_is_killed_under_load(own_folder: Path) -> None:

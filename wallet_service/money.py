@@ -77,6 +77,9 @@ AmountOrZero = Annotated[
 ]
 """A limit or an opening balance: 0 or more."""
 
+AmountInQuery = Annotated[str, BeforeValidator(_not_negative), WithJsonSchema(_TEXTS | _DIGITS)]
+"""A bound in a query, where there are no JSON numbers: 0 or more."""
+
 AmountText = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]})
 ]

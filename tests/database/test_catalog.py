@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
-from conftest import TestDatabase
+from conftest import FreshDatabase, TestDatabase
 from support.cluster import SERVICE_LOGIN
 
 from wallet_service.database.sql_files import Function, read_sql_files
@@ -179,3 +179,34 @@ class TestFile:
 
     def test_says_what_it_is(self, function: Function) -> None:
         assert function.sql.startswith("-- ")
+
+
+_EVIL = """
+create function pg_temp.evil(pg_catalog.text) returns boolean language plpgsql
+  as $$ begin raise exception 'ran as %', current_user; end $$;
+create domain pg_temp.text as pg_catalog.text check (pg_temp.evil(value));
+"""
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_a_session_can_t_put_its_types_before_ours(
+    fresh_database: FreshDatabase, *, pinned: bool
+) -> None:
+    """The service's login may make temporary types where a database lets it; ours must not be taken for them."""
+    found = await fresh_database()
+    if not pinned:  # the door that the pin closes
+        owner = await asyncpg.connect(found.dsn)
+        await owner.execute("alter function wallet_api.import_wallets set search_path = ''")
+        await owner.close()
+    session = await asyncpg.connect(found.service_dsn)
+    await session.execute(_EVIL)
+    line = '{"wallet_id": "0199d0a8-0000-7000-8000-0000000000aa", "key": "k", "wallet": {}, "deposit": null}'
+    try:
+        call = session.fetchval("select wallet_api.import_wallets('c', $1)", f"[{line}]")
+        if pinned:
+            assert "validation_failed" in await call
+        else:
+            with pytest.raises(asyncpg.RaiseError, match="ran as wallet_owner"):
+                await call
+    finally:
+        await session.close()

@@ -7,6 +7,22 @@ from typing import Any
 from support.oracle import EXPONENTS, Document, Oracle, Wallet, text_of
 
 
+def balance(oracle: Oracle, wallet_id: str) -> Document:
+    """GET /wallets/{id}/balance."""
+    account = oracle.model.accounts[wallet_id]
+    now = text_of(account.balance, account.exponent)
+    return {
+        "wallet_id": wallet_id,
+        "currency": account.currency,
+        "balance": now,
+        "locked_balance": text_of(Decimal(0), account.exponent),
+        "available_balance": now,
+        "credit_limit": text_of(account.credit_limit, account.exponent),
+        "wallet_version": account.version,
+        "at": None,
+    }
+
+
 def balance_at(oracle: Oracle, wallet_id: str, moment: str) -> Document:
     """GET /wallets/{id}/balance?at=moment."""
     wallet = oracle.wallets[wallet_id]

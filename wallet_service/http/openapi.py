@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastapi_offline
 from fastapi import FastAPI
@@ -152,7 +152,28 @@ def install_docs(app: FastAPI) -> None:
         document = written()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = PROBLEM_SCHEMA
+        for schema in schemas.values():
+            for example in schema.get("examples", []):
+                _put_nulls_back(schema, example, schemas)
         return document
 
     documented: Callable[[], dict[str, Any]] = openapi
     app.openapi = documented
+
+
+def _put_nulls_back(schema: Mapping[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
+    """Give an example its required members that are null: FastAPI leaves out whatever is None."""
+    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if isinstance(example, list):
+        for item in cast("list[Any]", example):
+            _put_nulls_back(schema.get("items", {}), item, schemas)
+    elif isinstance(example, dict):
+        members = cast("dict[str, Any]", example)
+        for name, member in schema.get("properties", {}).items():
+            choices: list[Mapping[str, Any]] = member.get("anyOf", [member])
+            if name in members:
+                _put_nulls_back(choices[0], members[name], schemas)
+            elif name in schema.get("required", []) and {"type": "null"} in [
+                {"type": choice.get("type")} for choice in choices
+            ]:
+                members[name] = None

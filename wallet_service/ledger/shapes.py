@@ -11,7 +11,7 @@ TransactionType = Literal["deposit", "withdraw", "consume", "transfer", "reward"
 Direction = Literal["credit", "debit"]
 
 _UUID = "0199d0a8-0000-7000-8000-000000000001"
-_ENTRY: dict[str, Any] = {
+ENTRY: dict[str, Any] = {
     "transaction_id": _UUID,
     "leg": 0,
     "transaction_type": "consume",
@@ -37,7 +37,7 @@ _ENTRY: dict[str, Any] = {
 class Entry(BaseModel):
     """One ledger row: what a posting did to one wallet."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
+    model_config = ConfigDict(json_schema_extra={"examples": [ENTRY]})
 
     transaction_id: UUID
     leg: int
@@ -66,7 +66,7 @@ class Transaction(Entry):
     A user's token sees its own wallet's leg first; another user's wallet hides owner, balances and version.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY | {"legs": None, "dry_run": False}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [ENTRY | {"legs": None, "dry_run": False}]})
 
     legs: list[Entry] | None
     dry_run: bool

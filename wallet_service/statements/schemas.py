@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from wallet_service.fields import Line, Timestamp
 from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit
-from wallet_service.ledger.shapes import Entry, TransactionType
-from wallet_service.money import AmountOrZero, AmountText
+from wallet_service.ledger.shapes import ENTRY, Entry, TransactionType
+from wallet_service.money import AmountInQuery, AmountText
 
 MOST_METADATA_FILTERS = 10
 
@@ -29,8 +29,8 @@ class HistoryQuery(BaseModel):
         default=None, alias="from", description="Posted (`created_at`) at this moment or later."
     )
     to: Timestamp | None = Field(default=None, description="Posted before this moment.")
-    min_amount: AmountOrZero | None = None
-    max_amount: AmountOrZero | None = None
+    min_amount: AmountInQuery | None = None
+    max_amount: AmountInQuery | None = None
     reference: Line | None = Field(default=None, description="Exactly this reference.")
     counter_account: Line | None = Field(
         default=None, description="Exactly this counter account, such as `wallet:<id>` or `revenue:usage`."
@@ -62,6 +62,8 @@ class BalanceQuery(BaseModel):
 
 class TransactionPage(BaseModel):
     """Ledger rows, newest first. With filters a page can be short, even empty, and have a next one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [ENTRY], "next_cursor": None}]})
 
     items: list[Entry]
     next_cursor: str | None

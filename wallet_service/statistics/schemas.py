@@ -145,6 +145,30 @@ class CurrencyStats(BaseModel):
 class ServiceStats(BaseModel):
     """The service at a glance; only currencies that have wallets."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "at": "2026-01-02T03:04:05.678901Z",
+                    "wallets": 1,
+                    "ledger_entries": 2,
+                    "currencies": [
+                        {
+                            "currency": "CREDIT",
+                            "wallets": 1,
+                            "active": 1,
+                            "frozen": 0,
+                            "closed": 0,
+                            "balance": "97.500000",
+                            "locked_balance": "0.000000",
+                            "ledger_entries": 2,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     at: AwareDatetime
     wallets: int
     ledger_entries: int
@@ -213,6 +237,17 @@ class Currency(BaseModel):
 
 class CurrencyPage(BaseModel):
     """All currencies; there is one page."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [{"code": "JPY", "exponent": 0, "kind": "fiat", "name": "Japanese Yen"}],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
 
     items: list[Currency]
     next_cursor: None

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from wallet_service.errors import (
@@ -41,13 +42,11 @@ _ETAG = {
 }
 _LOCATION = {"Location": {"description": "The wallet's path.", "schema": {"type": "string"}}}
 
+_ETAG_FORM = {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$'}
+
 IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        description="The ETag that was read; its version is compared.",
-        pattern=r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$',
-    ),
+    Annotated[str, WithJsonSchema(_ETAG_FORM)] | SkipJsonSchema[None],
+    Header(alias="If-Match", description="The ETag that was read; its version is compared."),
 ]
 
 

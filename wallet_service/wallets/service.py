@@ -1,5 +1,6 @@
 """Who may make, see and change which wallet."""
 
+import re
 from typing import Any
 
 from wallet_service.errors import Forbidden, ValidationFailed
@@ -8,6 +9,8 @@ from wallet_service.http.idempotency import chosen_key
 from wallet_service.identifiers import new_id
 from wallet_service.wallets.repository import Created, WalletRepository
 from wallet_service.wallets.schemas import WalletCreate, WalletPatch
+
+_ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)
 
 _OPERATORS_ONLY = ("status", "credit_limit")
 _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
@@ -71,9 +74,9 @@ def version_of(if_match: str | None) -> int | None:
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    version = if_match.strip().removeprefix("W/").strip('"').partition(".")[0]
-    if not version.isascii() or not version.isdecimal() or int(version) >= 2**63:
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
         detail = "If-Match is not a wallet's ETag"
         error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
         raise ValidationFailed(detail, errors=[error])
-    return int(version)
+    return int(found[1])
