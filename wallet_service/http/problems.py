@@ -8,9 +8,11 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from wallet_service.errors import (
     ERRORS,
@@ -137,7 +139,21 @@ async def _framework(request: Request, error: Exception) -> Response:
     status, headers = 500, None
     if isinstance(error, HTTPException):
         status, headers = error.status_code, error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods(request))}
     return problem_response(_OF_STATUS.get(status, InternalError)(), request_id_of(request), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of this path: several routes have it, and the framework names those of the first."""
+    return sorted(
+        {
+            method
+            for route in iter_route_contexts(request.app.routes)
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+    )
 
 
 def install_handlers(app: FastAPI) -> None:
