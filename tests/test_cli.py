@@ -119,6 +119,9 @@ def test_keys_and_verify_beside_a_running_service_and_without_it(own_folder: Pat
         line for line in command(data_dir, "keys", "list").stdout.splitlines() if "billing" in line
     )
     assert "no key" in refused(command(data_dir, "keys", "revoke", "0" * 32))
+    unknown = refused(command(data_dir, "keys", "revoke", f"wsk_{'0' * 32}_a-secret"))
+    assert "no key" in unknown
+    assert "a-secret" not in unknown
     assert command(data_dir, "verify").returncode == 0
     with serving(data_dir) as service:
         assert service.status(key) == 401

@@ -20,7 +20,7 @@ from wallet_service.database.migrate import migrate as migrate_database
 from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.errors import WalletError
 from wallet_service.http.auth import SCOPES
-from wallet_service.http.keys import create_key, list_keys, revoke_key
+from wallet_service.http.keys import PREFIX, create_key, list_keys, revoke_key
 from wallet_service.http.logging import configure_logging
 from wallet_service.ledger.verify import verify as verify_ledger
 from wallet_service.serve import StartError, existing_database, migration_database
@@ -132,6 +132,8 @@ def list_() -> None:
 @keys.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """End a key for good. Running services notice within 5 seconds."""
+    # Somebody may paste the whole key: its id is enough, and its secret is not to be seen again.
+    key_id = key_id.removeprefix(PREFIX).partition("_")[0]
 
     async def run(settings: Settings) -> str | None:
         async with _database(settings) as database:
