@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import structlog
 from support.api import Api, open_api
+from support.books import Books, open_books
 from support.clock import SettableClock
 from support.cluster import (
     BASE,
@@ -274,3 +275,19 @@ def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContex
         assert await superuser.fetchval(_EVERYTHING) == before
 
     return check
+
+
+@pytest.fixture
+async def books(postgres_version: int, fresh_database: FreshDatabase) -> AsyncIterator[Books]:
+    """Books of one test, on each version."""
+    made = await fresh_database(version=postgres_version)
+    async with open_books(made.dsn, made.service_dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def newest_books(fresh_database: FreshDatabase) -> AsyncIterator[Books]:
+    """Books of one test, on the newest version."""
+    made = await fresh_database()
+    async with open_books(made.dsn, made.service_dsn) as opened:
+        yield opened

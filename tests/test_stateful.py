@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,7 +20,22 @@ from hypothesis import strategies as st
 from support import reads
 from support.api import Api, open_api
 from support.cluster import SERVICE_LOGIN, Cluster, create_database, drop_database
-from support.oracle import EXPONENTS, Document, Oracle
+from support.foretold import Document
+from support.oracle import EXPONENTS, Oracle
+from support.programs import (
+    HUGE,
+    NOWHERE,
+    USERS,
+    Call,
+    at_once,
+    keys,
+    kinds,
+    movements,
+    operations,
+    patches,
+    places,
+    some_order,
+)
 
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.verify import verify
@@ -30,118 +44,6 @@ T = TypeVar("T")
 
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
 STEPS = int(os.environ.get("STATEFUL_STEPS", "30"))
-
-USERS = ("ann", "bob")
-NAMES = ("main", "travel")
-KEYS = ("k-1", "k-2", "batch-1/0", "batch-1/1")
-HUGE = "9" * 20
-NOWHERE = 30
-"""The place of a wallet or posting that is not there."""
-
-ABROAD = (False,) * 7 + (True,)
-"""Whether a transfer may go to a wallet of another currency."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request, and how its answer is judged: wrong is an AssertionError; else whether it changed something."""
-
-    send: Callable[[Api], Coroutine[Any, Any, httpx.Response]]
-    judge: Callable[[Oracle, httpx.Response], bool]
-    named: str
-
-
-def some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Oracle:
-    """The ledger after these calls, in an order in which each of them had to answer as it did."""
-    tried: set[frozenset[int]] = set()
-    refusals: list[str] = []
-
-    def search(now: Oracle, left: frozenset[int]) -> Oracle | None:
-        if not left:
-            return now
-        if left in tried:
-            return None
-        tried.add(left)
-        for place in sorted(left):
-            call, answer = done[place]
-            following = now.clone()
-            try:
-                changed = call.judge(following, answer)
-            except AssertionError as error:
-                refusals.append(f"{sorted(left)} {call.named}: {error}")
-                continue
-            if not changed:
-                # It can as well be done at once: nobody sees it.
-                return search(now, left - {place})
-            found = search(following, left - {place})
-            if found is not None:
-                return found
-        return None
-
-    found = search(oracle, frozenset(range(len(done))))
-    answers = "\n".join(f"{call.named}: {answer.status_code} {answer.text}" for call, answer in done)
-    assert found is not None, f"no order explains\n{answers}\n" + "\n".join(refusals[-12:])
-    return found
-
-
-places = st.integers(0, 30)
-keys = st.sampled_from((None, None, None, *KEYS))
-amounts = st.sampled_from(
-    (
-        "1",
-        "1",
-        "2.5",
-        "10",
-        "10",
-        "0.01",
-        "5",
-        "0.5",
-        "7",
-        "15",
-        "0.000001",
-        "0.0000001",
-        "50.00",
-        3,
-        0.25,
-        HUGE,
-    )
-)
-kinds = st.sampled_from(
-    ("deposit", "deposit", "withdraw", "consume", "reward", "fee", "transfer", "transfer")
-)
-movements = st.fixed_dictionaries(
-    {"type": kinds, "amount": amounts, "wallet": places, "to": places, "abroad": st.sampled_from(ABROAD)},
-    optional={
-        "reference": st.sampled_from(("invoice-1", "invoice-2")),
-        "counter_account": st.sampled_from(("revenue:usage:small", "expense:gifts")),
-        "effective_at": st.just("2026-01-31T12:00:00.250000Z"),
-    },
-)
-refunds = st.fixed_dictionaries(
-    {"type": st.just("refund"), "posting": places},
-    optional={"amount": st.sampled_from(("1", "0.01", "0.5", "5"))},
-)
-operations = st.one_of(movements, movements, refunds)
-patches = st.fixed_dictionaries(
-    {},
-    optional={
-        "status": st.sampled_from(("frozen", "active", "active")),
-        "credit_limit": st.sampled_from(("0", "20", "5.5")),
-        "name": st.sampled_from(NAMES),
-        "is_primary": st.booleans(),
-        "metadata": st.sampled_from(({"team": "blue"}, {"team": "red"})),
-    },
-)
-at_once = st.one_of(
-    st.tuples(st.just("move"), operations, keys),
-    st.tuples(st.just("move"), operations, keys),
-    st.tuples(st.just("move"), operations, keys),
-    st.tuples(st.just("batch"), st.lists(operations, min_size=1, max_size=4), st.booleans()),
-    st.tuples(st.just("patch"), places, patches),
-    st.tuples(st.just("close"), places, st.none()),
-    st.tuples(st.just("create"), st.sampled_from(USERS), st.sampled_from(tuple(EXPONENTS))),
-)
-
 
 STEPS_OF_A_PROGRAM: list[st.SearchStrategy[tuple[str, Document]]] = []
 

@@ -6,17 +6,16 @@ Only ids and times come from the answers; everything else of them is foretold, a
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
 
 import httpx
 
+from support.foretold import Document, problem_of, refused, refused_whole, same, text_of
 from support.model import CREDITS, LIMIT, Account, Model, Operation, Told
-from wallet_service.errors import ERRORS
 from wallet_service.identifiers import new_id
 
 CLIENT = "admin"
 EXPONENTS = {"CREDIT": 6, "USD": 2, "JPY": 0, "ETH": 18}
-Document: TypeAlias = dict[str, Any]
+
 
 _COUNTERS = {
     "deposit": "external:deposits",
@@ -25,9 +24,6 @@ _COUNTERS = {
     "reward": "promotions",
     "fee": "revenue:fees",
 }
-_PROBLEM_MEMBERS = frozenset(
-    {"type", "title", "status", "detail", "code", "retryable", "instance", "request_id", "errors"}
-)
 
 
 @dataclass(frozen=True)
@@ -47,28 +43,6 @@ class Wallet:
     def at(self, moment: str) -> int:
         """The newest version that was posted then or before."""
         return sum(entry["created_at"] <= moment for entry in self.entries)
-
-
-def problem_of(document: Document, code: str, facts: Document) -> None:
-    """The document is this problem, with these facts and no others."""
-    told = {name: value for name, value in document.items() if name not in _PROBLEM_MEMBERS}
-    error = ERRORS[code]
-    expected = (code, error.status, error.retryable, facts)
-    assert (document.get("code"), document.get("status"), document.get("retryable"), told) == expected, (
-        document,
-        expected,
-    )
-
-
-def refused(answer: httpx.Response, code: str, **facts: Any) -> None:
-    """The answer is this problem."""
-    assert answer.status_code == ERRORS[code].status, (answer.status_code, answer.text, code)
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem_of(answer.json(), code, facts)
-
-
-def _same(actual: Any, expected: Any) -> None:
-    assert actual == expected, f"answered {actual}, foretold {expected}"
 
 
 @dataclass
@@ -136,8 +110,8 @@ class Oracle:
         if self.created.get(key, (None, b""))[0] != request:
             refused(answer, "idempotency_key_reused")
             return False
-        _same((answer.status_code, answer.headers.get("idempotency-replayed")), (201, "true"))
-        _same(answer.content, self.created[key][1])
+        same((answer.status_code, answer.headers.get("idempotency-replayed")), (201, "true"))
+        same(answer.content, self.created[key][1])
         return False
 
     def _open(self, wallet_id: str, request: Document, limit: Decimal) -> None:
@@ -233,7 +207,7 @@ class Oracle:
             self._open(wallet_id, request, Decimal(0))
             return True
         first = min(found, key=lambda wallet: (not wallet.is_primary, wallet.wallet_id))
-        _same(wallet_id, first.wallet_id)
+        same(wallet_id, first.wallet_id)
         return False
 
     # Money
@@ -252,12 +226,12 @@ class Oracle:
         if not replayed:
             books.keep(operation, told, document)
         name = books.owner(operation) if replayed else document["transaction_id"]
-        _same(document, books.documents[name] | {"dry_run": dry_run})
-        _same(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
-        _same(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
+        same(document, books.documents[name] | {"dry_run": dry_run})
+        same(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
+        same(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
         if key is not None and not dry_run:
             # A batch has no bytes of one operation alone, so they can be known from its replay on only.
-            _same(answer.content, self.answers.setdefault(key, answer.content))
+            same(answer.content, self.answers.setdefault(key, answer.content))
         return not dry_run and not replayed
 
     def batch(
@@ -273,7 +247,7 @@ class Oracle:
         results: list[Document] = answer.json().get("results", [])
         misfit = next((place for place, each in enumerate(operations) if _amount_fault(each)), None)
         if atomic and misfit is not None:
-            return _refused_whole(answer, len(operations), misfit, "amount_invalid", {})
+            return refused_whole(answer, len(operations), misfit, "amount_invalid", {})
         expected: list[Document | tuple[str, Document]] = []
         replays = 0
         for place, operation in enumerate(operations):
@@ -284,7 +258,7 @@ class Oracle:
             if told.told not in ("posted", "replayed"):
                 facts = books.facts(told.told, operation)
                 if atomic:
-                    return _refused_whole(answer, len(operations), place, told.told, facts)
+                    return refused_whole(answer, len(operations), place, told.told, facts)
                 expected.append((told.told, facts))
                 continue
             if told.told == "posted":
@@ -292,15 +266,15 @@ class Oracle:
             replays += told.told == "replayed" and not dry_run
             name = books.owner(operation) if told.told == "replayed" else document["transaction_id"]
             expected.append(books.documents[name] | {"dry_run": dry_run})
-        _same((answer.status_code, len(results)), (200, len(operations)))
+        same((answer.status_code, len(results)), (200, len(operations)))
         for result, foretold in zip(results, expected, strict=True):
             if isinstance(foretold, tuple):
-                _same(result["status"], "refused")
+                same(result["status"], "refused")
                 problem_of(result["problem"], *foretold)
             else:
-                _same(result, {"status": "posted", "transaction": foretold})
+                same(result, {"status": "posted", "transaction": foretold})
         is_replay = replays == len(operations)
-        _same(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
+        same(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
         if not dry_run:
             self.__dict__.update(books.__dict__)
         return not dry_run and not is_replay
@@ -437,31 +411,10 @@ class Oracle:
             "last_entry": account.version,
             "metadata": wallet.metadata,
         }
-        _same({name: document[name] for name in expected}, expected)
-        _same(set(document) - set(expected), {"created_at", "updated_at"})
+        same({name: document[name] for name in expected}, expected)
+        same(set(document) - set(expected), {"created_at", "updated_at"})
         if etag is not None:
-            _same(etag, f'"{wallet.version}.{account.version}"')
-
-
-def _refused_whole(answer: httpx.Response, size: int, failed: int, code: str, facts: Document) -> bool:
-    """An atomic batch is refused for one operation, and changes nothing."""
-    document = answer.json()
-    _same(answer.status_code, ERRORS[code].status)
-    results = document.pop("results")
-    problem_of(document, code, {**facts, "index": failed})
-    _same(len(results), size)
-    for place, result in enumerate(results):
-        _same(result["status"], "refused")
-        if place == failed:
-            problem_of(result["problem"], code, facts)
-        else:
-            problem_of(result["problem"], "batch_aborted", {"index": failed})
-    return False
-
-
-def text_of(amount: Decimal | int, exponent: int) -> str:
-    """The amount with exactly this many decimals."""
-    return format(abs(amount) if amount == 0 else amount, f".{exponent}f")
+            same(etag, f'"{wallet.version}.{account.version}"')
 
 
 def _too_fine(amount: Decimal, exponent: int) -> bool:

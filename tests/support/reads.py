@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from support.oracle import EXPONENTS, Document, Oracle, Wallet, text_of
+from support.foretold import Document, text_of
+from support.oracle import EXPONENTS, Oracle, Wallet
 
 
 def balance(oracle: Oracle, wallet_id: str) -> Document:
