@@ -10,7 +10,7 @@ from support.service import serving
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["README.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
 def test_the_page_shows_what_its_commands_say(name: str, own_folder: Path) -> None:
     page = (ROOT / name).read_text()
     found = list(commands(page))

@@ -132,7 +132,7 @@ class EmbeddedPostgres:
         except (OSError, ValueError) as error:
             await self.stop()
             raise EmbeddedError(f"The data folder {self.data_dir} can't be used: {error}") from error
-        except BaseException:
+        except BaseException:  # a cancelled start's too: no server may be left running
             await self.stop()
             raise
         self._watcher = asyncio.create_task(self._watch())

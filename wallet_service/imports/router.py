@@ -73,12 +73,10 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf) 
     try:
         async for lines in service.outcomes(_READERS[declared](request.stream())):
             await asyncio.to_thread(answer.write, lines)
-    except WalletError as error:
+    except BaseException as error:  # a cancelled request's too: the file must not outlive it
         answer.close()
-        error.facts = {**error.facts, "last_line_done": service.last_line_done}
-        raise
-    except BaseException:
-        answer.close()
+        if isinstance(error, WalletError):
+            error.facts = {**error.facts, "last_line_done": service.last_line_done}
         raise
     if answer.tell() == 0:
         answer.close()
