@@ -3,19 +3,26 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from support.api import Api, Client, new_user, posted, problem
+from support.api import Api, Client, new_user, open_api, posted, problem
 from support.waiting import until_waiting
 
 from wallet_service.identifiers import new_id
 
 MANY = 50
+
+
+@pytest.fixture(scope="module", params=[1, 2, 50], ids="batches of {}".format)
+async def api(request: pytest.FixtureRequest, service_dsn: str) -> AsyncIterator[Api]:
+    """The application with batches of so many operations, at most."""
+    async with open_api(service_dsn, commit_batch_operations=request.param) as opened:
+        yield opened
 
 
 async def at_once(requests: Iterable[Coroutine[Any, Any, httpx.Response]]) -> list[httpx.Response]:

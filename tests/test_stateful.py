@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import reads
@@ -64,8 +65,9 @@ def step(*, weight: int = 1, **drawn: st.SearchStrategy[Any]) -> Callable[[Step]
 class Run:
     """A program that runs: the API, and the oracle beside it."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, batch_operations: int) -> None:
         self.cluster = cluster
+        self.batch_operations = batch_operations
         self.oracle = Oracle()
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
@@ -78,7 +80,10 @@ class Run:
         name = f"stateful_{secrets.token_hex(8)}"
         await create_database(self.cluster, name)
         self.stack.push_async_callback(drop_database, self.cluster, name)
-        return await self.stack.enter_async_context(open_api(self.cluster.dsn(name, SERVICE_LOGIN)))
+        application = open_api(
+            self.cluster.dsn(name, SERVICE_LOGIN), commit_batch_operations=self.batch_operations
+        )
+        return await self.stack.enter_async_context(application)
 
     def close_all(self) -> None:
         self.run(self.stack.aclose())
@@ -411,6 +416,7 @@ def _one_microsecond_before(moment: str) -> str:
     )
 
 
+@pytest.mark.parametrize("batch_operations", [1, 2, 50])
 @settings(
     max_examples=EXAMPLES or 16,
     derandomize=not EXAMPLES,
@@ -424,8 +430,10 @@ def _one_microsecond_before(moment: str) -> str:
     currency=st.sampled_from(tuple(EXPONENTS)),
     program=st.lists(st.one_of(STEPS_OF_A_PROGRAM), min_size=STEPS, max_size=STEPS),
 )
-def test_programs(postgres: Any, currency: str, program: list[tuple[str, Document]]) -> None:
-    running = Run(postgres.cluster)
+def test_programs(
+    postgres: Any, batch_operations: int, currency: str, program: list[tuple[str, Document]]
+) -> None:
+    running = Run(postgres.cluster, batch_operations)
     try:
         running.begin(currency)
         for name, drawn in program:

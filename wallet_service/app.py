@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from wallet_service import __version__
 from wallet_service.credits.router import router as credits_router
@@ -13,7 +14,10 @@ from wallet_service.http.auth import Authenticator
 from wallet_service.http.setup import install
 from wallet_service.imports.router import PATH as IMPORT_PATH
 from wallet_service.imports.router import router as imports_router
+from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.service import Ledger
+from wallet_service.metrics import router as metrics_router
 from wallet_service.settings import Settings
 from wallet_service.statements.router import router as statements_router
 from wallet_service.statistics.router import router as statistics_router
@@ -34,11 +38,13 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
             database_url, pool_size=settings.database_pool_size, timeout_ms=settings.database_timeout_ms
         )
         app.state.database = database
-        app.state.ledger = Ledger(database)
+        app.state.metrics = CollectorRegistry()
+        app.state.ledger = Ledger(database, _limits(settings), CommitMeter(app.state.metrics))
         app.state.auth = Authenticator.from_settings(settings, database)
         try:
             yield
         finally:
+            await app.state.ledger.close()
             await app.state.auth.close()
             await database.close()
 
@@ -56,6 +62,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     install(app, settings, {IMPORT_PATH: settings.import_max_bytes})
     for router in (
         health_router,
+        metrics_router,
         imports_router,
         wallets_router,
         transactions_router,
@@ -65,3 +72,16 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     ):
         app.include_router(router)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    """Calls that wait for a held wallet leave half of the other connections to everybody else."""
+    lanes = settings.commit_lanes
+    return Limits(
+        lanes=lanes,
+        held_lanes=max(1, (settings.database_pool_size - lanes) // 2),
+        batch_operations=settings.commit_batch_operations,
+        queue_operations=settings.commit_queue_operations,
+        queue_wait_ms=settings.commit_queue_wait_ms,
+        lock_wait_ms=max(1, min(settings.commit_lock_wait_ms, settings.database_timeout_ms // 2)),
+    )

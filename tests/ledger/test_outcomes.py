@@ -1,11 +1,15 @@
+import json
+
 import pytest
 
-from wallet_service.errors import InsufficientFunds, InternalError, WalletBusy
+from wallet_service.errors import InsufficientFunds, InternalError
 from wallet_service.identifiers import new_id
-from wallet_service.ledger.outcomes import Outcome, Posted, Refused, read_outcomes
+from wallet_service.ledger.outcomes import Busy, Outcome, Posted, Refused, read_outcomes
+
+WALLET = new_id()
 
 
-def read_one(line: bytes) -> Outcome:
+def read_one(line: bytes) -> Outcome | Busy:
     (outcome,) = read_outcomes(b"[[\n" + line + b"\n]]")
     return outcome
 
@@ -32,10 +36,10 @@ def test_what_was_refused_has_its_code_and_facts() -> None:
     assert outcome.error.facts == {"shortfall": "2.50"}
 
 
-def test_busy_can_be_tried_again() -> None:
-    outcome = read_one(b'{"status":"busy"}')
-    assert isinstance(outcome, Refused)
-    assert isinstance(outcome.error, WalletBusy)
+@pytest.mark.parametrize("held", [f'"{WALLET}"', "null"])
+def test_busy_says_what_is_held(held: str) -> None:
+    outcome = read_one(f'{{"status":"busy","wallet_id":{held}}}'.encode())
+    assert outcome == Busy(json.loads(held))
 
 
 def test_an_unknown_code_is_a_fault_of_ours() -> None:
@@ -45,8 +49,9 @@ def test_an_unknown_code_is_a_fault_of_ours() -> None:
 
 
 def test_the_outcomes_of_all_units_are_in_order() -> None:
-    answer = b'[[\n{"status":"busy"}\n,\n{"status":"posted","transaction":{}}\n],\n[\n{"status":"busy"}\n]]'
-    assert [type(outcome) for outcome in read_outcomes(answer)] == [Refused, Posted, Refused]
+    busy = b'\n{"status":"busy","wallet_id":null}\n'
+    answer = b"[[" + busy + b',\n{"status":"posted","transaction":{}}\n],\n[' + busy + b"]]"
+    assert [type(outcome) for outcome in read_outcomes(answer)] == [Busy, Posted, Busy]
 
 
 def test_no_units_have_no_outcomes() -> None:

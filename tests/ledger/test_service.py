@@ -1,70 +1,19 @@
 import asyncio
 import json
-from decimal import Decimal
-from typing import Any
 
 import asyncpg
 import pytest
-from support.api import new_user
+from support.ledger import balance, consume, new_wallet, told
+from support.line import Line
 from support.waiting import until_waiting
 
-from wallet_service.database.gateway import Database, Json, Param
+from wallet_service.database.gateway import Database, Json
 from wallet_service.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
 from wallet_service.identifiers import new_id
-from wallet_service.ledger import service
+from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.operations import Operation, Unit
-from wallet_service.ledger.outcomes import Posted, Refused
+from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.service import Ledger
-
-
-class Unreliable(Database):
-    """The real database over a line that is cut, before or after each of the first calls got through."""
-
-    def __init__(self, database: Database, *cuts: str) -> None:
-        self._database = database
-        self._cuts = list(cuts)
-        self.sent: list[Any] = []
-
-    async def call(self, function: str, /, **params: Param) -> bytes:
-        units = params["units"]
-        assert isinstance(units, Json)
-        self.sent.append(json.loads(units.text))
-        cut = self._cuts.pop(0) if self._cuts else None
-        if cut == "before":
-            raise Unavailable
-        answer = await self._database.call(function, **params)
-        if cut == "after":
-            raise Unavailable
-        return answer
-
-    async def close(self) -> None:
-        raise AssertionError("the ledger doesn't own the database")
-
-
-async def new_wallet(database: Database, balance: str = "10") -> str:
-    wallet_id = new_id()
-    await database.call(
-        "create_wallet",
-        wallet_id=wallet_id,
-        client_id="test",
-        idempotency_key=None,
-        wallet=Json.of({"user_id": new_user(), "wallet_type": "fiat", "currency": "CREDIT", "name": "main"}),
-        deposit=Json.of({"transaction_id": new_id(), "client_id": "test", "amount": balance}),
-    )
-    return wallet_id
-
-
-def consume(wallet_id: str, amount: str = "1", key: str | None = None, client_id: str = "test") -> Operation:
-    return Operation(
-        type="consume",
-        client_id=client_id,
-        idempotency_key=key,
-        members={"wallet_id": wallet_id, "amount": amount},
-    )
-
-
-async def balance(database: Database, wallet_id: str) -> str:
-    return json.loads(await database.read("get_wallet", wallet_id=wallet_id, user_id=None))["balance"]
 
 
 async def test_one_operation_is_posted_or_raises(database: Database) -> None:
@@ -79,27 +28,22 @@ async def test_one_operation_is_posted_or_raises(database: Database) -> None:
     with pytest.raises(InsufficientFunds) as refused:
         await ledger.post_one(consume(wallet_id, "7"))
     assert refused.value.facts == {"wallet_id": wallet_id, "shortfall": "1.000000"}
-    assert await balance(database, wallet_id) == "6.000000"
+    assert await balance(database, wallet_id) == 6
 
 
 async def test_a_dry_run_keeps_nothing(database: Database) -> None:
     wallet_id, ledger = await new_wallet(database), Ledger(database)
     assert (await ledger.post_one(consume(wallet_id), dry_run=True)).dry_run
-    assert await balance(database, wallet_id) == "10.000000"
+    assert await balance(database, wallet_id) == 10
 
 
-async def test_outcomes_of_all_units_are_in_order(database: Database) -> None:
-    wallet_id = await new_wallet(database)
-    outcomes = await Ledger(database).post(
-        [
-            Unit((consume(wallet_id, "6"), consume(wallet_id, "6"))),
-            Unit((consume(wallet_id, "1"), consume(wallet_id, "9")), atomic=True),
-            Unit((consume(wallet_id, "4"),)),
-        ]
-    )
-    told = [each.error.code if isinstance(each, Refused) else "posted" for each in outcomes]
-    assert told == ["posted", "insufficient_funds", "batch_aborted", "insufficient_funds", "posted"]
-    assert await balance(database, wallet_id) == "0.000000"
+async def test_the_outcomes_of_a_unit_are_in_order(database: Database) -> None:
+    wallet_id, ledger = await new_wallet(database), Ledger(database)
+    alone = await ledger.post(Unit((consume(wallet_id, "6"), consume(wallet_id, "6"), consume(wallet_id))))
+    assert [told(each) for each in alone] == ["posted", "insufficient_funds", "posted"]
+    together = Unit((consume(wallet_id, "1"), consume(wallet_id, "9")), atomic=True)
+    assert [told(each) for each in await ledger.post(together)] == ["batch_aborted", "insufficient_funds"]
+    assert await balance(database, wallet_id) == 3
 
 
 @pytest.mark.parametrize("cuts", [["before"], ["after"], ["after", "before", "after"]], ids="+".join)
@@ -107,26 +51,26 @@ async def test_outcomes_of_all_units_are_in_order(database: Database) -> None:
 async def test_after_a_lost_connection_it_is_sent_again_and_posted_once(
     database: Database, cuts: list[str], keyed: bool
 ) -> None:
-    wallet_id, line = await new_wallet(database), Unreliable(database, *cuts)
+    wallet_id, line = await new_wallet(database), Line(database, *cuts)
     operation = consume(wallet_id, key=new_id() if keyed else None)
     posted = await Ledger(line).post_one(operation)
     # Whichever attempt did it: this caller posted, nobody before them.
     assert (posted.transaction_id, posted.replayed) == (operation.transaction_id, False)
-    assert await balance(database, wallet_id) == "9.000000"
+    assert await balance(database, wallet_id) == 9
     assert [[unit["resent"] for unit in units] for units in line.sent] == [[False], *[[True]] * len(cuts)]
     assert len({json.dumps(unit["operations"]) for units in line.sent for unit in units}) == 1
 
 
 async def test_a_line_that_stays_cut_is_unavailable(database: Database) -> None:
-    wallet_id, line = await new_wallet(database), Unreliable(database, *["before"] * 10)
+    wallet_id, line = await new_wallet(database), Line(database, *["before"] * 10)
     with pytest.raises(Unavailable):
         await Ledger(line).post_one(consume(wallet_id))
     assert 2 <= len(line.sent) <= 5
-    assert await balance(database, wallet_id) == "10.000000"
+    assert await balance(database, wallet_id) == 10
 
 
 async def test_a_late_first_attempt_can_t_post_after_its_caller_was_told_no(database: Database) -> None:
-    wallet_id, line = await new_wallet(database), Unreliable(database, "before")
+    wallet_id, line = await new_wallet(database), Line(database, "before")
     operation = consume(wallet_id, "11")
     with pytest.raises(InsufficientFunds):
         await Ledger(line).post_one(operation)
@@ -136,20 +80,19 @@ async def test_a_late_first_attempt_can_t_post_after_its_caller_was_told_no(data
     first = Unit((operation,)).document(resent=False)
     late = await database.call("post_transactions", units=Json.of([first]), wait_ms=0)
     assert json.loads(late)[0][0]["code"] == "transaction_superseded"
-    assert await balance(database, wallet_id) == "15.000000"
+    assert await balance(database, wallet_id) == 15
 
 
 async def test_a_wallet_that_is_held_too_long_is_busy(
-    database: Database, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    database: Database, superuser: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr(service, "LOCK_WAIT_MS", 50)
-    wallet_id = await new_wallet(database)
+    wallet_id, ledger = await new_wallet(database), Ledger(database, Limits(lock_wait_ms=50))
     async with superuser.transaction():
         await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet_id)
         with pytest.raises(WalletBusy) as busy:
-            await Ledger(database).post_one(consume(wallet_id))
+            await ledger.post_one(consume(wallet_id))
         assert (busy.value.retryable, busy.value.retry_after_s) == (True, 1)
-    assert await balance(database, wallet_id) == "10.000000"
+    assert await balance(database, wallet_id) == 10
     await Ledger(database).post_one(consume(wallet_id))
 
 
@@ -163,7 +106,7 @@ async def test_a_wallet_that_is_held_briefly_is_waited_for(
         await until_waiting(superuser, 1)
         assert not posting.done()
     assert isinstance(await posting, Posted)
-    assert Decimal(await balance(database, wallet_id)) == 9
+    assert await balance(database, wallet_id) == 9
 
 
 @pytest.mark.parametrize(
@@ -176,4 +119,4 @@ async def test_a_year_that_no_answer_can_write(database: Database, moment: str) 
     with pytest.raises(ValidationFailed) as refused:
         await Ledger(database).post_one(Operation(type="deposit", client_id="test", members=members))
     assert [error["pointer"] for error in refused.value.facts["errors"]] == ["/effective_at"]
-    assert await balance(database, wallet_id) == "10.000000"
+    assert await balance(database, wallet_id) == 10

@@ -1,6 +1,7 @@
-"""Waits until sessions of the database wait for locks."""
+"""Waits for a condition: nothing is slept through."""
 
 import asyncio
+from collections.abc import Callable
 
 import asyncpg
 
@@ -15,3 +16,10 @@ async def until_waiting(connection: asyncpg.Connection, sessions: int) -> None:
     async with asyncio.timeout(LONGEST_S):
         while await connection.fetchval(_WAITING) < sessions:
             await connection.execute("select pg_stat_clear_snapshot()")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; it is looked at in each turn of the loop."""
+    async with asyncio.timeout(LONGEST_S):
+        while not condition():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)

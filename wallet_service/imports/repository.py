@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wallet_service.database.gateway import RESEND, Database, Json
+from wallet_service.database.gateway import Database, Json
 
 
 class ImportRepository:
@@ -15,10 +15,7 @@ class ImportRepository:
 
     async def create_all(self, client_id: str, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Make wallets, each once for its key: an outcome for each, in order."""
-        async for attempt in RESEND.copy():
-            with attempt:
-                answer = await self._database.call(
-                    "import_wallets", client_id=client_id, lines=Json.of(list(lines))
-                )
-                return json.loads(answer)
-        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+        lines_of_call = Json.of(list(lines))
+        return json.loads(
+            await self._database.repeat("import_wallets", client_id=client_id, lines=lines_of_call)
+        )

@@ -1,6 +1,6 @@
 """What is asked of the ledger: operations, and the units that stand or fall together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,10 @@ class Operation:
     idempotency_key: str | None = None
     members: Mapping[str, Any]
     transaction_id: str = field(default_factory=new_id)
+
+    def place(self) -> str:
+        """What its lane is chosen by: the wallet, or the posting that it refunds."""
+        return self.members.get("wallet_id") or self.members["original_transaction_id"]
 
     def document(self) -> dict[str, Any]:
         """The operation as the SQL function reads it."""
@@ -55,6 +59,13 @@ class Unit:
     operations: tuple[Operation, ...]
     atomic: bool = False
     dry_run: bool = False
+
+    def wallet_ids(self) -> Iterator[str]:
+        """The wallets that its operations name, in order; a refund names none."""
+        for operation in self.operations:
+            for name in ("wallet_id", "to_wallet_id"):
+                if name in operation.members:
+                    yield operation.members[name]
 
     def document(self, *, resent: bool) -> dict[str, Any]:
         """The unit as the SQL function reads it; ``resent``: an earlier attempt may have happened."""

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wallet_service.errors import WalletBusy, WalletError, error_of
+from wallet_service.errors import WalletError, error_of
 
 _POSTED = {
     b'{"status":"posted","transaction":': "posted",
@@ -45,17 +45,24 @@ class Refused:
 Outcome: TypeAlias = Posted | Refused
 
 
-def read_outcomes(answer: bytes) -> list[Outcome]:
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Undecided, nothing done: somebody else holds the wallet, or with None the idempotency key."""
+
+    wallet_id: str | None
+
+
+def read_outcomes(answer: bytes) -> list[Outcome | Busy]:
     """The outcomes of a call in order. The SQL function writes each on a line of its own."""
     return [_read(line) for line in answer.split(b"\n") if line.startswith(b"{")]
 
 
-def _read(line: bytes) -> Outcome:
+def _read(line: bytes) -> Outcome | Busy:
     for prefix, status in _POSTED.items():
         if line.startswith(prefix):
             return Posted(line[len(prefix) : -1], status == "replayed", status == "dry_run")
     outcome: dict[str, Any] = json.loads(line)
     if outcome["status"] == "busy":
-        return Refused(WalletBusy())
+        return Busy(outcome.get("wallet_id"))
     facts: dict[str, Any] = outcome["facts"]
     return Refused(error_of(outcome["code"], **facts))

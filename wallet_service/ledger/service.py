@@ -1,43 +1,30 @@
-"""Posts units of operations; sends them again under the same ids when the connection is lost."""
+"""The one way to move money: units of operations go through group commit."""
 
-from collections.abc import Sequence
-
-from wallet_service.database.gateway import RESEND, Database, Json
-from wallet_service.errors import Overloaded, Unavailable, WalletBusy
+from wallet_service.database.gateway import Database
+from wallet_service.ledger.group_commit import GroupCommit, Limits
+from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
-from wallet_service.ledger.outcomes import Outcome, Posted, Refused, read_outcomes
-
-LOCK_WAIT_MS = 2000
-"""How long a call waits for a wallet that somebody else holds."""
+from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 
 
 class Ledger:
-    """The one way to move money."""
+    """Posts what it is given, once, whoever else posts at the same time."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, limits: Limits | None = None, meter: CommitMeter | None = None
+    ) -> None:
+        self._group_commit = GroupCommit(database, limits or Limits(), meter or CommitMeter())
 
-    async def post(self, units: Sequence[Unit]) -> list[Outcome]:
-        """Post units; the outcomes of all their operations, in order.
+    async def post(self, unit: Unit) -> list[Outcome]:
+        """Post a unit; the outcomes of its operations, in order.
+
+        A wallet that somebody else holds for too long refuses its operations as WalletBusy.
 
         Raises:
-            WalletBusy: a wallet was held by somebody else for longer than ``LOCK_WAIT_MS``; nothing was done.
+            Overloaded: too much is waiting; nothing was done.
             Unavailable: the database can't be reached; what has an idempotency key can be sent again.
         """
-        async for attempt in RESEND.copy():
-            with attempt:
-                resent = attempt.retry_state.attempt_number > 1
-                document = [unit.document(resent=resent) for unit in units]
-                try:
-                    answer = await self._database.call(
-                        "post_transactions", units=Json.of(document), wait_ms=LOCK_WAIT_MS
-                    )
-                except (WalletBusy, Overloaded) as error:
-                    if resent:  # the first attempt may still post: nobody may say that nothing was done
-                        raise Unavailable from error
-                    raise
-                return read_outcomes(answer)
-        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+        return await self._group_commit.post(unit)
 
     async def post_one(self, operation: Operation, *, dry_run: bool = False) -> Posted:
         """Post one operation.
@@ -45,7 +32,11 @@ class Ledger:
         Raises:
             WalletError: the refusal.
         """
-        (outcome,) = await self.post([Unit((operation,), dry_run=dry_run)])
+        (outcome,) = await self.post(Unit((operation,), dry_run=dry_run))
         if isinstance(outcome, Refused):
             raise outcome.error
         return outcome
+
+    async def close(self) -> None:
+        """Take nothing more, and wait until everything that was taken is answered."""
+        await self._group_commit.close()

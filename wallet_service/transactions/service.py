@@ -72,7 +72,7 @@ class TransactionService:
         if not operations:
             return list(faults.values())
         unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
-        outcomes = iter(await self._ledger.post([unit]))
+        outcomes = iter(await self._ledger.post(unit))
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(

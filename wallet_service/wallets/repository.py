@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wallet_service.database.gateway import RESEND, Database, Json
+from wallet_service.database.gateway import Database, Json
 
 _CREATED = b'{"status":"created","wallet":'
 _REPLAYED = b'{"status":"replayed","wallet":'
@@ -33,19 +33,16 @@ class WalletRepository:
         deposit: Mapping[str, Any] | None,
     ) -> Created:
         """Make a wallet, once for its id and key: safe to send again."""
-        async for attempt in RESEND.copy():
-            with attempt:
-                answer = await self._database.call(
-                    "create_wallet",
-                    wallet_id=wallet_id,
-                    client_id=client_id,
-                    idempotency_key=idempotency_key,
-                    wallet=Json.of(wallet),
-                    deposit=Json.of(deposit) if deposit is not None else None,
-                )
-                replayed = answer.startswith(_REPLAYED)
-                return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
-        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+        answer = await self._database.repeat(
+            "create_wallet",
+            wallet_id=wallet_id,
+            client_id=client_id,
+            idempotency_key=idempotency_key,
+            wallet=Json.of(wallet),
+            deposit=Json.of(deposit) if deposit is not None else None,
+        )
+        replayed = answer.startswith(_REPLAYED)
+        return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
 
     async def get(self, wallet_id: str, user_id: str | None) -> bytes:
         """A wallet; ``user_id``: whose it must be, or None."""

@@ -1,0 +1,224 @@
+"""Speed costs nothing: batches of any size answer and leave, byte for byte, what the same operations do one by one."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from support.clock import SettableClock
+from support.cluster import SERVICE_LOGIN, VERSIONS, cluster, create_database, drop_database
+from support.line import Line
+
+from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.identifiers import new_id
+from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.operations import Operation, Unit
+from wallet_service.ledger.outcomes import Outcome, Refused
+from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.shapes import TransactionType
+
+SIZES = (1, 2, 50)
+"""What batches are forced to; one by one is the measure."""
+
+MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)
+WALLETS = (("USD", "20"), ("USD", "5"), ("USD", "0"), ("JPY", "100"))
+AMOUNTS = ("1", "1.00", "2.5", "7", "0.01", "12", "0.001", "0", "99999999999999999999")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An operation without names; places count wallets, and operations before this one.
+
+    Attributes:
+        again: the operation before, sent by its caller once more: the same request under the same key.
+    """
+
+    kind: TransactionType
+    source: int
+    target: int
+    amount: str
+    key: int | None
+    of: int
+    again: bool
+
+
+kinds: st.SearchStrategy[TransactionType] = st.sampled_from(
+    ("deposit", "withdraw", "consume", "fee", "reward", "transfer", "transfer", "refund")
+)
+# One more than there are: a wallet that does not exist. Most movements are between three of one currency.
+places = st.integers(0, 2) | st.integers(0, 2) | st.integers(0, len(WALLETS))
+wishes = st.builds(
+    Wish,
+    kind=kinds,
+    source=places,
+    target=places,
+    amount=st.sampled_from(AMOUNTS),
+    key=st.none() | st.integers(0, 5),
+    of=st.integers(1, 8),
+    again=st.sampled_from([False, False, False, True]),
+)
+programs = st.lists(
+    st.tuples(
+        st.lists(wishes, min_size=1, max_size=4),
+        st.sampled_from([{}, {}, {}, {"atomic": True}, {"dry_run": True}, {"atomic": True, "dry_run": True}]),
+    ),
+    min_size=2,
+    max_size=25,
+)
+Program = list[tuple[list[Wish], dict[str, bool]]]
+
+
+@dataclass(frozen=True)
+class House:
+    """A database whose clock stands still, and a ledger on it.
+
+    Attributes:
+        size: operations of a batch, at most; 0: each unit is sent when the one before is answered.
+    """
+
+    size: int
+    superuser: asyncpg.Connection
+    line: Line
+    ledger: Ledger
+
+    async def open_wallets(self, wallets: list[str]) -> None:
+        for wallet_id, (currency, balance) in zip(wallets, WALLETS, strict=True):
+            await self.superuser.execute(
+                "insert into wallet.wallets"
+                " (wallet_id, user_id, name, wallet_type, currency, created_at, updated_at)"
+                " values ($1::uuid, 'ann', $1::uuid::text, 'fiat', $2, $3, $3)",
+                wallet_id,
+                currency,
+                MOMENT,
+            )
+            if balance != "0":
+                deposit = {"wallet_id": wallet_id, "amount": balance}
+                operation = Operation(
+                    type="deposit", client_id="bank", members=deposit, transaction_id=wallet_id
+                )
+                await self.ledger.post_one(operation)
+
+    async def run(self, units: list[Unit]) -> list[list[Outcome]]:
+        if not self.size:
+            return [await self.ledger.post(unit) for unit in units]
+        before = len(self.line.sent)
+        async with self.line.stopped():
+            # The first leaves alone, whatever the size; the others wait for it.
+            tasks = [asyncio.create_task(self.ledger.post(unit)) for unit in units]
+            await self.line.until_sent(before + 1)
+        answers = await asyncio.gather(*tasks)
+        sizes = self.line.sizes()[before:]
+        assert all(
+            size <= self.size or len(sent) == 1
+            for size, sent in zip(sizes, self.line.sent[before:], strict=True)
+        )
+        return answers
+
+    async def left(self, wallets: list[str], units: list[Unit]) -> dict[str, list[str]]:
+        """Every row that the units could have changed."""
+        names = [operation.transaction_id for unit in units for operation in unit.operations]
+        rows = {
+            "wallets": "select t::text as line from wallet.wallets t where wallet_id = any ($1) order by 1",
+            "entries": "select t::text as line from wallet.wallet_transactions t"
+            " where wallet_id = any ($1) order by wallet_id, wallet_version",
+            "keys": "select t::text as line from wallet.idempotency t where transaction_id = any ($1) order by 1",
+            "tombstones": "select t::text as line from wallet.tombstones t where transaction_id = any ($1) order by 1",
+        }
+        return {
+            table: [row["line"] for row in await self.superuser.fetch(query, [*wallets, *names])]
+            for table, query in rows.items()
+        }
+
+
+@pytest.fixture(scope="module")
+async def houses() -> AsyncIterator[list[House]]:
+    async with AsyncExitStack() as stack:
+        yield [await _house(stack, size) for size in (0, *SIZES)]
+
+
+async def _house(stack: AsyncExitStack, size: int) -> House:
+    server = await cluster(VERSIONS[0])
+    name = f"batches_{secrets.token_hex(8)}"
+    await create_database(server, name)
+    stack.push_async_callback(drop_database, server, name)
+    superuser = await asyncpg.connect(server.dsn(name))
+    stack.push_async_callback(superuser.close)
+    clock = SettableClock(superuser)
+    await clock.install()
+    await clock.set(MOMENT)
+    database = await PostgresDatabase.connect(server.dsn(name, SERVICE_LOGIN))
+    stack.push_async_callback(database.close)
+    line = Line(database)
+    limits = Limits(lanes=1, batch_operations=size or 1)
+    return House(size, superuser, line, Ledger(line, limits))
+
+
+def _named(program: Program, wallets: list[str]) -> list[Unit]:
+    """The units with names: the same for every house."""
+    places, keys = [*wallets, new_id()], [new_id() for _ in range(6)]
+    sent: list[Operation] = []
+    units: list[Unit] = []
+    for wanted, flags in program:
+        operations: list[Operation] = []
+        for wish in wanted:
+            if wish.again and sent and sent[-1].idempotency_key is not None:
+                operations.append(replace(sent[-1], transaction_id=new_id()))
+                continue
+            members: dict[str, Any] = {"amount": wish.amount}
+            if wish.kind == "refund":
+                members["original_transaction_id"] = (
+                    sent[-wish.of].transaction_id if len(sent) >= wish.of else new_id()
+                )
+            else:
+                members["wallet_id"] = places[wish.source]
+            if wish.kind == "transfer":
+                members["to_wallet_id"] = places[wish.target]
+            key = None if wish.key is None else keys[wish.key]
+            operations.append(
+                Operation(type=wish.kind, client_id="tests", idempotency_key=key, members=members)
+            )
+            sent.append(operations[-1])
+        units.append(Unit(tuple(operations), **flags))
+    return units
+
+
+def _told(outcomes: list[list[Outcome]]) -> list[list[Any]]:
+    """What callers are told, to the byte."""
+    return [
+        [
+            (each.error.code, json.dumps(dict(each.error.facts))) if isinstance(each, Refused) else each
+            for each in unit
+        ]
+        for unit in outcomes
+    ]
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    phases=[Phase.generate],  # shrinking takes minutes; a failing run prints what it was at
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(program=programs)
+async def test_batches_are_the_same_operations_one_by_one(houses: list[House], program: Program) -> None:
+    wallets = [new_id() for _ in WALLETS]
+    units = _named(program, wallets)
+    results: list[tuple[int, Any, Any]] = []
+    for house in houses:
+        await house.open_wallets(wallets)
+        answers = _told(await house.run(units))
+        results.append((house.size, answers, await house.left(wallets, units)))
+    _, expected, left = results[0]
+    for size, answers, state in results[1:]:
+        assert answers == expected, f"batches of {size}"
+        assert state == left, f"batches of {size}"

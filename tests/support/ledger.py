@@ -1,0 +1,55 @@
+"""Wallets and operations for tests of the ledger's own room."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from support.api import new_user
+from wallet_service.database.gateway import Database, Json
+from wallet_service.identifiers import new_id
+from wallet_service.ledger.operations import Operation
+from wallet_service.ledger.outcomes import Outcome, Refused
+from wallet_service.ledger.shapes import TransactionType
+
+
+async def new_wallet(database: Database, balance: str = "10") -> str:
+    """A wallet of a new user with these CREDIT."""
+    wallet_id = new_id()
+    await database.call(
+        "create_wallet",
+        wallet_id=wallet_id,
+        client_id="test",
+        idempotency_key=None,
+        wallet=Json.of({"user_id": new_user(), "wallet_type": "fiat", "currency": "CREDIT", "name": "main"}),
+        deposit=Json.of({"transaction_id": new_id(), "client_id": "test", "amount": balance}),
+    )
+    return wallet_id
+
+
+def move(
+    kind: TransactionType, wallet_id: str, amount: str = "1", key: str | None = None, **members: Any
+) -> Operation:
+    """An operation on a wallet."""
+    return Operation(
+        type=kind,
+        client_id="test",
+        idempotency_key=key,
+        members={"wallet_id": wallet_id, "amount": amount, **members},
+    )
+
+
+def consume(wallet_id: str, amount: str = "1", key: str | None = None) -> Operation:
+    """A debit."""
+    return move("consume", wallet_id, amount, key)
+
+
+async def balance(database: Database, wallet_id: str) -> Decimal:
+    """What a wallet has."""
+    return Decimal(
+        json.loads(await database.read("get_wallet", wallet_id=wallet_id, user_id=None))["balance"]
+    )
+
+
+def told(outcome: Outcome) -> str:
+    """``posted`` or the code of the refusal."""
+    return outcome.error.code if isinstance(outcome, Refused) else "posted"

@@ -1,0 +1,91 @@
+"""The real database over a line in the hands of a test: it can be cut, held, and listened to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wallet_service.database.gateway import Database, Json, Param
+from wallet_service.errors import Unavailable
+
+LONGEST_S = 10
+
+
+class Line(Database):
+    """Passes calls on.
+
+    Attributes:
+        sent: the units of every call, in the order of the calls.
+        calls: the other parameters of every call.
+    """
+
+    def __init__(self, database: Database, *cuts: str | None) -> None:
+        """``cuts``: ``before`` or ``after`` each of the first calls got through, the line is lost."""
+        self._database = database
+        self._cuts = list(cuts)
+        self._gate: asyncio.Event | None = None
+        self._stopped = every
+        self._called = asyncio.Event()
+        self.sent: list[Any] = []
+        self.calls: list[dict[str, Param]] = []
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        units = params["units"]
+        assert isinstance(units, Json)
+        read = json.loads(units.text)
+        self.sent.append(read)
+        self.calls.append({name: value for name, value in params.items() if name != "units"})
+        self._called.set()
+        gate = self._gate
+        if gate is not None and self._stopped(read):
+            await gate.wait()
+        cut = self._cuts.pop(0) if self._cuts else None
+        if cut == "before":
+            raise Unavailable
+        answer = await self._database.call(function, **params)
+        if cut == "after":
+            raise Unavailable
+        return answer
+
+    async def close(self) -> None:
+        raise AssertionError("the ledger doesn't own the database")
+
+    @asynccontextmanager
+    async def stopped(self, which: Callable[[Any], bool] | None = None) -> AsyncIterator[None]:
+        """Calls (those with such units) wait within until the end of the block."""
+        self._gate, self._stopped = asyncio.Event(), which or every
+        try:
+            yield
+        finally:
+            self._gate.set()
+            self._gate = None
+
+    def cut(self, *cuts: str | None) -> None:
+        """What becomes of the next calls, as at the start; None: nothing. A call that is stopped is one of them."""
+        self._cuts = list(cuts)
+
+    def sizes(self) -> list[int]:
+        """Operations of each call."""
+        return [sum(len(unit["operations"]) for unit in units) for units in self.sent]
+
+    async def until_sent(self, calls: int) -> None:
+        """Return when so many calls were made."""
+        async with asyncio.timeout(LONGEST_S):
+            while len(self.sent) < calls:
+                self._called.clear()
+                await self._called.wait()
+
+
+def every(units: Any) -> bool:
+    """Any call."""
+    return bool(units)
+
+
+def names(wallet_id: str) -> Callable[[Any], bool]:
+    """Whether units have an operation on this wallet."""
+    return lambda units: any(
+        wallet_id in (operation.get("wallet_id"), operation.get("to_wallet_id"))
+        for unit in units
+        for operation in unit["operations"]
+    )
