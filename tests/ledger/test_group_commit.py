@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.tickets import Ticket
 
 ONE_LANE = Limits(lanes=1)
 LONGEST_S = 10
@@ -446,6 +448,26 @@ async def test_a_fault_of_ours_after_the_commit_posts_nothing_twice(
             await ledger.post_one(consume(wallet))
     await ledger.post_one(consume(wallet))
     assert await balance(database, wallet) == 8
+
+
+async def test_a_fault_of_ours_lets_nobody_wait_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wallet = await new_wallet(database)
+    line, meter = Line(database), CommitMeter()
+    ledger = Ledger(line, Limits(lanes=1, batch_operations=1), meter)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ticket, "settle", lambda ticket, _: ticket.no_such)
+        async with line.stopped():
+            first = asyncio.create_task(ledger.post_one(consume(wallet)))
+            await line.until_sent(1)
+            (waiting,) = await queued(ledger, meter, single(consume(wallet)))
+        failed = await asyncio.gather(first, waiting, return_exceptions=True)
+    assert [type(error) for error in failed] == [InternalError, InternalError]
+    await ledger.post_one(consume(wallet))
+    assert value(meter, "queued_operations") == 0
+    gc.collect()
+    assert "no_such" in caplog.text
 
 
 async def test_the_end_waits_for_what_was_taken(database: Database) -> None:

@@ -49,7 +49,42 @@ MUTANTS = [
         ),
     ),
     _mutant("no-skip", "lock_accounts", "held_wallets_are_busy", ("for no key update of w skip locked", "")),
-    _mutant("wait-ignored", "lock_accounts", "waits_and_gives_up", ("p_wait_ms > 0", "p_wait_ms > 100")),
+    _mutant(
+        "wait-ignored",
+        "lock_accounts",
+        "waits_and_gives_up",
+        ("p_wait_ms > 0 and p_wait_for is null", "p_wait_ms > 100 and p_wait_for is null"),
+    ),
+    _mutant(
+        "others-waited-for",
+        "lock_accounts",
+        "skips_the_others_when_it_waits_for_one",
+        ("p_wait_ms > 0 and p_wait_for is null", "p_wait_ms > 0"),
+    ),
+    _mutant(
+        "one-wallet-not-waited-for",
+        "lock_accounts",
+        "waits_for_one_wallet_and_holds_no_other",
+        ("where w.wallet_id = p_wait_for for", "where false for"),
+    ),
+    _mutant(
+        "keys-waited-for-long",
+        "post_transactions",
+        "key_under_way_stops_a_call_briefly",
+        ("set lock_timeout = '50ms'", "set lock_timeout = '2s'"),
+    ),
+    _mutant(
+        "busy-names-the-target",
+        "decide_on_accounts",
+        "busy_names_the_source_first",
+        ("case when v_source.status = 'busy' then v_source.wallet_id\n      when", "case when"),
+    ),
+    _mutant(
+        "atomic-busy-names-nothing",
+        "taken_back",
+        "held_wallets_are_busy",
+        ("row('busy', null, p_failed.facts,", "row('busy', null, null,"),
+    ),
     _mutant(
         "busy-ones-lost",
         "decide_on_accounts",

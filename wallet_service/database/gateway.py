@@ -45,7 +45,10 @@ async def resend(call: Callable[[], Awaitable[_Result]]) -> _Result:
     try:
         return await call()  # by itself: the way through tenacity costs 55 µs
     except Unavailable:
-        return await _RESEND.copy()(call)
+        async for attempt in _RESEND.copy():
+            with attempt:
+                return await call()
+    raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
 
 
 class Database(ABC):

@@ -62,6 +62,7 @@ class _Lane:
     held: object | None = None
     waits_for: str | None = None
     queue: deque[Ticket] = field(default_factory=deque[Ticket])
+    under_way: list[Ticket] = field(default_factory=list[Ticket])
     worker: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -143,6 +144,13 @@ class GroupCommit:
                     await self._commit(lane, self._take(lane))
                 else:
                     await self._commit_held(lane)
+        except BaseException:
+            # Nobody may wait for ever for a fault of this module, or for a loop that is being closed.
+            for ticket in [*lane.under_way, *lane.queue]:
+                ticket.fail(InternalError())
+            self._queued -= sum(len(ticket.places) for ticket in lane.queue)
+            lane.queue.clear()
+            raise
         finally:
             lane.worker = None
             if lane.held is not None:
@@ -194,6 +202,7 @@ class GroupCommit:
         """Post a batch and tell each of its callers."""
         if not batch:
             return
+        lane.under_way = batch
         try:
             outcomes = await self._send(batch, wait_ms, lane.waits_for if wait_ms else None)
         except (Unavailable, Overloaded) as error:
@@ -218,10 +227,7 @@ class GroupCommit:
         units = Json.of([ticket.unit.document(resent=ticket.resent) for ticket in batch])
         try:
             answer = await self._database.call(
-                "post_transactions",
-                units=units,
-                wait_ms=wait_ms,
-                **({"wait_for": wait_for} if wait_for else {}),
+                "post_transactions", units=units, wait_ms=wait_ms, wait_for=wait_for
             )
         except Unavailable:
             for ticket in batch:

@@ -63,6 +63,6 @@ def _read(line: bytes) -> Outcome | Busy:
             return Posted(line[len(prefix) : -1], status == "replayed", status == "dry_run")
     outcome: dict[str, Any] = json.loads(line)
     if outcome["status"] == "busy":
-        return Busy(outcome.get("wallet_id"))
+        return Busy(outcome["wallet_id"])
     facts: dict[str, Any] = outcome["facts"]
     return Refused(error_of(outcome["code"], **facts))

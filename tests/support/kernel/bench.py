@@ -18,13 +18,16 @@ TABLES = ("wallets", "wallet_transactions", "idempotency", "tombstones", "checkp
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an operation; ``raw`` is the transaction's JSON text as SQL wrote it."""
+    """What became of an operation; ``raw`` is the transaction's JSON text as SQL wrote it, ``held`` of a busy one the
+    wallet that somebody else holds.
+    """
 
     status: str
     code: str | None
     facts: dict[str, Any]
     transaction: dict[str, Any]
     raw: str
+    held: str | None
 
     @property
     def told(self) -> str:
@@ -83,6 +86,7 @@ def _outcome(line: str, outcome: dict[str, Any]) -> Outcome:
         outcome.get("facts") or {},
         outcome.get("transaction") or {},
         raw,
+        outcome["wallet_id"] if outcome["status"] == "busy" else None,
     )
 
 
@@ -109,19 +113,28 @@ class Kernel:
     async def close(self) -> None:
         await self.pool.close()
 
-    async def call(self, units: Any, wait_ms: int = 2000, on: Any = None) -> str:
+    async def call(self, units: Any, wait_ms: int = 2000, wait_for: str | None = None, on: Any = None) -> str:
         """The text that post_transactions answers."""
         answer: str = await (on or self.pool).fetchval(
-            "select wallet_api.post_transactions($1, $2)", json.dumps(units), wait_ms
+            "select wallet_api.post_transactions($1, $2, $3)", json.dumps(units), wait_ms, wait_for
         )
         return answer
 
-    async def post(self, *units: dict[str, Any], wait_ms: int = 2000, on: Any = None) -> list[list[Outcome]]:
-        return read_outcomes(await self.call(units, wait_ms, on))
+    async def post(
+        self, *units: dict[str, Any], wait_ms: int = 2000, wait_for: str | None = None, on: Any = None
+    ) -> list[list[Outcome]]:
+        return read_outcomes(await self.call(units, wait_ms, wait_for, on))
 
-    async def all(self, *operations: Op, wait_ms: int = 2000, on: Any = None, **flags: bool) -> list[Outcome]:
+    async def all(
+        self,
+        *operations: Op,
+        wait_ms: int = 2000,
+        wait_for: str | None = None,
+        on: Any = None,
+        **flags: bool,
+    ) -> list[Outcome]:
         """The outcomes of operations that make one unit."""
-        return (await self.post(unit(*operations, **flags), wait_ms=wait_ms, on=on))[0]
+        return (await self.post(unit(*operations, **flags), wait_ms=wait_ms, wait_for=wait_for, on=on))[0]
 
     async def one(self, operation: Op, *, wait_ms: int = 2000, on: Any = None, **flags: bool) -> Outcome:
         return (await self.all(operation, wait_ms=wait_ms, on=on, **flags))[0]

@@ -1,10 +1,11 @@
 """Locks: in id order, never held against a neighbour, and never a deadlock."""
 
 import asyncio
+import time
 from collections import Counter
 from decimal import Decimal
 
-from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, transfer
+from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, refund, transfer
 from wallet_service.identifiers import new_id
 
 
@@ -81,7 +82,8 @@ async def held_wallets_are_busy(kernel: Kernel) -> None:
         "busy",
         "wallet_not_found",
     ]
-    assert [outcome.told for outcome in atomic] == ["busy", "busy"]
+    assert [outcome.held for outcome in outcomes] == [held, None, held, held, held, None]
+    assert [(outcome.told, outcome.held) for outcome in atomic] == [("busy", held)] * 2
     assert after[0].transaction["balance_before"] == "9.00"
     assert await kernel.key_owner(stuck["idempotency_key"]) is None
     assert (await kernel.one(again(stuck))).status == "posted"
@@ -134,3 +136,106 @@ async def other_isolation_is_refused(kernel: Kernel) -> None:
             await transaction.rollback()
         assert state == "WL002", isolation
     assert await kernel.state() == before
+
+
+@check
+async def busy_names_the_source_first(kernel: Kernel) -> None:
+    low, high = sorted([await kernel.wallet("10"), await kernel.wallet("10")])
+    sent = transfer(high, low, "1")
+    await kernel.one(sent)
+    operations = [transfer(low, high, "1"), transfer(high, low, "1"), refund(sent)]
+    async with kernel.holding(low, high):
+        outcomes = await kernel.all(*operations, wait_ms=0)
+    assert [(outcome.told, outcome.held) for outcome in outcomes] == [
+        ("busy", low),
+        ("busy", high),
+        ("busy", high),
+    ]
+
+
+@check
+async def waits_for_one_wallet_and_holds_no_other(kernel: Kernel) -> None:
+    """The wallet it waits for is the highest and is not even named first; the lower ones stay free meanwhile."""
+    low, middle, high = sorted([await kernel.wallet("10") for _ in range(3)])
+    operations = [op("consume", low, "1"), transfer(middle, high, "1"), op("consume", high, "2")]
+    async with kernel.holding(high):
+        task = asyncio.create_task(kernel.all(*operations, wait_ms=20_000, wait_for=high))
+        await kernel.waits_for_lock(task)
+        for free in (low, middle):
+            assert (await kernel.one(op("consume", free, "3"), wait_ms=0)).status == "posted"
+    outcomes = await task
+    assert [outcome.told for outcome in outcomes] == ["posted"] * 3
+    assert outcomes[0].transaction["balance_before"] == "7.00"
+
+
+@check
+async def skips_the_others_when_it_waits_for_one(kernel: Kernel) -> None:
+    """Two calls that wait for each other's wallets can't deadlock: the second wallet is never waited for."""
+    low, high = sorted([await kernel.wallet("10"), await kernel.wallet("10")])
+    for wanted, held in ((low, high), (high, low)):
+        async with kernel.holding(held):
+            outcomes = await kernel.all(
+                transfer(wanted, held, "1"),
+                transfer(held, wanted, "1"),
+                op("consume", wanted, "1"),
+                wait_for=wanted,
+            )
+        assert [(outcome.told, outcome.held) for outcome in outcomes] == [
+            ("busy", held),
+            ("busy", held),
+            ("posted", None),
+        ]
+
+
+@check
+async def gives_up_on_the_one_wallet(kernel: Kernel) -> None:
+    wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
+    before = await kernel.state()
+    operations = [op("consume", other, "1"), op("consume", wallet, "1")]
+    async with kernel.holding(wallet):
+        call = kernel.all(*operations, wait_ms=20, wait_for=wallet)
+        assert (await error_of(call) or ("",))[0] == "55P03"
+    assert await kernel.state() == before
+    unknown = new_id()
+    outcomes = await kernel.all(*operations, op("consume", unknown, "1"), wait_ms=20, wait_for=unknown)
+    assert [outcome.told for outcome in outcomes] == ["posted", "posted", "wallet_not_found"]
+
+
+@check
+async def key_under_way_stops_a_call_briefly(kernel: Kernel) -> None:
+    """A call that doesn't wait gives a key 50 ms, one that waits for a wallet as long as for that."""
+    wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
+    first = op("consume", wallet, "1", key=new_id())
+    async with kernel.pool.acquire() as connection, connection.transaction():
+        await kernel.one(first, on=connection)
+        before = await kernel.state()
+        for limits, longest_s in ({"wait_ms": 0}, 0.05), ({"wait_ms": 300, "wait_for": other}, 0.3):
+            started = time.monotonic()
+            call = kernel.all(op("consume", other, "1"), again(first), **limits)
+            assert (await error_of(call) or ("",))[0] == "55P03"
+            assert longest_s * 0.9 < time.monotonic() - started < longest_s + 1
+        assert await kernel.state() == before
+        task = asyncio.create_task(kernel.one(again(first), wait_ms=20_000))
+        await kernel.waits_for_lock(task)
+    assert (await task).told == "replayed"
+
+
+@check
+async def busy_for_a_key_names_no_wallet(kernel: Kernel) -> None:
+    """The key was spent when the call claimed, and is free when it reads who spent it."""
+    wallet, held, key = await kernel.wallet("10"), await kernel.wallet("10"), new_id()
+    await kernel.pool.execute(
+        """
+        insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, answer, created_at)
+        values ('tests', $1, 'wallet', $2, '', '{}', clock_timestamp())
+        """,
+        key,
+        wallet,
+    )
+    wanted = op("consume", wallet, "1", key=key)
+    async with kernel.holding(held):
+        task = asyncio.create_task(kernel.all(wanted, op("consume", held, "1")))
+        await kernel.waits_for_lock(task)
+        await kernel.pool.execute("delete from wallet.idempotency where key = $1", key)
+    assert [(outcome.told, outcome.held) for outcome in await task] == [("busy", None), ("posted", None)]
+    assert (await kernel.one(wanted)).status == "posted"

@@ -150,7 +150,9 @@ async def transfer_posted_meanwhile(kernel: Kernel) -> None:
         )
         await kernel.waits_for_lock(task)
         assert (await kernel.one(sent)).status == "posted"
-    assert [outcome.status for outcome in await task] == ["posted", "posted", "busy"]
+    assert [(outcome.told, outcome.held) for outcome in await task] == [
+        *(("posted", None), ("posted", None), ("busy", None)),
+    ]
     assert (await kernel.balance(source), await kernel.balance(target)) == (5, 16)
     assert (await kernel.one(refund(sent))).status == "posted"
     assert (await kernel.balance(source), await kernel.balance(target)) == (11, 10)
@@ -166,5 +168,5 @@ async def original_posted_meanwhile(kernel: Kernel) -> None:
         await kernel.waits_for_lock(task)
         assert (await kernel.one(spent)).status == "posted"
     posted, back = await task
-    assert (posted.status, back.status) == ("posted", "busy")
+    assert (posted.status, back.status, back.held) == ("posted", "busy", None)
     assert (await kernel.one(refund(spent))).status == "posted"

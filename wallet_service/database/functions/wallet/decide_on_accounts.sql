@@ -26,7 +26,8 @@ begin
   -- What a refund reverses may have been posted after the wallets were locked, and these are not among them.
   if v_source.status = 'busy' or v_target.status = 'busy' or v_original is not null
     and (v_source.wallet_id is null or v_original[2].wallet_id is not null and v_target.wallet_id is null) then
-    return row('busy', null, null, null, null, false)::wallet.decision;
+    return row('busy', null, jsonb_build_object('wallet_id', case when v_source.status = 'busy' then v_source.wallet_id
+      when v_target.status = 'busy' then v_target.wallet_id end), null, null, false)::wallet.decision;
   end if;
   return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);
 end $$;

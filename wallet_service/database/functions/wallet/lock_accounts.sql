@@ -1,7 +1,7 @@
--- Step 2. Locks the wallets that the operations touch, in id order, and reads them. With p_wait_ms = 0 a wallet
--- that somebody else holds is not waited for: it comes back with status 'busy'.
-create or replace function wallet.lock_accounts(p_operations wallet.operation[], p_claimed boolean[], p_wait_ms integer)
-returns wallet.account[]
+-- Step 2. Locks the wallets that the operations touch, in id order, and reads them. With p_wait_ms = 0, or p_wait_for,
+-- a wallet that somebody else holds is not waited for (but for p_wait_for): it comes back with status 'busy'.
+create or replace function wallet.lock_accounts(p_operations wallet.operation[], p_claimed boolean[], p_wait_ms integer,
+  p_wait_for uuid) returns wallet.account[]
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_wanted uuid[];
@@ -16,13 +16,15 @@ begin
     union all select t.wallet_id from live l
       join wallet.wallet_transactions t on t.transaction_id = l.original_transaction_id
   ) w where w.wallet_id is not null;
-  if p_wait_ms > 0 then
-    perform set_config('lock_timeout', p_wait_ms || 'ms', true);
+  if p_wait_ms > 0 and p_wait_for is null then
     select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
         w.status, w.last_entry, w.last_posted_at)::wallet.account) into v_accounts
       from (select w.*, c.exponent from wallet.wallets w join wallet.currencies c on c.code = w.currency
         where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update of w) w;
     return v_accounts;
+  end if;
+  if p_wait_ms > 0 then
+    perform from wallet.wallets w where w.wallet_id = p_wait_for for no key update;
   end if;
   select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
       w.status, w.last_entry, w.last_posted_at)::wallet.account) into v_accounts

@@ -6,7 +6,7 @@ begin
     select o.unit, E'[\n' || string_agg(case p_decisions[o.ordinal].status
       when 'refused' then json_build_object('status', 'refused', 'code', p_decisions[o.ordinal].code,
         'facts', p_decisions[o.ordinal].facts)::text
-      when 'busy' then '{"status":"busy"}'
+      when 'busy' then json_build_object('status', 'busy', 'wallet_id', p_decisions[o.ordinal].facts -> 'wallet_id')::text
       else '{"status":"' || p_decisions[o.ordinal].status || '","transaction":' || wallet.posting_json(
         p_decisions[o.ordinal].entries, p_decisions[o.ordinal].exponent, o.acting_user_id,
         p_decisions[o.ordinal].status = 'dry_run') || '}'

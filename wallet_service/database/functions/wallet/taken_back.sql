@@ -5,7 +5,7 @@ create or replace function wallet.taken_back(p_decision wallet.decision, p_is_fa
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if p_failed.status = 'busy' then
-    return row('busy', null, null, null, null, false)::wallet.decision;
+    return row('busy', null, p_failed.facts, null, null, false)::wallet.decision;
   elsif p_failed.status is not null then
     return case when p_is_failed then p_decision
       else wallet.refused('batch_aborted', jsonb_build_object('index', p_failed_op.position)) end;

@@ -1,10 +1,13 @@
 -- The one way to move money. p_units is an array of units {operations, atomic, dry_run, resent}; the answer has an array
 -- of outcomes for each, in order. A unit that is not atomic lets each operation stand alone. An outcome is
--- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts}, or {status: busy}: somebody else
--- holds the wallet and p_wait_ms is 0. Call it once in a transaction.
-create or replace function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000) returns text
+-- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts}, or {status: busy, wallet_id}:
+-- somebody else holds the wallet (null: the key) and it was not waited for. Call it once in a transaction.
+-- p_wait_ms: how long to wait for each lock; then the call fails as a whole. 0: held wallets are not waited for, and keys
+-- for 50 ms only. p_wait_for: wait for this wallet only, while no other is held; the others are not waited for.
+create or replace function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000,
+  p_wait_for uuid default null) returns text
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_operations wallet.operation[];
@@ -14,12 +17,15 @@ declare
 begin
   perform wallet.need_read_committed();
   perform wallet.check_units(p_units);
+  if p_wait_ms > 0 then
+    perform set_config('lock_timeout', p_wait_ms || 'ms', true);
+  end if;
   if jsonb_array_length(p_units) = 0 then
     return '[]';
   end if;
   v_operations := wallet.read_operations(p_units);
   v_claimed := wallet.claim_keys(v_operations);
-  v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms);
+  v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
   v_decisions := wallet.decide_operations(v_operations, v_claimed, v_accounts);
   perform wallet.write_postings(v_operations, v_claimed, v_decisions);
   return wallet.outcomes_text(v_operations, v_decisions);
