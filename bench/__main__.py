@@ -1,0 +1,5 @@
+"""``python -m bench`` is what ``scripts/bench`` runs."""
+
+from bench.cli import main
+
+main()

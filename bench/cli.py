@@ -1,0 +1,93 @@
+"""The command ``scripts/bench``."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import asyncpg
+import structlog
+import typer
+import uvloop
+from rich.console import Console
+
+from bench.job import RowFailed
+from bench.plan import FULL, QUICK
+from bench.progress import telling
+from bench.report import print_report, write_json
+from bench.results import Results
+from bench.run import letters_of, run
+from wallet_service.database.embedded import EmbeddedError
+from wallet_service.database.migrate import MigrationError
+from wallet_service.http.logging import configure_logging
+
+_INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Under a minute, with a tenth of the rows.")] = False,
+    rows: Annotated[str | None, typer.Option(help="Letters of rows, as a,b,f; default: all.")] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            "--url",
+            help="A PostgreSQL to measure instead of our own. Databases are made in it, and dropped afterwards.",
+        ),
+    ] = None,
+    json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path(
+        "bench-results.json"
+    ),
+) -> None:
+    """Measure the ledger beside a floor, an ordinary repository and an empty endpoint.
+
+    Exit status 0 when everything was measured, whatever the figures; 1 when a row failed.
+    """
+    configure_logging("warning", sys.stderr)
+    console = Console()
+    letters = letters_of(rows)
+    plan, mode = (QUICK, "quick") if quick else (FULL, "full")
+
+    async def measure() -> Results:
+        stop = _Stop(asyncio.current_task())
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stop)
+        with telling(console) as told:
+            return await run(plan, letters, database_url, told)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            results = runner.run(measure())
+    except asyncio.CancelledError:
+        console.print("Interrupted; everything was removed")
+        raise typer.Exit(_INTERRUPTED) from None
+    print_report(results, console)
+    write_json(results, json_path, mode)
+    console.print(f"Written to {json_path}", markup=False, highlight=False)
+    if results.failed:
+        raise typer.Exit(1)
+
+
+class _Stop:
+    """Ends the run once: pressing Ctrl-C again must not break off the taking down."""
+
+    def __init__(self, task: "asyncio.Task[Any] | None") -> None:
+        self._task = task
+
+    def __call__(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+
+def main() -> None:
+    """Run the command line. Exit status 1 for what failed."""
+    try:
+        app(prog_name="scripts/bench")
+    except (RowFailed, EmbeddedError, MigrationError, OSError, asyncpg.PostgresError) as error:
+        structlog.get_logger().error("bench_failed", reason=str(error))
+        sys.exit(1)

@@ -1,0 +1,68 @@
+"""CPU time and memory of other processes, as Linux keeps them under /proc; nothing where there is none."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14  # after the command's name
+
+
+def process_s(pid: int) -> float | None:
+    """CPU seconds of all threads of a process; None when it is gone or /proc is not there."""
+    total = 0
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a thread that just ended
+                total += int((thread / "schedstat").read_text().split()[0])
+    except OSError:
+        return None
+    return total / 1e9
+
+
+def family_s(pid: int) -> float | None:
+    """CPU seconds of a process and its children, those that have ended included; None as ``process_s``."""
+    own = process_s(pid)
+    fields = _fields(pid)
+    if own is None or fields is None:
+        return None
+    ended = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) * _TICK_S
+    return own + ended + sum(process_s(child) or 0.0 for child in _children(pid))
+
+
+def peak_rss_bytes(pid: int) -> int | None:
+    """The most memory that a process has held so far."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def snapshot(service_pid: int | None, postgres_pid: int | None) -> dict[str, float]:
+    """CPU seconds so far of this process (client), the service and PostgreSQL, as far as they can be seen."""
+    seen = {
+        "service": process_s(service_pid) if service_pid is not None else None,
+        "postgres": family_s(postgres_pid) if postgres_pid is not None else None,
+    }
+    return {"client": time.process_time()} | {
+        name: value for name, value in seen.items() if value is not None
+    }
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        pass  # a kernel without that file
+    everybody = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = ((other, _fields(other)) for other in everybody)
+    return [other for other, fields in found if fields is not None and int(fields[_PARENT]) == pid]
+
+
+def _fields(pid: int) -> list[str] | None:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -1,0 +1,130 @@
+# asyncpg's own types say little of rows.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""The load generator: a process of its own, so that its CPU time is measured apart. It speaks lines of JSON."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from bench import load_http, load_sql
+from bench.cpu import snapshot
+from bench.http_client import connected
+from bench.job import Job, Place, RowFailed, Sample
+from bench.load_http import HttpTraffic
+from bench.rows_http import HTTP_TRAFFIC
+from bench.rows_sql import SQL_TRAFFIC, SqlTraffic
+
+LIMIT_BYTES = 64 * 1024 * 1024
+"""The longest line between the two processes: latencies of the longest job."""
+
+_BESIDE_CONNECTIONS = 256
+"""For requests that may wait for a held wallet, each on a connection of its own."""
+
+
+class Generator:
+    """Runs jobs; traffic and connections to the database are kept from job to job."""
+
+    def __init__(self) -> None:
+        self._sql: dict[str, list[asyncpg.Connection[Any]]] = {}
+        self._sql_traffic: dict[tuple[str, str], SqlTraffic] = {}
+        self._http_traffic: dict[tuple[str, str], HttpTraffic] = {}
+
+    async def run(self, job: Job) -> Sample:
+        """Run one job.
+
+        Raises:
+            RowFailed: something was not answered as it should be.
+        """
+        return await (self._run_sql(job) if job.traffic in SQL_TRAFFIC else self._run_http(job))
+
+    async def close(self) -> None:
+        """Close every connection that is kept."""
+        for pool in self._sql.values():
+            for connection in pool:
+                await connection.close(timeout=5)
+
+    async def _run_sql(self, job: Job) -> Sample:
+        key = (job.place.dsn, job.traffic)
+        if key not in self._sql_traffic:
+            self._sql_traffic[key] = SQL_TRAFFIC[job.traffic](job.place)
+        traffic = self._sql_traffic[key]
+        pool = self._sql.setdefault(job.place.dsn, [])
+        while len(pool) < job.connections:
+            pool.append(await asyncpg.connect(job.place.dsn))
+        loop = load_sql.closed_loop if job.mode == "closed" else load_sql.open_loop
+        try:
+            return await loop(traffic, pool[: job.connections], job, _cpu_reader(job.place))
+        except* (RowFailed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as errors:
+            for connection in self._sql.pop(job.place.dsn):
+                connection.terminate()
+            first = errors.exceptions[0]
+            raise RowFailed(f"{type(first).__name__}: {first}") from first
+
+    async def _run_http(self, job: Job) -> Sample:
+        """On new connections: the service would have closed those that were idle for long."""
+        traffic = self._traffic(job.place, job.traffic)
+        read_cpu = _cpu_reader(job.place)
+        async with connected(job.place.url, job.connections) as connections:
+            if job.mode == "open":
+                return await load_http.open_loop(traffic, connections, job.rate, job.seconds, read_cpu)
+            if not job.beside_rate:
+                return await load_http.closed_loop(traffic, connections, job, read_cpu)
+            async with connected(job.place.url, _BESIDE_CONNECTIONS) as others:
+                sample, held = await asyncio.gather(
+                    load_http.closed_loop(traffic, connections, job, read_cpu),
+                    load_http.open_loop(
+                        self._traffic(job.place, "held"),
+                        others,
+                        job.beside_rate,
+                        job.warm_s + job.seconds,
+                        read_cpu,
+                    ),
+                )
+        sample.notes |= held.notes
+        return sample
+
+    def _traffic(self, place: Place, name: str) -> HttpTraffic:
+        key = (place.url, name)
+        if key not in self._http_traffic:
+            self._http_traffic[key] = HTTP_TRAFFIC[name](place)
+        return self._http_traffic[key]
+
+
+def _cpu_reader(place: Place) -> Callable[[], dict[str, float]]:
+    return lambda: snapshot(place.service_pid, place.postgres_pid)
+
+
+async def _serve() -> None:
+    """Run the jobs of stdin until it ends."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=LIMIT_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    generator = Generator()
+    try:
+        while line := await reader.readline():
+            try:
+                answer: dict[str, Any] = {"sample": asdict(await generator.run(Job.read(json.loads(line))))}
+            except RowFailed as error:
+                answer = {"failed": str(error)}
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                answer = {"failed": f"{type(error).__name__}: {error}"}
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+    finally:
+        await generator.close()
+
+
+def main() -> None:
+    """The process: ``python -m bench.generator``."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+# asyncpg's own types say little of rows, so what they hold is annotated here by hand.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""What is sent to PostgreSQL directly, row by row, all through the same client."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import uuid_utils
+
+from bench.choice import Choice, Hot, Uniform
+from bench.job import Place, RowFailed
+from bench.names import wallet_id
+from wallet_service.database.gateway import Json
+from wallet_service.ledger.operations import Operation, Unit
+
+KERNEL_BATCH = 50
+"""Operations of a call in row d."""
+
+FLOOR_TABLES = """
+create schema bench;
+create table bench.floor_wallets (
+  wallet_id uuid primary key,
+  balance numeric(38, 18) not null,
+  last_entry bigint not null default 0
+) with (fillfactor = 70);
+create table bench.floor_entries (
+  wallet_id uuid not null,
+  n bigint not null,
+  transaction_id uuid not null,
+  amount numeric(38, 18) not null,
+  balance_after numeric(38, 18) not null,
+  created_at timestamptz not null default clock_timestamp(),
+  primary key (wallet_id, n)
+);
+"""
+"""The keys that ours have, and nothing else."""
+
+FLOOR = """
+with w as (
+  update bench.floor_wallets set balance = balance - $2, last_entry = last_entry + 1
+  where wallet_id = $1 and balance >= $2 returning balance, last_entry)
+insert into bench.floor_entries (wallet_id, n, transaction_id, amount, balance_after)
+select $1, w.last_entry, $3, $2, w.balance from w returning balance_after
+"""
+_READ = "select balance, last_entry from bench.floor_wallets where wallet_id = $1 for update"
+_WRITE = "update bench.floor_wallets set balance = $2, last_entry = $3 where wallet_id = $1"
+_ADD = """
+insert into bench.floor_entries (wallet_id, n, transaction_id, amount, balance_after) values ($1, $2, $3, $4, $5)
+"""
+_KERNEL = "select wallet_api.post_transactions($1)"
+_AMOUNT = Decimal(1)
+
+
+class SqlTraffic(ABC):
+    """Runs requests on a connection.
+
+    Attributes:
+        operations: of a request.
+    """
+
+    operations = 1
+
+    def __init__(self, place: Place, choice: Choice) -> None:
+        self._choice = choice
+        self._wallets = [wallet_id(number) for number in range(place.wallets)]
+
+    @abstractmethod
+    async def run(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Run one request.
+
+        Raises:
+            RowFailed: it did not do what it should.
+        """
+
+    def _wallet(self) -> str:
+        return self._wallets[self._choice.draw()]
+
+
+class _Floor(SqlTraffic):
+    """One statement: what no ledger on PostgreSQL can do with less."""
+
+    async def run(self, connection: "asyncpg.Connection[Any]") -> None:
+        if await connection.fetchval(FLOOR, self._wallet(), _AMOUNT, _new_id()) is None:
+            raise RowFailed("the floor's wallet has nothing left")
+
+
+class _Naive(SqlTraffic):
+    """What an ordinary repository does: five statements, each a round trip."""
+
+    async def run(self, connection: "asyncpg.Connection[Any]") -> None:
+        wallet = self._wallet()
+        await connection.execute("begin")
+        row = await connection.fetchrow(_READ, wallet)
+        if row is None or row["balance"] < _AMOUNT:
+            raise RowFailed("the naive row's wallet has nothing left")
+        balance: Decimal = row["balance"] - _AMOUNT
+        entry: int = row["last_entry"] + 1
+        await connection.execute(_WRITE, wallet, balance, entry)
+        await connection.execute(_ADD, wallet, entry, _new_id(), _AMOUNT, balance)
+        await connection.execute("commit")
+
+
+class _Kernel(SqlTraffic):
+    """The ledger's own function, each operation a unit, as requests that share a batch are."""
+
+    async def run(self, connection: "asyncpg.Connection[Any]") -> None:
+        units = [self._unit().document(resent=False) for _ in range(self.operations)]
+        answer: str = await connection.fetchval(_KERNEL, Json.of(units).text)
+        if answer.count('{"status":"posted"') != self.operations:
+            raise RowFailed(f"not everything was posted: {answer[:400]}")
+
+    def _unit(self) -> Unit:
+        members = {"wallet_id": self._wallet(), "amount": "1", "reference": "bench"}
+        operation = Operation(
+            type="consume", client_id="bench", idempotency_key=str(uuid_utils.uuid7()), members=members
+        )
+        return Unit((operation,))
+
+
+class _KernelBatch(_Kernel):
+    operations = KERNEL_BATCH
+
+
+def _new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+SQL_TRAFFIC: dict[str, Callable[[Place], SqlTraffic]] = {
+    "floor": lambda place: _Floor(place, Uniform(place.wallets)),
+    "floor hot": lambda place: _Floor(place, Hot()),
+    "naive": lambda place: _Naive(place, Uniform(place.wallets)),
+    "naive hot": lambda place: _Naive(place, Hot()),
+    "kernel": lambda place: _Kernel(place, Uniform(place.wallets)),
+    "kernel hot": lambda place: _Kernel(place, Hot()),
+    "kernel 50": lambda place: _KernelBatch(place, Uniform(place.wallets)),
+    "kernel 50 hot": lambda place: _KernelBatch(place, Hot()),
+}
+"""What can be sent to the database, by name."""

@@ -1,0 +1,134 @@
+"""The real service as a process of its own, with one more route: an endpoint that does nothing, behind all the rest."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response
+
+import wallet_service.serve
+from bench.job import RowFailed
+from wallet_service import cli
+from wallet_service.app import create_app
+from wallet_service.http.auth import Spender
+from wallet_service.http.body import StrictRoute
+from wallet_service.http.idempotency import HeaderKey
+from wallet_service.http.responses import JsonBytes
+from wallet_service.settings import Settings
+from wallet_service.transactions.schemas import MoneyRequest
+
+_ANSWER = (
+    b'{"transaction_id":"01a1fc9e-4bdf-723a-896c-041d63b3130d","leg":0,"transaction_type":"consume",'
+    b'"wallet_id":"01a1fc9e-4afd-706c-877a-03cf3e78cb57","user_id":"bench-1234","currency":"CREDIT",'
+    b'"direction":"debit","amount":"1.000000","balance_before":"1000000000.000000",'
+    b'"balance_after":"999999999.000000","wallet_version":2,"counter_account":"revenue:usage",'
+    b'"original_transaction_id":null,"client_id":"bench","reference":"bench","description":null,"metadata":{},'
+    b'"effective_at":"2026-11-21T05:39:54.977079Z","created_at":"2026-11-21T05:39:54.977079Z","legs":null,'
+    b'"dry_run":false}'
+)
+"""As long as the answer to a consume."""
+
+_START_S = 60.0
+_STOP_S = 20.0
+_POLL_S = 0.02
+_ROOT = Path(__file__).parent.parent
+
+router = APIRouter(route_class=StrictRoute)
+
+
+@router.post("/bench/empty/{wallet_id}", status_code=201)
+async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: Spender) -> Response:
+    """Read, check and answer what a consume does, and nothing between."""
+    del request, key, caller
+    return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})
+
+
+def create_bench_app(settings: Settings, database_url: str) -> FastAPI:
+    """The service's application and the empty endpoint."""
+    app = create_app(settings, database_url)
+    app.include_router(router)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A service that may not answer yet."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def url(self) -> str:
+        """Where it answers, once it does.
+
+        Raises:
+            RowFailed: it does not start.
+        """
+        deadline = asyncio.get_running_loop().time() + _START_S
+        while asyncio.get_running_loop().time() < deadline and self.process.returncode is None:
+            said = await asyncio.to_thread(self.log.read_text)
+            if found := re.search(r"ready on (http://127\.0\.0\.1:\d+)", said):
+                return found[1]
+            await asyncio.sleep(_POLL_S)
+        said = await asyncio.to_thread(self.log.read_text)
+        raise RowFailed(f"the service did not start: {said[-2000:]}")
+
+
+@contextlib.asynccontextmanager
+async def started_service(dsn: str, log: Path) -> AsyncGenerator[Started, None]:
+    """Start the service on a database that is migrated and has a key; its log goes to a file.
+
+    Settings of the environment are the service's too (``WALLET_COMMIT_LANES=1 scripts/bench``), but not where
+    it listens and what its database is.
+    """
+    ours = {
+        "WALLET_DATABASE_URL": dsn,
+        "WALLET_MIGRATE_ON_START": "false",
+        "WALLET_HOST": "127.0.0.1",
+        "WALLET_PORT": "0",
+    }
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bench.service",
+            cwd=_ROOT,
+            env={**os.environ, **ours},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is ours to pass on
+        )
+    try:
+        yield Started(process, log)
+    finally:
+        await stop(process)
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End a process of ours: first in good order, past a bound the hard way."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(sign)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _STOP_S)
+
+
+def main() -> None:
+    """``wallet-service serve`` with the application of the bench."""
+    wallet_service.serve.create_app = create_bench_app
+    sys.argv[1:] = ["serve"]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
