@@ -188,13 +188,13 @@ async def test_no_money_on_a_closed_wallet(api: Api) -> None:
     outcomes: Counter[str] = Counter()
     for number in range(20):
         wallet = (await admin.wallet())["wallet_id"]
-        calls = [
-            admin.delete(f"/wallets/{wallet}"),
-            admin.move("deposit", wallet, "1"),
-            admin.delete(f"/wallets/{wallet}"),
-        ]
-        shift = number % len(calls)
-        closed, moved, again = _turned(await at_once(calls[shift:] + calls[:shift]), shift)
+        closed, moved, again = await at_once(
+            [
+                _later(5 * number, admin.delete(f"/wallets/{wallet}")),
+                admin.move("deposit", wallet, "1"),
+                _later(8 * number, admin.delete(f"/wallets/{wallet}")),
+            ]
+        )
         outcomes += codes([closed, moved, again])
         read = await admin.read(wallet)
         if moved.is_success:
@@ -208,10 +208,11 @@ async def test_no_money_on_a_closed_wallet(api: Api) -> None:
     assert outcomes["200"] > 0
 
 
-def _turned(answers: list[httpx.Response], shift: int) -> list[httpx.Response]:
-    """The answers in the order of the calls before they were turned."""
-    place = len(answers) - shift
-    return answers[place:] + answers[:place]
+async def _later(turns: int, call: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """The call, begun so many turns of the loop later."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return await call
 
 
 @pytest.mark.parametrize("deposit_first", [True, False])

@@ -37,6 +37,7 @@ PROMISED = """
 GET /health
 GET /health/live
 GET /health/ready
+GET /metrics
 GET /api/v1/wallet/stats
 POST /api/v1/wallets
 GET /api/v1/wallets/{wallet_id}

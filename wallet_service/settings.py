@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     key_cache_ms: Annotated[int, Field(ge=0, le=5000)] = 2000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     import_max_bytes: Annotated[int, Field(ge=1024)] = 104_857_600
+    keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = 75_000
     shutdown_grace_ms: Annotated[int, Field(ge=0)] = 10_000
 
     @field_validator("data_dir")

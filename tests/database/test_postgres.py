@@ -256,9 +256,10 @@ async def test_a_call_that_takes_too_long_is_unavailable_and_stops(
 
 
 async def test_no_free_connection_in_time_is_overload(hasty: PostgresDatabase) -> None:
-    async with hasty._pool.acquire():
-        with pytest.raises(Overloaded):
-            await hasty.call("t_same", text="x")
+    connection = await hasty._connections.take()
+    with pytest.raises(Overloaded):
+        await hasty.call("t_same", text="x")
+    await hasty._connections.give_back(connection, sound=True)
 
     assert await hasty.call("t_same", text="x") == b"x"
 
@@ -331,8 +332,9 @@ async def test_a_call_is_one_exchange_and_nothing_is_reset(prepared: TestDatabas
     sent: list[str] = []
     driver = await PostgresDatabase.connect(prepared.service_dsn, pool_size=1)
     await driver.call("t_same", text="warm")
-    async with driver._pool.acquire() as connection:
-        connection.add_query_logger(lambda record: sent.append(record.query))
+    connection = await driver._connections.take()
+    connection.add_query_logger(lambda record: sent.append(record.query))
+    await driver._connections.give_back(connection, sound=True)
     await driver.call("t_same", text="x")
     await driver.call("t_same", text="y")
     await driver.close()

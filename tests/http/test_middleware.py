@@ -65,6 +65,17 @@ async def test_every_answer_has_the_headers(client: httpx.AsyncClient) -> None:
         assert answer.headers["X-Request-Id"]
 
 
+async def test_an_answer_s_own_rule_of_caching_is_kept() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"cache-control", b"max-age=60")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    start, _ = await served(app)
+    assert [value for name, value in start["headers"] if name == b"cache-control"] == [b"max-age=60"]
+    assert (b"x-content-type-options", b"nosniff") in start["headers"]
+
+
 async def test_a_request_is_one_line(client: httpx.AsyncClient, log: io.StringIO) -> None:
     answer = await client.get(f"{THING}?limit=7", headers={"X-Request-Id": "r-7"})
     (line,) = lines(log)

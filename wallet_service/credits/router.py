@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +23,7 @@ from wallet_service.http.auth import Spender, WalletReader
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import HeaderKey, chosen_key
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
-from wallet_service.http.state import DatabaseOf
+from wallet_service.http.state import on_database
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.shapes import Transaction
 from wallet_service.transactions.answers import POSTED, posted_response
@@ -33,11 +33,7 @@ from wallet_service.transactions.service import TransactionService
 router = APIRouter(prefix="/api/v1/users/{user_id}/credits", tags=["credits"], route_class=StrictRoute)
 
 
-async def _repository(database: DatabaseOf) -> CreditsRepository:
-    return CreditsRepository(database)
-
-
-Repository = Annotated[CreditsRepository, Depends(_repository)]
+Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
 
 
 @router.get(

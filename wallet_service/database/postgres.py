@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import asyncpg
 
+from wallet_service.database.connections import Connections, is_lost
 from wallet_service.database.gateway import Database, Json, Param
 from wallet_service.database.translate import loggable, translate
 from wallet_service.errors import Overloaded, Unavailable
@@ -21,7 +22,7 @@ class PostgresDatabase(Database):
     def __init__(self, pool: Any, *, pool_size: int, timeout_ms: int, explicit_transactions: bool) -> None:
         self._pool = pool
         self._pool_size = pool_size
-        self._timeout_s = timeout_ms / 1000
+        self._connections = Connections(pool, pool_size, timeout_ms / 1000)
         self._explicit_transactions = explicit_transactions
 
     @classmethod
@@ -59,7 +60,8 @@ class PostgresDatabase(Database):
         """Call the function in one exchange, see the base class; Overloaded when no connection is free."""
         query = _query(function, tuple(params))
         values = [value.text if isinstance(value, Json) else value for value in params.values()]
-        connection = await self._acquire()
+        connection = await self._take()
+        sound = False
         try:
             if self._explicit_transactions:
                 # Prepare and execute are two exchanges; within a transaction both reach the same session.
@@ -67,19 +69,20 @@ class PostgresDatabase(Database):
                     answer: bytes | None = await connection.fetchval(query, *values)
             else:
                 answer = await connection.fetchval(query, *values)
+            sound = True
         except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
-            raise translate(error, connection_lost=_is_lost(connection)) from loggable(error)
+            raise translate(error, connection_lost=is_lost(connection)) from loggable(error)
         finally:
-            await self._pool.release(connection)
+            await self._connections.give_back(connection, sound=sound)
         return b"null" if answer is None else answer
 
     async def close(self) -> None:
         """Wait for calls under way, then close every connection; later calls are Unavailable."""
-        await self._pool.close()
+        await self._connections.close()
 
-    async def _acquire(self) -> Any:
+    async def _take(self) -> Any:
         try:
-            return await self._pool.acquire(timeout=self._timeout_s)
+            return await self._connections.take()
         except TimeoutError as error:
             if self._pool.get_size() >= self._pool_size:
                 raise Overloaded("Every connection to the database is in use") from error
@@ -108,14 +111,6 @@ async def _set_codecs(connection: Any) -> None:
         "text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary"
     )
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same)
-
-
-def _is_lost(connection: Any) -> bool:
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        # The pool has taken it back, which it does by itself only with a lost one.
-        return True
 
 
 def _same(value: Any) -> Any:

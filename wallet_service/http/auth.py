@@ -123,25 +123,38 @@ def _bearer(authorization: Sequence[bytes]) -> bytes:
     return credentials
 
 
-class _BearerPrincipal(SecurityBase):
-    """Dependency and OpenAPI security scheme in one, which spares each request a second dependency."""
+class BearerPrincipal(SecurityBase):
+    """Dependency and OpenAPI security scheme in one, which spares each request a second and a third dependency.
 
-    def __init__(self) -> None:
+    Args:
+        scope: what the caller must have.
+    """
+
+    def __init__(self, scope: Scope | None = None) -> None:
         self.scheme_name = "bearer"
         self.model = HTTPBearerModel(description="A key of a service (`wsk_…`), or a user's JWT.")
+        self._scope: Scope | None = scope
 
     async def __call__(self, request: Request) -> Principal:
+        """The caller; found out once per request.
+
+        Raises:
+            Unauthorized, Unavailable: as ``Authenticator.principal``.
+            Forbidden: they lack the scope.
+        """
         state: dict[str, Any] = request.scope.setdefault("state", {})
-        known = state.get("principal")
+        known: Principal | None = state.get("principal")
         if known is None:
             values = [value for name, value in request.scope["headers"] if name == b"authorization"]
             authenticator: Authenticator = request.app.state.auth
             known = state["principal"] = await authenticator.principal(values)
+        if self._scope is not None:
+            known.require(self._scope)
         return known
 
 
-principal = _BearerPrincipal()
-"""The dependency ``async (request) -> Principal``; answered once per request. Needs ``app.state.auth``."""
+principal = BearerPrincipal()
+"""The dependency ``async (request) -> Principal``. Needs ``app.state.auth``."""
 
 Caller = Annotated[Principal, Depends(principal)]
 """Parameter type of an endpoint that anybody with valid credentials may call."""
@@ -149,12 +162,7 @@ Caller = Annotated[Principal, Depends(principal)]
 
 def requires(scope: Scope) -> Any:
     """Depend on a caller with this scope; the named types below say it for each."""
-
-    async def scoped(caller: Caller) -> Principal:
-        caller.require(scope)
-        return caller
-
-    return Depends(scoped)
+    return Depends(BearerPrincipal(scope))
 
 
 WalletReader = Annotated[Principal, requires("wallets:read")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as MimeHeader
+from functools import lru_cache
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
-from wallet_service.http.auth import principal
+from wallet_service.http.auth import BearerPrincipal, principal
 from wallet_service.http.problems import problem_response
 from wallet_service.http.strict_json import loads, refused_value
 
@@ -102,15 +103,23 @@ def _too_large(limit: int) -> PayloadTooLarge:
 def _check_declared(headers: Headers) -> None:
     if headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Compressed bodies are not read here")
+    if not _is_json(headers.get("content-type", "")):
+        raise UnsupportedMediaType("The body must be declared as application/json")
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Whether this declares JSON in UTF-8. Remembered: callers send the same few, and reading one is slow."""
     declared = MimeHeader()
-    declared["content-type"] = headers.get("content-type", "")
+    declared["content-type"] = content_type
     subtype = declared.get_content_subtype()
     is_json = declared.get_content_maintype() == "application" and (
         subtype == "json" or subtype.endswith("+json")
     )
-    if not is_json or declared.get_content_charset("utf-8") not in {"utf-8", "us-ascii"}:
-        raise UnsupportedMediaType("The body must be declared as application/json")
+    return is_json and declared.get_content_charset("utf-8") in {"utf-8", "us-ascii"}
 
 
 def _depends_on_principal(dependant: Dependant) -> bool:
-    return dependant.call is principal or any(map(_depends_on_principal, dependant.dependencies))
+    return isinstance(dependant.call, BearerPrincipal) or any(
+        map(_depends_on_principal, dependant.dependencies)
+    )

@@ -1,11 +1,12 @@
 """The log: one JSON object per line on stdout, with UTC timestamps and the request's id."""
 
+import json
 import logging
 import sys
 from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 QUIET = ("httpx", "httpcore", "uvicorn.access")
 """They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
@@ -27,7 +28,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, _json],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
@@ -38,7 +39,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                _json,
             ],
         )
     )
@@ -52,3 +53,11 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         logger.propagate = True
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+_ENCODER = json.JSONEncoder(default=repr)
+
+
+def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """The line. structlog's own renderer makes an encoder anew for each."""
+    return _ENCODER.encode(event)

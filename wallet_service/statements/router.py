@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -17,7 +17,7 @@ from wallet_service.http.body import StrictRoute
 from wallet_service.http.openapi import READS, problems
 from wallet_service.http.pagination import BigInt, decode_cursor, encode_cursor
 from wallet_service.http.responses import JsonBytes
-from wallet_service.http.state import DatabaseOf
+from wallet_service.http.state import on_database
 from wallet_service.ledger.shapes import Transaction
 from wallet_service.statements.repository import Page, Position, StatementRepository
 from wallet_service.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
@@ -41,11 +41,7 @@ _AS_CSV = (
 )
 
 
-async def _repository(database: DatabaseOf) -> StatementRepository:
-    return StatementRepository(database)
-
-
-Repository = Annotated[StatementRepository, Depends(_repository)]
+Repository = Annotated[StatementRepository, on_database(StatementRepository)]
 
 
 @router.get(

@@ -12,7 +12,7 @@ from wallet_service.http.auth import Caller, Principal, StatsReader, WalletReade
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.openapi import READS, problems
 from wallet_service.http.responses import JsonBytes
-from wallet_service.http.state import DatabaseOf
+from wallet_service.http.state import on_database
 from wallet_service.statistics.repository import StatisticsRepository
 from wallet_service.statistics.schemas import (
     CurrencyPage,
@@ -28,17 +28,13 @@ from wallet_service.statistics.service import trial_balance
 router = APIRouter(prefix="/api/v1", tags=["statistics"], route_class=StrictRoute)
 
 
-async def _repository(database: DatabaseOf) -> StatisticsRepository:
-    return StatisticsRepository(database)
-
-
 async def _operator(caller: StatsReader) -> Principal:
     if caller.is_user:
         raise Forbidden("A user's token reads sums of its own wallets only")
     return caller
 
 
-Repository = Annotated[StatisticsRepository, Depends(_repository)]
+Repository = Annotated[StatisticsRepository, on_database(StatisticsRepository)]
 Operator = Annotated[Principal, Depends(_operator)]
 Nothing = Annotated[NoQuery, Query()]
 

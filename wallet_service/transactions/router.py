@@ -1,10 +1,10 @@
 """The paths that move money."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,7 +26,7 @@ from wallet_service.errors import (
     WalletFrozen,
     WalletNotFound,
 )
-from wallet_service.http.auth import Spender
+from wallet_service.http.auth import Principal, Spender
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import REPLAYED, HeaderKey
 from wallet_service.http.openapi import KEYED, WRITES, problems
@@ -64,16 +64,16 @@ _TRANSFERS = (*_MOVES, SameWallet, CurrencyMismatch)
 _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 
-async def _service(request: Request, caller: Spender) -> TransactionService:
+def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
     return TransactionService(ledger, caller)
 
 
-Service = Annotated[TransactionService, Depends(_service)]
-
-
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
-    async def move(wallet_id: UUID, request: MoneyRequest, service: Service, key: HeaderKey) -> Response:
+    async def move(
+        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, key: HeaderKey
+    ) -> Response:
+        service = _service(http_request, caller)
         return posted_response(await service.move(kind, str(wallet_id), request, key))
 
     router.add_api_route(
@@ -105,8 +105,11 @@ _add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fe
     operation_id="transfer",
     summary="Transfer to another wallet",
 )
-async def transfer(wallet_id: UUID, request: TransferRequest, service: Service, key: HeaderKey) -> Response:
+async def transfer(
+    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, key: HeaderKey
+) -> Response:
     """Both wallets in one posting; both hold the same currency."""
+    service = _service(http_request, caller)
     return posted_response(await service.move("transfer", str(wallet_id), request, key))
 
 
@@ -118,8 +121,11 @@ async def transfer(wallet_id: UUID, request: TransferRequest, service: Service, 
     operation_id="refund",
     summary="Refund a transaction",
 )
-async def refund(transaction_id: UUID, request: RefundRequest, service: Service, key: HeaderKey) -> Response:
+async def refund(
+    http_request: Request, caller: Spender, transaction_id: UUID, request: RefundRequest, key: HeaderKey
+) -> Response:
     """All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded."""
+    service = _service(http_request, caller)
     return posted_response(await service.refund(str(transaction_id), request, key))
 
 
@@ -133,7 +139,7 @@ async def refund(transaction_id: UUID, request: RefundRequest, service: Service,
     operation_id="batch",
     summary="Post a batch of 1 to 500 operations",
 )
-async def batch(http_request: Request, request: BatchRequest, service: Service, key: HeaderKey) -> Response:
+async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:
     """An outcome for each operation, in order.
 
     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
@@ -143,7 +149,7 @@ async def batch(http_request: Request, request: BatchRequest, service: Service, 
         detail = f"A batch's key has at most {LONGEST_BATCH_KEY} characters"
         error = {"in": "header", "pointer": "/Idempotency-Key", "detail": detail, "code": "string_too_long"}
         raise ValidationFailed(detail, errors=[error])
-    outcomes = await service.batch(request, key)
+    outcomes = await _service(http_request, caller).batch(request, key)
     failed = next((each for each in outcomes if isinstance(each, Refused)), None)
     if request.atomic and failed is not None:
         return _refused_whole(outcomes, request_id_of(http_request))

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Header, Query
 from pydantic import TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
@@ -29,7 +29,7 @@ from wallet_service.http.idempotency import REPLAYED, HeaderKey
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
 from wallet_service.http.pagination import decode_cursor, encode_cursor
 from wallet_service.http.responses import JsonBytes
-from wallet_service.http.state import DatabaseOf
+from wallet_service.http.state import on_database
 from wallet_service.wallets.repository import WalletRepository
 from wallet_service.wallets.schemas import Wallet, WalletCreate, WalletPage, WalletPatch, WalletQuery
 from wallet_service.wallets.service import WalletService, version_of
@@ -50,11 +50,7 @@ IfMatch = Annotated[
 ]
 
 
-async def _repository(database: DatabaseOf) -> WalletRepository:
-    return WalletRepository(database)
-
-
-Repository = Annotated[WalletRepository, Depends(_repository)]
+Repository = Annotated[WalletRepository, on_database(WalletRepository)]
 
 
 def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
