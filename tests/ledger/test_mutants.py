@@ -36,16 +36,22 @@ def _mutant(name: str, function: str, caught_by: str, *changes: tuple[str, str])
     return Mutant(name, function, caught_by, changes)
 
 
-_AMOUNT = r"'^[0-9]{1,38}(\.[0-9]{1,38})?$'"
+_AMOUNT = r"'^[0-9]+(\.[0-9]+)?$'"
 MUTANTS = [
-    _mutant("no-lock", "lock_accounts", "no_lost_update", ("for no key update of w) w;", ") w;")),
+    _mutant(
+        "no-lock",
+        "lock_accounts",
+        "no_lost_update",
+        ("order by w.wallet_id for no key update;", "order by w.wallet_id;"),
+        ("for no key update of w skip locked) w;", ") w;"),
+    ),
     _mutant(
         "locks-not-sorted",
         "lock_accounts",
         "locks_in_the_order_of_ids",
         (
-            "order by w.wallet_id for no key update of w) w;",
-            "order by w.wallet_id desc for no key update of w) w;",
+            "order by w.wallet_id for no key update;",
+            "order by w.wallet_id desc for no key update;",
         ),
     ),
     _mutant("no-skip", "lock_accounts", "held_wallets_are_busy", ("for no key update of w skip locked", "")),
@@ -53,19 +59,19 @@ MUTANTS = [
         "wait-ignored",
         "lock_accounts",
         "waits_and_gives_up",
-        ("p_wait_ms > 0 and p_wait_for is null", "p_wait_ms > 100 and p_wait_for is null"),
+        ("if p_wait_ms > 0 then", "if p_wait_ms > 100 then"),
     ),
     _mutant(
         "others-waited-for",
         "lock_accounts",
         "skips_the_others_when_it_waits_for_one",
-        ("p_wait_ms > 0 and p_wait_for is null", "p_wait_ms > 0"),
+        ("case when p_wait_for is null then v_wanted else array[p_wait_for] end", "v_wanted"),
     ),
     _mutant(
         "one-wallet-not-waited-for",
         "lock_accounts",
         "waits_for_one_wallet_and_holds_no_other",
-        ("where w.wallet_id = p_wait_for for", "where false for"),
+        ("else array[p_wait_for] end", "else '{}' end"),
     ),
     _mutant(
         "keys-waited-for-long",
@@ -113,26 +119,26 @@ MUTANTS = [
         "keys-not-sorted",
         "claim_keys",
         "keys_in_their_order",
-        ("order by l.client_id, l.key\n    on conflict", "order by l.client_id, l.key desc\n    on conflict"),
+        ("order by o.client_id, o.idempotency_key\n", "order by o.client_id, o.idempotency_key desc\n"),
     ),
     _mutant(
         "claim-not-looked-at",
         "claim_keys",
         "same_key_fifty_at_once",
-        ("then i.key is not null end", "then true end"),
+        ("coalesce(v_op.transaction_id = any (v_inserted), false)", "true"),
     ),
     _mutant(
         "claim-removed",
         "claim_keys",
         "key_under_way_is_waited_for",
-        ("o where o.refusal is null and not o.dry_run\n", "o where false\n"),
-        ("then i.key is not null end", "then true end"),
+        ("o where o.claims\n", "o where false\n"),
+        ("coalesce(v_op.transaction_id = any (v_inserted), false)", "true"),
     ),
     _mutant(
         "hash-not-compared",
         "recall",
         "same_key_other_request",
-        (" or p_known.spent_hash <> p_op.request_hash", ""),
+        (" or v_spent.request_hash <> p_op.request_hash", ""),
     ),
     _mutant(
         "hash-not-compared-in-call",
@@ -140,21 +146,24 @@ MUTANTS = [
         "same_key_in_one_call",
         ("if p_winner.request_hash <> p_op.request_hash then", "if false then"),
     ),
-    _mutant("wallets-key-is-ours", "recall", "key_of_a_wallet", ("p_known.spent_kind <> 'posting' or ", "")),
+    _mutant("wallets-key-is-ours", "recall", "key_of_a_wallet", ("v_spent.kind <> 'posting' or ", "")),
     _mutant(
         "tombstone-not-read",
         "recall",
         "late_first_attempt",
-        ("elsif p_known.superseded then", "elsif false then"),
+        ("elsif p_op.transaction_id = any (p_known.superseded) then", "elsif false then"),
     ),
     _mutant(
-        "id-reused", "recall", "transaction_id_reused", ("elsif p_known.posted then", "elsif false then")
+        "id-reused",
+        "recall",
+        "transaction_id_reused",
+        ("elsif p_op.transaction_id = any (p_known.posted) then", "elsif false then"),
     ),
     _mutant(
         "id-reused-in-call",
         "read_operations",
         "transaction_id_reused",
-        ("v_op.leader) <> v_op.leader then", "v_op.leader) <> v_op.leader and false then"),
+        ("if not v_op.dry_run and (v_named", "if false and (v_named"),
     ),
     _mutant(
         "tombstone-not-written",
@@ -187,7 +196,7 @@ MUTANTS = [
         "claim-not-handed-over",
         "settle_claims",
         "claim_is_handed_over",
-        ("and o.leader <> o.ordinal and", "and false and"),
+        ("and not o.claims and", "and false and"),
     ),
     _mutant(
         "refund-sum-dropped",
@@ -227,10 +236,16 @@ MUTANTS = [
         "nan-let-through",
         "read_amount",
         "bad_amounts",
-        (_AMOUNT, r"'^([0-9]{1,38}(\.[0-9]{1,38})?|NaN)$'"),
-        (" or p_text::numeric >= 1e20", ""),
+        (_AMOUNT, r"'^([0-9]+(\.[0-9]+)?|NaN)$'"),
+        (" and v_amount < 1e20", ""),
     ),
-    _mutant("zero-let-through", "read_amount", "bad_amounts", ("<= 0 or", "< 0 or")),
+    _mutant(
+        "endless-digits",
+        "read_amount",
+        "bad_amounts",
+        ("length(split_part(p_text, '.', 2)) > 38", "false"),
+    ),
+    _mutant("zero-let-through", "read_amount", "bad_amounts", ("v_amount > 0", "v_amount >= 0")),
     _mutant(
         "version-skipped",
         "entry",
@@ -329,7 +344,25 @@ MUTANTS = [
         "wrong-types-read",
         "operation_fault",
         "bad_members",
-        ("not in ('string', 'null')", "not in ('string', 'null', 'number')"),
+        ('@.type() != "string" &&', '@.type() != "string" && @.type() != "number" &&'),
+    ),
+    _mutant(
+        "strangers-read",
+        "operation_fault",
+        "bad_members",
+        ("if p_operation - c_texts - c_others <> '{}'\n      or ", "if "),
+    ),
+    _mutant(
+        "dashes-not-looked-at",
+        "is_uuid",
+        "bad_members",
+        ("p_text like '________-____-____-____-____________'", "length(p_text) > 30"),
+    ),
+    _mutant(
+        "wallet-written-with-what-it-had",
+        "decide_operations",
+        "versions_and_balances",
+        ("p_accounts[v_index].balance := v_entry.balance_after;", ""),
     ),
 ]
 

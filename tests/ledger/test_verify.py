@@ -127,7 +127,7 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "negative amount": (
         (
-            "alter table wallet.wallet_transactions drop constraint wallet_transactions_amount_check;"
+            "alter domain wallet.amount drop constraint amount_check;"
             f"{_ROW} amount = -amount, direction = 'debit' where {_NEWEST}"
         ),
         {"amounts", "legs"},

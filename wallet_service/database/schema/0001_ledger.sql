@@ -8,19 +8,28 @@ create table wallet.currencies (
 );
 comment on column wallet.currencies.exponent is 'decimals; an amount with more is refused, never rounded';
 
+-- Checked where a value is made. A check of the table would be read from the catalog and run by every statement that
+-- writes a row, also where the column stays as it is: a third of what a posting's writes cost.
+create domain wallet.wallet_type as text check (value in ('fiat', 'crypto', 'hybrid'));
+create domain wallet.wallet_status as text check (value in ('active', 'frozen', 'closed'));
+create domain wallet.direction as text check (value in ('credit', 'debit'));
+create domain wallet.key_kind as text check (value in ('posting', 'wallet'));
+create domain wallet.amount as numeric(38, 18) check (value > 0);
+create domain wallet.amount_or_none as numeric(38, 18) check (value >= 0);
+
 create table wallet.wallets (
   wallet_id uuid primary key,
   user_id text collate "C" not null,
   organization_id text collate "C",
   name text not null,
-  wallet_type text not null check (wallet_type in ('fiat', 'crypto', 'hybrid')),
+  wallet_type wallet.wallet_type not null,
   currency text collate "C" not null references wallet.currencies (code),
   network text,
   address text,
   balance numeric(38, 18) not null default 0,
-  locked_balance numeric(38, 18) not null default 0 check (locked_balance >= 0),
-  credit_limit numeric(38, 18) not null default 0 check (credit_limit >= 0),
-  status text not null default 'active' check (status in ('active', 'frozen', 'closed')),
+  locked_balance wallet.amount_or_none not null default 0,
+  credit_limit wallet.amount_or_none not null default 0,
+  status wallet.wallet_status not null default 'active',
   is_primary boolean not null default false,
   version bigint not null default 1,
   last_entry bigint not null default 0,
@@ -46,9 +55,9 @@ create table wallet.wallet_transactions (
   created_at timestamptz not null,
   effective_at timestamptz not null,
   transaction_type text not null,
-  direction text not null check (direction in ('credit', 'debit')),
+  direction wallet.direction not null,
   currency text collate "C" not null,
-  amount numeric(38, 18) not null check (amount > 0),
+  amount wallet.amount not null,
   balance_before numeric(38, 18) not null,
   balance_after numeric(38, 18) not null,
   counter_account text collate "C" not null,
@@ -67,7 +76,7 @@ create index wallet_transactions_original on wallet.wallet_transactions (origina
 create table wallet.idempotency (
   client_id text collate "C" not null,
   key text collate "C" not null,
-  kind text not null check (kind in ('posting', 'wallet')),
+  kind wallet.key_kind not null,
   transaction_id uuid not null,
   request_hash bytea not null,
   answer text,
@@ -112,8 +121,47 @@ create trigger append_only before update or delete or truncate on wallet.wallet_
 create trigger kept_for_ever before delete or truncate on wallet.wallets
   for each statement execute function wallet.refuse_change();
 
+-- An operation as its caller wrote it; text, so that what is wrong with it can be said.
+create type wallet.operation_form as (
+  transaction_id text,
+  type text,
+  wallet_id text,
+  to_wallet_id text,
+  original_transaction_id text,
+  client_id text,
+  idempotency_key text,
+  acting_user_id text,
+  amount text,
+  counter_account text,
+  reference text,
+  description text,
+  metadata jsonb,
+  effective_at text
+);
+-- A ledger row as callers see it.
+create type wallet.shown_entry as (
+  transaction_id uuid,
+  leg smallint,
+  transaction_type text,
+  wallet_id uuid,
+  user_id text,
+  currency text,
+  direction text,
+  amount text,
+  balance_before text,
+  balance_after text,
+  wallet_version bigint,
+  counter_account text,
+  original_transaction_id uuid,
+  client_id text,
+  reference text,
+  description text,
+  metadata jsonb,
+  effective_at text,
+  created_at text
+);
 -- What the steps of a posting hand to each other.
-create type wallet.operation as (
+create type wallet.operation as (   -- the members of the form, and what the call knows of it
   ordinal integer,                -- place in the call, from 1
   unit integer,
   position integer,               -- place in its unit, from 0
@@ -122,12 +170,13 @@ create type wallet.operation as (
   dry_run boolean,
   resent boolean,
   leader integer,                 -- ordinal of the first operation of this call with the same key
+  claims boolean,                 -- it is the first with its key that would spend it
   client_id text,
-  key text,
+  idempotency_key text,
   request_hash bytea,
   acting_user_id text,            -- set: may only debit this user's wallets
   transaction_id uuid,
-  transaction_type text,
+  type text,
   wallet_id uuid,
   to_wallet_id uuid,
   original_transaction_id uuid,
@@ -152,12 +201,10 @@ create type wallet.account as (
   last_entry bigint,
   last_posted_at timestamptz
 );
-create type wallet.known as (     -- what earlier calls left that bears on an operation
-  spent_by uuid,
-  spent_kind text,
-  spent_hash bytea,
-  superseded boolean,
-  posted boolean
+create type wallet.known as (     -- what earlier calls left that bears on this one
+  superseded uuid[],              -- of its transaction_ids: a later attempt was already refused
+  posted uuid[],                  -- of its transaction_ids: in the ledger
+  spent wallet.idempotency[]      -- by leader: the key, where an earlier call spent it
 );
 create type wallet.decision as (
   status text,                    -- posted | replayed | dry_run | refused | busy
@@ -166,4 +213,8 @@ create type wallet.decision as (
   exponent integer,
   entries wallet.wallet_transactions[],
   fresh boolean                   -- decided and posted by this call: its entries are to be written
+);
+create type wallet.decided as (
+  accounts wallet.account[],      -- as the postings leave them
+  decisions wallet.decision[]
 );

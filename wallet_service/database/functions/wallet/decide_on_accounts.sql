@@ -9,7 +9,7 @@ declare
   v_source wallet.account;
   v_target wallet.account;
 begin
-  if p_op.transaction_type = 'refund' then
+  if p_op.type = 'refund' then
     v_original := coalesce(wallet.find_posting(p_op.original_transaction_id), (select d.entries from unnest(p_decisions) d
       where d.fresh and d.entries[1].transaction_id = p_op.original_transaction_id limit 1));
     select coalesce(sum(r.amount), 0) into v_refunded from (

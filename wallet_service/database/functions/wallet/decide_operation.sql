@@ -12,7 +12,7 @@ declare
   v_first wallet.wallet_transactions := p_original[1];
   v_legs wallet.wallet_transactions[];
 begin
-  if p_op.transaction_type = 'refund' then
+  if p_op.type = 'refund' then
     if v_first.transaction_id is null then
       return wallet.refused('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
     elsif v_first.transaction_type = 'refund' then
@@ -26,7 +26,7 @@ begin
     v_counter := v_first.counter_account;
   elsif p_source.wallet_id is null or p_source.user_id <> p_op.acting_user_id then
     return wallet.refused('wallet_not_found', jsonb_build_object('wallet_id', p_op.wallet_id));
-  elsif p_op.transaction_type = 'transfer' then
+  elsif p_op.type = 'transfer' then
     if p_op.to_wallet_id = p_op.wallet_id then
       return wallet.refused('same_wallet', jsonb_build_object('wallet_id', p_op.wallet_id));
     elsif p_target.wallet_id is null then
@@ -41,7 +41,7 @@ begin
     return wallet.refused('amount_precision', jsonb_build_object('currency', p_source.currency,
       'exponent', p_source.exponent));
   end if;
-  v_signed := case when p_op.transaction_type in ('deposit', 'reward') or v_first.direction = 'debit'
+  v_signed := case when p_op.type in ('deposit', 'reward') or v_first.direction = 'debit'
     then v_amount else -v_amount end;
   v_refusal := wallet.movement_refusal(p_source, v_signed);
   if v_refusal.status is null and p_target.wallet_id is not null then
@@ -51,7 +51,7 @@ begin
     return v_refusal;
   end if;
   v_at := greatest(p_now, p_source.last_posted_at, p_target.last_posted_at);
-  v_legs := array[wallet.entry(p_op, p_source, 0, v_signed, coalesce(v_counter, case p_op.transaction_type
+  v_legs := array[wallet.entry(p_op, p_source, 0, v_signed, coalesce(v_counter, case p_op.type
     when 'deposit' then 'external:deposits' when 'withdraw' then 'external:withdrawals' when 'consume' then 'revenue:usage'
     when 'reward' then 'promotions' when 'fee' then 'revenue:fees' end), v_at)];
   if p_target.wallet_id is not null then

@@ -1,11 +1,11 @@
 -- Step 4. Decides the operations one by one, in order, in memory: each sees what those before it changed. A unit that
 -- is atomic and fails, or is busy, or is a dry run, gives back what it changed.
 create or replace function wallet.decide_operations(p_operations wallet.operation[], p_claimed boolean[],
-  p_accounts wallet.account[]) returns wallet.decision[]
+  p_accounts wallet.account[]) returns wallet.decided
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-  v_known wallet.known[] := wallet.read_known(p_operations, p_claimed);
-  v_ids uuid[] := array(select a.wallet_id from unnest(p_accounts) with ordinality a order by a.ordinality);
+  v_known wallet.known := wallet.read_known(p_operations, p_claimed);
+  v_ids uuid[];
   v_now timestamptz := wallet.clock();
   v_decisions wallet.decision[];
   v_winners integer[] := array_fill(null::integer, array[coalesce(array_length(p_operations, 1), 1)]);
@@ -17,6 +17,9 @@ declare
   v_entry wallet.wallet_transactions;
   v_index integer;
 begin
+  for i in 1 .. coalesce(array_length(p_accounts, 1), 0) loop
+    v_ids[i] := p_accounts[i].wallet_id;
+  end loop;
   foreach v_op in array p_operations loop
     if v_op.position = 0 then
       v_first := v_op.ordinal;
@@ -27,7 +30,7 @@ begin
       v_decision := wallet.refused('batch_aborted');
     else
       v_decision := wallet.recall(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-        v_known[v_op.ordinal], p_claimed[v_op.ordinal]);
+        v_known, p_claimed[v_op.leader]);
       if v_decision.status is null then
         v_decision := wallet.decide_on_accounts(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
@@ -44,7 +47,7 @@ begin
         v_failed := v_op.ordinal;
       end if;
     end if;
-    v_decisions := v_decisions || v_decision;
+    v_decisions[v_op.ordinal] := v_decision;
     if v_op.ends_unit and (v_failed is not null or v_op.dry_run) then
       p_accounts := v_saved;
       for i in v_first .. v_op.ordinal loop
@@ -55,5 +58,5 @@ begin
       end loop;
     end if;
   end loop;
-  return v_decisions;
+  return row(p_accounts, v_decisions)::wallet.decided;
 end $$;

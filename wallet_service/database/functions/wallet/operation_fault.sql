@@ -1,40 +1,33 @@
--- What is wrong with the form of an operation, as the facts of validation_failed; null when nothing is.
-create or replace function wallet.operation_fault(p_operation jsonb) returns jsonb
+-- What is wrong with the form of an operation, as the facts of validation_failed; null when nothing is. p_form is
+-- p_operation, an object, as a row.
+create or replace function wallet.operation_fault(p_operation jsonb, p_form wallet.operation_form) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  c_uuid constant text := '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$';
-  v_member record;
-  f record;
+  c_texts constant text[] := '{transaction_id,type,wallet_id,to_wallet_id,original_transaction_id,client_id,idempotency_key,'
+    'acting_user_id,counter_account,reference,description,effective_at}';
+  c_others constant text[] := '{amount,metadata}';
+  f constant wallet.operation_form := p_form;
   v_fault text[];
 begin
-  if jsonb_typeof(p_operation) is distinct from 'object' then
-    return wallet.fault('', 'an operation is an object');
+  if p_operation - c_texts - c_others <> '{}'
+      or jsonb_path_exists(p_operation - c_others, 'strict $.* ? (@.type() != "string" && @.type() != "null")') then
+    select array['/' || left(m.key, 100),
+        case when m.key = any (c_texts) then 'must be a string' else 'is no member of an operation' end]
+      into v_fault from jsonb_each(p_operation - c_others) m
+      where m.key <> all (c_texts) or jsonb_typeof(m.value) not in ('string', 'null') limit 1;
+    return wallet.fault(v_fault[1], v_fault[2]);
   end if;
-  select m.key, m.key = any (c.texts) as is_text into v_member
-    from (select array['transaction_id', 'type', 'wallet_id', 'to_wallet_id', 'original_transaction_id', 'client_id',
-      'idempotency_key', 'acting_user_id', 'counter_account', 'reference', 'description', 'effective_at'] as texts) c,
-      jsonb_each(p_operation) m
-    where case when m.key = any (c.texts) then jsonb_typeof(m.value) not in ('string', 'null')
-      else m.key not in ('amount', 'metadata') end
-    limit 1;
-  if found then
-    return wallet.fault('/' || left(v_member.key, 100),
-      case when v_member.is_text then 'must be a string' else 'is no member of an operation' end);
-  end if;
-  select * into f from jsonb_to_record(p_operation) as f (transaction_id text, type text, wallet_id text,
-    to_wallet_id text, original_transaction_id text, client_id text, idempotency_key text, acting_user_id text,
-    counter_account text, reference text, description text, metadata jsonb, effective_at text);
   -- The first that is wrong. A chain of conditions is faster here than a list of rows, and a length than a bound in a
   -- regular expression, many times over.
   v_fault := case
-    when coalesce(f.transaction_id, '') !~ c_uuid then array['/transaction_id', 'must be a UUID']
+    when wallet.is_uuid(f.transaction_id) is not true then array['/transaction_id', 'must be a UUID']
     when coalesce(f.type, '') not in ('deposit', 'withdraw', 'consume', 'transfer', 'reward', 'fee', 'refund')
       then array['/type', 'must be deposit, withdraw, consume, transfer, reward, fee or refund']
-    when case f.type when 'refund' then f.wallet_id is not null else coalesce(f.wallet_id, '') !~ c_uuid end
+    when case f.type when 'refund' then f.wallet_id is not null else wallet.is_uuid(f.wallet_id) is not true end
       then array['/wallet_id', 'must be a UUID, and no refund has it']
-    when case f.type when 'transfer' then coalesce(f.to_wallet_id, '') !~ c_uuid else f.to_wallet_id is not null end
+    when case f.type when 'transfer' then wallet.is_uuid(f.to_wallet_id) is not true else f.to_wallet_id is not null end
       then array['/to_wallet_id', 'must be a UUID, and only a transfer has it']
-    when case f.type when 'refund' then coalesce(f.original_transaction_id, '') !~ c_uuid
+    when case f.type when 'refund' then wallet.is_uuid(f.original_transaction_id) is not true
         else f.original_transaction_id is not null end
       then array['/original_transaction_id', 'must be a UUID, and only a refund has it']
     when length(f.client_id) not between 1 and 600 then array['/client_id', 'must be 1 to 600 characters']

@@ -2,7 +2,7 @@
 -- where it touched two wallets. A dry run is marked.
 create or replace function wallet.posting_json(p_entries wallet.wallet_transactions[], p_exponent integer, p_viewer text,
   p_dry_run boolean) returns text
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_first wallet.wallet_transactions := p_entries[1];
   v_legs text := 'null';

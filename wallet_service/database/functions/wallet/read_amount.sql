@@ -2,12 +2,13 @@
 -- Null for anything else: NaN, infinity, exponents, signs, other alphabets' digits.
 create or replace function wallet.read_amount(p_text text) returns numeric
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_amount numeric;
 begin
-  if p_text !~ '^[0-9]{1,38}(\.[0-9]{1,38})?$' then
+  if p_text collate "C" !~ '^[0-9]+(\.[0-9]+)?$' or length(split_part(p_text, '.', 1)) > 38
+      or length(split_part(p_text, '.', 2)) > 38 then
     return null;
   end if;
-  if p_text::numeric <= 0 or p_text::numeric >= 1e20 then
-    return null;
-  end if;
-  return pg_catalog.trim_scale(p_text::numeric);
+  v_amount := trim_scale(p_text::numeric);
+  return case when v_amount > 0 and v_amount < 1e20 then v_amount end;
 end $$;

@@ -4,11 +4,12 @@ create or replace function wallet.recall(p_op wallet.operation, p_winner wallet.
   p_known wallet.known, p_claimed boolean) returns wallet.decision
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
+  v_spent constant wallet.idempotency := p_known.spent[p_op.leader];
   v_entries wallet.wallet_transactions[];
 begin
   if p_op.refusal is not null then
     return wallet.refused(p_op.refusal, p_op.facts);
-  elsif p_known.superseded then
+  elsif p_op.transaction_id = any (p_known.superseded) then
     return wallet.refused('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
   elsif p_winner.ordinal is not null then
     if p_winner.request_hash <> p_op.request_hash then
@@ -16,17 +17,17 @@ begin
     end if;
     return row(case when p_winner.transaction_id = p_op.transaction_id or p_winner.dry_run then 'posted'
       else 'replayed' end, null, null, p_won.exponent, p_won.entries, false)::wallet.decision;
-  elsif p_known.spent_by is not null then
-    if p_known.spent_kind <> 'posting' or p_known.spent_hash <> p_op.request_hash then
+  elsif v_spent.transaction_id is not null then
+    if v_spent.kind <> 'posting' or v_spent.request_hash <> p_op.request_hash then
       return wallet.refused('idempotency_key_reused');
     end if;
-    v_entries := wallet.find_posting(p_known.spent_by);
-    return (select row(case when p_known.spent_by = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
+    v_entries := wallet.find_posting(v_spent.transaction_id);
+    return (select row(case when v_spent.transaction_id = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
       c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
   elsif not p_claimed and not p_op.dry_run then
     -- Its key was spent when it was claimed and is free now: somebody is deciding on it.
     return row('busy', null, null, null, null, false)::wallet.decision;
-  elsif p_known.posted then
+  elsif p_op.transaction_id = any (p_known.posted) then
     return wallet.refused('idempotency_key_reused', jsonb_build_object('transaction_id', p_op.transaction_id));
   end if;
   return null;

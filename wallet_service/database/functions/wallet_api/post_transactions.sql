@@ -13,7 +13,7 @@ declare
   v_operations wallet.operation[];
   v_claimed boolean[];
   v_accounts wallet.account[];
-  v_decisions wallet.decision[];
+  v_decided wallet.decided;
 begin
   perform wallet.need_read_committed();
   perform wallet.check_units(p_units);
@@ -26,7 +26,7 @@ begin
   v_operations := wallet.read_operations(p_units);
   v_claimed := wallet.claim_keys(v_operations);
   v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
-  v_decisions := wallet.decide_operations(v_operations, v_claimed, v_accounts);
-  perform wallet.write_postings(v_operations, v_claimed, v_decisions);
-  return wallet.outcomes_text(v_operations, v_decisions);
+  v_decided := wallet.decide_operations(v_operations, v_claimed, v_accounts);
+  perform wallet.write_postings(v_operations, v_claimed, v_decided.accounts, v_decided.decisions);
+  return wallet.outcomes_text(v_operations, v_decided.decisions);
 end $$;
