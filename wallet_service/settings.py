@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     database_timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = 5000
-    commit_lanes: Annotated[int, Field(ge=1, le=100)] = 2
+    commit_lanes: Annotated[int, Field(ge=1, le=100)] = 1
     commit_batch_operations: Annotated[int, Field(ge=1, le=10_000)] = 200
     commit_queue_operations: Annotated[int, Field(ge=1)] = 10_000
     commit_queue_wait_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000

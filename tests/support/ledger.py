@@ -1,14 +1,22 @@
 """Wallets and operations for tests of the ledger's own room."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
+
 from support.api import new_user
+from support.waiting import until
 from wallet_service.database.gateway import Database, Json
 from wallet_service.identifiers import new_id
-from wallet_service.ledger.operations import Operation
+from wallet_service.ledger.meter import CommitMeter
+from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
+from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.shapes import TransactionType
 
 
@@ -53,3 +61,31 @@ async def balance(database: Database, wallet_id: str) -> Decimal:
 def told(outcome: Outcome) -> str:
     """``posted`` or the code of the refusal."""
     return outcome.error.code if isinstance(outcome, Refused) else "posted"
+
+
+async def queued(ledger: Ledger, meter: CommitMeter, *units: Unit) -> list[asyncio.Task[list[Outcome]]]:
+    """Tasks that post these units, all of them in the queue by now."""
+    tasks = [asyncio.create_task(ledger.post(unit)) for unit in units]
+    size = sum(len(unit.operations) for unit in units)
+    await until(lambda: value(meter, "queued_operations") >= size)
+    return tasks
+
+
+def value(meter: CommitMeter, name: str) -> float:
+    """A metric of group commit now."""
+    got = meter.registry.get_sample_value(f"wallet_commit_{name}")
+    assert got is not None
+    return got
+
+
+def single(operation: Operation) -> Unit:
+    """An operation that stands alone."""
+    return Unit((operation,))
+
+
+@asynccontextmanager
+async def holding(superuser: asyncpg.Connection, *wallets: str) -> AsyncIterator[None]:
+    """Somebody else holds these wallets."""
+    async with superuser.transaction():
+        await superuser.execute("select from wallet.wallets where wallet_id = any ($1) for update", wallets)
+        yield

@@ -33,6 +33,8 @@ _CONFIGURATION = {
     "shared_buffers": "256MB",
     "wal_compression": "on",
     "max_wal_size": "2GB",
+    # The first change of a page after a checkpoint writes the whole page into the log: the fewer, the better.
+    "checkpoint_timeout": "15min",
     "fsync": "on",
     "jit": "off",
     "timezone": "UTC",

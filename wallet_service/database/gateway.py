@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import simplejson
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from wallet_service.errors import Unavailable
 
@@ -28,7 +28,7 @@ Param: TypeAlias = "str | int | bool | Json | None"
 
 _RESEND = AsyncRetrying(
     retry=retry_if_exception_type(Unavailable),
-    stop=stop_after_attempt(4),
+    stop=stop_after_delay(1.0),
     wait=wait_random_exponential(multiplier=0.05, max=1.0),
     reraise=True,
 )
@@ -37,7 +37,9 @@ _Result = TypeVar("_Result")
 
 
 async def resend(call: Callable[[], Awaitable[_Result]]) -> _Result:
-    """Call what is safe to repeat, and again when the line is lost: 5 attempts, about a second in all.
+    """Call what is safe to repeat, and again when the line is lost, for about a second.
+
+    A call that hangs is given up by its own timeout; after that there is one more attempt at most.
 
     Raises:
         Unavailable: the last attempt's.

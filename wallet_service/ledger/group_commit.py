@@ -10,9 +10,10 @@ else holds (a wallet, or a key) gets a lane of its own while that lasts: it hold
 import asyncio
 import contextvars
 import itertools
-import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import structlog
 
@@ -26,6 +27,12 @@ from wallet_service.ledger.tickets import Answer, Ticket
 _LOOK_THROUGH_S = 0.02
 """Least time between two looks for operations that waited too long."""
 
+_TURN_MS = 50
+"""How long a call waits for a held wallet before it lets calls for other held wallets have a turn."""
+
+Need: TypeAlias = str | tuple[str, str]
+"""What somebody else can hold: a wallet by its id, or a client's idempotency key."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -37,12 +44,13 @@ class Limits:
         lanes: batches under way at a time.
         held_lanes: calls that wait for a held wallet at a time; each keeps a connection.
         batch_operations: most operations of a batch; a larger unit leaves alone, since units are never divided.
-        queue_operations: most operations that wait; more are refused as Overloaded.
+        queue_operations: most operations that wait for their turn; more are refused as Overloaded. As many can wait
+            for what somebody else holds; more are refused as WalletBusy.
         queue_wait_ms: longest wait of an operation for its turn; then it is refused as Overloaded.
         lock_wait_ms: longest wait for a wallet that somebody else holds; then it is refused as WalletBusy.
     """
 
-    lanes: int = 2
+    lanes: int = 1
     held_lanes: int = 4
     batch_operations: int = 200
     queue_operations: int = 10_000
@@ -55,12 +63,13 @@ class _Lane:
     """Units that leave in order, one batch at a time.
 
     Attributes:
-        held: what somebody else holds, a wallet's id or a unit of its own; None: an ordinary lane.
-        waits_for: the wallet among it that the database is to wait for.
+        held: what somebody else holds; None: an ordinary lane.
+        free: whether the last call found it free; until then one unit at a time asks for it.
+        under_way: the batch that is being sent.
     """
 
-    held: object | None = None
-    waits_for: str | None = None
+    held: Need | None = None
+    free: bool = False
     queue: deque[Ticket] = field(default_factory=deque[Ticket])
     under_way: list[Ticket] = field(default_factory=list[Ticket])
     worker: asyncio.Task[None] | None = None
@@ -75,12 +84,13 @@ class GroupCommit:
         self._limits = limits
         self._meter = meter
         self._lanes = [_Lane() for _ in range(self._limits.lanes)]
-        self._held: dict[object, _Lane] = {}
+        self._held: dict[Need, _Lane] = {}
         self._slots = asyncio.Semaphore(self._limits.held_lanes)
         self._workers: set[asyncio.Task[None]] = set()
         self._queued = 0
+        self._waiting = 0
         self._closing = False
-        self._meter.queued.set_function(lambda: self._queued)
+        self._meter.queued.set_function(lambda: self._queued + self._waiting)
         self._meter.held.set_function(lambda: len(self._held))
 
     async def post(self, unit: Unit) -> list[Outcome]:
@@ -111,7 +121,7 @@ class GroupCommit:
 
     def _join(self, lane: _Lane, ticket: Ticket) -> None:
         lane.queue.append(ticket)
-        self._queued += len(ticket.places)
+        self._count(lane, ticket, 1)
         self._watch(lane, ticket.deadline)
         if lane.worker is None:
             # A context of its own: the lane is not part of the request that happens to wake it.
@@ -121,34 +131,42 @@ class GroupCommit:
             self._workers.add(lane.worker)
             lane.worker.add_done_callback(self._workers.discard)
 
-    def _hold(self, ticket: Ticket, wallet_id: str | None) -> None:
-        """Let a ticket wait for what somebody else holds: a wallet, or with None its key."""
+    def _count(self, lane: _Lane, ticket: Ticket, sign: int) -> None:
+        """Those who wait for what somebody else holds don't take the places of the others."""
+        if lane.held is None:
+            self._queued += sign * len(ticket.places)
+        else:
+            self._waiting += sign * len(ticket.places)
+
+    def _hold(self, ticket: Ticket, held: Need) -> None:
+        """Let a ticket wait for what somebody else holds."""
         now = asyncio.get_running_loop().time()
         if not ticket.held:
             ticket.held = True
             ticket.deadline = now + self._limits.lock_wait_ms / 1000
-        elif ticket.deadline <= now:
+        if ticket.deadline <= now or self._waiting + len(ticket.places) > self._limits.queue_operations:
             ticket.give_up()
             return
-        held = wallet_id or ticket
         lane = self._held.get(held)
         if lane is None:
-            wallets = ticket.unit.wallet_ids()
-            lane = self._held[held] = _Lane(held, wallet_id or next(iter(wallets), None))
+            lane = self._held[held] = _Lane(held)
         self._join(lane, ticket)
 
     async def _work(self, lane: _Lane) -> None:
         try:
             while lane.queue:
                 if lane.held is None:
-                    await self._commit(lane, self._take(lane))
+                    lane.under_way = self._take(lane, self._limits.batch_operations)
+                    await self._commit(lane, lane.under_way)
                 else:
                     await self._commit_held(lane)
+                lane.under_way = []
         except BaseException:
             # Nobody may wait for ever for a fault of this module, or for a loop that is being closed.
+            for ticket in lane.queue:
+                self._count(lane, ticket, -1)
             for ticket in [*lane.under_way, *lane.queue]:
                 ticket.fail(InternalError())
-            self._queued -= sum(len(ticket.places) for ticket in lane.queue)
             lane.queue.clear()
             raise
         finally:
@@ -159,8 +177,7 @@ class GroupCommit:
                     lane.timer.cancel()
 
     async def _commit_held(self, lane: _Lane) -> None:
-        """Send the next batch of a held lane in a call that waits, when there is a slot for such a call."""
-        loop = asyncio.get_running_loop()
+        """Send the next of a held lane, when there is a place for a call that waits."""
         try:
             async with asyncio.timeout_at(min(ticket.deadline for ticket in lane.queue)):
                 await self._slots.acquire()
@@ -168,63 +185,90 @@ class GroupCommit:
             self._expire(lane)
             return
         try:
-            batch = self._take(lane)
-            if batch:
-                left_s = min(ticket.deadline for ticket in batch) - loop.time()
-                # 0 would mean not to wait.
-                await self._commit(lane, batch, wait_ms=max(1, math.ceil(left_s * 1000)))
+            lane.under_way = self._take(lane, self._limits.batch_operations if lane.free else 1)
+            lane.free = True
+            await self._commit(lane, lane.under_way)
         finally:
             self._slots.release()
 
-    def _take(self, lane: _Lane) -> list[Ticket]:
+    def _take(self, lane: _Lane, operations: int) -> list[Ticket]:
         """The next batch of a lane. Units that want what somebody else holds go to the lane of that."""
         now = asyncio.get_running_loop().time()
         batch: list[Ticket] = []
         size = 0
         while lane.queue:
             ticket = lane.queue[0]
-            if batch and size + len(ticket.places) > self._limits.batch_operations:
+            if batch and size + len(ticket.places) > operations:
                 break
             lane.queue.popleft()
-            self._queued -= len(ticket.places)
+            self._count(lane, ticket, -1)
             if lane.held is None and self._held and (held := self._held_of(ticket)) is not None:
                 self._hold(ticket, held)
                 continue
             batch.append(ticket)
             size += len(ticket.places)
-            self._meter.wait.observe(now - ticket.queued_at)
+            if not ticket.sent:
+                ticket.sent = True
+                self._meter.wait.observe(now - ticket.queued_at)
         return batch
 
-    def _held_of(self, ticket: Ticket) -> str | None:
-        return next((each for each in ticket.unit.wallet_ids() if each in self._held), None)
+    def _held_of(self, ticket: Ticket) -> Need | None:
+        """What of it somebody else is known to hold. Wallets of a unit that can be divided are left to the call."""
+        whole = len(ticket.places) == 1 or ticket.unit.atomic or ticket.unit.dry_run
+        needs = (each for each in ticket.unit.needs() if whole or isinstance(each, tuple))
+        return next((each for each in needs if each in self._held), None)
 
-    async def _commit(self, lane: _Lane, batch: list[Ticket], *, wait_ms: int = 0) -> None:
+    async def _commit(self, lane: _Lane, batch: Sequence[Ticket]) -> None:
         """Post a batch and tell each of its callers."""
         if not batch:
             return
-        lane.under_way = batch
         try:
-            outcomes = await self._send(batch, wait_ms, lane.waits_for if wait_ms else None)
+            outcomes = await self._send(batch, lane.held if isinstance(lane.held, str) else None)
         except (Unavailable, Overloaded) as error:
             for ticket in batch:
                 ticket.fail(error)
-        except WalletBusy:
-            await self._after_busy(lane, batch, waited=wait_ms > 0)
+        except WalletBusy:  # for a key that another call is claiming; nothing was done
+            if len(batch) > 1:
+                await self._one_by_one(lane, batch)
+            else:
+                self._wait_on(lane, [(None, batch[0])])
         except Exception as error:  # noqa: BLE001 - whatever it was must reach those who wait
             await self._after_fault(lane, batch, error)
         else:
             decided = iter(outcomes)
-            for ticket in batch:
-                for wallet_id, part in ticket.settle(list(itertools.islice(decided, len(ticket.places)))):
-                    self._hold(part, wallet_id)
+            self._wait_on(
+                lane,
+                [
+                    part
+                    for ticket in batch
+                    for part in ticket.settle(list(itertools.islice(decided, len(ticket.places))))
+                ],
+            )
 
-    async def _send(self, batch: list[Ticket], wait_ms: int, wait_for: str | None) -> list[Outcome | Busy]:
+    def _wait_on(self, lane: _Lane, parts: Sequence[tuple[str | None, Ticket]]) -> None:
+        """Let undecided parts wait, each for its wallet (None: its key); those of this very lane go first in it."""
+        again: list[Ticket] = []
+        for wallet_id, ticket in parts:
+            held = wallet_id or ticket.unit.operations[0].key()
+            if held == lane.held:
+                again.append(ticket)
+            else:
+                self._hold(ticket, held)
+        if again:
+            lane.free = False
+            lane.queue.extendleft(reversed(again))
+            for ticket in again:
+                self._count(lane, ticket, 1)
+            self._expire(lane)
+
+    async def _send(self, batch: Sequence[Ticket], wait_for: str | None) -> list[Outcome | Busy]:
         """One call with the units of a batch; again with the same ids when the connection is lost."""
         self._meter.batch.observe(sum(len(ticket.places) for ticket in batch))
-        return await resend(lambda: self._call(batch, wait_ms, wait_for))
+        return await resend(lambda: self._call(batch, wait_for))
 
-    async def _call(self, batch: list[Ticket], wait_ms: int, wait_for: str | None) -> list[Outcome | Busy]:
+    async def _call(self, batch: Sequence[Ticket], wait_for: str | None) -> list[Outcome | Busy]:
         units = Json.of([ticket.unit.document(resent=ticket.resent) for ticket in batch])
+        wait_ms = 0 if wait_for is None else min(_TURN_MS, self._limits.lock_wait_ms)
         try:
             answer = await self._database.call(
                 "post_transactions", units=units, wait_ms=wait_ms, wait_for=wait_for
@@ -238,18 +282,7 @@ class GroupCommit:
             raise InternalError
         return outcomes
 
-    async def _after_busy(self, lane: _Lane, batch: list[Ticket], *, waited: bool) -> None:
-        """The call as a whole was refused for a lock, and nothing was done."""
-        if waited:  # until the time of the oldest was over
-            self._queued += sum(len(ticket.places) for ticket in batch)
-            lane.queue.extendleft(reversed(batch))
-            self._expire(lane)
-        elif len(batch) > 1:  # somebody else holds a key of one of them
-            await self._one_by_one(lane, batch)
-        else:
-            self._hold(batch[0], None)
-
-    async def _after_fault(self, lane: _Lane, batch: list[Ticket], error: Exception) -> None:
+    async def _after_fault(self, lane: _Lane, batch: Sequence[Ticket], error: Exception) -> None:
         """Something that should not be: a unit that can't be posted must not take its neighbours with it."""
         _log.error("batch_failed", units=len(batch), exc_info=error)
         for ticket in batch:
@@ -259,9 +292,15 @@ class GroupCommit:
         else:
             batch[0].fail(error if isinstance(error, WalletError) else InternalError())
 
-    async def _one_by_one(self, lane: _Lane, batch: list[Ticket]) -> None:
+    async def _one_by_one(self, lane: _Lane, batch: Sequence[Ticket]) -> None:
         for ticket in batch:
-            await self._commit(lane, [ticket])
+            held = self._held_of(ticket)
+            if ticket.deadline <= asyncio.get_running_loop().time():
+                ticket.give_up()
+            elif held is not None and held != lane.held:
+                self._hold(ticket, held)
+            else:
+                await self._commit(lane, [ticket])
 
     def _watch(self, lane: _Lane, deadline: float) -> None:
         """See to it that a lane is looked through at this time, if not before."""
@@ -281,7 +320,7 @@ class GroupCommit:
             if ticket.deadline > now:
                 waiting.append(ticket)
             else:
-                self._queued -= len(ticket.places)
+                self._count(lane, ticket, -1)
                 ticket.give_up()
         lane.queue = waiting
         if waiting:

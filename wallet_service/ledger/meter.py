@@ -17,13 +17,13 @@ class CommitMeter:
         self.registry = registry = registry or CollectorRegistry()
         self.batch = Histogram(
             "wallet_commit_batch_operations",
-            "Operations that one call of the database posted.",
+            "Operations sent in one call of the database; sent again they count again.",
             buckets=_SIZES,
             registry=registry,
         )
         self.wait = Histogram(
             "wallet_commit_wait_seconds",
-            "How long a request's operations waited before they were sent.",
+            "How long a request's operations waited before they were first sent.",
             buckets=_WAITS_S,
             registry=registry,
         )

@@ -31,6 +31,17 @@ class Operation:
         """What its lane is chosen by: the wallet, or the posting that it refunds."""
         return self.members.get("wallet_id") or self.members["original_transaction_id"]
 
+    def key(self) -> tuple[str, str]:
+        """Whose idempotency key it spends, and which."""
+        return self.client_id, self.idempotency_key or self.transaction_id
+
+    def needs(self) -> Iterator[str | tuple[str, str]]:
+        """What others can hold: its key, and the wallets that it names; a refund names none."""
+        yield self.key()
+        for name in ("wallet_id", "to_wallet_id"):
+            if name in self.members:
+                yield self.members[name]
+
     def document(self) -> dict[str, Any]:
         """The operation as the SQL function reads it."""
         document: dict[str, Any] = {
@@ -51,7 +62,8 @@ class Unit:
     """Operations that are decided together.
 
     Attributes:
-        operations: in order; each sees what those before it changed.
+        operations: in order; each sees what those before it changed. Where somebody else holds a wallet, those
+            who want it are decided later than the rest, unless the unit is atomic or a dry run.
         atomic: all or nothing.
         dry_run: answered as if posted, nothing kept, no key spent.
     """
@@ -60,12 +72,10 @@ class Unit:
     atomic: bool = False
     dry_run: bool = False
 
-    def wallet_ids(self) -> Iterator[str]:
-        """The wallets that its operations name, in order; a refund names none."""
+    def needs(self) -> Iterator[str | tuple[str, str]]:
+        """What others can hold of what its operations need."""
         for operation in self.operations:
-            for name in ("wallet_id", "to_wallet_id"):
-                if name in operation.members:
-                    yield operation.members[name]
+            yield from operation.needs()
 
     def document(self, *, resent: bool) -> dict[str, Any]:
         """The unit as the SQL function reads it; ``resent``: an earlier attempt may have happened."""

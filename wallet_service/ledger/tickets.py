@@ -50,6 +50,7 @@ class Ticket:
         deadline: until when it may wait to be sent, in seconds of the loop's clock.
         resent: an earlier attempt may have happened.
         held: somebody else holds its wallet or key.
+        sent: it had its turn.
     """
 
     unit: Unit
@@ -59,6 +60,7 @@ class Ticket:
     deadline: float
     resent: bool = False
     held: bool = False
+    sent: bool = False
 
     def settle(self, outcomes: Sequence[Outcome | Busy]) -> list[tuple[str | None, "Ticket"]]:
         """Hand on what was decided.
@@ -89,15 +91,19 @@ class Ticket:
 
     def fail(self, error: WalletError) -> None:
         """Tell the caller that this failed; after a lost attempt nobody can say that nothing was done."""
-        if self.resent and isinstance(error, Overloaded | WalletBusy):
-            error = Unavailable()
+        if isinstance(error, Overloaded | WalletBusy):
+            if self.resent:
+                error = Unavailable()
+            elif self.held:  # other operations of the same caller may have been posted
+                self.give_up()
+                return
         self.answer.fail(error)
 
     def give_up(self) -> None:
         """It has waited for as long as it may."""
-        if not self.held:
+        if self.resent:
+            self.fail(Unavailable())
+        elif not self.held:
             self.fail(Overloaded("The operation waited too long for its turn; nothing was done"))
-        elif self.resent:
-            self.fail(WalletBusy())
         else:
             self.answer.put(self.places, [Refused(WalletBusy()) for _ in self.places])

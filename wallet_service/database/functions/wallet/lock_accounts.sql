@@ -25,10 +25,10 @@ begin
       end loop;
     end if;
   end loop;
-  if p_wait_ms > 0 then
-    perform from wallet.wallets w
-      where w.wallet_id = any (case when p_wait_for is null then v_wanted else array[p_wait_for] end)
-      order by w.wallet_id for no key update;
+  if p_wait_for is not null then
+    perform wallet.await_account(p_wait_for, p_wait_ms);
+  elsif p_wait_ms > 0 then
+    perform from wallet.wallets w where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update;
   end if;
   select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
       w.status, w.last_entry, w.last_posted_at)::wallet.account) into v_accounts

@@ -3,11 +3,11 @@
 -- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts}, or {status: busy, wallet_id}:
 -- somebody else holds the wallet (null: the key) and it was not waited for. Call it once in a transaction.
 -- p_wait_ms: how long to wait for each lock; then the call fails as a whole. 0: held wallets are not waited for, and keys
--- for 50 ms only. p_wait_for: wait for this wallet only, while no other is held; the others are not waited for.
+-- for 20 ms only. p_wait_for: the same, but wait for this wallet first, while no other is held; in vain, it is busy.
 create or replace function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000,
   p_wait_for uuid default null) returns text
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set lock_timeout = '20ms' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_operations wallet.operation[];
@@ -17,7 +17,7 @@ declare
 begin
   perform wallet.need_read_committed();
   perform wallet.check_units(p_units);
-  if p_wait_ms > 0 then
+  if p_wait_ms > 0 and p_wait_for is null then
     perform set_config('lock_timeout', p_wait_ms || 'ms', true);
   end if;
   if jsonb_array_length(p_units) = 0 then
