@@ -198,8 +198,6 @@ async def test_postgres_is_killed_under_load(
             for answer in answers:
                 assert answer.status_code == 201 or answer.json()["code"] == "unavailable"
                 assert answer.status_code == 201 or answer.headers["Retry-After"]
-        if kill in (_kill_postmaster, _stop_at_once):
-            assert load.statuses[503] > 0
         await _until_ready(api)
         told = {
             answer.json()["transaction_id"]
