@@ -40,7 +40,7 @@ class HttpTraffic(ABC):
         return {}
 
 
-class _Loop:
+class _Loop(ABC):
     """What both loops share: checks, counts, and the end."""
 
     def __init__(self, traffic: HttpTraffic, connections: Sequence[Connection], read_cpu: "ReadCpu") -> None:
@@ -65,9 +65,9 @@ class _Loop:
         except RowFailed as error:
             self.fail(str(error))
 
+    @abstractmethod
     def go_on(self, connection: Connection, now: float) -> None:
         """Keep the times of the answer and use the connection again."""
-        raise NotImplementedError
 
     def fail(self, reason: str) -> None:
         """End the loop with an error."""
@@ -100,9 +100,9 @@ class _Loop:
         self.sample.notes = self.traffic.take_notes()
         return self.sample
 
+    @abstractmethod
     def requests(self) -> float:
         """How many belong to what is measured."""
-        raise NotImplementedError
 
 
 class _ClosedLoop(_Loop):

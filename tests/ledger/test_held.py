@@ -56,7 +56,7 @@ async def test_a_held_wallet_holds_up_only_itself(
     database: Database, superuser: asyncpg.Connection, lanes: int
 ) -> None:
     held, free, other = [await new_wallet(database) for _ in range(3)]
-    ledger = Ledger(database, Limits(lanes=lanes))
+    ledger = Ledger(database, Limits(lanes=lanes, lock_wait_ms=60_000))
     async with holding(superuser, held):
         waiting: list[asyncio.Task[Any]] = [
             asyncio.create_task(ledger.post_one(consume(held))),
@@ -78,7 +78,7 @@ async def test_a_wallet_keeps_its_order_while_it_is_held(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallet = await new_wallet(database, "50")
-    ledger = Ledger(database, ONE_LANE)
+    ledger = Ledger(database, PATIENT)
     async with holding(superuser, wallet):
         tasks: list[asyncio.Task[Any]] = []
         for number in range(1, 8):
@@ -115,7 +115,7 @@ async def test_more_held_wallets_than_calls_that_wait(
     wallets = [await new_wallet(database) for _ in range(5)]
     free = await new_wallet(database)
     meter = CommitMeter()
-    ledger = Ledger(database, Limits(lanes=1, held_lanes=1), meter)
+    ledger = Ledger(database, Limits(lanes=1, held_lanes=1, lock_wait_ms=60_000), meter)
     async with holding(superuser, *wallets):
         waiting = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in wallets]
         await ledger.post_one(consume(free))
@@ -145,24 +145,16 @@ async def test_a_key_that_somebody_else_claims_holds_up_only_itself(
 ) -> None:
     keyed, free, key = await new_wallet(database), await new_wallet(database), new_id()
     line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
-    claim = superuser.transaction()
-    await claim.start()
-    await superuser.execute(
-        "insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)"
-        " values ('test', $1, 'posting', $2, '', now())",
-        key,
-        new_id(),
-    )
-    async with line.stopped():
-        first = asyncio.create_task(ledger.post_one(consume(free)))
-        await line.until_sent(1)
-        neighbour, waiting, other = await queued(
-            ledger, meter, single(consume(keyed)), single(consume(keyed, key=key)), single(consume(free))
-        )
-    await asyncio.gather(first, neighbour, other)
-    assert not waiting.done()
-    await claim.rollback()
+    ledger = Ledger(line, PATIENT, meter)
+    async with claiming(superuser, key):
+        async with line.stopped():
+            first = asyncio.create_task(ledger.post_one(consume(free)))
+            await line.until_sent(1)
+            neighbour, waiting, other = await queued(
+                ledger, meter, single(consume(keyed)), single(consume(keyed, key=key)), single(consume(free))
+            )
+        await asyncio.gather(first, neighbour, other)
+        assert not waiting.done()
     assert [told(each) for each in await waiting] == ["posted"]
     assert (await balance(database, keyed), await balance(database, free)) == (8, 8)
 
@@ -172,16 +164,9 @@ async def test_a_key_that_somebody_else_claims_for_too_long(
 ) -> None:
     wallet, key = await new_wallet(database), new_id()
     ledger = Ledger(database, Limits(lanes=1, lock_wait_ms=100))
-    async with superuser.transaction():
-        await superuser.execute(
-            "insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)"
-            " values ('test', $1, 'posting', $2, '', now())",
-            key,
-            new_id(),
-        )
+    async with claiming(superuser, key):
         with pytest.raises(WalletBusy):
             await ledger.post_one(consume(wallet, key=key))
-        await superuser.execute("delete from wallet.idempotency where key = $1", key)
     assert await balance(database, wallet) == 10
 
 
