@@ -51,11 +51,11 @@ SPREAD = 10_000
 
 QUICK = Plan(
     rounds=3,
-    round_s=0.2,
+    round_s=0.15,
     warm_s=0.05,
-    open_s=0.4,
+    open_s=0.3,
     open_parts=1,
-    try_s=0.1,
+    try_s=0.05,
     held_s=2.0,
     held_rounds=1,
     pgbench_s=1,
