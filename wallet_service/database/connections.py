@@ -51,7 +51,7 @@ class Connections:
                     return connection
                 await self._end(connection)
             return await self._pool.acquire(timeout=self._timeout_s)
-        except BaseException:
+        except BaseException:  # a cancelled caller too gives its turn back
             self._turns.release()
             raise
 

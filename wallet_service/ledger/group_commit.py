@@ -43,7 +43,7 @@ class Limits:
     Attributes:
         lanes: batches under way at a time.
         held_lanes: calls that wait for a held wallet at a time; each keeps a connection.
-        batch_operations: most operations of a batch; a larger unit leaves alone, since units are never divided.
+        batch_operations: most operations of a batch; a unit leaves whole, so a larger one leaves alone.
         queue_operations: most operations that wait for their turn; more are refused as Overloaded. As many can wait
             for what somebody else holds; more are refused as WalletBusy.
         queue_wait_ms: longest wait of an operation for its turn; then it is refused as Overloaded.
@@ -161,7 +161,7 @@ class GroupCommit:
                 else:
                     await self._commit_held(lane)
                 lane.under_way = []
-        except BaseException:
+        except BaseException:  # told to those who wait, and raised again
             # Nobody may wait for ever for a fault of this module, or for a loop that is being closed.
             for ticket in lane.queue:
                 self._count(lane, ticket, -1)
