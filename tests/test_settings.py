@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import jwt
 import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from wallet_service.settings import PREFIX, Settings, SettingsError, default_data_dir, load
+from wallet_service.settings import Settings, SettingsError, default_data_dir, load, variable_of
 
 TABLE = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -15,11 +16,11 @@ TABLE = Path(__file__).parent.parent / "docs" / "settings.md"
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
-        monkeypatch.delenv(f"{PREFIX}{name}".upper(), raising=False)
+        monkeypatch.delenv(variable_of(name), raising=False)
 
 
 def documented() -> dict[str, str]:
-    rows = re.findall(r"^\| `(WALLET_\w+)` \| (.*?) \| .+ \|$", TABLE.read_text(), flags=re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", TABLE.read_text(), flags=re.MULTILINE)
     assert len(rows) == len(dict(rows)), "a setting is in the table twice"
     return dict(rows)
 
@@ -34,7 +35,7 @@ def shown_default(name: str) -> str:
 
 
 def test_the_table_has_every_setting_with_its_default_and_no_other() -> None:
-    assert documented() == {f"{PREFIX}{name}".upper(): shown_default(name) for name in Settings.model_fields}
+    assert documented() == {variable_of(name): shown_default(name) for name in Settings.model_fields}
 
 
 def test_defaults_without_any_variable() -> None:
@@ -46,7 +47,7 @@ def test_defaults_without_any_variable() -> None:
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
-        monkeypatch.setenv(f"{PREFIX}{name}".upper(), "")
+        monkeypatch.setenv(variable_of(name), "")
     assert load() == Settings.model_construct(data_dir=default_data_dir())
 
 
@@ -55,6 +56,8 @@ def test_every_problem_is_named_at_once_and_no_secret(monkeypatch: pytest.Monkey
         "WALLET_PORT": "eighty",
         "WALLET_ADMIN_KEY": "too-short-a-key",
         "WALLET_DATABASE_URL": "mysql://user:hidden-password@host/db",
+        "SUPABASE_URL": "https://project.example/rest/v1/",
+        "SUPABASE_SERVICE_ROLE_KEY": "sb_publishable_hidden",
         "WALLET_LOG_LEVEL": "loud",
         "WALLET_JWT_SECRET": "hidden-secret",
         "WALLET_KEY_CACHE_MS": "5001",
@@ -65,9 +68,9 @@ def test_every_problem_is_named_at_once_and_no_secret(monkeypatch: pytest.Monkey
         load()
     text = str(refused.value)
     assert [line.split()[0] for line in text.splitlines()[1:]] == [
-        f"{PREFIX}{name}".upper() for name in Settings.model_fields if f"{PREFIX}{name}".upper() in wrong
+        variable_of(name) for name in Settings.model_fields if variable_of(name) in wrong
     ]
-    assert not any(secret in text for secret in ("too-short-a-key", "hidden-password", "hidden-secret"))
+    assert not any(secret in text for secret in ("too-short-a-key", "hidden-", "hidden_"))
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +81,62 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "k" * 32 not in shown
     assert "hidden-password" not in shown
     assert "s" * 32 not in shown
+
+
+URL = "https://project.example"
+
+
+def token(role: str) -> str:
+    return jwt.encode({"role": role}, "s" * 32)
+
+
+@pytest.mark.parametrize("key", ["sb_secret_1234", token("service_role")])
+def test_supabase_is_an_address_and_a_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", URL)
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", key)
+    settings = load()
+    assert str(settings.supabase_url) == f"{URL}/"
+    assert settings.supabase_service_role_key is not None
+    assert settings.supabase_service_role_key.get_secret_value() == key
+    assert key not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "key", ["sb_publishable_1", token("anon"), token("authenticated"), "a.b.c", "hidden"]
+)
+def test_a_key_that_opens_nothing_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", URL)
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", key)
+    with pytest.raises(
+        SettingsError, match="SUPABASE_SERVICE_ROLE_KEY should be a key of the role"
+    ) as refused:
+        load()
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"SUPABASE_URL": URL}, "should be set together"),
+        ({"SUPABASE_SERVICE_ROLE_KEY": "sb_secret_1"}, "should be set together"),
+        (
+            {
+                "SUPABASE_URL": URL,
+                "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_1",
+                "WALLET_DATABASE_URL": "postgresql://somewhere/else",
+            },
+            "should not both be set",
+        ),
+        ({"SUPABASE_URL": "ftp://project", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_1"}, "SUPABASE_URL URL"),
+    ],
+)
+def test_one_database_wholly_named(
+    variables: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=problem):
+        load()
 
 
 @pytest.mark.parametrize("key", ["k" * 31, "k" * 31 + " ", "k" * 31 + "é", "k" * 31 + "\n"])

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from wallet_service import __version__
 from wallet_service.credits.router import router as credits_router
-from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.database.connect import connect
 from wallet_service.health import router as health_router
 from wallet_service.http.auth import Authenticator
 from wallet_service.http.setup import install
@@ -29,14 +29,15 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, database_url: str) -> FastAPI:
-    """The service on this database; connections are made when they are needed."""
+def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
+    """The service on this database, or on the Supabase project of the settings.
+
+    Connections are made when they are needed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        database = await PostgresDatabase.connect(
-            database_url, pool_size=settings.database_pool_size, timeout_ms=settings.database_timeout_ms
-        )
+        database = await connect(settings, database_url)
         app.state.database = database
         app.state.metrics = CollectorRegistry()
         app.state.ledger = Ledger(database, _limits(settings), CommitMeter(app.state.metrics))

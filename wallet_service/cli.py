@@ -13,11 +13,11 @@ import typer
 import uvloop
 
 from wallet_service import __version__
+from wallet_service.database.connect import connect
 from wallet_service.database.embedded import EmbeddedError
 from wallet_service.database.gateway import Database
 from wallet_service.database.migrate import MigrationError
 from wallet_service.database.migrate import migrate as migrate_database
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.errors import WalletError
 from wallet_service.http.auth import SCOPES
 from wallet_service.http.keys import PREFIX, create_key, list_keys, revoke_key
@@ -80,8 +80,8 @@ def migrate(
         if database_url is not None:
             report = await migrate_database(database_url)
         else:
-            async with migration_database(settings) as dsns:
-                report = await migrate_database(dsns.admin)
+            async with migration_database(settings) as dsn:
+                report = await migrate_database(dsn)
         for name in report.applied:
             typer.echo(f"applied {name}")
         for signature in report.functions_dropped:
@@ -193,9 +193,7 @@ def _quiet_settings() -> Settings:
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncGenerator[Database, None]:
     async with existing_database(settings) as dsns:
-        database = await PostgresDatabase.connect(
-            dsns.service, pool_size=1, timeout_ms=settings.database_timeout_ms
-        )
+        database = await connect(settings, dsns.service, pool_size=1)
         try:
             yield database
         finally:

@@ -15,9 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from wallet_service.app import create_app
+from wallet_service.database.connect import connect
 from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
 from wallet_service.database.migrate import migrate
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.http.keys import create_first_admin_key
 from wallet_service.settings import Settings
 
@@ -39,13 +39,13 @@ class Dsns:
     """How to reach the database.
 
     Attributes:
-        admin: for migrations.
-        service: for everything that the service does.
+        admin: for migrations; None over the REST API, which can't do them.
+        service: for everything that the service does; None for the Supabase project of the settings.
         place: where the data are, for people; holds no password.
     """
 
-    admin: str
-    service: str
+    admin: str | None
+    service: str | None
     place: str
 
 
@@ -60,7 +60,7 @@ async def serve(settings: Settings, say: Say) -> None:
     stop = _Stop()
     with stop.on_signals():
         async with _database(settings) as (dsns, listener):
-            if settings.migrate_on_start:
+            if settings.migrate_on_start and dsns.admin is not None:
                 report = await migrate(dsns.admin)
                 _log.info("migrated", applied=list(report.applied))
             await _first_key(settings, dsns, say)
@@ -80,8 +80,8 @@ async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
         StartError: there are no data.
         EmbeddedError: the embedded server does not start or can't be reached.
     """
-    if settings.database_url is not None:
-        yield _given(settings.database_url.get_secret_value())
+    if (given := _given(settings)) is not None:
+        yield given
         return
     embedded = EmbeddedPostgres(settings.data_dir)
     if not await asyncio.to_thread((settings.data_dir / "secrets.json").exists):
@@ -100,24 +100,34 @@ async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
 
 
 @contextlib.asynccontextmanager
-async def migration_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
-    """The database to migrate: as ``existing_database``, and data are made where there are none."""
-    made = settings.database_url is not None
+async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
+    """The DSN of the database to migrate: as ``existing_database``, and data are made where there are none.
+
+    Raises:
+        StartError: the settings name a Supabase project, whose REST API can't migrate.
+        EmbeddedError: as ``existing_database``.
+    """
+    made = _given(settings) is not None
     made = made or await asyncio.to_thread((settings.data_dir / "secrets.json").exists)
     if made:
         async with existing_database(settings) as dsns:
-            yield dsns
+            if dsns.admin is None:
+                raise StartError(
+                    "A Supabase project is not migrated over its REST API: name its database with "
+                    "--database-url, or apply what `wallet-service migrate --sql` prints"
+                )
+            yield dsns.admin
     else:
         async with EmbeddedPostgres(settings.data_dir) as embedded:
-            yield _embedded(embedded)
+            yield embedded.admin_dsn
 
 
 @contextlib.asynccontextmanager
 async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.socket], None]:
     """The port and the database. What somebody else has of them is found before anything is started."""
-    if settings.database_url is not None:
+    if (given := _given(settings)) is not None:
         with contextlib.closing(_bound(settings)) as listener:
-            yield _given(settings.database_url.get_secret_value()), listener
+            yield given, listener
         return
     embedded = EmbeddedPostgres(settings.data_dir)
     try:
@@ -133,19 +143,22 @@ def _embedded(server: EmbeddedPostgres) -> Dsns:
     return Dsns(server.admin_dsn, server.service_dsn, str(server.data_dir))
 
 
-def _given(url: str) -> Dsns:
+def _given(settings: Settings) -> Dsns | None:
+    """The database that the settings name; None for the service's own."""
+    if settings.supabase_url is not None:
+        return Dsns(None, None, f"the Supabase project {settings.supabase_url.host}")
+    if settings.database_url is None:
+        return None
+    url = settings.database_url.get_secret_value()
     parts = urlsplit(url)
-    return Dsns(
-        url, url, f"database {parts.path.lstrip('/') or '(default)'} on {parts.netloc.rpartition('@')[2]}"
-    )
+    place = f"database {parts.path.lstrip('/') or '(default)'} on {parts.netloc.rpartition('@')[2]}"
+    return Dsns(url, url, place)
 
 
 async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:
     if settings.admin_key is not None:
         return
-    database = await PostgresDatabase.connect(
-        dsns.service, pool_size=1, timeout_ms=settings.database_timeout_ms
-    )
+    database = await connect(settings, dsns.service, pool_size=1)
     try:
         key = await create_first_admin_key(database)
     finally:

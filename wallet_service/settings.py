@@ -1,11 +1,15 @@
-"""The settings of the service, all from the environment (``WALLET_…``); the table is in docs/settings.md."""
+"""The settings of the service, all from the environment (``WALLET_…``, and Supabase's own names for its two).
+
+The table is in docs/settings.md.
+"""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+import jwt
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "WALLET_"
@@ -35,14 +39,20 @@ class Settings(BaseSettings):
         extra="forbid",
         hide_input_in_errors=True,
         validate_default=False,
+        validate_by_name=True,
     )
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8208
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: SecretStr | None = None
+    supabase_url: Annotated[HttpUrl | None, Field(validation_alias="SUPABASE_URL")] = None
+    supabase_service_role_key: Annotated[
+        SecretStr | None, Field(validation_alias="SUPABASE_SERVICE_ROLE_KEY")
+    ] = None
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     database_timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = 5000
+    database_statement_cache_size: Annotated[int, Field(ge=0, le=10_000)] = 100
     commit_lanes: Annotated[int, Field(ge=1, le=100)] = 1
     commit_batch_operations: Annotated[int, Field(ge=1, le=10_000)] = 200
     commit_queue_operations: Annotated[int, Field(ge=1)] = 10_000
@@ -78,6 +88,20 @@ class Settings(BaseSettings):
             raise ValueError("should start with postgresql://")
         return url
 
+    @field_validator("supabase_url")
+    @classmethod
+    def _of_the_project(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url and (url.query or url.fragment or (url.path or "").rstrip("/").endswith("/rest/v1")):
+            raise ValueError("should be the project's address alone, without /rest/v1")
+        return url
+
+    @field_validator("supabase_service_role_key")
+    @classmethod
+    def _of_the_service(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and (fault := _key_fault(key.get_secret_value())):
+            raise ValueError(f"should be a key of the role service_role or a secret key, not {fault}")
+        return key
+
     @field_validator("admin_key")
     @classmethod
     def _long_and_printable(cls, key: SecretStr | None) -> SecretStr | None:
@@ -97,6 +121,35 @@ class Settings(BaseSettings):
             raise ValueError(f"should have at least {shortest} bytes")
         return secret
 
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if (self.supabase_url is None) != (self.supabase_service_role_key is None):
+            raise ValueError("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY should be set together")
+        if self.supabase_url is not None and self.database_url is not None:
+            raise ValueError(
+                "SUPABASE_URL and WALLET_DATABASE_URL should not both be set: one says over REST, one says not"
+            )
+        return self
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{field}".upper()
+
+
+def _key_fault(key: str) -> str | None:
+    """What a key is that does not open the functions to the service; None for one that may."""
+    if key.startswith("sb_secret_"):
+        return None
+    if key.startswith("sb_"):
+        return "a publishable one"
+    try:
+        role = jwt.decode(key, options={"verify_signature": False}).get("role")
+    except jwt.InvalidTokenError:
+        return "something else"
+    return None if role == "service_role" else "one of another role"
+
 
 def load() -> Settings:
     """The settings of this process.
@@ -112,6 +165,8 @@ def load() -> Settings:
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:
-    name = f"{PREFIX}{location[0]}".upper() if location else PREFIX
     text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name} {text}"
+    if not location:
+        return text
+    name = str(location[0])
+    return f"{variable_of(name) if name in Settings.model_fields else name} {text}"

@@ -3,18 +3,35 @@
 """What went wrong in Postgres, in the service's terms. The one place where SQLSTATEs are known to Python."""
 
 import json
+import re
+from collections.abc import Mapping
 
 import asyncpg
+import httpx
 
-from wallet_service.errors import InternalError, Unavailable, WalletBusy, WalletError, error_of
+from wallet_service.errors import InternalError, Overloaded, Unavailable, WalletBusy, WalletError, error_of
 
 REFUSED = "WL001"
 """A function refused: the message is the code of the refusal, the detail its facts as JSON."""
 
 _BUSY = frozenset({"55P03", "40P01"})
 """A lock that was not to be had in time, or only by ending somebody else's wait: nothing was done."""
-_NOT_MIGRATED = frozenset({"42883", "3F000", "42P01"})
+NOT_IN_CACHE = "PGRST202"
+"""PostgREST has not seen such a function: there is none, or it is newer than what PostgREST has read."""
+_NOT_MIGRATED = frozenset({"42883", "3F000", "42P01", NOT_IN_CACHE})
 """No such function, schema or table."""
+_FORBIDDEN = "42501"
+_HINTS: Mapping[str | int, str] = {
+    "PGRST106": "The API does not expose schema wallet_api: add it to the exposed schemas",
+    **dict.fromkeys((401, 403), "The API refuses the service's key: check SUPABASE_SERVICE_ROLE_KEY"),
+    **dict.fromkeys(
+        (301, 302, 303, 307, 308, 404, 405), "There is no Supabase API there: check SUPABASE_URL"
+    ),
+}
+"""What to look at, by PostgREST's code or the status of HTTP."""
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_SQLSTATE = re.compile("[0-9A-Z]{5}")
 
 _UNAVAILABLE = frozenset(
     {
@@ -38,21 +55,45 @@ _UNAVAILABLE_CLASSES = frozenset(
 
 
 def translate(error: Exception, *, connection_lost: bool = False) -> WalletError:
-    """The refusal to raise for what asyncpg raised; chain it with ``from``.
+    """The refusal to raise for what a driver met; chain it with ``from``.
 
     Nothing of the error's own text gets into it: Postgres names values and rows there.
 
     Args:
-        error: what asyncpg raised.
+        error: what asyncpg, or the driver of Supabase, raised.
         connection_lost: whether the connection is closed; tells a lost one from a wrong use.
     """
     if isinstance(error, asyncpg.PostgresError):
-        return _of_sqlstate(error)
-    if isinstance(error, OSError):  # also TimeoutError
+        return _of_sqlstate(str(error.sqlstate), str(error.args[0]), error.detail)
+    if isinstance(error, RestError):
+        return _of_rest(error)
+    if isinstance(error, OSError | httpx.TransportError | NoAnswerError):  # also TimeoutError
         return Unavailable()
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and connection_lost:
         return Unavailable()
     return InternalError()
+
+
+class RestError(Exception):
+    """A refusal of a REST API, or of what stands before it.
+
+    Attributes:
+        status: of HTTP.
+        code: a SQLSTATE, or a code of PostgREST's own; None from a gateway.
+        message: what Postgres, PostgREST or a gateway says; values of rows may be in it.
+        details: the DETAIL of an error in Postgres: only our own refusals' may be looked at.
+    """
+
+    def __init__(self, status: int, code: str | None, message: str, details: str | None) -> None:
+        super().__init__(f"HTTP {status}, code {code}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+class NoAnswerError(Exception):
+    """Success was claimed, and what came is not the answer of a function."""
 
 
 class PostgresFault(Exception):
@@ -60,22 +101,43 @@ class PostgresFault(Exception):
 
 
 def loggable(error: Exception) -> Exception:
-    """The cause to chain to a refusal: asyncpg's own exception prints whole rows into a log."""
-    if not isinstance(error, asyncpg.PostgresError):
-        return error
+    """The cause to chain to a refusal: a driver's own exception prints whole rows into a log."""
+    if isinstance(error, RestError):
+        return _fault(error, error.code or "", error.message)
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate)
+        return _fault(f"{type(error).__name__}, SQLSTATE {state}", state, error.args[0])
+    return error
+
+
+def _fault(what: object, state: str, message: str) -> PostgresFault:
     # A data exception quotes the value that it could not read.
-    message = "" if str(error.sqlstate).startswith("22") else f": {error.args[0]}"
-    return PostgresFault(f"{type(error).__name__}, SQLSTATE {error.sqlstate}{message}")
+    return PostgresFault(f"{what}" if state.startswith("22") or not message else f"{what}: {message}")
 
 
-def _of_sqlstate(error: asyncpg.PostgresError) -> WalletError:
-    state = str(error.sqlstate)
+def _of_rest(error: RestError) -> WalletError:
+    """By the code where Postgres or PostgREST gave one, else by the status that a gateway gave."""
+    if error.code == NOT_IN_CACHE or (error.code is not None and _SQLSTATE.fullmatch(error.code)):
+        return _of_sqlstate(error.code, error.message, error.details)
+    if error.status == _TOO_MANY_REQUESTS:
+        return Overloaded("The database's API takes no more requests now")
+    hint = _HINTS.get(error.code or "") or _HINTS.get(error.status)
+    if hint is not None or error.status >= _SERVER_ERROR:
+        return Unavailable(hint)
+    return InternalError()
+
+
+def _of_sqlstate(state: str, message: str, detail: str | None) -> WalletError:
     if state == REFUSED:
-        return error_of(str(error.args[0]), **json.loads(error.detail or "{}"))
+        return error_of(message, **json.loads(detail or "{}"))
     if state in _BUSY:
         return WalletBusy()
     if state in _NOT_MIGRATED:
         return Unavailable("The database lacks a function of this release: run wallet-service migrate")
+    if state == _FORBIDDEN:
+        return Unavailable(
+            "The service's login may not call this function: run wallet-service migrate, check the key"
+        )
     if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable()
     return InternalError()
