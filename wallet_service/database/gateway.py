@@ -1,8 +1,10 @@
 """The seam between the service and Postgres: one function call, JSON bytes back."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import simplejson
@@ -25,6 +27,8 @@ class Json:
 
 Param: TypeAlias = "str | int | bool | Json | None"
 """What a function takes. Amounts and timestamps (RFC 3339) go as strings: both drivers keep them exact."""
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
 _RESEND = AsyncRetrying(
     retry=retry_if_exception_type(Unavailable),
@@ -53,6 +57,18 @@ async def resend(call: Callable[[], Awaitable[_Result]]) -> _Result:
     raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
 
 
+@lru_cache(maxsize=1024)
+def check_names(*names: str) -> None:
+    """Refuse what is not the name of a function or a parameter: names can't be parameters of SQL.
+
+    Raises:
+        ValueError: names the one that is something else.
+    """
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"not a name: {name!r}")
+
+
 class Database(ABC):
     """Calls the functions of schema ``wallet_api``, and nothing else."""
 
@@ -63,6 +79,7 @@ class Database(ABC):
         Raises:
             WalletError: the function refused (SQLSTATE WL001), translated by its code.
             WalletBusy: a lock was not to be had in time.
+            Overloaded: nothing was done, since no connection was free in time or the REST API takes no more.
             Unavailable: the server can't be reached, or the connection was lost; the call may have happened.
         """
 

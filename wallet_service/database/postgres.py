@@ -2,18 +2,15 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 """The asyncpg driver: any Postgres that speaks its own protocol, the bundled one included."""
 
-import re
 from functools import lru_cache
 from typing import Any, Self
 
 import asyncpg
 
 from wallet_service.database.connections import Connections, is_lost
-from wallet_service.database.gateway import Database, Json, Param
+from wallet_service.database.gateway import Database, Json, Param, check_names
 from wallet_service.database.translate import loggable, translate
 from wallet_service.errors import Overloaded, Unavailable
-
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
 
 class PostgresDatabase(Database):
@@ -93,10 +90,8 @@ class PostgresDatabase(Database):
 
 @lru_cache(maxsize=1024)
 def _query(function: str, params: tuple[str, ...]) -> str:
-    """The one statement that is ever sent. Names can't be parameters, so they are checked."""
-    for name in (function, *params):
-        if _NAME.fullmatch(name) is None:
-            raise ValueError(f"not a name: {name!r}")
+    """The one statement that is ever sent."""
+    check_names(function, *params)
     arguments = ", ".join(f"p_{name} => ${place}" for place, name in enumerate(params, start=1))
     return f"select wallet_api.{function}({arguments})"
 

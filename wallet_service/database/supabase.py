@@ -13,7 +13,7 @@ import supabase
 from postgrest import AsyncPostgrestClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from wallet_service.database.gateway import Database, Json, Param
+from wallet_service.database.gateway import Database, Json, Param, check_names
 from wallet_service.database.translate import (
     NOT_IN_CACHE,
     NoAnswerError,
@@ -74,6 +74,7 @@ class SupabaseDatabase(Database):
 
     async def call(self, function: str, /, **params: Param) -> bytes:
         """Call the function in one request, see the base class; Overloaded when no turn is free."""
+        check_names(function, *params)
         body = _body(params)
         with _translated():
             try:

@@ -1,0 +1,189 @@
+"""A line to a REST API in the hands of a test: answers can be lost, cut, held back, or given by somebody else."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of HTTP."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/html"
+    more: str = ""
+
+    @property
+    def head(self) -> bytes:
+        """All before the body, without a length."""
+        return f"HTTP/1.1 {self.status} -\r\nContent-Type: {self.content_type}\r\n{self.more}".encode()
+
+    @property
+    def whole(self) -> bytes:
+        """What is sent, with its length."""
+        return self.head + b"Content-Length: %d\r\n\r\n%s" % (len(self.body), self.body)
+
+
+Pass: TypeAlias = Callable[[], Awaitable[Answer]]
+"""Lets the request get through, and returns the answer."""
+
+Fault: TypeAlias = Callable[[Pass], Awaitable[bytes | None]]
+"""What becomes of a request: the bytes that its sender gets, and None or the end of them ends the connection."""
+
+HTML = b"<!DOCTYPE html><html><body>Something is wrong here</body></html>"
+
+
+async def lost_before(through: Pass) -> None:
+    """The line breaks before the request gets through."""
+    del through
+
+
+async def lost_after(through: Pass) -> None:
+    """The request gets through, the answer does not."""
+    await through()
+
+
+async def cut(through: Pass) -> bytes:
+    """Half the answer."""
+    whole = (answer := await through()).whole
+    return whole[: -len(answer.body) // 2]
+
+
+async def cut_unseen(through: Pass) -> bytes:
+    """Half an answer that does not say how long it is: HTTP takes the end of the connection for its end."""
+    answer = await through()
+    return answer.head + b"Connection: close\r\n\r\n" + answer.body[: len(answer.body) // 2]
+
+
+async def html_instead(through: Pass) -> bytes:
+    """The request gets through, and success is claimed with a page."""
+    await through()
+    return Answer(200, HTML).whole
+
+
+async def html_as_json(through: Pass) -> bytes:
+    """The same, and the page is called JSON."""
+    await through()
+    return Answer(200, HTML, "application/json").whole
+
+
+def refused(status: int, body: bytes = HTML, content_type: str = "text/html", more: str = "") -> Fault:
+    """A gateway refuses, and does not let the request through."""
+
+    async def fault(through: Pass) -> bytes:
+        del through
+        return Answer(status, body, content_type, more).whole
+
+    return fault
+
+
+def failed(status: int) -> Fault:
+    """A gateway says that it failed, and the request got through all the same."""
+
+    async def fault(through: Pass) -> bytes:
+        await through()
+        return Answer(status, HTML).whole
+
+    return fault
+
+
+class Held:
+    """An answer that comes when the test lets it: ``held.fault``, ``await held.through``, ``held.let_go()``."""
+
+    def __init__(self) -> None:
+        self.through = asyncio.Event()
+        self._free = asyncio.Event()
+
+    async def fault(self, through: Pass) -> bytes:
+        answer = await through()
+        self.through.set()
+        await self._free.wait()
+        return answer.whole
+
+    def let_go(self) -> None:
+        self._free.set()
+
+
+class FaultyLine:
+    """Passes requests on, and does to the next ones what the test asks for.
+
+    Attributes:
+        url: what stands for the API's address.
+        always: what is done to every request, when nothing is asked for the next one.
+        requests: how many came.
+    """
+
+    def __init__(self, url: str, port: int) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._target = (parts.hostname, parts.port)
+        self.url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{port}"))
+        self.always: Fault | None = None
+        self.requests = 0
+        self._next: list[Fault | None] = []
+
+    def next(self, *faults: Fault | None) -> None:
+        """What becomes of the next requests, in their order; None: nothing."""
+        self._next = list(faults)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            while (request := await _request(reader)) is not None:
+                self.requests += 1
+                fault = self._next.pop(0) if self._next else self.always
+
+                async def through(sent: bytes = request) -> Answer:
+                    return await self._pass_on(sent)
+
+                answer = (await through()).whole if fault is None else await fault(through)
+                writer.write(answer or b"")
+                await writer.drain()
+                if fault is not None:
+                    return
+        except ConnectionError:
+            pass  # the service gave up
+        finally:
+            writer.close()
+
+    async def _pass_on(self, request: bytes) -> Answer:
+        """As HTTP/1.0, whose answers end with the connection: nothing has to be put together again."""
+        reader, writer = await asyncio.open_connection(*self._target)
+        writer.write(request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1))
+        head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+        writer.close()
+        kind = re.search(rb"\r\ncontent-type: *([^\r]+)", head, re.IGNORECASE)
+        assert kind is not None
+        return Answer(int(head.split()[1]), body, kind[1].decode())
+
+
+@asynccontextmanager
+async def faulty_line(url: str) -> AsyncIterator[FaultyLine]:
+    """A line to the API at this address."""
+    line: FaultyLine | None = None
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert line is not None
+        await line.serve(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    line = FaultyLine(url, server.sockets[0].getsockname()[1])
+    async with server:
+        yield line
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    length = _LENGTH.search(head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
