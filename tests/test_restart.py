@@ -4,10 +4,8 @@ import asyncio
 import os
 import re
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,13 @@ import httpx
 import pytest
 from conftest import FreshDatabase
 from support.api import ROOT, Api, Client, new_user, open_api, posted
+from support.load import READY_S, REQUESTS, WALLETS, Load, is_right, posted_to, rich_wallets, until_ready
 from support.service import command, serving
 from support.waiting import until_waiting
 
 from wallet_service.database.embedded import EmbeddedPostgres
 from wallet_service.database.migrate import migrate
 from wallet_service.identifiers import new_id
-from wallet_service.ledger.verify import verify
-
-REQUESTS = 400
-SENDERS = 16
-WALLETS = 4
-
-READY_S = 60
 
 
 @asynccontextmanager
@@ -39,85 +31,6 @@ async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Api]]
         await migrate(server.admin_dsn)
         async with open_api(server.service_dsn) as api:
             yield server, api
-
-
-async def is_right(api: Api) -> None:
-    lines: list[str] = []
-    assert await verify(api.app.state.database, lines.append), lines
-
-
-@dataclass
-class Load:
-    """Keyed requests that many send at once, and what each was answered."""
-
-    requests: Sequence[tuple[str, str, dict[str, Any]]]
-    answers: dict[str, list[httpx.Response]] = field(default_factory=dict)
-
-    @classmethod
-    def on(cls, wallets: Sequence[str]) -> "Load":
-        """Debits and transfers of 1, each with a key."""
-        requests = [
-            (new_id(), f"/wallets/{wallets[place % WALLETS]}/consume", {"amount": "1"})
-            if place % 3
-            else (
-                new_id(),
-                f"/wallets/{wallets[place % WALLETS]}/transfer",
-                {"amount": "1", "to_wallet_id": wallets[(place + 1) % WALLETS]},
-            )
-            for place in range(REQUESTS)
-        ]
-        return cls(requests)
-
-    async def send(self, post: Callable[..., Any], at: int | None = None, act: Any = None) -> None:
-        """Send them all once; ``act`` is called when so many were answered. What never answered is left out."""
-        waiting = iter(self.requests)
-
-        async def sender() -> None:
-            for key, path, body in waiting:
-                try:
-                    answer = await post(path, body, key=key)
-                except httpx.TransportError:
-                    continue
-                self.answers.setdefault(key, []).append(answer)
-                if at is not None and len(self.answers) == at:
-                    act()
-
-        await asyncio.gather(*(sender() for _ in range(SENDERS)))
-
-    @property
-    def statuses(self) -> Counter[int]:
-        """How many answers there were of each status."""
-        return Counter(answer.status_code for answers in self.answers.values() for answer in answers)
-
-    def each_posted_once(self) -> set[str]:
-        """Every request was answered 201 in the end, always with the same bytes; their transaction_ids."""
-        names: set[str] = set()
-        for key, _, _ in self.requests:
-            bytes_of = {answer.content for answer in self.answers[key] if answer.status_code == 201}
-            assert len(bytes_of) == 1, self.answers[key]
-            names.add(
-                next(answer for answer in self.answers[key] if answer.is_success).json()["transaction_id"]
-            )
-        assert len(names) == len(self.requests)
-        return names
-
-
-async def _rich_wallets(admin: Client) -> list[str]:
-    return [(await admin.wallet("1000"))["wallet_id"] for _ in range(WALLETS)]
-
-
-async def _posted_to(admin: Client, wallets: Sequence[str]) -> tuple[set[str], Decimal]:
-    """The postings other than opening balances in the ledger of these wallets, and what the wallets hold."""
-    names: set[str] = set()
-    for wallet in wallets:
-        cursor: dict[str, str] = {}
-        while True:
-            page = (await admin.get(f"/wallets/{wallet}/transactions", limit=100, **cursor)).json()
-            names |= {row["transaction_id"] for row in page["items"] if row["transaction_type"] != "deposit"}
-            if page["next_cursor"] is None:
-                break
-            cursor = {"cursor": page["next_cursor"]}
-    return names, sum([Decimal(await admin.balance(wallet)) for wallet in wallets], Decimal(0))
 
 
 async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Path) -> None:
@@ -186,34 +99,23 @@ async def test_postgres_is_killed_under_load(
 ) -> None:
     async with running(own_folder / "data") as (server, api):
         admin = api.admin
-        wallets = await _rich_wallets(admin)
+        wallets = await rich_wallets(admin)
         load = Load.on(wallets)
         backends: list[int] = []
         await asyncio.gather(*(admin.read(wallet) for wallet in wallets))  # connections are made
         backends += await _backends(server)
         assert backends
         await load.send(admin.post, REQUESTS // 4, lambda: kill(server, backends))
-        assert set(load.statuses) <= {201, 503}, load.statuses
-        for answers in load.answers.values():
-            for answer in answers:
-                assert answer.status_code == 201 or answer.json()["code"] == "unavailable"
-                assert answer.status_code == 201 or answer.headers["Retry-After"]
-        await _until_ready(api)
-        told = {
-            answer.json()["transaction_id"]
-            for answers in load.answers.values()
-            for answer in answers
-            if answer.is_success
-        }
-        kept, _ = await _posted_to(admin, wallets)
-        assert told <= kept
+        load.were_posted_or_unavailable()
+        await until_ready(api)
+        kept, _ = await posted_to(admin, wallets)
+        assert load.told <= kept
         for _ in range(2):
             await load.send(admin.post)
         names = load.each_posted_once()
-        kept, balance = await _posted_to(admin, wallets)
+        kept, balance = await posted_to(admin, wallets)
         assert kept == names
-        consumed = sum("consume" in path for _, path, _ in load.requests)
-        assert balance == WALLETS * 1000 - consumed
+        assert balance == load.left
         await is_right(api)
 
 
@@ -224,12 +126,6 @@ async def _backends(server: EmbeddedPostgres) -> list[int]:
     )
     await connection.close()
     return [row["pid"] for row in rows]
-
-
-async def _until_ready(api: Api) -> None:
-    async with asyncio.timeout(READY_S):
-        while not (await api.http.get("/health/ready")).is_success:  # which itself takes a moment
-            pass
 
 
 async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase) -> None:
@@ -292,8 +188,7 @@ async def test_the_service_is_killed_under_load(own_folder: Path) -> None:
                 await load.send(post_of(http))
             balances = [(await http.get(f"/wallets/{wallet}")).json()["balance"] for wallet in wallets]
     load.each_posted_once()
-    consumed = sum("consume" in path for _, path, _ in load.requests)
-    assert sum(map(Decimal, balances)) == WALLETS * 1000 - consumed
+    assert sum(map(Decimal, balances)) == load.left
     with serving(data_dir, **settings):
         checked = command(data_dir, "verify", **settings)
     assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,308 @@
+"""The service on a Supabase project whose REST API fails in every way that it can: nothing twice, nothing lost."""
+
+import asyncio
+import copy
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import jwt
+import pytest
+from conftest import FreshDatabase, Reach, TestDatabase
+from support import faults
+from support.api import Api, open_api, posted, problem
+from support.faults import Fault, FaultyLine, Held, faulty_line, refused
+from support.load import Load, is_right, posted_to, rich_wallets, until_ready
+from support.supabase import Project
+
+from wallet_service.database.migrate import migrate
+from wallet_service.identifiers import new_id
+
+pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase"], indirect=True)]
+
+OPENING = "100.000000"
+TAKEN = "99.000000"
+
+
+@dataclass
+class Scene:
+    """The application over a line that can fail, and a wallet with 100 credits."""
+
+    api: Api
+    line: FaultyLine
+    wallet_id: str
+
+    async def consume(self, key: str) -> Any:
+        """Take 1 under this key."""
+        return await self.api.admin.move("consume", self.wallet_id, "1", key=key)
+
+    async def balance(self) -> str:
+        """What is left."""
+        return await self.api.admin.balance(self.wallet_id)
+
+
+@pytest.fixture
+async def project(fresh_database: FreshDatabase, reach: Reach) -> Project:
+    """A project of this test."""
+    found = await reach(await fresh_database())
+    assert isinstance(found, Project)
+    return found
+
+
+def changed(project: Project, **attributes: str) -> Project:
+    """The same project under another address, or with other keys."""
+    other = copy.copy(project)
+    for name, value in attributes.items():
+        setattr(other, name, value)
+    return other
+
+
+@asynccontextmanager
+async def scene_on(project: Project, **settings: Any) -> AsyncIterator[Scene]:
+    async with (
+        faulty_line(project.url) as line,
+        open_api(changed(project, url=line.url), **settings) as api,
+    ):
+        wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+        line.requests = 0
+        yield Scene(api, line, wallet_id)
+        line.always = None
+        line.next()
+        await is_right(api)
+
+
+@pytest.fixture
+async def scene(project: Project) -> AsyncIterator[Scene]:
+    async with scene_on(project) as opened:
+        yield opened
+
+
+async def again(scene: Scene, key: str) -> None:
+    """Sent again when the line is sound, the request has had its one effect."""
+    scene.line.always = None
+    scene.line.next()
+    answer = posted(await scene.consume(key))
+    assert answer["balance_after"] == TAKEN
+    assert await scene.balance() == TAKEN
+
+
+PASSING: dict[str, Fault] = {
+    "lost before": faults.lost_before,
+    "lost after": faults.lost_after,
+    "cut": faults.cut,
+    "cut unseen": faults.cut_unseen,
+    "a page": faults.html_instead,
+    "a page called JSON": faults.html_as_json,
+    **{f"refused {status}": refused(status) for status in (500, 502, 503, 504, 520)},
+    **{f"failed {status}": faults.failed(status) for status in (500, 502, 503, 504, 520)},
+    "PostgREST has no connection": refused(503, b'{"code":"PGRST000","message":"-"}', "application/json"),
+    "the server is starting": refused(503, b'{"code":"57P03","message":"-"}', "application/json"),
+    "a long page": refused(500, b"x" * 10_000_000),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+async def test_a_passing_fault_is_not_heard_of(scene: Scene, fault: Fault) -> None:
+    scene.line.next(fault)
+
+    assert posted(await scene.consume("key"))["balance_after"] == TAKEN
+
+    assert scene.line.requests == 2  # what failed, and the same again
+    await again(scene, "key")
+
+
+@pytest.mark.parametrize("name", ["lost before", "lost after", "cut", "a page", "refused 503", "failed 520"])
+async def test_a_lasting_fault_is_told_and_the_key_settles_it(scene: Scene, name: str) -> None:
+    scene.line.always = PASSING[name]
+
+    answer = await scene.consume("key")
+    problem(answer, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert scene.line.requests > 2
+    not_ready = await scene.api.http.get("/health/ready")
+    assert not_ready.status_code == 503
+
+    await again(scene, "key")
+
+
+async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
+    scene.line.next(refused(429, b'{"message":"-"}', "application/json"))
+
+    answer = await scene.consume("key")
+
+    problem(answer, "overloaded")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert scene.line.requests == 1
+    assert await scene.balance() == OPENING
+    await again(scene, "key")
+
+
+async def test_a_redirect_is_not_followed(scene: Scene) -> None:
+    scene.line.always = refused(307, more="Location: https://elsewhere.example/\r\n")
+
+    document = problem(await scene.consume("key"), "unavailable")
+
+    assert "SUPABASE_URL" in document["detail"]
+    await again(scene, "key")
+
+
+async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
+    """What was done and what is sent again are one: the second is answered with the first's result."""
+    async with scene_on(project, database_timeout_ms=500) as scene:
+        held = Held()
+        scene.line.next(held.fault)
+        answer = posted(await scene.consume("key"))
+        assert answer["balance_after"] == TAKEN
+        assert held.through.is_set()
+        assert scene.line.requests == 2
+        held.let_go()
+        await again(scene, "key")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        jwt.encode({"role": "service_role"}, "the-secret-of-another-project-of-many-characters"),
+        "sb_secret_of-another-project",
+    ],
+    ids=["legacy", "secret"],
+)
+async def test_a_wrong_key_is_named(project: Project, key: str) -> None:
+    async with (
+        open_api(project) as right,
+        open_api(changed(project, service_role_key=key)) as wrong,
+    ):
+        wallet_id = (await right.admin.wallet("100"))["wallet_id"]
+        for answer in (
+            await wrong.http.get("/health/ready"),
+            await wrong.admin.move("consume", wallet_id, "1", key="key"),
+        ):
+            document = problem(answer, "unavailable")
+            assert "SUPABASE_SERVICE_ROLE_KEY" in document["detail"]
+            assert key not in answer.text
+        assert (await wrong.http.get("/health/live")).is_success
+        assert await right.admin.balance(wallet_id) == OPENING
+        posted(await right.admin.move("consume", wallet_id, "1", key="key"))
+        await is_right(right)
+
+
+@asynccontextmanager
+async def superuser_of(database: TestDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.dsn)
+    yield connection
+    await connection.close()
+
+
+async def test_a_schema_that_is_not_exposed_is_named(fresh_database: FreshDatabase, reach: Reach) -> None:
+    """PostgREST's settings in the database, as a project has them: changed while everything runs."""
+    made = await fresh_database()
+    async with superuser_of(made) as superuser, open_api(await reach(made)) as api:
+        wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+
+        async def expose(schemas: str) -> None:
+            await superuser.execute(
+                f"alter role authenticator in database {made.name} set pgrst.db_schemas = '{schemas}'"
+            )
+            await superuser.execute("notify pgrst, 'reload config'")
+
+        async def ready() -> bool:
+            return (await api.http.get("/health/ready")).is_success
+
+        await expose("public")
+        async with asyncio.timeout(20):
+            while await ready():
+                pass
+        document = problem(await api.admin.move("consume", wallet_id, "1", key="key"), "unavailable")
+        assert "exposed schemas" in document["detail"]
+        await expose("public, wallet_api")
+        async with asyncio.timeout(20):
+            while not await ready():
+                pass
+        posted(await api.admin.move("consume", wallet_id, "1", key="key"))
+        assert await api.admin.balance(wallet_id) == TAKEN
+        await is_right(api)
+
+
+async def test_before_and_after_the_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
+    """Nothing is started again in between: PostgREST is told, and the service finds what it missed."""
+    made = await fresh_database(empty=True)
+    async with open_api(await reach(made)) as api:
+        document = problem(await api.http.get("/health/ready"), "unavailable")
+        assert "run wallet-service migrate" in document["detail"]
+        document = problem(
+            await api.admin.post("/wallets", {"user_id": "ada", "initial_balance": "100"}), "unavailable"
+        )
+        assert "run wallet-service migrate" in document["detail"]
+        await migrate(made.dsn)
+        assert (await api.http.get("/health/ready")).is_success
+        wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+        posted(await api.admin.move("consume", wallet_id, "1"))
+        await is_right(api)
+
+
+async def test_a_function_newer_than_what_postgrest_has_read(
+    fresh_database: FreshDatabase, reach: Reach
+) -> None:
+    made = await fresh_database()
+    async with superuser_of(made) as superuser, open_api(await reach(made)) as api:
+        # PostgREST is not told of it, and goes by the parameters that it has read.
+        await superuser.execute(
+            "alter function wallet_api.post_transactions rename to the_one;"
+            " create function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000,"
+            "  p_wait_for uuid default null) returns text language sql security definer"
+            "  as 'select wallet_api.the_one(p_units, p_wait_ms, p_wait_for)';"
+            " create function wallet_api.t_newer(p_text text default 'new') returns text language sql as"
+            "  'select p_text';"
+            " grant execute on function wallet_api.post_transactions, wallet_api.t_newer to service_role"
+        )
+        database = api.app.state.database
+        assert await database.call("t_newer") == b"new"
+        assert await database.call("t_newer", text="x") == b"x"
+        wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+        posted(await api.admin.move("consume", wallet_id, "1"))
+
+
+def _stop(project: Project) -> None:
+    os.kill(project.rest_pid, signal.SIGTERM)
+
+
+def _kill(project: Project) -> None:
+    os.kill(project.rest_pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", [_stop, _kill])
+async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Project], None]) -> None:
+    async with open_api(project) as api:
+        wallets = await rich_wallets(api.admin)
+        load = Load.on(wallets)
+        restarted: list[asyncio.Task[None]] = []
+
+        def restart() -> None:
+            end(project)
+            restarted.append(asyncio.create_task(project.restart_rest()))
+
+        await load.send(api.admin.post, len(load.requests) // 4, restart)
+        await asyncio.gather(*restarted)
+        assert restarted
+        load.were_posted_or_unavailable()
+        await until_ready(api)
+        kept, _ = await posted_to(api.admin, wallets)
+        assert load.told <= kept
+        for _ in range(2):
+            await load.send(api.admin.post)
+        names = load.each_posted_once()
+        kept, balance = await posted_to(api.admin, wallets)
+        assert kept == names
+        assert balance == load.left
+        await is_right(api)
+
+
+async def test_every_kind_of_key_of_the_service(project: Project) -> None:
+    for key in (project.service_role_key, project.secret_key):
+        async with open_api(changed(project, service_role_key=key)) as api:
+            wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+            posted(await api.admin.move("consume", wallet_id, "1", key=new_id()))
