@@ -18,6 +18,7 @@ from wallet_service.database.embedded import EmbeddedError
 from wallet_service.database.gateway import Database
 from wallet_service.database.migrate import MigrationError
 from wallet_service.database.migrate import migrate as migrate_database
+from wallet_service.database.script import migration_script
 from wallet_service.errors import WalletError
 from wallet_service.http.auth import SCOPES
 from wallet_service.http.keys import PREFIX, create_key, list_keys, revoke_key
@@ -73,8 +74,18 @@ def migrate(
     database_url: Annotated[
         str | None, typer.Option(help="postgresql://…; without it, the database of the settings.")
     ] = None,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the script that does it, and touch no database.")
+    ] = False,
 ) -> None:
     """Bring the database to this release. Run again, it changes nothing."""
+    if sql:
+        if database_url is not None:
+            raise typer.BadParameter("--sql touches no database: it goes without --database-url")
+        typer.echo(
+            migration_script().encode(), nl=False
+        )  # as bytes: UTF-8 whatever the terminal's encoding is
+        return
 
     async def run(settings: Settings) -> None:
         if database_url is not None:

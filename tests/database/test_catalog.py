@@ -1,12 +1,11 @@
 """What holds for every function of the service, now and later; read from the catalog and from the files."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
-from support.cluster import SERVICE_LOGIN
 
 from wallet_service.database.sql_files import Function, read_sql_files
 
@@ -24,17 +23,6 @@ async def connection(any_postgres: TestDatabase) -> AsyncIterator[asyncpg.Connec
     await opened.execute("set search_path = pg_catalog, pg_temp")
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def supabase_roles(connection: asyncpg.Connection) -> Sequence[str]:
-    """The roles of callers from outside that Supabase has in every database."""
-    for role in ("anon", "authenticated"):
-        await connection.execute(
-            f"do $$ begin create role {role} nologin;"
-            " exception when duplicate_object or unique_violation then end $$"
-        )
-    return ("anon", "authenticated")
 
 
 async def functions(connection: asyncpg.Connection, condition: str) -> list[str]:
@@ -124,45 +112,63 @@ async def test_columns_hold_no_floats(connection: asyncpg.Connection) -> None:
     )
 
 
-async def test_strangers_can_neither_call_nor_read(
-    connection: asyncpg.Connection, supabase_roles: Sequence[str]
-) -> None:
-    for role in supabase_roles:
-        assert await functions(connection, f"has_function_privilege('{role}', p.oid, 'execute')") == []
-        for schema in ("wallet", "wallet_api"):
-            assert not await connection.fetchval(
-                "select has_schema_privilege($1, $2, 'usage, create')", role, schema
-            )
-        async with connection.transaction():
-            await connection.execute(f"set local role {role}")
-            for attempt in ("select wallet_api.health()", "select from wallet.wallets"):
-                with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                    async with connection.transaction():
-                        await connection.execute(attempt)
-        assert await tables(connection, role) == []
-
-
-async def test_the_service_can_only_call(connection: asyncpg.Connection) -> None:
-    assert await tables(connection, SERVICE_LOGIN) == []
-    assert not await connection.fetchval(
-        "select has_schema_privilege($1, 'wallet', 'usage, create')", SERVICE_LOGIN
-    )
-    assert not await connection.fetchval(
-        "select has_schema_privilege($1, 'wallet_api', 'create')", SERVICE_LOGIN
-    )
-    assert not await connection.fetchval("select pg_has_role($1, 'wallet_owner', 'member')", SERVICE_LOGIN)
-
-
-async def tables(connection: asyncpg.Connection, role: str) -> list[str]:
-    """The tables on which the role has any privilege."""
+async def tables(connection: asyncpg.Connection) -> list[str]:
+    """Every table of the service, the runner's own too."""
     rows = await connection.fetch(
-        "select c.oid::regclass::text as name from pg_class c"
-        " where c.relnamespace = 'wallet'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')"
-        " and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate, trigger')"
-        "  or has_any_column_privilege($1, c.oid, 'select, insert, update'))",
-        role,
+        "select oid::regclass::text as name from pg_class"
+        " where relnamespace = 'wallet'::regnamespace and relkind in ('r', 'p') order by 1"
     )
     return [row["name"] for row in rows]
+
+
+async def test_every_table_has_row_level_security_for_all_but_its_owner(
+    connection: asyncpg.Connection,
+) -> None:
+    exceptions = await connection.fetch(
+        "select oid::regclass::text from pg_class where relnamespace = 'wallet'::regnamespace"
+        " and relkind in ('r', 'p') and (not relrowsecurity or relforcerowsecurity"
+        "  or relowner <> 'wallet_owner'::regrole)"
+    )
+    policies = await connection.fetch(
+        "select polname from pg_policy join pg_class c on c.oid = polrelid"
+        " where relnamespace = 'wallet'::regnamespace"
+    )
+
+    assert exceptions == policies == []
+
+
+async def test_a_grant_alone_shows_no_row(connection: asyncpg.Connection) -> None:
+    names = await tables(connection)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("grant usage on schema wallet to anon")
+        await connection.execute("grant select on all tables in schema wallet to anon")
+        seen: dict[str, list[int]] = {}
+        for role in ("wallet_owner", "anon"):
+            await connection.execute(f"set local role {role}")
+            seen[role] = [await connection.fetchval(f"select count(*) from {name}") for name in names]
+            await connection.execute("reset role")
+    finally:
+        await transaction.rollback()
+
+    assert sum(count > 0 for count in seen["wallet_owner"]) >= 3  # currencies, migrations and releases
+    assert seen["anon"] == [0] * len(names)
+
+
+async def test_row_level_security_leaves_the_owner_s_plans_alone(connection: asyncpg.Connection) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("set local role wallet_owner")
+        for name in await tables(connection):
+            for statement in (f"select * from {name}", f"delete from {name}"):
+                plan = await connection.fetch(f"explain (verbose, costs off) {statement}")
+                await connection.execute(f"alter table {name} disable row level security")
+                assert await connection.fetch(f"explain (verbose, costs off) {statement}") == plan
+                await connection.execute(f"alter table {name} enable row level security")
+    finally:
+        await transaction.rollback()
 
 
 @pytest.mark.parametrize("function", FILES.functions, ids=lambda function: function.qualified)

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
 from support.cluster import bare_cluster, create_database
+from support.releases import THING, Release, function
 
 from wallet_service import __version__
 from wallet_service.database.migrate import (
@@ -18,35 +19,6 @@ from wallet_service.database.migrate import (
     migrate,
 )
 from wallet_service.database.sql_files import read_sql_files
-
-THING = "create table wallet.things (thing_id int primary key);"
-
-
-def function(name: str, arguments: str = "", body: str = "select 'one'", returns: str = "text") -> str:
-    return f"""-- A function; with a semicolon, and a quote: ';
-create or replace function {name}({arguments}) returns {returns}
-language sql security definer set search_path = pg_catalog, pg_temp as $$
-  /* ; */ {body}; -- $tag$
-$$;
-"""
-
-
-class Release:
-    """The SQL folder of a made-up release."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.write("schema/0001_things.sql", THING)
-        self.write("functions/wallet_api/one.sql", function("wallet_api.one"))
-        self.write("functions/wallet/helper.sql", function("wallet.helper"))
-
-    def write(self, name: str, sql: str) -> None:
-        file = self.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(sql)
-
-    def remove(self, name: str) -> None:
-        (self.folder / name).unlink()
 
 
 @pytest.fixture
@@ -210,6 +182,45 @@ async def test_all_or_nothing(empty: TestDatabase, admin: asyncpg.Connection, re
         await migrate(empty.dsn, source=release.folder)
 
     assert await admin.fetchval("select to_regnamespace('wallet')") is None
+
+
+@pytest.mark.parametrize(
+    ("file", "sql", "message"),
+    [
+        ("schema/0002_more.sql", "select 1;\nselect\n  1/0;", r"schema/0002_more\.sql: division by zero"),
+        (
+            "schema/0002_more.sql",
+            "select 1;\nselect from wallet.nothing;",
+            r"0002_more\.sql, line 2: .*nothing",
+        ),
+        (
+            "schema/0002_more.sql",
+            "do $$\nbegin\n  perform 1/0;\nend $$",
+            r"schema/0002_more\.sql: division by",
+        ),
+        ("schema/0002_more.sql", "select 1;\ncommit;", "EXECUTE of transaction commands"),
+        (
+            "functions/wallet_api/one.sql",
+            function("wallet_api.one", "p_one int,\n  p_two nonsense"),
+            r"functions/wallet_api/one\.sql.*: type nonsense does not exist",
+        ),
+        (
+            "functions/wallet_api/one.sql",
+            function("wallet_api.one", "out p_one int, out p_two int"),
+            r"functions/wallet_api/one\.sql: function result type must be record",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", ["nothing", "a release"])
+async def test_what_fails_is_told_with_its_file(
+    *, empty: TestDatabase, release: Release, file: str, sql: str, message: str, before: str
+) -> None:
+    if before == "a release":
+        await migrate(empty.dsn, source=release.folder, release="0.0.1")
+    release.write(file, sql)
+
+    with pytest.raises(MigrationError, match=message):
+        await migrate(empty.dsn, source=release.folder)
 
 
 async def test_an_ordinary_owner_with_createrole_needs_no_superuser(

@@ -1,0 +1,32 @@
+"""The SQL folders of made-up releases."""
+
+from pathlib import Path
+
+THING = "create table wallet.things (thing_id int primary key);"
+
+
+def function(name: str, arguments: str = "", body: str = "select 'one'", returns: str = "text") -> str:
+    return f"""-- A function; with a semicolon, and a quote: ';
+create or replace function {name}({arguments}) returns {returns}
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+  /* ; */ {body}; -- $tag$
+$$;
+"""
+
+
+class Release:
+    """The SQL folder of a made-up release."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("schema/0001_things.sql", THING)
+        self.write("functions/wallet_api/one.sql", function("wallet_api.one"))
+        self.write("functions/wallet/helper.sql", function("wallet.helper"))
+
+    def write(self, name: str, sql: str) -> None:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(sql)
+
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink()

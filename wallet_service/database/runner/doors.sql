@@ -1,0 +1,51 @@
+-- The statements that set the grants right; none when they are.
+-- wallet_service and Supabase's service_role may call the functions of wallet_api. service_role may do nothing else, and
+-- everybody, anon and authenticated nothing at all, whatever default privileges have given them.
+with objects (schema, kind, name, acl, owner) as (
+  select n.nspname, 'schema', n.nspname::text, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner
+  from pg_catalog.pg_namespace n
+  union all
+  select n.nspname, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass::text, c.relacl, c.relowner
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  union all
+  select n.nspname, 'table', c.oid::regclass::text, a.attacl, c.relowner
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_class c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where a.attacl is not null
+  union all
+  select n.nspname, 'function', p.oid::regprocedure::text, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+),
+ours as (
+  select objects.*,
+    case when schema = 'wallet_api' and kind = 'schema' then 'USAGE'
+         when schema = 'wallet_api' and kind = 'function' then 'EXECUTE' end as opens
+  from objects
+  where schema in ('wallet', 'wallet_api') and owner = to_regrole('wallet_owner')
+),
+granted as (
+  select ours.schema, kind, name, opens, acl.grantee, acl.privilege_type
+  from ours, aclexplode(ours.acl) as acl
+  where acl.grantor = ours.owner
+),
+callers (role) as (
+  select role from (values (to_regrole('wallet_service')), (to_regrole('service_role'))) as r (role) where role is not null
+),
+strangers (role) as (
+  select role
+  from (values (0::regrole), (to_regrole('anon')), (to_regrole('authenticated')), (to_regrole('service_role'))) as r (role)
+  where role is not null
+)
+select format('grant %s on %s %s to %s', opens, kind, name, role)
+from ours, callers
+where opens is not null
+  and not exists (
+    select from granted g
+    where (g.kind, g.name, g.grantee, g.privilege_type) = (ours.kind, ours.name, callers.role, ours.opens))
+union all
+select distinct format('revoke %s on %s %s from %s cascade', case kind when 'table' then 'all' else privilege_type end,
+  kind, name, case grantee when 0 then 'public' else grantee::regrole::text end)
+from granted
+where grantee in (select role from strangers)
+  and not (grantee is not distinct from to_regrole('service_role') and privilege_type is not distinct from opens)
