@@ -1,10 +1,11 @@
-"""Real databases for every test that asks for one."""
+"""Real databases for every test that asks for one, through both drivers."""
 
 import os
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,11 +28,16 @@ from support.cluster import (
     drop_database,
     open_clusters,
 )
+from support.places import Place, connect, reached
+from support.supabase_services import PROGRAMS, program
 
-from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.database.gateway import Database
 from wallet_service.ledger.verify import verify
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+DRIVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.supabase))
+
+_LEFT_OUT = "NOT TESTED: "
 
 
 @dataclass(frozen=True)
@@ -75,17 +81,45 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    # An application of the tests would take the project that they name.
+    for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"):
+        os.environ.pop(name, None)
     if BASE not in os.environ and not hasattr(config, "workerinput"):
         config.add_cleanup(open_clusters())
 
 
-async def _cluster_or_skip(version: int) -> Cluster:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was left out, once for each thing that is missing."""
+    skipped = (report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    missing = Counter(text.partition(_LEFT_OUT)[2] for text in skipped if _LEFT_OUT in text)
+    if missing:
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+    for reason, tests in missing.items():
+        terminalreporter.line(f"{tests} tests: {reason}", red=True, bold=True)
+
+
+@contextmanager
+def _or_skip() -> Generator[None, None, None]:
+    """Leaves a test out that needs what is not installed, unless everything has to be."""
     try:
-        return await cluster(version)
+        yield
     except ServiceMissingError as missing:
         if REQUIRED:
             raise
-        pytest.skip(f"NOT TESTED: {missing}")
+        pytest.skip(f"{_LEFT_OUT}{missing}")
+
+
+async def _cluster_or_skip(version: int) -> Cluster:
+    with _or_skip():
+        return await cluster(version)
+
+
+def driver_or_skip(driver: str) -> str:
+    if driver == "supabase":
+        with _or_skip():
+            for name in PROGRAMS:
+                program(name)
+    return driver
 
 
 async def _worker_database(version: int, worker: str) -> AsyncIterator[TestDatabase]:
@@ -99,7 +133,7 @@ async def _worker_database(version: int, worker: str) -> AsyncIterator[TestDatab
 async def _verify(database: TestDatabase) -> None:
     """Whatever the tests did through the kernel, the books are right afterwards."""
     lines: list[str] = []
-    driver = await PostgresDatabase.connect(database.service_dsn)
+    driver = await connect(database.service_dsn)
     clean = await verify(driver, lines.append)
     await driver.close()
     assert clean, "\n".join(lines)
@@ -151,18 +185,36 @@ def any_service_dsn(any_postgres: TestDatabase) -> str:
     return any_postgres.service_dsn
 
 
-@pytest.fixture(scope="session")
-async def database(service_dsn: str) -> AsyncIterator[PostgresDatabase]:
-    """The driver on the worker's database."""
-    opened = await PostgresDatabase.connect(service_dsn)
-    yield opened
-    await opened.close()
+@pytest.fixture(scope="session", params=DRIVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    """Both drivers: whoever asks for it, or for what stands on it, runs on each."""
+    return driver_or_skip(request.param)
 
 
 @pytest.fixture(scope="session")
-async def any_database(any_service_dsn: str) -> AsyncIterator[PostgresDatabase]:
-    """The driver on each version."""
-    opened = await PostgresDatabase.connect(any_service_dsn)
+async def place(driver: str, postgres: TestDatabase) -> AsyncIterator[Place]:
+    """Where the driver finds the worker's database, which is the same for both."""
+    async with reached(driver, postgres.cluster, postgres.name) as found:
+        yield found
+
+
+class Reach(Protocol):
+    """Lets the driver find a database for as long as the test runs."""
+
+    def __call__(self, database: TestDatabase) -> Awaitable[Place]: ...
+
+
+@pytest.fixture
+async def reach(driver: str) -> AsyncIterator[Reach]:
+    """``await reach(made)``: where the driver finds a database of ``fresh_database``."""
+    async with AsyncExitStack() as stack:
+        yield lambda made: stack.enter_async_context(reached(driver, made.cluster, made.name))
+
+
+@pytest.fixture(scope="session")
+async def database(place: Place) -> AsyncIterator[Database]:
+    """Each driver on the worker's database."""
+    opened = await connect(place)
     yield opened
     await opened.close()
 
@@ -206,12 +258,16 @@ async def clock(timed_postgres: TestDatabase) -> AsyncIterator[SettableClock]:
 
 
 @pytest.fixture
-async def timed_database(
-    timed_postgres: TestDatabase, clock: SettableClock
-) -> AsyncIterator[PostgresDatabase]:
-    """The driver on ``timed_postgres``."""
+async def timed_place(timed_postgres: TestDatabase, clock: SettableClock, reach: Reach) -> Place:
+    """Where the driver finds ``timed_postgres``."""
     del clock  # installed before the first call
-    opened = await PostgresDatabase.connect(timed_postgres.service_dsn)
+    return await reach(timed_postgres)
+
+
+@pytest.fixture
+async def timed_database(timed_place: Place) -> AsyncIterator[Database]:
+    """Each driver on ``timed_postgres``."""
+    opened = await connect(timed_place)
     yield opened
     await opened.close()
 
@@ -223,9 +279,9 @@ def set_clock(clock: SettableClock) -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture(scope="session")
-async def api(service_dsn: str) -> AsyncIterator[Api]:
+async def api(place: Place) -> AsyncIterator[Api]:
     """The application on the worker's database."""
-    async with open_api(service_dsn) as opened:
+    async with open_api(place) as opened:
         yield opened
 
 
@@ -236,22 +292,21 @@ class FreshApi(Protocol):
 
 
 @pytest.fixture
-async def fresh_api(fresh_database: FreshDatabase) -> AsyncIterator[FreshApi]:
+async def fresh_api(fresh_database: FreshDatabase, reach: Reach) -> AsyncIterator[FreshApi]:
     """A factory of applications, each on a database that nobody else sees."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
-            made = await fresh_database()
-            return await stack.enter_async_context(open_api(made.service_dsn, **settings))
+            made = await reach(await fresh_database())
+            return await stack.enter_async_context(open_api(made, **settings))
 
         yield start
 
 
 @pytest.fixture
-async def timed_api(timed_postgres: TestDatabase, clock: SettableClock) -> AsyncIterator[Api]:
+async def timed_api(timed_place: Place) -> AsyncIterator[Api]:
     """The application on ``timed_postgres``, whose time a test sets with ``clock``."""
-    del clock  # installed before the first call
-    async with open_api(timed_postgres.service_dsn) as opened:
+    async with open_api(timed_place) as opened:
         yield opened
 
 
@@ -277,17 +332,26 @@ def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContex
     return check
 
 
-@pytest.fixture
-async def books(postgres_version: int, fresh_database: FreshDatabase) -> AsyncIterator[Books]:
-    """Books of one test, on each version."""
-    made = await fresh_database(version=postgres_version)
-    async with open_books(made.dsn, made.service_dsn) as opened:
+@pytest.fixture(
+    params=[
+        *(pytest.param((version, "postgres"), id=f"pg{version}") for version in VERSIONS),
+        pytest.param((VERSIONS[0], "supabase"), id="supabase", marks=pytest.mark.supabase),
+    ]
+)
+async def books(request: pytest.FixtureRequest, fresh_database: FreshDatabase) -> AsyncIterator[Books]:
+    """Books of one test, on each version, and through each driver on the newest."""
+    version, driver = request.param
+    made = await fresh_database(version=version)
+    async with (
+        reached(driver_or_skip(driver), made.cluster, made.name) as found,
+        open_books(made.dsn, found) as opened,
+    ):
         yield opened
 
 
 @pytest.fixture
-async def newest_books(fresh_database: FreshDatabase) -> AsyncIterator[Books]:
-    """Books of one test, on the newest version."""
+async def newest_books(fresh_database: FreshDatabase, reach: Reach) -> AsyncIterator[Books]:
+    """Books of one test, on the newest version, through each driver."""
     made = await fresh_database()
-    async with open_books(made.dsn, made.service_dsn) as opened:
+    async with open_books(made.dsn, await reach(made)) as opened:
         yield opened

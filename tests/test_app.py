@@ -1,5 +1,6 @@
 import pytest
 from support.api import Api, open_api, problem
+from support.places import Place
 
 from wallet_service.errors import Unavailable
 
@@ -13,8 +14,8 @@ async def test_another_method_is_not_allowed(api: Api) -> None:
     problem(await api.admin.send("PUT", "/wallets"), "method_not_allowed")
 
 
-async def test_when_it_stops_its_connections_are_closed(service_dsn: str) -> None:
-    async with open_api(service_dsn) as running:
+async def test_when_it_stops_its_connections_are_closed(place: Place) -> None:
+    async with open_api(place) as running:
         database = running.app.state.database
         assert (await running.http.get("/health/ready")).status_code == 200
     with pytest.raises(Unavailable):

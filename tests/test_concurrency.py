@@ -11,17 +11,19 @@ import asyncpg
 import httpx
 import pytest
 from support.api import Api, Client, new_user, open_api, posted, problem
+from support.places import Place
 from support.waiting import until_waiting
 
 from wallet_service.identifiers import new_id
+from wallet_service.ledger import group_commit
 
 MANY = 50
 
 
 @pytest.fixture(scope="module", params=[1, 2, 50], ids="batches of {}".format)
-async def api(request: pytest.FixtureRequest, service_dsn: str) -> AsyncIterator[Api]:
+async def api(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Api]:
     """The application with batches of so many operations, at most."""
-    async with open_api(service_dsn, commit_batch_operations=request.param) as opened:
+    async with open_api(place, commit_batch_operations=request.param) as opened:
         yield opened
 
 
@@ -217,9 +219,10 @@ async def _later(turns: int, call: Coroutine[Any, Any, httpx.Response]) -> httpx
 
 @pytest.mark.parametrize("deposit_first", [True, False])
 async def test_a_close_and_a_deposit_that_wait_for_each_other(
-    api: Api, superuser: asyncpg.Connection, deposit_first: bool
+    api: Api, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, deposit_first: bool
 ) -> None:
     """Both have begun before either is done: the one that comes second sees what the first did."""
+    monkeypatch.setattr(group_commit, "_TURN_MS", 2000)  # after a turn a deposit would wait behind the close
     admin = api.admin
     wallet = (await admin.wallet())["wallet_id"]
     calls = [admin.move("deposit", wallet, "1"), admin.delete(f"/wallets/{wallet}")]

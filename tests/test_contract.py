@@ -17,8 +17,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.python.asgi import shutdown_lifespans
-from support.api import ADMIN_KEY, JWT_SECRET, Api, open_api
-from support.cluster import SERVICE_LOGIN, create_database, drop_database
+from support.api import ADMIN_KEY, Api, make_app, open_api
+from support.cluster import create_database, drop_database
+from support.places import Place, reached
 
 from wallet_service.app import create_app
 from wallet_service.errors import ERRORS
@@ -263,11 +264,17 @@ class Contract:
 
 
 @pytest.fixture(scope="module")
-async def contract(postgres: Any) -> AsyncIterator[Contract]:
+async def contract(driver: str, postgres: Any) -> AsyncIterator[Contract]:
     database = f"contract_{secrets.token_hex(8)}"
     await create_database(postgres.cluster, database)
-    dsn = postgres.cluster.dsn(database, SERVICE_LOGIN)
-    async with open_api(dsn) as api:
+    async with reached(driver, postgres.cluster, database) as place:
+        yield await _contract(place)
+        shutdown_lifespans()
+    await drop_database(postgres.cluster, database)
+
+
+async def _contract(place: Place) -> Contract:
+    async with open_api(place) as api:
         ann = api.user("ann")
         wallets = [
             (await api.admin.wallet(balance, user_id="ann", name=name))["wallet_id"]
@@ -275,13 +282,10 @@ async def contract(postgres: Any) -> AsyncIterator[Contract]:
         ]
         moved = await api.admin.move("consume", wallets[0], "1000")
         token = ann._headers["Authorization"]
-    app = create_app(Settings(admin_key=ADMIN_KEY, jwt_secret=JWT_SECRET), dsn)
     schema = schemathesis.openapi.from_asgi(
-        "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
+        "/openapi.json", make_app(place), config=schemathesis.Config.from_dict(CONFIG)
     )
-    yield Contract(schema, token, *wallets, moved.json()["transaction_id"])
-    shutdown_lifespans()
-    await drop_database(postgres.cluster, database)
+    return Contract(schema, token, *wallets, moved.json()["transaction_id"])
 
 
 def agrees(case: schemathesis.Case, authorization: str) -> None:

@@ -1,6 +1,6 @@
 import asyncpg
 import pytest
-from conftest import FreshDatabase
+from conftest import FreshDatabase, Reach
 from support.api import Api, open_api, problem
 
 from wallet_service import __version__
@@ -23,19 +23,19 @@ async def test_ready_names_the_newest_migration(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
-async def test_not_ready_without_migrations(fresh_database: FreshDatabase, path: str) -> None:
+async def test_not_ready_without_migrations(fresh_database: FreshDatabase, reach: Reach, path: str) -> None:
     empty = await fresh_database(empty=True)
-    async with open_api(empty.service_dsn) as opened:
+    async with open_api(await reach(empty)) as opened:
         problem(await opened.http.get(path), "unavailable")
         assert (await opened.http.get("/health/live")).status_code == 200
 
 
-async def test_not_ready_behind_the_newest_migration(fresh_database: FreshDatabase) -> None:
+async def test_not_ready_behind_the_newest_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
     made = await fresh_database()
     connection = await asyncpg.connect(made.dsn)
     await connection.execute("delete from wallet.migrations where number = $1", latest_migration())
     await connection.close()
-    async with open_api(made.service_dsn) as opened:
+    async with open_api(await reach(made)) as opened:
         document = problem(await opened.http.get("/health/ready"), "unavailable")
         assert "migrat" in document["detail"]
 

@@ -13,10 +13,12 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from conftest import FreshDatabase
+from conftest import FreshDatabase, Reach
 from support.api import ROOT, Api, Client, new_user, open_api, posted
 from support.load import READY_S, REQUESTS, WALLETS, Load, is_right, posted_to, rich_wallets, until_ready
+from support.places import Place
 from support.service import command, serving
+from support.supabase import as_authenticator, make_roles, open_project
 from support.waiting import until_waiting
 
 from wallet_service.database.embedded import EmbeddedPostgres
@@ -25,19 +27,34 @@ from wallet_service.identifiers import new_id
 
 
 @asynccontextmanager
-async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Api]]:
+async def running(data_dir: Path, driver: str) -> AsyncIterator[tuple[EmbeddedPostgres, Api]]:
     """The application on a server of its own, both started for this."""
-    async with EmbeddedPostgres(data_dir) as server:
+    async with (
+        EmbeddedPostgres(data_dir) as server,
+        place_on(server, driver) as place,
+        open_api(place) as api,
+    ):
+        yield server, api
+
+
+@asynccontextmanager
+async def place_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[Place]:
+    """Where the driver finds the migrated database of this server."""
+    if driver == "postgres":
         await migrate(server.admin_dsn)
-        async with open_api(server.service_dsn) as api:
-            yield server, api
+        yield server.service_dsn
+        return
+    password = await make_roles(server.admin_dsn)
+    await migrate(server.admin_dsn)
+    async with open_project(as_authenticator(server.admin_dsn, password), "restart") as project:
+        yield project
 
 
-async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Path) -> None:
+async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Path, driver: str) -> None:
     """The same bytes come back from another process of Postgres and another application."""
     data_dir = own_folder / "data"
     opening = {"user_id": new_user(), "initial_balance": "100"}
-    async with running(data_dir) as (_, api):
+    async with running(data_dir, driver) as (_, api):
         admin = api.admin
         made = await admin.post("/wallets", opening, key="opening")
         wallet, other = made.json()["wallet_id"], (await admin.wallet())["wallet_id"]
@@ -56,7 +73,7 @@ async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Pa
         first = [await request for request in requests(admin)]
         assert [answer.status_code for answer in first] == [201, 201, 201, 201, 200]
         before = await admin.read(wallet)
-    async with running(data_dir) as (_, api):
+    async with running(data_dir, driver) as (_, api):
         again = [await request for request in requests(api.admin)]
         assert [answer.content for answer in again] == [answer.content for answer in first]
         assert {answer.headers["Idempotency-Replayed"] for answer in again} == {"true"}
@@ -95,15 +112,15 @@ def _end_backends(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
 
 @pytest.mark.parametrize("kill", [_kill_postmaster, _stop_at_once, _kill_backend, _end_backends])
 async def test_postgres_is_killed_under_load(
-    own_folder: Path, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
+    own_folder: Path, driver: str, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
 ) -> None:
-    async with running(own_folder / "data") as (server, api):
+    async with running(own_folder / "data", driver) as (server, api):
         admin = api.admin
         wallets = await rich_wallets(admin)
         load = Load.on(wallets)
         backends: list[int] = []
         await asyncio.gather(*(admin.read(wallet) for wallet in wallets))  # connections are made
-        backends += await _backends(server)
+        backends += await _backends(server, driver)
         assert backends
         await load.send(admin.post, REQUESTS // 4, lambda: kill(server, backends))
         load.were_posted_or_unavailable()
@@ -119,20 +136,22 @@ async def test_postgres_is_killed_under_load(
         await is_right(api)
 
 
-async def _backends(server: EmbeddedPostgres) -> list[int]:
+async def _backends(server: EmbeddedPostgres, driver: str) -> list[int]:
+    """The sessions that the service's calls run in."""
     connection = await asyncpg.connect(server.admin_dsn)
+    whose = "application_name = 'wallet-service'" if driver == "postgres" else "usename = 'authenticator'"
     rows = await connection.fetch(
-        "select pid from pg_stat_activity where application_name = 'wallet-service' order by pid"
+        f"select pid from pg_stat_activity where {whose} and query not ilike 'listen%' order by pid"
     )
     await connection.close()
     return [row["pid"] for row in rows]
 
 
-async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase) -> None:
+async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase, reach: Reach) -> None:
     """The service sends what they had under way again, under the same ids: nobody hears of it, nothing is doubled."""
     database = await fresh_database()
     superuser = await asyncpg.connect(database.dsn)
-    async with open_api(database.service_dsn) as api:
+    async with open_api(await reach(database)) as api:
         admin = api.admin
         wallet = (await admin.wallet("100"))["wallet_id"]
         async with superuser.transaction():

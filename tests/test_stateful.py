@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import reads
 from support.api import Api, open_api
-from support.cluster import SERVICE_LOGIN, Cluster, create_database, drop_database
+from support.cluster import Cluster, create_database, drop_database
 from support.foretold import Document
 from support.oracle import EXPONENTS, Oracle
+from support.places import reached
 from support.programs import (
     HUGE,
     NOWHERE,
@@ -65,8 +66,9 @@ def step(*, weight: int = 1, **drawn: st.SearchStrategy[Any]) -> Callable[[Step]
 class Run:
     """A program that runs: the API, and the oracle beside it."""
 
-    def __init__(self, cluster: Cluster, batch_operations: int) -> None:
+    def __init__(self, cluster: Cluster, driver: str, batch_operations: int) -> None:
         self.cluster = cluster
+        self.driver = driver
         self.batch_operations = batch_operations
         self.oracle = Oracle()
         self.runner = asyncio.Runner()
@@ -80,9 +82,8 @@ class Run:
         name = f"stateful_{secrets.token_hex(8)}"
         await create_database(self.cluster, name)
         self.stack.push_async_callback(drop_database, self.cluster, name)
-        application = open_api(
-            self.cluster.dsn(name, SERVICE_LOGIN), commit_batch_operations=self.batch_operations
-        )
+        place = await self.stack.enter_async_context(reached(self.driver, self.cluster, name))
+        application = open_api(place, commit_batch_operations=self.batch_operations)
         return await self.stack.enter_async_context(application)
 
     def close_all(self) -> None:
@@ -431,9 +432,9 @@ def _one_microsecond_before(moment: str) -> str:
     program=st.lists(st.one_of(STEPS_OF_A_PROGRAM), min_size=STEPS, max_size=STEPS),
 )
 def test_programs(
-    postgres: Any, batch_operations: int, currency: str, program: list[tuple[str, Document]]
+    postgres: Any, driver: str, batch_operations: int, currency: str, program: list[tuple[str, Document]]
 ) -> None:
-    running = Run(postgres.cluster, batch_operations)
+    running = Run(postgres.cluster, driver, batch_operations)
     try:
         running.begin(currency)
         for name, drawn in program:

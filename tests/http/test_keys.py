@@ -2,15 +2,16 @@ import asyncio
 import hashlib
 import hmac
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from conftest import FreshDatabase
+from conftest import FreshDatabase, Reach
+from support.places import connect
 
 from wallet_service.database.gateway import Database, Json, Param
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.errors import Unauthorized, Unavailable, ValidationFailed
 from wallet_service.http import keys
 from wallet_service.http.keys import KeyRing, create_first_admin_key, create_key, list_keys, revoke_key
@@ -229,9 +230,10 @@ async def test_a_key_expires_also_while_it_is_remembered(database: Database) -> 
         await ring.verify(key.encode())
 
 
-async def test_keys_are_listed_in_order_and_without_hashes(fresh_database: FreshDatabase) -> None:
-    made = await fresh_database()
-    database = await PostgresDatabase.connect(made.service_dsn)
+async def test_keys_are_listed_in_order_and_without_hashes(
+    fresh_database: FreshDatabase, reach: Reach
+) -> None:
+    database = await connect(await reach(await fresh_database()))
     keys_made = [await create_key(database, f"client-{n}", ["admin"]) for n in range(103)]
     revoked_at = await revoke_key(database, id_of(keys_made[1]))
     listed = await list_keys(database)
@@ -248,9 +250,9 @@ async def test_the_first_revocation_counts(database: Database) -> None:
     assert await revoke_key(database, "0" * 32) is None
 
 
-async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDatabase) -> None:
-    made = await fresh_database()
-    databases = [await PostgresDatabase.connect(made.service_dsn) for _ in range(4)]
+async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDatabase, reach: Reach) -> None:
+    found = await reach(await fresh_database())
+    databases = [await connect(found) for _ in range(4)]
     answers = await asyncio.gather(*(create_first_admin_key(database) for database in databases * 4))
     (key,) = [answer for answer in answers if answer is not None]
     found = await KeyRing(databases[0], TTL_S).verify(key.encode())
@@ -261,9 +263,11 @@ async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDa
         await database.close()
 
 
-async def test_a_start_waits_for_one_that_is_making_the_first_key(fresh_database: FreshDatabase) -> None:
+async def test_a_start_waits_for_one_that_is_making_the_first_key(
+    fresh_database: FreshDatabase, reach: Reach
+) -> None:
     made = await fresh_database()
-    database = await PostgresDatabase.connect(made.service_dsn)
+    database = await connect(await reach(made))
     other, observer = await asyncpg.connect(made.service_dsn), await asyncpg.connect(made.dsn)
     transaction = other.transaction()
     await transaction.start()
@@ -320,7 +324,7 @@ async def test_sql_refuses_what_is_no_key(database: Database, change: dict[str, 
 
 
 async def test_an_id_is_used_once(database: Database) -> None:
-    params = GOOD | {"key_id": "c" * 32, "scopes": Json(GOOD["scopes"])}
+    params = GOOD | {"key_id": secrets.token_hex(16), "scopes": Json(GOOD["scopes"])}
     assert json.loads(await database.call("create_key", **params)) == {"created": True}
     with pytest.raises(ValidationFailed):
         await database.call("create_key", **params)

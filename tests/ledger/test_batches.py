@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.clock import SettableClock
-from support.cluster import SERVICE_LOGIN, VERSIONS, cluster, create_database, drop_database
+from support.cluster import VERSIONS, cluster, create_database, drop_database
 from support.line import Line
+from support.places import connect, reached
 
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.operations import Operation, Unit
@@ -132,12 +132,12 @@ class House:
 
 
 @pytest.fixture(scope="module")
-async def houses() -> AsyncIterator[list[House]]:
+async def houses(driver: str) -> AsyncIterator[list[House]]:
     async with AsyncExitStack() as stack:
-        yield [await _house(stack, size) for size in (0, *SIZES)]
+        yield [await _house(stack, driver, size) for size in (0, *SIZES)]
 
 
-async def _house(stack: AsyncExitStack, size: int) -> House:
+async def _house(stack: AsyncExitStack, driver: str, size: int) -> House:
     server = await cluster(VERSIONS[0])
     name = f"batches_{secrets.token_hex(8)}"
     await create_database(server, name)
@@ -147,7 +147,7 @@ async def _house(stack: AsyncExitStack, size: int) -> House:
     clock = SettableClock(superuser)
     await clock.install()
     await clock.set(MOMENT)
-    database = await PostgresDatabase.connect(server.dsn(name, SERVICE_LOGIN))
+    database = await connect(await stack.enter_async_context(reached(driver, server, name)))
     stack.push_async_callback(database.close)
     line = Line(database)
     limits = Limits(lanes=1, batch_operations=size or 1)

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from starlette.types import Message
 from starlette.types import Scope as AsgiScope
 
+from support.places import Place
+from support.supabase import Project
 from wallet_service.app import create_app
 from wallet_service.database.gateway import Json
 from wallet_service.errors import ERRORS
@@ -179,11 +181,19 @@ class Api:
         return Client(self.app, self.http, await create_key(self.app.state.database, client_name, scopes))
 
 
+def make_app(place: Place, **settings: Any) -> FastAPI:
+    """The application at this place, with these settings beside the test's own."""
+    given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
+    if isinstance(place, Project):
+        project = {"supabase_url": place.url, "supabase_service_role_key": place.service_role_key}
+        return create_app(Settings(**given | project), None)
+    return create_app(Settings(**given), place)
+
+
 @asynccontextmanager
-async def open_api(service_dsn: str, **settings: Any) -> AsyncIterator[Api]:
-    """The application on this database, with these settings beside the test's own."""
-    given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET}
-    app = create_app(Settings(**given | settings), service_dsn)
+async def open_api(place: Place, **settings: Any) -> AsyncIterator[Api]:
+    """The running application at this place, with these settings beside the test's own."""
+    app = make_app(place, **settings)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -12,15 +12,12 @@ import asyncpg
 import httpx
 import jwt
 
+from support.api import ADMIN_KEY, JWT_SECRET, make_app
 from support.clock import SettableClock
-from wallet_service.app import create_app
-from wallet_service.database.gateway import Json
-from wallet_service.database.postgres import PostgresDatabase
+from support.places import Place, connect
+from wallet_service.database.gateway import Database, Json
 from wallet_service.identifiers import new_id
-from wallet_service.settings import Settings
 
-ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
-JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"
 BATCH = 500
 
 Row: TypeAlias = dict[str, Any]
@@ -46,12 +43,14 @@ class Books:
         superuser: reads and writes every table.
         database: calls functions the way the service does.
         clock: what the ledger takes for the time; the real time until it is set.
+        place: where the service finds the database.
+        dsn: the database as superuser.
     """
 
     superuser: asyncpg.Connection
-    database: PostgresDatabase
+    database: Database
     clock: SettableClock
-    service_dsn: str
+    place: Place
     dsn: str
 
     async def wallet(self, user: str = "ann", currency: str = "CREDIT", name: str = "main") -> str:
@@ -145,7 +144,7 @@ class Books:
     @asynccontextmanager
     async def client(self, user: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """The service on these books: as its operator, or with a user's token."""
-        app = create_app(Settings(admin_key=ADMIN_KEY, jwt_secret=JWT_SECRET), self.service_dsn)  # pyright: ignore[reportArgumentType]  # pydantic makes them secrets
+        app = make_app(self.place)
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://wallet") as client,
@@ -159,15 +158,15 @@ def _token(user: str) -> str:
 
 
 @asynccontextmanager
-async def open_books(dsn: str, service_dsn: str) -> AsyncIterator[Books]:
-    """The books of a migrated database of the test's own."""
+async def open_books(dsn: str, place: Place) -> AsyncIterator[Books]:
+    """The books of a migrated database of the test's own, where superusers and the service find it."""
     superuser = await asyncpg.connect(dsn)
     try:
         clock = SettableClock(superuser)
         await clock.install()
-        database = await PostgresDatabase.connect(service_dsn)
+        database = await connect(place)
         try:
-            yield Books(superuser, database, clock, service_dsn, dsn)
+            yield Books(superuser, database, clock, place, dsn)
         finally:
             await database.close()
     finally:

@@ -27,6 +27,7 @@ SERVICE_LOGIN = "wallet_test_service"
 VERSIONS = (18, 15)
 
 _GUARD = Path(__file__).parent / "guard.py"
+SUPABASE_ROLES = Path(__file__).parent / "supabase_roles.sql"
 _SETTINGS = (
     "listen_addresses=",
     "fsync=off",
@@ -182,6 +183,7 @@ async def _make_template(cluster: Cluster) -> None:
     """Migrate the database that the tests' databases are copies of; its failure is the test's failure."""
     connection = await asyncpg.connect(cluster.dsn("postgres"))
     try:
+        await connection.execute(SUPABASE_ROLES.read_text())
         await connection.execute(f"drop database if exists {TEMPLATE}")
         await connection.execute(f"create database {TEMPLATE}")
         await migrate(cluster.dsn(TEMPLATE))

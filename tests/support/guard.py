@@ -28,6 +28,9 @@ def is_alive(pid: int) -> bool:
 
 def main(base: Path) -> None:
     sys.stdin.read()
+    for listed in base.glob("pids/*"):
+        with suppress(OSError, ValueError):
+            os.kill(int(listed.read_text()), signal.SIGKILL)
     running = [pid for data in base.glob("*/data") if (pid := postmaster(data)) is not None]
     for pid in running:
         with suppress(ProcessLookupError):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import FreshDatabase
+from conftest import FreshDatabase, Reach
 from support.api import Api, Client, new_user, open_api, posted, problem
 
 from wallet_service.identifiers import new_id
@@ -172,12 +172,12 @@ async def test_a_neighbour_in_a_batch_isn_t_hurt_by_a_key_that_another_batch_win
         assert told == [("posted", "posted", "posted"), ("posted", "refused", "posted")]
 
 
-async def test_the_same_answer_after_a_restart(fresh_database: FreshDatabase) -> None:
-    made, key, wallet_key = await fresh_database(), new_id(), new_id()
+async def test_the_same_answer_after_a_restart(fresh_database: FreshDatabase, reach: Reach) -> None:
+    found, key, wallet_key = await reach(await fresh_database()), new_id(), new_id()
     body = {"user_id": new_user(), "initial_balance": "10"}
     contents: list[list[bytes]] = []
     for _ in range(2):
-        async with open_api(made.service_dsn) as running:
+        async with open_api(found) as running:
             wallet = await running.admin.post("/wallets", body, key=wallet_key)
             spent = await running.admin.move("consume", wallet.json()["wallet_id"], key=key)
             read = await running.admin.get(f"/wallets/{wallet.json()['wallet_id']}")

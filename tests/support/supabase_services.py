@@ -1,0 +1,82 @@
+"""Programs that scripts/services fetches, as processes that end with the run of the tests."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from support.cluster import BASE, ServiceMissingError
+
+PROGRAMS = ("postgrest", "nginx")
+"""What a Supabase project is made of here."""
+
+# Written by the process itself before it becomes the program, so that none runs that is not listed.
+_LISTED = 'echo $$ >"$0" && exec "$@"'
+
+
+def program(name: str) -> Path:
+    """Where the program is.
+
+    Raises:
+        ServiceMissingError: scripts/services has not fetched it.
+    """
+    found = Path(sys.prefix) / "services" / "bin" / name
+    if not found.exists():
+        raise ServiceMissingError(f"{name} is not there (scripts/services fetches it)")
+    return found
+
+
+def pids() -> Path:
+    """The folder with a file for each running process: the guard kills them when the tests are gone."""
+    folder = Path(os.environ[BASE]) / "pids"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+class Running:
+    """A program that runs until it is stopped, or the tests end; it writes to ``<name>.log``."""
+
+    def __init__(self, name: str, *command: Any) -> None:
+        self.log = Path(os.environ[BASE]) / f"{name}.log"
+        self._listed = pids() / name
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                ["sh", "-c", _LISTED, self._listed, *command],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the tests
+            )
+
+    def is_gone(self) -> bool:
+        """Whether it ended by itself."""
+        return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        self.process.terminate()
+        self.process.wait()
+        self._listed.unlink(missing_ok=True)
+
+
+def free_port() -> int:
+    """A TCP port that is free now, and may be taken in the next moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def status(port: int, path: str) -> int | None:
+    """What GET answers, None as long as nobody does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
