@@ -1,6 +1,8 @@
 """What is asyncpg's own: its connections, their loss, and what goes over them."""
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import asyncpg
 import pytest
 from conftest import TestDatabase
 
-from wallet_service.database.postgres import PostgresDatabase
+from wallet_service.database.postgres import PROCESS, PostgresDatabase
 from wallet_service.errors import Unavailable
 
 # What a test calls is made here, as superuser.
@@ -16,6 +18,8 @@ FUNCTIONS = """
 create function wallet_api.t_same(p_text text) returns text language sql as 'select p_text';
 create function wallet_api.t_session() returns text language sql as
   $$ select pg_catalog.pg_backend_pid()::text $$;
+create function wallet_api.t_statements() returns text language sql as
+  $$ select pg_catalog.json_agg(name)::text from pg_catalog.pg_prepared_statements $$;
 create function wallet_api.t_sleep(p_seconds int) returns text language sql as
   $$ select 'slept' from (select pg_catalog.pg_sleep(p_seconds)) as done $$;
 """
@@ -26,7 +30,7 @@ async def prepared(any_postgres: TestDatabase) -> AsyncIterator[TestDatabase]:
     connection = await asyncpg.connect(any_postgres.dsn)
     await connection.execute(FUNCTIONS)
     yield any_postgres
-    for name in ("t_same", "t_session", "t_sleep"):
+    for name in ("t_same", "t_session", "t_sleep", "t_statements"):
         await connection.execute(f"drop function wallet_api.{name}")
     await connection.close()
 
@@ -117,3 +121,19 @@ async def test_a_call_is_one_exchange_and_nothing_is_reset(prepared: TestDatabas
     await driver.close()
 
     assert sent == ["select wallet_api.t_same(p_text => $1)"] * 2
+
+
+async def test_a_prepared_statement_has_a_name_that_no_other_process_gives(prepared: TestDatabase) -> None:
+    """Behind a pooler another process may have the session next, and must not run what this one prepared."""
+    driver = await PostgresDatabase.connect(prepared.service_dsn, pool_size=1)
+    await driver.call("t_same", text="x")
+    names = json.loads(await driver.call("t_statements"))
+    await driver.close()
+
+    assert names
+    assert all(name.endswith(PROCESS) for name in names)
+    script = "from wallet_service.database.postgres import PROCESS; print(PROCESS)"
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    said, _ = await other.communicate()
+    assert len(said.strip()) == len(PROCESS)
+    assert said.decode().strip() != PROCESS

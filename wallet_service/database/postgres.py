@@ -6,11 +6,29 @@ from functools import lru_cache
 from typing import Any, Self
 
 import asyncpg
+import uuid_utils
 
 from wallet_service.database.connections import Connections, is_lost
 from wallet_service.database.gateway import Database, Json, Param, check_names
 from wallet_service.database.translate import loggable, translate
 from wallet_service.errors import Overloaded, Unavailable
+
+PROCESS = uuid_utils.uuid4().hex
+"""In the name of every prepared statement of this process."""
+
+
+class _Connection(asyncpg.Connection):
+    """Names its statements as no other process does.
+
+    asyncpg counts them in each process. Where a pooler gives two processes the same session, one could run what the
+    other prepared under the same number. Now it meets a statement that is not there, which is an error.
+    """
+
+    __slots__ = ()
+
+    def _get_unique_id(self, prefix: str) -> str:
+        counted: str = super()._get_unique_id(prefix)  # pyright: ignore[reportAttributeAccessIssue]
+        return f"{counted}{PROCESS}"
 
 
 class PostgresDatabase(Database):
@@ -43,6 +61,7 @@ class PostgresDatabase(Database):
             min_size=0,
             max_size=pool_size,
             init=_set_codecs,
+            connection_class=_Connection,
             reset=_keep,
             timeout=timeout_ms / 1000,
             command_timeout=timeout_ms / 1000,
