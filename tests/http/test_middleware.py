@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from support.http_app import ADMIN_KEY, api
 
 from wallet_service.database.gateway import Database
-from wallet_service.http import middleware
+from wallet_service.http import middleware, problems
 from wallet_service.http.keys import create_key
 from wallet_service.http.logging import configure_logging
 from wallet_service.http.middleware import RequestContext
@@ -27,7 +27,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
     configure_logging("info", stream)
-    monkeypatch.setattr(middleware, "_log", structlog.get_logger())
+    for module in (middleware, problems):  # a logger keeps to the stream of its first line
+        monkeypatch.setattr(module, "_log", structlog.get_logger())
     yield stream
     structlog.reset_defaults()
     root.handlers[:] = handlers
