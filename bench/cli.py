@@ -29,7 +29,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="Under a minute, with a tenth of the rows.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute and a half, with a tenth of the rows.")
+    ] = False,
     rows: Annotated[str | None, typer.Option(help="Letters of rows, as a,b,f; default: all.")] = None,
     database_url: Annotated[
         str | None,

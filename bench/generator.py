@@ -6,18 +6,22 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Any
 
 import asyncpg
+import httpx
+import postgrest
 import uvloop
 
-from bench import load_http, load_sql
+from bench import load_calls, load_http
 from bench.cpu import snapshot
 from bench.http_client import connected
 from bench.job import Job, Place, RowFailed, Sample
 from bench.load_http import HttpTraffic
 from bench.rows_http import HTTP_TRAFFIC
+from bench.rows_rest import REST_TRAFFIC, rest_client
 from bench.rows_sql import SQL_TRAFFIC, SqlTraffic
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -34,6 +38,8 @@ class Generator:
         self._sql: dict[str, list[asyncpg.Connection[Any]]] = {}
         self._sql_traffic: dict[tuple[str, str], SqlTraffic] = {}
         self._http_traffic: dict[tuple[str, str], HttpTraffic] = {}
+        self._rest: dict[tuple[str, int], postgrest.AsyncPostgrestClient] = {}
+        self._rest_clients = AsyncExitStack()
 
     async def run(self, job: Job) -> Sample:
         """Run one job.
@@ -41,10 +47,13 @@ class Generator:
         Raises:
             RowFailed: something was not answered as it should be.
         """
-        return await (self._run_sql(job) if job.traffic in SQL_TRAFFIC else self._run_http(job))
+        if job.traffic in SQL_TRAFFIC:
+            return await self._run_sql(job)
+        return await (self._run_rest(job) if job.traffic in REST_TRAFFIC else self._run_http(job))
 
     async def close(self) -> None:
         """Close every connection that is kept."""
+        await self._rest_clients.aclose()
         for pool in self._sql.values():
             for connection in pool:
                 await connection.close(timeout=5)
@@ -57,12 +66,26 @@ class Generator:
         pool = self._sql.setdefault(job.place.dsn, [])
         while len(pool) < job.connections:
             pool.append(await asyncpg.connect(job.place.dsn))
-        loop = load_sql.closed_loop if job.mode == "closed" else load_sql.open_loop
+        loop = load_calls.closed_loop if job.mode == "closed" else load_calls.open_loop
         try:
             return await loop(traffic, pool[: job.connections], job, _cpu_reader(job.place))
         except* (RowFailed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as errors:
             for connection in self._sql.pop(job.place.dsn):
                 connection.terminate()
+            first = errors.exceptions[0]
+            raise RowFailed(f"{type(first).__name__}: {first}") from first
+
+    async def _run_rest(self, job: Job) -> Sample:
+        """By one client for all; its connections are kept from job to job."""
+        key = (job.place.url, job.connections)
+        if key not in self._rest:
+            client = rest_client(job.place, job.connections)
+            self._rest[key] = await self._rest_clients.enter_async_context(client)
+        traffic = REST_TRAFFIC[job.traffic](job.place)
+        loop = load_calls.closed_loop if job.mode == "closed" else load_calls.open_loop
+        try:
+            return await loop(traffic, [self._rest[key]] * job.connections, job, _cpu_reader(job.place))
+        except* (RowFailed, postgrest.APIError, httpx.HTTPError) as errors:
             first = errors.exceptions[0]
             raise RowFailed(f"{type(first).__name__}: {first}") from first
 
@@ -97,7 +120,7 @@ class Generator:
 
 
 def _cpu_reader(place: Place) -> Callable[[], dict[str, float]]:
-    return lambda: snapshot(place.service_pid, place.postgres_pid)
+    return lambda: snapshot(place.service_pid, place.postgres_pid, place.rest_pids)
 
 
 async def _serve() -> None:

@@ -14,12 +14,13 @@ class Place:
 
     Attributes:
         dsn: of the database, for SQL rows.
-        url: of the service; empty while there is none.
-        key: which the service knows.
+        url: of the service, or of the project that is called without it; empty while there is none.
+        key: which that knows.
         wallets: how many there are for a load that is spread.
         zipf_wallets: how many there are for a load of Zipf's law.
         big_wallet: number of the wallet with many rows.
         service_pid: whose CPU time is the service's.
+        rest_pids: whose CPU time is that of PostgREST and the gateway before it.
         postgres_pid: whose CPU time, with its children's, is the server's; None where it is out of sight.
     """
 
@@ -31,6 +32,7 @@ class Place:
     big_wallet: int
     service_pid: int | None = None
     postgres_pid: int | None = None
+    rest_pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class Sample:
         seconds: how long was measured.
         all_operations: with those before and after the measured time, for what the database counts.
         latencies_us: of each request, from when it was due in an open loop, from when it was sent in a closed one.
-        cpu_s: by process (client, service, postgres) while it was measured.
+        cpu_s: by process (client, service, rest, postgres) while it was measured.
         notes: counts that belong to the row.
     """
 

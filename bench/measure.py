@@ -188,13 +188,14 @@ class Measurement:
     def _job(
         self, row: Row, connections: int, seconds: float, *, rate: float = 0.0, beside_rate: float = 0.0
     ) -> Job:
+        factor = self._plan.rest_factor if row.group == "rest" else 1.0
         return Job(
             traffic=row.traffic,
             place=self.places[row.where],
             mode="open" if rate else "closed",
             connections=connections,
-            seconds=seconds,
-            warm_s=self._plan.warm_s,
+            seconds=seconds * factor,
+            warm_s=self._plan.warm_s * factor,
             rate=rate,
             beside_rate=beside_rate,
         )

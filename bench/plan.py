@@ -6,9 +6,9 @@ from typing import Literal
 from bench.data import Size
 from bench.rows_http import BATCH
 
-Where = Literal["main", "small", "large"]
+Where = Literal["main", "small", "large", "rest", "rest one", "project"]
 
-LETTERS = "abcdefghijklmn"
+LETTERS = "abcdefghijklmnopqr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Plan:
         try_s: how long each number of connections is tried.
         held_s: how long a foreign transaction holds wallets.
         held_rounds: how often.
+        rest_factor: by how much longer rows over REST are measured: a request of theirs takes a good part of a short
+            round.
         pgbench_s: whole seconds of pgbench for each of its rows; 0 for none.
         main: what is loaded for most rows.
         small: what is loaded where few rows are wanted.
@@ -39,6 +41,7 @@ class Plan:
     try_s: float
     held_s: float
     held_rounds: int
+    rest_factor: float
     pgbench_s: int
     main: Size
     small: Size
@@ -58,6 +61,7 @@ QUICK = Plan(
     try_s=0.05,
     held_s=2.0,
     held_rounds=1,
+    rest_factor=3.0,
     pgbench_s=1,
     main=Size(wallets=SPREAD),
     small=Size(wallets=SPREAD, big_rows=1000),
@@ -74,6 +78,7 @@ FULL = Plan(
     try_s=0.5,
     held_s=2.0,
     held_rounds=5,
+    rest_factor=1.0,
     pgbench_s=5,
     main=Size(wallets=100_000),
     small=Size(wallets=SPREAD, big_rows=1000),
@@ -90,7 +95,8 @@ class Row:
         key: its name in the results.
         title: what it is, for people.
         traffic: what is sent.
-        where: to which database or the service on it.
+        where: to which database or the service on it. With the data of ``main``: ``rest``, a service that reaches them
+            through a Supabase project; ``rest one``, such a service with one operation a call; ``project``, no service.
         connections: of which the best is taken.
         beside: key of the row that it is compared with in the table.
         group: rows of a group are interleaved.
@@ -103,7 +109,7 @@ class Row:
     where: Where = "main"
     connections: tuple[int, ...] = (64,)
     beside: str | None = None
-    group: Literal["sql", "http", "one", "lists", "sizes", "held"]
+    group: Literal["sql", "http", "one", "lists", "sizes", "held", "rest"]
     open_loop: bool = True
 
     @property
@@ -133,6 +139,18 @@ def _http(key: str, title: str, traffic: str, beside: str | None = "e") -> Row:
 
 def _one(key: str, title: str, traffic: str) -> Row:
     return Row(key=key, title=title, traffic=traffic, connections=(1,), group="one", open_loop=False)
+
+
+def _rest(key: str, title: str, where: Where, traffic: str, beside: str, connections: int = 64) -> Row:
+    return Row(
+        key=key,
+        title=title,
+        traffic=traffic,
+        where=where,
+        connections=(connections,),
+        beside=beside,
+        group="rest",
+    )
 
 
 ROWS: tuple[Row, ...] = (
@@ -199,6 +217,12 @@ ROWS: tuple[Row, ...] = (
         open_loop=False,
         beside="d small",
     ),
+    _rest("o", "REST: HTTP consume", "rest", "consume", "f"),
+    _rest("o hot", "REST: HTTP consume, one wallet", "rest", "consume hot", "o"),
+    _rest("p", "REST: HTTP consume, one rpc each", "rest one", "consume", "o"),
+    _rest("q", "REST: supabase-py, one rpc each", "project", "rpc", "o"),
+    _rest("q few", "REST: supabase-py, 8 connections", "project", "rpc", "o", connections=8),
+    _rest("r", "REST: HTTP balance", "rest", "balance", "j"),
 )
 """In the order in which they are measured and shown."""
 

@@ -12,7 +12,7 @@ from bench.results import SHARES, Result, Results
 from bench.targets import TARGETS, Target
 
 _COLOURS = {"pass": "green", "miss": "red", "not measured": "dim"}
-_WIDTH = 150
+_WIDTH = 168
 """Columns of a line where the terminal does not say: a file, a pipe."""
 
 
@@ -28,6 +28,9 @@ def print_report(results: Results, console: Console) -> None:
                 f"{key}: " + ", ".join(f"{count} {name}" for name, count in sorted(row.notes.items()))
             )
     _print_machine(results, console)
+    if results.left_out is not None:
+        console.print("[red]!!! LEFT OUT:[/red]", end=" ")
+        console.print(results.left_out, markup=False, highlight=False)
     for key, error in results.failed.items():
         console.print(f"[red]row {key} failed[/red]:", end=" ")
         console.print(error, markup=False)
@@ -39,6 +42,7 @@ def write_json(results: Results, path: Path, mode: str) -> None:
         "mode": mode,
         "machine": dict(results.machine),
         "service_peak_rss_bytes": results.peak_rss_bytes,
+        "left_out": results.left_out,
         "rows": {key: row.document() for key, row in results.rows.items()},
         "targets": [_target(target, results) for target in TARGETS],
     }
@@ -54,7 +58,15 @@ def _rows(results: Results) -> Table:
     table.add_column("ops/s", justify="right", min_width=6)
     table.add_column("spread", justify="right", min_width=6)
     table.add_column("ratio", justify="right", min_width=len("0.00 k small"))
-    for name in (*SHARES, "client\nCPU/op", "service\nCPU/op", "PG\nCPU/op", "WAL\nB/op", "disk\nB/op"):
+    for name in (
+        *SHARES,
+        "client\nCPU/op",
+        "service\nCPU/op",
+        "REST\nCPU/op",
+        "PG\nCPU/op",
+        "WAL\nB/op",
+        "disk\nB/op",
+    ):
         table.add_column(name, justify="right", min_width=6, no_wrap=True)
     for row in results.rows.values():
         table.add_row(*_cells(row, results))
@@ -64,7 +76,7 @@ def _rows(results: Results) -> Table:
 def _cells(row: Result, results: Results) -> list[str]:
     ratio = results.ratio(row.key, row.beside) if row.beside else None
     spread = row.spread
-    cpu = (row.cpu_us.get(name) for name in ("client", "service", "postgres"))
+    cpu = (row.cpu_us.get(name) for name in ("client", "service", "rest", "postgres"))
     latencies = [_number(row.open_ms(name), 2) for name in SHARES]
     if not row.open_us and row.connections == 1 and row.p50_us is not None:
         latencies[0] = _number(row.p50_us / 1000, 2)

@@ -92,11 +92,13 @@ class Results:
     Attributes:
         rows: by key, in the order of the table.
         machine: what it ran on; holds no name of the machine.
+        left_out: why, in words, rows that were asked for could not be tried here.
         peak_rss_bytes: the most memory that the service held; None when it was not measured.
     """
 
     rows: dict[str, Result] = field(default_factory=dict[str, Result])
     machine: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    left_out: str | None = None
     peak_rss_bytes: int | None = None
 
     def per_s(self, key: str) -> float | None:

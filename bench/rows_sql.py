@@ -5,7 +5,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import asyncpg
 import uuid_utils
@@ -54,8 +54,12 @@ _KERNEL = "select wallet_api.post_transactions($1)"
 _AMOUNT = Decimal(1)
 
 
-class SqlTraffic(ABC):
-    """Runs requests on a connection.
+Link = TypeVar("Link")
+"""What a request is run on: a connection, or a client."""
+
+
+class CallTraffic(ABC, Generic[Link]):
+    """Runs requests, each an awaited call.
 
     Attributes:
         operations: of a request.
@@ -68,7 +72,7 @@ class SqlTraffic(ABC):
         self._wallets = [wallet_id(number) for number in range(place.wallets)]
 
     @abstractmethod
-    async def run(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def run(self, connection: Link) -> None:
         """Run one request.
 
         Raises:
@@ -79,7 +83,10 @@ class SqlTraffic(ABC):
         return self._wallets[self._choice.draw()]
 
 
-class _Floor(SqlTraffic):
+SqlTraffic: TypeAlias = "CallTraffic[asyncpg.Connection[Any]]"
+
+
+class _Floor(CallTraffic["asyncpg.Connection[Any]"]):
     """One statement: what no ledger on PostgreSQL can do with less."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
@@ -87,7 +94,7 @@ class _Floor(SqlTraffic):
             raise RowFailed("the floor's wallet has nothing left")
 
 
-class _Naive(SqlTraffic):
+class _Naive(CallTraffic["asyncpg.Connection[Any]"]):
     """What an ordinary repository does: five statements, each a round trip."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
@@ -103,25 +110,35 @@ class _Naive(SqlTraffic):
         await connection.execute("commit")
 
 
-class _Kernel(SqlTraffic):
+class _Kernel(CallTraffic["asyncpg.Connection[Any]"]):
     """The ledger's own function, each operation a unit, as requests that share a batch are."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
-        units = [self._unit().document(resent=False) for _ in range(self.operations)]
-        answer: str = await connection.fetchval(_KERNEL, Json.of(units).text)
-        if answer.count('{"status":"posted"') != self.operations:
-            raise RowFailed(f"not everything was posted: {answer[:400]}")
-
-    def _unit(self) -> Unit:
-        members = {"wallet_id": self._wallet(), "amount": "1", "reference": "bench"}
-        operation = Operation(
-            type="consume", client_id="bench", idempotency_key=str(uuid_utils.uuid7()), members=members
-        )
-        return Unit((operation,))
+        units = [consume_unit(self._wallet()) for _ in range(self.operations)]
+        check_posted(await connection.fetchval(_KERNEL, Json.of(units).text), self.operations)
 
 
 class _KernelBatch(_Kernel):
     operations = KERNEL_BATCH
+
+
+def consume_unit(wallet: str) -> dict[str, Any]:
+    """What the kernel is told to consume 1."""
+    members = {"wallet_id": wallet, "amount": "1", "reference": "bench"}
+    operation = Operation(
+        type="consume", client_id="bench", idempotency_key=str(uuid_utils.uuid7()), members=members
+    )
+    return Unit((operation,)).document(resent=False)
+
+
+def check_posted(answer: str, operations: int) -> None:
+    """See whether the kernel has posted so many operations.
+
+    Raises:
+        RowFailed: it has not.
+    """
+    if answer.count('{"status":"posted"') != operations:
+        raise RowFailed(f"not everything was posted: {answer[:400]}")
 
 
 def _new_id() -> str:

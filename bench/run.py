@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from support.cluster import ServiceMissingError
 
 from bench.cpu import peak_rss_bytes
 from bench.data import Size, load
@@ -19,6 +20,7 @@ from bench.machine import describe
 from bench.measure import Measurement
 from bench.plan import LETTERS, Plan, Row, Where, chosen
 from bench.progress import Told
+from bench.rest import RestLogin
 from bench.results import Result, Results
 from bench.server import Server, given_server, own_server
 from bench.service import Started, started_service
@@ -27,6 +29,13 @@ from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.http.keys import create_key
 
 _SCOPES = ("wallets:read", "transactions:write")
+
+_SERVICES: dict[Where, dict[str, str]] = {
+    "rest": {},
+    # Of 2, 4, 8, 10 and 20 lanes 4 were the best: with more the service's own connections cost it more.
+    "rest one": {"WALLET_COMMIT_BATCH_OPERATIONS": "1", "WALLET_COMMIT_LANES": "4"},
+}
+"""The services over REST, each with its settings."""
 
 
 async def run(plan: Plan, letters: frozenset[str], database_url: str | None, told: Told) -> Results:
@@ -70,16 +79,32 @@ class _Bench:
 
     async def all(self, rows: Sequence[Row], letters: frozenset[str]) -> None:
         """Measure these rows."""
-        groups = {name: [row for row in rows if row.group == name] for name in ("sql", "http", "one", "held")}
-        elsewhere = [row for row in rows if row.where != "main"]
+        names = ("sql", "http", "one", "held", "rest")
+        groups = {name: [row for row in rows if row.group == name] for name in names}
+        login = await self._rest_login(groups["rest"]) if groups["rest"] else None
+        if login is None:
+            groups["rest"] = []
+        elsewhere = [row for row in rows if row.group in ("lists", "sizes")]
         here = [row for group in groups.values() for row in group]
         if here:
             with self._failing(here):
-                await self._main(groups, letters)
+                await self._main(groups, letters, login)
         if elsewhere:
             with self._failing(elsewhere):
                 await self._sizes(elsewhere)
         self._results.machine = {**self._results.machine, "loaded": self._loaded}
+
+    async def _rest_login(self, rows: Sequence[Row]) -> RestLogin | None:
+        """How PostgREST gets into databases; where it can't be had, its rows are left out, and that is said."""
+        try:
+            return await RestLogin.create(self._server)
+        except ServiceMissingError as missing:
+            keys = [row.key for row in rows]
+            self._results.left_out = f"rows {', '.join(keys)}: {missing}"
+            self._told.begin(f"!!! LEFT OUT: {self._results.left_out}", 1)
+            for key in keys:
+                del self._results.rows[key]
+            return None
 
     @contextlib.contextmanager
     def _failing(self, rows: Sequence[Row]) -> Generator[None, None, None]:
@@ -92,7 +117,9 @@ class _Bench:
                 if not result.rounds and result.error is None:
                     result.error = str(error)
 
-    async def _main(self, groups: dict[str, list[Row]], letters: frozenset[str]) -> None:
+    async def _main(
+        self, groups: dict[str, list[Row]], letters: frozenset[str], login: RestLogin | None
+    ) -> None:
         measurement = self._measurement
         with_service = any(groups[name] for name in ("http", "one", "held"))
         async with self._place("main", self._plan.main, with_service=with_service) as service:
@@ -113,6 +140,34 @@ class _Bench:
                 await measurement.held("n, wallets held by a foreign transaction", base, held)
             if service is not None and groups["http"]:  # it has had its 64 connections
                 self._results.peak_rss_bytes = peak_rss_bytes(service.process.pid)
+            if login is not None:
+                with self._failing(groups["rest"]):
+                    await self._rest(groups["rest"], login)
+
+    async def _rest(self, rows: Sequence[Row], login: RestLogin) -> None:
+        """Rows over REST, on what is loaded for the others."""
+        places, watches = self._measurement.places, self._measurement.watches
+        main = places["main"]
+        self._told.begin("starting PostgREST, and services on it", 1)
+        async with contextlib.AsyncExitStack() as stack:
+            project = await stack.enter_async_context(login.project(main.dsn))
+            place = replace(main, url=project.url, key=project.key, service_pid=None, rest_pids=project.pids)
+            places["project"] = place
+            services: dict[Where, Started] = {
+                where: await stack.enter_async_context(
+                    started_service(project.settings() | more, self._folder / f"{where}.log")
+                )
+                for where, more in _SERVICES.items()
+                if any(row.where == where for row in rows)
+            }
+            for where, service in services.items():
+                places[where] = replace(
+                    place, key=main.key, url=await service.url(), service_pid=service.process.pid
+                )
+            for row in rows:
+                watches[row.where] = watches["main"]
+            await self._measurement.closed("o to r, over REST, closed loop", rows)
+            await self._measurement.open("o to r, over REST, open loop", rows)
 
     async def _sizes(self, rows: Sequence[Row]) -> None:
         lists = [row for row in rows if row.group == "lists"]
@@ -144,7 +199,9 @@ class _Bench:
             service = None
             if with_service:  # it starts while rows are loaded
                 log = self._folder / f"{where}.log"
-                service = await stack.enter_async_context(started_service(service_dsn, log))
+                service = await stack.enter_async_context(
+                    started_service({"WALLET_DATABASE_URL": service_dsn}, log)
+                )
             await load(admin_dsn, size, self._told.advance)
             self._loaded[f"{where} rows"] = size.rows
             self._loaded[f"{where} s"] = round(time.monotonic() - began, 1)

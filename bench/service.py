@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -36,6 +36,7 @@ _ANSWER = (
 )
 """As long as the answer to a consume."""
 
+_DATABASE = ("WALLET_DATABASE_URL", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 _START_S = 60.0
 _STOP_S = 20.0
 _POLL_S = 0.02
@@ -51,7 +52,7 @@ async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: 
     return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})
 
 
-def create_bench_app(settings: Settings, database_url: str) -> FastAPI:
+def create_bench_app(settings: Settings, database_url: str | None) -> FastAPI:
     """The service's application and the empty endpoint."""
     app = create_app(settings, database_url)
     # Beside consume: routes are tried in order, and each that stands before costs a little.
@@ -85,14 +86,19 @@ class Started:
 
 
 @contextlib.asynccontextmanager
-async def started_service(dsn: str, log: Path) -> AsyncGenerator[Started, None]:
+async def started_service(settings: Mapping[str, str], log: Path) -> AsyncGenerator[Started, None]:
     """Start the service on a database that is migrated and has a key; its log goes to a file.
 
     Settings of the environment are the service's too (``WALLET_COMMIT_LANES=1 scripts/bench``), but not where
     it listens and what its database is.
+
+    Args:
+        settings: name the database, and what is to be as the row says.
+        log: where its log goes.
     """
+    theirs = {name: value for name, value in os.environ.items() if name not in _DATABASE}
     ours = {
-        "WALLET_DATABASE_URL": dsn,
+        **settings,
         "WALLET_MIGRATE_ON_START": "false",
         "WALLET_HOST": "127.0.0.1",
         "WALLET_PORT": "0",
@@ -103,7 +109,7 @@ async def started_service(dsn: str, log: Path) -> AsyncGenerator[Started, None]:
             "-m",
             "bench.service",
             cwd=_ROOT,
-            env={**os.environ, **ours},
+            env={**theirs, **ours},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -55,6 +55,14 @@ def test_latency_of_one_connection() -> None:
     assert target("p50 with 1 connection: f / (e + c)").outcome(found) == "miss"
 
 
+def test_over_rest_the_better_of_both_others_counts() -> None:
+    over_rest = target("o / the better of p and q")
+    assert over_rest.measured(results(o=1000, p=100, q=200)) == 5
+    assert over_rest.outcome(results(o=1000, p=100, q=200)) == "pass"
+    assert over_rest.outcome(results(o=1000, p=201, q=100)) == "miss"
+    assert over_rest.outcome(results(o=1000, p=100)) == "not measured"
+
+
 def test_memory() -> None:
     found = Results(peak_rss_bytes=200_000_000)
     assert target("peak memory of the service, MB").outcome(found) == "pass"

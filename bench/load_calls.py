@@ -1,21 +1,18 @@
-"""Closed and open loops over connections to PostgreSQL."""
+"""Closed and open loops of awaited calls, each on a connection to PostgreSQL or by a client."""
 
 import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import asyncpg
 
 from bench.job import Job, Sample
 from bench.load_http import ReadCpu, due_at
-from bench.rows_sql import SqlTraffic
+from bench.rows_sql import CallTraffic, Link
 from bench.window import Span, latencies_us, requests_within
 
 
 async def closed_loop(
-    traffic: SqlTraffic, connections: "Sequence[asyncpg.Connection[Any]]", job: Job, read_cpu: ReadCpu
+    traffic: CallTraffic[Link], connections: Sequence[Link], job: Job, read_cpu: ReadCpu
 ) -> Sample:
     """Run requests on every connection one after the other; a window is measured.
 
@@ -26,7 +23,7 @@ async def closed_loop(
     end = start + job.seconds
     spans: list[Span] = []
 
-    async def work(connection: "asyncpg.Connection[Any]") -> None:
+    async def work(connection: Link) -> None:
         began = time.perf_counter()
         while began < end:
             await traffic.run(connection)
@@ -50,7 +47,7 @@ async def closed_loop(
 
 
 async def open_loop(
-    traffic: SqlTraffic, connections: "Sequence[asyncpg.Connection[Any]]", job: Job, read_cpu: ReadCpu
+    traffic: CallTraffic[Link], connections: Sequence[Link], job: Job, read_cpu: ReadCpu
 ) -> Sample:
     """Run requests when they are due; one that finds no free connection waits, and its wait counts.
 
@@ -63,7 +60,7 @@ async def open_loop(
     latencies: list[int] = []
     before = read_cpu()
 
-    async def work(connection: "asyncpg.Connection[Any]", numbers: Iterator[int]) -> None:
+    async def work(connection: Link, numbers: Iterator[int]) -> None:
         for number in numbers:
             due = due_at(start, job.rate, number)
             if (wait_s := due - time.perf_counter()) > 0:
