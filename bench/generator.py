@@ -21,8 +21,9 @@ from bench.http_client import connected
 from bench.job import Job, Place, RowFailed, Sample
 from bench.load_http import HttpTraffic
 from bench.rows_http import HTTP_TRAFFIC
-from bench.rows_rest import REST_TRAFFIC, rest_client
+from bench.rows_rest import REST_TRAFFIC, Caller, rest_caller
 from bench.rows_sql import SQL_TRAFFIC, SqlTraffic
+from wallet_service.errors import WalletError
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """The longest line between the two processes: latencies of the longest job."""
@@ -38,8 +39,8 @@ class Generator:
         self._sql: dict[str, list[asyncpg.Connection[Any]]] = {}
         self._sql_traffic: dict[tuple[str, str], SqlTraffic] = {}
         self._http_traffic: dict[tuple[str, str], HttpTraffic] = {}
-        self._rest: dict[tuple[str, int], postgrest.AsyncPostgrestClient] = {}
-        self._rest_clients = AsyncExitStack()
+        self._rest: dict[tuple[str, int], Caller] = {}
+        self._rest_callers = AsyncExitStack()
 
     async def run(self, job: Job) -> Sample:
         """Run one job.
@@ -53,7 +54,7 @@ class Generator:
 
     async def close(self) -> None:
         """Close every connection that is kept."""
-        await self._rest_clients.aclose()
+        await self._rest_callers.aclose()
         for pool in self._sql.values():
             for connection in pool:
                 await connection.close(timeout=5)
@@ -79,13 +80,13 @@ class Generator:
         """By one client for all; its connections are kept from job to job."""
         key = (job.place.url, job.connections)
         if key not in self._rest:
-            client = rest_client(job.place, job.connections)
-            self._rest[key] = await self._rest_clients.enter_async_context(client)
+            caller = rest_caller(job.place, job.connections)
+            self._rest[key] = await self._rest_callers.enter_async_context(caller)
         traffic = REST_TRAFFIC[job.traffic](job.place)
         loop = load_calls.closed_loop if job.mode == "closed" else load_calls.open_loop
         try:
             return await loop(traffic, [self._rest[key]] * job.connections, job, _cpu_reader(job.place))
-        except* (RowFailed, postgrest.APIError, httpx.HTTPError) as errors:
+        except* (RowFailed, WalletError, postgrest.APIError, httpx.HTTPError) as errors:
             first = errors.exceptions[0]
             raise RowFailed(f"{type(first).__name__}: {first}") from first
 

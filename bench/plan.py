@@ -8,7 +8,7 @@ from bench.rows_http import BATCH
 
 Where = Literal["main", "small", "large", "rest", "rest one", "project"]
 
-LETTERS = "abcdefghijklmnopqr"
+LETTERS = "abcdefghijklmnopqrst"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +223,8 @@ ROWS: tuple[Row, ...] = (
     _rest("q", "REST: supabase-py, one rpc each", "project", "rpc", "o"),
     _rest("q few", "REST: supabase-py, 8 connections", "project", "rpc", "o", connections=8),
     _rest("r", "REST: HTTP balance", "rest", "balance", "j"),
+    _rest("s", "REST: group commit, no HTTP", "project", "grouped", "t"),
+    _rest("t", "REST: the driver, one rpc each", "project", "call", "q"),
 )
 """In the order in which they are measured and shown."""
 

@@ -122,13 +122,17 @@ class _KernelBatch(_Kernel):
     operations = KERNEL_BATCH
 
 
-def consume_unit(wallet: str) -> dict[str, Any]:
-    """What the kernel is told to consume 1."""
+def consume_operation(wallet: str) -> Operation:
+    """Consume 1."""
     members = {"wallet_id": wallet, "amount": "1", "reference": "bench"}
-    operation = Operation(
+    return Operation(
         type="consume", client_id="bench", idempotency_key=str(uuid_utils.uuid7()), members=members
     )
-    return Unit((operation,)).document(resent=False)
+
+
+def consume_unit(wallet: str) -> dict[str, Any]:
+    """What the kernel is told to consume 1."""
+    return Unit((consume_operation(wallet),)).document(resent=False)
 
 
 def check_posted(answer: str, operations: int) -> None:

@@ -166,8 +166,8 @@ class _Bench:
                 )
             for row in rows:
                 watches[row.where] = watches["main"]
-            await self._measurement.closed("o to r, over REST, closed loop", rows)
-            await self._measurement.open("o to r, over REST, open loop", rows)
+            await self._measurement.closed("o to t, over REST, closed loop", rows)
+            await self._measurement.open("o to t, over REST, open loop", rows)
 
     async def _sizes(self, rows: Sequence[Row]) -> None:
         lists = [row for row in rows if row.group == "lists"]

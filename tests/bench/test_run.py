@@ -24,7 +24,7 @@ from bench.run import letters_of, run
 from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.ledger.verify import verify
 
-OVER_REST = frozenset("opqr")
+OVER_REST = frozenset("opqrst")
 ROOT = Path(__file__).parent.parent.parent
 TINY = replace(
     QUICK,
@@ -60,7 +60,7 @@ async def test_every_row_is_measured(tmp_path: Path) -> None:
     assert results.rows["f"].cpu_us["service"] > results.rows["f"].cpu_us["client"]
     written = json.loads((tmp_path / "figures.json").read_text())
     outcomes = {target["target"]: target["outcome"] for target in written["targets"]}
-    assert outcomes.pop("o / the better of p and q") == "not measured"
+    assert outcomes.pop("s / the better of q and t") == "not measured"
     assert set(outcomes.values()) <= {"pass", "miss"}
     assert written["rows"]["f"]["operations_per_s"] > 0
     assert os.uname().nodename not in written["machine"]
@@ -77,11 +77,11 @@ async def test_every_row_over_rest_is_measured(tmp_path: Path) -> None:
     console.file.close()
     assert results.failed == {}
     assert results.left_out is None
-    assert set(results.rows) == {"o", "o hot", "p", "q", "q few", "r"}
+    assert set(results.rows) == {"o", "o hot", "p", "q", "q few", "r", "s", "t"}
     assert all(row.per_s and row.open_us for row in results.rows.values())
     for key, row in results.rows.items():
         assert row.cpu_us["rest"] > 0
-        assert ("service" in row.cpu_us) == (not key.startswith("q"))
+        assert ("service" in row.cpu_us) == (key[0] not in "qst")
     batched, single = (results.rows[key].cpu_us["rest"] for key in "op")
     assert batched < single / 2  # one rpc has many operations, the other one
     assert "supabase-py" in (tmp_path / "out").read_text()

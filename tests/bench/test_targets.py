@@ -56,11 +56,11 @@ def test_latency_of_one_connection() -> None:
 
 
 def test_over_rest_the_better_of_both_others_counts() -> None:
-    over_rest = target("o / the better of p and q")
-    assert over_rest.measured(results(o=1000, p=100, q=200)) == 5
-    assert over_rest.outcome(results(o=1000, p=100, q=200)) == "pass"
-    assert over_rest.outcome(results(o=1000, p=201, q=100)) == "miss"
-    assert over_rest.outcome(results(o=1000, p=100)) == "not measured"
+    over_rest = target("s / the better of q and t")
+    assert over_rest.measured(results(s=1000, q=100, t=200)) == 5
+    assert over_rest.outcome(results(s=1000, q=100, t=200)) == "pass"
+    assert over_rest.outcome(results(s=1000, q=201, t=100)) == "miss"
+    assert over_rest.outcome(results(s=1000, q=100)) == "not measured"
 
 
 def test_memory() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import httpx
 import supabase
+from httpx_aiohttp import AiohttpTransport
 from postgrest import AsyncPostgrestClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -30,6 +31,8 @@ RELOAD_S = 1.5
 RELOAD_EVERY_S = 1.0
 """PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
 
+_IDLE_S = 30.0
+"""A connection unused for longer is closed, before a gateway closes it."""
 _LONGEST_ERROR_BYTES = 65_536
 _BODY: ContextVar[bytes] = ContextVar("body")
 
@@ -60,7 +63,10 @@ class SupabaseDatabase(Database):
         """
         http = _ExactClient(
             timeout=timeout_ms / 1000,
-            limits=httpx.Limits(max_connections=pool_size, max_keepalive_connections=pool_size),
+            # A third of what httpx's own transport costs, which also looks through its whole pool at each request.
+            transport=AiohttpTransport(
+                limits=httpx.Limits(max_connections=pool_size, keepalive_expiry=_IDLE_S)
+            ),
             follow_redirects=False,
             trust_env=False,
             event_hooks={"request": [_only_apikey] if _is_opaque(key) else [], "response": [_check]},
@@ -75,8 +81,8 @@ class SupabaseDatabase(Database):
     async def call(self, function: str, /, **params: Param) -> bytes:
         """Call the function in one request, see the base class; Overloaded when no turn is free."""
         check_names(function, *params)
-        body = _body(params)
         with _translated():
+            body = _body(params)
             try:
                 return await self._exchange(function, body)
             except RestError as error:
@@ -158,7 +164,7 @@ class _ExactClient(httpx.AsyncClient):
 
 def _body(params: dict[str, Param]) -> bytes:
     members = (
-        f'"p_{name}":{value.text if isinstance(value, Json) else json.dumps(value)}'
+        f'"p_{name}":{value.text if isinstance(value, Json) else json.dumps(value, ensure_ascii=False)}'
         for name, value in params.items()
     )
     return f"{{{','.join(members)}}}".encode()
