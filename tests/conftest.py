@@ -28,7 +28,9 @@ from support.cluster import (
     drop_database,
     open_clusters,
 )
+from support.consul_agent import ConsulAgent, consul_agent, guarded_agent
 from support.places import Place, connect, reached
+from support.redis_server import RedisServer, redis_server
 from support.supabase_services import PROGRAMS, program
 
 from wallet_service.database.gateway import Database
@@ -198,6 +200,15 @@ async def place(driver: str, postgres: TestDatabase) -> AsyncIterator[Place]:
         yield found
 
 
+@pytest.fixture
+async def redis() -> AsyncIterator[RedisServer]:
+    """A Redis of one test."""
+    with _or_skip():
+        program("redis-server")
+    async with redis_server() as made:
+        yield made
+
+
 class Reach(Protocol):
     """Lets the driver find a database for as long as the test runs."""
 
@@ -270,6 +281,45 @@ async def timed_database(timed_place: Place) -> AsyncIterator[Database]:
     opened = await connect(timed_place)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def consul_program() -> Path:
+    """Consul, skipped when it is not there."""
+    with _or_skip():
+        return program("consul")
+    raise AssertionError("skipped")  # pragma: no cover
+
+
+@pytest.fixture(scope="session")
+def shared_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
+    """The worker's Consul agent."""
+    del consul_program
+    with consul_agent() as agent:
+        yield agent
+
+
+@pytest.fixture
+def consul(shared_consul: ConsulAgent) -> ConsulAgent:
+    """The worker's Consul agent, with nothing in it."""
+    shared_consul.clear()
+    return shared_consul
+
+
+@pytest.fixture
+def own_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
+    """An agent of the test, which may stop it and start it again."""
+    del consul_program
+    with consul_agent() as agent:
+        yield agent
+
+
+@pytest.fixture
+def guarded_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
+    """An agent that refuses whoever has no token."""
+    del consul_program
+    with guarded_agent() as agent:
+        yield agent
 
 
 @pytest.fixture

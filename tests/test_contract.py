@@ -41,6 +41,7 @@ GET /health/ready
 GET /metrics
 GET /api/v1/wallet/stats
 POST /api/v1/wallets
+GET /api/v1/wallets
 GET /api/v1/wallets/{wallet_id}
 PATCH /api/v1/wallets/{wallet_id}
 DELETE /api/v1/wallets/{wallet_id}
@@ -70,7 +71,6 @@ OF_NO_OPERATION = {
     "not_found": "the path is none of the document's",
     "method_not_allowed": "the method is none of the document's",
     "internal_error": "a fault of the service, which no operation promises",
-    "rate_limited": "limits of rates come with another release; the code is reserved",
 }
 
 BEYOND_A_SCHEMA = {

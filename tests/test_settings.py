@@ -139,6 +139,33 @@ def test_one_database_wholly_named(
         load()
 
 
+@pytest.mark.parametrize("url", ["redis://:hidden-password@redis.example:6379/0", "rediss://redis.example"])
+def test_redis_is_an_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_REDIS_URL", url)
+    settings = load()
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == url
+    assert "hidden-password" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis.example:6379",
+        "http://:hidden-password@redis.example",
+        "redis://:hidden-password@",
+        "redis://:hidden-password@redis.example:port",
+        "redis://redis.example/hidden-password",
+        "redis://redis.example/0?socket_timeout=3600",
+    ],
+)
+def test_an_address_that_is_no_redis_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_REDIS_URL", url)
+    with pytest.raises(SettingsError, match="WALLET_REDIS_URL should be redis://") as refused:
+        load()
+    assert "hidden-password" not in str(refused.value)
+
+
 @pytest.mark.parametrize("key", ["k" * 31, "k" * 31 + " ", "k" * 31 + "é", "k" * 31 + "\n"])
 def test_an_admin_key_that_is_short_or_no_header_text_is_refused(
     key: str, monkeypatch: pytest.MonkeyPatch

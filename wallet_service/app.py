@@ -11,6 +11,7 @@ from wallet_service.credits.router import router as credits_router
 from wallet_service.database.connect import connect
 from wallet_service.health import router as health_router
 from wallet_service.http.auth import Authenticator
+from wallet_service.http.limits.limiter import open_limiter
 from wallet_service.http.setup import install
 from wallet_service.imports.router import PATH as IMPORT_PATH
 from wallet_service.imports.router import router as imports_router
@@ -18,6 +19,8 @@ from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.service import Ledger
 from wallet_service.metrics import router as metrics_router
+from wallet_service.neighbours.clients import open_clients
+from wallet_service.neighbours.watch import discovering
 from wallet_service.settings import Settings
 from wallet_service.statements.router import router as statements_router
 from wallet_service.statistics.router import router as statistics_router
@@ -43,7 +46,13 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         app.state.ledger = Ledger(database, _limits(settings), CommitMeter(app.state.metrics))
         app.state.auth = Authenticator.from_settings(settings, database)
         try:
-            yield
+            async with (
+                open_limiter(settings, app.state.metrics) as app.state.limiter,
+                discovering(settings) as discovery,
+                open_clients(settings, database, discovery) as app.state.clients,
+            ):
+                app.state.guard = app.state.clients.guard
+                yield
         finally:
             await app.state.ledger.close()
             await app.state.auth.close()

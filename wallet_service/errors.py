@@ -24,7 +24,7 @@ class WalletError(Exception):
     status: ClassVar[int]
     title: ClassVar[str]
     retryable: ClassVar[bool] = False
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str | None = None, **facts: Any) -> None:
         super().__init__(detail or self.title)
@@ -191,7 +191,7 @@ class Forbidden(WalletError):
 
 
 class RateLimited(WalletError):
-    """Too many requests of this client."""
+    """The client or user has used up its limit, or Redis can't count it. Nothing was done."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
     retryable = True
@@ -212,6 +212,26 @@ class Unavailable(WalletError):
     code, status, title = "unavailable", 503, "The service can't reach its database"
     retryable = True
     retry_after_s = 2
+
+
+class NeighbourUnavailable(WalletError):
+    """Another service had to be asked first, and it does not answer. Nothing was done."""
+
+    code, status, title = "neighbour_unavailable", 503, "Another service does not answer"
+    retryable = True
+    retry_after_s = 5
+
+
+class UserUnknown(WalletError):
+    """The account service knows no such user, so they get no wallet."""
+
+    code, status, title = "user_unknown", 422, "There is no such user"
+
+
+class OrganizationUnknown(WalletError):
+    """The organization service knows no such organization."""
+
+    code, status, title = "organization_unknown", 422, "There is no such organization"
 
 
 class ValidationFailed(WalletError):

@@ -6,19 +6,22 @@ import gc
 import math
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from wallet_service.app import create_app
 from wallet_service.database.connect import connect
 from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
 from wallet_service.database.migrate import migrate
 from wallet_service.http.keys import create_first_admin_key
+from wallet_service.neighbours.agent import AgentError
+from wallet_service.neighbours.registration import Registration, registration
 from wallet_service.settings import Settings
 
 Say = Callable[[str], None]
@@ -26,6 +29,9 @@ Say = Callable[[str], None]
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Python's default is 700, the objects of a few requests that are under way."""
+
+_FORCE_LOOK_S = 0.1
+"""How often it is looked whether a second signal came, as often as uvicorn does."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +59,7 @@ async def serve(settings: Settings, say: Say) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way and stop the embedded server.
 
     Raises:
-        StartError: the port is in use, or the application does not start.
+        StartError: the port is in use, the application does not start, or Consul is required and away.
         EmbeddedError: the embedded server does not start, or another process has its data folder.
         MigrationError: the database can't be brought to this release.
     """
@@ -64,10 +70,12 @@ async def serve(settings: Settings, say: Say) -> None:
                 report = await migrate(dsns.admin)
                 _log.info("migrated", applied=list(report.applied))
             await _first_key(settings, dsns, say)
-            server = _Server(settings, create_app(settings, dsns.service))
-            server.announce = lambda: _announce(listener, dsns, say)
-            stop.server = server
-            await server.run_on(listener)
+            app = create_app(settings, dsns.service)
+            async with registration(settings, listener.getsockname()[1], capabilities_of(app)) as consul:
+                server = _Server(settings, app, consul)
+                server.announce = lambda: _announce(listener, dsns, say)
+                stop.server = server
+                await server.run_on(listener)
 
 
 @contextlib.asynccontextmanager
@@ -198,7 +206,7 @@ def _announce(listener: socket.socket, dsns: Dsns, say: Say) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, whose signals are handled by us, since the database must stop after it."""
 
-    def __init__(self, settings: Settings, app: FastAPI) -> None:
+    def __init__(self, settings: Settings, app: FastAPI, consul: Registration | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -213,6 +221,8 @@ class _Server(uvicorn.Server):
             )
         )
         self._settings = settings
+        self._consul = consul
+        self._consul_missing: AgentError | None = None
         self.announce: Callable[[], None] = lambda: None
 
     async def run_on(self, listener: socket.socket) -> None:
@@ -222,21 +232,48 @@ class _Server(uvicorn.Server):
             raise _not_listening(self._settings, error) from error
         except SystemExit as error:
             raise StartError("The application did not start; the log says why") from error
+        if self._consul_missing is not None:
+            raise StartError(
+                f"Consul is required (WALLET_CONSUL_REQUIRED), and not to be had: {self._consul_missing}"
+            ) from self._consul_missing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started and not self.should_exit and self._consul is not None:
+            try:
+                await self._consul.join()
+            except AgentError as error:
+                self._consul_missing = error
+                self.should_exit = True
         if self.started and not self.should_exit:
             _spare_the_collector()
             self.announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._consul is not None:
+            # The port is open for as long as callers may come by what Consul told them.
+            await self._unless_forced(self._consul.farewell())
         await super().shutdown(sockets)
         if self.force_exit:  # requests are not waited for, but what they asked the database for is
             await self.lifespan.shutdown()
 
+    async def _unless_forced(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(doing)
+        while not task.done() and not self.force_exit:
+            await asyncio.wait([task], timeout=_FORCE_LOOK_S)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+def capabilities_of(app: FastAPI) -> list[str]:
+    """What the application can do, by the names under which its documentation has it."""
+    tags = {str(tag) for route in app.routes if isinstance(route, APIRoute) for tag in route.tags}
+    return sorted(tags - {"health"})
 
 
 def _spare_the_collector() -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import jwt
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
@@ -70,6 +71,36 @@ class Settings(BaseSettings):
     import_max_bytes: Annotated[int, Field(ge=1024)] = 104_857_600
     keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = 75_000
     shutdown_grace_ms: Annotated[int, Field(ge=0)] = 10_000
+    rate_limit_client_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = None
+    rate_limit_user_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = None
+    rate_limit_window_s: Annotated[int, Field(ge=1, le=86_400)] = 60
+    rate_limit_on_redis_down: Literal["local", "deny"] = "local"
+    redis_url: SecretStr | None = None
+    redis_timeout_ms: Annotated[int, Field(ge=10, le=5000)] = 250
+    environment: Literal["development", "production"] | None = None
+    consul_url: HttpUrl | None = None
+    consul_token: SecretStr | None = None
+    consul_ca_file: Path | None = None
+    consul_required: bool = False
+    consul_service_name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,63}$")] = "wallet_service"
+    consul_tags: str = "http"
+    consul_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2000
+    consul_sync_interval_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 5000
+    consul_retry_max_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 15_000
+    consul_check_interval_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = 5000
+    consul_check_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2000
+    consul_deregister_after_ms: Annotated[int, Field(ge=60_000)] = 600_000
+    consul_leave_pause_ms: Annotated[int, Field(ge=0, le=600_000)] = 2000
+    advertise_address: Annotated[str | None, Field(pattern="^[A-Za-z0-9_.:-]{1,253}$")] = None
+    advertise_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    account_url: HttpUrl | None = None
+    organization_url: HttpUrl | None = None
+    payment_url: HttpUrl | None = None
+    auth_url: HttpUrl | None = None
+    neighbour_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2000
+    verify_users: bool = False
+    on_neighbour_down: Literal["allow", "deny"] | None = None
+    neighbour_set_aside_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 10_000
 
     @field_validator("data_dir")
     @classmethod
@@ -102,6 +133,13 @@ class Settings(BaseSettings):
             raise ValueError(f"should be a key of the role service_role or a secret key, not {fault}")
         return key
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not _is_redis(url.get_secret_value()):
+            raise ValueError("should be redis://host:port/0, or rediss:// for TLS")
+        return url
+
     @field_validator("admin_key")
     @classmethod
     def _long_and_printable(cls, key: SecretStr | None) -> SecretStr | None:
@@ -121,6 +159,34 @@ class Settings(BaseSettings):
             raise ValueError(f"should have at least {shortest} bytes")
         return secret
 
+    @field_validator("consul_url")
+    @classmethod
+    def _address_alone(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url and ((url.path or "/") != "/" or url.query or url.fragment or url.username or url.password):
+            raise ValueError("should be the agent's address alone, as in http://127.0.0.1:8500")
+        return url
+
+    @field_validator("consul_token")
+    @classmethod
+    def _printable(cls, token: SecretStr | None) -> SecretStr | None:
+        if token and any(not "!" <= character <= "~" for character in token.get_secret_value()):
+            raise ValueError("should be printable ASCII without spaces, since it is sent in a header")
+        return token
+
+    @field_validator("account_url", "organization_url", "payment_url", "auth_url")
+    @classmethod
+    def _base(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url and (url.query or url.fragment):
+            raise ValueError("should be an address to which paths can be added, without ? and #")
+        return url
+
+    @property
+    def is_development(self) -> bool:
+        """Whether neighbours are looked for on this machine: as set, or else where no database was given."""
+        if self.environment is not None:
+            return self.environment == "development"
+        return self.database_url is None and self.supabase_url is None
+
     @model_validator(mode="after")
     def _one_database(self) -> Self:
         if (self.supabase_url is None) != (self.supabase_service_role_key is None):
@@ -129,6 +195,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SUPABASE_URL and WALLET_DATABASE_URL should not both be set: one says over REST, one says not"
             )
+        if self.consul_required and self.consul_url is None:
+            raise ValueError("WALLET_CONSUL_REQUIRED needs WALLET_CONSUL_URL")
         return self
 
 
@@ -136,6 +204,18 @@ def variable_of(field: str) -> str:
     """The environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"{PREFIX}{field}".upper()
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # refuses what is no number
+    except ValueError:
+        return False
+    database = parts.path.strip("/")
+    known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+    # Options in the query would go past the timeout and the number of connections.
+    return known and not parts.query and (not database or database.isdecimal())
 
 
 def _key_fault(key: str) -> str | None:

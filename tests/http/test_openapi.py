@@ -19,7 +19,7 @@ async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
 
 def test_errors_of_one_status_share_a_response() -> None:
     responses = problems(*READS, WalletNotFound, WalletFrozen, WalletNotFound)
-    assert list(responses) == [401, 403, 404, 409, 422, 503]
+    assert list(responses) == [401, 403, 404, 409, 422, 429, 503]
     content = problems(InsufficientFunds)[402]["content"]["application/problem+json"]
     assert content["schema"]["properties"]["code"]["enum"] == ["insufficient_funds"]
     assert content["examples"]["insufficient_funds"]["value"]["shortfall"] == "2.500000"
@@ -28,6 +28,7 @@ def test_errors_of_one_status_share_a_response() -> None:
 def test_headers_are_documented() -> None:
     responses = problems(*READS)
     assert set(responses[401]["headers"]) == {"WWW-Authenticate"}
+    assert set(responses[429]["headers"]) == {"Retry-After", "RateLimit", "RateLimit-Policy"}
     assert set(responses[503]["headers"]) == {"Retry-After"}
     assert "headers" not in responses[403]
 
@@ -44,7 +45,7 @@ async def test_the_document_is_open_and_whole(client: httpx.AsyncClient) -> None
     operation = document["paths"]["/api/v1/things/{thing_id}/pay"]["post"]
     assert operation["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "413", "415", "422", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "413", "415", "422", "429", "503"}
     assert operation["responses"]["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith(
         "/Problem"
     )

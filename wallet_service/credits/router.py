@@ -8,11 +8,14 @@ from starlette.responses import Response
 
 from wallet_service.credits.repository import CreditsRepository
 from wallet_service.credits.schemas import CreditsBalance
+from wallet_service.credits.service import credits_wallet
 from wallet_service.errors import (
     AmountInvalid,
     AmountPrecision,
     InsufficientFunds,
+    NeighbourUnavailable,
     TransactionSuperseded,
+    UserUnknown,
     WalletBusy,
     WalletClosed,
     WalletFrozen,
@@ -26,6 +29,7 @@ from wallet_service.http.openapi import KEYED, READS, WRITES, problems
 from wallet_service.http.state import on_database
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.shapes import Transaction
+from wallet_service.neighbours.guard import GuardOf
 from wallet_service.transactions.answers import POSTED, posted_response
 from wallet_service.transactions.schemas import MoneyRequest
 from wallet_service.transactions.service import TransactionService
@@ -38,13 +42,17 @@ Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
 
 @router.get(
     "/balance",
-    responses=problems(*READS, WalletNotFound, WalletBusy),
+    responses=problems(*READS, WalletNotFound, WalletBusy, UserUnknown, NeighbourUnavailable),
     summary="A user's credits",
 )
-async def credits_balance(caller: WalletReader, user_id: Line, repository: Repository) -> CreditsBalance:
+async def credits_balance(
+    caller: WalletReader, user_id: Line, repository: Repository, guard: GuardOf
+) -> CreditsBalance:
     """The balance of the user's primary CREDIT wallet; 0 for a user who had none."""
     caller.require_user(user_id)
-    wallet = await repository.wallet(user_id)
+    wallet = await credits_wallet(repository, guard, user_id)
+    if caller.is_user:
+        await guard.check_access(user_id, wallet["wallet_id"])
     return CreditsBalance(**{name: wallet[name] for name in CreditsBalance.model_fields})
 
 
@@ -65,6 +73,8 @@ async def credits_balance(caller: WalletReader, user_id: Line, repository: Repos
             AmountPrecision,
             WalletBusy,
             TransactionSuperseded,
+            UserUnknown,
+            NeighbourUnavailable,
         ),
     },
     summary="Consume a user's credits",
@@ -75,11 +85,13 @@ async def consume_credits(
     user_id: Line,
     request: MoneyRequest,
     repository: Repository,
+    guard: GuardOf,
     key: HeaderKey,
 ) -> Response:
     """Debit the user's primary CREDIT wallet."""
     caller.require_user(user_id)
-    wallet = await repository.wallet(user_id, caller.client_id, chosen_key(key, request.idempotency_key))
+    chosen = chosen_key(key, request.idempotency_key)
+    wallet = await credits_wallet(repository, guard, user_id, caller.client_id, chosen)
     ledger: Ledger = http_request.app.state.ledger
-    service = TransactionService(ledger, caller)
+    service = TransactionService(ledger, caller, guard)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

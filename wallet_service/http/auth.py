@@ -4,7 +4,8 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, get_args
+from uuid import UUID
 
 from fastapi import Depends
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from wallet_service.database.gateway import Database
 from wallet_service.errors import Forbidden, Unauthorized, WalletNotFound
 from wallet_service.http.keys import PREFIX, KeyRing
+from wallet_service.http.limits.limiter import Limiter
 from wallet_service.http.tokens import TokenVerifier
 from wallet_service.settings import Settings
 
@@ -123,6 +125,14 @@ def _bearer(authorization: Sequence[bytes]) -> bytes:
     return credentials
 
 
+class Access(Protocol):
+    """What else decides whether a user may act on a wallet of their own: ``app.state.guard``."""
+
+    async def check_access(self, user_id: str, wallet_id: str) -> None:
+        """Refuse, or return."""
+        ...
+
+
 class BearerPrincipal(SecurityBase):
     """Dependency and OpenAPI security scheme in one, which spares each request a second and a third dependency.
 
@@ -140,7 +150,8 @@ class BearerPrincipal(SecurityBase):
 
         Raises:
             Unauthorized, Unavailable: as ``Authenticator.principal``.
-            Forbidden: they lack the scope.
+            Forbidden: they lack the scope, or may not act on the wallet of the path.
+            RateLimited: they asked too much of late.
         """
         state: dict[str, Any] = request.scope.setdefault("state", {})
         known: Principal | None = state.get("principal")
@@ -148,13 +159,27 @@ class BearerPrincipal(SecurityBase):
             values = [value for name, value in request.scope["headers"] if name == b"authorization"]
             authenticator: Authenticator = request.app.state.auth
             known = state["principal"] = await authenticator.principal(values)
+            limiter: Limiter | None = request.app.state.limiter
+            if limiter is not None:
+                await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
         if self._scope is not None:
             known.require(self._scope)
+        if known.user_id is not None and "wallet_id" in request.path_params:
+            await _check_access(request, known.user_id)
         return known
 
 
+async def _check_access(request: Request, user_id: str) -> None:
+    try:
+        wallet_id = UUID(request.path_params["wallet_id"])
+    except ValueError:
+        return  # the route refuses it
+    guard: Access = request.app.state.guard
+    await guard.check_access(user_id, str(wallet_id))
+
+
 principal = BearerPrincipal()
-"""The dependency ``async (request) -> Principal``. Needs ``app.state.auth``."""
+"""The dependency ``async (request) -> Principal``. Needs ``app.state.auth``, and ``guard`` for wallets."""
 
 Caller = Annotated[Principal, Depends(principal)]
 """Parameter type of an endpoint that anybody with valid credentials may call."""

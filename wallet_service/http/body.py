@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 from wallet_service.http.auth import BearerPrincipal, principal
+from wallet_service.http.limits.costs import BATCH_ROUTES
 from wallet_service.http.problems import problem_response
 from wallet_service.http.strict_json import loads, refused_value
 
@@ -45,6 +46,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         asks_who = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
+        is_batch = self.name in BATCH_ROUTES
 
         async def strict_handler(request: Request) -> Response:
             # No text of Postgres can hold U+0000, wherever in the request it stands.
@@ -57,7 +59,9 @@ class StrictRoute(APIRoute):
                 if asks_who:
                     await principal(strict)
                 if await strict.body():
-                    await strict.json()
+                    body = await strict.json()
+                    if is_batch and (limiter := strict.app.state.limiter) is not None:
+                        await limiter.charge_operations(strict.scope, body)
             return await handler(strict)
 
         return strict_handler

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.errors import InternalError
+from wallet_service.http.limits.limiter import HEADERS
 from wallet_service.http.problems import problem_response
 from wallet_service.identifiers import new_id
 
@@ -37,7 +39,7 @@ class RequestContext:
         request_id = _request_id(scope)
         # A copy, whatever the server does: the caller is kept in it, and is nobody else's.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, scope["state"])
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         try:
@@ -61,8 +63,9 @@ class RequestContext:
 class _Answer:
     """Adds the headers on the way out, and remembers what the log says of the answer."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
+        self._state = state
         self.request_id = request_id
         self.status: int | None = None
         self.body_bytes = 0
@@ -72,7 +75,7 @@ class _Answer:
             self.status = message["status"]
             headers: list[tuple[bytes, bytes]] = message["headers"]
             # As bytes: Starlette's MutableHeaders looks through all of them for each, 1 to 2 % of a request.
-            added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF]
+            added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF, *self._state.get(HEADERS, ())]
             if all(name != b"cache-control" for name, _ in headers):
                 added.append(_NO_STORE)
             message["headers"] = [*headers, *added]

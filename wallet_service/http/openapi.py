@@ -20,6 +20,7 @@ from wallet_service.errors import (
     MalformedRequest,
     Overloaded,
     PayloadTooLarge,
+    RateLimited,
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
@@ -28,7 +29,7 @@ from wallet_service.errors import (
 )
 from wallet_service.http.problems import MEDIA_TYPE, problem_document
 
-READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, Unavailable)
+READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, RateLimited, Unavailable)
 """What every reading endpoint can answer."""
 
 WRITES: tuple[type[WalletError], ...] = (
@@ -50,8 +51,20 @@ _EXAMPLE_FACTS: Mapping[str, Mapping[str, Any]] = {
     "wallet_exists": {"wallet_id": _EXAMPLE_ID},
     "forbidden": {"scope": "transactions:write"},
     "payload_too_large": {"limit_bytes": 1048576},
+    "rate_limited": {"scope": "client", "limit": 1000, "window_s": 60},
     "validation_failed": {
         "errors": [{"in": "body", "pointer": "/name", "detail": "Field required", "code": "missing"}]
+    },
+}
+
+_LIMIT_HEADERS: Mapping[str, Any] = {
+    "RateLimit-Policy": {
+        "description": 'On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`.',
+        "schema": {"type": "string"},
     },
 }
 
@@ -118,6 +131,8 @@ def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
     if any(error.retry_after_s is not None for error in errors):
         text = "Seconds to wait before trying again."
         response["headers"] = {"Retry-After": {"description": text, "schema": {"type": "integer"}}}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response["headers"] |= _LIMIT_HEADERS
     if status == HTTPStatus.UNAUTHORIZED:
         response["headers"] = {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}}
     return response

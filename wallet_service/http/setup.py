@@ -19,8 +19,10 @@ def install(app: FastAPI, settings: Settings, body_limits: Mapping[str, int] | N
         settings: limits.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
 
-    When it starts, the application puts its ``Authenticator`` into ``app.state.auth``.
+    When it starts, the application puts its ``Authenticator`` into ``app.state.auth``, and its ``Limiter``, where
+    it has one, into ``app.state.limiter``.
     """
+    app.state.limiter = None
     install_handlers(app)
     install_docs(app)
     # Each is put around those before it, so the last is the outermost.

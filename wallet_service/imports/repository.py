@@ -13,9 +13,13 @@ class ImportRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create_all(self, client_id: str, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Make wallets, each once for its key: an outcome for each, in order."""
+    async def create_all(
+        self, client_id: str, lines: Sequence[dict[str, Any]], *, verified: bool
+    ) -> list[dict[str, Any]]:
+        """Make wallets, each once for its key: an outcome for each, in order; unverified ones are marked."""
         lines_of_call = Json.of(list(lines))
         return json.loads(
-            await self._database.repeat("import_wallets", client_id=client_id, lines=lines_of_call)
+            await self._database.repeat(
+                "import_wallets", client_id=client_id, lines=lines_of_call, verified=verified
+            )
         )

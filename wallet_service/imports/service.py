@@ -25,9 +25,10 @@ _NOT_OF_THE_WALLET = {"balance", "effective_at", "key"}
 class ImportService:
     """Makes wallets out of records, for one client."""
 
-    def __init__(self, repository: ImportRepository, client_id: str) -> None:
+    def __init__(self, repository: ImportRepository, client_id: str, *, verified: bool = True) -> None:
         self._repository = repository
         self._client_id = client_id
+        self._verified = verified
         self.last_line_done = 0
         """The line on which the last record starts that was created, replayed or refused; 0 before any."""
 
@@ -45,7 +46,12 @@ class ImportService:
     async def _post(self, group: list[Record]) -> bytes:
         read = [self._read(record) for record in group]
         lines = [line for line in read if not isinstance(line, WalletError)]
-        outcomes = iter(await self._repository.create_all(self._client_id, lines) if lines else [])
+        made = (
+            await self._repository.create_all(self._client_id, lines, verified=self._verified)
+            if lines
+            else []
+        )
+        outcomes = iter(made)
         self.last_line_done = group[-1].line
         return b"".join(
             _refused(record.line, line)

@@ -10,7 +10,13 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from wallet_service.errors import AmountInvalid, TransactionNotFound, WalletBusy, WalletNotFound
+from wallet_service.errors import (
+    AmountInvalid,
+    NeighbourUnavailable,
+    TransactionNotFound,
+    WalletBusy,
+    WalletNotFound,
+)
 from wallet_service.fields import Line, Timestamp
 from wallet_service.http.auth import WalletReader
 from wallet_service.http.body import StrictRoute
@@ -19,6 +25,7 @@ from wallet_service.http.pagination import BigInt, decode_cursor, encode_cursor
 from wallet_service.http.responses import JsonBytes
 from wallet_service.http.state import on_database
 from wallet_service.ledger.shapes import Transaction
+from wallet_service.neighbours.guard import GuardOf
 from wallet_service.statements.repository import Page, Position, StatementRepository
 from wallet_service.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
@@ -33,7 +40,7 @@ _HISTORY: dict[int | str, dict[str, Any]] = {
         "content": {"text/csv": {"schema": {"type": "string"}}},
         "headers": {"Vary": {"description": "`Accept`", "schema": {"type": "string"}}},
     },
-    **problems(*READS, WalletNotFound, AmountInvalid),
+    **problems(*READS, WalletNotFound, AmountInvalid, NeighbourUnavailable),
 }
 _AS_CSV = (
     " With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text"
@@ -47,18 +54,23 @@ Repository = Annotated[StatementRepository, on_database(StatementRepository)]
 @router.get(
     "/transactions/{transaction_id}",
     response_model=Transaction,
-    responses=problems(*READS, TransactionNotFound),
+    responses=problems(*READS, TransactionNotFound, NeighbourUnavailable),
     summary="Read a transaction",
 )
-async def get_transaction(caller: WalletReader, transaction_id: UUID, repository: Repository) -> Response:
+async def get_transaction(
+    caller: WalletReader, transaction_id: UUID, repository: Repository, guard: GuardOf
+) -> Response:
     """A posting. A user's token sees those that touch a wallet of theirs."""
-    return JsonBytes(await repository.transaction(str(transaction_id), caller.user_id))
+    found = await repository.transaction(str(transaction_id), caller.user_id)
+    if caller.user_id is not None:
+        await guard.check_access(caller.user_id, json.loads(found)["wallet_id"])
+    return JsonBytes(found)
 
 
 @router.get(
     "/wallets/{wallet_id}/balance",
     response_model=Balance,
-    responses=problems(*READS, WalletNotFound, WalletBusy),
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
     summary="A wallet's balance",
 )
 async def get_balance(

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from wallet_service.errors import Forbidden, WalletBusy, WalletNotFound
+from wallet_service.errors import Forbidden, NeighbourUnavailable, WalletBusy, WalletNotFound
 from wallet_service.fields import Line
 from wallet_service.http.auth import Caller, Principal, StatsReader, WalletReader
 from wallet_service.http.body import StrictRoute
@@ -42,7 +42,7 @@ Nothing = Annotated[NoQuery, Query()]
 @router.get(
     "/wallets/{wallet_id}/statistics",
     response_model=WalletStatistics,
-    responses=problems(*READS, WalletNotFound, WalletBusy),
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
     summary="A wallet's totals in a period",
 )
 async def wallet_statistics(

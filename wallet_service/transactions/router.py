@@ -15,6 +15,7 @@ from wallet_service.errors import (
     BatchAborted,
     CurrencyMismatch,
     InsufficientFunds,
+    NeighbourUnavailable,
     NotRefundable,
     RefundExceeds,
     SameWallet,
@@ -59,6 +60,7 @@ _MOVES = (
     BalanceLimit,
     WalletBusy,
     TransactionSuperseded,
+    NeighbourUnavailable,
 )
 _TRANSFERS = (*_MOVES, SameWallet, CurrencyMismatch)
 _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
@@ -66,7 +68,7 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller)
+    return TransactionService(ledger, caller, request.app.state.guard)
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:

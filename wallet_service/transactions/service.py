@@ -13,6 +13,7 @@ from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.shapes import TransactionType
+from wallet_service.neighbours.guard import Guard
 from wallet_service.transactions.schemas import (
     BatchOperation,
     BatchRequest,
@@ -25,6 +26,9 @@ from wallet_service.transactions.schemas import (
 MINTING: frozenset[TransactionType] = frozenset({"deposit", "reward", "refund"})
 """What puts money into a user's wallet: never by the user's own token."""
 
+DEBITS: frozenset[TransactionType] = frozenset({"withdraw", "consume", "transfer", "fee"})
+"""What takes money out of the wallet that it names."""
+
 LONGEST_BATCH_KEY = LONGEST - len("/499")
 
 _OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
@@ -33,9 +37,10 @@ _OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
 class TransactionService:
     """Moves money for a caller."""
 
-    def __init__(self, ledger: Ledger, caller: Principal) -> None:
+    def __init__(self, ledger: Ledger, caller: Principal, guard: Guard) -> None:
         self._ledger = ledger
         self._caller = caller
+        self._guard = guard
 
     async def move(
         self,
@@ -65,6 +70,8 @@ class TransactionService:
             self._read(document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
+        if self._caller.is_user and self._guard.asks:
+            read = [await self._accessible(each) for each in read]
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
             return _aborted(len(read), *min(faults.items()))
@@ -72,7 +79,10 @@ class TransactionService:
         if not operations:
             return list(faults.values())
         unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
-        outcomes = iter(await self._ledger.post(unit))
+        posted = await self._ledger.post(unit)
+        for operation, outcome in zip(operations, posted, strict=True):
+            self._note(operation, outcome)
+        outcomes = iter(posted)
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(
@@ -84,7 +94,28 @@ class TransactionService:
     ) -> Posted:
         key = chosen_key(header_key, request.idempotency_key)
         operation = self._operation(kind, request, place, key)
-        return await self._ledger.post_one(operation, dry_run=request.dry_run)
+        await self._check_access(operation)
+        posted = await self._ledger.post_one(operation, dry_run=request.dry_run)
+        self._note(operation, posted)
+        return posted
+
+    def _note(self, operation: Operation, outcome: Outcome) -> None:
+        if operation.type in DEBITS and isinstance(outcome, Posted) and not outcome.dry_run:
+            self._guard.note_debit(operation.members["wallet_id"])
+
+    async def _check_access(self, operation: Operation) -> None:
+        if self._caller.user_id is not None:
+            await self._guard.check_access(self._caller.user_id, operation.members["wallet_id"])
+
+    async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
+        """An operation of a batch that the user may do, or why not."""
+        if isinstance(read, Refused):
+            return read
+        try:
+            await self._check_access(read)
+        except WalletError as error:
+            return Refused(error)
+        return read
 
     def _operation(
         self, kind: TransactionType, details: Details, place: dict[str, str], key: str | None

@@ -31,8 +31,22 @@ class WalletRepository:
         idempotency_key: str | None,
         wallet: Mapping[str, Any],
         deposit: Mapping[str, Any] | None,
+        *,
+        verified: bool | None = True,
     ) -> Created:
-        """Make a wallet, once for its id and key: safe to send again."""
+        """Make a wallet, once for its id and key: safe to send again.
+
+        Args:
+            wallet_id: its id, if it is made.
+            client_id: whose key it is.
+            idempotency_key: names the request.
+            wallet: its members.
+            deposit: its opening balance.
+            verified: False marks it as unverified; None makes none, and only answers again what the key made.
+
+        Raises:
+            UserUnknown: None, and the key has made nothing.
+        """
         answer = await self._database.repeat(
             "create_wallet",
             wallet_id=wallet_id,
@@ -40,6 +54,7 @@ class WalletRepository:
             idempotency_key=idempotency_key,
             wallet=Json.of(wallet),
             deposit=Json.of(deposit) if deposit is not None else None,
+            verified=verified,
         )
         replayed = answer.startswith(_REPLAYED)
         return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
@@ -70,8 +85,19 @@ class WalletRepository:
         limit: int,
     ) -> tuple[bytes, str | None]:
         """The items of a page, and the wallet_id after which the next begins."""
-        answer = await self._database.read(
-            "list_user_wallets", user_id=user_id, **filters, after=after, limit=limit
+        return _page(
+            await self._database.read(
+                "list_user_wallets", user_id=user_id, **filters, after=after, limit=limit
+            )
         )
-        items, _, following = answer.rpartition(b"\n")
-        return items, following.decode() or None
+
+    async def page_of_all(
+        self, verified: bool | None, after: str | None, limit: int
+    ) -> tuple[bytes, str | None]:
+        """The same of everybody's wallets: those that are verified, those that aren't, or all (None)."""
+        return _page(await self._database.read("list_wallets", verified=verified, after=after, limit=limit))
+
+
+def _page(answer: bytes) -> tuple[bytes, str | None]:
+    items, _, following = answer.rpartition(b"\n")
+    return items, following.decode() or None

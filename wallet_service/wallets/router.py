@@ -14,6 +14,10 @@ from wallet_service.errors import (
     AmountPrecision,
     CreditLimitInUse,
     CurrencyUnknown,
+    Forbidden,
+    NeighbourUnavailable,
+    OrganizationUnknown,
+    UserUnknown,
     VersionMismatch,
     WalletBusy,
     WalletClosed,
@@ -23,15 +27,23 @@ from wallet_service.errors import (
     WalletNotFound,
 )
 from wallet_service.fields import Line
-from wallet_service.http.auth import WalletReader, WalletWriter
+from wallet_service.http.auth import StatsReader, WalletReader, WalletWriter
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.idempotency import REPLAYED, HeaderKey
 from wallet_service.http.openapi import KEYED, READS, WRITES, problems
 from wallet_service.http.pagination import decode_cursor, encode_cursor
 from wallet_service.http.responses import JsonBytes
 from wallet_service.http.state import on_database
+from wallet_service.neighbours.guard import GuardOf
 from wallet_service.wallets.repository import WalletRepository
-from wallet_service.wallets.schemas import Wallet, WalletCreate, WalletPage, WalletPatch, WalletQuery
+from wallet_service.wallets.schemas import (
+    AllWalletsQuery,
+    Wallet,
+    WalletCreate,
+    WalletPage,
+    WalletPatch,
+    WalletQuery,
+)
 from wallet_service.wallets.service import WalletService, version_of
 
 router = APIRouter(prefix="/api/v1", tags=["wallets"], route_class=StrictRoute)
@@ -67,16 +79,29 @@ def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = N
     responses={
         201: {"headers": _ETAG | _LOCATION | REPLAYED},
         **problems(
-            *WRITES, *KEYED, WalletExists, CurrencyUnknown, AmountInvalid, AmountPrecision, WalletBusy
+            *WRITES,
+            *KEYED,
+            WalletExists,
+            CurrencyUnknown,
+            AmountInvalid,
+            AmountPrecision,
+            WalletBusy,
+            UserUnknown,
+            OrganizationUnknown,
+            NeighbourUnavailable,
         ),
     },
     summary="Make a wallet",
 )
 async def create_wallet(
-    caller: WalletWriter, request: WalletCreate, repository: Repository, header_key: HeaderKey
+    caller: WalletWriter,
+    request: WalletCreate,
+    repository: Repository,
+    guard: GuardOf,
+    header_key: HeaderKey,
 ) -> Response:
     """Make a wallet, with an opening balance if one is given; the same key and request make it once."""
-    created = await WalletService(repository).create(caller, request, header_key)
+    created = await WalletService(repository, guard).create(caller, request, header_key)
     read: dict[str, Any] = json.loads(created.wallet)
     headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
     if created.replayed:
@@ -85,9 +110,29 @@ async def create_wallet(
 
 
 @router.get(
+    "/wallets",
+    response_model=WalletPage,
+    responses=problems(*READS),
+    summary="List everybody's wallets",
+)
+async def list_wallets(
+    caller: StatsReader, query: Annotated[AllWalletsQuery, Query()], repository: Repository
+) -> Response:
+    """All wallets, oldest first; with `verified=false` those whose user was never looked up."""
+    if caller.is_user:
+        raise Forbidden("A user's token lists its own wallets only")
+    scope = {"verified": query.verified}
+    after: str | None = None
+    if query.cursor is not None:
+        after = str(decode_cursor("all_wallets", scope, query.cursor, _POSITION)[0])
+    items, following = await repository.page_of_all(query.verified, after, query.limit)
+    return _page("all_wallets", scope, items, following)
+
+
+@router.get(
     "/wallets/{wallet_id}",
     response_model=Wallet,
-    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound)},
+    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, NeighbourUnavailable)},
     summary="Read a wallet",
 )
 async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
@@ -110,6 +155,7 @@ async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Reposito
             AmountInvalid,
             AmountPrecision,
             WalletBusy,
+            NeighbourUnavailable,
         ),
     },
     summary="Change a wallet",
@@ -119,10 +165,12 @@ async def update_wallet(
     wallet_id: UUID,
     request: WalletPatch,
     repository: Repository,
+    guard: GuardOf,
     if_match: IfMatch = None,
 ) -> Response:
     """A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit."""
-    changed = await WalletService(repository).update(caller, str(wallet_id), version_of(if_match), request)
+    service = WalletService(repository, guard)
+    changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
     return _answer(changed)
 
 
@@ -132,7 +180,14 @@ async def update_wallet(
     responses={
         200: {"headers": _ETAG},
         **problems(
-            *READS, WalletNotFound, WalletClosed, WalletFrozen, WalletNotEmpty, VersionMismatch, WalletBusy
+            *READS,
+            WalletNotFound,
+            WalletClosed,
+            WalletFrozen,
+            WalletNotEmpty,
+            VersionMismatch,
+            WalletBusy,
+            NeighbourUnavailable,
         ),
     },
     summary="Close a wallet",
@@ -164,5 +219,9 @@ async def list_user_wallets(
     if query.cursor is not None:
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
     items, following = await repository.page_of_user(user_id, filters, after, query.limit)
-    next_cursor = json.dumps(encode_cursor("wallets", scope, [following]) if following else None)
+    return _page("wallets", scope, items, following)
+
+
+def _page(kind: str, scope: dict[str, Any], items: bytes, following: str | None) -> Response:
+    next_cursor = json.dumps(encode_cursor(kind, scope, [following]) if following else None)
     return JsonBytes(b'{"items":' + items + b',"next_cursor":' + next_cursor.encode() + b"}")

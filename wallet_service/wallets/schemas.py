@@ -118,6 +118,19 @@ class WalletQuery(BaseModel):
         return {"wallet_type": self.wallet_type, "currency": self.currency, "status": self.status}
 
 
+class AllWalletsQuery(BaseModel):
+    """Which of everybody's wallets are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verified: bool | None = Field(
+        default=None,
+        description="false: those that were made while their user could not be looked up, or by an import.",
+    )
+    cursor: CursorText = None
+    limit: Limit = DEFAULT_LIMIT
+
+
 class WalletPage(BaseModel):
     """A page of wallets, oldest first."""
 

@@ -1,12 +1,15 @@
 """Who may make, see and change which wallet."""
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from wallet_service.errors import Forbidden, ValidationFailed
+from wallet_service.errors import Forbidden, UserUnknown, ValidationFailed, WalletError
 from wallet_service.http.auth import Principal
 from wallet_service.http.idempotency import chosen_key
 from wallet_service.identifiers import new_id
+from wallet_service.neighbours.guard import Guard
 from wallet_service.wallets.repository import Created, WalletRepository
 from wallet_service.wallets.schemas import WalletCreate, WalletPatch
 
@@ -19,14 +22,17 @@ _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 class WalletService:
     """Policy around the wallet functions."""
 
-    def __init__(self, repository: WalletRepository) -> None:
+    def __init__(self, repository: WalletRepository, guard: Guard) -> None:
         self._repository = repository
+        self._guard = guard
 
     async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
         """Make a wallet with its opening balance.
 
         Raises:
             Forbidden: a user makes another user's wallet, or gives themselves money or credit.
+            UserUnknown, OrganizationUnknown: nobody would own it.
+            NeighbourUnavailable: nobody can say whether its owner exists.
         """
         if caller.is_user:
             if request.user_id != caller.user_id:
@@ -46,7 +52,14 @@ class WalletService:
                 "client_id": caller.client_id,
                 "amount": request.initial_balance,
             }
-        return await self._repository.create(new_id(), caller.client_id, key, wallet, deposit)
+        create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
+        try:
+            verified = await self._guard.admit(request.user_id, request.organization_id)
+        except WalletError as refusal:
+            if key is None:
+                raise
+            return await _made_before(create, refusal)
+        return await create(verified=verified)
 
     async def update(
         self, caller: Principal, wallet_id: str, version: int | None, request: WalletPatch
@@ -64,6 +77,14 @@ class WalletService:
         if "credit_limit" in changes:
             caller.require("transactions:write")  # credit can be spent like a deposit
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
+
+
+async def _made_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:
+    """The first answer, if the key has one: a repeat is answered whoever is away by now."""
+    try:
+        return await create(verified=None)
+    except UserUnknown:
+        raise refusal from None
 
 
 def version_of(if_match: str | None) -> int | None:

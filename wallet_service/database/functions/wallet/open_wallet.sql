@@ -1,7 +1,8 @@
 -- Makes a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has
 -- user_id, wallet_type, currency, name and, if wanted, organization_id, network, address, credit_limit, metadata.
--- p_deposit is null or the deposit's members without type and wallet_id.
-create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb) returns text
+-- p_deposit is null or the deposit's members without type and wallet_id. p_verified: false marks it as unverified.
+create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb,
+  p_verified boolean default true) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_fault jsonb := wallet.wallet_fault(p_wallet);
@@ -29,11 +30,11 @@ begin
     perform wallet.refuse('wallet_exists', jsonb_build_object('wallet_id', v_existing));
   end if;
   insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, network, address,
-      credit_limit, is_primary, metadata, created_at, updated_at)
+      credit_limit, is_primary, metadata, created_at, updated_at, unverified_since)
     select p_wallet_id, v_in.user_id, v_in.organization_id, v_in.name, v_in.wallet_type, v_in.currency, v_in.network,
       v_in.address, v_limit, not exists (select from wallet.wallets w
         where w.user_id = v_in.user_id and w.currency = v_in.currency and w.is_primary),
-      coalesce(v_in.metadata, '{}'), t.now, t.now
+      coalesce(v_in.metadata, '{}'), t.now, t.now, case when not p_verified then t.now end
     from (select wallet.clock() as now) t;
   if p_deposit is not null then
     v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations', jsonb_build_array(

@@ -1,6 +1,7 @@
 -- Makes a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet.
+-- p_verified: whether its user is known to exist; null makes no wallet, and only answers again what was made before.
 create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_id text, p_idempotency_key text,
-  p_wallet jsonb, p_deposit jsonb default null) returns text
+  p_wallet jsonb, p_deposit jsonb default null, p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   -- What the caller named, with equal amounts written alike. \x01 is the version of this rule.
@@ -33,7 +34,10 @@ begin
     return '{"status":"' || case when v_spent.transaction_id = p_wallet_id then 'created' else 'replayed' end
       || '","wallet":' || v_spent.answer || '}';
   end if;
-  v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit);
+  if p_verified is null then
+    perform wallet.refuse('user_unknown');
+  end if;
+  v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit, p_verified);
   update wallet.idempotency i set answer = v_answer where i.client_id = p_client_id and i.key = v_key;
   return '{"status":"created","wallet":' || v_answer || '}';
 end $$;

@@ -1,7 +1,9 @@
 -- Makes wallets with opening balances, each line on its own: an outcome a line, in order. p_lines is an array of
 -- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Done in
 -- the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
-create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb) returns text
+-- p_verified: false marks the wallets as unverified.
+create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb,
+  p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_line jsonb;
@@ -15,7 +17,7 @@ begin
   loop
     begin
       v_outcomes[v_number] := wallet_api.create_wallet((v_line ->> 'wallet_id')::uuid, p_client_id,
-        v_line ->> 'key', v_line -> 'wallet', nullif(v_line -> 'deposit', 'null'));
+        v_line ->> 'key', v_line -> 'wallet', nullif(v_line -> 'deposit', 'null'), p_verified);
     exception when sqlstate 'WL001' then
       get stacked diagnostics v_code = message_text, v_facts = pg_exception_detail;
       v_outcomes[v_number] := json_build_object('status', 'refused', 'code', v_code, 'facts', v_facts::json)::text;

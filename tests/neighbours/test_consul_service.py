@@ -1,0 +1,238 @@
+"""Real services behind a real Consul: how they come, stop, crash, and what their callers notice."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import FreshDatabase
+from support.api import new_user
+from support.consul_agent import ConsulAgent, eventually
+from support.service import WAIT_S, Service, serving
+
+from wallet_service.neighbours.watch import Neighbour, Neighbours, discovering
+from wallet_service.settings import Settings
+
+NAME = "wallet_service"
+WALLET = "wallet"
+KEY = "consul-test-key-" + "k" * 32
+FOREVER_MS = "600000"
+CALLERS = 8
+DEREGISTERED_WITHIN_S = 150
+"""A minute is the shortest that Consul takes, and it looks every 30 s."""
+
+
+@dataclass
+class Place:
+    """Starts services on one database and one agent."""
+
+    dsn: str
+    folder: Path
+    consul: ConsulAgent
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def start(self, **settings: str) -> Service:
+        return self.stack.enter_context(serving(self.folder, **self.settings(**settings)))
+
+    def settings(self, **settings: str) -> dict[str, str]:
+        return {
+            "WALLET_DATABASE_URL": self.dsn,
+            "WALLET_MIGRATE_ON_START": "false",
+            "WALLET_ADMIN_KEY": KEY,
+            "WALLET_CONSUL_URL": self.consul.url,
+            "WALLET_CONSUL_CHECK_INTERVAL_MS": "1000",
+            "WALLET_CONSUL_SYNC_INTERVAL_MS": "200",
+            "WALLET_CONSUL_LEAVE_PAUSE_MS": "500",
+            **settings,
+        }
+
+    def passing(self) -> set[str]:
+        return {service for service, state in self.consul.states(NAME).items() if state == "passing"}
+
+
+@pytest.fixture
+async def place(fresh_database: FreshDatabase, own_folder: Path, consul: ConsulAgent) -> AsyncIterator[Place]:
+    made = Place((await fresh_database()).service_dsn, own_folder, consul)
+    with made.stack:
+        yield made
+
+
+def id_of(service: Service) -> str:
+    return f"{NAME}-127.0.0.1-{httpx.URL(service.url).port}"
+
+
+def ends(service: Service) -> Callable[[], bool]:
+    return lambda: service.process.poll() is not None
+
+
+@asynccontextmanager
+async def followed(consul: ConsulAgent) -> AsyncIterator[Neighbours]:
+    """Discovery as a caller of the wallet service has it."""
+    table = {WALLET: Neighbour(NAME, lambda _: None, 8208)}
+    given = Settings.model_validate({"consul_url": consul.url, "environment": "production"})
+    async with discovering(given, table) as discovery:
+        yield discovery
+
+
+async def crash(service: Service) -> None:
+    service.process.send_signal(signal.SIGKILL)
+    await eventually(ends(service))
+
+
+@pytest.mark.consul
+async def test_a_stop_leaves_consul_first_and_goes_on_answering_until_callers_know(place: Place) -> None:
+    service = await asyncio.to_thread(place.start, WALLET_CONSUL_LEAVE_PAUSE_MS=FOREVER_MS)
+    await eventually(lambda: place.passing() == {id_of(service)})
+    service.process.send_signal(signal.SIGTERM)
+    await eventually(lambda: place.consul.states(NAME) == {})
+    # Connections made now are answered: whoever has not heard of it yet loses nothing.
+    async with httpx.AsyncClient(base_url=service.url) as late:
+        assert (await late.get("/health/ready")).status_code == 200
+    assert service.process.poll() is None
+    service.process.send_signal(signal.SIGTERM)  # a second one cuts the pause short
+    await eventually(ends(service))
+    assert service.process.returncode == 0
+
+
+@pytest.mark.consul
+async def test_the_pause_ends_and_so_does_the_service(place: Place) -> None:
+    service = await asyncio.to_thread(place.start)
+    await eventually(lambda: place.passing() == {id_of(service)})
+    assert await asyncio.to_thread(service.stop) == 0
+    assert place.consul.states(NAME) == {}
+    events = [line for line in service.printed.splitlines() if "consul_" in line]
+    assert [event for event in events if "consul_left" in event] == events[-1:]
+
+
+@pytest.mark.consul
+async def test_without_an_agent_it_serves_and_stops_as_ever(place: Place) -> None:
+    nowhere = "http://127.0.0.1:9"
+    service = await asyncio.to_thread(
+        place.start, WALLET_CONSUL_URL=nowhere, WALLET_CONSUL_LEAVE_PAUSE_MS=FOREVER_MS
+    )
+    async with httpx.AsyncClient(base_url=service.url) as caller:
+        assert (await caller.get("/health/ready")).status_code == 200
+    await asyncio.to_thread(_read_until, service, '"purpose": "registration"')
+    assert await asyncio.to_thread(service.stop) == 0
+    assert service.printed.count("consul_unavailable") == 2  # one for registration, one for discovery
+
+
+def _read_until(service: Service, text: str) -> None:
+    assert service.process.stdout is not None
+    while text not in service.printed:
+        service.printed += service.process.stdout.readline()
+
+
+@pytest.mark.consul
+async def test_where_consul_is_required_and_away_it_does_not_start(place: Place) -> None:
+    settings = place.settings(WALLET_CONSUL_URL="http://127.0.0.1:9", WALLET_CONSUL_REQUIRED="true")
+    service = Service(place.folder, **settings)
+    printed, errors = await asyncio.to_thread(service.process.communicate, timeout=WAIT_S)
+    assert service.process.returncode == 1
+    assert "Consul is required (WALLET_CONSUL_REQUIRED), and not to be had" in errors
+    assert "Traceback" not in printed + errors
+    assert "Ctrl-C" not in printed
+
+
+@pytest.mark.consul
+async def test_a_crash_turns_the_check_critical_and_callers_go_elsewhere(place: Place) -> None:
+    first, second = [await asyncio.to_thread(place.start) for _ in range(2)]
+    async with followed(place.consul) as discovery:
+        await eventually(lambda: place.passing() == {id_of(first), id_of(second)})
+        await eventually(lambda: {discovery.instance(WALLET) for _ in range(4)} == {first.url, second.url})
+        await crash(first)
+        await eventually(lambda: place.consul.states(NAME)[id_of(first)] == "critical")
+        await eventually(lambda: {discovery.instance(WALLET) for _ in range(4)} == {second.url})
+
+
+@pytest.mark.consul
+@pytest.mark.slow
+async def test_what_crashed_is_forgotten_by_its_check(place: Place) -> None:
+    service = await asyncio.to_thread(place.start, WALLET_CONSUL_DEREGISTER_AFTER_MS="60000")
+    await eventually(lambda: place.passing() == {id_of(service)})
+    await crash(service)
+    await eventually(lambda: place.consul.states(NAME) == {}, DEREGISTERED_WITHIN_S)
+
+
+@dataclass
+class Callers:
+    """They debit one wallet through whichever instance discovery names, and try once more elsewhere."""
+
+    discovery: Neighbours
+    client: httpx.AsyncClient
+    wallet: str
+    done: int = 0
+    again: int = 0
+    stopping: bool = False
+
+    async def call(self, number: int) -> None:
+        """Debits until told to stop; any error after the retry is one of the test."""
+        turn = 0
+        while not self.stopping:
+            turn += 1
+            key = f"caller-{number}-{turn}"
+            url = self.discovery.instance(WALLET)
+            try:
+                answer = await self._consume(url, key)
+            except httpx.TransportError:
+                self.again += 1
+                self.discovery.failed(WALLET, url)
+                answer = await self._consume(self.discovery.instance(WALLET), key)
+            assert answer.status_code == 201, answer.text
+            self.done += 1
+
+    async def more(self, debits: int) -> None:
+        """Return when this many more debits are done."""
+        target = self.done + debits
+        await eventually(lambda: self.done >= target)
+
+    async def _consume(self, url: str, key: str) -> httpx.Response:
+        path = f"{url}/api/v1/wallets/{self.wallet}/consume"
+        return await self.client.post(path, json={"amount": "1"}, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.consul
+async def test_who_follows_consul_sees_no_error_when_an_instance_crashes_or_stops_under_load(
+    place: Place,
+) -> None:
+    # Quiet, since nobody reads what they print, and a full pipe would stop them.
+    crashing, stopping = [await asyncio.to_thread(place.start, WALLET_LOG_LEVEL="warning") for _ in range(2)]
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        followed(place.consul) as discovery,
+        httpx.AsyncClient(headers=headers, timeout=WAIT_S) as client,
+    ):
+        opening = {"user_id": new_user(), "currency": "CREDIT", "initial_balance": "1000000"}
+        opened = await client.post(f"{stopping.url}/api/v1/wallets", json=opening)
+        await eventually(
+            lambda: {discovery.instance(WALLET) for _ in range(4)} == {crashing.url, stopping.url}
+        )
+        callers = Callers(discovery, client, opened.json()["wallet_id"])
+        async with asyncio.TaskGroup() as group:
+            for number in range(CALLERS):
+                group.create_task(callers.call(number))
+            await callers.more(100)
+            await crash(crashing)
+            await callers.more(100)
+            await eventually(lambda: place.consul.states(NAME)[id_of(crashing)] == "critical")
+            third = await asyncio.to_thread(place.start, WALLET_LOG_LEVEL="warning")
+            await eventually(lambda: id_of(third) in place.passing())
+            await eventually(lambda: discovery.instance(WALLET) == third.url)
+            assert callers.again > 0
+            tried_again = callers.again
+            os.kill(stopping.process.pid, signal.SIGTERM)
+            await eventually(ends(stopping))
+            await callers.more(100)
+            callers.stopping = True
+        # Whoever left Consul before closing the port costs its callers nothing at all, but for the connections that
+        # it closed just as they were taken up again.
+        assert callers.again - tried_again <= CALLERS
+        wallet = await client.get(f"{third.url}/api/v1/wallets/{callers.wallet}/balance")
+        assert Decimal(wallet.json()["balance"]) == 1_000_000 - callers.done
+    assert stopping.process.returncode == 0

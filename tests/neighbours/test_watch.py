@@ -1,0 +1,247 @@
+"""Discovery follows what is healthy in a real Consul, and outlives it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+from support.consul_agent import ConsulAgent, eventually, token_for
+
+from wallet_service.neighbours.agent import Agent, AgentError
+from wallet_service.neighbours.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
+from wallet_service.neighbours.watch import Neighbours, discovering
+from wallet_service.settings import Settings
+
+NAME = "account_service"
+
+
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def settings(agent: ConsulAgent | str, **more: Any) -> Settings:
+    address = agent if isinstance(agent, str) else agent.url
+    return Settings.model_validate(
+        {"consul_url": address, "environment": "production", "consul_retry_max_ms": 500, **more}
+    )
+
+
+def seen(discovery: Neighbours) -> set[str]:
+    """Every instance to which calls go now."""
+    try:
+        return {discovery.instance(ACCOUNT) for _ in range(8)}
+    except NoInstance:
+        return set()
+
+
+async def until_seen(discovery: Neighbours, *ports: int) -> None:
+    await eventually(lambda: seen(discovery) == {url(port) for port in ports})
+
+
+def test_without_consul_in_development_the_ports_of_this_machine() -> None:
+    discovery = Neighbours(Settings(environment="development"))
+    assert [discovery.instance(service) for service in (ACCOUNT, ORGANIZATION, PAYMENT, AUTH)] == [
+        url(8202),
+        url(8210),
+        url(8207),
+        url(8201),
+    ]
+
+
+def test_without_consul_in_production_only_what_is_configured() -> None:
+    discovery = Neighbours(
+        Settings.model_validate(
+            {"environment": "production", "account_url": "https://accounts.example/base/"}
+        )
+    )
+    assert discovery.instance(ACCOUNT) == "https://accounts.example/base"
+    for service in (ORGANIZATION, PAYMENT, AUTH):
+        with pytest.raises(NoInstance, match=service):
+            discovery.instance(service)
+
+
+@pytest.mark.parametrize(
+    ("given", "development"),
+    [
+        ({}, True),
+        ({"database_url": "postgresql://db/x"}, False),
+        ({"database_url": "postgresql://db/x", "environment": "development"}, True),
+        ({"environment": "production"}, False),
+    ],
+)
+def test_development_is_where_no_database_was_given(given: dict[str, Any], development: bool) -> None:
+    assert Settings.model_validate(given).is_development is development
+
+
+@pytest.mark.consul
+async def test_the_first_list_is_there_when_the_start_is_over(consul: ConsulAgent) -> None:
+    consul.add(NAME, 7001)
+    async with discovering(settings(consul, account_url="http://configured:1")) as discovery:
+        assert seen(discovery) == {url(7001)}
+
+
+@pytest.mark.consul
+async def test_it_follows_instances_that_come_go_and_fall_ill(consul: ConsulAgent) -> None:
+    async with discovering(settings(consul)) as discovery:
+        with pytest.raises(NoInstance):
+            discovery.instance(ACCOUNT)
+        first = consul.add(NAME, 7001)
+        await until_seen(discovery, 7001)
+        second = consul.add(NAME, 7002)
+        await until_seen(discovery, 7001, 7002)
+        consul.turn(first, "critical")
+        await until_seen(discovery, 7002)
+        consul.turn(first, "passing")
+        await until_seen(discovery, 7001, 7002)
+        consul.remove(second)
+        await until_seen(discovery, 7001)
+
+
+@pytest.mark.consul
+async def test_when_the_last_one_goes_the_old_list_stays_and_is_said(consul: ConsulAgent) -> None:
+    first = consul.add(NAME, 7001)
+    with structlog.testing.capture_logs() as log:
+        async with discovering(settings(consul)) as discovery:
+            consul.turn(first, "critical")
+            await eventually(
+                lambda: {"neighbour_not_healthy", 1} <= {*_values(log, "event"), *_values(log, "kept")}
+            )
+            assert seen(discovery) == {url(7001)}
+            consul.add(NAME, 7002)
+            await until_seen(discovery, 7002)
+
+
+@pytest.mark.consul
+async def test_an_agent_that_restarts_is_followed_again_from_its_beginning(own_consul: ConsulAgent) -> None:
+    for number in range(50):  # so that the index before is higher than any after
+        own_consul.put(f"kv/{number}", number)
+    own_consul.add(NAME, 7001)
+    with structlog.testing.capture_logs() as log:
+        async with discovering(settings(own_consul)) as discovery:
+            await asyncio.to_thread(own_consul.stop)
+            await eventually(lambda: "consul_unavailable" in _values(log, "event"))
+            assert seen(discovery) == {url(7001)}
+            await asyncio.to_thread(own_consul.start)
+            assert seen(discovery) == {url(7001)}
+            own_consul.add(NAME, 7002)
+            await until_seen(discovery, 7002)
+            await eventually(lambda: "consul_back" in _values(log, "event"))
+    assert _values(log, "event").count("consul_unavailable") == 1
+    assert _values(log, "event").count("consul_back") == 1
+
+
+@pytest.mark.consul
+async def test_an_agent_that_is_away_at_the_start_delays_nothing(own_consul: ConsulAgent) -> None:
+    own_consul.stop()
+    async with discovering(settings(own_consul, account_url="http://configured:1")) as discovery:
+        assert discovery.instance(ACCOUNT) == "http://configured:1"
+        await asyncio.to_thread(own_consul.start)
+        own_consul.add(NAME, 7001)
+        await until_seen(discovery, 7001)
+
+
+@pytest.mark.consul
+async def test_who_may_not_read_finds_nobody_and_a_token_opens(
+    guarded_consul: ConsulAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would go before the token that the constructor is given.
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", "11111111-1111-4111-8111-111111111111")
+    guarded_consul.add(NAME, 7001)
+    reader = token_for(
+        guarded_consul, 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
+    )
+    async with discovering(settings(guarded_consul)) as discovery:
+        assert seen(discovery) == set()
+    async with discovering(settings(guarded_consul, consul_token=reader)) as discovery:
+        assert seen(discovery) == {url(7001)}
+
+
+@pytest.mark.consul
+async def test_the_address_of_the_node_stands_in_for_one_that_is_not_given(consul: ConsulAgent) -> None:
+    consul.put("agent/service/register", {"Name": NAME, "Port": 7009})
+    async with discovering(settings(consul)) as discovery:
+        assert seen(discovery) == {url(7009)}
+
+
+@asynccontextmanager
+async def pretender(answer: bytes | None) -> AsyncIterator[str]:
+    """A port that is no agent: it answers everything with these bytes, or never."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readline() not in (b"\r\n", b""):
+            pass
+        if answer is None:
+            await reader.read()  # until the other side gives up
+        else:
+            writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def http_answer(status: str, body: bytes, *headers: bytes) -> bytes:
+    lines = [f"HTTP/1.1 {status}".encode(), b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+INDEX = b"X-Consul-Index: 7"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        b"",
+        b"nonsense\r\n\r\n",
+        http_answer("500 Internal Server Error", b"No cluster leader"),
+        http_answer("403 Forbidden", b"Permission denied"),
+        http_answer("200 OK", b"<html>a proxy</html>", INDEX),
+        http_answer("200 OK", b"[]"),
+        http_answer("200 OK", b"[]", b"X-Consul-Index: many"),
+        http_answer("200 OK", b'[{"Service": {}}]', INDEX),
+        http_answer("200 OK", b'[{"Service": {"Address": "a", "Port": "x"}}]', INDEX),
+        http_answer("200 OK", b"7", INDEX),
+        http_answer("200 OK", b"null", INDEX),
+        http_answer("200 OK", b"\xff\xfe", INDEX),
+        http_answer("404 Not Found", b"", INDEX),
+    ],
+)
+async def test_what_is_no_answer_of_an_agent_is_one_kind_of_error(answer: bytes | None) -> None:
+    async with (
+        pretender(answer) as address,
+        await Agent.open(settings(address, consul_timeout_ms=300)) as agent,
+    ):
+        with pytest.raises(AgentError):
+            await agent.healthy(NAME, None)
+
+
+async def test_a_pretender_costs_the_start_a_second_at_most_and_says_so_once() -> None:
+    with structlog.testing.capture_logs() as log:
+        async with (
+            pretender(None) as address,
+            asyncio.timeout(5),
+            discovering(
+                settings(address, consul_timeout_ms=60_000, account_url="http://configured:1")
+            ) as found,
+        ):
+            assert found.instance(ACCOUNT) == "http://configured:1"
+        assert log == []
+        async with (
+            pretender(http_answer("500 Internal Server Error", b"No cluster leader")) as address,
+            discovering(settings(address)),
+        ):
+            await eventually(lambda: log != [])
+    assert [line["event"] for line in log] == ["consul_unavailable"]
+    assert log[0]["purpose"] == "discovery"
+
+
+def _values(log: list[Any], name: str) -> list[Any]:
+    return [line[name] for line in log if name in line]

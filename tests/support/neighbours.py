@@ -1,0 +1,44 @@
+"""Clients of the other services, for tests of one of them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from wallet_service.neighbours.client import NeighbourClient
+from wallet_service.neighbours.discovery import ACCOUNT, NoInstance
+
+
+class Places:
+    """Discovery in the hands of a test: gives its addresses in turn, and remembers which of them failed."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = list(urls)
+        self.gone: list[tuple[str, str]] = []
+        self._next = 0
+
+    def instance(self, service: str) -> str:
+        if not self.urls:
+            raise NoInstance(service)
+        self._next += 1
+        return self.urls[(self._next - 1) % len(self.urls)]
+
+    def failed(self, service: str, url: str) -> None:
+        self.gone.append((service, url))
+
+
+class Seconds:
+    """A clock that stands still until a test sets it."""
+
+    value = 50_000.0
+
+    def __call__(self) -> float:
+        return self.value
+
+
+@asynccontextmanager
+async def asking(
+    places: Places, clock: Callable[[], float] | None = None, timeout_s: float = 5.0
+) -> AsyncIterator[NeighbourClient]:
+    """A client of the account service at these places."""
+    client = NeighbourClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds())
+    yield client
+    await client.close()

@@ -1,0 +1,274 @@
+"""The account, organization and payment services, as far as tests/contracts describes them.
+
+In process: ``async with stand_in() as others:``. As a process: ``python stand_in.py 8202 8210 8207``, all three services
+on each of its ports. Everything that is asked for exists, unless its id starts with ``unknown`` or is in ``unknown``.
+``PUT /stand-in/fault`` with the name of a fault as its body spoils all following answers; an empty body ends it.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+CONTRACTS = Path(__file__).parent.parent / "contracts"
+UNKNOWN = "unknown"
+BIG = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked, as it came over the line."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class StandIn:
+    """What the services know, what they were asked, and what is wrong with them.
+
+    Attributes:
+        url: of the first port.
+        unknown: ids that don't exist, beside those that start with ``unknown``.
+        inactive: users whose accounts are closed.
+        strangers: pairs of organization and user who is not a member.
+        questions: in their order.
+        fault: a name of ``FAULTS``, done to every answer; None for none.
+        held: set by each hanging answer that has begun to hang.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.unknown: set[str] = set()
+        self.inactive: set[str] = set()
+        self.strangers: set[tuple[str, str]] = set()
+        self.questions: list[Question] = []
+        self.fault: str | None = None
+        self.held = asyncio.Event()
+        self._payments: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, str] = {}
+
+    def application(self) -> web.Application:
+        """The three services as one."""
+        app = web.Application()
+        app.router.add_get("/health", _healthy)
+        app.router.add_put("/stand-in/fault", self._set_fault)
+        for file in sorted(CONTRACTS.glob("*.yaml")):
+            document = yaml.safe_load(file.read_text())
+            for path, methods in document["paths"].items():
+                for method, operation in methods.items():
+                    app.router.add_route(method, path, self._handler(document, operation))
+        return app
+
+    def paths(self) -> list[str]:
+        """The paths that were asked for, encoded as they came."""
+        return [question.path for question in self.questions]
+
+    def _handler(
+        self, document: dict[str, Any], operation: dict[str, Any]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self.questions.append(Question(request.method, request.raw_path, dict(request.headers)))
+            if self.fault is not None:
+                return await FAULTS[self.fault](self, request)
+            status, body = await self._answer(document, operation, request)
+            return web.json_response(body, status=status)
+
+        return answer
+
+    async def _answer(
+        self, document: dict[str, Any], operation: dict[str, Any], request: web.Request
+    ) -> tuple[int, dict[str, Any]]:
+        def example(status: int) -> dict[str, Any]:
+            content = operation["responses"][str(status)]["content"]["application/json"]
+            return _example(document, content["schema"])
+
+        if "requestBody" in operation:
+            return await self._new_payment(request, example)
+        asked = dict(request.match_info)
+        if "payment_id" in asked:
+            found = self._payments.get(asked["payment_id"])
+            return (200, found) if found else (404, example(404))
+        ids = set(asked.values())
+        if ids & self.unknown or any(name.startswith(UNKNOWN) for name in ids):
+            return 404, example(404)
+        if (asked.get("organization_id", ""), asked.get("user_id", "")) in self.strangers:
+            return 404, example(404)
+        account = {"is_active": False} if asked.get("user_id") in self.inactive else {}
+        return 200, example(200) | asked | account
+
+    async def _new_payment(
+        self, request: web.Request, example: Callable[[int], dict[str, Any]]
+    ) -> tuple[int, dict[str, Any]]:
+        key, body = request.headers.get("Idempotency-Key"), await request.json()
+        if (
+            key is None
+            or not {"user_id", "amount", "currency"} <= body.keys()
+            or body["user_id"] in self.unknown
+        ):
+            return 422, example(422)
+        payment_id = self._keys.setdefault(key, f"payment-{len(self._keys) + 1}")
+        payment = example(201) | {name: body[name] for name in ("user_id", "amount", "currency")}
+        self._payments.setdefault(payment_id, payment | {"payment_id": payment_id})
+        return 201, self._payments[payment_id]
+
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        name = await request.text()
+        if name and name not in FAULTS:
+            return web.Response(status=422, text=f"one of {', '.join(FAULTS)}, or nothing")
+        self.fault = name or None
+        return web.Response(status=204)
+
+
+def _example(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """An object of the schema, out of the examples of its members."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return {name: member["examples"][0] for name, member in schema["properties"].items()}
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _html(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(text="<!DOCTYPE html><p>Something is wrong here", content_type="text/html")
+
+
+async def _html_as_json(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(text="<!DOCTYPE html><p>Welcome", content_type="application/json")
+
+
+async def _html_404(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(status=404, text="<!DOCTYPE html><p>no such host", content_type="text/html")
+
+
+async def _no_such_path(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.json_response({"detail": "Not Found"}, status=404)
+
+
+def _refusing(status: int) -> "Fault":
+    async def refuse(_others: StandIn, _request: web.Request) -> web.Response:
+        return web.json_response({"detail": "no"}, status=status)
+
+    return refuse
+
+
+async def _redirect(others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": f"{others.url}/elsewhere"})
+
+
+async def _redirect_nowhere(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(status=307, headers={"Location": "http://[::1:x/"})
+
+
+async def _big(_others: StandIn, request: web.Request) -> web.StreamResponse:
+    """10 MB of JSON, without saying before how much it will be."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await answer.prepare(request)
+    await answer.write(b'{"user_id": "' + b"x" * BIG + b'"}')
+    await answer.write_eof()
+    return answer
+
+
+async def _bomb(_others: StandIn, _request: web.Request) -> web.StreamResponse:
+    """The same, compressed to ten thousand bytes, asked for or not."""
+    answer = web.Response(body=b'{"user_id": "' + b"x" * BIG + b'"}', content_type="application/json")
+    answer.enable_compression(web.ContentCoding.gzip)
+    return answer
+
+
+async def _hang(others: StandIn, _request: web.Request) -> web.Response:
+    others.held.set()
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets it")
+
+
+async def _trickle(others: StandIn, request: web.Request) -> web.StreamResponse:
+    """Begins to answer, and does not go on."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await answer.prepare(request)
+    await answer.write(b'{"user_id": "')
+    return await _hang(others, request)
+
+
+async def _drop(_others: StandIn, request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def _saying(document: Any) -> "Fault":
+    async def say(_others: StandIn, _request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    return say
+
+
+Fault = Callable[[StandIn, web.Request], Awaitable[web.StreamResponse]]
+
+FAULTS: Mapping[str, Fault] = {
+    "500": _refusing(500),
+    "503": _refusing(503),
+    "401": _refusing(401),
+    "429": _refusing(429),
+    "html": _html,
+    "html_as_json": _html_as_json,
+    "html_404": _html_404,
+    "no_such_path": _no_such_path,
+    "redirect": _redirect,
+    "redirect_nowhere": _redirect_nowhere,
+    "big": _big,
+    "bomb": _bomb,
+    "hang": _hang,
+    "trickle": _trickle,
+    "drop": _drop,
+    "list": _saying([]),
+    "null": _saying(None),
+    "empty": _saying({}),
+    "somebody_else": _saying({"user_id": "somebody-else", "organization_id": "another", "is_active": True}),
+    "wrong_types": _saying({"user_id": 7, "organization_id": [], "is_active": "yes"}),
+}
+"""What can be wrong with a neighbour."""
+
+
+@asynccontextmanager
+async def stand_in(host: str = "127.0.0.1", ports: tuple[int, ...] = (0,)) -> AsyncIterator[StandIn]:
+    """The services on these ports; 0 is a free one."""
+    others = StandIn()
+    runner = web.AppRunner(
+        others.application(), access_log=None, shutdown_timeout=0, handler_cancellation=True
+    )
+    await runner.setup()
+    try:
+        for port in ports:
+            await web.TCPSite(runner, host, port).start()
+        others.url = f"http://{host}:{runner.addresses[0][1]}"
+        yield others
+    finally:
+        await runner.cleanup()
+
+
+async def _serve(host: str, ports: tuple[int, ...]) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with stand_in(host, ports) as others:
+        print(json.dumps({"url": others.url, "ports": ports}), flush=True)  # noqa: T201 - whoever started it waits for it
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ports", nargs="+", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
+    chosen = parser.parse_args()
+    asyncio.run(_serve(chosen.host, tuple(chosen.ports)))

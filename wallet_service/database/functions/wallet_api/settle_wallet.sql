@@ -1,0 +1,20 @@
+-- What was found out about the user of an unverified wallet: one that exists takes the mark away, one that doesn't freezes
+-- the wallet, which keeps the mark. Answers 'verified', 'frozen', or 'nothing' for a wallet that is not marked or is
+-- frozen or closed already. Safe to repeat.
+create or replace function wallet_api.settle_wallet(p_wallet_id uuid, p_exists boolean) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+declare
+  v_wallet wallet.wallets;
+begin
+  perform wallet.need_read_committed();
+  select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id for no key update;
+  if v_wallet.unverified_since is null or v_wallet.status <> 'active' or p_exists is null then
+    return 'nothing';
+  elsif p_exists then
+    update wallet.wallets w set unverified_since = null where w.wallet_id = p_wallet_id;
+    return 'verified';
+  end if;
+  update wallet.wallets w set status = 'frozen', version = w.version + 1, updated_at = wallet.clock()
+    where w.wallet_id = p_wallet_id;
+  return 'frozen';
+end $$;

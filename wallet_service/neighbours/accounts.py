@@ -1,0 +1,64 @@
+"""The account service: who exists."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from wallet_service.neighbours.answers import answered
+from wallet_service.neighbours.cache import Answers
+from wallet_service.neighbours.client import NeighbourClient, path_of
+
+
+class Account(BaseModel):
+    """What is read of an account; the service may say more."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    user_id: str
+    is_active: bool = True
+
+
+class AccountClient:
+    """Asks about users; answers are kept for a while."""
+
+    def __init__(self, client: NeighbourClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._accounts = Answers(self._ask, clock)
+
+    async def get_user(self, user_id: str) -> Account | None:
+        """The user's account; None when there is none.
+
+        Raises:
+            NeighbourUnavailable: the service can't say now.
+        """
+        return await self._accounts.of(user_id)
+
+    async def validate_user(self, user_id: str) -> bool:
+        """Whether there is such a user, and their account is active.
+
+        Raises:
+            NeighbourUnavailable: the service can't say now.
+        """
+        account = await self.get_user(user_id)
+        return account is not None and account.is_active
+
+    async def close(self) -> None:
+        """Ask nothing more, and release the connections."""
+        await self._accounts.close()
+        await self._client.close()
+
+    async def _ask(self, user_id: str) -> Account | None:
+        try:
+            path = path_of("api", "v1", "accounts", user_id)
+        except ValueError:
+            return None  # nobody can have an account that can't be asked for
+
+        def read(status: int, document: dict[str, Any]) -> Account | None:
+            if status == HTTPStatus.NOT_FOUND:
+                return None
+            return answered(status, Account, document, user_id=user_id)
+
+        return await self._client.ask("GET", path, read)

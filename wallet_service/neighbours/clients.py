@@ -1,0 +1,50 @@
+"""Puts the clients and the guard together, and takes them apart."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from wallet_service.database.gateway import Database
+from wallet_service.neighbours.accounts import AccountClient
+from wallet_service.neighbours.client import NeighbourClient
+from wallet_service.neighbours.discovery import ACCOUNT, ORGANIZATION, PAYMENT, Discovery
+from wallet_service.neighbours.guard import AskingGuard, Guard
+from wallet_service.neighbours.organizations import OrganizationClient
+from wallet_service.neighbours.payments import PaymentClient
+from wallet_service.neighbours.policy import Policy
+from wallet_service.neighbours.verification import Verification
+from wallet_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Who can be asked, and the guard that asks them."""
+
+    accounts: AccountClient
+    organizations: OrganizationClient
+    payments: PaymentClient
+    guard: Guard
+
+
+@asynccontextmanager
+async def open_clients(
+    settings: Settings, database: Database, discovery: Discovery
+) -> AsyncGenerator[Clients]:
+    """The clients of the settings; nobody is asked before the first question. Close the ledger first."""
+
+    def client(service: str) -> NeighbourClient:
+        return NeighbourClient(service, discovery, timeout_s=settings.neighbour_timeout_ms / 1000)
+
+    async with AsyncExitStack() as stack:
+        accounts = AccountClient(client(ACCOUNT))
+        stack.push_async_callback(accounts.close)
+        organizations = OrganizationClient(client(ORGANIZATION))
+        stack.push_async_callback(organizations.close)
+        payments = PaymentClient(client(PAYMENT))
+        stack.push_async_callback(payments.close)
+        guard = Guard()
+        if settings.verify_users:
+            policy = Policy(accounts, organizations, settings.on_neighbour_down)
+            guard = AskingGuard(database, policy, Verification(database, policy))
+        stack.push_async_callback(guard.close)
+        yield Clients(accounts, organizations, payments, guard)
