@@ -165,8 +165,9 @@ async def test_a_wrong_address_is_named_at_once(scene: Scene, fault: Fault) -> N
     await again(scene, "key")
 
 
-async def test_a_firewall_that_dislikes_one_body_is_not_the_key(scene: Scene) -> None:
-    scene.line.next(refused(403))
+@pytest.mark.parametrize("status", [403, 413])
+async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, status: int) -> None:
+    scene.line.next(refused(status))
 
     problem(await scene.consume("key"), "internal_error")
 
