@@ -77,7 +77,7 @@ async def rest_caller(place: Place, connections: int) -> AsyncGenerator[Caller, 
     Without a client of ours, it would close most of them after each call.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    database = await SupabaseDatabase.connect(place.url, place.key)
+    database = await SupabaseDatabase.connect(place.url, place.key, pool_size=connections)
     ledger = Ledger(database)
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S, limits=limits, trust_env=False) as http:

@@ -5,10 +5,11 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-from conftest import FreshDatabase
 from support.api import open_api
-from support.cluster import VERSIONS, _binaries
+from support.cluster import VERSIONS, binaries
+from support.supabase_project import OWNER, create_project, project_cluster
+
+from wallet_service.database.migrate import migrate
 
 FOLDER = Path(__file__).parent.parent / "docs" / "examples"
 WALLET = "0199f0a0-0000-7000-8000-000000000001"
@@ -16,7 +17,7 @@ WALLET = "0199f0a0-0000-7000-8000-000000000001"
 
 def said(dsn: str, script: Path) -> str:
     psql = subprocess.run(
-        [_binaries(VERSIONS[0]) / "psql", "-X", "-q", "-a", "-f", script.name, dsn],
+        [binaries(VERSIONS[0]) / "psql", "-X", "-q", "-a", "-f", script.name, dsn],
         cwd=script.parent,
         env={"LC_ALL": "C.UTF-8", "PGOPTIONS": "-c client_min_messages=warning"},
         stdout=subprocess.PIPE,
@@ -27,19 +28,22 @@ def said(dsn: str, script: Path) -> str:
     return psql.stdout
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-async def test_a_shop_spends_in_its_own_transaction(fresh_database: FreshDatabase, version: int) -> None:
-    database = await fresh_database(version=version)
+async def test_a_shop_spends_in_its_own_transaction(postgres_version: int) -> None:
+    """As the user whom Supabase gives to its customers, who is no superuser."""
+    cluster = await project_cluster(postgres_version)
+    database = await create_project(cluster)
+    owner = cluster.dsn(database, OWNER)
+    await migrate(owner)
     script = FOLDER / "orders.sql"
     shown = script.with_suffix(".sql.out")
 
-    output = await asyncio.to_thread(said, database.dsn, script)
+    output = await asyncio.to_thread(said, owner, script)
 
     if os.environ.get("UPDATE_PAGES") == "1":
         shown.write_text(output)
     assert shown.read_text() == output
     async with open_api(
-        database.service_dsn
+        cluster.dsn(database)
     ) as api:  # callers of HTTP share the kernel: same money, same keys
         assert await api.admin.balance(WALLET) == "70.000000"
         shop = await api.service("transactions:write", "wallets:read", name="shop")

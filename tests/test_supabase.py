@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import httpx
 import jwt
 import pytest
 from conftest import FreshDatabase, Reach, TestDatabase
 from support import faults
-from support.api import Api, open_api, posted, problem
+from support.api import Api, new_user, open_api, posted, problem
 from support.faults import Fault, FaultyLine, Held, faulty_line, refused
 from support.load import Load, is_right, posted_to, rich_wallets, until_ready
-from support.supabase import Project
+from support.places import connect
+from support.supabase import WRONG_KEY, Project
 
 from wallet_service.database.migrate import migrate
+from wallet_service.errors import Unavailable
+from wallet_service.http.keys import create_first_admin_key
 from wallet_service.identifiers import new_id
 
 pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase"], indirect=True)]
@@ -97,8 +101,13 @@ PASSING: dict[str, Fault] = {
     "cut unseen": faults.cut_unseen,
     "a page": faults.html_instead,
     "a page called JSON": faults.html_as_json,
+    "garbled": faults.garbled,
+    "packed wrongly": faults.packed_wrongly,
+    "chunked wrongly": faults.chunked_wrongly,
+    "a control character": faults.control_character,
+    "a cut refusal": faults.cut_refusal,
     **{f"refused {status}": refused(status) for status in (500, 502, 503, 504, 520)},
-    **{f"failed {status}": faults.failed(status) for status in (500, 502, 503, 504, 520)},
+    **{f"failed {status}": faults.failed(status) for status in (402, 408, 425, 499, 500, 502, 503, 504, 520)},
     "PostgREST has no connection": refused(503, b'{"code":"PGRST000","message":"-"}', "application/json"),
     "the server is starting": refused(503, b'{"code":"57P03","message":"-"}', "application/json"),
     "a long page": refused(500, b"x" * 10_000_000),
@@ -141,13 +150,70 @@ async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
     await again(scene, "key")
 
 
-async def test_a_redirect_is_not_followed(scene: Scene) -> None:
-    scene.line.always = refused(307, more="Location: https://elsewhere.example/\r\n")
+@pytest.mark.parametrize(
+    "fault",
+    [refused(307, more="Location: https://elsewhere.example/\r\n"), refused(404), refused(405)],
+    ids=["redirect", "404", "405"],
+)
+async def test_a_wrong_address_is_named_at_once(scene: Scene, fault: Fault) -> None:
+    scene.line.always = fault
 
     document = problem(await scene.consume("key"), "unavailable")
 
     assert "SUPABASE_URL" in document["detail"]
+    assert scene.line.requests == 1
     await again(scene, "key")
+
+
+@pytest.mark.parametrize("status", [403, 413])
+async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, status: int) -> None:
+    scene.line.next(refused(status))
+
+    problem(await scene.consume("key"), "internal_error")
+
+    assert await scene.balance() == OPENING
+    await again(scene, "key")
+
+
+async def test_what_may_have_happened_is_never_told_as_nothing_done(scene: Scene) -> None:
+    """A wallet and its deposit are made, the answer is lost, and then the gateway takes no more."""
+    wallet = {"user_id": new_user(), "initial_balance": "5"}
+    too_many = refused(429, b'{"message":"-"}', "application/json")
+    scene.line.next(faults.lost_after, too_many, *[faults.lost_before] * 20)
+
+    problem(await scene.api.admin.post("/wallets", wallet, key="wallet"), "unavailable")
+
+    scene.line.next()
+    made = await scene.api.admin.post("/wallets", wallet, key="wallet")
+    assert made.status_code == 201
+    assert made.json()["balance"] == "5.000000"
+
+
+async def test_the_first_key_is_told_though_its_answer_was_lost(
+    fresh_database: FreshDatabase, reach: Reach
+) -> None:
+    place = await reach(await fresh_database())
+    assert isinstance(place, Project)
+    async with faulty_line(place.url) as line:
+        database = await connect(changed(place, url=line.url))
+        line.next(faults.lost_after)
+        key = await create_first_admin_key(database)
+        assert key is not None
+        assert await create_first_admin_key(database) is None
+        await database.close()
+    async with open_api(place, admin_key=None) as api:
+        answer = await api.http.get(
+            "/api/v1/ledger/trial-balance", headers={"Authorization": f"Bearer {key}"}
+        )
+        assert answer.status_code == 200, answer.text
+
+
+async def test_an_answer_that_drips_ends_with_the_timeout(project: Project) -> None:
+    async with scene_on(project, database_timeout_ms=500) as scene:
+        scene.line.next(faults.dripping)
+        async with asyncio.timeout(10):
+            assert posted(await scene.consume("key"))["balance_after"] == TAKEN
+        await again(scene, "key")
 
 
 async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
@@ -167,7 +233,7 @@ async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
     "key",
     [
         jwt.encode({"role": "service_role"}, "the-secret-of-another-project-of-many-characters"),
-        "sb_secret_of-another-project",
+        WRONG_KEY,
     ],
     ids=["legacy", "secret"],
 )
@@ -188,6 +254,49 @@ async def test_a_wrong_key_is_named(project: Project, key: str) -> None:
         assert await right.admin.balance(wallet_id) == OPENING
         posted(await right.admin.move("consume", wallet_id, "1", key="key"))
         await is_right(right)
+
+
+async def test_an_expired_key_is_named(project: Project, scene: Scene) -> None:
+    """The gateway knows it, PostgREST finds that its time is over."""
+    del project
+    scene.line.always = refused(401, b'{"code":"PGRST303","message":"JWT expired"}', "application/json")
+
+    document = problem(await scene.consume("key"), "unavailable")
+
+    assert "SUPABASE_SERVICE_ROLE_KEY" in document["detail"]
+    await again(scene, "key")
+
+
+async def test_a_secret_key_goes_where_the_gateway_looks_for_it(project: Project) -> None:
+    async with faulty_line(project.url) as line:
+        for key, has_token in ((project.secret_key, False), (project.service_role_key, True)):
+            place = changed(project, url=line.url, service_role_key=key)
+            line.heads.clear()
+            async with open_api(place) as api:
+                assert (await api.http.get("/health/ready")).is_success
+            assert line.heads
+            for head in line.heads:
+                assert f"apikey: {key}".lower() in head.lower()
+                assert ("authorization: bearer" in head.lower()) == has_token
+
+
+async def test_keys_that_everybody_has_open_nothing(project: Project) -> None:
+    async with httpx.AsyncClient(base_url=project.url) as http:
+        for key in (project.anon_key, project.publishable_key, WRONG_KEY):
+            for method, path, schema in (
+                ("POST", "/rest/v1/rpc/health", "wallet_api"),
+                ("POST", "/rest/v1/rpc/list_keys", "wallet_api"),
+                ("POST", "/rest/v1/rpc/post_transactions", "wallet_api"),
+                ("GET", "/rest/v1/wallets", "wallet_api"),
+                ("GET", "/rest/v1/wallets", "wallet"),
+            ):
+                headers = {"apikey": key, "Accept-Profile": schema, "Content-Profile": schema}
+                if not key.startswith("sb_"):
+                    headers["Authorization"] = f"Bearer {key}"
+                body = {"p_units": []} if path.endswith("post_transactions") else {}
+                answer = await http.request(method, path, headers=headers, json=body)
+                assert answer.status_code in {401, 403, 404, 406}, answer.text
+                assert "wallet_id" not in answer.text
 
 
 @asynccontextmanager
@@ -264,6 +373,40 @@ async def test_a_function_newer_than_what_postgrest_has_read(
         assert await database.call("t_newer", text="x") == b"x"
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
         posted(await api.admin.move("consume", wallet_id, "1"))
+
+
+async def test_many_who_miss_a_function_ask_for_it_once(project: Project) -> None:
+    async with faulty_line(project.url) as line:
+        database = await connect(changed(project, url=line.url))
+        missing = [database.read("t_nobody_made") for _ in range(20)]
+        outcomes = await asyncio.gather(*missing, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
+        assert sum("reload_rest" in head for head in line.heads) <= 2
+        # 20 first attempts, and those of the one that looks again every 50 ms.
+        assert line.requests < 20 + 1.5 / 0.05 + 10
+        await database.close()
+
+
+async def test_closing_twice_and_giving_up_closing(project: Project) -> None:
+    database = await connect(project, pool_size=2)
+    await asyncio.gather(database.close(), database.close())
+    with pytest.raises(Unavailable):
+        await database.call("health")
+
+    async with faulty_line(project.url) as line:
+        database = await connect(changed(project, url=line.url), pool_size=2)
+        held = Held()
+        line.next(held.fault)
+        under_way = asyncio.create_task(database.call("health"))
+        await held.through.wait()
+        closing = asyncio.create_task(database.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        held.let_go()
+        await asyncio.gather(under_way, return_exceptions=True)
+        await database.close()
 
 
 def _stop(project: Project) -> None:

@@ -207,11 +207,19 @@ class Overloaded(WalletError):
 
 
 class Unavailable(WalletError):
-    """The database can't be reached, or did not answer in time. Nothing is half done."""
+    """The database can't be reached, or did not answer in time. Nothing is half done.
+
+    Attributes:
+        passing: whether it may be over in a moment, so that the service itself tries again.
+    """
 
     code, status, title = "unavailable", 503, "The service can't reach its database"
     retryable = True
     retry_after_s = 2
+
+    def __init__(self, detail: str | None = None, *, passing: bool = True, **facts: Any) -> None:
+        super().__init__(detail, **facts)
+        self.passing = passing
 
 
 class NeighbourUnavailable(WalletError):

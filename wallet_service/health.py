@@ -39,7 +39,7 @@ class Ready(BaseModel):
 
 
 async def _ready(database: DatabaseOf) -> Ready:
-    health = json.loads(await database.call("health"))
+    health = json.loads(await database.read("health"))
     if health["migration"] < latest_migration():
         raise Unavailable("The database lacks migrations: run wallet-service migrate")
     return Ready(status="ok", version=__version__, migration=health["migration"])

@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     @field_validator("supabase_service_role_key")
     @classmethod
     def _of_the_service(cls, key: SecretStr | None) -> SecretStr | None:
+        if key:
+            _need_header_text(key.get_secret_value())
         if key and (fault := _key_fault(key.get_secret_value())):
             raise ValueError(f"should be a key of the role service_role or a secret key, not {fault}")
         return key
@@ -147,8 +149,7 @@ class Settings(BaseSettings):
         text = key.get_secret_value() if key else ""
         if key and len(text) < shortest:
             raise ValueError(f"should have at least {shortest} characters")
-        if any(not "!" <= character <= "~" for character in text):
-            raise ValueError("should be printable ASCII without spaces, since it is sent in a header")
+        _need_header_text(text)
         return key
 
     @field_validator("jwt_secret")
@@ -216,6 +217,11 @@ def _is_redis(url: str) -> bool:
     known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
     # Options in the query would go past the timeout and the number of connections.
     return known and not parts.query and (not database or database.isdecimal())
+
+
+def _need_header_text(text: str) -> None:
+    if any(not "!" <= character <= "~" for character in text):
+        raise ValueError("should be printable ASCII without spaces, since it is sent in a header")
 
 
 def _key_fault(key: str) -> str | None:

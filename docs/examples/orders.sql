@@ -1,6 +1,7 @@
 -- A shop on the same database takes credits for an order inside its own transaction: both happen, or neither does.
 -- Once, as the owner of the database: the shop's login, its tables, and the one right that it needs.
 create role shop nologin;
+grant shop to current_user;
 create schema shop authorization shop;
 grant usage on schema wallet_api to shop;
 grant execute on function wallet_api.post_transactions to shop;

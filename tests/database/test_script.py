@@ -26,7 +26,7 @@ SCRIPT = migration_script()
 async def psql(dsn: str, script: str, *options: str) -> tuple[int, str]:
     """Exit status and errors of psql."""
     process = await asyncio.create_subprocess_exec(
-        clusters._binaries(clusters.VERSIONS[0]) / "psql",
+        clusters.binaries(clusters.VERSIONS[0]) / "psql",
         *("-X", "-q", "-v", "ON_ERROR_STOP=1", *options, "-d", dsn, "-f", "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -257,8 +257,18 @@ async def test_somebody_who_acts_for_the_owner_can_run_it(postgres_version: int)
         await owner.close()
 
 
+def test_it_goes_through_the_supabase_cli() -> None:
+    """Which reads a file statement by statement, none longer than this."""
+    assert len(SCRIPT.encode()) < 256 * 1024
+
+
 async def test_the_command_prints_it_without_settings(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "WALLET_PORT": "not a port", "PYTHONIOENCODING": "latin-1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "WALLET_VENV": sys.prefix,
+        "WALLET_PORT": "not a port",
+        "PYTHONIOENCODING": "latin-1",
+    }
     command = [Path(sys.prefix) / "bin" / "wallet-service", "migrate", "--sql"]
 
     done = await asyncio.to_thread(

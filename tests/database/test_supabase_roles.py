@@ -302,6 +302,11 @@ async def run_script(dsn: str) -> None:
 RUNS["script"] = run_script
 
 
+def _handed_on(right: str, by: str, to: str) -> str:
+    """Somebody gets a right and the option to hand it on, and does."""
+    return f"grant {right} to {by} with grant option; set role {by}; grant {right} to {to}; reset role"
+
+
 @pytest.mark.parametrize("way", RUNS)
 @pytest.mark.parametrize(
     "change",
@@ -316,6 +321,9 @@ RUNS["script"] = run_script
         "grant select on wallet.wallets to service_role",
         "grant select (balance) on wallet.wallets to anon",
         "grant usage on all sequences in schema wallet to public",
+        _handed_on("usage on schema wallet_api", "service_role", "anon"),
+        _handed_on("execute on function wallet_api.health()", "service_role", "authenticated"),
+        _handed_on("execute on function wallet_api.health()", "wallet_service", "public"),
     ],
 )
 async def test_the_next_run_sets_grants_right(

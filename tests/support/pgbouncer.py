@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from support.cluster import BASE, SERVICE_LOGIN, SUPERUSER, Cluster, _system_user
+from support.cluster import BASE, SERVICE_LOGIN, SUPERUSER, Cluster, system_user
 from support.supabase_services import Running, program
 
 LONGEST_START_S = 20
@@ -49,7 +49,7 @@ class Pooler:
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         command: list[object] = [_binary(), self._folder / "pgbouncer.ini"]
-        if (user := _system_user()) is not None:
+        if (user := system_user()) is not None:
             command[1:1] = ["-u", user]  # it refuses to run as root
         self._process = Running(self._folder.name, *command)
         async with asyncio.timeout(LONGEST_START_S):
@@ -100,7 +100,7 @@ async def pooler(cluster: Cluster, mode: str, pool_size: int = 2) -> AsyncIterat
             pool_size=pool_size,
         )
     )
-    if (user := _system_user()) is not None:
+    if (user := system_user()) is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     made = Pooler(folder)
     try:

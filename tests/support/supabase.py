@@ -16,6 +16,7 @@ from support.supabase_gateway import Gateway, gateway
 from support.supabase_services import Running, free_port, program, status
 
 WRONG_KEY = "sb_secret_0123456789-of-another-project"
+"""No gateway knows it."""
 
 _TRIES = 5
 # What is said of the database, the schemas and the rows is as a new project has it, with wallet_api exposed.
@@ -41,7 +42,6 @@ class Project:
         secret_key: a key of the newer kind (``sb_secret_…``) for the same role.
         anon_key: the legacy key that every browser has.
         publishable_key: the newer kind of it (``sb_publishable_…``).
-        wrong_key: the gateway doesn't know it.
         jwt_secret: signs the legacy keys, and tokens of users.
     """
 
@@ -54,7 +54,6 @@ class Project:
         self.secret_key = before.keys.secret
         self.anon_key = before.keys.anon
         self.publishable_key = before.keys.publishable
-        self.wrong_key = WRONG_KEY
         self.jwt_secret = before.keys.jwt_secret
 
     @property

@@ -16,6 +16,8 @@ PROGRAMS = ("postgrest", "nginx")
 # Written by the process itself before it becomes the program, so that none runs that is not listed.
 _LISTED = 'echo $$ >"$0" && exec "$@"'
 
+_STOP_S = 20
+
 
 def program(name: str) -> Path:
     """Where the program is.
@@ -59,7 +61,11 @@ class Running:
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self._listed.unlink(missing_ok=True)
 
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import simplejson
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from wallet_service.errors import Unavailable
+from wallet_service.errors import Overloaded, Unavailable, WalletBusy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ Param: TypeAlias = "str | int | bool | Json | None"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
 _RESEND = AsyncRetrying(
-    retry=retry_if_exception_type(Unavailable),
+    retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and error.passing),
     stop=stop_after_delay(1.0),
     wait=wait_random_exponential(multiplier=0.05, max=1.0),
     reraise=True,
@@ -50,7 +50,9 @@ async def resend(call: Callable[[], Awaitable[_Result]]) -> _Result:
     """
     try:
         return await call()  # by itself: the way through tenacity costs 55 µs
-    except Unavailable:
+    except Unavailable as error:
+        if not error.passing:
+            raise
         async for attempt in _RESEND.copy():
             with attempt:
                 return await call()
@@ -88,9 +90,26 @@ class Database(ABC):
         """Wait for calls under way, then close every connection."""
 
     async def repeat(self, function: str, /, **params: Param) -> bytes:
-        """``call`` for a function that has one effect however often it is called: sent again when the line is lost."""
-        return await resend(lambda: self.call(function, **params))
+        """``call`` for a function that has one effect however often it is called: sent again when the line is lost.
+
+        Overloaded and WalletBusy say that nothing was done. After a lost attempt nobody knows that: it is Unavailable.
+        """
+        lost = False
+
+        async def attempt() -> bytes:
+            nonlocal lost
+            try:
+                return await self.call(function, **params)
+            except Unavailable:
+                lost = True
+                raise
+            except (Overloaded, WalletBusy) as error:
+                if lost:
+                    raise Unavailable from error
+                raise
+
+        return await resend(attempt)
 
     async def read(self, function: str, /, **params: Param) -> bytes:
-        """``repeat`` for a function that changes nothing."""
-        return await self.repeat(function, **params)
+        """Call a function that changes nothing; again when the line is lost."""
+        return await resend(lambda: self.call(function, **params))

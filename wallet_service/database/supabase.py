@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 import supabase
@@ -27,13 +27,14 @@ from wallet_service.errors import Overloaded, Unavailable, WalletError
 SCHEMA = "wallet_api"
 
 RELOAD_S = 1.5
-"""How long a call waits for PostgREST to read the schema again."""
+"""How long calls wait for PostgREST to read the schema again."""
 RELOAD_EVERY_S = 1.0
 """PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
 
 _IDLE_S = 30.0
 """A connection unused for longer is closed, before a gateway closes it."""
 _LONGEST_ERROR_BYTES = 65_536
+_NOT_FOUND = 404
 _BODY: ContextVar[bytes] = ContextVar("body")
 
 
@@ -49,7 +50,11 @@ class SupabaseDatabase(Database):
         self._pool_size = pool_size
         self._turns = asyncio.Semaphore(pool_size)
         self._closed = False
+        self._closing = asyncio.Lock()
+        self._reloading = asyncio.Lock()
         self._reload_asked_s = -RELOAD_EVERY_S
+        self._known_s: dict[str, float] = {}
+        self._unknown_s: dict[str, float] = {}
 
     @classmethod
     async def connect(cls, url: str, key: str, *, pool_size: int = 10, timeout_ms: int = 5000) -> Self:
@@ -69,6 +74,8 @@ class SupabaseDatabase(Database):
             ),
             follow_redirects=False,
             trust_env=False,
+            # Nothing to unpack: what can't be unpacked is an answer that is lost.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             event_hooks={"request": [_only_apikey] if _is_opaque(key) else [], "response": [_check]},
         )
         client = await supabase.acreate_client(
@@ -93,11 +100,16 @@ class SupabaseDatabase(Database):
     async def close(self) -> None:
         """Wait for calls under way, then close every connection; later calls are Unavailable."""
         self._closed = True
-        for _ in range(self._pool_size):
-            await self._turns.acquire()
-        await self._http.aclose()
-        for _ in range(self._pool_size):
-            self._turns.release()
+        async with self._closing:
+            taken = 0
+            try:
+                while taken < self._pool_size:
+                    await self._turns.acquire()
+                    taken += 1
+            finally:
+                for _ in range(taken):
+                    self._turns.release()
+                await self._http.aclose()
 
     async def _exchange(self, function: str, body: bytes) -> bytes:
         try:
@@ -110,23 +122,57 @@ class SupabaseDatabase(Database):
                 raise Unavailable
             # httpx times each step of a request; this is for all of them together.
             async with asyncio.timeout(self._timeout_s):
-                _BODY.set(body)
-                answer: Any = (await self._api.rpc(function, {}).execute()).data
+                answer = await self._send(function, body)
         finally:
             self._turns.release()
         return b"null" if answer is None else str(answer).encode()
 
+    async def _send(self, function: str, body: bytes) -> Any:
+        """The function's answer, decoded.
+
+        Raises:
+            RestError: it was refused, and by whom is known.
+            NoAnswerError: anything else; it may have happened.
+        """
+        _BODY.set(body)
+        try:
+            return (await self._api.rpc(function, {}).execute()).data
+        except (RestError, NoAnswerError):
+            raise
+        except Exception as error:  # noqa: BLE001 - libraries beneath raise many kinds, some not even documented
+            # Only its kind: some quote the headers and the bytes that they met.
+            raise NoAnswerError(type(error).__name__) from None
+
     async def _after_reload(self, function: str, body: bytes) -> bytes:
-        """The call again: the function may be newer than what PostgREST has read, and nothing was done so far."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_is_not_in_cache),
-            stop=stop_after_delay(RELOAD_S),
-            wait=wait_fixed(0.05),
-            reraise=True,
-        ):
-            with attempt:
-                await self._ask_for_reload()
-                return await self._exchange(function, body)
+        """The call again: the function may be newer than what PostgREST has read, and nothing was done so far.
+
+        One call asks, the others wait for what it finds.
+        """
+        began = time.monotonic()
+        async with self._reloading:
+            if self._known_s.get(function, 0.0) < began:
+                return await self._until_known(function, body, began)
+        return await self._exchange(function, body)
+
+    async def _until_known(self, function: str, body: bytes, began: float) -> bytes:
+        if self._unknown_s.get(function, 0.0) > began - RELOAD_EVERY_S:
+            raise RestError(_NOT_FOUND, NOT_IN_CACHE, "", None)
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(_is_not_in_cache),
+                stop=stop_after_delay(RELOAD_S),
+                wait=wait_fixed(0.05),
+                reraise=True,
+            ):
+                with attempt:
+                    await self._ask_for_reload()
+                    answer = await self._exchange(function, body)
+                    self._known_s[function] = time.monotonic()
+                    return answer
+        except RestError as error:
+            if error.code == NOT_IN_CACHE:
+                self._unknown_s[function] = time.monotonic()
+            raise
         raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
 
     async def _ask_for_reload(self) -> None:
@@ -189,11 +235,14 @@ async def _check(response: httpx.Response) -> None:
     """
     is_json = response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
     if response.is_success:
-        if not is_json or not _is_text_or_null(await response.aread()):
+        if not is_json or not isinstance(_decoded(await response.aread()), str | None):
             raise NoAnswerError(f"HTTP {response.status_code} without the answer of a function")
         return
-    error = _error_members(await _beginning(response)) if is_json else {}
-    code, message, details = (error.get(name) for name in ("code", "message", "details"))
+    error: Any = _decoded(await _beginning(response)) if is_json else {}
+    if not isinstance(error, dict):
+        raise NoAnswerError(f"HTTP {response.status_code} without the whole of an error")
+    members = cast("dict[str, Any]", error)
+    code, message, details = (members.get(name) for name in ("code", "message", "details"))
     raise RestError(
         response.status_code,
         code if isinstance(code, str) else None,
@@ -202,13 +251,12 @@ async def _check(response: httpx.Response) -> None:
     )
 
 
-def _is_text_or_null(body: bytes) -> bool:
-    """Whether this is one JSON string to its end, or null; a string that was cut has no quote of its own there."""
-    if body == b"null":
-        return True
-    before = body[1:-1]
-    escapes = len(before) - len(before.rstrip(b"\\"))
-    return body[:1] == body[-1:] == b'"' and len(body) > 1 and escapes % 2 == 0
+def _decoded(body: bytes) -> Any:
+    """The JSON value; an object of no use when it is none, or not the whole of one."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return ...
 
 
 async def _beginning(response: httpx.Response) -> bytes:
@@ -219,14 +267,6 @@ async def _beginning(response: httpx.Response) -> bytes:
         if len(read) > _LONGEST_ERROR_BYTES:
             break
     return bytes(read)
-
-
-def _error_members(body: bytes) -> dict[str, Any]:
-    try:
-        read: Any = json.loads(body)
-    except ValueError:
-        return {}
-    return dict(read) if isinstance(read, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _is_not_in_cache(error: BaseException) -> bool:

@@ -21,9 +21,10 @@ NOT_IN_CACHE = "PGRST202"
 _NOT_MIGRATED = frozenset({"42883", "3F000", "42P01", NOT_IN_CACHE})
 """No such function, schema or table."""
 _FORBIDDEN = "42501"
+_KEY_REFUSED = frozenset({401, 403})
 _HINTS: Mapping[str | int, str] = {
     "PGRST106": "The API does not expose schema wallet_api: add it to the exposed schemas",
-    **dict.fromkeys((401, 403), "The API refuses the service's key: check SUPABASE_SERVICE_ROLE_KEY"),
+    **dict.fromkeys(_KEY_REFUSED, "The API refuses the service's key: check SUPABASE_SERVICE_ROLE_KEY"),
     **dict.fromkeys(
         (301, 302, 303, 307, 308, 404, 405), "There is no Supabase API there: check SUPABASE_URL"
     ),
@@ -31,6 +32,9 @@ _HINTS: Mapping[str | int, str] = {
 """What to look at, by PostgREST's code or the status of HTTP."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+_MAY_HAVE_HAPPENED = frozenset({402, 408, 425, 499})
+"""Said by a gateway of itself: that it gave up, or is closed to the project for now."""
+_ENDS_THE_SESSION = frozenset({"FATAL", "PANIC"})
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 
 _UNAVAILABLE = frozenset(
@@ -64,7 +68,10 @@ def translate(error: Exception, *, connection_lost: bool = False) -> WalletError
         connection_lost: whether the connection is closed; tells a lost one from a wrong use.
     """
     if isinstance(error, asyncpg.PostgresError):
-        return _of_sqlstate(str(error.sqlstate), str(error.args[0]), error.detail)
+        refusal = _of_sqlstate(str(error.sqlstate), str(error.args[0]), error.detail)
+        # The session is over; a pooler says so under the state of an internal error.
+        ended = getattr(error, "severity_en", None) in _ENDS_THE_SESSION
+        return Unavailable() if ended and isinstance(refusal, InternalError) else refusal
     if isinstance(error, RestError):
         return _of_rest(error)
     if isinstance(error, OSError | httpx.TransportError | NoAnswerError):  # also TimeoutError
@@ -122,22 +129,37 @@ def _of_rest(error: RestError) -> WalletError:
     if error.status == _TOO_MANY_REQUESTS:
         return Overloaded("The database's API takes no more requests now")
     hint = _HINTS.get(error.code or "") or _HINTS.get(error.status)
-    if hint is not None or error.status >= _SERVER_ERROR:
-        return Unavailable(hint)
+    if error.status in _KEY_REFUSED and not error.code and not error.message:
+        # Not from who checks keys: a firewall, which may dislike one body. Its neighbours go without it.
+        return InternalError()
+    if hint is not None:
+        return Unavailable(hint, passing=False)
+    if error.status >= _SERVER_ERROR or error.status in _MAY_HAVE_HAPPENED:
+        return Unavailable()
     return InternalError()
 
 
 def _of_sqlstate(state: str, message: str, detail: str | None) -> WalletError:
     if state == REFUSED:
-        return error_of(message, **json.loads(detail or "{}"))
+        return _of_refusal(message, detail or "{}")
     if state in _BUSY:
         return WalletBusy()
     if state in _NOT_MIGRATED:
-        return Unavailable("The database lacks a function of this release: run wallet-service migrate")
+        return Unavailable(
+            "The database lacks a function of this release: run wallet-service migrate", passing=False
+        )
     if state == _FORBIDDEN:
         return Unavailable(
-            "The service's login may not call this function: run wallet-service migrate, check the key"
+            "The service's login may not call this function: run wallet-service migrate, check the key",
+            passing=False,
         )
     if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable()
     return InternalError()
+
+
+def _of_refusal(code: str, facts: str) -> WalletError:
+    try:
+        return error_of(code, **json.loads(facts))
+    except (ValueError, TypeError):  # not ours, whatever its state: its DETAIL may be a row
+        return InternalError()

@@ -177,7 +177,7 @@ async def list_keys(database: Database) -> list[dict[str, Any]]:
 
 async def revoke_key(database: Database, key_id: str) -> str | None:
     """End a key and return since when (RFC 3339), or None when there is no such key."""
-    row: Any = json.loads(await database.call("revoke_key", key_id=key_id))
+    row: Any = json.loads(await database.repeat("revoke_key", key_id=key_id))
     return None if row is None else row["revoked_at"]
 
 
@@ -191,7 +191,7 @@ async def _create(
 ) -> tuple[str, bool]:
     key_id = new_id().replace("-", "")
     secret = secrets.token_urlsafe(32)
-    answer = await database.call(
+    answer = await database.repeat(
         "create_key",
         key_id=key_id,
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),

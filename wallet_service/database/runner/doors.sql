@@ -1,6 +1,7 @@
 -- The statements that set the grants right; none when they are.
 -- wallet_service and Supabase's service_role may call the functions of wallet_api. service_role may do nothing else, and
--- everybody, anon and authenticated nothing at all, whatever default privileges have given them.
+-- everybody, anon and authenticated nothing at all, whatever default privileges have given them. Who may hand on what they
+-- have loses that option, with all that was handed on, as soon as one of those has got something by it.
 with objects (schema, kind, name, acl, owner) as (
   select n.nspname, 'schema', n.nspname::text, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner
   from pg_catalog.pg_namespace n
@@ -25,9 +26,9 @@ ours as (
   where schema in ('wallet', 'wallet_api') and owner = to_regrole('wallet_owner')
 ),
 granted as (
-  select ours.schema, kind, name, opens, acl.grantee, acl.privilege_type
+  select ours.schema, kind, name, opens, acl.grantee, acl.privilege_type, acl.is_grantable, acl.grantor = ours.owner as is_ours
   from ours, aclexplode(ours.acl) as acl
-  where acl.grantor = ours.owner
+  where acl.grantee <> ours.owner
 ),
 callers (role) as (
   select role from (values (to_regrole('wallet_service')), (to_regrole('service_role'))) as r (role) where role is not null
@@ -42,10 +43,19 @@ from ours, callers
 where opens is not null
   and not exists (
     select from granted g
-    where (g.kind, g.name, g.grantee, g.privilege_type) = (ours.kind, ours.name, callers.role, ours.opens))
+    where is_ours and (g.kind, g.name, g.grantee, g.privilege_type) = (ours.kind, ours.name, callers.role, ours.opens))
 union all
 select distinct format('revoke %s on %s %s from %s cascade', case kind when 'table' then 'all' else privilege_type end,
   kind, name, case grantee when 0 then 'public' else grantee::regrole::text end)
 from granted
-where grantee in (select role from strangers)
+where is_ours and grantee in (select role from strangers)
   and not (grantee is not distinct from to_regrole('service_role') and privilege_type is not distinct from opens)
+union all
+select distinct format('revoke grant option for %s on %s %s from %s cascade', privilege_type, kind, name, grantee::regrole)
+from granted g
+where is_ours and is_grantable and (
+  grantee is not distinct from to_regrole('service_role')
+  or exists (
+    select from granted other
+    where not other.is_ours and other.grantee in (select role from strangers)
+      and (other.kind, other.name, other.privilege_type) = (g.kind, g.name, g.privilege_type)))

@@ -1,5 +1,6 @@
 -- Keeps a new key. With p_only_first it is made only while there is no key at all, also when two starts race.
--- Answers {"created": bool}. p_secret_hash is SHA-256 in hexadecimal, p_scopes an array of texts.
+-- Answers {"created": bool}, and the same again for the very same key. p_secret_hash is SHA-256 in hexadecimal, p_scopes
+-- an array of texts.
 create or replace function wallet_api.create_key(
   p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
   p_only_first boolean default false
@@ -18,6 +19,10 @@ begin
     or (p_expires_at is not null and (v_expires_at is null or v_expires_at <= v_now))
   then
     perform wallet.refuse('validation_failed');
+  end if;
+  if exists (select from wallet.api_keys k
+             where k.key_id = p_key_id and k.secret_hash = pg_catalog.decode(p_secret_hash, 'hex')) then
+    return '{"created": true}'; -- by a first attempt whose answer was lost
   end if;
   if p_only_first then
     lock table wallet.api_keys in share row exclusive mode;
