@@ -324,7 +324,11 @@ async def test_sql_refuses_what_is_no_key(database: Database, change: dict[str, 
 
 
 async def test_an_id_is_used_once(database: Database) -> None:
+    """The same key again is a first attempt whose answer was lost; another under its id is not made."""
     params = GOOD | {"key_id": secrets.token_hex(16), "scopes": Json(GOOD["scopes"])}
-    assert json.loads(await database.call("create_key", **params)) == {"created": True}
+    for _ in range(2):
+        assert json.loads(await database.call("create_key", **params)) == {"created": True}
     with pytest.raises(ValidationFailed):
-        await database.call("create_key", **params)
+        await database.call("create_key", **params | {"secret_hash": secrets.token_hex(32)})
+    listed = [key for key in await list_keys(database) if key["key_id"] == params["key_id"]]
+    assert len(listed) == 1
