@@ -4,22 +4,11 @@ from collections.abc import AsyncIterator
 import pytest
 import respx
 from support.neighbours import Places, Seconds, asking
-from support.stand_in import StandIn, stand_in
+from support.stand_in import StandIn
 
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.neighbours.accounts import AccountClient
 from wallet_service.neighbours.cache import KNOWN_S, UNKNOWN_S
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Seconds:
-    return Seconds()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import respx
 import structlog
 from structlog.testing import capture_logs
 from support.neighbours import Places, Seconds, asking
-from support.stand_in import FAULTS, StandIn, stand_in
+from support.stand_in import FAULTS, StandIn
 
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.neighbours.breaker import FAILURES, PAUSE_S
@@ -32,12 +32,6 @@ def read(status: int, document: dict[str, Any]) -> dict[str, Any]:
 def account() -> Any:
     with respx.mock(assert_all_called=False) as router:
         yield router.get(URL + PATH)
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from support.api import Api, Client, conforms, created, new_user, posted, problem
 from support.api import open_api as open_any_api
 from support.places import Place
-from support.stand_in import StandIn, stand_in
+from support.stand_in import StandIn
 
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.identifiers import new_id
@@ -19,12 +19,6 @@ from wallet_service.wallets.schemas import WalletPage
 
 AWAY = "500"
 Open = Callable[..., Any]
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import respx
 from support.neighbours import Places, asking
-from support.stand_in import StandIn, stand_in
+from support.stand_in import StandIn
 
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.neighbours.payments import PaymentClient, PaymentRefused
@@ -20,12 +20,6 @@ PAYMENT = {
     "currency": "USD",
     "status": "pending",
 }
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
 
 
 @pytest.fixture

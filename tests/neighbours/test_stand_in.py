@@ -4,7 +4,6 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import yaml
 from support import stand_in as module
 from support.neighbours import Places, asking
-from support.stand_in import CONTRACTS, StandIn, stand_in
+from support.stand_in import CONTRACTS, StandIn
 
 from wallet_service.neighbours.accounts import AccountClient
 from wallet_service.neighbours.organizations import OrganizationClient
@@ -27,12 +26,6 @@ OPERATIONS = [
     for path, methods in document["paths"].items()
     for method in methods
 ]
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
 
 
 def schema(name: str, path: str, method: str, status: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.api import new_user
 from support.neighbours import Places, Seconds, asking
-from support.stand_in import StandIn, stand_in
+from support.stand_in import StandIn
 from support.waiting import until
 
 from wallet_service.database.gateway import Database, Json
@@ -45,17 +45,6 @@ class Watched(Database):
 
     async def close(self) -> None:
         raise AssertionError("it belongs to the test")
-
-
-@pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
-    async with stand_in() as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Seconds:
-    return Seconds()
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from pathlib import Path
 import asyncpg
 from filelock import FileLock
 
-from support.cluster import BASE, Cluster, bare_cluster
+from support.cluster import BASE, SUPABASE_ROLES, Cluster, bare_cluster
 
 OWNER = "project_owner"
-_ROLES = Path(__file__).parent / "supabase_roles.sql"
-
 _EVENT_TRIGGERS = """
 create schema extensions;
 create function extensions.pgrst_ddl_watch() returns event_trigger language plpgsql as $$
@@ -50,7 +48,7 @@ async def project_cluster(version: int) -> Cluster:
         made = await bare_cluster(version, "project")
         connection = await asyncpg.connect(made.dsn("postgres"))
         try:
-            await connection.execute(_ROLES.read_text())
+            await connection.execute(SUPABASE_ROLES.read_text())
             await connection.execute("create role stranger login")
         finally:
             await connection.close()

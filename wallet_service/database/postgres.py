@@ -27,7 +27,7 @@ class _Connection(asyncpg.Connection):
     __slots__ = ()
 
     def _get_unique_id(self, prefix: str) -> str:
-        counted: str = super()._get_unique_id(prefix)  # pyright: ignore[reportAttributeAccessIssue]
+        counted: str = super()._get_unique_id(prefix)  # pyright: ignore[reportAttributeAccessIssue]  # no types
         return f"{counted}{PROCESS}"
 
 

@@ -53,7 +53,7 @@ class RequestContext:
             await self.app(scope, receive, answer.send)
         except ClientDisconnect:
             answer.status = _CLIENT_GONE
-        except Exception:
+        except Exception:  # whatever it was is logged, and answered as a fault of ours
             _log.exception("request_failed")
             if answer.status is not None:
                 raise  # too late for another answer; the server closes the connection, so it reads as cut off

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import aiohttp
 from consul import Check  # pyright: ignore[reportMissingTypeStubs]  # it has annotations, without saying so
-from consul.aio import Consul  # pyright: ignore[reportMissingTypeStubs]
-from consul.exceptions import ConsulException  # pyright: ignore[reportMissingTypeStubs]
+from consul.aio import Consul  # pyright: ignore[reportMissingTypeStubs]  # the same
+from consul.exceptions import ConsulException  # pyright: ignore[reportMissingTypeStubs]  # the same
 
 from wallet_service.settings import Settings, SettingsError
 
@@ -92,7 +92,7 @@ class Agent:
 
     async def register(self, instance: Instance) -> None:
         """Make the instance known, with its check and nothing left of an earlier one."""
-        check = Check.http(  # pyright: ignore[reportUnknownMemberType]
+        check = Check.http(  # pyright: ignore[reportUnknownMemberType]  # half annotated
             instance.check_url,
             f"{instance.check_interval_ms}ms",
             timeout=f"{instance.check_timeout_ms}ms",

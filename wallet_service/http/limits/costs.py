@@ -39,4 +39,4 @@ def cost_of(scope: Scope) -> int:
 def operations_of(body: Mapping[str, Any]) -> int:
     """What a batch costs, by its body as it was sent: whatever else is wrong with it is found out later."""
     operations = body.get("operations")
-    return max(USUAL, len(operations)) if isinstance(operations, list) else USUAL  # pyright: ignore[reportUnknownArgumentType]
+    return max(USUAL, len(operations)) if isinstance(operations, list) else USUAL  # pyright: ignore[reportUnknownArgumentType]  # any JSON

@@ -40,7 +40,7 @@ class RedisLender:
         self._timeout_s = timeout_s
         self._policy = policy
         self._meter = meter
-        self._pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+        self._pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
             url,
             max_connections=MOST_CONNECTIONS,
             socket_timeout=timeout_s,

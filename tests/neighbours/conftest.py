@@ -1,0 +1,20 @@
+"""The neighbours, and a clock for what is remembered of them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.neighbours import Seconds
+from support.stand_in import StandIn, stand_in
+
+
+@pytest.fixture
+async def others() -> AsyncIterator[StandIn]:
+    """All the neighbours, as a stand-in of this test."""
+    async with stand_in() as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    """Seconds that pass when the test says."""
+    return Seconds()
