@@ -1,21 +1,32 @@
-FROM python:3.13-slim-bookworm AS build
+# Pin it for a release: --build-arg PYTHON=python:3.13-slim-bookworm@sha256:…
+ARG PYTHON=python:3.13-slim-bookworm
+
+FROM ${PYTHON} AS build
 WORKDIR /build
-COPY requirements/runtime.txt requirements/runtime.txt
-RUN python -m venv /opt/wallet-service \
- && /opt/wallet-service/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
-    -r requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
-COPY wallet_service wallet_service
-# The build tool is the one that the tests' hashed requirements pin.
-COPY requirements/dev.txt requirements/dev.txt
+COPY requirements/build.txt requirements/image.txt requirements/
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
-    -r requirements/dev.txt \
- && /opt/build/bin/python -m build --wheel --no-isolation --outdir /build/dist \
- && /opt/wallet-service/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index \
-    /build/dist/*.whl
+    -r requirements/build.txt
+# Without pip, and without the wheel's other PostgreSQL, which is never run.
+RUN python -m venv --without-pip /opt/wallet-service \
+ && /opt/build/bin/pip --python /opt/wallet-service/bin/python install --no-cache-dir --disable-pip-version-check \
+    --require-hashes -r requirements/image.txt \
+ && find /opt/wallet-service -type d -name pginstall -prune -exec rm -r {} +
+COPY pyproject.toml README.md LICENSE ./
+COPY wallet_service wallet_service
+RUN /opt/build/bin/python -m build --wheel --no-isolation --outdir /build/dist \
+ && /opt/build/bin/pip --python /opt/wallet-service/bin/python install --no-cache-dir --disable-pip-version-check \
+    --no-deps --no-index /build/dist/*.whl
 
-FROM python:3.13-slim-bookworm
+# What stands for the account, organization and payment services, to try the service among neighbours.
+FROM build AS neighbours
+COPY tests/contracts tests/contracts
+COPY tests/support/stand_in.py tests/support/stand_in.py
+USER 65534:65534
+EXPOSE 8202 8207 8210
+CMD ["/opt/build/bin/python", "tests/support/stand_in.py", "--host", "0.0.0.0", "8202", "8207", "8210"]
+
+FROM ${PYTHON} AS service
 RUN groupadd --gid 8208 wallet \
  && useradd --uid 8208 --gid wallet --no-create-home --home-dir /data --shell /usr/sbin/nologin wallet \
  && install --directory --owner=wallet --group=wallet --mode=0700 /data
@@ -25,7 +36,7 @@ ENV PATH=/opt/wallet-service/bin:$PATH \
     WALLET_HOST=0.0.0.0 \
     WALLET_PORT=8208 \
     WALLET_DATA_DIR=/data
-USER wallet
+USER 8208:8208
 WORKDIR /data
 VOLUME /data
 EXPOSE 8208

@@ -284,6 +284,14 @@ async def timed_database(timed_place: Place) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
+def compose_programs() -> None:
+    """Leaves a test out where what runs the compose file's services without an engine is missing."""
+    with _or_skip():
+        for name in ("docker-compose", "consul", "redis-server", *PROGRAMS):
+            program(name)
+
+
+@pytest.fixture(scope="session")
 def consul_program() -> Path:
     """Consul, skipped when it is not there."""
     with _or_skip():

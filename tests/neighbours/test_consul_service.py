@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -13,14 +13,10 @@ import httpx
 import pytest
 from conftest import FreshDatabase
 from support.api import new_user
+from support.callers import NAME, WALLET, Callers, crash, ends, followed
 from support.consul_agent import ConsulAgent, eventually
 from support.service import WAIT_S, Service, serving
 
-from wallet_service.neighbours.watch import Neighbour, Neighbours, discovering
-from wallet_service.settings import Settings
-
-NAME = "wallet_service"
-WALLET = "wallet"
 KEY = "consul-test-key-" + "k" * 32
 FOREVER_MS = "600000"
 CALLERS = 8
@@ -65,24 +61,6 @@ async def place(fresh_database: FreshDatabase, own_folder: Path, consul: ConsulA
 
 def id_of(service: Service) -> str:
     return f"{NAME}-127.0.0.1-{httpx.URL(service.url).port}"
-
-
-def ends(service: Service) -> Callable[[], bool]:
-    return lambda: service.process.poll() is not None
-
-
-@asynccontextmanager
-async def followed(consul: ConsulAgent) -> AsyncIterator[Neighbours]:
-    """Discovery as a caller of the wallet service has it."""
-    table = {WALLET: Neighbour(NAME, lambda _: None, 8208)}
-    given = Settings.model_validate({"consul_url": consul.url, "environment": "production"})
-    async with discovering(given, table) as discovery:
-        yield discovery
-
-
-async def crash(service: Service) -> None:
-    service.process.send_signal(signal.SIGKILL)
-    await eventually(ends(service))
 
 
 @pytest.mark.consul
@@ -158,43 +136,6 @@ async def test_what_crashed_is_forgotten_by_its_check(place: Place) -> None:
     await eventually(lambda: place.passing() == {id_of(service)})
     await crash(service)
     await eventually(lambda: place.consul.states(NAME) == {}, DEREGISTERED_WITHIN_S)
-
-
-@dataclass
-class Callers:
-    """They debit one wallet through whichever instance discovery names, and try once more elsewhere."""
-
-    discovery: Neighbours
-    client: httpx.AsyncClient
-    wallet: str
-    done: int = 0
-    again: int = 0
-    stopping: bool = False
-
-    async def call(self, number: int) -> None:
-        """Debits until told to stop; any error after the retry is one of the test."""
-        turn = 0
-        while not self.stopping:
-            turn += 1
-            key = f"caller-{number}-{turn}"
-            url = self.discovery.instance(WALLET)
-            try:
-                answer = await self._consume(url, key)
-            except httpx.TransportError:
-                self.again += 1
-                self.discovery.failed(WALLET, url)
-                answer = await self._consume(self.discovery.instance(WALLET), key)
-            assert answer.status_code == 201, answer.text
-            self.done += 1
-
-    async def more(self, debits: int) -> None:
-        """Return when this many more debits are done."""
-        target = self.done + debits
-        await eventually(lambda: self.done >= target)
-
-    async def _consume(self, url: str, key: str) -> httpx.Response:
-        path = f"{url}/api/v1/wallets/{self.wallet}/consume"
-        return await self.client.post(path, json={"amount": "1"}, headers={"Idempotency-Key": key})
 
 
 @pytest.mark.consul

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import httpx
@@ -55,9 +55,9 @@ def wait_for(happened: Callable[[], bool]) -> None:
 class Service:
     """A running ``wallet-service serve``."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, command: Sequence[str] = COMMAND, **settings: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "serve"],
+            [*command, "serve"],
             env=environment(data_dir, **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,8 +99,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(data_dir: Path, **settings: str) -> Generator[Service, None, None]:
-    service = Service(data_dir, **settings)
+def serving(
+    data_dir: Path, command: Sequence[str] = COMMAND, **settings: str
+) -> Generator[Service, None, None]:
+    service = Service(data_dir, command, **settings)
     try:
         yield service.wait_until_ready()
     finally:

@@ -121,16 +121,19 @@ def gateway() -> Gateway:
     return Gateway(read["port"], Keys(**read["keys"]))
 
 
+def as_root() -> str:
+    """For nginx's configuration: who started it as root would become "nobody", who may not use PostgREST's sockets."""
+    return f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
+
+
 def _start(folder: Path, keys: Keys) -> int:
     nginx = program("nginx")
-    # Who started as root would become "nobody", who may not use PostgREST's sockets.
-    user = f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
     configuration, log = folder / "nginx.conf", folder / "errors.log"
     for _ in range(_TRIES):
         port = free_port()
         configuration.write_text(
             _CONFIGURATION.format(
-                user=user, folder=folder, base=folder.parent, pids=pids(), keys=keys, port=port
+                user=as_root(), folder=folder, base=folder.parent, pids=pids(), keys=keys, port=port
             )
         )
         # It goes to the background when it listens, or ends with an error.

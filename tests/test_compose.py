@@ -1,0 +1,115 @@
+"""docker-compose.yml as docker compose reads it, and its profile ``full`` run for real, without containers."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+from support.api import new_user
+from support.callers import NAME, WALLET, Callers, ends, followed
+from support.compose import Replay, new_secrets, read
+from support.consul_agent import eventually
+from support.service import WAIT_S
+from support.supabase_project import create_project, project_cluster
+
+CALLERS = 4
+QUICK = {"WALLET_LOG_LEVEL": "warning", "WALLET_CONSUL_CHECK_INTERVAL_MS": "500"}
+STOP_S = 25
+"""The longest that an orchestrator has to wait after SIGTERM."""
+
+
+@pytest.fixture
+async def replay(own_folder: Path, compose_programs: None) -> AsyncIterator[Replay]:
+    del compose_programs
+    cluster = await project_cluster(15)
+    made = Replay(own_folder, cluster, await create_project(cluster))
+    started = made.started()
+    await asyncio.to_thread(started.__enter__)
+    yield made
+    await asyncio.to_thread(started.__exit__, None, None, None)
+
+
+def passing(replay: Replay) -> list[str]:
+    return [state for state in replay.consul.states(NAME).values() if state == "passing"]
+
+
+@pytest.mark.consul
+@pytest.mark.redis
+@pytest.mark.supabase
+async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
+    first, second = [
+        await asyncio.to_thread(replay.instance, name, **QUICK) for name in ("wallet-1", "wallet-2")
+    ]
+    headers = {"Authorization": f"Bearer {replay.secrets['WALLET_ADMIN_KEY']}"}
+    async with (
+        followed(replay.consul) as discovery,
+        httpx.AsyncClient(headers=headers, timeout=WAIT_S) as client,
+    ):
+        await eventually(lambda: len(passing(replay)) == 2)
+        await eventually(lambda: {discovery.instance(WALLET) for _ in range(4)} == {first.url, second.url})
+
+        async def new_wallet(user: str, at: str = first.url) -> httpx.Response:
+            opening = {"user_id": user, "currency": "CREDIT", "initial_balance": "100000"}
+            return await client.post(f"{at}/api/v1/wallets", json=opening)
+
+        # The neighbours are found through Consul, and asked.
+        unknown = await new_wallet("unknown-user")
+        assert (unknown.status_code, unknown.json()["code"]) == (422, "user_unknown")
+        opened = await new_wallet(new_user())
+        assert opened.status_code == 201, opened.text
+        # Both count in one Redis.
+        assert opened.headers["RateLimit-Policy"] == '"client";q=100000;w=60'
+        for instance in (first, second):
+            metrics = (await client.get(f"{instance.url}/metrics")).text
+            assert "\nwallet_rate_limit_shared 1.0\n" in metrics
+        # Without them what exists goes on, and nobody new is taken in.
+        await client.put(f"{replay.stand_in}/stand-in/fault", content="503")
+        refused = await new_wallet(new_user(), second.url)
+        assert (refused.status_code, refused.json()["code"]) == (503, "neighbour_unavailable")
+        assert refused.headers["Retry-After"]
+
+        callers = Callers(discovery, client, opened.json()["wallet_id"])
+        async with asyncio.TaskGroup() as group:
+            for number in range(CALLERS):
+                group.create_task(callers.call(number))
+            await callers.more(20)
+            asked = time.monotonic()
+            second.process.send_signal(signal.SIGTERM)
+            await eventually(ends(second))
+            took = time.monotonic() - asked
+            await callers.more(20)
+            callers.stopping = True
+        assert second.process.returncode == 0
+        assert took < STOP_S
+        wallet = await client.get(f"{first.url}/api/v1/wallets/{callers.wallet}/balance")
+        assert Decimal(wallet.json()["balance"]) == 100_000 - callers.done
+    assert "trial balance" in await asyncio.to_thread(replay.command, "verify")  # it fails unless all is well
+
+
+@pytest.mark.usefixtures("compose_programs")
+def test_the_default_profile_is_the_service_and_its_database() -> None:
+    secrets = {
+        name: value for name, value in new_secrets().items() if not name.startswith(("SUPABASE", "GRAFANA"))
+    }
+    assert read(secrets)["services"].keys() == {"wallet", "postgres"}
+
+
+@pytest.mark.usefixtures("compose_programs")
+def test_a_missing_secret_is_named() -> None:
+    with pytest.raises(AssertionError, match="POSTGRES_PASSWORD"):
+        read({"WALLET_ADMIN_KEY": "x" * 32})
+
+
+def test_the_key_of_the_service_role_is_one() -> None:
+    made = new_secrets()
+    claims = jwt.decode(made["SUPABASE_SERVICE_ROLE_KEY"], made["SUPABASE_JWT_SECRET"], ["HS256"])
+    assert claims["role"] == "service_role"
+    assert claims["exp"] > time.time() + 86_400
+    assert made != new_secrets()
+    assert json.dumps(made).isascii()
