@@ -1,8 +1,14 @@
+import json
 from typing import Any
 
+import asyncpg
 import pytest
+from conftest import FreshDatabase
 from support.api import Api, Client, conforms, new_user, pointers, problem
+from support.places import connect
 
+from wallet_service.identifiers import new_id
+from wallet_service.wallets.repository import WalletRepository
 from wallet_service.wallets.schemas import WalletPage
 
 
@@ -108,3 +114,26 @@ async def test_a_user_id_too_long(api: Api) -> None:
     assert pointers(problem(await api.admin.get(f"/users/{'x' * 256}/wallets"), "validation_failed")) == [
         "/user_id"
     ]
+
+
+async def test_verified_wallets_are_looked_for_among_ten_thousand(fresh_database: FreshDatabase) -> None:
+    made = await fresh_database()
+    database, superuser = await connect(made.service_dsn), await asyncpg.connect(made.dsn)
+    repository = WalletRepository(database)
+    first, last = f"00{new_id()[2:]}", f"ff{new_id()[2:]}"
+    for wallet_id in (first, last):
+        wallet = {"user_id": wallet_id, "wallet_type": "fiat", "currency": "CREDIT", "name": "main"}
+        await repository.create(wallet_id, "test", None, wallet, None)
+    await superuser.execute(
+        "insert into wallet.wallets select (jsonb_populate_record(w, jsonb_build_object('wallet_id', gen_random_uuid(), "
+        "'user_id', 'unverified-' || n, 'unverified_since', now()))).* "
+        "from wallet.wallets w, generate_series(1, 10500) n where w.wallet_id = $1::text::uuid",
+        first,
+    )
+    pages, after = list[list[str]](), None
+    while not pages or after is not None:
+        items, after = await repository.page_of_all(True, after, 10)  # noqa: FBT003 - verified
+        pages.append([wallet["wallet_id"] for wallet in json.loads(items)])
+    assert pages == [[first], [last]]
+    await superuser.close()
+    await database.close()

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from consul import Check  # pyright: ignore[reportMissingTypeStubs]  # it has annotations, without saying so
-from consul.aio import Consul  # pyright: ignore[reportMissingTypeStubs]  # the same
-from consul.exceptions import ConsulException  # pyright: ignore[reportMissingTypeStubs]  # the same
 
 from wallet_service.settings import Settings, SettingsError
 
@@ -65,7 +63,8 @@ class Agent:
         loop = asyncio.get_running_loop()
 
         def make() -> Any:
-            consul = Consul(
+            # Not at the top: it imports requests, and a start without Consul need not wait for that.
+            consul = import_module("consul.aio").Consul(
                 url.host,
                 url.port,
                 scheme=url.scheme,
@@ -92,7 +91,7 @@ class Agent:
 
     async def register(self, instance: Instance) -> None:
         """Make the instance known, with its check and nothing left of an earlier one."""
-        check = Check.http(  # pyright: ignore[reportUnknownMemberType]  # half annotated
+        check = import_module("consul").Check.http(
             instance.check_url,
             f"{instance.check_interval_ms}ms",
             timeout=f"{instance.check_timeout_ms}ms",
@@ -149,8 +148,13 @@ class Agent:
                 return await asking
         except TimeoutError as error:
             raise AgentError(f"no answer within {limit_s:g} s") from error
-        except (aiohttp.ClientError, OSError, ConsulException, ValueError) as error:
+        except _failures() as error:
             raise AgentError(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a call of the library ends with when the agent was not reached, or refused."""
+    return aiohttp.ClientError, OSError, ValueError, import_module("consul.exceptions").ConsulException
 
 
 def _following(known: str | None, found: str) -> str | None:
