@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -154,6 +155,12 @@ class Run:
             lambda api: api.admin.batch(*batch, key=key, atomic=atomic, dry_run=dry_run),
             lambda oracle, answer: oracle.batch(named, answer, atomic=atomic, dry_run=dry_run),
             f"batch {batch} {key} {atomic} {dry_run}",
+            ()
+            if atomic
+            else tuple(
+                partial(Oracle.part_of_batch, operations=named, place=place, dry_run=dry_run)
+                for place in range(len(named))
+            ),
         )
 
     def patching(self, wallet_id: str, changes: Document, version: int | None = None) -> Call:

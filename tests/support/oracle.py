@@ -279,6 +279,21 @@ class Oracle:
             self.__dict__.update(books.__dict__)
         return not dry_run and not is_replay
 
+    def part_of_batch(
+        self, answer: httpx.Response, operations: Sequence[Operation], place: int, *, dry_run: bool
+    ) -> bool:
+        """One operation of a batch by itself; whether something changed."""
+        results = answer.json().get("results", [])
+        same((answer.status_code, len(results)), (200, len(operations)))
+        alone = httpx.Response(200, json={"results": [results[place]]})
+        books = self.clone()
+        if (
+            books.ask(operations[place], results[place].get("transaction", {})).told == "replayed"
+            and not dry_run
+        ):
+            alone.headers["Idempotency-Replayed"] = "true"  # the batch has it only when all are
+        return self.batch([operations[place]], alone, dry_run=dry_run)
+
     def ask(self, operation: Operation, document: Document) -> Told:
         """What the ledger decides; the document, if there is one, says under which id it posted."""
         name = document.get("transaction_id", "")

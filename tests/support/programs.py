@@ -1,5 +1,6 @@
 """Programs of calls, and the order in which calls that were under way at once can have happened."""
 
+import dataclasses
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -23,15 +24,35 @@ ABROAD = (False,) * 7 + (True,)
 
 @dataclass(frozen=True)
 class Call:
-    """A request, and how its answer is judged: wrong is an AssertionError; else whether it changed something."""
+    """A request, and how its answer is judged: wrong is an AssertionError; else whether it changed something.
+
+    Attributes:
+        parts: the operations of a batch, each judged by itself: those whose wallet somebody else holds are decided
+            after the others, and what happens in between is seen.
+    """
 
     send: Callable[[Api], Coroutine[Any, Any, httpx.Response]]
     judge: Callable[[Oracle, httpx.Response], bool]
     named: str
+    parts: tuple[Callable[[Oracle, httpx.Response], bool], ...] = ()
 
 
 def some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Oracle:
     """The ledger after these calls, in an order in which each of them had to answer as it did."""
+    try:
+        return _some_order(oracle, done)
+    except AssertionError:
+        apart = [
+            (dataclasses.replace(call, judge=part, parts=()), answer)
+            for call, answer in done
+            for part in call.parts or (call.judge,)
+        ]
+        if len(apart) == len(done):
+            raise
+        return _some_order(oracle, apart)
+
+
+def _some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Oracle:
     tried: set[frozenset[int]] = set()
     refusals: list[str] = []
 
