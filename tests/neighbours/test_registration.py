@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp import web
 from support.consul_agent import Checked, ConsulAgent, eventually, secured_agent, token_for
 
 from wallet_service import __version__
@@ -181,6 +182,39 @@ async def test_who_leaves_stays_away(consul: ConsulAgent) -> None:
             await made.farewell()
             assert consul.get("agent/services") == {}
             assert not await made.leave()
+
+
+async def test_a_registration_that_arrives_after_the_farewell_is_taken_back() -> None:
+    """The agent answers a registration when it may, which is long after our limit."""
+    may, came, done = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def agent(request: web.Request) -> web.Response:
+        what = request.path.split("/")[4]
+        if what == "register":
+            came.set()
+            await may.wait()
+        else:
+            may.set()
+        done.append(what)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_put("/v1/agent/service/{tail:.*}", agent)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    given = Settings.model_validate(
+        {
+            "consul_url": f"http://127.0.0.1:{runner.addresses[0][1]}",
+            "consul_timeout_ms": 100,
+            "consul_leave_pause_ms": 200,
+        }
+    )
+    async with joined(given, 1) as made:
+        await came.wait()
+        await made.farewell()
+    assert done == ["deregister", "register", "deregister"]
+    await runner.cleanup()
 
 
 @pytest.mark.consul

@@ -1,5 +1,6 @@
 """Who may move what, and how a request becomes operations of the ledger."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ class TransactionService:
             for index, document in enumerate(_unread(request))
         ]
         if self._caller.is_user and self._guard.asks:
-            read = [await self._accessible(each) for each in read]
+            read = await asyncio.gather(*(self._accessible(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
             return _aborted(len(read), *min(faults.items()))
@@ -105,7 +106,9 @@ class TransactionService:
 
     async def _check_access(self, operation: Operation) -> None:
         if self._caller.user_id is not None:
-            await self._guard.check_access(self._caller.user_id, operation.members["wallet_id"])
+            for wallet in ("wallet_id", "to_wallet_id"):
+                if wallet in operation.members:
+                    await self._guard.check_access(self._caller.user_id, operation.members[wallet])
 
     async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
         """An operation of a batch that the user may do, or why not."""
