@@ -1,0 +1,28 @@
+/** The members of requests that are amounts. */
+export type AmountMember = "amount" | "initial_balance" | "credit_limit";
+
+const AMOUNTS: ReadonlySet<string> = new Set<AmountMember>(["amount", "initial_balance", "credit_limit"]);
+
+/** The same type without numbers for amounts: 0.1 + 0.2 is 0.30000000000000004, and money is not. */
+export type ExactAmounts<T> = T extends object
+  ? { [K in keyof T]: K extends AmountMember ? Exclude<T[K], number> : ExactAmounts<T[K]> }
+  : T;
+
+/**
+ * Refuse a body that has a number where an amount belongs, also where types were cast away.
+ *
+ * @throws TypeError naming the member.
+ */
+export function refuseNumbers(body: unknown): void {
+  if (typeof body !== "object" || body === null) {
+    return;
+  }
+  for (const [name, value] of Object.entries(body)) {
+    if (AMOUNTS.has(name) && typeof value === "number") {
+      throw new TypeError(`${name} is a number, which can't hold every amount exactly: send text, "${value}"`);
+    }
+    if (name === "operations" && Array.isArray(value)) {
+      value.forEach(refuseNumbers);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import createClient, { type Client } from "openapi-fetch";
+
+import { type ExactAmounts, refuseNumbers } from "./amounts.js";
+import { problemOf } from "./errors.js";
+import { retrying, type RetryOptions } from "./retry.js";
+import type { components, paths } from "./schema.js";
+
+export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type Facts, type ProblemCode } from "./errors.js";
+export { newKey, type RetryOptions } from "./retry.js";
+export type { components, operations, paths } from "./schema.js";
+
+export type Wallet = components["schemas"]["Wallet"];
+export type Transaction = components["schemas"]["Transaction"];
+
+export interface WalletClientOptions extends RetryOptions {
+  /** Where the service is, without /api/v1. */
+  baseUrl: string;
+  /** A key of the service, or a user's token. */
+  apiKey: string;
+  /** What sends a request. Default: the fetch that is there. */
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+/** GET, POST, PATCH and DELETE on every path of the service, typed. */
+export type WalletClient = Client<ExactAmounts<paths>>;
+
+/** A client of openapi-fetch that sends again what is safe to send again, and refuses numbers for amounts. */
+export function walletClient(options: WalletClientOptions): WalletClient {
+  const { baseUrl, apiKey, fetch = (request) => globalThis.fetch(request), ...retries } = options;
+  return createClient<ExactAmounts<paths>>({
+    baseUrl,
+    redirect: "manual",
+    headers: { Authorization: `Bearer ${apiKey}`, "User-Agent": "wallet-client-typescript" },
+    fetch: retrying(fetch, retries),
+    bodySerializer: (body) => {
+      refuseNumbers(body);
+      return typeof body === "string" ? body : JSON.stringify(body);
+    },
+  });
+}
+
+/**
+ * What the call is answered with.
+ *
+ * @throws WalletProblem when it is refused.
+ */
+export async function ok<T>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<Exclude<T, undefined>> {
+  const { data, error, response } = await call;
+  if (!response.ok) {
+    throw problemOf(error, response.status);
+  }
+  return data as Exclude<T, undefined>;
+}

@@ -1,0 +1,52 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What happens to one request: it goes through; is done and its answer lost; is lost; is never answered; is answered so. */
+export type Fate = "through" | "answer lost" | "request lost" | "silence" | { status: number; headers?: Record<string, string> };
+
+/** Stands before the service. Each request meets the next fate, and the last one from then on. */
+export class Proxy {
+  readonly keys: (string | undefined)[] = [];
+  fates: Fate[] = ["through"];
+  url = "";
+  readonly #server = createServer((request, response) => void this.#meet(request, response));
+
+  constructor(private readonly service: string) {}
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  async #meet(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body: Buffer[] = await request.toArray();
+    this.keys.push(request.headers["idempotency-key"] as string | undefined);
+    const fate = (this.fates.length > 1 ? this.fates.shift() : this.fates[0]) as Fate;
+    if (fate === "request lost") {
+      response.destroy();
+    } else if (fate === "silence") {
+      return;
+    } else if (typeof fate === "object") {
+      response.writeHead(fate.status, fate.headers).end("<html>a page</html>");
+    } else {
+      const { host: _, connection: __, "content-length": ___, ...headers } = request.headers;
+      const answer = await fetch(this.service + request.url, {
+        method: request.method ?? "GET",
+        headers: headers as Record<string, string>,
+        ...(body.length ? { body: Buffer.concat(body) } : {}),
+      });
+      const text = await answer.text();
+      if (fate === "answer lost") {
+        response.destroy();
+      } else {
+        response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(text);
+      }
+    }
+  }
+}

@@ -1,0 +1,29 @@
+"""Writes what is made of the application: ``python -m contract [--breaking]``; scripts/openapi is the way in."""
+
+import argparse
+import sys
+
+from contract.breaking import breaking_changes
+from contract.document import OPENAPI, committed, current, text
+from contract.postman.collection import COLLECTION, collection
+
+
+def main() -> int:
+    """Write openapi.json and the Postman collection, unless a client of the committed one would break."""
+    parser = argparse.ArgumentParser(prog="scripts/openapi", description=main.__doc__)
+    parser.add_argument("--breaking", action="store_true", help="write it though clients would break")
+    allowed = parser.parse_args().breaking
+    document = current()
+    changes = breaking_changes(committed(), document) if OPENAPI.exists() else []
+    for change in changes:
+        print(f"breaking: {change}", file=sys.stderr)  # noqa: T201 - a command's answer
+    if changes and not allowed:
+        print("Nothing is written: --breaking writes it all the same", file=sys.stderr)  # noqa: T201 - the same
+        return 1
+    OPENAPI.write_text(text(document), encoding="utf-8")
+    COLLECTION.write_text(text(collection(document)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""openapi.json: the application's own document, as it is committed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wallet_service.app import create_app
+from wallet_service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+OPENAPI = ROOT / "openapi.json"
+
+Document = dict[str, Any]
+"""An OpenAPI document, or a part of one."""
+
+
+def current() -> Document:
+    """The document of the application in this clone. No database is reached for it."""
+    return create_app(Settings(), "postgresql://nowhere/").openapi()
+
+
+def committed() -> Document:
+    """The document in openapi.json."""
+    document: Document = json.loads(OPENAPI.read_text(encoding="utf-8"))
+    return document
+
+
+def text(document: Any) -> str:
+    """JSON as the committed files have it: in the application's own order, one member a line."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

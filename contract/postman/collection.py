@@ -1,0 +1,238 @@
+"""The collection, in Postman's format 2.1."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from contract.document import Document
+from contract.postman.cases import JSON, Case, Operation, operations
+from contract.postman.generated import done_right, refusals
+from contract.postman.scripts import after, before, every_answer
+from contract.postman.written import FOLDER, flows, read, written
+
+COLLECTION = FOLDER / "wallet-service.postman_collection.json"
+_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+_IDS = uuid.UUID("6f0b5b3a-6d0f-4c39-9d5e-2f3a7f1c5b11")
+_GIVEN = {
+    "base_url": ("http://127.0.0.1:8208", "Where the service is, without /api/v1."),
+    "api_key": ("", "A key of scope admin: the one that scripts/run printed, or WALLET_ADMIN_KEY."),
+    "read_only_key": (
+        "",
+        "A key of scope wallets:read alone. While it is empty, the requests that show what it may not are left out.",
+    ),
+}
+_ABOUT = """\
+Every operation of the wallet service: done right, and refused in each way that can be brought about from outside. \
+And flows, which show how operations go together.
+
+1. Set `api_key` (and `base_url`, where it is not `{base_url}`), here or in one of the environments beside it.
+2. Send single requests, or run a folder, or all. A folder begins with what it needs: users of its own, so that it can \
+be run on any database and as often as you like. Before you send a single request, send what its folder begins with.
+
+`postman/operations.yaml` and `postman/flows/` are written by people; all else is made of `openapi.json` by \
+`scripts/openapi`: change those, not this file."""
+
+
+@dataclass
+class _Folder:
+    name: str
+    description: str
+    before: list[Case]
+    operations: list[tuple[Operation, list[Case]]] = field(default_factory=list[tuple[Operation, list[Case]]])
+
+
+def collection(document: Document) -> Document:
+    """The collection of this OpenAPI document; the same document makes the same collection."""
+    known = operations(document)
+    hints = read(FOLDER / "operations.yaml")
+    items = [_folder(each, document) for each in _folders(document, known, hints)]
+    items.append(
+        {
+            "name": "Flows",
+            "description": "Operations that belong together, in order.",
+            "item": [
+                {
+                    "name": flow.name,
+                    "description": flow.description,
+                    "item": [_item(case, f"flow {flow.name}", document) for case in flow.cases],
+                }
+                for flow in flows(known)
+            ],
+        }
+    )
+    return {
+        "info": {
+            "_postman_id": str(_IDS),
+            "name": "Wallet service",
+            "description": _ABOUT.format(base_url=_GIVEN["base_url"][0]),
+            "version": document["info"]["version"],
+            "schema": _SCHEMA,
+        },
+        "auth": _bearer("api_key"),
+        "variable": [*_variables(items)],
+        "event": [_event("test", every_answer(document, known))],
+        "item": items,
+    }
+
+
+def cases_of(operation: Operation, hints: Mapping[str, Any], document: Document) -> list[Case]:
+    """All requests of an operation: done right, refused, and what operations.yaml adds."""
+    hint = hints["operations"].get(operation.name, {})
+    own = {name: value for name, value in hint.items() if name not in {"folder", "more", "last"}}
+    right = written(own, {}, done_right(operation, hints["values"], document))
+    more = [
+        written(request, {}, right.but(request["name"], status=right.status, check=""))
+        for request in hint.get("more", ())
+    ]
+    said = {case.name for case in more}
+    others = [*(case for case in refusals(right, document) if case.name not in said), *more]
+    # What is closed can't be refused to be closed.
+    return [*others, right] if operation.method == "DELETE" else [right, *others]
+
+
+def _folders(document: Document, known: Mapping[str, Operation], hints: Mapping[str, Any]) -> list[_Folder]:
+    named = {
+        each["name"]: _Folder(
+            each["name"], each["description"], [written(one, known) for one in each.get("before", ())]
+        )
+        for each in hints["folders"]
+    }
+    of_tag = {each["tag"]: each["name"] for each in hints["folders"] if "tag" in each}
+    for name in hints["operations"].keys() - known.keys():
+        raise KeyError(f"postman/operations.yaml: the document has no {name}")
+    ordered = sorted(
+        known.values(), key=lambda each: bool(hints["operations"].get(each.name, {}).get("last"))
+    )
+    for operation in ordered:
+        tag = operation.tag
+        name = hints["operations"].get(operation.name, {}).get("folder") or of_tag.get(tag, tag.capitalize())
+        folder = named.setdefault(name, _Folder(name, "", []))
+        folder.operations.append((operation, cases_of(operation, hints, document)))
+    return list(named.values())
+
+
+def _folder(folder: _Folder, document: Document) -> Document:
+    items = [_item(case, folder.name, document) for case in folder.before]
+    for operation, cases in folder.operations:
+        inner = [_item(case, operation.name, document) for case in cases]
+        described = {
+            "name": operation.described["summary"],
+            "description": operation.described["description"],
+        }
+        items += [{**described, "item": inner}] if len(cases) > 1 else inner
+    return {"name": folder.name, "description": folder.description, "item": items}
+
+
+def _item(case: Case, place: str, document: Document) -> Document:
+    scripts = {"prerequest": before(case), "test": after(case)}
+    request = {
+        "method": case.operation.method,
+        "header": [_header(case, name, value) for name, value in _headers(case).items()],
+        **({} if case.body is None else {"body": _body(case)}),
+        "url": _url(case),
+        "description": _described(case),
+        **_auth(case),
+    }
+    return {
+        "id": str(uuid.uuid5(_IDS, f"{place}/{case.name}")),
+        "name": case.name if case.code is None else f"{case.status} {case.name}",
+        "event": [_event(name, lines) for name, lines in scripts.items() if lines],
+        "request": request,
+        "response": list(_saved(case, request, document)),
+    }
+
+
+def _saved(case: Case, request: Document, document: Document) -> Iterator[Document]:
+    """The document's example of the answer, beside the request that shows the operation."""
+    name = case.operation.answers.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if name and case.name == case.operation.described["summary"]:
+        yield {
+            "name": f"An answer: {case.status} {HTTPStatus(case.status).phrase}",
+            "originalRequest": request,
+            "status": HTTPStatus(case.status).phrase,
+            "code": case.status,
+            "_postman_previewlanguage": "json",
+            "header": [{"key": "Content-Type", "value": JSON}],
+            "body": json.dumps(document["components"]["schemas"][name]["examples"][0], indent=2),
+        }
+
+
+def _described(case: Case) -> str:
+    if case.description:
+        return case.description
+    answer = f"`{case.code}`" if case.code else HTTPStatus(case.status).phrase
+    return f"{case.operation.described['summary']}. Answered with {case.status} {answer}."
+
+
+def _auth(case: Case) -> Document:
+    if case.credentials is False or not case.operation.described.get("security"):
+        return {"auth": {"type": "noauth"}}
+    return {"auth": _bearer(case.credentials)} if isinstance(case.credentials, str) else {}
+
+
+def _bearer(variable: str) -> Document:
+    return {"type": "bearer", "bearer": [{"key": "token", "value": f"{{{{{variable}}}}}", "type": "string"}]}
+
+
+def _headers(case: Case) -> dict[str, str]:
+    is_json = isinstance(case.body, dict) or (case.body is not None and JSON in case.operation.reads)
+    return ({"Content-Type": JSON} if is_json else {}) | dict(case.headers)
+
+
+def _header(case: Case, name: str, value: str) -> Document:
+    described = (case.operation.parameter(name) or {}).get("description", "")
+    return {"key": name, "value": value} | ({"description": described} if described else {})
+
+
+def _body(case: Case) -> Document:
+    if isinstance(case.body, str):
+        return {"mode": "raw", "raw": case.body}
+    raw = json.dumps(case.body, indent=2, ensure_ascii=False)
+    return {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
+
+
+def _url(case: Case) -> Document:
+    parts = [
+        f":{part[1:-1]}" if part.startswith("{") else part
+        for part in case.operation.path.strip("/").split("/")
+    ]
+    query = [
+        {
+            "key": parameter["name"],
+            "value": case.query.get(parameter["name"], ""),
+            "description": parameter.get("description", ""),
+        }
+        | ({} if parameter["name"] in case.query else {"disabled": True})
+        for parameter in case.operation.parameters
+        if parameter["in"] == "query"
+    ]
+    sent = "&".join(f"{name}={value}" for name, value in case.query.items())
+    variables = [
+        {"key": part[1:], "value": case.path.get(part[1:], f"{{{{{part[1:]}}}}}")}
+        for part in parts
+        if part.startswith(":")
+    ]
+    return {
+        "raw": "{{base_url}}/" + "/".join(parts) + (f"?{sent}" if sent else ""),
+        "host": ["{{base_url}}"],
+        "path": parts,
+        **({"query": query} if query else {}),
+        **({"variable": variables} if variables else {}),
+    }
+
+
+def _event(name: str, lines: list[str]) -> Document:
+    return {"listen": name, "script": {"type": "text/javascript", "exec": lines}}
+
+
+def _variables(items: list[Document]) -> Iterator[Document]:
+    """What people give, and what requests keep for each other."""
+    for name, (value, description) in _GIVEN.items():
+        yield {"key": name, "value": value, "type": "string", "description": description}
+    kept = re.findall(r'collectionVariables\.set\(\\"(\w+)\\"', json.dumps(items))
+    for name in sorted(set(kept) - _GIVEN.keys()):
+        yield {"key": name, "value": "", "type": "string", "description": "Set by the requests."}

@@ -1,0 +1,79 @@
+"""The requests that people wrote: postman/operations.yaml and postman/flows/*.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract.document import ROOT
+from contract.postman.cases import Case, Operation
+
+FOLDER = ROOT / "postman"
+_MEMBERS = {field.name for field in fields(Case)} - {"status", "code"} | {"expect"}
+
+
+class WrittenError(Exception):
+    """What is written does not agree with the OpenAPI document; the message says where."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Requests that follow each other."""
+
+    name: str
+    description: str
+    cases: list[Case]
+
+
+def read(path: Path) -> Any:
+    """A YAML file."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def flows(operations: Mapping[str, Operation]) -> list[Flow]:
+    """Every flow, in the order of the files' names.
+
+    Raises:
+        WrittenError: one asks for an operation that is not in the document.
+    """
+    found: list[Flow] = []
+    for path in sorted((FOLDER / "flows").glob("*.yaml")):
+        flow = read(path)
+        cases = [written(request, operations) for request in flow["requests"]]
+        found.append(Flow(flow["name"], flow["description"], cases))
+    return found
+
+
+def written(
+    request: Mapping[str, Any], operations: Mapping[str, Operation], base: Case | None = None
+) -> Case:
+    """A request as it is written.
+
+    Args:
+        request: its members, see postman/flows/1-debit-and-refund.yaml.
+        operations: of the document.
+        base: what it is a change of, if it is one.
+
+    Raises:
+        WrittenError: a member is not known, or the operation is not in the document.
+    """
+    name = request.get("name", base.name if base else "")
+    unknown = request.keys() - _MEMBERS
+    if unknown:
+        raise WrittenError(f"{name}: not known: {', '.join(sorted(unknown))}")
+    changes = {member: value for member, value in request.items() if member not in {"operation", "expect"}}
+    if "operation" in request:
+        if request["operation"] not in operations:
+            raise WrittenError(f"{name}: the document has no {request['operation']}")
+        base = Case(name, operations[request["operation"]], status=0)
+    if base is None:
+        raise WrittenError(f"{name}: of which operation?")
+    if "expect" in request:
+        status, _, code = str(request["expect"]).partition(" ")
+        changes |= {"status": int(status), "code": code or None}
+    case = replace(base, **changes)
+    if not case.status:
+        raise WrittenError(f"{name}: what is expected?")
+    return case

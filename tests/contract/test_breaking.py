@@ -1,0 +1,235 @@
+"""What breaks a client is named, and what does not is not."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contract.breaking import breaking_changes
+from contract.document import current
+
+Document = dict[str, Any]
+
+AMOUNT = {"anyOf": [{"type": "string", "pattern": "^[0-9]+$"}, {"type": "number", "minimum": 0}]}
+ASKED = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["amount"],
+    "properties": {
+        "amount": AMOUNT,
+        "note": {"type": "string", "maxLength": 100},
+        "kind": {"type": "string", "enum": ["main", "travel"]},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
+}
+ANSWERED = {
+    "type": "object",
+    "required": ["id", "status"],
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "status": {"type": "string", "enum": ["active", "closed"]},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "within": {"type": "array", "items": {"$ref": "#/components/schemas/Wallet"}},
+    },
+}
+DOCUMENT: Document = {
+    "paths": {
+        "/wallets": {
+            "get": {
+                "parameters": [
+                    {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 100}}
+                ],
+                "responses": {"200": {"content": {"application/json": {}, "text/csv": {}}}},
+            },
+            "post": {
+                "security": [{"bearer": []}],
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/WalletCreate"}},
+                        "text/csv": {"schema": {"type": "string"}},
+                    }
+                },
+                "responses": {
+                    "201": {
+                        "headers": {"Location": {}},
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Wallet"}}},
+                    },
+                    "409": {"content": {"application/json": {"schema": {"enum": ["closed", "frozen"]}}}},
+                },
+            },
+        }
+    },
+    "components": {"schemas": {"WalletCreate": ASKED, "Wallet": ANSWERED}},
+}
+
+
+def get(document: Document) -> Document:
+    return document["paths"]["/wallets"]["get"]
+
+
+def post(document: Document) -> Document:
+    return document["paths"]["/wallets"]["post"]
+
+
+def asked(document: Document) -> Document:
+    return document["components"]["schemas"]["WalletCreate"]
+
+
+def answered(document: Document) -> Document:
+    return document["components"]["schemas"]["Wallet"]
+
+
+def changed(change: Callable[[Document], Any]) -> list[str]:
+    document = copy.deepcopy(DOCUMENT)
+    change(document)
+    assert document != DOCUMENT
+    return breaking_changes(DOCUMENT, document)
+
+
+LIMIT = {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 100}}
+NEEDED = {"in": "header", "name": "X-Tenant", "required": True, "schema": {"type": "string"}}
+
+BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
+    (lambda d: d["paths"].pop("/wallets"), ["GET /wallets: is gone", "POST /wallets: is gone"]),
+    (lambda d: d["paths"]["/wallets"].pop("get"), ["GET /wallets: is gone"]),
+    (lambda d: get(d).update(security=[{"bearer": []}]), ["GET /wallets: now needs credentials"]),
+    (lambda d: get(d).update(parameters=[]), ["GET /wallets: query parameter limit is gone"]),
+    (
+        lambda d: get(d)["parameters"].append(NEEDED),
+        ["GET /wallets: header parameter X-Tenant is now required"],
+    ),
+    (
+        lambda d: get(d)["parameters"][0].update(required=True),
+        ["GET /wallets: query parameter limit is now required"],
+    ),
+    (
+        lambda d: get(d)["parameters"][0]["schema"].update(maximum=50),
+        ["GET /wallets: query parameter limit: maximum was 100, is 50"],
+    ),
+    (
+        lambda d: get(d)["parameters"][0]["schema"].update(minimum=1),
+        ["GET /wallets: query parameter limit: minimum was none, is 1"],
+    ),
+    (
+        lambda d: get(d)["responses"]["200"]["content"].pop("text/csv"),
+        ["GET /wallets: 200 is no longer answered as text/csv"],
+    ),
+    (lambda d: post(d).pop("requestBody"), ["POST /wallets: takes no body any more"]),
+    (lambda d: post(d)["requestBody"].update(required=True), ["POST /wallets: now requires a body"]),
+    (
+        lambda d: post(d)["requestBody"]["content"].pop("text/csv"),
+        ["POST /wallets: no longer reads text/csv"],
+    ),
+    (lambda d: post(d)["responses"].pop("201"), ["POST /wallets: no longer answers 201"]),
+    (
+        lambda d: post(d)["responses"]["201"].pop("headers"),
+        ["POST /wallets: 201 has no header Location any more"],
+    ),
+    (
+        lambda d: post(d)["responses"]["409"]["content"]["application/json"]["schema"]["enum"].remove(
+            "frozen"
+        ),
+        ["POST /wallets: 409 answer: 'frozen' is gone"],
+    ),
+    # What is asked with
+    (lambda d: asked(d)["required"].append("note"), ["POST /wallets: body/note: is now required"]),
+    (lambda d: asked(d)["properties"].pop("note"), ["POST /wallets: body/note: is no longer accepted"]),
+    (
+        lambda d: asked(d)["properties"]["note"].update(maxLength=50),
+        ["POST /wallets: body/note: maxLength was 100, is 50"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["note"].update(type="integer"),
+        ["POST /wallets: body/note: type was string, is integer"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["kind"]["enum"].remove("main"),
+        ["POST /wallets: body/kind: 'main' is gone"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["limit"]["anyOf"].pop(),
+        ["POST /wallets: body/limit: type was null, is integer"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["amount"]["anyOf"].pop(),
+        ["POST /wallets: body/amount: type was number, is string"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["amount"]["anyOf"][0].update(pattern="^[1-9]+$"),
+        ["POST /wallets: body/amount: pattern was ^[0-9]+$, is ^[1-9]+$"],
+    ),
+    # What is answered
+    (lambda d: answered(d)["properties"].pop("note"), ["POST /wallets: 201 answer/note: is gone"]),
+    (
+        lambda d: answered(d)["required"].remove("status"),
+        ["POST /wallets: 201 answer/status: is no longer always there"],
+    ),
+    (
+        lambda d: answered(d)["properties"]["status"]["enum"].remove("closed"),
+        ["POST /wallets: 201 answer/status: 'closed' is gone"],
+    ),
+    (
+        lambda d: answered(d)["properties"]["status"].pop("enum"),
+        ["POST /wallets: 201 answer/status: was one of ['active', 'closed']"],
+    ),
+    (
+        lambda d: answered(d)["properties"]["id"].update(anyOf=[{"type": "string"}, {"type": "null"}]),
+        ["POST /wallets: 201 answer/id: type was string, is null"],
+    ),
+    (
+        lambda d: answered(d)["properties"]["id"].pop("format"),
+        ["POST /wallets: 201 answer/id: format was uuid, is none"],
+    ),
+    (
+        lambda d: answered(d)["properties"]["within"].update(items={"type": "string"}),
+        ["POST /wallets: 201 answer/within/*: type was object, is string"],
+    ),
+]
+
+HARMLESS: list[Callable[[Document], Any]] = [
+    lambda d: d["paths"].update({"/holds": {"get": get(d)}}),
+    lambda d: get(d)["parameters"].append({**NEEDED, "required": False}),
+    lambda d: get(d)["parameters"][0]["schema"].update(maximum=200),
+    lambda d: get(d)["parameters"][0]["schema"].update(type="number"),
+    lambda d: post(d)["responses"].update({"402": {"content": {}}}),
+    lambda d: post(d)["responses"]["409"]["content"]["application/json"]["schema"]["enum"].append("busy"),
+    lambda d: asked(d)["properties"].update(colour={"type": "string"}),
+    lambda d: asked(d)["required"].remove("amount"),
+    lambda d: asked(d)["properties"]["kind"]["enum"].append("savings"),
+    lambda d: asked(d)["properties"]["note"].update(anyOf=[{"type": "string"}, {"type": "null"}]),
+    lambda d: asked(d)["properties"]["note"].update(description="For people."),
+    lambda d: answered(d)["properties"].update(colour={"type": "string"}),
+    lambda d: answered(d)["required"].append("note"),
+    lambda d: answered(d)["properties"]["status"]["enum"].append("frozen"),
+    lambda d: answered(d)["properties"]["note"]["anyOf"].pop(),
+]
+
+
+def test_nothing_breaks_when_nothing_changes() -> None:
+    assert breaking_changes(DOCUMENT, copy.deepcopy(DOCUMENT)) == []
+    document = current()
+    assert breaking_changes(document, document) == []
+
+
+@pytest.mark.parametrize(("change", "named"), BREAKING)
+def test_what_breaks_a_client_is_named(change: Callable[[Document], Any], named: list[str]) -> None:
+    assert changed(change) == named
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_breaks_nobody_is_not(change: Callable[[Document], Any]) -> None:
+    assert changed(change) == []
+
+
+def test_it_finds_its_way_in_the_service_s_own_document() -> None:
+    before, after = current(), copy.deepcopy(current())
+    schemas = after["components"]["schemas"]
+    schemas["BatchTransfer"]["required"].append("reference")
+    schemas["Wallet"]["properties"].pop("version")
+    schemas["Problem"]["properties"]["code"]["enum"].remove("wallet_frozen")
+    changes = breaking_changes(before, after)
+    assert "POST /api/v1/transactions/batch: body/operations/*/reference: is now required" in changes
+    assert "GET /api/v1/wallets/{wallet_id}: 200 answer/version: is gone" in changes
+    assert "GET /api/v1/wallets: 200 answer/items/*/version: is gone" in changes
+    assert len(changes) < 20, changes

@@ -1,0 +1,154 @@
+"""The collection follows the document, and hangs together."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from contract.document import committed, text
+from contract.postman.cases import operations
+from contract.postman.collection import COLLECTION, collection
+from contract.postman.written import FOLDER, WrittenError, written
+
+DOCUMENT = committed()
+MADE: dict[str, Any] = json.loads(COLLECTION.read_text(encoding="utf-8"))
+ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
+
+NOT_FROM_OUTSIDE = {
+    "batch_aborted": "the code of an operation within an answer, not of an answer",
+    "internal_error": "a fault of the service",
+    "neighbour_unavailable": "needs another service that does not answer",
+    "organization_unknown": "needs the organization service",
+    "overloaded": "needs more load than a collection makes",
+    "rate_limited": "needs a limit that is set",
+    "transaction_superseded": "needs two tries at the same moment",
+    "unavailable": "needs a database that is away",
+    "user_unknown": "needs the account service",
+    "wallet_busy": "needs somebody who holds the wallet",
+}
+
+
+def requests(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """In the order in which they run."""
+    for item in items:
+        if "item" in item:
+            yield from requests(item["item"])
+        else:
+            yield item
+
+
+def scripts(item: dict[str, Any], listen: str) -> str:
+    return "\n".join(
+        line for event in item["event"] if event["listen"] == listen for line in event["script"]["exec"]
+    )
+
+
+def test_the_committed_collection_is_made_of_the_committed_document() -> None:
+    assert COLLECTION.read_text(encoding="utf-8") == text(collection(DOCUMENT)), "scripts/openapi writes it"
+
+
+def test_every_operation_is_done_right_and_no_path_is_made_up() -> None:
+    done: set[str] = set()
+    for item in requests(MADE["item"]):
+        path = "/" + "/".join(item["request"]["url"]["path"])
+        name = f"{item['request']['method']} " + re.sub(r":(\w+)", r"{\1}", path)
+        assert name in operations(DOCUMENT)
+        if re.search(r"to\.have\.status\(2\d\d\)", scripts(item, "test")):
+            done.add(name)
+    assert done == operations(DOCUMENT).keys()
+
+
+def test_every_refusal_that_can_be_brought_about_is_there() -> None:
+    codes = set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    shown = set(
+        re.findall(
+            r'code\)\.to\.eql\("(\w+)"\)', "\n".join(scripts(each, "test") for each in requests(MADE["item"]))
+        )
+    )
+    assert codes - shown == NOT_FROM_OUTSIDE.keys()
+
+
+def test_every_request_asks_something_of_its_answer_and_is_described() -> None:
+    ids: set[str] = set()
+    for item in requests(MADE["item"]):
+        assert "pm.response.to.have.status(" in scripts(item, "test"), item["name"]
+        assert item["request"]["description"], item["name"]
+        ids.add(item["id"])
+    assert len(ids) == len(list(requests(MADE["item"])))
+    assert len(ids) > 250
+
+
+def test_a_folder_needs_nothing_of_another() -> None:
+    given = {
+        variable["key"]
+        for variable in MADE["variable"]
+        if variable["key"] in ("base_url", "api_key", "read_only_key")
+    }
+    flows = MADE["item"][-1]["item"]
+    for folder in [*MADE["item"][:-1], *flows]:
+        known = set(given)
+        for item in requests(folder["item"]):
+            known |= set(re.findall(r'ariables\.set\("(\w+)"', scripts(item, "prerequest")))
+            wanted = set(re.findall(r"\{\{(\w+)\}\}", json.dumps(item["request"])))
+            assert wanted <= known, f"{folder['name']}/{item['name']} lacks {wanted - known}"
+            known |= set(re.findall(r'ariables\.set\("(\w+)"', scripts(item, "test")))
+
+
+def test_the_folders_are_those_that_testers_know() -> None:
+    assert [folder["name"] for folder in MADE["item"]] == [
+        "Health",
+        "Wallets",
+        "Transactions",
+        "History",
+        "Statistics",
+        "Ledger",
+        "Credits (older clients)",
+        "Imports",
+        "Flows",
+    ]
+
+
+def test_amounts_that_are_sent_are_text() -> None:
+    bodies = "\n".join(each["request"].get("body", {}).get("raw", "") for each in requests(MADE["item"]))
+    amounts = re.findall(r'"(?:amount|initial_balance|credit_limit)": (\S)', bodies)
+    assert len(amounts) > 100
+    assert amounts.count("1") == 1  # the request that shows how a number is read
+    assert set(amounts) == {'"', "1"}
+
+
+def test_an_operation_of_a_new_part_gets_a_folder() -> None:
+    document = committed()
+    described = document["paths"]["/api/v1/currencies"]["get"] | {
+        "tags": ["holds"],
+        "summary": "List the holds",
+    }
+    document["paths"]["/api/v1/holds"] = {"get": described}
+    folder = next(each for each in collection(document)["item"] if each["name"] == "Holds")
+    assert [each["name"] for each in requests(folder["item"])] == ["List the holds", "401 Without a key"]
+
+
+@pytest.mark.parametrize(
+    ("request_written", "said"),
+    [
+        (
+            {"name": "A hold", "operation": "POST /api/v1/holds", "expect": 201},
+            "A hold: the document has no POST",
+        ),
+        ({"name": "Health", "operation": "GET /health"}, "Health: what is expected?"),
+        ({"name": "Health", "operation": "GET /health", "expects": 200}, "Health: not known: expects"),
+    ],
+)
+def test_what_is_written_wrong_is_said(request_written: dict[str, Any], said: str) -> None:
+    with pytest.raises(WrittenError, match=re.escape(said)):
+        written(request_written, operations(DOCUMENT))
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
+def test_an_environment_has_what_the_collection_asks_for(path: Any) -> None:
+    values = {each["key"]: each for each in json.loads(path.read_text(encoding="utf-8"))["values"]}
+    assert values.keys() == {"base_url", "api_key", "read_only_key"}
+    assert values["base_url"]["value"] == "http://127.0.0.1:8208"
+    for name in ("api_key", "read_only_key"):
+        assert (values[name]["type"], values[name]["value"]) == ("secret", "")

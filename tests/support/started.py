@@ -1,0 +1,25 @@
+"""The service as a process of its own, on a database of the tests, for callers that are no Python."""
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+
+from support.api import ADMIN_KEY
+from support.service import Service, serving
+
+
+@contextlib.contextmanager
+def started_on(service_dsn: str, folder: Path) -> Generator[Service, None, None]:
+    """It answers to ``ADMIN_KEY``, and logs no requests: nobody would read them, and it would wait for who does.
+
+    Args:
+        service_dsn: a migrated database, as the service logs in there.
+        folder: for the service's own files.
+    """
+    settings = {
+        "WALLET_ADMIN_KEY": ADMIN_KEY,
+        "WALLET_MIGRATE_ON_START": "false",
+        "WALLET_LOG_LEVEL": "warning",
+    }
+    with serving(folder, WALLET_DATABASE_URL=service_dsn, **settings) as service:
+        yield service
