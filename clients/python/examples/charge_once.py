@@ -1,0 +1,31 @@
+"""Charge an order once, however often the worker that does it is restarted."""
+
+import os
+import sys
+
+from wallet_client import InsufficientFunds, OutcomeUnknown, WalletClient, key_from
+
+
+def charge(client: WalletClient, wallet_id: str, order: str, amount: str) -> str:
+    """What became of the order; call it again for one that is "open"."""
+    try:
+        paid = client.consume(
+            wallet_id, amount, reference=order, idempotency_key=key_from("order", order, "charge")
+        )
+    except InsufficientFunds as error:
+        return f"refused, {error.shortfall} missing"
+    except OutcomeUnknown:
+        return "open"
+    return f"paid{' before' if paid.replayed else ''}, {paid.balance_after} left"
+
+
+def main() -> None:
+    """Three orders, one of them twice."""
+    with WalletClient(os.environ["WALLET_URL"], api_key=os.environ["WALLET_API_KEY"]) as client:
+        wallet = client.create_wallet(user_id="charge-once", initial_balance=100)
+        for order, amount in (("o-1", "30"), ("o-2", "90"), ("o-1", "30"), ("o-3", "70")):
+            sys.stdout.write(f"{order}: {charge(client, wallet.wallet_id, order, amount)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The client of the wallet service: ``WalletClient``, and ``AsyncWalletClient`` for code that awaits."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from wallet_client._core import Options
+from wallet_client._method import AsyncPages, Pages
+from wallet_client._version import __version__
+from wallet_client.aio import AsyncWalletClient
+from wallet_client.client import WalletClient
+from wallet_client.errors import (
+    AmountInvalid,
+    AmountPrecision,
+    BadGateway,
+    BadRequest,
+    BalanceLimit,
+    BatchAborted,
+    Conflict,
+    CreditLimitInUse,
+    CurrencyMismatch,
+    CurrencyUnknown,
+    Forbidden,
+    GatewayTimeout,
+    IdempotencyKeyConflict,
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NeighbourUnavailable,
+    NoAnswer,
+    NotFound,
+    NotRefundable,
+    OrganizationUnknown,
+    OutcomeUnknown,
+    Overloaded,
+    PayloadTooLarge,
+    PaymentRequired,
+    PreconditionFailed,
+    RateLimited,
+    RefundExceeds,
+    SameWallet,
+    ServerError,
+    ServiceError,
+    ServiceUnavailable,
+    TransactionNotFound,
+    TransactionSuperseded,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+    Unprocessable,
+    UnsupportedMediaType,
+    UserUnknown,
+    ValidationFailed,
+    VersionMismatch,
+    WalletBusy,
+    WalletClosed,
+    WalletError,
+    WalletExists,
+    WalletFrozen,
+    WalletNotEmpty,
+    WalletNotFound,
+)
+from wallet_client.keys import key_from, new_key
+from wallet_client.metrics import Metrics
+from wallet_client.money import Amount
+from wallet_client.operations import Operation
+
+if TYPE_CHECKING:
+    from wallet_client.counts import Counts, Latency, Snapshot
+    from wallet_client.events import RequestEvent, ResponseEvent, RetryEvent
+    from wallet_client.meter import AsyncUsageMeter, UsageMeter
+    from wallet_client.models import (
+        Balance,
+        BatchResult,
+        Credits,
+        Entry,
+        Page,
+        Posted,
+        Refused,
+        Transaction,
+        Wallet,
+    )
+
+__all__ = [
+    "Amount",
+    "AmountInvalid",
+    "AmountPrecision",
+    "AsyncPages",
+    "AsyncUsageMeter",
+    "AsyncWalletClient",
+    "BadGateway",
+    "BadRequest",
+    "Balance",
+    "BalanceLimit",
+    "BatchAborted",
+    "BatchResult",
+    "Conflict",
+    "Counts",
+    "CreditLimitInUse",
+    "Credits",
+    "CurrencyMismatch",
+    "CurrencyUnknown",
+    "Entry",
+    "Forbidden",
+    "GatewayTimeout",
+    "IdempotencyKeyConflict",
+    "IdempotencyKeyReused",
+    "InsufficientFunds",
+    "InternalError",
+    "Latency",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "Metrics",
+    "NeighbourUnavailable",
+    "NoAnswer",
+    "NotFound",
+    "NotRefundable",
+    "Operation",
+    "Options",
+    "OrganizationUnknown",
+    "OutcomeUnknown",
+    "Overloaded",
+    "Page",
+    "Pages",
+    "PayloadTooLarge",
+    "PaymentRequired",
+    "Posted",
+    "PreconditionFailed",
+    "RateLimited",
+    "RefundExceeds",
+    "Refused",
+    "RequestEvent",
+    "ResponseEvent",
+    "RetryEvent",
+    "SameWallet",
+    "ServerError",
+    "ServiceError",
+    "ServiceUnavailable",
+    "Snapshot",
+    "Transaction",
+    "TransactionNotFound",
+    "TransactionSuperseded",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unprocessable",
+    "UnsupportedMediaType",
+    "UsageMeter",
+    "UserUnknown",
+    "ValidationFailed",
+    "VersionMismatch",
+    "Wallet",
+    "WalletBusy",
+    "WalletClient",
+    "WalletClosed",
+    "WalletError",
+    "WalletExists",
+    "WalletFrozen",
+    "WalletNotEmpty",
+    "WalletNotFound",
+    "__version__",
+    "key_from",
+    "new_key",
+]
+
+_LATER = {
+    **dict.fromkeys(("Counts", "Latency", "Snapshot"), "wallet_client.counts"),
+    **dict.fromkeys(("RequestEvent", "ResponseEvent", "RetryEvent"), "wallet_client.events"),
+    **dict.fromkeys(
+        ("Balance", "BatchResult", "Credits", "Entry", "Page", "Posted", "Refused", "Transaction", "Wallet"),
+        "wallet_client.models",
+    ),
+    **dict.fromkeys(("AsyncUsageMeter", "UsageMeter"), "wallet_client.meter"),
+}
+"""What is loaded when it is asked for: to load the package costs little beside httpx."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found

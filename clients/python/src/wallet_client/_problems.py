@@ -1,0 +1,84 @@
+"""From a problem document to the error that is raised."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wallet_client.errors import (
+    BadGateway,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    GatewayTimeout,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    PaymentRequired,
+    PreconditionFailed,
+    RateLimited,
+    ServerError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+
+
+def _tree(error: type[ServiceError]) -> list[type[ServiceError]]:
+    return [found for child in error.__subclasses__() for found in (child, *_tree(child))]
+
+
+BY_CODE: Mapping[str, type[ServiceError]] = {error.code: error for error in _tree(ServiceError) if error.code}
+"""The class of each code of the service."""
+
+BY_STATUS: Mapping[int, type[ServiceError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    402: PaymentRequired,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    409: Conflict,
+    412: PreconditionFailed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+    422: Unprocessable,
+    429: RateLimited,
+    500: InternalError,
+    502: BadGateway,
+    503: ServiceUnavailable,
+    504: GatewayTimeout,
+}
+"""The class of a status whose code is not known."""
+
+_PASSING = frozenset({429, 502, 503, 504})
+
+_STANDARD = frozenset({"type", "title", "status", "detail", "code", "retryable", "instance", "request_id"})
+
+
+def error_of(
+    problem: Mapping[str, Any], status: int | None = None, retry_after_s: float | None = None
+) -> ServiceError:
+    """The refusal that a problem document tells of.
+
+    Args:
+        problem: the document, whole or as much of it as there is.
+        status: the answer's, where it is known better than from the document.
+        retry_after_s: what the answer's ``Retry-After`` said.
+    """
+    code = str(problem.get("code", ""))
+    known = status or int(problem.get("status", 0))
+    fallback = ServerError if known >= 500 else ServiceError  # noqa: PLR2004 - as in HTTP
+    error = BY_CODE.get(code) or BY_STATUS.get(known, fallback)
+    made = error(
+        str(problem.get("detail") or problem.get("title") or f"The service answered {known}"),
+        status=known,
+        # What stands before the service says nothing of it.
+        retryable=problem.get("retryable", known in _PASSING) is True,
+        request_id=problem.get("request_id"),
+        retry_after_s=retry_after_s,
+        facts={name: fact for name, fact in problem.items() if name not in _STANDARD},
+    )
+    made.code = code  # a newer one keeps its own
+    return made

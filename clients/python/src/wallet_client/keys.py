@@ -1,0 +1,60 @@
+"""Idempotency keys: the name of a call. Sent again under the same name, it is done once."""
+
+import hashlib
+import os
+import time
+from urllib.parse import quote
+from uuid import UUID
+
+LONGEST = 200
+"""The longest key that ``key_from`` makes as it is; the service takes 255 characters, a batch's fewer."""
+
+
+def new_key() -> str:
+    """A new UUIDv7 (RFC 9562): the time in milliseconds, then 74 random bits."""
+    number = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def key_from(*parts: str | int | UUID) -> str:
+    """The key of a business event: the same parts make the same key, in any process, at any time.
+
+    Different parts never make the same key: each is percent-encoded, so that no part can hold the ``:`` between them;
+    a key of more than 200 characters becomes its SHA-256, after an ``=`` that no part can hold either. A number is the
+    same part as its digits: ``key_from("invoice", 42) == key_from("invoice", "42") == "invoice:42"``.
+
+    Say what is done, not only for what: ``key_from("invoice", "42", "charge")``, or a second call for the same invoice
+    would be taken for the first one.
+
+    Raises:
+        TypeError: a part is a float, a bool, None, or nothing that names something.
+        ValueError: no part, or an empty one.
+    """
+    if not parts:
+        raise ValueError("a key is made from one part or more")
+    key = ":".join(map(quoted, parts))
+    return key if len(key) <= LONGEST else "sha256=" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def quoted(part: str | int | UUID) -> str:
+    """One part, percent-encoded: letters, digits and ``-._~`` stay."""
+    return quote(name_text(part), safe="")
+
+
+def name_text(name: str | int | UUID) -> str:
+    """The text of what names something.
+
+    Raises:
+        TypeError: it is a float, a bool, None, or something else that names nothing.
+        ValueError: it is empty.
+    """
+    # Of callers without a type checker: str(None) would be a wallet of a user "None".
+    if isinstance(name, bool) or not isinstance(name, str | int | UUID):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a name is a str, an int or a UUID, not {type(name).__name__}")
+    text = str(name)
+    if not text:
+        raise ValueError("a name is empty")
+    return text

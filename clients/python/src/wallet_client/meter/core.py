@@ -1,0 +1,363 @@
+"""What both meters share, without sending or waiting: the queue, the batches, and what becomes of each event.
+
+An event is in the hands of the meter from ``add`` until exactly one outcome of it is returned, by ``answered``,
+``failed`` or ``abandon``. Its idempotency key is made when it is recorded, so that it can be sent as often as it takes.
+"""
+
+import copy
+import random
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, get_args
+
+from wallet_client._call import Id, encode
+from wallet_client.errors import OutcomeUnknown, ServiceError, UnexpectedAnswer, WalletError
+from wallet_client.keys import new_key
+from wallet_client.models import BatchResult, Posted, Transaction
+from wallet_client.money import Amount
+from wallet_client.operations import Operation
+
+MOST_OPERATIONS = 500
+"""What the service takes in a batch."""
+
+Kind: TypeAlias = Literal["consume", "withdraw", "fee"]
+WhenFull: TypeAlias = Literal["block", "raise"]
+
+_OF_ITS_CONTENT = frozenset({400, 413, 422})
+"""Said of a whole request for what stands in it: parts of it may pass."""
+
+_TOO_LARGE = 413
+_BASE_S = 0.1
+_LONGEST_S = 5.0
+
+
+class MeterFull(WalletError):
+    """The meter holds as many events as it may; this one was not recorded."""
+
+
+class MeterClosed(WalletError):
+    """The meter takes no more events; this one was not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """An event: one debit, a ledger row.
+
+    Attributes:
+        key: its idempotency key, under which it is charged once.
+        operation: the debit.
+        recorded_s: when it was recorded, on the meter's clock.
+        number: its place among all events of the meter, from 1.
+    """
+
+    key: str
+    operation: Operation
+    recorded_s: float = field(compare=False)
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """An event that the meter gave up.
+
+    Attributes:
+        usage: the event.
+        error: what was met last; None: it was never tried.
+        outcome_unknown: whether it may have been charged all the same. Send ``usage.operation`` again, which has the
+            key, and it is charged once.
+    """
+
+    usage: Usage
+    error: Exception | None
+    outcome_unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """It is in the ledger."""
+
+    usage: Usage
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class NotCharged:
+    """The service refused it."""
+
+    usage: Usage
+    error: ServiceError
+
+
+Outcome: TypeAlias = Charged | NotCharged | Unsent
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCounts:
+    """The events of a meter: ``recorded`` is the sum of the four after it.
+
+    Attributes:
+        oldest_age_s: how long the oldest pending event has waited; 0 without one.
+    """
+
+    recorded: int
+    charged: int
+    refused: int
+    unsent: int
+    pending: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much and how long.
+
+    Attributes:
+        max_events: held at once, those under way included.
+        max_batch: events in a request.
+        max_delay_s: how long an event waits for others, at most.
+        give_up_after_s: the age at which an event that could not be sent is reported unsent.
+        when_full: ``block`` or ``raise``.
+        block_timeout_s: how long ``block`` waits for room.
+    """
+
+    max_events: int = 10_000
+    max_batch: int = MOST_OPERATIONS
+    max_delay_s: float = 1.0
+    give_up_after_s: float = 300.0
+    when_full: WhenFull = "block"
+    block_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (self.max_events >= 1 and 1 <= self.max_batch <= MOST_OPERATIONS):
+            raise ValueError(f"max_events is 1 or more, max_batch 1 to {MOST_OPERATIONS}")
+        if not (self.max_delay_s >= 0 and self.give_up_after_s > 0):
+            raise ValueError("max_delay_s is 0 or more, give_up_after_s more than 0")
+        if self.when_full not in get_args(WhenFull):
+            raise ValueError("when_full is block or raise: no more than that may happen to an event")
+
+    @property
+    def room_wait_s(self) -> float:
+        """How long to wait for room."""
+        return self.block_timeout_s if self.when_full == "block" else 0.0
+
+
+@dataclass(slots=True)
+class _Group:
+    """Events that are sent together, again if need be."""
+
+    events: list[Usage]
+    tries: int = 0
+    not_before_s: float = 0.0
+
+
+def debit(
+    wallet_id: Id,
+    amount: Amount,
+    *,
+    kind: Kind = "consume",
+    description: str | None = None,
+    reference: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    effective_at: datetime | None = None,
+    counter_account: str | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[str, Operation]:
+    """An event's key, and its operation, which can be sent and which nobody changes afterwards.
+
+    Raises:
+        TypeError, ValueError: it can't be sent.
+    """
+    key = idempotency_key or new_key()
+    make = {"consume": Operation.consume, "withdraw": Operation.withdraw, "fee": Operation.fee}[kind]
+    operation = make(
+        wallet_id,
+        amount,
+        description=description,
+        reference=reference,
+        metadata=copy.deepcopy(metadata),
+        effective_at=effective_at,
+        counter_account=counter_account,
+        idempotency_key=key,
+    )
+    encode(operation.members)  # now, where the caller hears of it
+    return key, operation
+
+
+class MeterCore:
+    """The events, from their recording to their outcome. One batch is under way at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.closing = False
+        self.flushing = False
+        self._queue: deque[Usage] = deque()
+        self._again: deque[_Group] = deque()
+        self._under_way: _Group | None = None
+        self._pending: dict[int, Usage] = {}
+        self._open: set[int] = set()  # of those pending, who may have been charged
+        self._max_batch = limits.max_batch
+        self._rest_until_s = 0.0
+        self._failures = 0
+        self._recorded = self._charged = self._refused = self._unsent = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as many events as it may."""
+        return len(self._pending) >= self.limits.max_events
+
+    @property
+    def idle(self) -> bool:
+        """Whether every event has its outcome."""
+        return not self._pending
+
+    def add(self, key: str, operation: Operation, now_s: float) -> bool:
+        """Take an event; whether the next batch is due at another time than before. There must be room."""
+        self._recorded += 1
+        usage = Usage(key, operation, now_s, self._recorded)
+        self._pending[usage.number] = usage
+        self._queue.append(usage)
+        return self.full or len(self._queue) in (1, self._max_batch)
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """Seconds until there is a batch to take; None: not before something else happens."""
+        if self._under_way is not None:
+            return None
+        times = [group.not_before_s for group in self._again]
+        if self._queue:
+            hurry = self.closing or self.flushing or self.full or len(self._queue) >= self._max_batch
+            times.append(0.0 if hurry else self._queue[0].recorded_s + self.limits.max_delay_s)
+        if not times:
+            return None
+        return max(0.0, max(min(times), self._rest_until_s) - now_s)
+
+    def take(self, now_s: float) -> list[Operation] | None:
+        """The batch that is to be sent now, if one is; then ``answered`` or ``failed``, or ``abandon``."""
+        if self.due_in_s(now_s) != 0.0:
+            return None
+        group = next((each for each in self._again if each.not_before_s <= now_s), None)
+        if group is not None:
+            self._again.remove(group)
+        else:
+            size = min(len(self._queue), self._max_batch)
+            group = _Group([self._queue.popleft() for _ in range(size)])
+        self._under_way = group
+        return [usage.operation for usage in group.events]
+
+    def answered(self, results: Sequence[BatchResult], now_s: float) -> list[Outcome]:
+        """The service decided on the batch that was taken."""
+        group = self._taken()
+        if group is None:
+            return []
+        if len(results) != len(group.events):
+            self._under_way = group
+            return self.failed(UnexpectedAnswer("a batch was answered with another number of results"), now_s)
+        self._failures = 0
+        outcomes: list[Outcome] = []
+        again: list[Usage] = []
+        for usage, result in zip(group.events, results, strict=True):
+            if isinstance(result, Posted):
+                self._charged += 1
+                outcomes.append(Charged(usage, result.transaction))
+            elif not result.error.retryable:
+                self._refused += 1
+                outcomes.append(NotCharged(usage, result.error))
+            elif self._too_old(usage, now_s):
+                outcomes.append(self._give_up(usage, result.error))
+            else:
+                again.append(usage)
+        self._put_back(again, group.tries + 1, now_s)
+        return self._concluded(outcomes)
+
+    def failed(self, error: Exception, now_s: float) -> list[Outcome]:
+        """The batch that was taken ended without a decision on each of its events."""
+        group = self._taken()
+        if group is None:
+            return []
+        if isinstance(error, OutcomeUnknown) or not isinstance(error, WalletError):
+            self._open.update(usage.number for usage in group.events)
+        cause = (error.__cause__ if isinstance(error, OutcomeUnknown) else None) or error
+        status = cause.status if isinstance(cause, ServiceError) else 0
+        if (
+            len(group.events) == 1
+            and isinstance(cause, ServiceError)
+            and status in _OF_ITS_CONTENT
+            # What stands before the service knows nothing of an earlier try that may have been done.
+            and (cause.code or group.events[0].number not in self._open)
+        ):
+            self._refused += 1
+            return self._concluded([NotCharged(group.events[0], cause)])
+        outcomes: list[Outcome] = [
+            self._give_up(usage, error) for usage in group.events if self._too_old(usage, now_s)
+        ]
+        left = [usage for usage in group.events if not self._too_old(usage, now_s)]
+        if _is_of_its_content(cause):
+            # One event may be the cause; halves of halves find it.
+            if status == _TOO_LARGE:
+                self._max_batch = max(1, min(self._max_batch, len(group.events) // 2))
+            half = (len(left) + 1) // 2
+            for part in (left[:half], left[half:]):
+                self._put_back(part, group.tries + 1, now_s, at_once=len(left) > 1)
+        else:
+            self._put_back(left, group.tries + 1, now_s, at_once=True)
+        if status not in _OF_ITS_CONTENT:
+            self._failures += 1
+            self._rest_until_s = now_s + _backoff_s(self._failures)
+        return self._concluded(outcomes)
+
+    def abandon(self, error: Exception | None = None) -> list[Unsent]:
+        """Give up everything that is pending; what is answered later changes nothing."""
+        if self._under_way is not None:
+            self._open.update(usage.number for usage in self._under_way.events)
+        outcomes = [self._give_up(usage, error) for usage in self._pending.values()]
+        self._queue.clear()
+        self._again.clear()
+        self._under_way = None
+        self._concluded(outcomes)
+        return outcomes
+
+    def counts(self, now_s: float) -> MeterCounts:
+        """How many events have come to what."""
+        oldest = next(iter(self._pending.values()), None)
+        return MeterCounts(
+            recorded=self._recorded,
+            charged=self._charged,
+            refused=self._refused,
+            unsent=self._unsent,
+            pending=len(self._pending),
+            oldest_age_s=0.0 if oldest is None else now_s - oldest.recorded_s,
+        )
+
+    def _taken(self) -> _Group | None:
+        group, self._under_way = self._under_way, None
+        return group
+
+    def _put_back(self, events: list[Usage], tries: int, now_s: float, *, at_once: bool = False) -> None:
+        if events:
+            not_before_s = now_s if at_once else now_s + _backoff_s(tries)
+            self._again.append(_Group(events, tries, not_before_s))
+
+    def _too_old(self, usage: Usage, now_s: float) -> bool:
+        return now_s - usage.recorded_s >= self.limits.give_up_after_s
+
+    def _give_up(self, usage: Usage, error: Exception | None) -> Unsent:
+        self._unsent += 1
+        return Unsent(usage, error, usage.number in self._open)
+
+    def _concluded(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        for outcome in outcomes:
+            del self._pending[outcome.usage.number]
+            self._open.discard(outcome.usage.number)
+        return list(outcomes)
+
+
+def _is_of_its_content(cause: BaseException) -> bool:
+    """Whether the request failed, or may have failed, for what stands in it."""
+    if isinstance(cause, ServiceError):
+        return cause.status in _OF_ITS_CONTENT or (cause.code == "internal_error" and not cause.retryable)
+    return not isinstance(cause, WalletError)
+
+
+def _backoff_s(tries: int) -> float:
+    return min(_LONGEST_S, _BASE_S * 2 ** min(tries, 10)) * (0.5 + random.random() / 2)  # noqa: S311 - spreads load

@@ -1,0 +1,149 @@
+"""What the service answers: frozen, amounts as Decimal, moments aware. Members that are newer than this are left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from wallet_client.errors import ServiceError
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A wallet.
+
+    Attributes:
+        wallet_type: ``fiat``, ``crypto`` or ``hybrid``.
+        status: ``active``, ``frozen`` or ``closed``.
+        version: counts its own changes; for ``if_version``.
+        last_entry: counts its ledger rows.
+    """
+
+    wallet_id: str
+    user_id: str
+    organization_id: str | None
+    name: str
+    wallet_type: str
+    currency: str
+    network: str | None
+    address: str | None
+    balance: Decimal
+    locked_balance: Decimal
+    available_balance: Decimal
+    credit_limit: Decimal
+    status: str
+    is_primary: bool
+    version: int
+    last_entry: int
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A wallet's balance after its ledger row ``wallet_version``.
+
+    Attributes:
+        at: the moment asked for; None for now. Of a past moment only ``balance`` is known.
+    """
+
+    wallet_id: str
+    currency: str
+    balance: Decimal
+    locked_balance: Decimal | None
+    available_balance: Decimal | None
+    credit_limit: Decimal | None
+    wallet_version: int
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ledger row: what a posting did to one wallet.
+
+    Attributes:
+        transaction_type: ``deposit``, ``withdraw``, ``consume``, ``transfer``, ``reward``, ``fee`` or ``refund``.
+        direction: ``credit`` or ``debit``.
+        created_at: when it was posted.
+        effective_at: when it counts.
+    """
+
+    transaction_id: str
+    leg: int
+    transaction_type: str
+    wallet_id: str
+    user_id: str | None
+    currency: str
+    direction: str
+    amount: Decimal
+    balance_before: Decimal | None
+    balance_after: Decimal | None
+    wallet_version: int | None
+    counter_account: str
+    original_transaction_id: str | None
+    client_id: str | None
+    reference: str | None
+    description: str | None
+    metadata: Mapping[str, Any]
+    effective_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction(Entry):
+    """A posting: its first leg, and under ``legs`` both where it touched two wallets.
+
+    Attributes:
+        replayed: the key was spent before, and this is the first answer.
+        dry_run: nothing was kept.
+    """
+
+    legs: tuple[Entry, ...] | None
+    dry_run: bool
+    replayed: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """What a user has in the wallet that credits are consumed from."""
+
+    user_id: str
+    wallet_id: str
+    currency: str
+    balance: Decimal
+    available_balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """A part of a list.
+
+    Attributes:
+        items: may be none, and the page still not the last.
+        next_cursor: None where it is the last.
+    """
+
+    items: tuple[T_co, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An operation of a batch that is in the ledger (or would be: a dry run)."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An operation of a batch that changed nothing; ``error`` says why."""
+
+    error: ServiceError
+
+
+BatchResult: TypeAlias = Posted | Refused
+"""What became of one operation of a batch."""

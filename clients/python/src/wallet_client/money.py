@@ -1,0 +1,51 @@
+"""Amounts on their way out: exact, or refused before anything is sent."""
+
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+Amount: TypeAlias = Decimal | int | str
+"""What is taken for an amount. A float is not: it has no exact decimal digits."""
+
+_MOST_DIGITS = 100
+
+
+def amount_text(amount: Amount) -> str:
+    """The amount as the service reads it, digit by digit.
+
+    Raises:
+        TypeError: a float, a bool, or something else that is no exact number.
+        ValueError: NaN, infinite, not a number at all, or of more than 100 digits.
+    """
+    # Of callers without a type checker.
+    if isinstance(amount, float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"an amount is never a float: {amount!r} holds {Decimal(amount)}. "
+            f'Use Decimal("{amount!r}"), the text "{amount!r}", or an int'
+        )
+    if isinstance(amount, bool):
+        raise TypeError("an amount is a Decimal, an int or a str, not a bool")
+    if isinstance(amount, int):
+        number = Decimal(amount)
+    elif isinstance(amount, str):
+        number = _read(amount)
+    elif isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+        number = amount
+    else:
+        raise TypeError(f"an amount is a Decimal, an int or a str, not {type(amount).__name__}")
+    if not number.is_finite():
+        raise ValueError(f"an amount is a finite number, not {number}")
+    sign, digits, exponent = number.as_tuple()
+    del sign
+    if len(digits) > _MOST_DIGITS or abs(int(exponent)) > _MOST_DIGITS:
+        raise ValueError(f"an amount has at most {_MOST_DIGITS} digits")
+    return f"{number:f}"
+
+
+def _read(text: str) -> Decimal:
+    # Decimal would take "1_000" and digits of other alphabets too.
+    if not text.isascii() or "_" in text or text != text.strip():
+        raise ValueError(f"not a decimal number: {text[:_MOST_DIGITS]!r}")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"not a decimal number: {text[:_MOST_DIGITS]!r}") from None

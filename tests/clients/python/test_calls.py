@@ -1,0 +1,318 @@
+"""Every call of the SDK against the real application, in process."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import wallet_client
+from support.api import Api, new_user
+from support.sdk import in_process
+from wallet_client import (
+    AsyncWalletClient,
+    Forbidden,
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    Operation,
+    Posted,
+    RefundExceeds,
+    Refused,
+    Unauthorized,
+    ValidationFailed,
+    VersionMismatch,
+    Wallet,
+    WalletClosed,
+    WalletExists,
+    WalletNotFound,
+    key_from,
+)
+from wallet_client._reading import reader
+
+from wallet_service.identifiers import new_id
+
+pytestmark = pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[AsyncWalletClient]:
+    async with in_process(api) as made:
+        yield made
+
+
+async def funded(client: AsyncWalletClient, balance: int = 100, **members: Any) -> Wallet:
+    return await client.wallets.create(**{"user_id": new_user(), "initial_balance": balance} | members)
+
+
+async def test_the_calls_of_the_issue(client: AsyncWalletClient) -> None:
+    wallet = await client.create_wallet(user_id=new_user(), initial_balance=1000, currency="CREDIT")
+    spent = await client.consume(wallet.wallet_id, amount=50, description="API usage")
+
+    assert (wallet.balance, wallet.currency, wallet.status) == (Decimal(1000), "CREDIT", "active")
+    assert wallet.created_at.utcoffset() == timedelta(0)
+    assert (spent.amount, spent.balance_after, spent.description) == (Decimal(50), Decimal(950), "API usage")
+    assert await client.get_transaction(spent.transaction_id) == spent
+    assert (await client.get_wallet(wallet.wallet_id)).balance == Decimal(950)
+
+
+async def test_a_wallet_from_its_making_to_its_closing(client: AsyncWalletClient) -> None:
+    metadata = {"rate": Decimal("0.10"), "team": {"name": "blue"}, "old": 1}
+    made = await client.wallets.create(user_id=new_user(), currency="USD", name="travel", metadata=metadata)
+    read = await client.wallets.get(made.wallet_id)
+    changed = await client.wallets.update(
+        made.wallet_id, name="trips", metadata={"old": None}, credit_limit="5", if_version=made.version
+    )
+
+    assert read == made
+    assert made.metadata == metadata
+    assert changed.metadata == {"rate": Decimal("0.10"), "team": {"name": "blue"}}
+    assert (changed.name, changed.credit_limit, changed.version) == ("trips", Decimal(5), made.version + 1)
+    with pytest.raises(VersionMismatch) as refused:
+        await client.wallets.update(made.wallet_id, name="late", if_version=made.version)
+    assert refused.value.version == changed.version
+    emptied = await client.wallets.update(made.wallet_id, metadata=None)
+    assert emptied.metadata == {}
+    closed = await client.wallets.close(made.wallet_id, if_version=emptied.version)
+    assert closed.status == "closed"
+    with pytest.raises(WalletClosed):
+        await client.deposit(made.wallet_id, 1)
+
+
+async def test_every_movement(client: AsyncWalletClient) -> None:
+    wallet, other = await funded(client), await funded(client, 0)
+    to = other.wallet_id
+
+    moved = [
+        await client.transactions.deposit(wallet.wallet_id, "10.5", reference="a"),
+        await client.transactions.withdraw(wallet.wallet_id, Decimal("0.5")),
+        await client.transactions.consume(wallet.wallet_id, 10, counter_account="revenue:usage:small"),
+        await client.transactions.reward(wallet.wallet_id, 1),
+        await client.transactions.fee(wallet.wallet_id, 1, metadata={"kind": "late"}),
+        await client.transactions.transfer(wallet.wallet_id, to, 20),
+    ]
+    part = await client.transactions.refund(moved[2].transaction_id, 4)
+    rest = await client.refund(moved[2].transaction_id)
+
+    kinds = ["deposit", "withdraw", "consume", "reward", "fee", "transfer"]
+    assert [each.transaction_type for each in moved] == kinds
+    assert (part.amount, rest.amount, rest.original_transaction_id) == (4, 6, moved[2].transaction_id)
+    assert [leg.wallet_id for leg in moved[5].legs or ()] == [wallet.wallet_id, to]
+    assert (await client.get_balance(wallet.wallet_id)).balance == 90
+    assert (await client.get_balance(to)).available_balance == 20
+    with pytest.raises(RefundExceeds) as refused:
+        await client.refund(moved[0].transaction_id, 11)
+    assert refused.value.refundable == Decimal("10.5")
+
+
+async def test_a_key_is_spent_once(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    key = key_from("invoice", wallet.wallet_id)
+
+    first = await client.consume(wallet.wallet_id, 10, idempotency_key=key)
+    again = await client.consume(wallet.wallet_id, 10, idempotency_key=key)
+
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first == again
+    with pytest.raises(IdempotencyKeyReused) as refused:
+        await client.consume(wallet.wallet_id, 11, idempotency_key=key)
+    assert refused.value.idempotency_key == key
+    assert (await client.get_balance(wallet.wallet_id)).balance == 90
+
+
+async def test_a_dry_run_keeps_nothing(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+
+    tried = await client.consume(wallet.wallet_id, 10, dry_run=True)
+
+    assert tried.dry_run
+    assert tried.balance_after == 90
+    assert (await client.get_balance(wallet.wallet_id)).balance == 100
+
+
+async def test_errors_tell_what_is_wrong(client: AsyncWalletClient, api: Api) -> None:
+    wallet = await funded(client)
+
+    with pytest.raises(InsufficientFunds) as short:
+        await client.consume(wallet.wallet_id, "102.5")
+    with pytest.raises(WalletExists) as there:
+        await client.create_wallet(user_id=wallet.user_id)
+    with pytest.raises(WalletNotFound):
+        await client.get_wallet(new_id())
+    with pytest.raises(ValidationFailed) as invalid:
+        await client.create_wallet(user_id=wallet.user_id, name="x" * 300)
+    assert (short.value.shortfall, short.value.wallet_id) == (Decimal("2.5"), wallet.wallet_id)
+    assert short.value.request_id is not None
+    assert short.value.request_id in str(short.value)
+    assert there.value.wallet_id == wallet.wallet_id
+    assert [each["pointer"] for each in invalid.value.errors] == ["/name"]
+    async with in_process(api, "wsk_wrong") as stranger:
+        with pytest.raises(Unauthorized):
+            await stranger.get_wallet(wallet.wallet_id)
+
+
+async def test_a_caller_without_the_right_is_forbidden(api: Api, client: AsyncWalletClient) -> None:
+    reader_only = await api.service("wallets:read")
+    key = reader_only._headers["Authorization"].partition(" ")[2]
+    wallet = await funded(client)
+
+    async with in_process(api, key) as other:
+        assert (await other.get_wallet(wallet.wallet_id)).balance == 100
+        with pytest.raises(Forbidden):
+            await other.consume(wallet.wallet_id, 1)
+
+
+async def test_a_batch_has_a_result_for_each_operation(client: AsyncWalletClient) -> None:
+    wallet, other = await funded(client), await funded(client, 0)
+    bought = await client.consume(wallet.wallet_id, 10)
+    operations = [
+        Operation.consume(wallet.wallet_id, "0.5", reference="a", idempotency_key=key_from("own", new_id())),
+        Operation.consume(wallet.wallet_id, 1000),
+        Operation.transfer(wallet.wallet_id, other.wallet_id, 5),
+        Operation.refund(bought.transaction_id, 1),
+        Operation.deposit(wallet.wallet_id, 1),
+    ]
+    key = key_from("batch", new_id())
+
+    results = await client.batch(operations, idempotency_key=key)
+
+    assert [type(each) for each in results] == [Posted, Refused, Posted, Posted, Posted]
+    refused = results[1]
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, InsufficientFunds)
+    assert refused.error.shortfall == Decimal("910.5")
+    again = await client.transactions.batch(operations, idempotency_key=key)
+    assert [each.transaction for each in again if isinstance(each, Posted)] == [
+        each.transaction for each in results if isinstance(each, Posted)
+    ]
+
+
+async def test_an_atomic_batch_posts_all_or_raises_the_first_refusal(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    operations = [Operation.consume(wallet.wallet_id, 10), Operation.consume(wallet.wallet_id, 1000)]
+
+    with pytest.raises(InsufficientFunds) as refused:
+        await client.batch(operations, atomic=True)
+
+    assert refused.value.index == 1
+    assert (await client.get_balance(wallet.wallet_id)).balance == 100
+
+
+async def test_lists_go_through_all_pages(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    for number in range(5):
+        await client.consume(wallet.wallet_id, number + 1, metadata={"parity": str(number % 2)})
+
+    history = client.transactions.list(wallet_id=wallet.wallet_id, page_size=2)
+    pages = [page async for page in history.pages()]
+    odd = client.list_transactions(user_id=wallet.user_id, type="consume", metadata={"parity": "1"})
+
+    assert [len(page.items) for page in pages] == [2, 2, 2]
+    assert [each.amount async for each in history] == [5, 4, 3, 2, 1, 100]
+    assert [each.amount async for each in odd] == [4, 2]
+    between = client.list_transactions(wallet_id=wallet.wallet_id, min_amount=2, max_amount="3.5")
+    assert [each.amount async for each in between] == [3, 2]
+    with pytest.raises(TypeError, match="wallet_id or of a user_id"):
+        client.transactions.list()
+
+
+async def test_wallets_are_listed(client: AsyncWalletClient) -> None:
+    user = new_user()
+    made = [await client.create_wallet(user_id=user, name=name, currency="USD") for name in "abc"]
+
+    assert [each async for each in client.wallets.list(user_id=user, currency="USD", page_size=2)] == made
+    everybody = client.wallets.list(verified=True, page_size=1)
+    async for page in everybody.pages():
+        assert len(page.items) == 1
+        break
+
+
+async def test_a_past_balance(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    spent = await client.consume(wallet.wallet_id, 10)
+    await client.consume(wallet.wallet_id, 10)
+
+    then = await client.wallets.balance(wallet.wallet_id, at=spent.created_at)
+
+    assert (then.balance, then.available_balance, then.at) == (90, None, spent.created_at)
+    with pytest.raises(ValueError, match="time zone"):
+        await client.get_balance(wallet.wallet_id, at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
+
+
+async def test_credits(client: AsyncWalletClient) -> None:
+    user = new_user()
+    none = await client.credits.balance(user)
+    await client.deposit(none.wallet_id, 10)
+    spent = await client.credits.consume(user, "2.5", description="chat")
+
+    assert (none.balance, none.user_id) == (0, user)
+    assert spent.wallet_id == none.wallet_id
+    assert (await client.get_credits(user)).available_balance == Decimal("7.5")
+
+
+async def test_sums(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    await client.consume(wallet.wallet_id, 40)
+    since = datetime.now(UTC) - timedelta(hours=1)
+
+    of_wallet = await client.statistics.wallet(wallet.wallet_id, from_=since, interval="day")
+    of_user = await client.statistics.user(wallet.user_id)
+    of_service = await client.statistics.service()
+    balance = await client.statistics.trial_balance()
+    currencies = {each.code: each.exponent for each in await client.statistics.currencies()}
+
+    (flow,) = of_wallet.currencies
+    assert (flow.credited, flow.debited, flow.closing_balance) == (100, 40, 60)
+    assert of_wallet.interval == "day"
+    assert flow.steps is not None
+    assert sum(step.transactions for step in flow.steps) == 2
+    assert of_user.currencies[0].closing_balance == 60
+    assert of_user.user_id == wallet.user_id
+    assert of_service.wallets >= 1
+    assert all(each.sum == 0 for each in balance.currencies)
+    assert (currencies["JPY"], currencies["CREDIT"]) == (0, 6)
+
+
+async def test_a_float_is_refused_before_anything_is_sent(client: AsyncWalletClient) -> None:
+    before = client.metrics.snapshot().calls
+    with pytest.raises(TypeError, match=r"never a float"):
+        await client.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"never a float"):
+        Operation.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]
+    assert client.metrics.snapshot().calls == before
+
+
+def test_what_an_answer_has_beside_is_left_out(driver: str) -> None:
+    del driver
+    document = {
+        "user_id": "u",
+        "wallet_id": "w",
+        "currency": "CREDIT",
+        "balance": "1.0",
+        "available_balance": "1.0",
+        "brand_new": {"a": 1},
+    }
+
+    made = reader(wallet_client.Credits)(document)
+
+    assert made.balance == Decimal("1.0")
+    with pytest.raises(AttributeError):
+        made.balance = Decimal(2)  # pyright: ignore[reportAttributeAccessIssue]
+    assert replace(made, currency="USD").currency == "USD"
+
+
+async def test_a_redirect_is_not_followed(client: AsyncWalletClient) -> None:
+    del client
+    asked: list[str] = []
+
+    def elsewhere(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(307, headers={"Location": "http://elsewhere/api"})
+
+    async with AsyncWalletClient(
+        "http://wallet", api_key="a-key", transport=httpx.MockTransport(elsewhere)
+    ) as redirected:
+        with pytest.raises(wallet_client.UnexpectedAnswer, match="status 307"):
+            await redirected.consume(new_id(), 1)
+    assert len(asked) == 1

@@ -1,0 +1,138 @@
+"""The service is found through a real Consul: an instance dies, and no caller sees it."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import FreshDatabase
+from support.api import new_user
+from support.callers import crash
+from support.consul_agent import ConsulAgent
+from support.service import serving
+from wallet_client import AsyncWalletClient, NoAnswer, WalletClient
+from wallet_client._consul import ASIDE_S, Instances
+
+KEY = "client-test-key-" + "k" * 32
+NAME = "wallet_service"
+
+
+class Fetched:
+    """Where instances are, and a clock, as the test says."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls: list[str] | Exception = list(urls)
+        self.fetched = 0
+        self.now_s = 0.0
+
+    def __call__(self) -> list[str]:
+        self.fetched += 1
+        if isinstance(self.urls, Exception):
+            raise self.urls
+        return self.urls
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+def loaded(fetched: Fetched) -> Instances:
+    instances = Instances(fetched, 10.0, fetched.clock)
+    instances.load()
+    return instances
+
+
+def refreshed(instances: Instances) -> None:
+    """Return when the thread that asks again has ended."""
+    with instances._fetching:
+        pass
+
+
+def test_instances_take_turns_and_one_that_failed_is_left_out_for_a_while() -> None:
+    fetched = Fetched("http://a", "http://b", "http://c")
+    instances = loaded(fetched)
+
+    assert {instances.choose() for _ in range(3)} == {"http://a", "http://b", "http://c"}
+    instances.failed("http://b")
+    assert {instances.choose() for _ in range(6)} == {"http://a", "http://c"}
+    fetched.now_s += 1
+    instances.failed("http://a")
+    instances.failed("http://c")
+    assert {instances.choose() for _ in range(6)} == {"http://b"}
+    fetched.now_s += ASIDE_S + 0.1
+    assert {instances.choose() for _ in range(3)} == {"http://a", "http://b", "http://c"}
+
+
+def test_the_list_is_asked_for_again_when_it_is_old_and_kept_while_nobody_answers() -> None:
+    fetched = Fetched("http://a")
+    instances = loaded(fetched)
+
+    for urls in (["http://b"], [], ConnectionError("Consul is away")):
+        fetched.urls = urls
+        fetched.now_s += 10.1
+        instances.choose()
+        refreshed(instances)
+        assert [instances.choose() for _ in range(2)] == ["http://b"] * 2
+    assert fetched.fetched == 4
+
+
+def test_without_any_instance_a_call_ends_within_its_budget() -> None:
+    fetched: Any = Fetched()
+    with (
+        WalletClient(Instances(fetched, 10.0), api_key=KEY, retry_budget_s=0.3) as client,
+        pytest.raises(NoAnswer, match="no instance"),
+    ):
+        client.get_wallet("0199d0a8-0000-7000-8000-0000000000aa")
+    assert fetched.fetched > 1
+
+
+@pytest.mark.consul
+async def test_an_instance_is_killed_and_no_call_fails(
+    consul: ConsulAgent, fresh_database: FreshDatabase, own_folder: Path
+) -> None:
+    dsn = (await fresh_database()).service_dsn
+    settings = {"WALLET_DATABASE_URL": dsn, "WALLET_MIGRATE_ON_START": "false", "WALLET_ADMIN_KEY": KEY}
+    with ExitStack() as stack:
+        services = await asyncio.gather(
+            *(asyncio.to_thread(stack.enter_context, serving(own_folder, **settings)) for _ in range(2))
+        )
+        for service in services:
+            # Healthy as far as Consul knows, also when it is dead: a second is enough for many calls.
+            consul.add(NAME, int(service.url.rpartition(":")[2]))
+        async with AsyncWalletClient.from_consul(consul.url, api_key=KEY) as client:
+            wallet = await client.create_wallet(user_id=new_user(), initial_balance=1000)
+            answered = 0
+
+            async def debit() -> None:
+                nonlocal answered
+                for _ in range(25):
+                    await client.consume(wallet.wallet_id, 1)
+                    answered += 1
+
+            tasks = [asyncio.create_task(debit()) for _ in range(8)]
+            while answered < 40:  # noqa: ASYNC110 - the debits tell
+                await asyncio.sleep(0)
+            await crash(services[0])
+            await asyncio.gather(*tasks)
+
+            counted = client.metrics.snapshot()
+            assert counted.errors == {}
+            assert counted.retries > 0
+            assert (await client.get_balance(wallet.wallet_id)).balance == 800
+
+        def sync() -> int:
+            with WalletClient.from_consul(consul.url, api_key=KEY) as client:
+                for _ in range(4):
+                    client.consume(wallet.wallet_id, 1)
+                return int(client.get_balance(wallet.wallet_id).balance)
+
+        assert await asyncio.to_thread(sync) == 796
+
+
+def test_without_the_extra_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr("wallet_client._consul.import_module", missing)
+    with pytest.raises(ImportError, match=r"wallet-client\[consul\]"):
+        WalletClient.from_consul(api_key=KEY)

@@ -1,0 +1,64 @@
+"""One class for each refusal of the service."""
+
+import pickle
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import wallet_client
+from wallet_client import InsufficientFunds, ServiceError
+from wallet_client._problems import BY_CODE, BY_STATUS, error_of
+
+from wallet_service.errors import ERRORS
+from wallet_service.http.problems import problem_document
+
+
+def test_every_code_has_a_class_of_the_same_name_below_that_of_its_status() -> None:
+    assert BY_CODE.keys() == ERRORS.keys()
+    for code, error in ERRORS.items():
+        assert BY_CODE[code].__name__ == error.__name__
+        assert issubclass(BY_CODE[code], BY_STATUS[error.status])
+        made = error_of(problem_document(error(), "the-request"))
+        assert type(made) is BY_CODE[code]
+        assert (made.status, made.retryable, made.code) == (error.status, error.retryable, code)
+        assert str(made) == f"{error.title} ({code}, request the-request)"
+        assert getattr(wallet_client, error.__name__) is BY_CODE[code]
+
+
+@pytest.mark.parametrize(
+    ("status", "caught"),
+    [(402, "PaymentRequired"), (409, "Conflict"), (418, "ServiceError"), (507, "ServerError")],
+)
+def test_a_code_that_is_newer_is_caught_by_its_status(status: int, caught: str) -> None:
+    error = error_of({"code": "brand_new", "status": status, "detail": "New"})
+
+    assert type(error) is getattr(wallet_client, caught)
+    assert error.code == "brand_new"
+    assert not error.retryable
+
+
+def test_facts_are_attributes() -> None:
+    short = error_of({"code": "insufficient_funds", "status": 402, "shortfall": "2.500000", "wallet_id": "w"})
+    over = error_of({"code": "refund_exceeds", "status": 409, "refundable": "1.00", "transaction_id": "t"})
+    limited = error_of({"code": "rate_limited", "status": 429, "scope": "user", "limit": 3}, 429, 1.5)
+
+    assert isinstance(short, InsufficientFunds)
+    assert (short.shortfall, short.wallet_id) == (Decimal("2.500000"), "w")
+    assert isinstance(over, wallet_client.RefundExceeds)
+    assert (over.refundable, over.transaction_id) == (Decimal("1.00"), "t")
+    assert isinstance(limited, wallet_client.RateLimited)
+    assert (limited.scope, limited.retry_after_s, limited.facts["limit"]) == ("user", 1.5, 3)
+
+
+@pytest.mark.parametrize("problem", [{"code": "wallet_busy", "status": 503, "detail": "Busy"}, {}])
+def test_an_error_can_go_to_another_process(problem: dict[str, Any]) -> None:
+    error = error_of(problem, 503, 2.0)
+    error.idempotency_key = "the-key"
+
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
+    assert "the-key" not in str(error)
+    assert isinstance(copy, ServiceError)

@@ -1,0 +1,282 @@
+"""The meter's bookkeeping, against a service that does or does not, and says so or does not."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wallet_client import NoAnswer, OutcomeUnknown, Posted, Refused
+from wallet_client._problems import error_of
+from wallet_client.meter.core import Charged, Limits, MeterCore, NotCharged, Outcome, Unsent, debit
+
+WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
+TRANSACTION: Any = object()
+
+
+def refusal(status: int, code: str = "", *, retryable: bool = False) -> Any:
+    return error_of({"status": status, "code": code, "retryable": retryable})
+
+
+def unknown(cause: Exception | None = None) -> OutcomeUnknown:
+    made = OutcomeUnknown("lost")
+    made.__cause__ = cause
+    return made
+
+
+NOTHING_DONE = (
+    NoAnswer("away"),
+    refusal(429, "rate_limited", retryable=True),
+    refusal(401, "unauthorized"),
+    refusal(400, "malformed_request"),
+    refusal(413, "payload_too_large"),
+    refusal(422, "validation_failed"),
+    refusal(404, "not_found"),
+    refusal(400),
+    refusal(413),
+)
+NOBODY_KNOWS = (
+    unknown(),
+    unknown(NoAnswer("away")),
+    unknown(refusal(500, "internal_error")),
+    unknown(refusal(503, "unavailable", retryable=True)),
+    unknown(refusal(413)),
+    RuntimeError("closed"),
+)
+
+
+@dataclass
+class Service:
+    """Charges each key once. What it charged is the truth that outcomes are held against."""
+
+    charged: set[str] = field(default_factory=set)
+
+    def decide(self, keys: list[str], refused: set[int], busy: set[int]) -> list[Posted | Refused]:
+        results: list[Posted | Refused] = []
+        for place, key in enumerate(keys):
+            if key not in self.charged and place in refused:
+                results.append(Refused(refusal(402, "insufficient_funds")))
+            elif key not in self.charged and place in busy:
+                results.append(Refused(refusal(503, "wallet_busy", retryable=True)))
+            else:
+                self.charged.add(key)
+                results.append(Posted(TRANSACTION))
+        return results
+
+
+places = st.sets(st.integers(0, 7), max_size=3)
+steps = st.one_of(
+    st.tuples(st.just("record"), st.integers(1, 6)),
+    st.tuples(st.just("pass_time"), st.sampled_from((0.01, 0.5, 3.0, 40.0))),
+    st.tuples(st.just("answer"), places, places),
+    st.tuples(st.just("answer"), places, places),
+    st.tuples(st.just("lose"), places, places, st.sampled_from(NOBODY_KNOWS)),
+    st.tuples(st.just("fail"), st.sampled_from(NOTHING_DONE + NOBODY_KNOWS)),
+    st.tuples(st.just("record"), st.integers(1, 6)),
+    st.tuples(st.just("abandon"), places, places),
+)
+
+
+class Run:
+    """A program that runs on a meter's core, with a service beside it."""
+
+    def __init__(self, *, flushing: bool) -> None:
+        self.core = MeterCore(Limits(max_events=20, max_batch=8, max_delay_s=0.1, give_up_after_s=100))
+        self.core.flushing = flushing
+        self.service = Service()
+        self.recorded: list[str] = []
+        self.outcomes: list[Outcome] = []
+        self.now_s = 0.0
+
+    def record(self, events: int) -> None:
+        for _ in range(events):
+            if not self.core.full:
+                key, operation = debit(WALLET, 1)
+                self.core.add(key, operation, self.now_s)
+                self.recorded.append(key)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def taken(self) -> list[str]:
+        """The keys of the batch that is under way now, if one was due."""
+        batch = self.core.take(self.now_s) or []
+        assert len(batch) <= 8
+        assert not batch or self.core.take(self.now_s) is None
+        return [operation.members["idempotency_key"] for operation in batch]
+
+    def fail(self, error: Exception) -> None:
+        if self.taken():
+            self.outcomes += self.core.failed(error, self.now_s)
+
+    def answer(self, refused: set[int], busy: set[int]) -> None:
+        if keys := self.taken():
+            results = self.service.decide(keys, refused, busy)
+            self.outcomes += self.core.answered(results, self.now_s)
+
+    def lose(self, refused: set[int], busy: set[int], error: Exception) -> None:
+        if keys := self.taken():
+            self.service.decide(keys, refused, busy)
+            self.outcomes += self.core.failed(error, self.now_s)
+
+    def abandon(self, refused: set[int], busy: set[int]) -> None:
+        if keys := self.taken():
+            results = self.service.decide(keys, refused, busy)
+            self.outcomes += self.core.abandon()
+            assert self.core.answered(results, self.now_s) == []
+
+    def adds_up(self) -> None:
+        counts = self.core.counts(self.now_s)
+        assert counts.recorded == counts.charged + counts.refused + counts.unsent + counts.pending
+        assert (counts.recorded, counts.pending) == (
+            len(self.recorded),
+            len(self.recorded) - len(self.outcomes),
+        )
+        assert counts.pending <= 20
+
+    def is_true(self, outcome: Outcome) -> bool:
+        was_charged = outcome.usage.key in self.service.charged
+        match outcome:
+            case Charged():
+                return was_charged
+            case NotCharged():
+                return not was_charged
+            case Unsent():
+                return outcome.outcome_unknown or not was_charged
+
+
+@settings(max_examples=300, deadline=None)
+@given(program=st.lists(steps, max_size=40), flushing=st.booleans())
+def test_each_event_ends_in_exactly_one_outcome_and_it_is_true(
+    program: list[tuple[Any, ...]], flushing: bool
+) -> None:
+    run = Run(flushing=flushing)
+    for name, *drawn in program:
+        getattr(run, name)(*drawn)
+        run.adds_up()
+    run.outcomes += run.core.abandon()
+    assert run.core.idle
+    assert sorted(outcome.usage.key for outcome in run.outcomes) == sorted(run.recorded)
+    assert all(map(run.is_true, run.outcomes))
+
+
+def core_with(events: int, **limits: Any) -> MeterCore:
+    core = MeterCore(Limits(**limits))
+    for _ in range(events):
+        core.add(*debit(WALLET, 1), now_s=0)
+    return core
+
+
+def test_a_batch_waits_for_its_delay_for_its_size_or_for_the_end() -> None:
+    core = core_with(2, max_batch=3, max_delay_s=5)
+    assert (core.due_in_s(0), core.due_in_s(4), core.due_in_s(6)) == (5, 1, 0)
+    core.add(*debit(WALLET, 1), now_s=4)
+    assert core.due_in_s(4) == 0
+    full = core_with(2, max_events=2, max_delay_s=5)
+    assert full.due_in_s(0) == 0
+    closing = core_with(1)
+    closing.closing = True
+    assert closing.due_in_s(0) == 0
+    assert core_with(0).due_in_s(0) is None
+
+
+def test_a_service_that_is_away_is_asked_less_and_less_often() -> None:
+    core = core_with(1, max_delay_s=0)
+    waits: list[float] = []
+    now_s = 0.0
+    for _ in range(10):
+        assert core.take(now_s) is not None
+        assert core.failed(NoAnswer("away"), now_s) == []
+        wait_s = core.due_in_s(now_s)
+        assert wait_s
+        waits.append(wait_s)
+        now_s += wait_s
+    assert waits[0] < 0.3
+    assert 2 < waits[-1] <= 5
+
+
+def test_what_a_batch_is_refused_for_is_found_and_its_neighbours_are_charged() -> None:
+    core = core_with(8, max_delay_s=0, max_batch=8)
+    bad = 5
+    outcomes: list[Outcome] = []
+    requests = 0
+    while (batch := core.take(0)) is not None:
+        requests += 1
+        keys = {operation.members["idempotency_key"] for operation in batch}
+        poisoned = {usage.key for usage in core._pending.values() if usage.number == bad}
+        if keys & poisoned:
+            outcomes += core.failed(refusal(422, "validation_failed"), 0)
+        else:
+            outcomes += core.answered([Posted(TRANSACTION)] * len(batch), 0)
+    assert core.idle
+    (refused,) = [outcome for outcome in outcomes if isinstance(outcome, NotCharged)]
+    assert (refused.usage.number, refused.error.code) == (bad, "validation_failed")
+    assert requests <= 7
+
+
+def test_an_answer_of_another_size_decides_nothing() -> None:
+    core = core_with(2, max_delay_s=0)
+    core.take(0)
+    assert core.answered([Posted(TRANSACTION)], 0) == []
+    assert core.counts(0).pending == 2
+
+
+def test_a_gateway_knows_nothing_of_an_earlier_try() -> None:
+    core = core_with(1, max_delay_s=0)
+    core.take(0)
+    assert core.failed(unknown(), 0) == []
+    core.take(1)
+    assert core.failed(refusal(413), 1) == []
+    core.take(2)
+    (outcome,) = core.answered([Posted(TRANSACTION)], 2)
+    assert isinstance(outcome, Charged)
+
+
+def test_an_event_whose_wallet_is_busy_is_sent_again_alone() -> None:
+    core = core_with(3, max_delay_s=0)
+    core.take(0)
+    busy = Refused(refusal(503, "wallet_busy", retryable=True))
+    outcomes = core.answered([Posted(TRANSACTION), busy, Posted(TRANSACTION)], 0)
+    assert [outcome.usage.number for outcome in outcomes] == [1, 3]
+    assert core.take(0) is None
+    (again,) = core.take(1) or []
+    (outcome,) = core.answered([Posted(TRANSACTION)], 1)
+    assert (outcome.usage.number, outcome.usage.operation) == (2, again)
+
+
+def test_what_is_too_old_is_given_up_and_what_is_younger_is_not() -> None:
+    core = core_with(1, max_delay_s=0, give_up_after_s=10)
+    core.add(*debit(WALLET, 1), now_s=5)
+    core.take(11)
+    (given_up,) = core.failed(error := unknown(NoAnswer("away")), 11)
+    assert given_up == Unsent(given_up.usage, error, outcome_unknown=True)
+    assert core.counts(11).oldest_age_s == 6
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_events": 0},
+        {"max_batch": 501},
+        {"max_batch": 0},
+        {"max_delay_s": -1},
+        {"give_up_after_s": 0},
+        {"when_full": "drop"},
+    ],
+)
+def test_limits_that_are_none(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"more"):
+        Limits(**limits)
+
+
+def test_an_event_that_cant_be_sent_is_refused_where_it_is_recorded() -> None:
+    for wrong in ({"amount": 0.1}, {"metadata": {"a": object()}}, {"reference": "\ud800"}):
+        with pytest.raises((TypeError, ValueError)):
+            debit(WALLET, **{"amount": 1} | wrong)
+
+
+def test_what_the_caller_changes_afterwards_is_not_sent() -> None:
+    metadata = {"tokens": [1]}
+    _, operation = debit(WALLET, 1, metadata=metadata)
+    metadata["tokens"].append(2)
+    assert operation.members["metadata"] == {"tokens": [1]}

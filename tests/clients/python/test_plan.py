@@ -1,0 +1,297 @@
+"""When a call is sent again, and what it ends with: no network, and a clock that the test sets."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+from wallet_client import (
+    BadGateway,
+    InsufficientFunds,
+    InternalError,
+    NoAnswer,
+    NotFound,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    ServiceError,
+    Unauthorized,
+    UnexpectedAnswer,
+    VersionMismatch,
+    WalletBusy,
+    WalletError,
+)
+from wallet_client._core import Core, FixedPlace
+from wallet_client._plan import Plan
+from wallet_client._retries import retry_after_s
+from wallet_client.resources.transactions import consume, get_transaction, transfer
+from wallet_client.resources.wallets import close_wallet, create_wallet, update_wallet
+
+from wallet_service.errors import ERRORS
+from wallet_service.http.problems import problem_document
+
+ID = "0199d0a8-0000-7000-8000-0000000000aa"
+JSON = httpx.Headers({"Content-Type": "application/json"})
+SENT = [httpx.ReadTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError]
+UNSENT = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Tries:
+    """A plan whose tries end as the test says."""
+
+    def __init__(self, call: Any = None, **options: Any) -> None:
+        self.clock = Clock()
+        core = Core(FixedPlace("http://wallet"), "a-key", options, self.clock)
+        self.plan: Plan[Any] = core.plan(call or consume(ID, 1, idempotency_key="the-key"))
+        self.plan.__enter__()
+        self.requests: list[httpx.Request] = []
+
+    def ends(self, end: Any, wait: bool = True) -> float | None:
+        """The next try ends with an exception, or (status, code) or (status, headers, body). Then it waits."""
+        request = self.plan.request()
+        assert request is not None
+        self.requests.append(request)
+        if isinstance(end, type):
+            wait_s: float | None = self.plan.failed(end("so be it"))
+        else:
+            status, *rest = end
+            headers, body = rest if len(rest) == 2 else (JSON, problem(rest[0]))
+            wait_s = self.plan.answered(status, httpx.Headers(headers), body)
+        if wait and wait_s is not None:
+            self.clock.now_s += wait_s
+        return wait_s
+
+
+def problem(code: str) -> bytes:
+    return httpx.Request("POST", "http://x", json=problem_document(ERRORS[code](), "the-request")).content
+
+
+@pytest.mark.parametrize("end", [*SENT, *UNSENT, *((each.status, each.code) for each in ERRORS.values())])
+def test_only_what_may_pass_is_sent_again_and_with_the_same_key(end: Any) -> None:
+    tries = Tries()
+    again = isinstance(end, type) or ERRORS[end[1]].retryable
+
+    if again:
+        tries.ends(end)
+        tries.ends(end)
+        first, second = tries.requests
+        assert (first.content, first.headers, first.url) == (second.content, second.headers, second.url)
+        assert first.headers["Idempotency-Key"] == "the-key"
+    else:
+        with pytest.raises(WalletError) as caught:
+            tries.ends(end)
+        assert caught.value.idempotency_key == "the-key"
+        assert "the-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(429, True), (500, False), (501, False), (502, True), (503, True), (504, True)]
+)
+def test_what_stands_before_the_service_is_told_by_its_status(status: int, again: bool) -> None:
+    page = (status, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>")
+    if again:
+        assert Tries().ends(page) is not None
+    with pytest.raises(ServiceError, match=rf"something before it answered {status} \(text/html\)"):
+        Tries(get_transaction(ID), max_retries=0).ends(page)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        ([httpx.ReadTimeout], OutcomeUnknown),
+        ([httpx.ConnectError], NoAnswer),
+        ([httpx.ReadError, httpx.ConnectError], OutcomeUnknown),
+        ([(500, "internal_error")], OutcomeUnknown),
+        ([(503, "unavailable")], OutcomeUnknown),
+        ([(503, "wallet_busy")], WalletBusy),
+        ([(502, {}, b"")], OutcomeUnknown),
+        ([(200, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
+        ([(201, JSON, b'{"surprise": 1}')], OutcomeUnknown),
+        ([(302, {"Location": "http://elsewhere"}, b"")], UnexpectedAnswer),
+        # The ledger looks at the key first: a refusal of the ledger's says that nothing was done.
+        ([httpx.ReadTimeout, (402, "insufficient_funds")], InsufficientFunds),
+        # Who is refused before the ledger is asked, learns nothing of the first try.
+        ([httpx.ReadTimeout, (401, "unauthorized")], OutcomeUnknown),
+        ([httpx.ReadTimeout, (429, "rate_limited")], OutcomeUnknown),
+        ([httpx.ReadTimeout, (404, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
+        ([(401, "unauthorized")], Unauthorized),
+        ([(404, "not_found")], NotFound),
+    ],
+)
+def test_what_a_debit_ends_with(ends: list[Any], kind: type[WalletError]) -> None:
+    tries = Tries(max_retries=len(ends) - 1)
+    for end in ends[:-1]:
+        tries.ends(end)
+
+    with pytest.raises(WalletError) as caught:
+        tries.ends(ends[-1])
+
+    assert type(caught.value) is kind
+    assert caught.value.idempotency_key == "the-key"
+    if kind is OutcomeUnknown:
+        assert isinstance(caught.value.__cause__, WalletError)
+
+
+@pytest.mark.parametrize("end", [httpx.ReadTimeout, (500, "internal_error"), (502, {}, b"")])
+def test_a_read_leaves_nothing_open(end: Any) -> None:
+    with pytest.raises((NoAnswer, InternalError, BadGateway)):
+        Tries(get_transaction(ID), max_retries=0).ends(end)
+
+
+@pytest.mark.parametrize(
+    "call", [update_wallet(ID, name="new", if_version=3), close_wallet(ID, if_version=3)]
+)
+def test_without_a_key_a_refusal_after_silence_says_nothing_of_the_first_try(call: Any) -> None:
+    with pytest.raises(VersionMismatch):
+        Tries(call).ends((412, "version_mismatch"))
+    tries = Tries(call)
+    tries.ends(httpx.ReadTimeout)
+    with pytest.raises(OutcomeUnknown) as caught:
+        tries.ends((412, "version_mismatch"))
+    assert isinstance(caught.value.__cause__, VersionMismatch)
+
+
+def test_waits_grow_and_are_chosen_by_chance() -> None:
+    waits = [
+        [float(tries.ends(httpx.ConnectError) or 0) for _ in range(6)]
+        for tries in (Tries() for _ in range(300))
+    ]
+
+    for retry in range(6):
+        longest_s = 0.1 * 2**retry
+        seen = [each[retry] for each in waits]
+        assert all(0 <= wait_s <= longest_s for wait_s in seen)
+        assert min(seen) < longest_s * 0.1
+        assert max(seen) > longest_s * 0.9
+
+
+def test_what_the_service_asks_for_is_waited() -> None:
+    limited = {"Content-Type": "application/problem+json", "Retry-After": "7"}
+    tries = Tries()
+
+    wait_s = tries.ends((429, limited, problem("rate_limited")))
+
+    assert wait_s is not None
+    assert 7 <= wait_s <= 7.1
+    with pytest.raises(RateLimited) as caught:
+        Tries().ends((429, limited | {"Retry-After": "31"}, problem("rate_limited")))
+    assert caught.value.retry_after_s == 31
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    at = datetime.now(UTC) + timedelta(seconds=100)
+
+    assert retry_after_s("120") == 120
+    assert 98 < (retry_after_s(format_datetime(at, usegmt=True)) or 0) <= 100
+    assert retry_after_s(format_datetime(at - timedelta(days=1), usegmt=True)) == 0
+    assert [retry_after_s(value) for value in (None, "", "soon", "-1", "1.5", "٣")] == [None] * 6
+
+
+def test_no_try_and_no_wait_goes_beyond_the_budget() -> None:
+    tries = Tries(timeout_s=4.0, retry_budget_s=10.0, max_retries=1000)
+
+    def for_ever() -> None:
+        while True:
+            tries.clock.now_s += 2.5
+            tries.ends(httpx.ReadTimeout)
+
+    with pytest.raises(OutcomeUnknown):
+        for_ever()
+
+    assert tries.clock.now_s <= 10.0 + 2.5
+    longest = [request.extensions["timeout"]["read"] for request in tries.requests]
+    assert longest[0] == 4.0
+    assert 0 < longest[-1] < 4.0
+
+
+def test_the_number_of_tries_is_bounded() -> None:
+    tries = Tries(max_retries=2, retry_budget_s=1000.0)
+
+    tries.ends(httpx.ConnectError)
+    tries.ends(httpx.ConnectError)
+    with pytest.raises(NoAnswer, match=r"in 3 tries \(ConnectError\)"):
+        tries.ends(httpx.ConnectError)
+
+    assert len(tries.requests) == 3
+
+
+def test_an_answer_that_goes_on_and_on_or_is_too_large_is_not_read() -> None:
+    tries = Tries(max_answer_bytes=10, timeout_s=5.0)
+    tries.plan.request()
+    body = tries.plan.body()
+    body.add(b"12345")
+    with pytest.raises(UnexpectedAnswer, match="more than 10 bytes"):
+        body.add(b"678901")
+    late = tries.plan.body()
+    tries.clock.now_s += 5.1
+    with pytest.raises(httpx.ReadTimeout):
+        late.add(b"1")
+
+
+def test_json_that_breaks_off_is_asked_for_again() -> None:
+    assert Tries().ends((201, JSON, b'{"transaction_id": "0199')) is not None
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\r\nb", "ü", "k" * 256])
+def test_a_key_that_no_header_can_carry_is_not_sent(key: str) -> None:
+    with pytest.raises(ValueError, match="idempotency key"):
+        Tries(consume(ID, 1, idempotency_key=key))
+
+
+@pytest.mark.parametrize("api_key", ["", "hidden\nkey", "hidden-ü", " hidden"])
+def test_an_api_key_that_no_header_can_carry_is_refused_without_being_shown(api_key: str) -> None:
+    with pytest.raises(ValueError, match="api_key") as caught:
+        Core(FixedPlace("http://wallet"), api_key, {})
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["wallet", "ftp://wallet", "http://", "http://u:p@wallet", "http://wallet?a=1"]
+)
+def test_an_address_that_can_not_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        FixedPlace(url)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_is_not_a_step_in_the_path(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        get_transaction(name)
+    assert get_transaction("a/../b").target == "/api/v1/transactions/a%2F..%2Fb"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: create_wallet(user_id=None),  # pyright: ignore[reportArgumentType]
+        lambda: transfer(ID, None, 1),  # pyright: ignore[reportArgumentType]
+        lambda: get_transaction(None),  # pyright: ignore[reportArgumentType]
+        lambda: Operation.consume(None, 1),  # pyright: ignore[reportArgumentType]
+        lambda: consume(ID, 1, metadata={"when": object()}),
+    ],
+)
+def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) -> None:
+    with pytest.raises(TypeError, match=r"not NoneType|object is not JSON"):
+        build()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN")])
+def test_metadata_hold_finite_numbers(number: Any) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        consume(ID, 1, metadata={"rate": number})
+
+
+def test_metadata_keep_their_digits() -> None:
+    sent = consume(ID, 1, metadata={"rate": Decimal("0.10"), "deep": [{"small": Decimal("1E-30")}]}).body
+
+    assert sent == b'{"amount":"1","metadata":{"rate":0.10,"deep":[{"small":1E-30}]}}'

@@ -1,0 +1,73 @@
+"""What the README and the examples show is run, as programs of their own."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from conftest import FreshApi
+from support.api import ADMIN_KEY
+from support.sdk import listening
+
+FOLDER = Path(__file__).parents[3] / "clients" / "python"
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\nprints\n\n```\n(.*?)```)?", re.DOTALL)
+PRINTED = {
+    "charge_once.py": "o-1: paid, 70.000000 left\n"
+    "o-2: refused, 20.000000 missing\n"
+    "o-1: paid before, 70.000000 left\n"
+    "o-3: paid, 0.000000 left\n",
+    "gift.py": "gift-ada: refund   +15 = 75.000000\n"
+    "gift-ada: transfer -40 = 60.000000\n"
+    "gift-ada: deposit  +100 = 100.000000\n"
+    "gift-ben: refund   -15 = 25.000000\n"
+    "gift-ben: transfer +40 = 40.000000\n",
+    "month.py": "external:deposits    1 50.000000\n"
+    "revenue:usage:large  1 2.750000\n"
+    "revenue:usage:small  2 0.750000\n"
+    "left                 46.500000 CREDIT\n",
+}
+"""By name, what each example prints."""
+
+pytestmark = pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
+
+
+@pytest.fixture
+async def url(fresh_api: FreshApi) -> AsyncIterator[str]:
+    async with listening((await fresh_api()).app) as address:
+        yield address
+
+
+async def printed(url: str, *arguments: str) -> str:
+    """What Python prints; it ends well and warns of nothing."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", *arguments),
+        env={"WALLET_URL": url, "WALLET_API_KEY": ADMIN_KEY, "PYTHONPATH": str(FOLDER / "src")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, errors = await process.communicate()
+    assert (process.returncode, errors.decode()) == (0, ""), arguments
+    return said.decode()
+
+
+async def test_every_block_of_the_readme_runs(url: str) -> None:
+    blocks = BLOCK.findall((FOLDER / "README.md").read_text())
+    assert len(blocks) >= 6
+
+    said = await asyncio.gather(*(printed(url, "-c", code) for code, _ in blocks))
+
+    shown = [(output, expected) for output, (_, expected) in zip(said, blocks, strict=True) if expected]
+    assert len(shown) >= 1
+    assert [output for output, _ in shown] == [expected for _, expected in shown]
+    assert "posted chat-1\nrefused insufficient_funds\nchat-1 0.250000\n" in said
+    assert "True\n" in said
+
+
+async def test_the_examples_print_what_they_should(url: str) -> None:
+    examples = sorted((FOLDER / "examples").glob("*.py"))
+
+    said = await asyncio.gather(*(printed(url, str(example)) for example in examples))
+
+    assert dict(zip([example.name for example in examples], said, strict=True)) == PRINTED

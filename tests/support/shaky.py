@@ -1,0 +1,115 @@
+"""A TCP proxy before a service that does to some requests what networks do: it cuts, delays and doubles them."""
+
+import asyncio
+import random
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+CUT_BEFORE, CUT_AFTER, CUT_WITHIN, TWICE, LATE, HELD = KINDS = (
+    "cut before the request got through",
+    "cut after the request got through",
+    "cut within the answer",
+    "sent twice",
+    "cut, and sent on later",
+    "held back",
+)
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class ShakyLine:
+    """Passes each connection on to one of its own.
+
+    Attributes:
+        url: what stands for the service's address.
+        part: of the requests that something happens to.
+        happened: how often each kind did.
+        hold_s: how long an answer is held back, and a request is late.
+    """
+
+    def __init__(self, url: str, part: float, seed: int, hold_s: float) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname, parts.port)
+        self.url = ""
+        self.part = part
+        self.hold_s = hold_s
+        self.happened: Counter[str] = Counter()
+        self._random = random.Random(seed)  # noqa: S311 - the same faults in every run
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def settled(self) -> None:
+        """Return when no request is on its way any more."""
+        await asyncio.gather(*self._later)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        upstream = await asyncio.open_connection(*self._target)
+        try:
+            while (request := await _message(reader)) is not None:
+                kind = self._random.choice(KINDS) if self._random.random() < self.part else None
+                answer = await self._passed(request, upstream, kind)
+                writer.write(answer)
+                await writer.drain()
+                if kind in {CUT_BEFORE, CUT_AFTER, CUT_WITHIN, LATE}:
+                    return
+        except ConnectionError:
+            pass  # whoever asked gave up
+        finally:
+            writer.close()
+            upstream[1].close()
+
+    async def _passed(self, request: bytes, upstream: Streams, kind: str | None) -> bytes:
+        if kind is not None:
+            self.happened[kind] += 1
+        if kind == CUT_BEFORE:
+            return b""
+        if kind == LATE:
+            task = asyncio.create_task(self._send_later(request))
+            self._later.add(task)
+            return b""
+        answer = await _ask(request, upstream)
+        if kind == TWICE:
+            answer = await _ask(request, upstream)
+        elif kind == HELD:
+            await asyncio.sleep(self.hold_s)
+        return {CUT_AFTER: b"", CUT_WITHIN: answer[: len(answer) // 2]}.get(kind or "", answer)
+
+    async def _send_later(self, request: bytes) -> None:
+        await asyncio.sleep(self.hold_s)
+        upstream = await asyncio.open_connection(*self._target)
+        await _ask(request, upstream)
+        upstream[1].close()
+
+
+@asynccontextmanager
+async def shaky_line(url: str, part: float, *, seed: int = 1, hold_s: float) -> AsyncIterator[ShakyLine]:
+    """A line to the service at this address."""
+    line = ShakyLine(url, part, seed, hold_s)
+    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
+    line.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield line
+        await line.settled()
+
+
+async def _ask(request: bytes, upstream: Streams) -> bytes:
+    upstream[1].write(request)
+    answer = await _message(upstream[0])
+    if answer is None:
+        raise ConnectionResetError("the service closed the connection")
+    return answer
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes | None:
+    """A request or an answer, whose length is said; None: the connection has ended."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    length = _LENGTH.search(head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
