@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-# A Supabase project is started as the tests do it.
-_TESTS = str(Path(__file__).parent.parent / "tests")
-if _TESTS not in sys.path:
-    sys.path.append(_TESTS)
+# Servers are started as the tests do it, and the client is measured as it stands here.
+_ROOT = Path(__file__).parent.parent
+for _folder in (_ROOT / "tests", _ROOT / "clients" / "python" / "src"):
+    if str(_folder) not in sys.path:
+        sys.path.append(str(_folder))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -14,15 +14,17 @@ import asyncpg
 import httpx
 import postgrest
 import uvloop
+from wallet_client import WalletError as ClientError
 
 from bench import load_calls, load_http
 from bench.cpu import snapshot
 from bench.http_client import connected
 from bench.job import Job, Place, RowFailed, Sample
 from bench.load_http import HttpTraffic
+from bench.rows_client import CLIENT_TRAFFIC, Program, calling_program
 from bench.rows_http import HTTP_TRAFFIC
 from bench.rows_rest import REST_TRAFFIC, Caller, rest_caller
-from bench.rows_sql import SQL_TRAFFIC, SqlTraffic
+from bench.rows_sql import SQL_TRAFFIC, CallTraffic, Link, SqlTraffic
 from wallet_service.errors import WalletError
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -39,8 +41,9 @@ class Generator:
         self._sql: dict[str, list[asyncpg.Connection[Any]]] = {}
         self._sql_traffic: dict[tuple[str, str], SqlTraffic] = {}
         self._http_traffic: dict[tuple[str, str], HttpTraffic] = {}
-        self._rest: dict[tuple[str, int], Caller] = {}
-        self._rest_callers = AsyncExitStack()
+        self._callers: dict[tuple[str, int], Caller] = {}
+        self._programs: dict[tuple[str, int], Program] = {}
+        self._opened = AsyncExitStack()
 
     async def run(self, job: Job) -> Sample:
         """Run one job.
@@ -50,11 +53,17 @@ class Generator:
         """
         if job.traffic in SQL_TRAFFIC:
             return await self._run_sql(job)
-        return await (self._run_rest(job) if job.traffic in REST_TRAFFIC else self._run_http(job))
+        if job.traffic in REST_TRAFFIC:
+            traffic = REST_TRAFFIC[job.traffic](job.place)
+            return await self._run_calls(job, traffic, await self._kept(job, self._callers, rest_caller))
+        if job.traffic in CLIENT_TRAFFIC:
+            traffic = CLIENT_TRAFFIC[job.traffic](job.place)
+            return await self._run_calls(job, traffic, await self._kept(job, self._programs, calling_program))
+        return await self._run_http(job)
 
     async def close(self) -> None:
         """Close every connection that is kept."""
-        await self._rest_callers.aclose()
+        await self._opened.aclose()
         for pool in self._sql.values():
             for connection in pool:
                 await connection.close(timeout=5)
@@ -76,17 +85,23 @@ class Generator:
             first = errors.exceptions[0]
             raise RowFailed(f"{type(first).__name__}: {first}") from first
 
-    async def _run_rest(self, job: Job) -> Sample:
-        """By one client for all; its connections are kept from job to job."""
+    async def _kept(
+        self,
+        job: Job,
+        kept: dict[tuple[str, int], Link],
+        opened: Callable[[Place, int], AbstractAsyncContextManager[Link]],
+    ) -> Link:
+        """One client for all calls of a place; its connections are kept from job to job."""
         key = (job.place.url, job.connections)
-        if key not in self._rest:
-            caller = rest_caller(job.place, job.connections)
-            self._rest[key] = await self._rest_callers.enter_async_context(caller)
-        traffic = REST_TRAFFIC[job.traffic](job.place)
+        if key not in kept:
+            kept[key] = await self._opened.enter_async_context(opened(job.place, job.connections))
+        return kept[key]
+
+    async def _run_calls(self, job: Job, traffic: CallTraffic[Link], client: Link) -> Sample:
         loop = load_calls.closed_loop if job.mode == "closed" else load_calls.open_loop
         try:
-            return await loop(traffic, [self._rest[key]] * job.connections, job, _cpu_reader(job.place))
-        except* (RowFailed, WalletError, postgrest.APIError, httpx.HTTPError) as errors:
+            return await loop(traffic, [client] * job.connections, job, _cpu_reader(job.place))
+        except* (RowFailed, WalletError, ClientError, postgrest.APIError, httpx.HTTPError) as errors:
             first = errors.exceptions[0]
             raise RowFailed(f"{type(first).__name__}: {first}") from first
 

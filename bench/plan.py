@@ -6,9 +6,9 @@ from typing import Literal
 from bench.data import Size
 from bench.rows_http import BATCH
 
-Where = Literal["main", "small", "large", "rest", "rest one", "project"]
+Where = Literal["main", "small", "large", "rest", "rest one", "project", "everything", "traced"]
 
-LETTERS = "abcdefghijklmnopqrst"
+LETTERS = "abcdefghijklmnopqrstuvwx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Plan:
         held_rounds: how often.
         rest_factor: by how much longer rows over REST are measured: a request of theirs takes a good part of a short
             round.
+        import_rounds: how often an import is timed.
         pgbench_s: whole seconds of pgbench for each of its rows; 0 for none.
         main: what is loaded for most rows.
         small: what is loaded where few rows are wanted.
@@ -42,6 +43,7 @@ class Plan:
     held_s: float
     held_rounds: int
     rest_factor: float
+    import_rounds: int
     pgbench_s: int
     main: Size
     small: Size
@@ -62,6 +64,7 @@ QUICK = Plan(
     held_s=2.0,
     held_rounds=1,
     rest_factor=3.0,
+    import_rounds=3,
     pgbench_s=1,
     main=Size(wallets=SPREAD),
     small=Size(wallets=SPREAD, big_rows=1000),
@@ -79,6 +82,7 @@ FULL = Plan(
     held_s=2.0,
     held_rounds=5,
     rest_factor=1.0,
+    import_rounds=9,
     pgbench_s=5,
     main=Size(wallets=100_000),
     small=Size(wallets=SPREAD, big_rows=1000),
@@ -96,7 +100,8 @@ class Row:
         title: what it is, for people.
         traffic: what is sent.
         where: to which database or the service on it. With the data of ``main``: ``rest``, a service that reaches them
-            through a Supabase project; ``rest one``, such a service with one operation a call; ``project``, no service.
+            through a Supabase project; ``rest one``, such a service with one operation a call; ``project``, no service;
+            ``everything`` and ``traced``, services with what ``around`` says.
         connections: of which the best is taken.
         beside: key of the row that it is compared with in the table.
         group: rows of a group are interleaved.
@@ -135,6 +140,14 @@ def _sql(key: str, title: str, traffic: str, connections: tuple[int, ...] = _TRI
 
 def _http(key: str, title: str, traffic: str, beside: str | None = "e") -> Row:
     return Row(key=key, title=title, traffic=traffic, beside=beside, group="http")
+
+
+def _beside_f(key: str, title: str, traffic: str, where: Where) -> Row:
+    return Row(key=key, title=title, traffic=traffic, where=where, beside="f", group="http")
+
+
+def _program(key: str, title: str, traffic: str, beside: str | None) -> Row:
+    return Row(key=key, title=title, traffic=traffic, connections=(8,), beside=beside, group="http")
 
 
 def _one(key: str, title: str, traffic: str) -> Row:
@@ -177,6 +190,10 @@ ROWS: tuple[Row, ...] = (
     _http("j", "HTTP balance", "balance"),
     _http("l", "HTTP consume, 5 % replays", "replays"),
     _http("m", "HTTP consume, Zipf 1.0", "zipf"),
+    _beside_f("u", "HTTP consume, Consul, limits, users verified", "consume limited", "everything"),
+    _beside_f("x", "HTTP consume, traced", "consume", "traced"),
+    _program("v", "httpx, HTTP consume", "raw httpx", None),
+    _program("w", "our client, HTTP consume", "our client", "v"),
     _one("e 1", "HTTP, empty, 1 connection", "empty"),
     _one("c 1", "kernel, 1 a call, 1 connection", "kernel"),
     _one("f 1", "HTTP consume, 1 connection", "consume"),
@@ -236,6 +253,6 @@ PGBENCH = (
 
 
 def chosen(letters: frozenset[str]) -> tuple[Row, ...]:
-    """The rows of these letters. Row n is sent at a rate that comes from row f, so it brings f."""
-    wanted = letters | ({"f"} if "n" in letters else frozenset[str]())
+    """The rows of these letters. Row n is sent at a rate that comes from row f, u and x stand beside it: they bring f."""
+    wanted = letters | ({"f"} if letters & {"n", "u", "x"} else frozenset[str]())
     return tuple(row for row in ROWS if row.letter in wanted)

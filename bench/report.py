@@ -42,6 +42,7 @@ def write_json(results: Results, path: Path, mode: str) -> None:
         "mode": mode,
         "machine": dict(results.machine),
         "service_peak_rss_bytes": results.peak_rss_bytes,
+        "client_import_ratio": results.import_ratio,
         "left_out": results.left_out,
         "rows": {key: row.document() for key, row in results.rows.items()},
         "targets": [_target(target, results) for target in TARGETS],

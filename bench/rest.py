@@ -62,7 +62,7 @@ class RestLogin:
         Raises:
             RowFailed: it does not start.
         """
-        with _folder():
+        with programs_folder():
             async with contextlib.AsyncExitStack() as stack:
                 try:
                     opened = await stack.enter_async_context(open_project(self.dsn(admin_dsn), "bench"))
@@ -73,7 +73,7 @@ class RestLogin:
 
 
 @contextlib.contextmanager
-def _folder() -> Generator[None, None, None]:
+def programs_folder() -> Generator[None, None, None]:
     """Where the programs have their files; within a run of the tests, theirs."""
     if BASE in os.environ:
         yield

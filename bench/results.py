@@ -1,6 +1,6 @@
 """What a run has found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,12 +94,22 @@ class Results:
         machine: what it ran on; holds no name of the machine.
         left_out: why, in words, rows that were asked for could not be tried here.
         peak_rss_bytes: the most memory that the service held; None when it was not measured.
+        import_ratio: CPU time of importing our client, of that of importing httpx; None when it was not measured.
     """
 
     rows: dict[str, Result] = field(default_factory=dict[str, Result])
     machine: Mapping[str, Any] = field(default_factory=dict[str, Any])
     left_out: str | None = None
     peak_rss_bytes: int | None = None
+    import_ratio: float | None = None
+
+    def leave_out(self, keys: Sequence[str], why: object) -> str:
+        """Take these rows out, and say why; what is said of them."""
+        said = f"rows {', '.join(keys)}: {why}"
+        self.left_out = said if self.left_out is None else f"{self.left_out}; {said}"
+        for key in keys:
+            del self.rows[key]
+        return said
 
     def per_s(self, key: str) -> float | None:
         """Operations a second of a row; None when there is no such figure."""

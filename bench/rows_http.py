@@ -68,6 +68,15 @@ class _Consume(_Requests):
         return self._post(b"/api/v1/wallets/%s/consume" % self._wallet(), _MOVEMENT)
 
 
+class _Limited(_Consume):
+    """Consume, where the answer says what is left of a limit."""
+
+    def check(self, request: bytes, status: int, answer: bytes) -> None:
+        super().check(request, status, answer)
+        if b"\r\nratelimit: " not in answer:
+            raise RowFailed("the service has no rate limits")
+
+
 class _Empty(_Requests):
     """The same request to an endpoint that does nothing."""
 
@@ -183,6 +192,7 @@ def _key() -> bytes:
 HTTP_TRAFFIC: dict[str, Callable[[Place], HttpTraffic]] = {
     "empty": lambda place: _Empty(place, Uniform(place.wallets)),
     "consume": lambda place: _Consume(place, Uniform(place.wallets)),
+    "consume limited": lambda place: _Limited(place, Uniform(place.wallets)),
     "consume hot": lambda place: _Consume(place, Hot()),
     "transfer": lambda place: _Transfer(place, Uniform(place.wallets)),
     "batch": lambda place: _Batch(place, Uniform(place.wallets)),

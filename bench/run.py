@@ -11,10 +11,12 @@ from typing import Any
 import asyncpg
 from support.cluster import ServiceMissingError
 
+from bench.around import AROUND
 from bench.cpu import peak_rss_bytes
 from bench.data import Size, load
 from bench.database import watching
 from bench.driver import load_generator
+from bench.imports import import_ratio
 from bench.job import Place, RowFailed
 from bench.machine import describe
 from bench.measure import Measurement
@@ -76,6 +78,7 @@ class _Bench:
         self._measurement = measurement
         self._results = results
         self._loaded: dict[str, Any] = {}
+        self._dsns: dict[Where, str] = {}
 
     async def all(self, rows: Sequence[Row], letters: frozenset[str]) -> None:
         """Measure these rows."""
@@ -99,12 +102,12 @@ class _Bench:
         try:
             return await RestLogin.create(self._server)
         except ServiceMissingError as missing:
-            keys = [row.key for row in rows]
-            self._results.left_out = f"rows {', '.join(keys)}: {missing}"
-            self._told.begin(f"!!! LEFT OUT: {self._results.left_out}", 1)
-            for key in keys:
-                del self._results.rows[key]
+            self._leave_out(rows, missing)
             return None
+
+    def _leave_out(self, rows: Sequence[Row], missing: ServiceMissingError) -> None:
+        said = self._results.leave_out([row.key for row in rows], missing)
+        self._told.begin(f"!!! LEFT OUT: {said}", 1)
 
     @contextlib.contextmanager
     def _failing(self, rows: Sequence[Row]) -> Generator[None, None, None]:
@@ -129,12 +132,15 @@ class _Bench:
                 await measurement.open("a to d, open loop", groups["sql"])
                 if "a" in letters:
                     await measurement.pgbench("a by pgbench")
-            if groups["http"]:
-                await measurement.closed("e to m, closed loop", groups["http"])
-            if groups["one"]:
-                await measurement.closed("one connection", groups["one"])
-            if groups["http"]:
-                await measurement.open("e to m, open loop", groups["http"])
+            async with self._services_around(groups["http"]) as http:
+                if http:
+                    await measurement.closed("e to m and u to x, closed loop", http)
+                if groups["one"]:
+                    await measurement.closed("one connection", groups["one"])
+                if http:
+                    await measurement.open("e to m and u to x, open loop", http)
+            if letters & {"v", "w"}:
+                await self._time_imports()
             if groups["held"]:
                 base, held = groups["held"]
                 await measurement.held("n, wallets held by a foreign transaction", base, held)
@@ -143,6 +149,40 @@ class _Bench:
             if login is not None:
                 with self._failing(groups["rest"]):
                     await self._rest(groups["rest"], login)
+
+    @contextlib.asynccontextmanager
+    async def _services_around(self, rows: Sequence[Row]) -> AsyncGenerator[list[Row], None]:
+        """More services on what is loaded, as these rows ask for them; the rows that can be measured."""
+        places, watches = self._measurement.places, self._measurement.watches
+        left = list(rows)
+        async with contextlib.AsyncExitStack() as stack:
+            for where, around in AROUND.items():
+                theirs = [row for row in rows if row.where == where]
+                if not theirs:
+                    continue
+                self._told.begin(f"starting a service ({where})", 1)
+                try:
+                    settings = await stack.enter_async_context(around())
+                    settings = {"WALLET_DATABASE_URL": self._dsns["main"], **settings}
+                    service = await stack.enter_async_context(
+                        started_service(settings, self._folder / f"{where}.log")
+                    )
+                    places[where] = replace(
+                        places["main"], url=await service.url(), service_pid=service.process.pid
+                    )
+                    watches[where] = watches["main"]
+                except ServiceMissingError as missing:
+                    self._leave_out(theirs, missing)
+                    left = [row for row in left if row not in theirs]
+                except RowFailed as error:
+                    for row in theirs:
+                        self._results.rows[row.key].error = str(error)
+                    left = [row for row in left if row not in theirs]
+            yield left
+
+    async def _time_imports(self) -> None:
+        self._told.begin("imports of the client and of httpx", 1)
+        self._results.import_ratio = await import_ratio("wallet_client", "httpx", self._plan.import_rounds)
 
     async def _rest(self, rows: Sequence[Row], login: RestLogin) -> None:
         """Rows over REST, on what is loaded for the others."""
@@ -194,6 +234,7 @@ class _Bench:
         began = time.monotonic()
         name = await server.create_database(where)
         admin_dsn, service_dsn = server.admin_dsn(name), server.service_dsn(name)
+        self._dsns[where] = service_dsn
         key = await _client_key(service_dsn)
         async with contextlib.AsyncExitStack() as stack:
             service = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
+from opentelemetry.trace import TracerProvider
 from starlette.responses import Response
 
 import wallet_service.serve
@@ -52,9 +53,11 @@ async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: 
     return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})
 
 
-def create_bench_app(settings: Settings, database_url: str | None) -> FastAPI:
+def create_bench_app(
+    settings: Settings, database_url: str | None, tracer_provider: TracerProvider | None = None
+) -> FastAPI:
     """The service's application and the empty endpoint."""
-    app = create_app(settings, database_url)
+    app = create_app(settings, database_url, tracer_provider)
     # Beside consume: routes are tried in order, and each that stands before costs a little.
     paths = [getattr(route, "path", None) for route in app.router.routes]
     place = paths.index("/api/v1/wallets/{wallet_id}/consume")

@@ -68,6 +68,10 @@ TARGETS = (
     Target("n held / n none held", _ratio("n", "n base"), 0.8),
     Target("k many rows / k few rows", _ratio("k large", "k small"), 0.9),
     Target("s / the better of q and t", _over_rest, 5.0),
+    Target("u / f", _ratio("u", "f"), 0.9),
+    Target("w / v", _ratio("w", "v"), 0.8),
+    Target("x / f", _ratio("x", "f"), 0.9),
+    Target("import of our client / of httpx", lambda results: results.import_ratio, 1.2, at_most=True),
     Target("p50 with 1 connection: f / (e + c)", _added_latency, 1.3, at_most=True),
     Target("peak memory of the service, MB", _memory_mb, 200.0, at_most=True),
 )

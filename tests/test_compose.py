@@ -19,7 +19,7 @@ from support.service import WAIT_S
 from support.supabase_project import create_project, project_cluster
 
 CALLERS = 4
-QUICK = {"WALLET_LOG_LEVEL": "warning", "WALLET_CONSUL_CHECK_INTERVAL_MS": "500"}
+QUICK = {"WALLET_LOG_LEVEL": "warning", "WALLET_CONSUL_CHECK_INTERVAL_MS": "1000"}
 STOP_S = 25
 """The longest that an orchestrator has to wait after SIGTERM."""
 
@@ -68,6 +68,7 @@ async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
         for instance in (first, second):
             metrics = (await client.get(f"{instance.url}/metrics")).text
             assert "\nwallet_rate_limit_shared 1.0\n" in metrics
+        await eventually(lambda: replay.targets() == {"wallet-1:9208": "up", "wallet-2:9208": "up"})
         # Without them what exists goes on, and nobody new is taken in.
         await client.put(f"{replay.stand_in}/stand-in/fault", content="503")
         refused = await new_wallet(new_user(), second.url)

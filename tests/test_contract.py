@@ -248,6 +248,7 @@ class Contract:
     changing_wallet_id: str
     closing_wallet_id: str
     transaction_id: str
+    modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
         """Put ids of things that are there into a request, so that it gets further than a 404."""
@@ -267,13 +268,19 @@ class Contract:
 async def contract(driver: str, postgres: Any) -> AsyncIterator[Contract]:
     database = f"contract_{secrets.token_hex(8)}"
     await create_database(postgres.cluster, database)
+    # What disagrees with the document is refused before the driver is asked: one of them shows it.
+    modes = (
+        tuple(schemathesis.GenerationMode)
+        if driver == "postgres"
+        else (schemathesis.GenerationMode.POSITIVE,)
+    )
     async with reached(driver, postgres.cluster, database) as place:
-        yield await _contract(place)
+        yield await _contract(place, modes)
         shutdown_lifespans()
     await drop_database(postgres.cluster, database)
 
 
-async def _contract(place: Place) -> Contract:
+async def _contract(place: Place, modes: tuple[schemathesis.GenerationMode, ...]) -> Contract:
     async with open_api(place) as api:
         ann = api.user("ann")
         wallets = [
@@ -285,7 +292,7 @@ async def _contract(place: Place) -> Contract:
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", make_app(place), config=schemathesis.Config.from_dict(CONFIG)
     )
-    return Contract(schema, token, *wallets, moved.json()["transaction_id"])
+    return Contract(schema, token, *wallets, moved.json()["transaction_id"], modes)
 
 
 def agrees(case: schemathesis.Case, authorization: str) -> None:
@@ -337,12 +344,12 @@ def test_every_boundary(contract: Contract, name: str) -> None:
     checked = 0
     for case in contract.schema.iter_coverage_cases(
         operation,
-        generation_modes=list(schemathesis.GenerationMode),
+        generation_modes=list(contract.modes),
         generation_config=contract.schema.config.generation,
     ):
         agrees(case, f"Bearer {ADMIN_KEY}")
         checked += 1
-    assert checked > 5
+    assert checked > (5 if schemathesis.GenerationMode.NEGATIVE in contract.modes else 0)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -354,7 +361,7 @@ def test_the_operator(contract: Contract, name: str) -> None:
         agrees(case, f"Bearer {ADMIN_KEY}")
 
     fuzzed(operation, schemathesis.GenerationMode.POSITIVE, 15, right)
-    if _can_be_wrong(operation):
+    if schemathesis.GenerationMode.NEGATIVE in contract.modes and _can_be_wrong(operation):
         wrong = schemathesis.GenerationMode.NEGATIVE
         fuzzed(operation, wrong, 15, lambda case: agrees(case, f"Bearer {ADMIN_KEY}"))
 

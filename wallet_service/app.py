@@ -1,26 +1,34 @@
 """The application: settings, database, routers."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from wallet_service import __version__
 from wallet_service.credits.router import router as credits_router
 from wallet_service.database.connect import connect
+from wallet_service.database.meter import DatabaseMeter, MeteredDatabase
+from wallet_service.database.tracing import TracedDatabase
 from wallet_service.health import router as health_router
 from wallet_service.http.auth import Authenticator
 from wallet_service.http.limits.limiter import open_limiter
+from wallet_service.http.meter import RequestMeter
 from wallet_service.http.setup import install
 from wallet_service.imports.router import PATH as IMPORT_PATH
 from wallet_service.imports.router import router as imports_router
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.tracing import BatchSpans
+from wallet_service.metrics import new_registry
 from wallet_service.metrics import router as metrics_router
 from wallet_service.neighbours.clients import open_clients
-from wallet_service.neighbours.watch import discovering
+from wallet_service.neighbours.meter import NeighbourMeter
+from wallet_service.neighbours.tracing import CallSpans
+from wallet_service.neighbours.watch import NEIGHBOURS, discovering
 from wallet_service.settings import Settings
 from wallet_service.statements.router import router as statements_router
 from wallet_service.statistics.router import router as statistics_router
@@ -32,27 +40,36 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, database_url: str | None = None, tracer_provider: TracerProvider | None = None
+) -> FastAPI:
     """The service on this database, or on the Supabase project of the settings.
 
-    Connections are made when they are needed.
+    Connections are made when they are needed. With a ``tracer_provider`` requests, batches and calls have spans.
     """
+    tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
+    registry = new_registry()
+    neighbour_meter = NeighbourMeter(registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        database = await connect(settings, database_url)
+        running = CollectorRegistry()  # of what ends with the lifespan, of which an application can have several
+        database = MeteredDatabase(await connect(settings, database_url), DatabaseMeter(running))
+        database = database if tracer is None else TracedDatabase(database, tracer)
         app.state.database = database
-        app.state.metrics = CollectorRegistry()
-        app.state.ledger = Ledger(database, _limits(settings), CommitMeter(app.state.metrics))
+        batch_spans = None if tracer is None else BatchSpans(tracer)
+        app.state.ledger = Ledger(database, _limits(settings), CommitMeter(running), batch_spans)
         app.state.auth = Authenticator.from_settings(settings, database)
+        call_spans = None if tracer is None else CallSpans(tracer)
         try:
             async with (
-                open_limiter(settings, app.state.metrics) as app.state.limiter,
-                discovering(settings) as discovery,
-                open_clients(settings, database, discovery) as app.state.clients,
+                open_limiter(settings, running) as app.state.limiter,
+                discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
+                open_clients(settings, database, discovery, neighbour_meter, call_spans) as app.state.clients,
             ):
                 app.state.guard = app.state.clients.guard
-                yield
+                with _shown(running, registry):
+                    yield
         finally:
             await app.state.ledger.close()
             await app.state.auth.close()
@@ -66,10 +83,12 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        # Each request would pass through it to find that nobody exports anything.
+        # Each request would pass through it, and see RequestSpans on why not.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    install(app, settings, {IMPORT_PATH: settings.import_max_bytes})
+    app.state.metrics = registry
+    app.state.neighbour_meter = neighbour_meter
+    install(app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMeter(registry), tracer)
     for router in (
         health_router,
         metrics_router,
@@ -83,6 +102,16 @@ def create_app(settings: Settings, database_url: str | None = None) -> FastAPI:
         # Not include_router: its look-ups cost 15 % of each request, and these bring their prefixes with them.
         app.router.routes.extend(router.routes)
     return app
+
+
+@contextmanager
+def _shown(metrics: CollectorRegistry, registry: CollectorRegistry) -> Generator[None]:
+    """Makes metrics a part of a registry for as long as this is open."""
+    registry.register(metrics)  # it collects, as any collector does
+    try:
+        yield
+    finally:
+        registry.unregister(metrics)
 
 
 def _limits(settings: Settings) -> Limits:

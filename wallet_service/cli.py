@@ -61,7 +61,7 @@ def serve() -> None:
     an admin key, once, unless WALLET_ADMIN_KEY is set.
     """
     settings = load()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, traced=settings.tracing)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve_until_stopped(settings, _say))

@@ -14,15 +14,18 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
 
 from wallet_service.app import create_app
 from wallet_service.database.connect import connect
 from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
 from wallet_service.database.migrate import migrate
 from wallet_service.http.keys import create_first_admin_key
+from wallet_service.metrics import listening
 from wallet_service.neighbours.agent import AgentError
 from wallet_service.neighbours.registration import Registration, registration
 from wallet_service.settings import Settings
+from wallet_service.tracing import tracing
 
 Say = Callable[[str], None]
 """Tells the person at the terminal one line."""
@@ -59,19 +62,24 @@ async def serve(settings: Settings, say: Say) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way and stop the embedded server.
 
     Raises:
-        StartError: the port is in use, the application does not start, or Consul is required and away.
+        StartError: a port is in use, the application does not start, or Consul is required and away.
+        SettingsError: tracing is on, and its extra is not installed.
         EmbeddedError: the embedded server does not start, or another process has its data folder.
         MigrationError: the database can't be brought to this release.
     """
     stop = _Stop()
     with stop.on_signals():
-        async with _database(settings) as (dsns, listener):
+        async with tracing(settings) as provider, _database(settings) as (dsns, listener):
             if settings.migrate_on_start and dsns.admin is not None:
                 report = await migrate(dsns.admin)
                 _log.info("migrated", applied=list(report.applied))
             await _first_key(settings, dsns, say)
-            app = create_app(settings, dsns.service)
-            async with registration(settings, listener.getsockname()[1], capabilities_of(app)) as consul:
+            app = create_app(settings, dsns.service, provider)
+            meter = app.state.neighbour_meter
+            async with (
+                _metrics_listener(settings, app.state.metrics),
+                registration(settings, listener.getsockname()[1], capabilities_of(app), meter) as consul,
+            ):
                 server = _Server(settings, app, consul)
                 server.announce = lambda: _announce(listener, dsns, say)
                 stop.server = server
@@ -188,12 +196,22 @@ def _bound(settings: Settings) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise _not_listening(settings, error) from error
+        raise _not_listening(settings.host, settings.port, error) from error
     return listener
 
 
-def _not_listening(settings: Settings, error: OSError) -> StartError:
-    return StartError(f"Can't listen on {settings.host} port {settings.port}: {error.strerror or error}")
+def _not_listening(host: str, port: int | None, error: OSError) -> StartError:
+    return StartError(f"Can't listen on {host} port {port}: {error.strerror or error}")
+
+
+@contextlib.asynccontextmanager
+async def _metrics_listener(settings: Settings, registry: CollectorRegistry) -> AsyncGenerator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(listening(settings, registry))
+        except OSError as error:
+            raise _not_listening(settings.metrics_host, settings.metrics_port, error) from error
+        yield
 
 
 def _announce(listener: socket.socket, dsns: Dsns, say: Say) -> None:
@@ -229,7 +247,7 @@ class _Server(uvicorn.Server):
         try:
             await self.serve(sockets=[listener])
         except OSError as error:  # somebody else began to listen since we took the address
-            raise _not_listening(self._settings, error) from error
+            raise _not_listening(self._settings.host, self._settings.port, error) from error
         except SystemExit as error:
             raise StartError("The application did not start; the log says why") from error
         if self._consul_missing is not None:

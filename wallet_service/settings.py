@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     migrate_on_start: bool = True
     admin_key: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    metrics_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    tracing: bool = False
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: HttpUrl | None = None
     jwt_issuer: str | None = None

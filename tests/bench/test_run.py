@@ -25,6 +25,7 @@ from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.ledger.verify import verify
 
 OVER_REST = frozenset("opqrst")
+AROUND = frozenset("uvwx")
 ROOT = Path(__file__).parent.parent.parent
 TINY = replace(
     QUICK,
@@ -34,6 +35,7 @@ TINY = replace(
     open_s=0.1,
     try_s=0.05,
     held_s=0.3,
+    import_rounds=1,
     pgbench_s=1,
     main=Size(wallets=200),
     small=Size(wallets=200, big_rows=100),
@@ -45,12 +47,12 @@ TINY = replace(
 async def test_every_row_is_measured(tmp_path: Path) -> None:
     console = Console(file=(tmp_path / "out").open("w"), width=200)
     with telling(console) as told:
-        results = await run(TINY, frozenset(LETTERS) - OVER_REST, None, told)
+        results = await run(TINY, frozenset(LETTERS) - OVER_REST - AROUND, None, told)
     print_report(results, console)
     write_json(results, tmp_path / "figures.json", "tiny")
     console.file.close()
     assert results.failed == {}
-    rows = [row for row in ROWS if row.letter not in OVER_REST]
+    rows = [row for row in ROWS if row.letter not in OVER_REST | AROUND]
     assert set(results.rows) == {row.key for row in rows} | {key for key, _, _ in PGBENCH}
     assert all(row.per_s for row in results.rows.values())
     assert all(results.rows[row.key].open_us for row in rows if row.open_loop)
@@ -60,11 +62,28 @@ async def test_every_row_is_measured(tmp_path: Path) -> None:
     assert results.rows["f"].cpu_us["service"] > results.rows["f"].cpu_us["client"]
     written = json.loads((tmp_path / "figures.json").read_text())
     outcomes = {target["target"]: target["outcome"] for target in written["targets"]}
-    assert outcomes.pop("s / the better of q and t") == "not measured"
+    others = ("s / the better of q and t", "u / f", "w / v", "x / f", "import of our client / of httpx")
+    assert {outcomes.pop(name) for name in others} == {"not measured"}
     assert set(outcomes.values()) <= {"pass", "miss"}
     assert written["rows"]["f"]["operations_per_s"] > 0
     assert os.uname().nodename not in written["machine"]
     assert "HTTP consume, one wallet" in (tmp_path / "out").read_text()
+
+
+@pytest.mark.consul
+@pytest.mark.redis
+async def test_rows_with_more_around_the_service_are_measured(consul_program: Path, tmp_path: Path) -> None:
+    del consul_program
+    console = Console(file=(tmp_path / "out").open("w"), width=200)
+    with telling(console) as told:
+        results = await run(TINY, AROUND, None, told)
+    console.file.close()
+    assert results.failed == {}
+    assert results.left_out is None
+    assert set(results.rows) == {"f", "f 1", "u", "v", "w", "x"}
+    assert all(row.per_s and row.cpu_us["service"] for row in results.rows.values())
+    assert 0.5 < (results.import_ratio or 0) < 10
+    assert _running(f"{os.environ[BASE]}/redis-") == []
 
 
 @pytest.mark.supabase
@@ -94,14 +113,15 @@ async def test_rows_over_rest_are_left_out_where_their_programs_are_missing(
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     console = Console(file=(tmp_path / "out").open("w"), width=200)
     with telling(console) as told:
-        results = await run(TINY, frozenset("do"), None, told)
+        results = await run(TINY, frozenset("ou"), None, told)
     print_report(results, console)
     write_json(results, tmp_path / "figures.json", "tiny")
     console.file.close()
-    assert set(results.rows) == {"d", "d hot", "d small", "d large"}
+    assert set(results.rows) == {"f", "f 1"}
     assert results.failed == {}
     said = (tmp_path / "out").read_text()
     assert said.count("!!! LEFT OUT: rows o, o hot: postgrest is not there") == 2
+    assert said.count("rows u: consul is not there") == 2
     assert "postgrest is not there" in json.loads((tmp_path / "figures.json").read_text())["left_out"]
 
 

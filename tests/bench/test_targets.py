@@ -28,6 +28,9 @@ def target(name: str) -> Target:
         ("j / e", "j", "e", 0.65),
         ("d many rows / d few rows", "d large", "d small", 0.8),
         ("n held / n none held", "n", "n base", 0.8),
+        ("u / f", "u", "f", 0.9),
+        ("w / v", "w", "v", 0.8),
+        ("x / f", "x", "f", 0.9),
         ("k many rows / k few rows", "k large", "k small", 0.9),
     ],
 )

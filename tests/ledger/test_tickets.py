@@ -2,6 +2,7 @@ import pytest
 
 from wallet_service.errors import InsufficientFunds, Overloaded, Unavailable, WalletBusy, WalletError
 from wallet_service.identifiers import new_id
+from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Posted, Refused
 from wallet_service.ledger.tickets import Answer, Ticket
@@ -14,7 +15,7 @@ POOR = Refused(InsufficientFunds(shortfall="1"))
 def ticket(size: int, *, atomic: bool = False, dry_run: bool = False) -> Ticket:
     operations = tuple(Operation(type="consume", client_id="c", members={}) for _ in range(size))
     unit = Unit(operations, atomic=atomic, dry_run=dry_run)
-    return Ticket(unit, Answer(size), range(size), queued_at=0, deadline=1)
+    return Ticket(unit, Answer(operations, CommitMeter()), range(size), queued_at=0, deadline=1)
 
 
 async def test_what_was_decided_is_answered_in_order() -> None:

@@ -34,9 +34,10 @@ def test_while_open_one_attempt_a_pause_is_let_through() -> None:
     clock = Seconds()
     breaker = opened(clock)
     clock.value += PAUSE_S - 0.1
-    assert not breaker.allows()
+    assert (breaker.allows(), breaker.is_paused) == (False, True)
     for _ in range(3):  # also when nobody says what became of the attempt: its caller went away
         clock.value += PAUSE_S
+        assert not breaker.is_paused
         assert [breaker.allows() for _ in range(3)] == [True, False, False]
     assert breaker.is_open
 

@@ -1,8 +1,12 @@
 """One question, whatever is at the other end."""
 
 import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator
+import traceback
+from collections.abc import AsyncIterator, Awaitable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -11,11 +15,20 @@ import respx
 import structlog
 from structlog.testing import capture_logs
 from support.neighbours import Places, Seconds, asking
-from support.stand_in import FAULTS, StandIn
+from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
 
 from wallet_service.errors import NeighbourUnavailable
+from wallet_service.neighbours import client as module
+from wallet_service.neighbours.answers import AnswerUnusable
 from wallet_service.neighbours.breaker import FAILURES, PAUSE_S
-from wallet_service.neighbours.client import ATTEMPTS, LARGEST_BYTES, NeighbourClient, path_of
+from wallet_service.neighbours.client import (
+    ATTEMPTS,
+    BACKOFF_S,
+    CONNECTIONS,
+    LARGEST_BYTES,
+    NeighbourClient,
+    path_of,
+)
 
 URL = "http://accounts.example"
 PATH = "/api/v1/accounts/ann"
@@ -30,7 +43,7 @@ def read(status: int, document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def account() -> Any:
-    with respx.mock(assert_all_called=False) as router:
+    with respx.mock(assert_all_called=False, using="httpx") as router:
         yield router.get(URL + PATH)
 
 
@@ -76,9 +89,9 @@ async def test_but_not_for_ever(account: respx.Route, client: NeighbourClient) -
 
 async def test_what_failed_is_told_and_another_instance_answers() -> None:
     places = Places("http://one", "http://two")
-    with respx.mock:
-        respx.get("http://one" + PATH).mock(side_effect=httpx.ConnectError("refused"))
-        respx.get("http://two" + PATH).respond(json=GOOD)
+    with respx.mock(using="httpx") as router:
+        router.get("http://one" + PATH).mock(side_effect=httpx.ConnectError("refused"))
+        router.get("http://two" + PATH).respond(json=GOOD)
         async with asking(places) as client:
             for _ in range(3 * FAILURES):  # one of two that works keeps the breaker closed
                 assert await client.ask("GET", PATH, read) == GOOD
@@ -95,24 +108,94 @@ async def test_nobody_to_ask() -> None:
         with pytest.raises(NeighbourUnavailable):
             await client.ask("GET", PATH, read)
         places.urls.append(URL)
-        with respx.mock:
-            respx.get(URL + PATH).respond(json=GOOD)
+        with respx.mock(using="httpx") as router:
+            router.get(URL + PATH).respond(json=GOOD)
             assert await client.ask("GET", PATH, read) == GOOD
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_whatever_is_wrong_is_one_refusal(others: StandIn, fault: str) -> None:
+@pytest.mark.parametrize("fault", AWAY)
+async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> None:
     others.fault = fault
     places = Places(others.url)
-    async with asking(places, timeout_s=0.4) as client:
+    hangs = fault in {"hang", "trickle"}
+    async with asking(places, timeout_s=0.4 if hangs else 5) as client:
         with pytest.raises(NeighbourUnavailable) as refused:
             await client.ask("GET", PATH, read)
         assert (refused.value.status, refused.value.retryable) == (503, True)
-        assert 1 <= len(others.questions) <= ATTEMPTS
-        assert set(others.paths()) == {PATH}, "redirects are not followed"
-        assert places.gone[0] == ("account", others.url)
+        if hangs:  # on a slow machine the time may be over before a question has left
+            assert set(others.paths()) <= {PATH}
+        else:
+            attempts = 1 if fault == "429" else ATTEMPTS
+            assert places.gone == [("account", others.url)] * attempts
+            # aiohttp asks again itself when a connection is cut.
+            assert others.paths() == [PATH] * attempts * (2 if fault == "drop" else 1), "nothing is followed"
         others.fault = None
-        assert (await client.ask("GET", "/api/v1/accounts/ann", lambda _, found: found))["user_id"] == "ann"
+        assert (await client.ask("GET", PATH, lambda _, found: found))["user_id"] == "ann"
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: str) -> None:
+    others.fault = fault
+    places = Places(others.url)
+    async with asking(places) as client:
+        with capture_logs() as log:
+            for _ in range(2 * FAILURES):
+                with pytest.raises(AnswerUnusable) as refused:
+                    await client.ask("GET", PATH, read)
+        assert others.paths() == [PATH] * 2 * FAILURES, "asked once each time, and always"
+        assert places.gone == []
+        assert refused.value.refuses_id is (fault == "422")
+        lines = [(line["event"], line["log_level"]) for line in log]
+        if fault in {"401", "403"}:
+            assert lines == [("neighbour_refuses_us", "error")], "once, until it takes us again"
+        else:
+            assert lines == [("neighbour_answer_unusable", "warning")] * 2 * FAILURES
+
+
+async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
+    # Or else whoever sends odd ids would take every turn to find out that the service is back.
+    clock = Seconds()
+    async with asking(Places(others.url), clock) as client:
+        others.fault = "500"
+        for _ in range(FAILURES):
+            with pytest.raises(NeighbourUnavailable):
+                await client.ask("GET", PATH, read)
+        clock.value += PAUSE_S
+        others.fault = "422"
+        with pytest.raises(AnswerUnusable):
+            await client.ask("GET", PATH, read)
+        others.fault = None
+        assert await client.ask("GET", PATH, lambda *_: "answered") == "answered"
+
+
+async def test_being_refused_is_said_again_after_it_was_over(others: StandIn) -> None:
+    async with asking(Places(others.url)) as client:
+        with capture_logs() as log:
+            for fault in ("401", None, "401"):
+                others.fault = fault
+                with contextlib.suppress(AnswerUnusable):
+                    await client.ask("GET", PATH, lambda status, _: _ok(status))
+    assert [line["event"] for line in log] == ["neighbour_refuses_us"] * 2
+
+
+def _ok(status: int) -> None:
+    if status != 200:
+        raise ValueError
+
+
+async def test_whatever_goes_wrong_is_a_failed_attempt() -> None:
+    for place in (
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://a b:80",
+        "http://:80",
+        "no address",
+    ):
+        places = Places(place)
+        async with asking(places) as client:
+            with pytest.raises(NeighbourUnavailable):
+                await client.ask("GET", PATH, read)
+        assert len(places.gone) == ATTEMPTS, place
 
 
 async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
@@ -120,17 +203,111 @@ async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
     async with asking(Places(others.url)) as client:
         with capture_logs() as log, pytest.raises(NeighbourUnavailable):
             await client.ask("GET", PATH, read)
-    assert log[0]["reason"] == f"ValueError: the answer is larger than {LARGEST_BYTES} bytes"
+    assert log[0]["reason"] == f"the answer is larger than {LARGEST_BYTES} bytes"
 
 
 async def test_a_hanging_neighbour_takes_no_longer_than_it_may(others: StandIn) -> None:
     for fault in ("hang", "trickle"):
-        others.fault = fault
-        async with asking(Places(others.url), timeout_s=0.5) as client:
+        others.fault, places = fault, Places(others.url)
+        async with asking(places, timeout_s=1) as client:
             started = time.monotonic()
             with pytest.raises(NeighbourUnavailable):
                 await client.ask("GET", PATH, read)
-            assert 0.2 < time.monotonic() - started < 5
+            # An attempt takes half of it; the second has the rest, and counts too.
+            assert 0.5 <= time.monotonic() - started < 2
+        assert len(places.gone) == 2
+
+
+async def test_a_hang_leaves_time_for_another_instance(others: StandIn) -> None:
+    others.fault = "hang"
+    async with stand_in() as good, asking(Places(others.url, good.url), timeout_s=2) as client:
+        found = await client.ask("GET", PATH, lambda _, document: document)
+    assert found["user_id"] == "ann"
+
+
+async def test_attempts_are_further_and_further_apart(
+    account: respx.Route, client: NeighbourClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(client._retrying, "sleep", sleep)
+    for _ in range(50):
+        account.side_effect = [httpx.ConnectError("refused")] * 2 + [httpx.Response(200, json=GOOD)]
+        await client.ask("GET", PATH, read)
+    first, second = pauses[::2], pauses[1::2]
+    assert len(set(pauses)) > 90, "by chance, so that callers don't come together"
+    assert BACKOFF_S / 2 < max(first) <= BACKOFF_S < max(second) <= 2 * BACKOFF_S
+
+
+async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
+    # Questions that end while they wait for a connection, or make one, must not keep it.
+    clock = Seconds()
+
+    async def all_ask(client: NeighbourClient, times: int, given_up_s: float | None = None) -> set[Any]:
+        asked = [asyncio.create_task(client.ask("GET", PATH, lambda *_: "answered")) for _ in range(times)]
+        if given_up_s is not None:
+            asyncio.get_running_loop().call_later(given_up_s, lambda: [each.cancel() for each in asked])
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return {type(each) if isinstance(each, BaseException) else each for each in found}
+
+    async with asking(Places(others.url), clock, timeout_s=0.8) as client:
+        for fault in ("hang", "trickle", "hang"):
+            others.fault = fault
+            assert await all_ask(client, 3 * CONNECTIONS) == {NeighbourUnavailable}
+            others.fault = None
+            clock.value += PAUSE_S
+            assert await all_ask(client, 1) == {"answered"}
+        others.fault = "hang"
+        assert await all_ask(client, 3 * CONNECTIONS, given_up_s=0.05) == {asyncio.CancelledError}
+        others.fault = None
+        assert await all_ask(client, CONNECTIONS) == {"answered"}
+
+
+async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question(
+    others: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_by: list[threading.Thread] = []
+
+    def create(**options: Any) -> Any:
+        read_by.append(threading.current_thread())
+        return httpx.create_ssl_context(**options)
+
+    module._authorities.cache_clear()
+    monkeypatch.setattr(module, "httpx", SimpleNamespace(**vars(httpx) | {"create_ssl_context": create}))
+    async with asking(Places(others.url)) as first, asking(Places(others.url)) as second:
+        assert read_by == []
+        for client in (first, second, first):
+            await client.ask("GET", PATH, lambda *_: None)
+    assert len(read_by) == 1
+    assert read_by != [threading.main_thread()]
+
+
+async def test_a_burst_is_not_the_neighbours_failure(others: StandIn) -> None:
+    others.fault = "slow"
+
+    def burst(client: NeighbourClient) -> Awaitable[list[Any]]:
+        asked = (client.ask("GET", path_of("api", "v1", "accounts", str(n)), _user) for n in range(200))
+        return asyncio.gather(*asked, return_exceptions=True)
+
+    def _user(_status: int, document: dict[str, Any]) -> str:
+        return document["user_id"]
+
+    places = Places(others.url)
+    async with asking(places, timeout_s=20) as client:
+        assert await burst(client) == [str(number) for number in range(200)]
+    # With too little time for all of them some are refused, and nobody blames the neighbour.
+    others.slow_s = 0.4
+    async with asking(places, timeout_s=2) as client:
+        with capture_logs() as log:
+            found = await burst(client)
+        refused = [each for each in found if isinstance(each, NeighbourUnavailable)]
+        assert 0 < len(refused) < 200
+        assert "neighbour_left_alone" not in str(log)
+        assert "of ours" in str(log)
+    assert places.gone == []
 
 
 async def test_a_caller_that_goes_away_is_let_go(others: StandIn) -> None:
@@ -173,24 +350,30 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
         assert [line["event"] for line in log] == ["neighbour_back"]
 
 
-async def test_cookies_are_nobodys(account: respx.Route, client: NeighbourClient) -> None:
-    account.respond(json=GOOD, headers={"Set-Cookie": "session=secret; Path=/"})
-    for _ in range(2):
-        await client.ask("GET", PATH, read)
-    assert [call.request.headers.get("Cookie") for call in account.calls] == [None, None]
+async def test_cookies_are_nobodys(others: StandIn) -> None:
+    others.fault = "cookie"
+    # A name, as cookies of addresses are not kept anyway.
+    async with asking(Places(others.url.replace("127.0.0.1", "localhost"))) as client:
+        for _ in range(2):
+            await client.ask("GET", PATH, lambda *_: None)
+    assert [question.headers.get("Cookie") for question in others.questions] == [None, None]
 
 
 async def test_the_log_says_nothing_of_who_was_asked_for(others: StandIn) -> None:
     path = "/api/v1/accounts/secret-name"
     with capture_logs() as log:
-        for fault in FAULTS:
+        for fault in {**AWAY, **UNUSABLE}:
             others.fault = fault
             async with asking(Places(others.url), timeout_s=0.2) as client:
-                with pytest.raises(NeighbourUnavailable) as refused:
-                    await client.ask("GET", path, read)
-                assert "secret" not in str(refused.value) + str(refused.value.facts)
-    assert len(log) >= len(FAULTS)
+                with pytest.raises((NeighbourUnavailable, AnswerUnusable)) as refused:
+                    await client.ask("GET", path, _shaped)
+                assert "secret" not in "".join(traceback.format_exception(refused.value))
+    assert len(log) >= len({**AWAY, **UNUSABLE})
     assert "secret" not in str(log)
+
+
+def _shaped(_status: int, document: dict[str, Any]) -> None:
+    raise ValueError(f"of secret-name it says {document}")  # as pydantic does
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,24 @@ def test_without_consul_the_configured_url_then_this_machine_then_none() -> None
     assert picked(instances()[0]) == {None: 6}
 
 
-def test_a_failure_of_the_configured_url_changes_nothing() -> None:
-    made, _ = instances(configured=C)
+def test_the_configured_url_is_set_aside_too() -> None:
+    made, clock = instances(A, configured=C)
+    made.failed(A)
+    assert picked(made) == {C: 6}
+    clock.now += 1
+    made.failed(C)
+    assert picked(made) == {A: 6}, "it rested longer"
+    made.found([A, B])
+    made.failed(B)
+    assert picked(made) == {A: 6}, "a new list of Consul says nothing about the configured one"
+    clock.now += SET_ASIDE_S - 1
+    made.failed(A)
+    clock.now += 1
+    made.failed(B)
+    assert picked(made) == {C: 6}, "it is tried again"
+
+
+def test_one_that_is_alone_is_tried_whatever_it_did() -> None:
+    made, _ = instances(configured=C, local=A)
     made.failed(C)
     assert made.pick() == C

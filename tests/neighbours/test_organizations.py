@@ -6,6 +6,7 @@ from support.neighbours import Places, Seconds, asking
 from support.stand_in import StandIn
 
 from wallet_service.errors import NeighbourUnavailable
+from wallet_service.neighbours.answers import AnswerUnusable
 from wallet_service.neighbours.cache import KNOWN_S
 from wallet_service.neighbours.organizations import OrganizationClient
 
@@ -36,6 +37,12 @@ async def test_members(organizations: OrganizationClient, others: StandIn, clock
     others.strangers.add(("org-1", "ann"))
     clock.value += KNOWN_S
     assert not await organizations.is_member("org-1", "ann")
+    clock.value += 100 * KNOWN_S
+    assert organizations.was_no_member("org-1", "ann"), "the last word, however old"
+    assert not organizations.was_no_member("org-2", "bob")
+    others.strangers.clear()
+    assert await organizations.is_member("org-1", "ann")
+    assert not organizations.was_no_member("org-1", "ann")
 
 
 @pytest.mark.parametrize(("organization", "user"), [(".", "ann"), ("org-1", ".."), ("", "ann"), ("o", "")])
@@ -69,11 +76,11 @@ async def test_no_id_reaches_into_the_next_segment(
 async def test_an_answer_about_something_else_is_none(answer: dict[str, str]) -> None:
     async with asking(Places("http://organizations.example")) as client:
         organizations = OrganizationClient(client)
-        with respx.mock:
-            respx.get(url__regex=r".*").respond(json=answer)
-            with pytest.raises(NeighbourUnavailable):
+        with respx.mock(using="httpx") as router:
+            router.get(url__regex=r".*").respond(json=answer)
+            with pytest.raises(AnswerUnusable):
                 await organizations.validate_organization("org-1/members/ann")
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(AnswerUnusable):
                 await organizations.is_member("org-2", "ann")
 
 

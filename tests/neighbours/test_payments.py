@@ -9,7 +9,7 @@ import respx
 from support.neighbours import Places, asking
 from support.stand_in import StandIn
 
-from wallet_service.errors import NeighbourUnavailable
+from wallet_service.neighbours.answers import AnswerUnusable
 from wallet_service.neighbours.payments import PaymentClient, PaymentRefused
 
 URL = "http://payments.example/api/v1/payments"
@@ -53,8 +53,8 @@ async def test_the_same_key_is_the_same_payment(payments: PaymentClient) -> None
 
 
 async def test_a_repeat_has_the_key_of_the_first_attempt(mocked: PaymentClient) -> None:
-    with respx.mock:
-        route = respx.post(URL)
+    with respx.mock(using="httpx") as router:
+        route = router.post(URL)
         route.side_effect = [httpx.ReadError("cut"), httpx.Response(500), httpx.Response(201, json=PAYMENT)]
         await mocked.create_payment("ann", "10", "USD", reference="r")
         keys = {call.request.headers["Idempotency-Key"] for call in route.calls}
@@ -66,8 +66,8 @@ async def test_a_repeat_has_the_key_of_the_first_attempt(mocked: PaymentClient) 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 409, 422])
 async def test_a_refusal_is_said_once(mocked: PaymentClient, status: int) -> None:
-    with respx.mock:
-        route = respx.post(URL).respond(status, json={"detail": "no money"})
+    with respx.mock(using="httpx") as router:
+        route = router.post(URL).respond(status, json={"detail": "no money"})
         with pytest.raises(PaymentRefused) as refused:
             await mocked.create_payment("ann", "10", "USD")
         assert (refused.value.status, refused.value.detail) == (status, "no money")
@@ -90,10 +90,16 @@ async def test_a_refusal_is_said_once(mocked: PaymentClient, status: int) -> Non
     ids=str,
 )
 async def test_another_payment_is_no_answer(mocked: PaymentClient, change: dict[str, Any]) -> None:
-    with respx.mock:
-        respx.post(URL).respond(201, json=PAYMENT | change)
-        with pytest.raises(NeighbourUnavailable):
+    with respx.mock(using="httpx") as router:
+        router.post(URL).respond(201, json=PAYMENT | change)
+        with pytest.raises(AnswerUnusable):
             await mocked.create_payment("ann", "10", "USD")
+
+
+async def test_an_amount_that_is_none_is_not_sent(payments: PaymentClient, others: StandIn) -> None:
+    with pytest.raises(ValueError, match="decimal"):
+        await payments.create_payment("ann", "five", "USD")
+    assert others.questions == []
 
 
 async def test_no_such_payment(payments: PaymentClient, others: StandIn) -> None:
@@ -103,13 +109,13 @@ async def test_no_such_payment(payments: PaymentClient, others: StandIn) -> None
 
 
 async def test_a_payment_is_asked_for_each_time(mocked: PaymentClient) -> None:
-    with respx.mock:
-        route = respx.get(f"{URL}/p-1")
+    with respx.mock(using="httpx") as router:
+        route = router.get(f"{URL}/p-1")
         route.side_effect = [
             httpx.Response(200, json=PAYMENT | {"status": status}) for status in ("pending", "succeeded")
         ]
         found = [await mocked.get_payment("p-1") for _ in range(2)]
         assert [each.status for each in found if each] == ["pending", "succeeded"]
-        route.side_effect = [httpx.Response(200, json=PAYMENT | {"payment_id": "p-2"})] * 3
-        with pytest.raises(NeighbourUnavailable):
+        route.side_effect = [httpx.Response(200, json=PAYMENT | {"payment_id": "p-2"})]
+        with pytest.raises(AnswerUnusable):
             await mocked.get_payment("p-1")

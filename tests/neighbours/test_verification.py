@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from cachetools import LRUCache
 from structlog.testing import capture_logs
 from support.api import new_user
 from support.neighbours import Places, Seconds, asking
@@ -17,6 +18,7 @@ from wallet_service.errors import Unavailable
 from wallet_service.identifiers import new_id
 from wallet_service.neighbours import verification as module
 from wallet_service.neighbours.accounts import AccountClient
+from wallet_service.neighbours.cache import UNKNOWN_S
 from wallet_service.neighbours.organizations import OrganizationClient
 from wallet_service.neighbours.policy import Policy
 from wallet_service.neighbours.verification import LATER_S, Verification
@@ -108,25 +110,85 @@ async def test_while_the_neighbour_is_away_it_is_left_alone(
 
 
 async def test_one_of_nobody_stops_none_of_the_others(
-    verification: Verification, database: Database, others: StandIn
+    verification: Verification, database: Database, others: StandIn, clock: Seconds
 ) -> None:
-    first, nobody, last = [
+    first, nobody, last = wallets = [
         await make(database, user_id=user) for user in (new_user(), f"unknown-{new_id()}", new_user())
     ]
     with capture_logs() as log:
-        for wallet_id in (first, nobody, last):
-            verification.note(wallet_id)
-        await verification.idle()
+        for pause_s in (0, UNKNOWN_S - 1, 1):
+            clock.value += pause_s
+            verification._later.clear()  # which is bounded, so it may have forgotten
+            assert said(log, "wallet_of_unknown_user_frozen") == [], "one answer freezes nothing"
+            for wallet_id in wallets:
+                verification.note(wallet_id)
+            await verification.idle()
     assert await marked(database, first, nobody, last) == {nobody}
-    assert [line["wallet_id"] for line in log if line["event"] == "wallet_of_unknown_user_frozen"] == [nobody]
-    assert len(others.questions) == 3
+    assert said(log, "wallet_of_unknown_user") == said(log, "wallet_of_unknown_user_frozen") == [nobody]
+    assert len(others.questions) == 5
+    assert not verification._suspected_s
 
 
-async def test_an_organization_that_is_gone(verification: Verification, database: Database) -> None:
-    wallet_id = await make(database, organization_id="unknown-org")
+async def test_one_that_was_unknown_once_and_is_known_then(
+    verification: Verification, database: Database, others: StandIn, clock: Seconds
+) -> None:
+    user_id = new_user()
+    wallet_id = await make(database, user_id=user_id)
+    others.unknown.add(user_id)
     verification.note(wallet_id)
     await verification.idle()
+    clock.value += UNKNOWN_S - 1
+    assert not await verification._policy.exists(user_id, None, anew=True), "that is remembered longer"
+    others.unknown.clear()
+    clock.value += 1
+    verification.note(wallet_id)
+    await verification.idle()
+    assert await marked(database, wallet_id) == set()
+
+
+async def test_what_is_remembered_of_suspects_is_bounded(
+    verification: Verification, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_suspected_s", LRUCache(2))
+    for number in range(4):
+        verification.note(await make(database, user_id=f"unknown-{number}-{new_id()}"))
+    await verification.idle()
+    assert len(verification._suspected_s) == 2
+
+
+async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
+    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
+) -> None:
+    odd = new_user()
+    wallets = [await make(database, user_id=user) for user in (odd, new_user(), new_user())]
+    others.refused.add(odd)
+    for _ in range(2):
+        for wallet_id in wallets:
+            verification.note(wallet_id)
+        await verification.idle()
+    assert await marked(database, *wallets) == {wallets[0]}
+    assert watched.calls.count("unverified_wallets") == 1, "it is left alone for a while"
+    clock.value += LATER_S
+    verification.note(wallets[0])
+    await verification.idle()
+    assert await marked(database, *wallets) == {wallets[0]}, "and neither verified nor frozen"
+    assert b'"active"' in await database.read("get_wallet", wallet_id=wallets[0], user_id=None)
+
+
+async def test_an_organization_that_is_gone(
+    verification: Verification, database: Database, clock: Seconds
+) -> None:
+    wallet_id = await make(database, organization_id="unknown-org")
+    for _ in range(2):
+        verification.note(wallet_id)
+        await verification.idle()
+        clock.value += UNKNOWN_S
     assert b'"frozen"' in await database.read("get_wallet", wallet_id=wallet_id, user_id=None)
+
+
+def said(log: list[Any], event: str) -> list[str]:
+    """Which wallets these lines name."""
+    return [line["wallet_id"] for line in log if line["event"] == event]
 
 
 async def test_without_the_database_it_is_tried_later(

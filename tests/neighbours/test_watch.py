@@ -1,16 +1,20 @@
 """Discovery follows what is healthy in a real Consul, and outlives it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import structlog
 from support.consul_agent import ConsulAgent, eventually, token_for
 
+from wallet_service.neighbours import watch as module
 from wallet_service.neighbours.agent import Agent, AgentError
 from wallet_service.neighbours.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
+from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.watch import Neighbours, discovering
 from wallet_service.settings import Settings
 
@@ -206,8 +210,7 @@ INDEX = b"X-Consul-Index: 7"
         http_answer("200 OK", b"<html>a proxy</html>", INDEX),
         http_answer("200 OK", b"[]"),
         http_answer("200 OK", b"[]", b"X-Consul-Index: many"),
-        http_answer("200 OK", b'[{"Service": {}}]', INDEX),
-        http_answer("200 OK", b'[{"Service": {"Address": "a", "Port": "x"}}]', INDEX),
+        http_answer("200 OK", b"[" * 100_000, INDEX),
         http_answer("200 OK", b"7", INDEX),
         http_answer("200 OK", b"null", INDEX),
         http_answer("200 OK", b"\xff\xfe", INDEX),
@@ -221,6 +224,111 @@ async def test_what_is_no_answer_of_an_agent_is_one_kind_of_error(answer: bytes 
     ):
         with pytest.raises(AgentError):
             await agent.healthy(NAME, None)
+
+
+async def test_entries_that_can_not_be_used_are_left_out() -> None:
+    bad = [
+        {},
+        None,
+        {"Service": {}},
+        *(
+            {"Service": {"Address": address, "Port": port}, "Node": {"Address": ""}}
+            for address, port in [
+                ("10.0.0.9", "x"),
+                ("10.0.0.9", None),
+                ("10.0.0.9", 0),
+                ("10.0.0.9", 99999),
+                ("", 80),
+                ("http://x/", 80),
+                ("a b", 80),
+            ]
+        ),
+    ]
+    good = [{"Service": {"Address": address, "Port": 80}} for address in ("10.0.0.1", "::1", "x.example")]
+    body = json.dumps([*bad, *good]).encode()
+    with structlog.testing.capture_logs() as log:
+        async with (
+            pretender(http_answer("200 OK", body, INDEX)) as address,
+            await Agent.open(settings(address)) as agent,
+        ):
+            _, urls = await agent.healthy(NAME, None)
+    assert urls == ["http://10.0.0.1:80", "http://[::1]:80", "http://x.example:80"]
+    assert _values(log, "event") == ["consul_entry_unusable"] * len(bad)
+    assert set(_values(log, "service")) == {NAME}
+
+
+class Library:
+    """Consul's library: answers with these indexes in turn, then never; remembers what it was asked with, and when."""
+
+    def __init__(self, *indexes: int) -> None:
+        self.health = self
+        self._indexes = iter(indexes)
+        self.asked: list[str | None] = []
+        self.asked_s: list[float] = []
+
+    async def service(self, _name: str, *, index: str | None, **_: object) -> tuple[str, list[Any]]:
+        number = next(self._indexes, None)
+        if number is None:
+            await asyncio.Event().wait()
+        self.asked.append(index)
+        self.asked_s.append(asyncio.get_running_loop().time())
+        return str(number), []
+
+
+@asynccontextmanager
+async def watching(library: Library) -> AsyncIterator[None]:
+    neighbours = Neighbours(settings("http://unused:1"))
+    watch = module._Watch(ACCOUNT, NAME, Agent(library, 1), neighbours)
+    task = asyncio.create_task(watch.run(module.Outage("discovery", 1, NeighbourMeter())))
+    try:
+        yield
+    finally:
+        await module._cancel([task])
+
+
+async def test_an_index_that_went_back_is_forgotten() -> None:
+    library = Library(5, 9, 9, 3, 4, 0, 7)
+    async with watching(library):
+        await eventually(lambda: len(library.asked) == 7)
+    assert library.asked == [None, "5", "9", "9", None, "4", None]
+
+
+async def test_an_agent_that_never_waits_is_not_asked_without_end() -> None:
+    library = Library(*range(1, 5))
+    async with watching(library):
+        await eventually(lambda: len(library.asked) == 4)
+    for before, after in pairwise(library.asked_s):
+        assert after - before >= 0.09
+
+
+async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError("a fault of ours")
+
+    monkeypatch.setattr(module.Neighbours, "found", broken)
+    with structlog.testing.capture_logs() as log:
+        async with (
+            pretender(http_answer("200 OK", b"[]", INDEX)) as address,
+            discovering(settings(address)),
+        ):
+            await eventually(lambda: _values(log, "event").count("discovery_ended") == 3)
+    assert all(isinstance(error, RecursionError) for error in _values(log, "exc_info"))
+
+
+async def test_at_the_stop_a_watch_ends_and_nothing_is_said() -> None:
+    with structlog.testing.capture_logs() as log:
+        async with pretender(None) as address, discovering(settings(address)):
+            pass
+    assert log == []
+
+
+@pytest.mark.consul
+async def test_only_who_is_asked_is_watched(consul: ConsulAgent) -> None:
+    consul.add("auth_service", 7001)
+    consul.add(NAME, 7002)
+    async with discovering(settings(consul, auth_url="http://configured:1")) as discovery:
+        assert seen(discovery) == {url(7002)}
+        assert discovery.instance(AUTH) == "http://configured:1"
 
 
 async def test_a_pretender_costs_the_start_a_second_at_most_and_says_so_once() -> None:

@@ -201,7 +201,8 @@ async def _make_template(cluster: Cluster) -> None:
 async def create_database(cluster: Cluster, name: str, *, template: str = TEMPLATE) -> None:
     connection = await asyncpg.connect(cluster.dsn("postgres"))
     try:
-        await connection.execute(f"create database {name} template {template}")
+        # By its files: PostgreSQL's own way writes every page to the WAL, for twice the time.
+        await connection.execute(f"create database {name} template {template} strategy file_copy")
     finally:
         await connection.close()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from support.cluster import Cluster
 from support.consul_agent import ConsulAgent
 from support.service import ROOT, Service, environment, serving, wait_for
@@ -69,7 +71,7 @@ class Replay:
     Attributes:
         secrets: of the file .env.
         consul: the agent.
-        stand_in: where the neighbours answer.
+        prometheus, stand_in: where it, and the neighbours, answer.
     """
 
     def __init__(self, folder: Path, cluster: Cluster, database: str) -> None:
@@ -83,9 +85,13 @@ class Replay:
                 ("postgrest", 3000),
                 ("gateway", 8000),
                 ("redis", 6379),
+                ("prometheus", 9090),
+                ("wallet-1", 9208),
+                ("wallet-2", 9208),
                 *(("neighbours", port) for port in self._stand_in_ports()),
             )
         }
+        self.prometheus = f"http://{self._addresses['prometheus:9090']}"
         self.stand_in = f"http://{self._addresses['neighbours:8202']}"
         self.consul = ConsulAgent(config=self._file("consul", "/neighbours.hcl"))
         self._addresses["consul:8500"] = self.consul.url.removeprefix("http://")
@@ -124,13 +130,22 @@ class Replay:
             self.run_migrate()
             self._start_postgrest()
             self._start_gateway()
+            self._start_prometheus()
             yield self
+
+    def targets(self) -> dict[str, str]:
+        """What Prometheus watches, by its address in the compose file, and how it is there."""
+        found = httpx.get(f"{self.prometheus}/api/v1/targets").json()["data"]["activeTargets"]
+        there = {here: name for name, here in self._addresses.items()}
+        return {there[target["labels"]["instance"]]: target["health"] for target in found}
 
     def instance(self, service: str, **settings: str) -> Service:
         """One of the service's own, in a folder that it can't write."""
         folder = self._folder / "read-only"
         folder.mkdir(mode=0o500, exist_ok=True)
-        return self._stack.enter_context(serving(folder, **self.environment(service), **settings))
+        chosen = {**self.environment(service), **settings}
+        chosen["WALLET_METRICS_PORT"] = str(self._port(f"{service}:{chosen['WALLET_METRICS_PORT']}"))
+        return self._stack.enter_context(serving(folder, **chosen))
 
     def _start_neighbours(self) -> None:
         ports = [self._port(f"neighbours:{port}") for port in self._stand_in_ports()]
@@ -164,6 +179,18 @@ class Replay:
         configuration.write_text(_NGINX.format(folder=self._folder, user=as_root()))
         self._run("gateway", program("nginx"), "-p", self._folder, "-c", configuration, "-e", "stderr")
         wait_for(lambda: status(port, "/") is not None)
+
+    def _start_prometheus(self) -> None:
+        for name in ("prometheus.yml", "alerts.yml"):
+            text = self._file("prometheus", f"/etc/prometheus/{name}")
+            (self._folder / name).write_text(text.replace("_interval: 15s", "_interval: 1s"))
+        address = self._addresses["prometheus:9090"]
+        files = [
+            f"--config.file={self._folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder / 'tsdb'}",
+        ]
+        self._run("prometheus", program("prometheus"), *files, f"--web.listen-address={address}")
+        wait_for(lambda: status(int(address.rpartition(":")[2]), "/-/ready") == 200)
 
     def _run(self, service: str, *command: Any) -> None:
         running = Running(f"compose-{service}-{secrets.token_hex(4)}", *map(str, command))

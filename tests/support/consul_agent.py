@@ -30,8 +30,9 @@ class ConsulAgent:
         token: with which ``get`` and ``put`` ask.
     """
 
-    def __init__(self, token: str = "", config: str = "") -> None:
+    def __init__(self, token: str = "", config: str = "", url: str | None = None) -> None:
         self.token = token
+        self._url = url  # of one that somebody else runs
         self.secure_url = ""
         self._config = config
         self._ports = [free_port() for _ in range(3)]
@@ -41,7 +42,7 @@ class ConsulAgent:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._ports[0]}"
+        return self._url or f"http://127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
         """Return when it leads itself. Ports that somebody else took meanwhile are changed on the first start."""
@@ -61,6 +62,13 @@ class ConsulAgent:
         if self._running is not None:
             self._running.stop()
             self._running = None
+
+    def leave(self) -> str:
+        """Its address; it runs until the tests end."""
+        if self._running is not None:
+            self._running.leave()
+        self._client.close()
+        return self.url
 
     def close(self) -> None:
         self.stop()

@@ -14,7 +14,7 @@ from wallet_service.identifiers import new_id
 from wallet_service.ledger.verify import verify
 
 REQUESTS = 400
-SENDERS = 16
+SENDERS = 32
 WALLETS = 4
 OPENING = 1000
 

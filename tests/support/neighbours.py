@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from wallet_service.neighbours.client import NeighbourClient
 from wallet_service.neighbours.discovery import ACCOUNT, NoInstance
@@ -36,9 +37,9 @@ class Seconds:
 
 @asynccontextmanager
 async def asking(
-    places: Places, clock: Callable[[], float] | None = None, timeout_s: float = 5.0
+    places: Places, clock: Callable[[], float] | None = None, timeout_s: float = 5.0, **watched: Any
 ) -> AsyncIterator[NeighbourClient]:
-    """A client of the account service at these places."""
-    client = NeighbourClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds())
+    """A client of the account service at these places; ``watched``: its meter and spans."""
+    client = NeighbourClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds(), **watched)
     yield client
     await client.close()

@@ -38,20 +38,24 @@ class StandIn:
     Attributes:
         url: of the first port.
         unknown: ids that don't exist, beside those that start with ``unknown``.
+        refused: ids that it takes for none.
         inactive: users whose accounts are closed.
         strangers: pairs of organization and user who is not a member.
         questions: in their order.
         fault: a name of ``FAULTS``, done to every answer; None for none.
+        slow_s: how long ``slow`` takes.
         held: set by each hanging answer that has begun to hang.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.unknown: set[str] = set()
+        self.refused: set[str] = set()
         self.inactive: set[str] = set()
         self.strangers: set[tuple[str, str]] = set()
         self.questions: list[Question] = []
         self.fault: str | None = None
+        self.slow_s = 0.1
         self.held = asyncio.Event()
         self._payments: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, str] = {}
@@ -98,6 +102,8 @@ class StandIn:
             found = self._payments.get(asked["payment_id"])
             return (200, found) if found else (404, example(404))
         ids = set(asked.values())
+        if ids & self.refused:
+            return 422, example(422)
         if ids & self.unknown or any(name.startswith(UNKNOWN) for name in ids):
             return 404, example(404)
         if (asked.get("organization_id", ""), asked.get("user_id", "")) in self.strangers:
@@ -147,12 +153,12 @@ async def _html_as_json(_others: StandIn, _request: web.Request) -> web.Response
     return web.Response(text="<!DOCTYPE html><p>Welcome", content_type="application/json")
 
 
+async def _html_400(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(status=400, text="<!DOCTYPE html><p>HTTP was sent to HTTPS", content_type="text/html")
+
+
 async def _html_404(_others: StandIn, _request: web.Request) -> web.Response:
     return web.Response(status=404, text="<!DOCTYPE html><p>no such host", content_type="text/html")
-
-
-async def _no_such_path(_others: StandIn, _request: web.Request) -> web.Response:
-    return web.json_response({"detail": "Not Found"}, status=404)
 
 
 def _refusing(status: int) -> "Fault":
@@ -160,6 +166,10 @@ def _refusing(status: int) -> "Fault":
         return web.json_response({"detail": "no"}, status=status)
 
     return refuse
+
+
+async def _deep(_others: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(text="[" * 60_000, content_type="application/json")
 
 
 async def _redirect(others: StandIn, _request: web.Request) -> web.Response:
@@ -206,24 +216,34 @@ async def _drop(_others: StandIn, request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _saying(document: Any) -> "Fault":
+async def _cookie(_others: StandIn, request: web.Request) -> web.Response:
+    answer = web.json_response(dict(request.match_info))
+    answer.set_cookie("session", "secret")
+    return answer
+
+
+async def _slow(others: StandIn, request: web.Request) -> web.Response:
+    await asyncio.sleep(others.slow_s)
+    return web.json_response(dict(request.match_info))
+
+
+def _saying(document: Any, status: int = 200) -> "Fault":
     async def say(_others: StandIn, _request: web.Request) -> web.Response:
-        return web.json_response(document)
+        return web.json_response(document, status=status)
 
     return say
 
 
 Fault = Callable[[StandIn, web.Request], Awaitable[web.StreamResponse]]
 
-FAULTS: Mapping[str, Fault] = {
+AWAY: Mapping[str, Fault] = {
     "500": _refusing(500),
     "503": _refusing(503),
-    "401": _refusing(401),
+    "408": _refusing(408),
     "429": _refusing(429),
     "html": _html,
     "html_as_json": _html_as_json,
-    "html_404": _html_404,
-    "no_such_path": _no_such_path,
+    "deep": _deep,
     "redirect": _redirect,
     "redirect_nowhere": _redirect_nowhere,
     "big": _big,
@@ -231,13 +251,29 @@ FAULTS: Mapping[str, Fault] = {
     "hang": _hang,
     "trickle": _trickle,
     "drop": _drop,
+}
+"""What can be wrong with a neighbour that is as good as away."""
+
+UNUSABLE: Mapping[str, Fault] = {
+    "401": _refusing(401),
+    "403": _refusing(403),
+    "422": _saying({"detail": [{"loc": ["path", "user_id"], "msg": "Input should be a valid UUID"}]}, 422),
+    "html_400": _html_400,
+    "html_404": _html_404,
+    "no_such_path": _saying({"detail": "Not Found"}, 404),
+    "gateway_404": _saying({"message": "no Route matched with those values"}, 404),
+    "spring_404": _saying({"status": 404, "error": "Not Found", "path": "/api"}, 404),
+    "empty_404": _saying({}, 404),
     "list": _saying([]),
     "null": _saying(None),
     "empty": _saying({}),
     "somebody_else": _saying({"user_id": "somebody-else", "organization_id": "another", "is_active": True}),
     "wrong_types": _saying({"user_id": 7, "organization_id": [], "is_active": "yes"}),
 }
-"""What can be wrong with a neighbour."""
+"""Answers of one that is there, which say neither yes nor no."""
+
+FAULTS: Mapping[str, Fault] = {**AWAY, **UNUSABLE, "cookie": _cookie, "slow": _slow}
+"""Everything that can be asked for; the last two are no faults, only unusual."""
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""Whatever is sent to the paths that move money: a clear problem, and nothing done."""
+"""Whatever is sent to the paths that move money: a clear problem, and nothing done.
+
+It is refused before the ledger is asked, or by the kernel, so one driver shows it; what is taken goes through both.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager as Context
@@ -183,22 +186,25 @@ class Target:
         return b"{" + to + b'"amount": ' + amount + (b", " + more if more else b"") + b"}"
 
     async def refused(self, kind: str, body: bytes, code: str) -> dict[str, Any]:
-        wallet = (await self.api.admin.get(f"/wallets/{self.wallet_id}")).content
         for key in (None, new_id()):
             document = problem(await self.api.admin.post(self.path(kind), body, key=key), code)
-        assert (await self.api.admin.get(f"/wallets/{self.wallet_id}")).content == wallet
         return document
 
 
 @pytest.fixture(scope="module")
-async def target(api: Api) -> Target:
+async def target(direct_api: Api) -> Target:
+    return await _target(direct_api)
+
+
+async def _target(api: Api) -> Target:
     wallet, other = await api.admin.wallet("10"), await api.admin.wallet("10")
     spent = posted(await api.admin.move("consume", wallet["wallet_id"], "4"))
     return Target(api, wallet["wallet_id"], other["wallet_id"], spent["transaction_id"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_good_body_is_taken(target: Target, kind: str) -> None:
+async def test_the_good_body_is_taken(api: Api, kind: str) -> None:
+    target = await _target(api)
     words = b'"reference": "r", "description": "", "metadata": {"a": ' + b"[" * 30 + b"]" * 30 + b"}"
     answer = await target.api.admin.post(
         target.path(kind), target.body(kind, more=words + b', "dry_run": true')
@@ -275,11 +281,12 @@ async def test_no_body_at_all(target: Target, unchanged: Unchanged) -> None:
 
 
 @pytest.mark.parametrize("wallet_id", ["7", "x" * 36, "0199d0a8-0000-7000-8000-00000000000", "%00"])
-async def test_wrong_ids_in_the_path(api: Api, unchanged: Unchanged, wallet_id: str) -> None:
+async def test_wrong_ids_in_the_path(direct_api: Api, unchanged: Unchanged, wallet_id: str) -> None:
     async with unchanged():
         for kind in KINDS:
             room = "transactions" if kind == "refund" else "wallets"
-            problem(await api.admin.post(f"/{room}/{wallet_id}/{kind}", {"amount": "1"}), "validation_failed")
+            answer = await direct_api.admin.post(f"/{room}/{wallet_id}/{kind}", {"amount": "1"})
+            problem(answer, "validation_failed")
 
 
 async def _pieces(size: int) -> AsyncIterator[bytes]:

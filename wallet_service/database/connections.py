@@ -10,6 +10,8 @@ from typing import Any
 
 import asyncpg
 
+from wallet_service.database.turns import Turns
+
 LONGEST_IDLE_S = 300.0
 """A connection unused for longer is closed, before something between here and the server forgets it."""
 
@@ -19,6 +21,9 @@ class Connections:
 
     A walk through asyncpg's pool costs 40 µs of CPU each time, more than asyncpg needs for the call itself, so a
     sound connection stays at hand for the next call. The pool makes connections, and ends those that failed.
+
+    Attributes:
+        turns: who has one has a connection, or makes one.
     """
 
     def __init__(
@@ -27,7 +32,7 @@ class Connections:
         self._pool = pool
         self._timeout_s = timeout_s
         self._clock = clock
-        self._turns = asyncio.Semaphore(size)
+        self.turns = Turns(size)
         self._at_hand: deque[tuple[Any, float]] = deque()
         self._closing = False
 
@@ -38,11 +43,11 @@ class Connections:
             TimeoutError: none was free, or could be made, in time.
             Exception: whatever asyncpg raises when it can't connect.
         """
-        if self._turns.locked():
+        if self.turns.locked():
             async with asyncio.timeout(self._timeout_s):
-                await self._turns.acquire()
+                await self.turns.acquire()
         else:
-            await self._turns.acquire()
+            await self.turns.acquire()
         try:
             now = self._clock()
             while self._at_hand:
@@ -52,7 +57,7 @@ class Connections:
                 await self._end(connection)
             return await self._pool.acquire(timeout=self._timeout_s)
         except BaseException:  # a cancelled caller too gives its turn back
-            self._turns.release()
+            self.turns.release()
             raise
 
     async def give_back(self, connection: Any, *, sound: bool) -> None:
@@ -71,7 +76,7 @@ class Connections:
             else:
                 await self._pool.release(connection)
         finally:
-            self._turns.release()
+            self.turns.release()
 
     async def close(self) -> None:
         """Wait until every connection was given back, and close it."""

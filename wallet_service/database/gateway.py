@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import simplejson
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from wallet_service.database.turns import Turns
 from wallet_service.errors import Overloaded, Unavailable, WalletBusy
 
 
@@ -72,7 +73,13 @@ def check_names(*names: str) -> None:
 
 
 class Database(ABC):
-    """Calls the functions of schema ``wallet_api``, and nothing else."""
+    """Calls the functions of schema ``wallet_api``, and nothing else.
+
+    Attributes:
+        turns: at its connections, where there are some.
+    """
+
+    turns: Turns | None = None
 
     @abstractmethod
     async def call(self, function: str, /, **params: Param) -> bytes:

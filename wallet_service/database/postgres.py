@@ -38,6 +38,7 @@ class PostgresDatabase(Database):
         self._pool = pool
         self._pool_size = pool_size
         self._connections = Connections(pool, pool_size, timeout_ms / 1000)
+        self.turns = self._connections.turns
         self._explicit_transactions = explicit_transactions
 
     @classmethod

@@ -22,6 +22,7 @@ from wallet_service.database.translate import (
     loggable,
     translate,
 )
+from wallet_service.database.turns import Turns
 from wallet_service.errors import Overloaded, Unavailable, WalletError
 
 SCHEMA = "wallet_api"
@@ -48,7 +49,7 @@ class SupabaseDatabase(Database):
         self._api = api
         self._timeout_s = timeout_ms / 1000
         self._pool_size = pool_size
-        self._turns = asyncio.Semaphore(pool_size)
+        self.turns = self._turns = Turns(pool_size)
         self._closed = False
         self._closing = asyncio.Lock()
         self._reloading = asyncio.Lock()

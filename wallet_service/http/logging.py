@@ -8,21 +8,25 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from wallet_service.http.tracing import trace_ids
+
 QUIET = ("httpx", "httpcore", "uvicorn.access")
 """They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
 
 
-def configure_logging(level: str, stream: TextIO | None = None) -> None:
+def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool = False) -> None:
     """Log everything from ``level`` on, our own events and those of the standard library, in the same form.
 
     Args:
         level: a name of the standard library's levels, in any case.
         stream: where to; stdout unless told otherwise.
+        traced: each line names the trace and the span that it belongs to.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     output = stream or sys.stdout
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        *([trace_ids] if traced else []),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -11,10 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.errors import InternalError
 from wallet_service.http.limits.limiter import HEADERS
+from wallet_service.http.meter import RequestMeter
 from wallet_service.http.problems import problem_response
 from wallet_service.identifiers import new_id
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""As W3C's Trace Context has it; what is no id of a trace is not logged."""
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
@@ -26,26 +30,42 @@ _log = structlog.get_logger()
 
 
 class RequestContext:
-    """Pure ASGI, the outermost of ours."""
+    """Pure ASGI, the outermost of ours, but for a trace's.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what it is around.
+        meter: counts the requests.
+    """
+
+    def __init__(self, app: ASGIApp, meter: RequestMeter | None = None) -> None:
         self.app = app
+        self._meter = meter or RequestMeter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request within its context."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id, trace_id = _ids(scope)
         # A copy, whatever the server does: the caller is kept in it, and is nobody else's.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         answer = _Answer(send, request_id, scope["state"])
-        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        known = (
+            {"request_id": request_id}
+            if trace_id is None
+            else {"request_id": request_id, "trace_id": trace_id}
+        )
+        tokens = structlog.contextvars.bind_contextvars(**known)
+        self._meter.in_flight += 1
         started = time.perf_counter()
         try:
             await self._serve(scope, receive, answer)
         finally:
-            _log_request(scope, answer, time.perf_counter() - started)
+            duration_s = time.perf_counter() - started
+            self._meter.in_flight -= 1
+            route = route_template(scope)
+            self._meter.answered(route, scope["method"], answer.status, duration_s)
+            _log_request(scope, route, answer, duration_s)
             structlog.contextvars.reset_contextvars(**tokens)
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
@@ -84,27 +104,34 @@ class _Answer:
         await self._send(message)
 
 
-def _request_id(scope: Scope) -> str:
-    """The caller's id when it is safe to log and to send back, or a new one."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _SAFE_ID.fullmatch(given) else new_id()
+def _ids(scope: Scope) -> tuple[str, str | None]:
+    """The caller's id of the request when it is safe to log and to send back, or a new one; their trace's, if any."""
+    given = parent = b""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = given or value
+        elif name == b"traceparent":
+            parent = value
+    request_id = given.decode() if _SAFE_ID.fullmatch(given) else new_id()
+    trace = _TRACEPARENT.match(parent) if parent else None
+    return request_id, trace[1].decode() if trace else None
 
 
-def _log_request(scope: Scope, answer: _Answer, duration_s: float) -> None:
+def _log_request(scope: Scope, route: str | None, answer: _Answer, duration_s: float) -> None:
     principal = scope["state"].get("principal")
     _log.info(
         "request",
         client=principal.log_name if principal else None,
         method=scope["method"],
-        route=_route_template(scope),
+        route=route,
         status=answer.status,
         duration_ms=round(duration_s * 1000, 3),
         response_bytes=answer.body_bytes,
     )
 
 
-def _route_template(scope: Scope) -> str | None:
-    """The path as it was declared: a real one can hold the id of a person."""
+def route_template(scope: Scope) -> str | None:
+    """The path as it was declared, once it was served: a real one can hold the id of a person."""
     # Of a router that is included with a prefix, only this context knows the whole path.
     context: Any = scope.get("fastapi", {}).get("effective_route_context")
     route: Any = context or scope.get("route")

@@ -19,6 +19,7 @@ from wallet_service.errors import (
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
+    NeighbourUnavailable,
     NotFound,
     PayloadTooLarge,
     Unauthorized,
@@ -123,8 +124,8 @@ def request_id_of(request: Request) -> str | None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
-    if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # The answer says nothing of the cause, so the log must.
+    # The answer says nothing of the cause, so the log must. Of neighbours the client has said it, without names.
+    if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, NeighbourUnavailable):
         _log.error("problem", code=refusal.code, exc_info=error)
     return problem_response(refusal, request_id_of(request))
 

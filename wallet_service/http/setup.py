@@ -3,21 +3,32 @@
 from collections.abc import Mapping
 
 from fastapi import FastAPI
+from opentelemetry.trace import Tracer
 
 from wallet_service.http.body import BodyLimit
+from wallet_service.http.meter import RequestMeter
 from wallet_service.http.middleware import RequestContext
 from wallet_service.http.openapi import install_docs
 from wallet_service.http.problems import install_handlers
+from wallet_service.http.tracing import RequestSpans
 from wallet_service.settings import Settings
 
 
-def install(app: FastAPI, settings: Settings, body_limits: Mapping[str, int] | None = None) -> None:
+def install(
+    app: FastAPI,
+    settings: Settings,
+    body_limits: Mapping[str, int] | None = None,
+    meter: RequestMeter | None = None,
+    tracer: Tracer | None = None,
+) -> None:
     """Give the application its middleware, problems and docs.
 
     Args:
         app: made with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
         settings: limits.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
+        meter: counts the requests.
+        tracer: given, each request has a span.
 
     When it starts, the application puts its ``Authenticator`` into ``app.state.auth``, and its ``Limiter``, where
     it has one, into ``app.state.limiter``.
@@ -27,4 +38,6 @@ def install(app: FastAPI, settings: Settings, body_limits: Mapping[str, int] | N
     install_docs(app)
     # Each is put around those before it, so the last is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, meter=meter)
+    if tracer is not None:
+        app.add_middleware(RequestSpans, tracer=tracer)

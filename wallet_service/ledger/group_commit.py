@@ -23,6 +23,7 @@ from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, read_outcomes
 from wallet_service.ledger.tickets import Answer, Ticket
+from wallet_service.ledger.tracing import BatchSpans
 
 _LOOK_THROUGH_S = 0.02
 """Least time between two looks for operations that waited too long."""
@@ -79,10 +80,13 @@ class _Lane:
 class GroupCommit:
     """Gathers units into batches and posts them, each caller getting the outcomes of their own."""
 
-    def __init__(self, database: Database, limits: Limits, meter: CommitMeter) -> None:
+    def __init__(
+        self, database: Database, limits: Limits, meter: CommitMeter, spans: BatchSpans | None = None
+    ) -> None:
         self._database = database
         self._limits = limits
         self._meter = meter
+        self._spans = spans
         self._lanes = [_Lane() for _ in range(self._limits.lanes)]
         self._held: dict[Need, _Lane] = {}
         self._slots = asyncio.Semaphore(self._limits.held_lanes)
@@ -90,6 +94,7 @@ class GroupCommit:
         self._queued = 0
         self._waiting = 0
         self._closing = False
+        self._meter.queue_limit.set(limits.queue_operations)
         self._meter.queued.set_function(lambda: self._queued + self._waiting)
         self._meter.held.set_function(lambda: len(self._held))
 
@@ -102,14 +107,16 @@ class GroupCommit:
             Overloaded: too much is waiting, or it waited too long for its turn; nothing was done.
             Unavailable: the database can't be reached; it may have happened.
         """
-        if self._closing:
-            raise Unavailable("The service is stopping; nothing was done")
         size = len(unit.operations)
+        if self._closing:
+            raise self._refused(unit, Unavailable("The service is stopping; nothing was done"))
         if self._queued and self._queued + size > self._limits.queue_operations:
-            raise Overloaded
+            raise self._refused(unit, Overloaded())
         now = asyncio.get_running_loop().time()
         deadline = now + self._limits.queue_wait_ms / 1000
-        ticket = Ticket(unit, Answer(size), range(size), now, deadline)
+        ticket = Ticket(unit, Answer(unit.operations, self._meter), range(size), now, deadline)
+        if self._spans is not None:
+            ticket.origin = self._spans.origin()
         self._join(self._lanes[hash(unit.operations[0].place()) % len(self._lanes)], ticket)
         return await ticket.answer.future
 
@@ -118,6 +125,10 @@ class GroupCommit:
         self._closing = True
         while self._workers:
             await asyncio.wait(self._workers)
+
+    def _refused(self, unit: Unit, error: WalletError) -> WalletError:
+        self._meter.failed(unit.operations, error)
+        return error
 
     def _join(self, lane: _Lane, ticket: Ticket) -> None:
         lane.queue.append(ticket)
@@ -263,8 +274,13 @@ class GroupCommit:
 
     async def _send(self, batch: Sequence[Ticket], wait_for: str | None) -> list[Outcome | Busy]:
         """One call with the units of a batch; again with the same ids when the connection is lost."""
-        self._meter.batch.observe(sum(len(ticket.places) for ticket in batch))
-        return await resend(lambda: self._call(batch, wait_for))
+        operations = sum(len(ticket.places) for ticket in batch)
+        self._meter.batch.observe(operations)
+        if self._spans is None:
+            return await resend(lambda: self._call(batch, wait_for))
+        origins = [ticket.origin for ticket in batch if ticket.origin is not None]
+        with self._spans.batch(origins, operations):
+            return await resend(lambda: self._call(batch, wait_for))
 
     async def _call(self, batch: Sequence[Ticket], wait_for: str | None) -> list[Outcome | Busy]:
         units = Json.of([ticket.unit.document(resent=ticket.resent) for ticket in batch])

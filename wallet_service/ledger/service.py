@@ -5,15 +5,20 @@ from wallet_service.ledger.group_commit import GroupCommit, Limits
 from wallet_service.ledger.meter import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
+from wallet_service.ledger.tracing import BatchSpans
 
 
 class Ledger:
     """Posts what it is given, once, whoever else posts at the same time."""
 
     def __init__(
-        self, database: Database, limits: Limits | None = None, meter: CommitMeter | None = None
+        self,
+        database: Database,
+        limits: Limits | None = None,
+        meter: CommitMeter | None = None,
+        spans: BatchSpans | None = None,
     ) -> None:
-        self._group_commit = GroupCommit(database, limits or Limits(), meter or CommitMeter())
+        self._group_commit = GroupCommit(database, limits or Limits(), meter or CommitMeter(), spans)
 
     async def post(self, unit: Unit) -> list[Outcome]:
         """Post a unit; the outcomes of its operations, in order.

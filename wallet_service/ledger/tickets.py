@@ -4,33 +4,44 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from opentelemetry.trace import SpanContext
+
 from wallet_service.errors import Overloaded, Unavailable, WalletBusy, WalletError
-from wallet_service.ledger.operations import Unit
+from wallet_service.ledger.meter import CommitMeter
+from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, Refused
 
 
 class Answer:
     """What one caller waits for: the outcomes of all their operations, in order.
 
+    Args:
+        operations: theirs.
+        meter: counts what becomes of each.
+
     Attributes:
         future: done when the last outcome is there. Its caller may have gone: nobody is told then.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, operations: Sequence[Operation], meter: CommitMeter) -> None:
         self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._outcomes: list[Outcome | None] = [None] * size
-        self._missing = size
+        self._operations = operations
+        self._meter = meter
+        self._outcomes: list[Outcome | None] = [None] * len(operations)
+        self._missing = len(operations)
 
     def put(self, places: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of the operations at these places."""
         for place, outcome in zip(places, outcomes, strict=True):
             self._outcomes[place] = outcome
+            self._meter.decided(self._operations[place], outcome)
         self._missing -= len(places)
         if not self._missing and not self.future.done():
             self.future.set_result([outcome for outcome in self._outcomes if outcome is not None])
 
-    def fail(self, error: WalletError) -> None:
-        """Tell the caller that the call as a whole failed."""
+    def fail(self, places: Sequence[int], error: WalletError) -> None:
+        """Tell the caller that the call with the operations at these places failed as a whole."""
+        self._meter.failed((self._operations[place] for place in places), error)
         if not self.future.done():
             # One of its own: others who fail with it add to theirs what concerns them.
             own = type(error)(error.detail, **error.facts)
@@ -51,6 +62,7 @@ class Ticket:
         resent: an earlier attempt may have happened.
         held: somebody else holds its wallet or key.
         sent: it had its turn.
+        origin: the span of the request that it comes from, where that is traced.
     """
 
     unit: Unit
@@ -61,6 +73,7 @@ class Ticket:
     resent: bool = False
     held: bool = False
     sent: bool = False
+    origin: SpanContext | None = None
 
     def settle(self, outcomes: Sequence[Outcome | Busy]) -> list[tuple[str | None, "Ticket"]]:
         """Hand on what was decided.
@@ -97,7 +110,7 @@ class Ticket:
             elif self.held:  # other operations of the same caller may have been posted
                 self.give_up()
                 return
-        self.answer.fail(error)
+        self.answer.fail(self.places, error)
 
     def give_up(self) -> None:
         """It has waited for as long as it may."""

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from wallet_service.neighbours.answers import answered
+from wallet_service.neighbours.answers import answered, says_unknown
 from wallet_service.neighbours.cache import Answers
 from wallet_service.neighbours.client import NeighbourClient, path_of
 
@@ -26,24 +25,24 @@ class AccountClient:
 
     def __init__(self, client: NeighbourClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._accounts = Answers(self._ask, clock)
+        self._accounts = Answers(self._ask, clock, is_yes=_is_active)
 
-    async def get_user(self, user_id: str) -> Account | None:
+    async def get_user(self, user_id: str, *, anew: bool = False) -> Account | None:
         """The user's account; None when there is none.
 
-        Raises:
-            NeighbourUnavailable: the service can't say now.
-        """
-        return await self._accounts.of(user_id)
-
-    async def validate_user(self, user_id: str) -> bool:
-        """Whether there is such a user, and their account is active.
+        Args:
+            user_id: whose.
+            anew: don't take what is remembered.
 
         Raises:
+            AnswerUnusable: the service said something else.
             NeighbourUnavailable: the service can't say now.
         """
-        account = await self.get_user(user_id)
-        return account is not None and account.is_active
+        return await self._accounts.of(user_id, anew=anew)
+
+    async def validate_user(self, user_id: str, *, anew: bool = False) -> bool:
+        """Whether there is such a user, and their account is active; see ``get_user``."""
+        return _is_active(await self.get_user(user_id, anew=anew))
 
     async def close(self) -> None:
         """Ask nothing more, and release the connections."""
@@ -57,8 +56,12 @@ class AccountClient:
             return None  # nobody can have an account that can't be asked for
 
         def read(status: int, document: dict[str, Any]) -> Account | None:
-            if status == HTTPStatus.NOT_FOUND:
+            if says_unknown(status, document):
                 return None
             return answered(status, Account, document, user_id=user_id)
 
         return await self._client.ask("GET", path, read)
+
+
+def _is_active(account: Account | None) -> bool:
+    return account is not None and account.is_active

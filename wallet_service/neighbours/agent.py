@@ -1,13 +1,14 @@
 """The Consul agent: the few calls that we make of it, each with a time limit and one kind of error."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
+import structlog
+from yarl import URL
 
 from wallet_service.settings import Settings, SettingsError
 
@@ -16,6 +17,9 @@ WAIT_S = 55
 
 _STAGGER = 1 / 16
 """The part of the wait that Consul adds to it by chance."""
+_LAST_PORT = 65_535
+
+_log = structlog.get_logger(__name__)
 
 
 class AgentError(Exception):
@@ -126,8 +130,8 @@ class Agent:
         answered = await self._call(asking, limit_s)
         try:
             found, entries = answered
-            return _following(index, found), [_base_url(entry) for entry in entries]
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            return _following(index, found), _base_urls(service, entries)
+        except (TypeError, ValueError) as error:
             raise AgentError(f"the agent's list of {service} can't be read") from error
 
     async def close(self) -> None:
@@ -148,13 +152,9 @@ class Agent:
                 return await asking
         except TimeoutError as error:
             raise AgentError(f"no answer within {limit_s:g} s") from error
-        except _failures() as error:
+        except Exception as error:
+            # What aiohttp, json and the library raise; not all of it is documented.
             raise AgentError(f"{type(error).__name__}: {error}"[:300]) from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What a call of the library ends with when the agent was not reached, or refused."""
-    return aiohttp.ClientError, OSError, ValueError, import_module("consul.exceptions").ConsulException
 
 
 def _following(known: str | None, found: str) -> str | None:
@@ -163,9 +163,26 @@ def _following(known: str | None, found: str) -> str | None:
     return None if number < 1 or (known is not None and number < int(known)) else found
 
 
+def _base_urls(service: str, entries: Iterable[Any]) -> list[str]:
+    """Those that can be used: one that somebody registered wrongly is not a reason to lose the others."""
+    urls: list[str] = []
+    for entry in entries:
+        try:
+            urls.append(_base_url(entry))
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            _log.warning(
+                "consul_entry_unusable", service=service, reason=f"{type(error).__name__}: {error}"[:300]
+            )
+    return urls
+
+
 def _base_url(entry: Any) -> str:
-    address = entry["Service"]["Address"] or entry["Node"]["Address"]
-    return base_url(str(address), int(entry["Service"]["Port"]))
+    address = str(entry["Service"]["Address"] or entry["Node"]["Address"])
+    port = int(entry["Service"]["Port"])
+    if not 1 <= port <= _LAST_PORT:
+        raise ValueError(f"{address} has the port {port}")
+    URL.build(scheme="http", host=address, port=port)  # refuses what is no host
+    return base_url(address, port)
 
 
 def base_url(address: str, port: int) -> str:

@@ -22,13 +22,17 @@ class Breaker:
         """Whether attempts are held back."""
         return self._paused_since is not None
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether no attempt may be made now."""
+        return self._paused_since is not None and self._clock() - self._paused_since < PAUSE_S
+
     def allows(self) -> bool:
         """Whether an attempt may be made now; one that is allowed while open starts another pause for the rest."""
-        if self._paused_since is None:
-            return True
-        if self._clock() - self._paused_since < PAUSE_S:
+        if self.is_paused:
             return False
-        self._paused_since = self._clock()
+        if self.is_open:
+            self._paused_since = self._clock()
         return True
 
     def succeeded(self) -> None:

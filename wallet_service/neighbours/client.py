@@ -1,31 +1,46 @@
 """One question to another service, and an answer that can be trusted to be one."""
 
 import asyncio
+import functools
 import json
+import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.identifiers import new_id
+from wallet_service.neighbours.answers import AnswerUnusable, Unreadable, refuses_id
 from wallet_service.neighbours.breaker import Breaker
 from wallet_service.neighbours.discovery import Discovery, NoInstance
+from wallet_service.neighbours.meter import NeighbourMeter
+from wallet_service.neighbours.tracing import CallSpans
+from wallet_service.neighbours.transport import ExactTransport
 
 ATTEMPTS = 3
+BACKOFF_S = 0.05
+"""Most before the second attempt; twice that before the third."""
 CONNECTIONS = 20
-IDLE_CONNECTIONS = 10
 LARGEST_BYTES = 65_536
 
-_FAILED_STATUS = 500
-_TOO_MANY = 429
-_NO_SUCH_PATH = {"detail": "Not Found"}
-"""What FastAPI and Starlette's routers answer where no route is: it says nothing about the thing that was asked for."""
+_AWAY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""Of the statuses below 500 those that are nothing about the question."""
+_OURS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 _Read = TypeVar("_Read")
 
@@ -33,11 +48,33 @@ _log = structlog.get_logger()
 
 
 class _NoAnswer(Exception):
+    """Nobody answered, and nobody is to be asked again at once."""
+
+
+class _Failed(_NoAnswer):
     """An attempt failed; another may not."""
 
 
 class _NotAsked(Exception):
     """There is nobody to ask now."""
+
+
+class _BadStatus(Unreadable):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the answer has status {status}")
+        self.status = status
+
+
+@dataclass(slots=True)
+class _Question:
+    method: str
+    path: str
+    body: Mapping[str, Any] | None
+    headers: Mapping[str, str]
+    until: float
+    """By the loop's clock."""
+    waited: bool = False
+    """For one of our own places: time that is not the instance's fault."""
 
 
 def path_of(*segments: str) -> str:
@@ -51,6 +88,12 @@ def path_of(*segments: str) -> str:
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """Read once: they cost 30 ms of CPU."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class NeighbourClient:
     """Asks one service, whichever of its instances answers.
 
@@ -59,6 +102,8 @@ class NeighbourClient:
         discovery: where its instances are.
         timeout_s: for a question with all its attempts; an attempt takes half of it at most.
         clock: seconds, for the breaker.
+        meter: counts the questions.
+        spans: given, attempts have spans, and the trace goes on at the other service.
     """
 
     def __init__(
@@ -68,22 +113,23 @@ class NeighbourClient:
         *,
         timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
+        meter: NeighbourMeter | None = None,
+        spans: CallSpans | None = None,
     ) -> None:
         self._service = service
         self._discovery = discovery
         self._timeout_s = timeout_s
         self._breaker = Breaker(clock)
-        self._client = httpx.AsyncClient(
-            timeout=timeout_s / 2,
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=IDLE_CONNECTIONS),
-            follow_redirects=False,
-            trust_env=False,  # neighbours are not behind the proxy to the internet
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
+        self._meter = meter or NeighbourMeter()
+        self._meter.watch_breaker(service, lambda: self._breaker.is_open)
+        self._spans = spans
+        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._http: httpx.AsyncClient | None = None
+        self._turned_away = False
         self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_NoAnswer),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.05, max=0.5),
+            retry=retry_if_exception_type(_Failed),
+            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(timeout_s),
+            wait=wait_random_exponential(multiplier=BACKOFF_S, max=0.5),
             reraise=True,
         )
 
@@ -101,12 +147,14 @@ class NeighbourClient:
         Args:
             method: as in HTTP.
             path: from ``path_of``.
-            read: makes the answer of its status and JSON object; a ValueError says that it is none.
+            read: makes the answer of the status (2xx or 4xx) and the JSON object, which is empty where a 4xx has
+                none; a ValueError says that it is no answer.
             body: sent as JSON.
             headers: beside the ones of every question.
 
         Raises:
-            NeighbourUnavailable: no instance gave an answer that could be read.
+            AnswerUnusable: the service is there, and what it said is no answer.
+            NeighbourUnavailable: no instance said anything that could be read.
         """
         sent = {
             "Accept": "application/json",
@@ -114,52 +162,110 @@ class NeighbourClient:
             "X-Request-Id": str(structlog.contextvars.get_contextvars().get("request_id") or new_id()),
             **(headers or {}),
         }
+        http = await self._opened()
+        question = _Question(method, path, body, sent, asyncio.get_running_loop().time() + self._timeout_s)
 
         async def attempt() -> _Read:
-            return await self._attempt(method, path, read, body, sent)
+            return await self._attempt(http, question, read)
 
+        started, outcome = time.perf_counter(), "cancelled"
+        # Nothing is chained: what an error comes from can have the answer in its text, and so somebody's name.
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._retrying.copy()(attempt)
+            answer: _Read = await self._retrying.copy()(attempt)
+        except AnswerUnusable:
+            outcome = "unusable"
+            raise
         except _NotAsked as error:
+            outcome = "not_asked"
             _log.debug("neighbour_not_asked", neighbour=self._service, reason=str(error))
-            raise self._unavailable() from error
-        except (_NoAnswer, TimeoutError) as error:
-            _log.warning("neighbour_unavailable", neighbour=self._service, reason=_reason(error))
-            raise self._unavailable() from error
+            raise self._unavailable() from None
+        except _NoAnswer as error:
+            outcome = "unavailable"
+            _log.warning("neighbour_unavailable", neighbour=self._service, reason=str(error))
+            raise self._unavailable() from None
+        else:
+            outcome = "answered"
+            return answer
+        finally:
+            self._meter.asked(self._service, outcome, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Release the connections."""
-        await self._client.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def _opened(self) -> httpx.AsyncClient:
+        """Made for the first question: many services never ask one."""
+        if self._http is None:
+            authorities = await asyncio.to_thread(_authorities)
+            self._http = self._http or httpx.AsyncClient(
+                transport=ExactTransport(CONNECTIONS, authorities),
+                timeout=None,  # noqa: S113 - an attempt has one limit for all of it, see below
+                follow_redirects=False,
+                trust_env=False,  # neighbours are not behind the proxy to the internet
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            )
+        return self._http
 
     def _unavailable(self) -> NeighbourUnavailable:
         return NeighbourUnavailable(f"The {self._service} service does not answer", neighbour=self._service)
 
     async def _attempt(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[int, dict[str, Any]], _Read],
-        body: Mapping[str, Any] | None,
-        headers: Mapping[str, str],
+        self, http: httpx.AsyncClient, question: _Question, read: Callable[[int, dict[str, Any]], _Read]
     ) -> _Read:
-        if not self._breaker.allows():
+        if self._breaker.is_paused:
             raise _NotAsked("it failed too often, and is left alone for a while")
+        async with self._place(question):
+            status, document = await self._answer(http, question)
+        try:
+            if not isinstance(document, dict):
+                raise Unreadable("the answer is no JSON object")
+            said = read(status, cast("dict[str, Any]", document))
+        except ValueError as error:
+            self._note_unusable(status, error)
+            refused = isinstance(document, dict) and refuses_id(status, cast("dict[str, Any]", document))
+            raise AnswerUnusable(self._service, status, refuses_id=refused) from None
+        self._turned_away = False
+        return said
+
+    @asynccontextmanager
+    async def _place(self, question: _Question) -> AsyncGenerator[None]:
+        """One of our connections. The wait for it is not the instance's doing, so it is before the attempt's time."""
+        question.waited = question.waited or self._places.locked()
+        try:
+            async with asyncio.timeout_at(question.until):
+                await self._places.acquire()
+        except TimeoutError:
+            raise _NoAnswer(f"none of our {CONNECTIONS} connections was free in time") from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _answer(self, http: httpx.AsyncClient, question: _Question) -> tuple[int, Any]:
+        """What an instance answers, and what that says about it: also when it can't be used, the instance is there."""
         try:
             base = self._discovery.instance(self._service)
         except NoInstance as error:
-            raise _NotAsked(str(error)) from error
+            raise _NotAsked(str(error)) from None
+        if not self._breaker.allows():
+            raise _NotAsked("it failed too often, and is left alone for a while")
+        left_s = question.until - asyncio.get_running_loop().time()
+        whole_s = self._timeout_s / 2
         try:
-            # The timeout of httpx is per read; this one is for the whole, however slowly it trickles.
-            async with asyncio.timeout(self._timeout_s / 2):
-                answer = read(*await self._exchange(method, base + path, body, headers))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
+            # One limit for the whole, however slowly it trickles.
+            async with asyncio.timeout(min(whole_s, left_s)):
+                found = await self._exchange(http, base, question)
+        except Exception as error:  # noqa: BLE001 - whatever it was, this attempt has no answer
+            if isinstance(error, TimeoutError) and question.waited and left_s < whole_s:
+                raise _NoAnswer("too little time was left after the wait for a connection of ours") from None
             self._note_failure(base)
-            raise _NoAnswer(_reason(error)) from error
+            again = not (isinstance(error, _BadStatus) and error.status == HTTPStatus.TOO_MANY_REQUESTS)
+            raise (_Failed if again else _NoAnswer)(_reason(error)) from None
         if self._breaker.is_open:
             _log.info("neighbour_back", neighbour=self._service)
         self._breaker.succeeded()
-        return answer
+        return found
 
     def _note_failure(self, base: str) -> None:
         self._discovery.failed(self._service, base)
@@ -168,40 +274,52 @@ class NeighbourClient:
         if self._breaker.is_open and not was_open:
             _log.warning("neighbour_left_alone", neighbour=self._service)
 
-    async def _exchange(
-        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> tuple[int, dict[str, Any]]:
-        async with self._client.stream(method, url, json=body, headers=headers) as response:
-            status = response.status_code
-            if response.is_redirect or status >= _FAILED_STATUS or status == _TOO_MANY:
-                raise ValueError(f"the answer has status {status}")
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if not (kind == "application/json" or kind.endswith("+json")):
-                raise ValueError(f"the answer of status {status} is no JSON")
-            return status, _object(await _body(response))
+    def _note_unusable(self, status: int, error: ValueError) -> None:
+        if status not in _OURS:
+            _log.warning("neighbour_answer_unusable", neighbour=self._service, reason=_reason(error))
+        elif not self._turned_away:
+            self._turned_away = True
+            _log.error("neighbour_refuses_us", neighbour=self._service, status=status)
+
+    async def _exchange(self, http: httpx.AsyncClient, base: str, question: _Question) -> tuple[int, Any]:
+        calling = (
+            self._spans.call(self._service, question.method, question.headers)
+            if self._spans is not None
+            else nullcontext(question.headers)
+        )
+        with calling as headers:
+            async with http.stream(
+                question.method, base + question.path, json=question.body, headers=headers
+            ) as response:
+                status = response.status_code
+                if response.is_success:
+                    return status, await _json(response)
+                if not response.is_client_error or status in _AWAY:
+                    raise _BadStatus(status)
+                try:
+                    return status, await _json(response)
+                except (ValueError, RecursionError):
+                    return status, {}  # its status says enough
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _json(response: httpx.Response) -> Any:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (kind == "application/json" or kind.endswith("+json")):
+        raise Unreadable(f"the answer of status {response.status_code} is no JSON")
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise ValueError("the answer is encoded")
+        raise Unreadable("the answer is encoded")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > LARGEST_BYTES:
-            raise ValueError(f"the answer is larger than {LARGEST_BYTES} bytes")
-    return bytes(body)
+            raise Unreadable(f"the answer is larger than {LARGEST_BYTES} bytes")
+    return json.loads(body)
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise ValueError("the answer is no JSON object")  # noqa: TRY004  # the same kind as other bad answers
-    if document == _NO_SUCH_PATH:
-        raise ValueError("the service does not have this path")
-    return cast("dict[str, Any]", document)
-
-
-def _reason(error: BaseException) -> str:
-    # Of pydantic's only the kind: its text has the values in it, which can be somebody's.
-    text = "" if isinstance(error, ValueError) and type(error) is not ValueError else str(error)
-    return text if isinstance(error, _NoAnswer) else f"{type(error).__name__}: {text}".removesuffix(": ")
+def _reason(error: Exception) -> str:
+    """For the log: of others' errors only the kind, as their text can have somebody's name in it."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    return (
+        f"{type(error).__name__}: {error}" if isinstance(error, httpx.ConnectError) else type(error).__name__
+    )

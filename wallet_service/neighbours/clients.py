@@ -9,9 +9,11 @@ from wallet_service.neighbours.accounts import AccountClient
 from wallet_service.neighbours.client import NeighbourClient
 from wallet_service.neighbours.discovery import ACCOUNT, ORGANIZATION, PAYMENT, Discovery
 from wallet_service.neighbours.guard import AskingGuard, Guard
+from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.organizations import OrganizationClient
 from wallet_service.neighbours.payments import PaymentClient
 from wallet_service.neighbours.policy import Policy
+from wallet_service.neighbours.tracing import CallSpans
 from wallet_service.neighbours.verification import Verification
 from wallet_service.settings import Settings
 
@@ -28,12 +30,18 @@ class Clients:
 
 @asynccontextmanager
 async def open_clients(
-    settings: Settings, database: Database, discovery: Discovery
+    settings: Settings,
+    database: Database,
+    discovery: Discovery,
+    meter: NeighbourMeter | None = None,
+    spans: CallSpans | None = None,
 ) -> AsyncGenerator[Clients]:
     """The clients of the settings; nobody is asked before the first question. Close the ledger first."""
+    meter = meter or NeighbourMeter()
 
     def client(service: str) -> NeighbourClient:
-        return NeighbourClient(service, discovery, timeout_s=settings.neighbour_timeout_ms / 1000)
+        timeout_s = settings.neighbour_timeout_ms / 1000
+        return NeighbourClient(service, discovery, timeout_s=timeout_s, meter=meter, spans=spans)
 
     async with AsyncExitStack() as stack:
         accounts = AccountClient(client(ACCOUNT))

@@ -1,9 +1,10 @@
 """Asks the neighbours where a wallet is made, read or debited, at the one place that each room calls."""
 
 import json
+import time
 from typing import Annotated, Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from fastapi import Depends
 from starlette.requests import Request
 
@@ -14,6 +15,9 @@ from wallet_service.neighbours.verification import Verification
 
 MOST_WALLETS = 50_000
 """Of users' tokens whose organization is remembered: it never changes."""
+
+NOT_THEIRS_S = 60.0
+"""How long it is remembered that a wallet is not the user's."""
 
 
 class Guard:
@@ -57,6 +61,9 @@ class AskingGuard(Guard):
         self._policy = policy
         self._verification = verification
         self._organizations: LRUCache[tuple[str, str], str | None] = LRUCache(MOST_WALLETS)
+        self._not_theirs: TTLCache[tuple[str, str], bool, float] = TTLCache(
+            MOST_WALLETS, NOT_THEIRS_S, time.monotonic
+        )
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
         """As the policy says."""
@@ -65,11 +72,15 @@ class AskingGuard(Guard):
     async def check_access(self, user_id: str, wallet_id: str) -> None:
         """As the policy says; the database is asked once for each wallet, and then remembered."""
         key = user_id, wallet_id
+        if key in self._not_theirs:
+            return
         if key not in self._organizations:
             try:
                 found = await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
             except WalletNotFound:
-                return  # whoever asked finds the same, and says it in their own way
+                # Whoever asked finds the same, and says it in their own way; the target of a transfer may be anybody's.
+                self._not_theirs[key] = True
+                return
             self._organizations[key] = _organization(found)
         organization_id = self._organizations[key]
         if organization_id is not None and not await self._policy.may_act(organization_id, user_id):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 class Instances:
     """Those of one service, in turn; who failed comes after the others for a while.
 
-    In this order: the instances that Consul named last and that are not set aside, the configured URL, the one whose
-    time aside is over first, the port on this machine.
+    In this order: the instances that Consul named last, then the configured URL, of both what is not set aside; then
+    the one whose time aside is over first; the port on this machine where there is none of them.
     """
 
     def __init__(
@@ -35,11 +35,13 @@ class Instances:
         if not self._known:
             self._turn = secrets.randbelow(len(fresh))  # so that not all callers begin with the same one
         self._known = fresh
-        self._aside_until = {url: until for url, until in self._aside_until.items() if url in fresh}
+        self._aside_until = {
+            url: until for url, until in self._aside_until.items() if url in fresh or url == self._configured
+        }
 
     def failed(self, url: str) -> None:
         """Others go before this one for a while."""
-        if url in self._known:
+        if url in self._known or url == self._configured:
             self._aside_until[url] = self._clock() + self._set_aside_s
 
     def pick(self) -> str | None:
@@ -50,8 +52,10 @@ class Instances:
             self._turn = (self._turn + 1) % len(self._known)
             if self._aside_until.get(url, now) <= now:
                 return url
-        if self._configured is not None:
-            return self._configured
-        if self._known:
-            return min(self._known, key=lambda url: self._aside_until.get(url, now))
-        return self._local
+        configured = [] if self._configured is None else [self._configured]
+        for url in configured:
+            if self._aside_until.get(url, now) <= now:
+                return url
+        return min(
+            [*self._known, *configured], key=lambda url: self._aside_until.get(url, now), default=self._local
+        )

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from wallet_service.neighbours.answers import answered
+from wallet_service.neighbours.answers import answered, says_unknown
 from wallet_service.neighbours.cache import Answers
 from wallet_service.neighbours.client import NeighbourClient, path_of
 
@@ -30,21 +29,31 @@ class OrganizationClient:
         self._organizations = Answers(self._ask_organization, clock)
         self._members = Answers(self._ask_member, clock)
 
-    async def validate_organization(self, organization_id: str) -> bool:
+    async def validate_organization(self, organization_id: str, *, anew: bool = False) -> bool:
         """Whether there is such an organization.
 
+        Args:
+            organization_id: which.
+            anew: don't take what is remembered.
+
         Raises:
+            AnswerUnusable: the service said something else.
             NeighbourUnavailable: the service can't say now.
         """
-        return await self._organizations.of(organization_id)
+        return await self._organizations.of(organization_id, anew=anew)
 
     async def is_member(self, organization_id: str, user_id: str) -> bool:
         """Whether the user belongs to the organization.
 
         Raises:
+            AnswerUnusable: the service said something else.
             NeighbourUnavailable: the service can't say now.
         """
         return await self._members.of((organization_id, user_id))
+
+    def was_no_member(self, organization_id: str, user_id: str) -> bool:
+        """Whether the service's last word, however old, was that the user does not belong to the organization."""
+        return self._members.said_no((organization_id, user_id))
 
     async def close(self) -> None:
         """Ask nothing more, and release the connections."""
@@ -67,7 +76,7 @@ class OrganizationClient:
             return False  # nothing can have a name that can't be asked for
 
         def read(status: int, document: dict[str, Any]) -> bool:
-            if status == HTTPStatus.NOT_FOUND:
+            if says_unknown(status, document):
                 return False
             answered(status, shape, document, **asked)
             return True

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from wallet_service.identifiers import new_id
-from wallet_service.neighbours.answers import answered
+from wallet_service.neighbours.answers import Unreadable, answered, says_unknown
 from wallet_service.neighbours.client import NeighbourClient, path_of
 
 _REFUSALS = (400, 402, 403, 409, 422)
@@ -68,9 +68,11 @@ class PaymentClient:
             idempotency_key: the caller's, for a payment that it may ask for again; made here otherwise.
 
         Raises:
+            ValueError: the amount is no decimal.
             PaymentRefused: the service said no.
-            NeighbourUnavailable: no answer; the payment may exist, and the same key finds it.
+            AnswerUnusable, NeighbourUnavailable: no answer; the payment may exist, and the same key finds it.
         """
+        wanted = _decimal(amount)
         body = {"user_id": user_id, "amount": amount, "currency": currency}
         if reference is not None:
             body["reference"] = reference
@@ -81,8 +83,8 @@ class PaymentClient:
             if status == HTTPStatus.CREATED:
                 status = HTTPStatus.OK
             payment = answered(status, Payment, document, user_id=user_id, currency=currency)
-            if payment.amount != Decimal(amount):
-                raise ValueError("the payment is of another amount")
+            if payment.amount != wanted:
+                raise Unreadable("the payment is of another amount")
             return payment
 
         answer = await self._client.ask(
@@ -100,6 +102,7 @@ class PaymentClient:
         """A payment as it is now; None when there is no such payment.
 
         Raises:
+            AnswerUnusable: the service said something else.
             NeighbourUnavailable: the service can't say now.
         """
         try:
@@ -108,7 +111,7 @@ class PaymentClient:
             return None
 
         def read(status: int, document: dict[str, Any]) -> Payment | None:
-            if status == HTTPStatus.NOT_FOUND:
+            if says_unknown(status, document):
                 return None
             return answered(status, Payment, document, payment_id=payment_id)
 

@@ -10,6 +10,7 @@ import structlog
 
 from wallet_service import __version__
 from wallet_service.neighbours.agent import Agent, AgentError, Instance, base_url
+from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.outage import Outage
 from wallet_service.settings import Settings
 
@@ -19,13 +20,18 @@ _log = structlog.get_logger(__name__)
 class Registration:
     """Tells the agent of this instance, again whenever the agent does not know it."""
 
-    def __init__(self, settings: Settings, agent: Agent, port: int, capabilities: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, agent: Agent, port: int, capabilities: Sequence[str], meter: NeighbourMeter
+    ) -> None:
         self._settings = settings
+        self._meter = meter
         self._agent = agent
         self._port = port
         self._capabilities = capabilities
         self._instance: Instance | None = None
         self._registered = False
+        self._unanswered: Instance | None = None
+        """Was sent to the agent, whose answer did not come: it can arrive later."""
         self._calling = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -43,6 +49,8 @@ class Registration:
         """Call it while the port is open: callers are told to go elsewhere, and get the time to."""
         if await self.leave():
             await asyncio.sleep(self._settings.consul_leave_pause_ms / 1000)
+            if self._unanswered is not None:
+                await self._deregister(self._unanswered)  # once more, after what may have come in late
 
     async def leave(self) -> bool:
         """Take the instance out of Consul; whether it now is, and was not before.
@@ -55,21 +63,20 @@ class Registration:
                 self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
-        if self._instance is None:
-            return False
+        instance, self._instance = self._instance, None
+        return instance is not None and await self._deregister(instance)
+
+    async def _deregister(self, instance: Instance) -> bool:
         try:
-            await self._agent.deregister(self._instance.id)
+            await self._agent.deregister(instance.id)
         except AgentError as error:
-            _log.warning("consul_not_left", instance=self._instance.id, reason=str(error))
+            _log.warning("consul_not_left", instance=instance.id, reason=str(error))
             return False
-        else:
-            _log.info("consul_left", instance=self._instance.id)
-            return True
-        finally:
-            self._instance = None
+        _log.info("consul_left", instance=instance.id)
+        return True
 
     async def _keep(self) -> None:
-        outage = Outage("registration", self._settings.consul_retry_max_ms)
+        outage = Outage("registration", self._settings.consul_retry_max_ms, self._meter)
         while True:
             await outage.outlast("registration", self._register)
             await asyncio.sleep(self._settings.consul_sync_interval_ms / 1000)
@@ -82,8 +89,9 @@ class Registration:
             if self._registered and await self._agent.knows(self._instance.id):
                 return
             self._registered = False
+            self._unanswered = self._instance
             await self._agent.register(self._instance)
-            self._registered = True
+            self._registered, self._unanswered = True, None
             _log.info(
                 "consul_registered",
                 instance=self._instance.id,
@@ -94,7 +102,7 @@ class Registration:
 
 @asynccontextmanager
 async def registration(
-    settings: Settings, port: int, capabilities: Sequence[str]
+    settings: Settings, port: int, capabilities: Sequence[str], meter: NeighbourMeter | None = None
 ) -> AsyncGenerator[Registration | None, None]:
     """What takes this instance into Consul and out of it; None where Consul is not set.
 
@@ -102,6 +110,7 @@ async def registration(
         settings: those of the service.
         port: the one that is listened on.
         capabilities: what the instance can do, for its ``meta``.
+        meter: shows whether Consul answers.
 
     Raises:
         SettingsError: what is set for Consul can't be used.
@@ -110,7 +119,7 @@ async def registration(
         yield None
         return
     async with await Agent.open(settings) as agent:
-        made = Registration(settings, agent, port, capabilities)
+        made = Registration(settings, agent, port, capabilities, meter or NeighbourMeter())
         try:
             yield made
         finally:
@@ -158,10 +167,11 @@ async def _towards_agent(settings: Settings) -> str:
     """The address that this machine has on the way to the agent; nothing is sent."""
     host, port = (settings.consul_url.host, settings.consul_url.port) if settings.consul_url else (None, None)
     try:
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            asyncio.DatagramProtocol, remote_addr=((host or "").strip("[]"), port or 0)
-        )
-    except OSError as error:
+        async with asyncio.timeout(settings.consul_timeout_ms / 1000):
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                asyncio.DatagramProtocol, remote_addr=((host or "").strip("[]"), port or 0)
+            )
+    except OSError as error:  # a TimeoutError is one
         raise AgentError(f"there is no way to {host}: {error}") from error
     try:
         return transport.get_extra_info("sockname")[0]

@@ -13,6 +13,8 @@ from cachetools import LRUCache, TTLCache
 
 from wallet_service.database.gateway import Database, Json
 from wallet_service.errors import NeighbourUnavailable, WalletError
+from wallet_service.neighbours.answers import AnswerUnusable
+from wallet_service.neighbours.cache import UNKNOWN_S
 from wallet_service.neighbours.policy import Policy
 
 MOST_WAITING = 1000
@@ -20,8 +22,8 @@ MOST_WAITING = 1000
 GROUP = 100
 """Wallets that one call of the database looks up."""
 MOST_SETTLED = 100_000
-LATER_S = 30.0
-"""After the neighbour did not answer, a wallet is left alone for so long."""
+LATER_S = UNKNOWN_S
+"""After a look that settled nothing a wallet is left alone for so long."""
 
 _log = structlog.get_logger()
 
@@ -34,8 +36,10 @@ class Verification:
     ) -> None:
         self._database = database
         self._policy = policy
+        self._clock = clock
         # A wallet is marked when it is made or never, so what needs nothing once needs nothing for ever.
         self._settled: LRUCache[str, None] = LRUCache(MOST_SETTLED)
+        self._suspected_s: LRUCache[str, float] = LRUCache(MOST_SETTLED)
         self._later: TTLCache[str, None] = TTLCache(MOST_SETTLED, LATER_S, clock)
         self._waiting: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
@@ -84,12 +88,33 @@ class Verification:
         self._settled.update(dict.fromkeys(each for each in group if each not in unverified))
         for wallet_id, wallet in unverified.items():
             try:
-                exists = await self._policy.exists(wallet["user_id"], wallet["organization_id"])
+                exists = await self._policy.exists(
+                    wallet["user_id"], wallet["organization_id"], anew=wallet_id in self._suspected_s
+                )
+            except AnswerUnusable:
+                self._later[wallet_id] = None
+                continue
             except NeighbourUnavailable:
                 self._later.update(dict.fromkeys(unverified.keys() - self._settled.keys()))
                 return
-            outcome = await self._database.repeat("settle_wallet", wallet_id=wallet_id, exists=exists)
-            if outcome == b"frozen":
-                _log.warning("wallet_of_unknown_user_frozen", wallet_id=wallet_id)
-            if outcome == b"verified":
-                self._settled[wallet_id] = None
+            if exists or self._is_certain(wallet_id):
+                await self._settle(wallet_id, exists=exists)
+
+    def _is_certain(self, wallet_id: str) -> bool:
+        """Whether this is the second time that the owner is unknown: one wrong answer must freeze nobody's wallet."""
+        first_s = self._suspected_s.get(wallet_id)
+        if first_s is not None and self._clock() - first_s >= UNKNOWN_S:
+            return True
+        if first_s is None:
+            _log.warning("wallet_of_unknown_user", wallet_id=wallet_id)
+            self._suspected_s[wallet_id] = self._clock()
+        self._later[wallet_id] = None
+        return False
+
+    async def _settle(self, wallet_id: str, *, exists: bool) -> None:
+        outcome = await self._database.repeat("settle_wallet", wallet_id=wallet_id, exists=exists)
+        self._suspected_s.pop(wallet_id, None)
+        if outcome == b"frozen":
+            _log.warning("wallet_of_unknown_user_frozen", wallet_id=wallet_id)
+        if outcome == b"verified":
+            self._settled[wallet_id] = None

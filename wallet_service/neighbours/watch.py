@@ -12,6 +12,7 @@ from pydantic import HttpUrl
 from wallet_service.neighbours.agent import Agent
 from wallet_service.neighbours.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
 from wallet_service.neighbours.instances import Instances
+from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.outage import Outage
 from wallet_service.settings import Settings
 
@@ -26,18 +27,24 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """How a service is found: by its name in Consul, its setting, its port on a developer's machine."""
+    """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
+
+    Attributes:
+        is_asked: somebody asks it; otherwise its list in Consul is not followed.
+    """
 
     consul_name: str
     configured: Callable[[Settings], HttpUrl | None]
     local_port: int
+    is_asked: bool = True
 
 
 NEIGHBOURS: Mapping[str, Neighbour] = {
     ACCOUNT: Neighbour("account_service", lambda settings: settings.account_url, 8202),
     ORGANIZATION: Neighbour("organization_service", lambda settings: settings.organization_url, 8210),
     PAYMENT: Neighbour("payment_service", lambda settings: settings.payment_url, 8207),
-    AUTH: Neighbour("auth_service", lambda settings: settings.auth_url, 8201),
+    # Tokens are checked with its keys, from the URL that is set for them.
+    AUTH: Neighbour("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
 }
 
 
@@ -131,7 +138,7 @@ class _Watch:
 
 @asynccontextmanager
 async def discovering(
-    settings: Settings, table: Mapping[str, Neighbour] = NEIGHBOURS
+    settings: Settings, table: Mapping[str, Neighbour] = NEIGHBOURS, meter: NeighbourMeter | None = None
 ) -> AsyncGenerator[Neighbours, None]:
     """Where the neighbours are, kept current as long as this is open.
 
@@ -144,16 +151,26 @@ async def discovering(
         return
     async with AsyncExitStack() as stack:
         agent = await stack.enter_async_context(await Agent.open(settings))
-        outage = Outage("discovery", settings.consul_retry_max_ms)
+        outage = Outage("discovery", settings.consul_retry_max_ms, meter or NeighbourMeter())
         watches = [
-            _Watch(service, neighbour.consul_name, agent, neighbours) for service, neighbour in table.items()
+            _Watch(service, neighbour.consul_name, agent, neighbours)
+            for service, neighbour in table.items()
+            if neighbour.is_asked
         ]
         tasks = [asyncio.create_task(watch.run(outage)) for watch in watches]
+        for task in tasks:
+            task.add_done_callback(_ended)
         stack.push_async_callback(_cancel, tasks)
         first = [asyncio.create_task(watch.answered.wait()) for watch in watches]
         _, late = await asyncio.wait(first, timeout=FIRST_ANSWERS_S)
         await _cancel(late)
         yield neighbours
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """A watch has no end but the stop: any other is a fault of ours, and the list stays as it is from then on."""
+    if not task.cancelled():
+        _log.error("discovery_ended", exc_info=task.exception())
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[object]]) -> None:

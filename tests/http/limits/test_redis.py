@@ -141,6 +141,10 @@ async def test_after_it_came_back_the_limit_is_shared_again(redis: RedisServer, 
         assert total == {404: 20, 429: 40}
 
 
+def is_away(api: Api) -> float | None:
+    return api.app.state.metrics.get_sample_value("wallet_rate_limit_redis_away")
+
+
 async def test_what_cannot_be_counted_is_denied_when_told_so(redis: RedisServer, service_dsn: str) -> None:
     async with pair(service_dsn, redis.url, 1000, rate_limit_on_redis_down="deny") as both:
         redis.kill()
@@ -149,8 +153,10 @@ async def test_what_cannot_be_counted_is_denied_when_told_so(redis: RedisServer,
             document = problem(answer, "rate_limited")
             assert document["detail"] == "Requests can't be counted now"
             assert answer.headers["Retry-After"] == "1"
+        assert is_away(both.apis[0]) == 1
         await redis.start()
         await until(lambda: not both.lender(0).away)
+        assert is_away(both.apis[0]) == 0
         assert (await both.callers[0].get(NOWHERE)).status_code == 404
 
 

@@ -10,7 +10,6 @@ from starlette.types import Scope
 from wallet_service.errors import RateLimited
 from wallet_service.http.limits.costs import USUAL, cost_of, operations_of
 from wallet_service.http.limits.meter import LimitMeter
-from wallet_service.http.limits.redis_lender import RedisLender
 from wallet_service.http.limits.shares import LimitScope, Quota, Shares
 from wallet_service.settings import Settings
 
@@ -89,8 +88,12 @@ async def open_limiter(settings: Settings, registry: CollectorRegistry) -> Async
     policy = settings.rate_limit_on_redis_down
     lender = None
     if settings.redis_url is not None:
+        # Its imports, and where it is installed OpenTelemetry's SDK, are for those only who need them.
+        from wallet_service.http.limits.redis_lender import RedisLender  # noqa: PLC0415
+
         url = settings.redis_url.get_secret_value()
         lender = RedisLender(url, settings.redis_timeout_ms / 1000, policy, meter)
+        meter.redis_away.set_function(lambda lender=lender: lender.away)
         await lender.open()
     shares: dict[LimitScope, Shares] = {
         scope: Shares(

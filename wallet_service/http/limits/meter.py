@@ -26,3 +26,8 @@ class LimitMeter:
             "1 while Redis counts for all instances; 0 while it does not answer, or none is set.",
             registry=registry,
         )
+        self.redis_away = Gauge(
+            "wallet_rate_limit_redis_away",
+            "1 while the Redis of the settings does not answer; 0 also where none is set.",
+            registry=registry,
+        )

@@ -1,0 +1,44 @@
+"""The application with its checks on, under each policy."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support.api import Api
+from support.api import open_api as open_any_api
+from support.guarded import Open
+from support.places import Place
+from support.stand_in import StandIn
+
+
+@pytest.fixture
+def open_api(place: Place, others: StandIn) -> Open:
+    """The application with checks, and these settings beside."""
+
+    @asynccontextmanager
+    async def opening(**settings: Any) -> AsyncIterator[Api]:
+        urls = {"account_url": others.url, "organization_url": others.url}
+        given = {"verify_users": True, "neighbour_set_aside_ms": 0}
+        async with open_any_api(place, **urls | given | settings) as opened:
+            yield opened
+
+    return opening
+
+
+@pytest.fixture
+async def api(open_api: Open) -> AsyncIterator[Api]:
+    async with open_api() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def lenient(open_api: Open) -> AsyncIterator[Api]:
+    async with open_api(on_neighbour_down="allow") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def strict(open_api: Open) -> AsyncIterator[Api]:
+    async with open_api(on_neighbour_down="deny") as opened:
+        yield opened

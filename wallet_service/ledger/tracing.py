@@ -1,0 +1,41 @@
+"""The span of a batch: one piece of work, done for many requests."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Tracer
+
+from wallet_service.spans import current
+
+
+class BatchSpans:
+    """Makes the spans of batches."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def origin(self) -> SpanContext | None:
+        """The span from which operations come; None when it is not exported."""
+        context = trace.get_current_span().get_span_context()
+        return context if context.trace_flags.sampled else None
+
+    @contextmanager
+    def batch(self, origins: Sequence[SpanContext], operations: int) -> Generator[None]:
+        """The span of one batch; none when it carries nothing that is exported.
+
+        It belongs to the trace of the first request in it, and is linked to the others, so that the trace of a
+        request that was alone is whole.
+        """
+        if not origins:
+            yield
+            return
+        span = self._tracer.start_span(
+            "group_commit",
+            trace.set_span_in_context(NonRecordingSpan(origins[0]), Context()),
+            attributes={"wallet.batch.operations": operations},
+            links=[Link(origin) for origin in origins[1:]],
+        )
+        with current(span):
+            yield

@@ -1,0 +1,53 @@
+"""What ops see of the services around this one."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_DURATIONS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class NeighbourMeter:
+    """Metrics of what is asked of other services, and of the way to Consul."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self._calls = Counter(
+            "wallet_neighbour_calls",
+            "Questions to another service: answered, unusable (with what is no answer), unavailable (no attempt was "
+            "answered), not_asked (nobody is known, or it is left alone after failures), cancelled.",
+            ["neighbour", "outcome"],
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "wallet_neighbour_call_duration_seconds",
+            "How long a question took with all its attempts.",
+            ["neighbour"],
+            buckets=_DURATIONS_S,
+            registry=registry,
+        )
+        self._open = Gauge(
+            "wallet_neighbour_breaker_open",
+            "1 while a service is left alone because it failed too often.",
+            ["neighbour"],
+            registry=registry,
+        )
+        self._away = Gauge(
+            "wallet_consul_away",
+            "1 while Consul does not answer, by what it is needed for.",
+            ["purpose"],
+            registry=registry,
+        )
+
+    def asked(self, neighbour: str, outcome: str, duration_s: float) -> None:
+        """Count a question."""
+        self._calls.labels(neighbour, outcome).inc()
+        self._durations.labels(neighbour).observe(duration_s)
+
+    def watch_breaker(self, neighbour: str, is_open: Callable[[], bool]) -> None:
+        """Show whether a service is left alone."""
+        self._open.labels(neighbour).set_function(is_open)
+
+    def consul(self, purpose: str, *, away: bool) -> None:
+        """Note whether Consul answers."""
+        self._away.labels(purpose).set(away)
