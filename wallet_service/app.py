@@ -53,7 +53,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        running = CollectorRegistry()  # of what ends with the lifespan, of which an application can have several
+        # Of what ends with the lifespan: an application can have one after the other.
+        running = CollectorRegistry()
         database = MeteredDatabase(await connect(settings, database_url), DatabaseMeter(running))
         database = database if tracer is None else TracedDatabase(database, tracer)
         app.state.database = database

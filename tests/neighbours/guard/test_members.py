@@ -45,6 +45,24 @@ async def test_in_a_batch_each_operation_is_looked_at(api: Api, others: StandIn)
     assert await api.admin.balance(own) == "9.000000"
 
 
+async def test_of_a_transfer_both_sides_are_looked_at(api: Api, others: StandIn) -> None:
+    place = await shared(api)
+    user, user_id = place.user, place.user.user_id
+    assert user_id is not None
+    own = await api.admin.wallet("10", user_id=user_id, name="own")
+    path = f"/wallets/{own['wallet_id']}/transfer"
+    into, elsewhere = (
+        {"amount": "1", "to_wallet_id": wallet_id}
+        for wallet_id in (place.wallet_id, (await api.admin.wallet("1"))["wallet_id"])
+    )
+    moved = posted(await api.admin.post(path, into))
+    others.strangers.add((place.organization_id, user_id))
+    problem(await user.post(path, into), "forbidden")
+    problem(await user.get(f"/transactions/{moved['transaction_id']}"), "forbidden")
+    seen = posted(await user.post(path, elsewhere))  # somebody else's wallet is nobody's business
+    assert (await user.get(f"/transactions/{seen['transaction_id']}")).status_code == 200
+
+
 async def test_another_users_wallet_is_still_not_there(api: Api, others: StandIn) -> None:
     place = await shared(api)
     await place.user.get(f"/wallets/{place.wallet_id}")
