@@ -267,6 +267,28 @@ async def test_an_instance_hands_out_nothing_that_another_took() -> None:
     assert granted == 160 - 1
 
 
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_large_request_that_is_refused_leaves_the_limit_to_the_others(*, heard: bool) -> None:
+    """Whether the instance knows what is left, or finds out by borrowing."""
+    instances = Instances(2, 1600, 3600)
+    if not heard:
+        assert await instances.ask(0, 1)
+    granted = 0
+    for _ in range(400):
+        granted += await instances.ask(1, 1)
+    if heard:
+        assert await instances.ask(0, 1)
+    await instances.settled()
+    assert not await instances.ask(0, 1500)
+    await instances.settled()
+    assert instances.all[0]._shares[ANN].left <= 1600 / 16
+    while await instances.ask(1, 1):
+        granted += 1
+        await instances.settled()
+    assert granted >= 1600 * 0.9
+    assert granted + 1 + instances.all[0]._shares[ANN].left <= 1600
+
+
 async def test_what_cannot_be_counted_is_refused_when_told_so_and_asked_again_soon() -> None:
     instances = Instances(1, 10, 3600, deny=True)
     instances.lender.away = True

@@ -68,7 +68,7 @@ class RedisLender:
             self._meter.shared.set(1)
 
     async def take(self, key: str, tokens: int, expiry_s: int) -> int:
-        """Count these tokens, and say how many were taken in all.
+        """Count these tokens, which are fewer than none when they are given back, and say how many were taken in all.
 
         Raises:
             LenderAway: Redis did not answer, or not as it should; the tokens may have been counted.

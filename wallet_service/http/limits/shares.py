@@ -45,7 +45,7 @@ class Lender(Protocol):
         ...
 
     async def take(self, key: str, tokens: int, expiry_s: int) -> int:
-        """Take tokens, and say how many were taken by everybody, these included.
+        """Take tokens (or give some back: fewer than none), and say how many were taken by everybody, these included.
 
         Raises:
             LenderAway: it does not answer.
@@ -86,6 +86,7 @@ class Share:
         "low",
         "name",
         "number",
+        "over",
         "spent",
         "unlent",
         "wanted",
@@ -103,6 +104,7 @@ class Share:
         self.final = False  # there is no more to be had in this window
         self.loan: asyncio.Task[None] | None = None
         self.wanted = 0  # by those who wait for the next loan
+        self.over = 0  # asked for and counted, but not there to be lent
         self.following: Share | None = None
 
     def __repr__(self) -> str:
@@ -215,9 +217,12 @@ class Shares:
         """A share with so much left, after a loan where one is needed; each takes no longer than the lender's timeout."""
         waited = False
         while share.left < cost:
-            if share.final or self._lender is None:
+            away = self._lender is not None and self._lender.away
+            if share.final or self._lender is None or (not away and share.remaining() < cost):
+                if waited:
+                    self._give_back(share)
                 raise self._refusal("The limit is used up", self._wait_s(share))
-            if self._lender.away:
+            if away:
                 if self._deny_when_away:
                     raise self._refusal("Requests can't be counted now", UNCOUNTED_RETRY_S)
                 self._alone(share)
@@ -257,9 +262,8 @@ class Shares:
         asked = max(portion, share.wanted)
         share.wanted = 0
         limit = self.quota.tokens
-        key = self._item.key_for(self.quota.scope, share.digest.hex(), share.number)
         try:
-            taken = await lender.take(key, asked, 2 * self.quota.window_s)
+            taken = await lender.take(self._key(share), asked, 2 * self.quota.window_s)
         except LenderAway:
             return  # whoever needs tokens finds out, and the policy says what follows
         finally:
@@ -268,9 +272,34 @@ class Shares:
         if not share.final:  # which it is when it went on alone meanwhile
             granted = max(0, min(asked, limit - (taken - asked)))
             share.left += granted
+            share.over += asked - granted
             share.unlent = max(0, limit - taken)
             share.low = portion // 2
             share.final = share.unlent == 0
+
+    def _give_back(self, share: Share) -> None:
+        """Leave to the others what was lent for a request that is refused all the same, but for a portion."""
+        surplus = share.left - max(1, self.quota.tokens // PORTION)
+        if surplus > 0 and share.loan is None and self._lender is not None:
+            share.left -= surplus
+            share.loan = asyncio.create_task(self._return(self._lender, share, surplus + share.over))
+            share.over = 0
+            self._loans.add(share.loan)
+            share.loan.add_done_callback(self._loans.discard)
+
+    async def _return(self, lender: Lender, share: Share, tokens: int) -> None:
+        try:
+            taken = await lender.take(self._key(share), -tokens, 2 * self.quota.window_s)
+        except LenderAway:
+            return  # they are lost until the window ends, as those of an instance that dies
+        finally:
+            share.loan = None
+            share.wanted = 0
+        share.unlent = max(0, self.quota.tokens - taken)
+        share.final = share.unlent == 0
+
+    def _key(self, share: Share) -> str:
+        return self._item.key_for(self.quota.scope, share.digest.hex(), share.number)
 
     def _wait_s(self, share: Share) -> int:
         return max(1, math.ceil(share.ends - self._clock()))
