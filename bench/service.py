@@ -54,10 +54,13 @@ async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: 
 
 
 def create_bench_app(
-    settings: Settings, database_url: str | None, tracer_provider: TracerProvider | None = None
+    settings: Settings,
+    database_url: str | None,
+    tracer_provider: TracerProvider | None = None,
+    traced_part: float = 1.0,
 ) -> FastAPI:
     """The service's application and the empty endpoint."""
-    app = create_app(settings, database_url, tracer_provider)
+    app = create_app(settings, database_url, tracer_provider, traced_part)
     # Beside consume: routes are tried in order, and each that stands before costs a little.
     paths = [getattr(route, "path", None) for route in app.router.routes]
     place = paths.index("/api/v1/wallets/{wallet_id}/consume")

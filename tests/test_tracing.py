@@ -39,7 +39,7 @@ from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.neighbours.tracing import CallSpans
 from wallet_service.settings import Settings, SettingsError
-from wallet_service.tracing import tracing
+from wallet_service.tracing import traced_part, tracing
 
 CONSUME = "POST /api/v1/wallets/{wallet_id}/consume"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -223,6 +223,23 @@ def log(*, traced: bool) -> Generator[Callable[[], list[dict[str, Any]]]]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+async def test_of_traces_that_begin_here_only_a_part_is_made(fresh_api: FreshApi, spans: Spans) -> None:
+    api = await fresh_api(tracer_provider=spans.provider, traced_part=0.0)
+    wallet = (await api.admin.wallet("10"))["wallet_id"]
+    assert not spans.exporter.get_finished_spans()
+    await consume(api, wallet, traceparent=NOT_SAMPLED)
+    assert not spans.exporter.get_finished_spans()
+    await consume(api, wallet, traceparent=SAMPLED)
+    assert len(spans.named(CONSUME)) == 1
+
+
+def test_the_part_is_a_tenth_unless_a_sampler_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_TRACES_SAMPLER", raising=False)
+    assert traced_part() == 0.1
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    assert traced_part() == 1.0
 
 
 async def test_lines_of_the_log_name_trace_and_span(fresh_api: FreshApi, spans: Spans) -> None:

@@ -41,11 +41,15 @@ DESCRIPTION = (
 
 
 def create_app(
-    settings: Settings, database_url: str | None = None, tracer_provider: TracerProvider | None = None
+    settings: Settings,
+    database_url: str | None = None,
+    tracer_provider: TracerProvider | None = None,
+    traced_part: float = 1.0,
 ) -> FastAPI:
     """The service on this database, or on the Supabase project of the settings.
 
-    Connections are made when they are needed. With a ``tracer_provider`` requests, batches and calls have spans.
+    Connections are made when they are needed. With a ``tracer_provider`` requests, batches and calls have spans: those
+    whose trace began elsewhere, and this part of the others.
     """
     tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
     registry = new_registry()
@@ -89,7 +93,9 @@ def create_app(
     )
     app.state.metrics = registry
     app.state.neighbour_meter = neighbour_meter
-    install(app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMeter(registry), tracer)
+    install(
+        app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMeter(registry), tracer, traced_part
+    )
     for router in (
         health_router,
         metrics_router,

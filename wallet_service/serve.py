@@ -25,7 +25,7 @@ from wallet_service.metrics import listening
 from wallet_service.neighbours.agent import AgentError
 from wallet_service.neighbours.registration import Registration, registration
 from wallet_service.settings import Settings
-from wallet_service.tracing import tracing
+from wallet_service.tracing import traced_part, tracing
 
 Say = Callable[[str], None]
 """Tells the person at the terminal one line."""
@@ -74,7 +74,7 @@ async def serve(settings: Settings, say: Say) -> None:
                 report = await migrate(dsns.admin)
                 _log.info("migrated", applied=list(report.applied))
             await _first_key(settings, dsns, say)
-            app = create_app(settings, dsns.service, provider)
+            app = create_app(settings, dsns.service, provider, traced_part())
             meter = app.state.neighbour_meter
             async with (
                 _metrics_listener(settings, app.state.metrics),

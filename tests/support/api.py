@@ -182,13 +182,15 @@ class Api:
         return Client(self.app, self.http, await create_key(self.app.state.database, client_name, scopes))
 
 
-def make_app(place: Place, tracer_provider: TracerProvider | None = None, **settings: Any) -> FastAPI:
+def make_app(
+    place: Place, tracer_provider: TracerProvider | None = None, traced_part: float = 1.0, **settings: Any
+) -> FastAPI:
     """The application at this place, with these settings beside the test's own."""
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
     if isinstance(place, Project):
         project = {"supabase_url": place.url, "supabase_service_role_key": place.service_role_key}
-        return create_app(Settings(**given | project), None, tracer_provider)
-    return create_app(Settings(**given), place, tracer_provider)
+        return create_app(Settings(**given | project), None, tracer_provider, traced_part)
+    return create_app(Settings(**given), place, tracer_provider, traced_part)
 
 
 @asynccontextmanager

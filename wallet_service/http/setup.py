@@ -20,6 +20,7 @@ def install(
     body_limits: Mapping[str, int] | None = None,
     meter: RequestMeter | None = None,
     tracer: Tracer | None = None,
+    traced_part: float = 1.0,
 ) -> None:
     """Give the application its middleware, problems and docs.
 
@@ -28,7 +29,8 @@ def install(
         settings: limits.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
         meter: counts the requests.
-        tracer: given, each request has a span.
+        tracer: given, requests have spans.
+        traced_part: the part of those that have one, of requests whose trace begins here.
 
     When it starts, the application puts its ``Authenticator`` into ``app.state.auth``, and its ``Limiter``, where
     it has one, into ``app.state.limiter``.
@@ -40,4 +42,4 @@ def install(
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(RequestContext, meter=meter)
     if tracer is not None:
-        app.add_middleware(RequestSpans, tracer=tracer)
+        app.add_middleware(RequestSpans, tracer=tracer, part=traced_part)
