@@ -68,6 +68,7 @@ async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> N
         with pytest.raises(asyncpg.PostgresError):
             await connection.fetchval("select 1 / 0")
         await connections.give_back(connection, sound=False)
+        await asyncio.gather(*connections._releasing)
         with pytest.raises(asyncpg.InterfaceError, match="released"):
             await session(connection)
 

@@ -1,17 +1,24 @@
 """What is asyncpg's own: its connections, their loss, and what goes over them."""
 
 import asyncio
+import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 from conftest import TestDatabase
 
 from wallet_service.database.postgres import PROCESS, PostgresDatabase
-from wallet_service.errors import Unavailable
+from wallet_service.errors import Overloaded, Unavailable
+
+ROOM_S = 2.0
+"""For a busy machine."""
 
 # What a test calls is made here, as superuser.
 FUNCTIONS = """
@@ -107,6 +114,63 @@ async def test_a_call_that_takes_too_long_stops_on_the_server_too(
     )
     assert await admin.fetchval(still_running, prepared.name) == 0
     await hasty.close()
+
+
+async def test_a_server_that_hangs_is_unavailable_within_the_limit(prepared: TestDatabase) -> None:
+    """Whatever was under way: the network takes everything and gives nothing back."""
+    timeout_ms = 500
+    async with frozen_line(prepared.service_dsn) as (dsn, flows):
+        driver = await PostgresDatabase.connect(dsn, pool_size=3, timeout_ms=timeout_ms)
+        for _ in range(3):
+            assert await asyncio.gather(*(driver.call("t_same", text="x") for _ in range(3))) == [b"x"] * 3
+        flows.clear()
+        started = time.monotonic()
+        ends = await asyncio.gather(
+            *(driver.call("t_same", text="x") for _ in range(6)), return_exceptions=True
+        )
+        assert {type(end) for end in ends[:3]} == {Unavailable}
+        assert {type(end) for end in ends[3:]} <= {Unavailable, Overloaded}  # who had to wait for a turn
+        # One limit for the turn, and one for the call.
+        assert time.monotonic() - started < 2 * timeout_ms / 1000 + ROOM_S
+        flows.set()
+        await until_answered(driver)
+        await driver.close()
+
+
+async def until_answered(driver: PostgresDatabase) -> None:
+    """Return when calls work again: what hung is being ended in the background."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await driver.call("t_same", text="x")
+            except (Unavailable, Overloaded):
+                continue
+            return
+
+
+@asynccontextmanager
+async def frozen_line(dsn: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The same server over TCP, while the event is set; otherwise nothing gets through."""
+    flows = asyncio.Event()
+    flows.set()
+    url = urlsplit(dsn)
+    folder = parse_qs(url.query)["host"][0]
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                await flows.wait()
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"postgresql://{url.username}@127.0.0.1:{port}{url.path}?sslmode=disable", flows
 
 
 async def test_a_call_is_one_exchange_and_nothing_is_reset(prepared: TestDatabase) -> None:

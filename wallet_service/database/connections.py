@@ -9,11 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import structlog
 
 from wallet_service.database.turns import Turns
 
 LONGEST_IDLE_S = 300.0
 """A connection unused for longer is closed, before something between here and the server forgets it."""
+
+LONGEST_RELEASE_S = 1.0
+"""How long the server may take to end a call that was given up."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Connections:
@@ -34,6 +40,7 @@ class Connections:
         self._clock = clock
         self.turns = Turns(size)
         self._at_hand: deque[tuple[Any, float]] = deque()
+        self._releasing: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def take(self) -> Any:
@@ -65,16 +72,19 @@ class Connections:
 
         Args:
             connection: from ``take``.
-            sound: its call came to its end. Another may still be busy on the server; the pool sees to it.
+            sound: its call came to its end. Another may still be busy on the server: the pool sees to it. Nobody waits
+                for that, but the turn goes on until then.
         """
+        if not sound or self._closing:
+            ending = asyncio.create_task(self._release(connection))
+            self._releasing.add(ending)
+            ending.add_done_callback(self._releasing.discard)
+            return
         try:
-            if sound and not self._closing:
-                now = self._clock()
-                self._at_hand.append((connection, now))
-                if now - self._at_hand[0][1] > LONGEST_IDLE_S:
-                    await self._end(self._at_hand.popleft()[0])
-            else:
-                await self._pool.release(connection)
+            now = self._clock()
+            self._at_hand.append((connection, now))
+            if now - self._at_hand[0][1] > LONGEST_IDLE_S:
+                await self._end(self._at_hand.popleft()[0])
         finally:
             self.turns.release()
 
@@ -83,7 +93,18 @@ class Connections:
         self._closing = True
         while self._at_hand:
             await self._pool.release(self._at_hand.pop()[0])
+        await asyncio.gather(*self._releasing)
         await self._pool.close()
+
+    async def _release(self, connection: Any) -> None:
+        """Let the pool end what the server is still busy with, and then the turn."""
+        try:
+            await self._pool.release(connection, timeout=LONGEST_RELEASE_S)
+        except Exception as error:  # noqa: BLE001 - the network's, the server's or the pool's
+            # The pool has ended the connection; its call has been answered long since.
+            _log.info("connection_ended", reason=type(error).__name__)
+        finally:
+            self.turns.release()
 
     async def _end(self, connection: Any) -> None:
         if not is_lost(connection):

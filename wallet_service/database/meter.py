@@ -1,5 +1,6 @@
 """What ops see of the database: each call by its function, and the connections."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -20,8 +21,8 @@ class DatabaseMeter:
         self._registry = registry or CollectorRegistry()
         self._calls = Counter(
             "wallet_database_calls",
-            "Calls by what became of them: answered, refused (a rule was broken), cancelled, or the code of the "
-            "failure. A call that was sent again counts again.",
+            "Calls by what became of them: answered, refused (a rule was broken), cancelled, the code of the "
+            "failure, or failed (a fault of ours). A call that was sent again counts again.",
             ["function", "outcome"],
             registry=self._registry,
         )
@@ -74,12 +75,15 @@ class MeteredDatabase(Database):
     async def call(self, function: str, /, **params: Param) -> bytes:
         """See the base class."""
         started = time.perf_counter()
-        outcome = "cancelled"  # nothing else is raised than what is caught here
+        outcome = "failed"
         try:
             answer = await self._database.call(function, **params)
             outcome = "answered"
         except WalletError as error:
             outcome = error.code if error.status >= _OUR_FAULTS else "refused"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
             self._meter.called(function, outcome, time.perf_counter() - started)
