@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     import_max_bytes: Annotated[int, Field(ge=1024)] = 104_857_600
     keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = 75_000
-    shutdown_grace_ms: Annotated[int, Field(ge=0)] = 10_000
+    shutdown_grace_ms: Annotated[int, Field(ge=0)] = 8000
     rate_limit_client_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = None
     rate_limit_user_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = None
     rate_limit_window_s: Annotated[int, Field(ge=1, le=86_400)] = 60

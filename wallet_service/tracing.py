@@ -15,7 +15,7 @@ from wallet_service.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-FLUSH_S = 5.0
+FLUSH_S = 2.0
 """How long a stop waits for the last spans to be exported, at most."""
 
 _PART = 0.1

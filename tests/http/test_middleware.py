@@ -189,5 +189,6 @@ async def test_the_cause_of_a_refusal_of_ours_is_logged(database: Database, log:
     assert answer.status_code == 503
     (line,) = (line for line in lines(log) if line["event"] == "problem")
     assert (line["code"], line["request_id"]) == ("unavailable", answer.json()["request_id"])
-    assert "the server is gone" in line["exception"]
+    assert "the server is gone" in line["cause"]
+    assert "exception" not in line, "a stack for each request of an outage"
     assert "the server is gone" not in answer.text

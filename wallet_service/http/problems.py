@@ -35,6 +35,7 @@ _log = structlog.get_logger(__name__)
 
 MOST_ERRORS = 20
 LONGEST_POINTER = 256
+LONGEST_CAUSE = 300
 
 _OF_STATUS: Mapping[int, type[WalletError]] = {
     400: MalformedRequest,
@@ -125,8 +126,14 @@ def request_id_of(request: Request) -> str | None:
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
     # The answer says nothing of the cause, so the log must. Of neighbours the client has said it, without names.
-    if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, NeighbourUnavailable):
+    if isinstance(refusal, InternalError):
         _log.error("problem", code=refusal.code, exc_info=error)
+    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, NeighbourUnavailable):
+        # A line and no stack: in an outage there is one for each request.
+        cause = error.__cause__
+        _log.error(
+            "problem", code=refusal.code, cause=cause and f"{type(cause).__name__}: {cause}"[:LONGEST_CAUSE]
+        )
     return problem_response(refusal, request_id_of(request))
 
 

@@ -1,6 +1,7 @@
 """This instance in Consul: there as long as it serves, and gone before it stops to."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import AsyncGenerator, Sequence
@@ -59,8 +60,10 @@ class Registration:
         """
         if self._keeping is not None:
             # Not while a registration is under way: it could arrive after this.
-            async with self._calling:
-                self._keeping.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.consul_timeout_ms / 1000), self._calling:
+                    pass
+            self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
         instance, self._instance = self._instance, None

@@ -1,0 +1,67 @@
+"""A stop: nothing new is taken, and what is under way is answered."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx
+from conftest import FreshDatabase
+from support.api import ADMIN_KEY, new_user
+from support.service import Service
+from support.waiting import until_waiting
+
+STOP_S = 25
+"""The longest that an orchestrator has to wait after SIGTERM."""
+
+
+async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
+    fresh_database: FreshDatabase, own_folder: Path
+) -> None:
+    """A debit waits for a wallet that somebody else holds while the service is told to stop."""
+    made = await fresh_database()
+    settings = {
+        "WALLET_DATABASE_URL": made.service_dsn,
+        "WALLET_MIGRATE_ON_START": "false",
+        "WALLET_ADMIN_KEY": ADMIN_KEY,
+        "WALLET_DATABASE_TIMEOUT_MS": "60000",
+        "WALLET_COMMIT_LOCK_WAIT_MS": "30000",
+        "WALLET_SHUTDOWN_GRACE_MS": "20000",
+        "WALLET_LOG_LEVEL": "warning",
+    }
+    holder = await asyncpg.connect(made.dsn)
+    service = await asyncio.to_thread(lambda: Service(own_folder, **settings).wait_until_ready())
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
+        opening = {"user_id": new_user(), "currency": "CREDIT", "initial_balance": "10"}
+        wallet = (await client.post("/api/v1/wallets", json=opening)).json()["wallet_id"]
+        async with holder.transaction():
+            await holder.execute("select from wallet.wallets where wallet_id = $1 for update", UUID(wallet))
+            debit = asyncio.create_task(
+                client.post(f"/api/v1/wallets/{wallet}/consume", json={"amount": "1"})
+            )
+            await until_waiting(holder, 1)
+            asked = time.monotonic()
+            service.process.send_signal(signal.SIGTERM)
+            await until_refused(service.url)
+            assert not debit.done()
+        answer = await debit
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["balance_after"] == "9.000000"
+    assert await asyncio.to_thread(service.process.wait, STOP_S) == 0
+    assert time.monotonic() - asked < STOP_S
+    service.process.communicate()
+    await holder.close()
+
+
+async def until_refused(url: str) -> None:
+    """Return when no new connection is taken any more."""
+    async with asyncio.timeout(STOP_S):
+        while True:
+            try:
+                async with httpx.AsyncClient() as newcomer:
+                    await newcomer.get(f"{url}/health/live")
+            except httpx.ConnectError:
+                return
