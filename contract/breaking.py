@@ -6,19 +6,21 @@ that is kept.
 
 A request that was right must stay right: every value of the old schema is one of the new. An answer must stay
 readable: every value of the new schema is one of the old, and no member is gone. Both are one question, asked in two
-directions. Two things are left out on purpose, because clients have to stand them: new values of an answer's
-enumeration, and new members of its objects. What can't be decided, such as another pattern, is named.
+directions (``contract/fit.py``). Two things are left out on purpose, because clients have to stand them: new values of
+an answer's enumeration, and new members of its objects. What can't be decided, such as another pattern, or a word
+that is not known here, is named.
+
+Names of schemas and operations count too: the types of generated clients are called by them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
-Schema = Mapping[str, Any]
+from contract.fit import Fit, Schema, undecided, written
 
-_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems")
-_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
-_OPAQUE = ("pattern", "format", "not")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_OPERATION = {"operationId", "parameters", "requestBody", "responses", "security", "tags"}
+_PARAMETER = {"name", "in", "required", "schema", "style", "explode"}
 
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
@@ -32,22 +34,71 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
 
 
 def _paths(old: Schema, new: Schema) -> Iterator[str]:
-    asking, answering = _Fit(old, new, answers=False), _Fit(new, old, answers=True)
+    asking, answering = Fit(old, new, answers=False), Fit(new, old, answers=True)
     for path, methods in old["paths"].items():
+        now = new["paths"].get(path, {})
         for method, before in methods.items():
             if method not in _METHODS:
                 continue
             name = f"{method.upper()} {path}"
-            after = new["paths"].get(path, {}).get(method)
-            if after is None:
+            if method not in now:
                 yield f"{name}: is gone"
                 continue
-            yield from (f"{name}: {change}" for change in _operation(before, after, asking, answering))
+            changes = _operation(before, now[method], asking, answering)
+            yield from (f"{name}: {change}" for change in changes)
+            yield from _credentials(old, new, before, now[method], name)
+            yield from undecided(before, now[method], _OPERATION, name)
+        if now:
+            yield from undecided(methods, now, {*_METHODS}, path)
+    yield from _whole(old, new)
 
 
-def _operation(old: Schema, new: Schema, asking: "_Fit", answering: "_Fit") -> Iterator[str]:
-    if new.get("security") and not old.get("security"):
-        yield "now needs credentials"
+def _whole(old: Schema, new: Schema) -> Iterator[str]:
+    """What is said of no operation."""
+    before, after = (
+        {str(each["url"]) for each in one.get("servers") or [{"url": "/"}]} for one in (old, new)
+    )
+    yield from (f"server {url}: is gone" for url in sorted(before - after))
+    there = _part(new, "schemas")
+    yield from (
+        f"schema {name}: is gone, or has another name" for name in _part(old, "schemas") if name not in there
+    )
+
+
+def _credentials(old: Schema, new: Schema, before: Schema, after: Schema, name: str) -> Iterator[str]:
+    """Whether who could call the operation still can: with one of the old sets of schemes, as they were."""
+    had, wants = _alternatives(before, old), _alternatives(after, new)
+    for known in had:
+        if not any(_suffices(known, wanted) for wanted in wants):
+            asked = " or ".join(" and ".join(wanted) for wanted in wants)
+            yield f"{name}: now needs credentials" + (
+                f": {asked}, not {' and '.join(known)}" if known else ""
+            )
+        for scheme in known:
+            kinds = [
+                {**_part(one, "securitySchemes").get(scheme, {}), "description": ""} for one in (old, new)
+            ]
+            if written(kinds[0]) != written(kinds[1]):
+                yield f"{name}: the credentials {scheme} are others"
+
+
+def _alternatives(operation: Schema, document: Schema) -> list[dict[str, list[str]]]:
+    """Sets of schemes and their scopes, any of which will do."""
+    return operation.get("security", document.get("security")) or [{}]
+
+
+def _suffices(known: Mapping[str, list[str]], wanted: Mapping[str, list[str]]) -> bool:
+    return all(scheme in known and {*scopes} <= {*known[scheme]} for scheme, scopes in wanted.items())
+
+
+def _part(document: Schema, name: str) -> Schema:
+    """Of what the document's parts refer to."""
+    return document.get("components", {}).get(name, {})
+
+
+def _operation(old: Schema, new: Schema, asking: Fit, answering: Fit) -> Iterator[str]:
+    if old.get("operationId") != new.get("operationId"):
+        yield f"operationId was {old.get('operationId')}, is {new.get('operationId')}"
     yield from _parameters(old.get("parameters", ()), new.get("parameters", ()), asking)
     yield from _body(old.get("requestBody"), new.get("requestBody"), asking)
     for status, before in old["responses"].items():
@@ -55,15 +106,28 @@ def _operation(old: Schema, new: Schema, asking: "_Fit", answering: "_Fit") -> I
         if after is None:
             yield f"no longer answers {status}"
             continue
-        for header in sorted(before.get("headers", {}).keys() - after.get("headers", {}).keys()):
-            yield f"{status} has no header {header} any more"
+        yield from _headers(status, before.get("headers", {}), after.get("headers", {}), answering)
         yield from _contents(status, before.get("content", {}), after.get("content", {}), answering)
+        yield from undecided(before, after, {"headers", "content"}, status)
 
 
-def _parameters(old: Any, new: Any, asking: "_Fit") -> Iterator[str]:
+def _headers(status: str, old: Schema, new: Schema, answering: Fit) -> Iterator[str]:
+    for name, before in sorted(old.items()):
+        after = new.get(name)
+        if after is None:
+            yield f"{status} has no header {name} any more"
+            continue
+        place = f"{status} header {name}"
+        if before.get("required") and not after.get("required"):
+            yield f"{place}: is no longer always there"
+        yield from answering.misfits(after.get("schema", {}), before.get("schema", {}), place)
+        yield from undecided(before, after, {"required", "schema"}, place)
+
+
+def _parameters(old: Any, new: Any, asking: Fit) -> Iterator[str]:
     before = {(each["in"], each["name"]): each for each in old}
     after = {(each["in"], each["name"]): each for each in new}
-    for place, name in before.keys() - after.keys():
+    for place, name in sorted(before.keys() - after.keys()):
         yield f"{place} parameter {name} is gone"
     for key, parameter in after.items():
         name = f"{key[0]} parameter {key[1]}"
@@ -71,163 +135,40 @@ def _parameters(old: Any, new: Any, asking: "_Fit") -> Iterator[str]:
         if parameter.get("required") and not (known and known.get("required")):
             yield f"{name} is now required"
         if known:
-            yield from asking.misfits(known["schema"], parameter["schema"], name)
+            was, now = _style(known), _style(parameter)
+            if was != now:
+                yield f"{name}: is written in another way: {was}, now {now}"
+            yield from asking.misfits(known.get("schema", {}), parameter.get("schema", {}), name)
+            yield from undecided(known, parameter, _PARAMETER, name)
 
 
-def _body(old: Schema | None, new: Schema | None, asking: "_Fit") -> Iterator[str]:
+def _style(parameter: Schema) -> str:
+    """How more than one value is written, which OpenAPI has defaults for."""
+    style = parameter.get("style", "form" if parameter["in"] in ("query", "cookie") else "simple")
+    return f"{style}, {'one by one' if parameter.get('explode', style == 'form') else 'in one'}"
+
+
+def _body(old: Schema | None, new: Schema | None, asking: Fit) -> Iterator[str]:
     if new is None:
         if old is not None:
             yield "takes no body any more"
         return
     if new.get("required") and not (old and old.get("required")):
         yield "now requires a body"
-    if old is not None:
-        for media_type in old["content"].keys() - new["content"].keys():
-            yield f"no longer reads {media_type}"
-        for media_type in old["content"].keys() & new["content"].keys():
-            before, after = (each["content"][media_type].get("schema", {}) for each in (old, new))
-            yield from asking.misfits(before, after, "body")
+    if old is None:
+        return
+    for media_type in sorted(old["content"].keys() - new["content"].keys()):
+        yield f"no longer reads {media_type}"
+    for media_type in sorted(old["content"].keys() & new["content"].keys()):
+        before, after = (each["content"][media_type] for each in (old, new))
+        yield from asking.misfits(before.get("schema", {}), after.get("schema", {}), "body")
+        yield from undecided(before, after, {"schema"}, f"{media_type} body")
 
 
-def _contents(status: str, old: Schema, new: Schema, answering: "_Fit") -> Iterator[str]:
-    for media_type in old.keys() - new.keys():
+def _contents(status: str, old: Schema, new: Schema, answering: Fit) -> Iterator[str]:
+    for media_type in sorted(old.keys() - new.keys()):
         yield f"{status} is no longer answered as {media_type}"
-    for media_type in old.keys() & new.keys():
-        yield from answering.misfits(
-            new[media_type].get("schema", {}), old[media_type].get("schema", {}), f"{status} answer"
-        )
-
-
-class _Fit:
-    """Whether values of one document's schema are values of the other's.
-
-    Args:
-        given: the document of who writes the values: the old one for requests, the new one for answers.
-        taken: the document of who reads them.
-        answers: values are answers: members that are gone matter, and new values of an enumeration don't.
-    """
-
-    def __init__(self, given: Schema, taken: Schema, *, answers: bool) -> None:
-        self._given = given
-        self._taken = taken
-        self._answers = answers
-        self._under_way: set[tuple[str, str]] = set()
-
-    def misfits(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
-        """Why a value of ``given`` may be none of ``taken``."""
-        pair = (str(given.get("$ref")), str(taken.get("$ref")))
-        if "$ref" in given and pair in self._under_way:
-            return  # a schema within itself
-        self._under_way.add(pair)
-        written, read = _choices(given, self._given), _choices(taken, self._taken)
-        for choice in written:
-            reasons = [list(self._one(choice, other, place)) for other in read]
-            if all(reasons):
-                # The nearest one tells the most.
-                yield from min(reasons, key=lambda found: (any("type" in each for each in found), len(found)))
-        if self._answers:
-            yield from self._gone(written, read, place)
-        self._under_way.discard(pair)
-
-    def _gone(self, written: list[Schema], read: list[Schema], place: str) -> Iterator[str]:
-        now = {value for choice in written for value in _values(choice) or ()}
-        if all(_values(choice) is not None or choice.get("type") == "null" for choice in written):
-            before = [value for choice in read for value in _values(choice) or ()]
-            yield from (f"{place}: {value!r} is gone" for value in before if value not in now)
-
-    def _one(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
-        before, after = (given, taken) if not self._answers else (taken, given)
-        if not _types(given) <= _types(taken):
-            yield f"{place}: type was {_shown(before)}, is {_shown(after)}"
-            return
-        values, allowed = _values(given), _values(taken)
-        if allowed is not None and not self._answers:
-            if values is None:
-                yield f"{place}: is now one of {list(allowed)}"
-            yield from (f"{place}: {value!r} is gone" for value in values or () if value not in allowed)
-        elif allowed is not None and values is None:
-            yield f"{place}: was one of {list(allowed)}"
-        if values is None:
-            yield from self._bounds(given, taken, place)
-        yield from self._members(given, taken, place)
-        if "items" in taken:
-            yield from self.misfits(given.get("items", {}), taken["items"], f"{place}/*")
-
-    def _bounds(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
-        before, after = (given, taken) if not self._answers else (taken, given)
-        for name in (*_LOWER, *_UPPER, *_OPAQUE):
-            if name not in taken or taken[name] == given.get(name):
-                continue
-            wider = name in _LOWER and name in given and given[name] >= taken[name]
-            wider = wider or (name in _UPPER and name in given and given[name] <= taken[name])
-            if not wider:
-                yield f"{place}: {name} was {before.get(name, 'none')}, is {after.get(name, 'none')}"
-
-    def _members(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
-        needed = set(taken.get("required", ())) - set(given.get("required", ()))
-        said = "is no longer always there" if self._answers else "is now required"
-        written: Schema = given.get("properties", {})
-        read: Schema = taken.get("properties", {})
-        gone = set(read) - set(written) if self._answers else set[str]()
-        yield from (f"{place}/{name}: is gone" for name in sorted(gone))
-        yield from (f"{place}/{name}: {said}" for name in sorted(needed - gone))
-        others = taken.get("additionalProperties", True)
-        for name, schema in written.items():
-            if name in read:
-                yield from self.misfits(schema, read[name], f"{place}/{name}")
-            elif others is False and not self._answers:
-                yield f"{place}/{name}: is no longer accepted"
-        rest = given.get("additionalProperties", True)
-        if isinstance(others, Mapping) and rest is not False:
-            inner = cast("Schema", rest if isinstance(rest, Mapping) else {})
-            yield from self.misfits(inner, cast("Schema", others), f"{place}/*")
-        elif others is False and rest is not False and not self._answers:
-            yield f"{place}: other members are no longer accepted"
-
-
-def _choices(schema: Schema, document: Schema) -> list[Schema]:
-    """The schema as a list of plain ones, of which a value fits any: no reference, no anyOf, one type each."""
-    if "$ref" in schema:
-        found: Any = document
-        for part in str(schema["$ref"]).removeprefix("#/").split("/"):
-            found = found[part]
-        beside = {name: value for name, value in schema.items() if name != "$ref"}
-        return _choices(_both(found, beside), document)
-    for word in ("anyOf", "oneOf"):
-        if word in schema:
-            base = {name: value for name, value in schema.items() if name not in {word, "discriminator"}}
-            return [plain for each in schema[word] for plain in _choices(_both(base, each), document)]
-    if isinstance(schema.get("type"), list):
-        return [{**schema, "type": each} for each in schema["type"]]
-    return [schema]
-
-
-def _both(first: Schema, second: Schema) -> Schema:
-    """What both say; of two that say something of the same member, the second refines the first."""
-    merged = {**first, **second}
-    if "properties" in first and "properties" in second:
-        of_first, of_second = first["properties"], second["properties"]
-        merged["properties"] = {
-            name: {**of_first.get(name, {}), **of_second.get(name, {})} for name in {**of_first, **of_second}
-        }
-    return merged
-
-
-def _types(schema: Schema) -> set[str]:
-    every = {"null", "boolean", "object", "array", "number", "integer", "string"}
-    if "type" in schema:
-        return {schema["type"], "integer"} if schema["type"] == "number" else {schema["type"]}
-    values = _values(schema)
-    names = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
-    return every if values is None else {names[type(value)] for value in values}
-
-
-def _values(schema: Schema) -> tuple[Any, ...] | None:
-    """The only values that there are, where they are listed."""
-    if "const" in schema:
-        return (schema["const"],)
-    return tuple(schema["enum"]) if "enum" in schema else None
-
-
-def _shown(schema: Schema) -> str:
-    return str(schema.get("type", "anything"))
+    for media_type in sorted(old.keys() & new.keys()):
+        before, after = old[media_type], new[media_type]
+        yield from answering.misfits(after.get("schema", {}), before.get("schema", {}), f"{status} answer")
+        yield from undecided(before, after, {"schema"}, f"{status} answer")

@@ -17,19 +17,22 @@ from contract.postman.written import FOLDER, flows, read, written
 COLLECTION = FOLDER / "wallet-service.postman_collection.json"
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _IDS = uuid.UUID("6f0b5b3a-6d0f-4c39-9d5e-2f3a7f1c5b11")
+_IN_ENVIRONMENT = (
+    "the environment has it, as a secret, which is neither shown nor sent along with the collection"
+)
 _GIVEN = {
     "base_url": ("http://127.0.0.1:8208", "Where the service is, without /api/v1."),
-    "api_key": ("", "A key of scope admin: the one that scripts/run printed, or WALLET_ADMIN_KEY."),
-    "read_only_key": (
-        "",
-        "A key of scope wallets:read alone. While it is empty, the requests that show what it may not are left out.",
-    ),
+    "api_key": ("", f"Stays empty here: {_IN_ENVIRONMENT}."),
+    "read_only_key": ("", f"Stays empty here, as api_key does: {_IN_ENVIRONMENT}."),
 }
 _ABOUT = """\
 Every operation of the wallet service: done right, and refused in each way that can be brought about from outside. \
 And flows, which show how operations go together.
 
-1. Set `api_key` (and `base_url`, where it is not `{base_url}`), here or in one of the environments beside it.
+1. Import one of the environments beside it and choose it. There set the current value of `api_key`, a secret: a key of \
+scope admin, the one that `scripts/run` printed, or WALLET_ADMIN_KEY. `base_url` is `{base_url}` unless you change it. \
+With `read_only_key`, a key of scope wallets:read alone, what such a key may not do is shown too. Set no key in the \
+collection's own variables: whoever gets the collection gets them.
 2. Send single requests, or run a folder, or all. A folder begins with what it needs: users of its own, so that it can \
 be run on any database and as often as you like. Before you send a single request, send what its folder begins with.
 
@@ -128,7 +131,7 @@ def _folder(folder: _Folder, document: Document) -> Document:
 
 
 def _item(case: Case, place: str, document: Document) -> Document:
-    scripts = {"prerequest": before(case), "test": after(case)}
+    scripts = {"prerequest": before(case), "test": after(case, document)}
     request = {
         "method": case.operation.method,
         "header": [_header(case, name, value) for name, value in _headers(case).items()],

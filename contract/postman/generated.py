@@ -77,7 +77,9 @@ def _keys(right: Case, document: Document) -> Iterator[Case]:
     schema = body_schema(right.operation, document)
     if "dry_run" in schema.get("properties", {}) and "200" in right.operation.described["responses"]:
         only_if_200 = 'pm.test("Nothing is kept of it", () => pm.expect(answer.dry_run).to.be.true);'
-        dry = only_if_200 if right.status != 200 else ""  # noqa: PLR2004 - as in HTTP
+        each = "pm.expect(each.transaction.dry_run).to.be.true"
+        batch = f'pm.test("Nothing is kept of any", () => answer.results.forEach((each) => {each}));'
+        dry = only_if_200 if right.status != 200 else batch  # noqa: PLR2004 - as in HTTP
         body = {**right.body, "dry_run": True}
         yield right.but("As a dry run", body=body, status=200, headers={}, check=dry)
     if "Idempotency-Key" not in right.headers:
@@ -145,5 +147,6 @@ def _of_parameters(right: Case) -> Iterator[Case]:
             "Of an older version", "version_mismatch", headers={**right.headers, "If-Match": '"999"'}
         )
     if JSON in right.operation.answers and "text/csv" in right.operation.answers:
-        check = 'pm.test("It is CSV", () => pm.expect(pm.response.headers.get("Content-Type")).to.match(/^text\\/csv/));'
+        csv = "/^\\w+(,\\w+)+\\r?\\n.+,.+/"
+        check = f'pm.test("It has a line of names, and lines", () => pm.expect(pm.response.text()).to.match({csv}));'
         yield right.but("As CSV", headers={**right.headers, "Accept": "text/csv"}, check=check)

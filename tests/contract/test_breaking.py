@@ -1,6 +1,7 @@
 """What breaks a client is named, and what does not is not."""
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,14 @@ ASKED = {
         "note": {"type": "string", "maxLength": 100},
         "kind": {"type": "string", "enum": ["main", "travel"]},
         "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "atomic": {"type": "boolean", "default": False},
+        "metadata": {"type": "object", "maxProperties": 20, "propertyNames": {"maxLength": 40}},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "step": {"type": "integer", "multipleOf": 5},
+        "operation": {
+            "oneOf": [{"type": "object", "properties": {"type": {"const": "fee"}}}],
+            "discriminator": {"propertyName": "type", "mapping": {"fee": "#/components/schemas/Wallet"}},
+        },
     },
 }
 ANSWERED = {
@@ -33,12 +42,19 @@ ANSWERED = {
         "within": {"type": "array", "items": {"$ref": "#/components/schemas/Wallet"}},
     },
 }
+REFUSED = {"$ref": "#/components/schemas/Problem", "properties": {"code": {"enum": ["insufficient_funds"]}}}
+CODES = {"enum": ["insufficient_funds", "wallet_closed"]}
 DOCUMENT: Document = {
     "paths": {
         "/wallets": {
             "get": {
+                "operationId": "list_wallets",
                 "parameters": [
-                    {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 100}}
+                    {
+                        "in": "query",
+                        "name": "limit",
+                        "schema": {"type": "integer", "maximum": 100, "default": 50},
+                    }
                 ],
                 "responses": {"200": {"content": {"application/json": {}, "text/csv": {}}}},
             },
@@ -52,15 +68,23 @@ DOCUMENT: Document = {
                 },
                 "responses": {
                     "201": {
-                        "headers": {"Location": {}},
+                        "headers": {"Location": {"schema": {"type": "string"}}},
                         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Wallet"}}},
                     },
+                    "402": {"content": {"application/problem+json": {"schema": REFUSED}}},
                     "409": {"content": {"application/json": {"schema": {"enum": ["closed", "frozen"]}}}},
                 },
             },
         }
     },
-    "components": {"schemas": {"WalletCreate": ASKED, "Wallet": ANSWERED}},
+    "components": {
+        "schemas": {
+            "WalletCreate": ASKED,
+            "Wallet": ANSWERED,
+            "Problem": {"type": "object", "properties": {"code": CODES}},
+        },
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+    },
 }
 
 
@@ -87,7 +111,17 @@ def changed(change: Callable[[Document], Any]) -> list[str]:
     return breaking_changes(DOCUMENT, document)
 
 
-LIMIT = {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 100}}
+def other_scheme(document: Document) -> None:
+    document["components"]["securitySchemes"]["bearer"] = {"type": "apiKey", "in": "query", "name": "key"}
+
+
+def renamed(document: Document) -> None:
+    """Of a schema, with all that refers to it."""
+    text = json.dumps(document).replace('"Wallet"', '"Purse"').replace('schemas/Wallet"', 'schemas/Purse"')
+    document.clear()
+    document.update(json.loads(text))
+
+
 NEEDED = {"in": "header", "name": "X-Tenant", "required": True, "schema": {"type": "string"}}
 
 BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
@@ -107,6 +141,38 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         lambda d: get(d)["parameters"][0]["schema"].update(maximum=50),
         ["GET /wallets: query parameter limit: maximum was 100, is 50"],
     ),
+    (
+        lambda d: get(d)["parameters"][0]["schema"].update(default=10),
+        ["GET /wallets: query parameter limit: default was 50, is 10"],
+    ),
+    (
+        lambda d: get(d)["parameters"][0].update(explode=False),
+        [
+            "GET /wallets: query parameter limit: is written in another way: form, one by one, now form, in one"
+        ],
+    ),
+    (
+        lambda d: get(d)["parameters"][0].update(allowReserved=True),
+        ["GET /wallets: query parameter limit: can't decide: allowReserved changed"],
+    ),
+    (
+        lambda d: get(d).update(operationId="all_wallets"),
+        ["GET /wallets: operationId was list_wallets, is all_wallets"],
+    ),
+    (lambda d: get(d).update(callbacks={"paid": {}}), ["GET /wallets: can't decide: callbacks changed"]),
+    (lambda d: d["paths"]["/wallets"].update(parameters=[]), ["/wallets: can't decide: parameters changed"]),
+    (
+        lambda d: post(d).update(security=[{"mtls": []}]),
+        ["POST /wallets: now needs credentials: mtls, not bearer"],
+    ),
+    (
+        lambda d: post(d).update(security=[{"bearer": ["wallets"]}]),
+        ["POST /wallets: now needs credentials: bearer, not bearer"],
+    ),
+    (other_scheme, ["POST /wallets: the credentials bearer are others"]),
+    (lambda d: d.update(security=[{"bearer": []}]), ["GET /wallets: now needs credentials"]),
+    (lambda d: d.update(servers=[{"url": "/wallet"}]), ["server /: is gone"]),
+    (renamed, ["schema Wallet: is gone, or has another name"]),
     (
         lambda d: get(d)["parameters"][0]["schema"].update(minimum=1),
         ["GET /wallets: query parameter limit: minimum was none, is 1"],
@@ -132,7 +198,49 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         ),
         ["POST /wallets: 409 answer: 'frozen' is gone"],
     ),
+    (
+        lambda d: post(d)["responses"]["201"]["headers"]["Location"].update(schema={"type": "integer"}),
+        ["POST /wallets: 201 header Location: type was string, is integer"],
+    ),
+    (
+        lambda d: post(d)["responses"]["402"]["content"]["application/problem+json"]["schema"].update(
+            properties={"code": {"enum": ["wallet_closed"]}}
+        ),
+        ["POST /wallets: 402 answer/code: 'insufficient_funds' is gone"],
+    ),
     # What is asked with
+    (
+        lambda d: asked(d)["properties"]["atomic"].update(default=True),
+        ["POST /wallets: body/atomic: default was false, is true"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["metadata"].update(maxProperties=3),
+        ["POST /wallets: body/metadata: maxProperties was 20, is 3"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["metadata"].update(propertyNames={"maxLength": 20}),
+        ["POST /wallets: body/metadata, its members' names: maxLength was 40, is 20"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["tags"].update(uniqueItems=True),
+        ["POST /wallets: body/tags: uniqueItems was none, is True"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["step"].update(multipleOf=2),
+        ["POST /wallets: body/step: multipleOf was 5, is 2"],
+    ),
+    (
+        lambda d: asked(d).update(allOf=[{"required": ["note"]}, {"$ref": "#/components/schemas/Problem"}]),
+        ["POST /wallets: body/note: is now required"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["note"].update(contentEncoding="base64"),
+        ["POST /wallets: body/note: can't decide: contentEncoding changed"],
+    ),
+    (
+        lambda d: asked(d)["properties"]["operation"]["discriminator"]["mapping"].clear(),
+        ["POST /wallets: body/operation: can't decide: discriminator changed"],
+    ),
     (lambda d: asked(d)["required"].append("note"), ["POST /wallets: body/note: is now required"]),
     (lambda d: asked(d)["properties"].pop("note"), ["POST /wallets: body/note: is no longer accepted"]),
     (
@@ -191,8 +299,22 @@ HARMLESS: list[Callable[[Document], Any]] = [
     lambda d: d["paths"].update({"/holds": {"get": get(d)}}),
     lambda d: get(d)["parameters"].append({**NEEDED, "required": False}),
     lambda d: get(d)["parameters"][0]["schema"].update(maximum=200),
+    lambda d: get(d)["parameters"][0].update(style="form", explode=True),
+    lambda d: get(d)["parameters"][0].update({"x-shown": True, "description": "How many."}),
+    lambda d: get(d).update(security=[]),
+    lambda d: post(d)["security"].append({"mtls": []}),
+    lambda d: d["components"]["securitySchemes"]["bearer"].update(description="A key."),
+    lambda d: d.update(servers=[{"url": "/"}, {"url": "https://wallet"}]),
+    lambda d: post(d)["responses"]["201"]["headers"].update({"ETag": {"schema": {"type": "string"}}}),
+    lambda d: asked(d)["properties"]["limit"].update(default=None),
+    lambda d: asked(d)["properties"]["metadata"].update(maxProperties=30),
+    lambda d: asked(d)["properties"]["metadata"].pop("propertyNames"),
+    lambda d: asked(d)["properties"]["tags"].update(uniqueItems=False),
+    lambda d: asked(d)["properties"]["step"].update(multipleOf=1),
+    lambda d: asked(d).update(allOf=[{"required": ["amount"]}]),
+    lambda d: answered(d)["properties"]["status"].update(default="active"),
     lambda d: get(d)["parameters"][0]["schema"].update(type="number"),
-    lambda d: post(d)["responses"].update({"402": {"content": {}}}),
+    lambda d: post(d)["responses"].update({"403": {"content": {}}}),
     lambda d: post(d)["responses"]["409"]["content"]["application/json"]["schema"]["enum"].append("busy"),
     lambda d: asked(d)["properties"].update(colour={"type": "string"}),
     lambda d: asked(d)["required"].remove("amount"),

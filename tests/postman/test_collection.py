@@ -80,6 +80,27 @@ def test_every_request_asks_something_of_its_answer_and_is_described() -> None:
     assert len(ids) > 250
 
 
+def test_a_success_is_asked_for_more_than_its_status() -> None:
+    for item in requests(MADE["item"]):
+        script = scripts(item, "test")
+        if re.search(r"to\.have\.status\(2\d\d\)", script):
+            assert script.count("pm.test(") > 1, item["name"]
+
+
+def test_nothing_depends_on_how_fast_it_is() -> None:
+    assert "responseTime" not in json.dumps(MADE)
+
+
+def test_no_key_is_to_be_set_in_the_collection() -> None:
+    for variable in MADE["variable"]:
+        if variable["key"].endswith("_key") and variable["key"] != "idempotency_key":
+            assert (variable["value"], "environment" in variable["description"]) == (
+                "",
+                variable["key"] != "wrong_key",
+            )
+    assert "own variables: whoever gets the collection gets them" in MADE["info"]["description"]
+
+
 def test_a_folder_needs_nothing_of_another() -> None:
     given = {
         variable["key"]

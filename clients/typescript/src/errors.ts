@@ -9,6 +9,8 @@ export interface Facts {
   wallet_exists: { wallet_id: string };
   forbidden: { scope?: string };
   payload_too_large: { limit_bytes: number };
+  refund_exceeds: { transaction_id: string; refundable: string };
+  version_mismatch: { wallet_id: string; version: number };
   rate_limited: { scope: "client" | "user"; limit: number; window_s: number };
   validation_failed: { errors: { in: string; pointer: string; detail: string; code: string }[] };
 }
@@ -28,12 +30,23 @@ export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
     /** Under which the service's log knows it. */
     readonly requestId: string | undefined,
     readonly facts: FactsOf<C>,
+    /** The key that it was sent with, where an earlier try is open. */
+    readonly idempotencyKey?: string,
   ) {
-    super(`${detail} [${code ?? status}${requestId ? `, request ${requestId}` : ""}]`);
+    const open = idempotencyKey === undefined ? "" : "; an earlier try of it may still be done";
+    super(`${detail} [${code ?? status}${requestId ? `, request ${requestId}` : ""}]${open}`);
+  }
+
+  /**
+   * Whether a try before the refused one was sent and never answered. It was not done until the refusal; if it is still on its
+   * way it can be, since a refusal spends no key. Send the same again with `idempotencyKey`, or look into the history.
+   */
+  get earlierTryOpen(): boolean {
+    return this.idempotencyKey !== undefined;
   }
 }
 
-/** Nothing was heard, and nothing was done: the request was not sent, or it only reads. */
+/** Nothing of the service's was heard, and nothing was done: the request was not sent, or it only reads. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }

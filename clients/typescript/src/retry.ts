@@ -1,4 +1,4 @@
-import { NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, type WalletProblem } from "./errors.js";
+import { NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
 
 export interface RetryOptions {
   /** How long a call may take with all its tries and waits. Default 30,000. */
@@ -16,18 +16,40 @@ const READS = new Set(["GET", "HEAD"]);
 
 // Of the refusals with 5xx, those of a try that surely did nothing.
 const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "neighbour_unavailable"]);
-// Answered before anybody looked at the key: it tells nothing of an earlier try.
-const NOT_OF_THE_LEDGER = new Set([401, 403, 429]);
-const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+// What only the ledger says, after it has looked at the key: no earlier try was done until then. All else can be said before
+// anybody looks at the key, and tells nothing of an earlier try.
+const OF_THE_LEDGER = new Set<ProblemCode>([
+  "amount_precision",
+  "balance_limit",
+  "currency_mismatch",
+  "currency_unknown",
+  "idempotency_key_reused",
+  "insufficient_funds",
+  "not_refundable",
+  "refund_exceeds",
+  "same_wallet",
+  "transaction_not_found",
+  "transaction_superseded",
+  "wallet_closed",
+  "wallet_exists",
+  "wallet_frozen",
+  "wallet_not_found",
+]);
+// A host can become unreachable in the middle of a request as well, so that EHOSTUNREACH and the like are not here.
+const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import
 
 type Fetch = (request: Request) => Promise<Response>;
-type Try = { response: Response; sent: true } | { error: unknown; sent: boolean };
+/** What came of a try: an answer, a refusal if `problem` is there; or none that can be used. */
+type Try = { response: Response; problem?: WalletProblem } | { error: unknown; sent: boolean; again: boolean };
 
 /**
  * A fetch that sends a request again while that is safe and can help: after a lost connection, a timeout, 429, 502, 503 and
- * 504. A POST is sent under an idempotency key, made once before the first try, so that it is done once.
+ * 504, and after JSON that breaks off. A POST is sent under an idempotency key, made once before the first try, so that it is
+ * done once.
  *
- * It throws NoAnswer, OutcomeUnknown, or what the caller's own signal was aborted with.
+ * It throws NoAnswer, OutcomeUnknown, a WalletProblem where a try before the refusal is still open, a TypeError where the key
+ * is empty, or what the caller's own signal was aborted with.
  */
 export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
   const { budgetMs = 30_000, timeoutMs = 10_000, maxRetries = 5 } = options;
@@ -39,19 +61,12 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
       const leftMs = Math.max(1, Math.ceil(Math.min(timeoutMs, deadline - performance.now())));
       const tried = await once(fetch, request, leftMs);
       request.signal.throwIfAborted();
-      const answer = "response" in tried ? tried.response : undefined;
-      if (answer && answer.status < 400) {
-        return answer;
+      if ("response" in tried && !tried.problem) {
+        return tried.response;
       }
-      const problem = answer && problemOf(await document(answer), answer.status);
-      if (problem && key && settles(problem)) {
-        open = false;
-      } else if (tried.sent && !READS.has(request.method) && !(problem && nothingDone(problem))) {
-        open = true;
-      }
-      const again = !problem || (AGAIN.has(problem.status) && problem.retryable);
-      const waitMs = afterMs(answer) + Math.random() * Math.min(LONGEST_MS, BASE_MS * 2 ** retries);
-      if (!again || retries >= maxRetries || performance.now() + waitMs >= deadline) {
+      open ||= !READS.has(request.method) && mayHaveDone(tried);
+      const waitMs = afterMs(tried) + Math.random() * Math.min(LONGEST_MS, BASE_MS * 2 ** retries);
+      if (!mayHelp(tried) || retries >= maxRetries || performance.now() + waitMs >= deadline) {
         return ended(request, key, open, tried);
       }
       await waiting(waitMs, request.signal);
@@ -62,12 +77,18 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
 /** What the last try's end means for the call. */
 function ended(request: Request, key: string | undefined, open: boolean, tried: Try): Response {
   const where = `${request.method} ${new URL(request.url).pathname}`;
-  const cause = "response" in tried ? `status ${tried.response.status}` : tried.error;
+  if ("response" in tried) {
+    if (!open) {
+      return tried.response;
+    }
+    const { status, code, detail, retryable, requestId, facts } = tried.problem as WalletProblem;
+    if (key !== undefined && code !== undefined && OF_THE_LEDGER.has(code)) {
+      throw new WalletProblem(status, code, detail, retryable, requestId, facts, key);
+    }
+  }
+  const cause = "response" in tried ? tried.problem : tried.error;
   if (open) {
     throw new OutcomeUnknown(`${where}: it may have been done or not`, key, { cause });
-  }
-  if ("response" in tried) {
-    return tried.response;
   }
   throw new NoAnswer(`${where}: no answer`, { cause });
 }
@@ -75,15 +96,49 @@ function ended(request: Request, key: string | undefined, open: boolean, tried: 
 async function once(fetch: Fetch, request: Request, timeoutMs: number): Promise<Try> {
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
   try {
-    const response = await fetch(new Request(request.clone(), { signal }));
+    const answer = await fetch(new Request(request.clone(), { signal }));
     // Read here, so that an answer that is cut off on its way is asked for again.
-    const body = await response.arrayBuffer();
-    const { status, statusText, headers } = response;
-    return { response: new Response(body.byteLength ? body : null, { status, statusText, headers }), sent: true };
+    const body = await answer.arrayBuffer();
+    const { status, statusText, headers } = answer;
+    const response = new Response(body.byteLength ? body : null, { status, statusText, headers });
+    return heard(request, response, new TextDecoder().decode(body));
   } catch (error) {
-    const { code } = ((error instanceof Error && error.cause) || {}) as { code?: string };
-    return { error, sent: code === undefined || !UNSENT.has(code) };
+    return { error, sent: !unsent((error as Error | undefined)?.cause), again: true };
   }
+}
+
+/** An answer, as far as it is one of the service's: a page of a proxy does not tell that anything was done. */
+function heard(request: Request, response: Response, body: string): Try {
+  if (!response.ok) {
+    return { response, problem: problemOf(parsed(body), response.status) };
+  }
+  const type = response.headers.get("Content-Type") ?? "no content";
+  const isJson = /^application\/json\b/.test(type);
+  if (isJson ? isObject(parsed(body)) : NOT_JSON.test(type) || new URL(request.url).pathname.endsWith("/metrics")) {
+    return { response };
+  }
+  const error = new Error(`status ${response.status}, ${type}: nothing that the service answers`);
+  return { error, sent: true, again: isJson && parsed(body) === undefined };
+}
+
+/** Whether the service can't have heard of the request; several addresses may have been tried. */
+function unsent(cause: unknown): boolean {
+  const { code, syscall, errors } = (cause ?? {}) as { code?: string; syscall?: string; errors?: unknown[] };
+  return errors?.length ? errors.every(unsent) : syscall === "connect" || (code !== undefined && UNSENT.has(code));
+}
+
+/** Whether the try may have been done although it ended so. */
+function mayHaveDone(tried: Try): boolean {
+  if ("error" in tried) {
+    return tried.sent;
+  }
+  const { status, code } = tried.problem as WalletProblem;
+  return status >= 500 && !(code !== undefined && NOTHING_DONE.has(code));
+}
+
+/** Whether the same request may get through a moment later. */
+function mayHelp(tried: Try): boolean {
+  return "error" in tried ? tried.again : AGAIN.has(tried.response.status) && tried.problem?.retryable === true;
 }
 
 /** Give a POST a key unless its header or body names one; the key. */
@@ -92,7 +147,10 @@ async function named(request: Request): Promise<string | undefined> {
     return undefined;
   }
   const given = request.headers.get("Idempotency-Key") ?? keyOf(await request.clone().text());
-  if (given) {
+  if (given === "") {
+    throw new TypeError("The idempotency key is empty: nobody could send this again safely. Without one, one is made");
+  }
+  if (given !== undefined) {
     return given;
   }
   const key = newKey();
@@ -101,11 +159,20 @@ async function named(request: Request): Promise<string | undefined> {
 }
 
 function keyOf(body: string): string | undefined {
+  const document = parsed(body); // undefined: CSV, or lines
+  return (isObject(document) ? (document as { idempotency_key?: string | null }).idempotency_key : undefined) ?? undefined;
+}
+
+function parsed(text: string): unknown {
   try {
-    return (JSON.parse(body) as { idempotency_key?: string } | null)?.idempotency_key;
+    return JSON.parse(text) as unknown;
   } catch {
-    return undefined; // CSV, or lines
+    return undefined;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A UUIDv7: what was made later sorts later. */
@@ -115,26 +182,9 @@ export function newKey(): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random}`;
 }
 
-/** Whether this try did nothing. */
-function nothingDone({ status, code }: WalletProblem): boolean {
-  return status < 500 || (code !== undefined && NOTHING_DONE.has(code));
-}
-
-/** Whether, under the same key, it tells that no earlier try did anything either. */
-function settles({ status, code }: WalletProblem): boolean {
-  return code !== undefined && status < 500 && !NOT_OF_THE_LEDGER.has(status);
-}
-
-async function document(answer: Response): Promise<unknown> {
-  return answer
-    .clone()
-    .json()
-    .catch(() => null); // a page of a proxy
-}
-
 /** `Retry-After` in milliseconds from now: seconds, or a date. */
-function afterMs(answer: Response | undefined): number {
-  const value = answer?.headers.get("Retry-After") ?? "0";
+function afterMs(tried: Try): number {
+  const value = ("response" in tried && tried.response.headers.get("Retry-After")) || "0";
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Math.max(0, ms || 0);
 }

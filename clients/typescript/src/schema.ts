@@ -74,6 +74,9 @@ export interface paths {
         /**
          * Metrics for Prometheus
          * @description Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus.
+         *
+         *     While the database is away, only the key of WALLET_ADMIN_KEY is known here, and any other answered with 503: for
+         *     Prometheus take that one, or the port without a key (WALLET_METRICS_PORT).
          */
         get: operations["metrics"];
         put?: never;

@@ -2,8 +2,18 @@ import { randomUUID } from "node:crypto";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { isProblem, newKey, NoAnswer, ok, OutcomeUnknown, walletClient, WalletProblem, type Wallet } from "../src/index.js";
-import { Proxy } from "./proxy.js";
+import {
+  isProblem,
+  newKey,
+  NoAnswer,
+  ok,
+  OutcomeUnknown,
+  type ProblemCode,
+  type Wallet,
+  walletClient,
+  WalletProblem,
+} from "../src/index.js";
+import { type Fate, Proxy } from "./proxy.js";
 
 const { WALLET_URL: service = "", WALLET_KEY: apiKey = "" } = process.env;
 const direct = walletClient({ baseUrl: service, apiKey });
@@ -31,6 +41,11 @@ function consume(amount: string, key?: string) {
 async function balance(): Promise<string> {
   const params = { path: { wallet_id: wallet.wallet_id } };
   return (await ok(direct.GET("/api/v1/wallets/{wallet_id}/balance", { params }))).balance;
+}
+
+function problem(status: number, code: ProblemCode): Fate {
+  const body = JSON.stringify({ status, code, detail: "No", retryable: false });
+  return { status, headers: { "Content-Type": "application/problem+json" }, body };
 }
 
 async function refusal(call: Promise<unknown>): Promise<unknown> {
@@ -63,7 +78,19 @@ test("a refusal has its code, its facts and the request's id, and is not tried a
   expect([error.status, error.facts.shortfall, error.facts.wallet_id]).toEqual([402, "2.500000", wallet.wallet_id]);
   expect(error.message).toContain(error.requestId);
   expect(proxy.keys).toHaveLength(1);
+  expect([error.earlierTryOpen, error.idempotencyKey]).toEqual([false, undefined]);
   expect(isProblem(error, "wallet_frozen")).toBe(false);
+});
+
+test("the facts of a refund that is too much, and of an older version", async () => {
+  const { transaction_id } = await consume("2");
+  const params = { path: { transaction_id } };
+  const tooMuch = { params, body: { amount: "3" } };
+  const refund = await refusal(ok(client.POST("/api/v1/transactions/{transaction_id}/refund", tooMuch)));
+  expect(isProblem(refund, "refund_exceeds") && refund.facts).toEqual({ transaction_id, refundable: "2.000000" });
+  const older = { path: { wallet_id: wallet.wallet_id }, header: { "If-Match": '"999"' } };
+  const change = await refusal(ok(client.PATCH("/api/v1/wallets/{wallet_id}", { params: older, body: { name: "travel" } })));
+  expect(isProblem(change, "version_mismatch") && change.facts).toEqual({ wallet_id: wallet.wallet_id, version: wallet.version });
 });
 
 test("one key for all tries: what was done is not done twice", async () => {
@@ -99,15 +126,89 @@ test("when time is up and nobody can say, the error has the key to ask with", as
   expect(await balance()).toBe("6.000000");
 });
 
-test("a refusal after a lost answer tells whether it was done only when the ledger gave it", async () => {
-  proxy.fates = ["answer lost", { status: 401 }];
-  expect(await refusal(consume("4"))).toBeInstanceOf(OutcomeUnknown);
-  proxy.fates = ["request lost", "through"];
-  expect(isProblem(await refusal(consume("12")), "insufficient_funds")).toBe(true);
+test("an answer that breaks off is asked for again", async () => {
+  proxy.fates = ["answer cut", { status: 200, headers: { "Content-Type": "application/json" }, body: "" }, "through"];
+  expect((await consume("4")).balance_after).toBe("6.000000");
+  expect(await balance()).toBe("6.000000");
+  expect(proxy.keys).toHaveLength(3);
+});
+
+test.each([
+  { status: 204, body: "" },
+  { status: 200, headers: { "Content-Type": "text/html" } },
+  { status: 200, headers: { "Content-Type": "application/json" }, body: "null" },
+  { status: 201, headers: { "Content-Type": "text/plain" }, body: "accepted" },
+])("a success that is not the service's does not tell that anything was done: $status $body", async (fate) => {
+  proxy.fates = [fate];
+  const error = await refusal(consume("4"));
+  expect(error).toMatchObject({ name: "OutcomeUnknown", idempotencyKey: proxy.keys[0] });
+  expect(proxy.keys).toHaveLength(1);
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  const read = refusal(client.GET("/api/v1/wallets/{wallet_id}/balance", { params }));
+  expect(await read).toBeInstanceOf(NoAnswer);
+});
+
+test("answers that are no JSON by right are answers: a statement, an import, the metrics", async () => {
+  const parseAs = "text";
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  const headers = { Accept: "text/csv" };
+  const statement = client.GET("/api/v1/wallets/{wallet_id}/transactions", { params, headers, parseAs });
+  expect(await ok(statement)).toContain(",deposit,");
+  const body = `user_id,currency,balance\nts-${randomUUID()},CREDIT,5\n`;
+  const lines = client.POST("/api/v1/wallets/import", { body, headers: { "Content-Type": "text/csv" }, parseAs });
+  expect(await ok(lines)).toContain('"status":"created"');
+  expect(await ok(client.GET("/metrics", { parseAs }))).toMatch(/^# HELP /);
+});
+
+test.each([
+  { status: 302, headers: { Location: "/elsewhere" } },
+  { status: 401 },
+  problem(404, "not_found"),
+  problem(422, "validation_failed"),
+  problem(422, "amount_invalid"),
+  problem(412, "version_mismatch"),
+])("after a lost answer, what is not the ledger's tells nothing: %o", async (fate) => {
+  proxy.fates = ["answer lost", fate];
+  expect(await refusal(consume("4"))).toMatchObject({ name: "OutcomeUnknown", idempotencyKey: proxy.keys[0] });
+});
+
+test("a refusal of the ledger after a lost request says that the earlier try is open, and it is", async () => {
+  client = walletClient({ baseUrl: proxy.url, apiKey, timeoutMs: 300 });
+  proxy.fates = ["held", "through"];
+  const error = await refusal(consume("12"));
+  if (!isProblem(error, "insufficient_funds")) {
+    throw error;
+  }
+  expect([error.earlierTryOpen, error.idempotencyKey]).toEqual([true, proxy.keys[0]]);
+  expect(error.message).toContain("an earlier try of it may still be done");
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  await ok(direct.POST("/api/v1/wallets/{wallet_id}/deposit", { params, body: { amount: "5" } }));
+  await proxy.letGo();
+  expect(await balance()).toBe("3.000000");
+  expect((await consume("12", error.idempotencyKey)).balance_after).toBe("3.000000");
+  expect(await balance()).toBe("3.000000");
+});
+
+test("a change of a wallet has no key, so that a refusal after a lost answer tells nothing", async () => {
   const params = { path: { wallet_id: wallet.wallet_id }, header: { "If-Match": `"${wallet.version}"` } };
   proxy.fates = ["answer lost", "through"];
   const change = client.PATCH("/api/v1/wallets/{wallet_id}", { params, body: { name: "travel" } });
   expect(await refusal(change)).toMatchObject({ name: "OutcomeUnknown", idempotencyKey: undefined });
+});
+
+test.each([
+  ["EHOSTUNREACH", "connect", NoAnswer],
+  ["ENETUNREACH", "connect", NoAnswer],
+  ["EHOSTUNREACH", "read", OutcomeUnknown],
+  ["ENETUNREACH", "write", OutcomeUnknown],
+  ["ENOTFOUND", "getaddrinfo", NoAnswer],
+])("%s while it was to %s ends as it must", async (code, syscall, end) => {
+  const lost = Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
+  for (const cause of [lost, new AggregateError([lost, lost])]) {
+    const fetch = () => Promise.reject(new TypeError("fetch failed", { cause }));
+    client = walletClient({ baseUrl: service, apiKey, maxRetries: 0, fetch });
+    expect(await refusal(consume("1"))).toBeInstanceOf(end);
+  }
 });
 
 test("a try that takes too long is given up, and the next one has the rest of the time", async () => {
@@ -148,6 +249,10 @@ test("a key of the body is the key; keys are new each time and sort by time", as
   expect(proxy.keys).toEqual([undefined]);
   const replayed = await consume("1", key).catch((error: unknown) => error);
   expect(isProblem(replayed, "idempotency_key_reused")).toBe(true);
+  await expect(consume("1", " ")).rejects.toThrow("The idempotency key is empty");
+  const empty = { params, body: { amount: "1", idempotency_key: "" } };
+  await expect(client.POST("/api/v1/wallets/{wallet_id}/fee", empty)).rejects.toThrow(TypeError);
+  expect(proxy.keys).toHaveLength(2);
   expect(new Set(Array.from({ length: 1000 }, newKey)).size).toBe(1000);
   expect(newKey() > "01900000").toBe(true);
 });
