@@ -3,8 +3,9 @@
 import asyncio
 import json
 import signal
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import jwt
 import pytest
 from support.api import new_user
 from support.callers import NAME, WALLET, Callers, ends, followed
-from support.compose import Replay, new_secrets, read
+from support.compose import Replay, gateway_command, new_secrets, read
 from support.consul_agent import eventually
-from support.service import WAIT_S
+from support.service import ROOT, WAIT_S
 from support.supabase_project import create_project, project_cluster
+from support.supabase_services import Running, free_port, status
 
 CALLERS = 4
 QUICK = {"WALLET_LOG_LEVEL": "warning", "WALLET_CONSUL_CHECK_INTERVAL_MS": "1000"}
@@ -91,6 +93,61 @@ async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
         wallet = await client.get(f"{first.url}/api/v1/wallets/{callers.wallet}/balance")
         assert Decimal(wallet.json()["balance"]) == 100_000 - callers.done
     assert "trial balance" in await asyncio.to_thread(replay.command, "verify")  # it fails unless all is well
+
+
+class Names(asyncio.DatagramProtocol):
+    """A name server: every name has the one address."""
+
+    address = "127.0.0.2"
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        question = data[12 : data.index(b"\0", 12) + 5]
+        answer = b"\xc0\x0c\0\1\0\1\0\0\x02\x58\0\4" + socket.inet_aton(self.address)  # for ten minutes
+        self._transport.sendto(data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question + answer, addr)
+
+
+def stand_in(status: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Answers any request with it."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    return answer
+
+
+@pytest.mark.usefixtures("compose_programs")
+async def test_the_gateway_finds_a_postgrest_that_has_another_address_now(own_folder: Path) -> None:
+    names, gateway = Names(), free_port()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: names, local_addr=("127.0.0.1", 0)
+    )
+    old = await asyncio.start_server(stand_in(200), "127.0.0.2", 0)
+    port = old.sockets[0].getsockname()[1]
+    new = await asyncio.start_server(stand_in(204), "127.0.0.3", port)
+    text = (ROOT / "deploy" / "gateway.conf").read_text()
+    for there, here in (
+        ("127.0.0.11 valid=10s", f"127.0.0.1:{transport.get_extra_info('sockname')[1]} valid=1s"),
+        ("postgrest:3000", f"postgrest:{port}"),
+    ):
+        assert there in text
+        text = text.replace(there, here)
+    running = Running(f"gateway-{gateway}", *map(str, gateway_command(own_folder, text, gateway)))
+    try:
+        await eventually(lambda: status(gateway, "/rest/v1/x") == 200)
+        names.address = "127.0.0.3"
+        await eventually(lambda: status(gateway, "/rest/v1/x") == 204)
+    finally:
+        running.stop()
+        transport.close()
+        for server in (old, new):
+            server.close()
+            await server.wait_closed()
 
 
 @pytest.mark.usefixtures("compose_programs")

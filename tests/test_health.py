@@ -1,10 +1,17 @@
+import asyncio
+
 import asyncpg
 import pytest
 from conftest import FreshDatabase, Reach
+from prometheus_client import CollectorRegistry
 from support.api import Api, open_api, problem
+from support.waiting import until, until_waiting
 
 from wallet_service import __version__
+from wallet_service.database.gateway import Database, Param
 from wallet_service.database.sql_files import latest_migration
+from wallet_service.errors import Unavailable
+from wallet_service.health import watching
 
 OPEN = ("/health", "/health/live", "/health/ready")
 
@@ -47,3 +54,50 @@ async def test_not_ready_without_a_server_and_still_alive(tmp_path_factory: pyte
         problem(answer, "unavailable")
         assert int(answer.headers["Retry-After"]) > 0
         assert (await opened.http.get("/health/live")).status_code == 200
+
+
+async def test_the_service_asks_itself(api: Api) -> None:
+    assert api.app.state.metrics.get_sample_value("wallet_ready") is not None
+
+
+class Moody(Database):
+    """Answers as another does, or fails as it is told to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.error: Exception | None = None
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        if self.error is not None:
+            raise self.error
+        return await self._database.call(function, **params)
+
+    async def close(self) -> None: ...
+
+
+async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(api: Api) -> None:
+    registry, database = CollectorRegistry(), Moody(api.app.state.database)
+
+    def shown() -> float | None:
+        return registry.get_sample_value("wallet_ready")
+
+    async with watching(database, registry, every_s=0):
+        for error in (Unavailable(), ValueError("no error of the database")):
+            await until(lambda: shown() == 1)
+            database.error = error
+            await until(lambda: shown() == 0)
+            database.error = None
+        await until(lambda: shown() == 1)
+
+
+async def test_a_stop_does_not_wait_for_the_answer(fresh_database: FreshDatabase, reach: Reach) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    async with open_api(await reach(made)) as opened:
+        database = opened.app.state.database
+        async with connection.transaction():
+            await connection.execute("lock table wallet.migrations in access exclusive mode")
+            # A call is given up after 5 s.
+            async with asyncio.timeout(2), watching(database, CollectorRegistry(), every_s=0):
+                await until_waiting(connection, 1)
+    await connection.close()

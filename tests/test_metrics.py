@@ -6,8 +6,9 @@ import httpx
 import pytest
 from conftest import FreshApi
 from support.api import ADMIN_KEY, Api, new_user, problem
+from support.waiting import until
 
-from wallet_service import __version__
+from wallet_service import __version__, metrics
 from wallet_service.http.auth import Scope
 from wallet_service.http.keys import create_key
 from wallet_service.identifiers import new_id
@@ -61,6 +62,8 @@ async def test_requests_by_route_method_and_class_of_status(fresh_api: FreshApi)
     assert read[f'wallet_http_requests_total{{method="POST",{CONSUME},status="2xx"}}'] == 2
     assert read[f'wallet_http_requests_total{{method="POST",{CONSUME},status="4xx"}}'] == 2
     assert read[f'wallet_http_request_duration_seconds_count{{method="POST",{CONSUME}}}'] == 4
+    # Nothing failed yet; were the series not there, a rate would not see the first that does.
+    assert read[f'wallet_http_requests_total{{method="POST",{CONSUME},status="5xx"}}'] == 0
     assert read["wallet_http_requests_in_flight"] == 1  # the one that asks
 
 
@@ -103,6 +106,7 @@ async def test_calls_of_the_database(fresh_api: FreshApi) -> None:
     api = await fresh_api(database_pool_size=3)
     await api.admin.read((await api.admin.wallet("10"))["wallet_id"])
     problem(await api.admin.get(f"/wallets/{new_id()}"), "wallet_not_found")
+    await until(lambda: api.app.state.database.turns.taken == 0)  # given back after the answer
     read = await values(api)
     assert read['wallet_database_calls_total{function="get_wallet",outcome="answered"}'] == 1
     assert read['wallet_database_calls_total{function="get_wallet",outcome="refused"}'] == 1
@@ -155,6 +159,18 @@ async def test_prometheus_has_a_port_of_its_own_without_a_key() -> None:
         assert f'wallet_build_info{{version="{__version__}"}} 1.0' in answer.text
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_who_says_nothing_to_the_port_holds_no_thread_for_ever(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(metrics._Scrape, "timeout", 0.1)
+    async with listening(Settings(metrics_port=0), new_registry()) as port, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n")
+        assert await reader.read() == b""
+        writer.close()
+    assert capfd.readouterr().err == ""
 
 
 async def test_without_the_setting_there_is_no_such_port() -> None:

@@ -23,6 +23,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.types import Receive, Scope, Send
 from support.api import ADMIN_KEY, Api, new_user, problem
 from support.line import Line
 from support.neighbours import Places, asking
@@ -34,6 +36,7 @@ from wallet_service.database.tracing import TracedDatabase
 from wallet_service.errors import NeighbourUnavailable
 from wallet_service.http import middleware
 from wallet_service.http.logging import configure_logging
+from wallet_service.http.tracing import CALLERS_PER_S, RequestSpans
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.tracing import BatchSpans
@@ -44,6 +47,16 @@ from wallet_service.tracing import traced_part, tracing
 CONSUME = "POST /api/v1/wallets/{wallet_id}/consume"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, NOT_SAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
+NO_TRACES = (
+    f"00-{'0' * 32}-{PARENT}-01",
+    f"00-{TRACE}-{'0' * 16}-01",
+    f"ff{SAMPLED[2:]}",
+    f"{SAMPLED}-more",
+    SAMPLED.upper(),
+    "nonsense",
+    "",
+)
+"""What W3C's Trace Context does not allow."""
 
 
 class Spans:
@@ -229,10 +242,44 @@ async def test_of_traces_that_begin_here_only_a_part_is_made(fresh_api: FreshApi
     api = await fresh_api(tracer_provider=spans.provider, traced_part=0.0)
     wallet = (await api.admin.wallet("10"))["wallet_id"]
     assert not spans.exporter.get_finished_spans()
-    await consume(api, wallet, traceparent=NOT_SAMPLED)
+    for given in (NOT_SAMPLED, *NO_TRACES):
+        await consume(api, wallet, traceparent=given)
     assert not spans.exporter.get_finished_spans()
     await consume(api, wallet, traceparent=SAMPLED)
     assert len(spans.named(CONSUME)) == 1
+
+
+async def test_callers_can_have_so_many_traces_made_and_no_more(spans: Spans) -> None:
+    now, seen = 0.0, list[str]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        carrier: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carrier)
+        seen.append(carrier["traceparent"])
+
+    traced = RequestSpans(app, spans.tracer, 0.0, clock=lambda: now)
+
+    async def ask(times: int) -> int:
+        """How many of so many requests have spans."""
+        spans.exporter.clear()
+        for _ in range(times):
+            scope = {"type": "http", "method": "GET", "headers": [(b"traceparent", SAMPLED.encode())]}
+            await traced(scope, not_called, not_called)
+        return len(spans.exporter.get_finished_spans())
+
+    assert await ask(CALLERS_PER_S + 50) == CALLERS_PER_S
+    now += 0.5
+    assert await ask(CALLERS_PER_S) == CALLERS_PER_S / 2
+    now += 60
+    assert await ask(CALLERS_PER_S + 50) == CALLERS_PER_S
+    # The others are in the caller's trace all the same, as ones that nobody exports.
+    assert {each.split("-")[1] for each in seen} == {TRACE}
+    assert sum(int(each.split("-")[3], 16) & 1 for each in seen) == 2.5 * CALLERS_PER_S
+
+
+async def not_called(*_: object) -> Any:
+    raise AssertionError
 
 
 def test_the_part_is_a_tenth_unless_a_sampler_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,14 +303,25 @@ async def test_lines_of_the_log_name_trace_and_span(fresh_api: FreshApi, spans: 
     assert "trace_id" not in alone
 
 
+async def test_what_a_malformed_header_says_is_not_in_the_log(fresh_api: FreshApi, spans: Spans) -> None:
+    api = await fresh_api(tracer_provider=spans.provider)
+    with log(traced=True) as lines:
+        for state in ("ann@example.com", "Ann=1, ann = 2", ",".join(f"ann{n}=1" for n in range(40))):
+            await api.http.get("/health/live", headers={"traceparent": SAMPLED, "tracestate": state})
+        await api.http.get("/health/live", headers={"traceparent": "a" * 600})
+        written = lines()
+    assert [line["event"] for line in written] == ["request"] * 4
+    assert "ann" not in json.dumps(written).lower()
+
+
 async def test_without_tracing_the_caller_s_trace_is_in_the_log(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    none = (f"00-{'0' * 32}-{PARENT}-01", SAMPLED.upper(), "nonsense", "")
+    newer = f"01{SAMPLED[2:]}-more"
     with log(traced=False) as lines:
-        for given in (SAMPLED, NOT_SAMPLED, *none):
+        for given in (SAMPLED, NOT_SAMPLED, newer, *NO_TRACES):
             await api.http.get("/health/live", headers={"traceparent": given})
         told = [(line.get("trace_id"), "span_id" in line) for line in lines()]
-    assert told == [(TRACE, False)] * 2 + [(None, False)] * 4
+    assert told == [(TRACE, False)] * 3 + [(None, False)] * len(NO_TRACES)
 
 
 def test_nothing_of_the_sdk_is_loaded_while_it_is_off() -> None:

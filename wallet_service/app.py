@@ -13,6 +13,7 @@ from wallet_service.database.connect import connect
 from wallet_service.database.meter import DatabaseMeter, MeteredDatabase
 from wallet_service.database.tracing import TracedDatabase
 from wallet_service.health import router as health_router
+from wallet_service.health import watching
 from wallet_service.http.auth import Authenticator
 from wallet_service.http.limits.limiter import open_limiter
 from wallet_service.http.meter import RequestMeter
@@ -71,6 +72,7 @@ def create_app(
                 open_limiter(settings, running) as app.state.limiter,
                 discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
                 open_clients(settings, database, discovery, neighbour_meter, call_spans) as app.state.clients,
+                watching(database, running),
             ):
                 app.state.guard = app.state.clients.guard
                 with _shown(running, registry):

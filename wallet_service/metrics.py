@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
 from fastapi import APIRouter, Request
@@ -25,6 +27,9 @@ from wallet_service.settings import Settings
 
 router = APIRouter(tags=["health"])
 
+_READ_S = 10
+"""How long a connection to the port without a key may say nothing: each holds a thread."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -46,9 +51,14 @@ def new_registry() -> CollectorRegistry:
     summary="Metrics for Prometheus",
 )
 async def metrics(request: Request, caller: Admin) -> Response:
-    """Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus."""
+    """Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus.
+
+    While the database is away, only the key of WALLET_ADMIN_KEY is known here, and any other answered with 503: for
+    Prometheus take that one, or the port without a key (WALLET_METRICS_PORT).
+    """
     del caller  # only has to be one
-    return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
+    text = await asyncio.to_thread(generate_latest, request.app.state.metrics)  # for some 10 ms
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 @contextlib.asynccontextmanager
@@ -66,6 +76,7 @@ async def listening(settings: Settings, registry: CollectorRegistry) -> AsyncGen
     server, thread = await asyncio.to_thread(
         start_http_server, settings.metrics_port, settings.metrics_host, registry
     )
+    server.RequestHandlerClass = _Scrape
     _log.info("metrics_listening", host=settings.metrics_host, port=server.server_port)
     try:
         yield server.server_port
@@ -73,3 +84,16 @@ async def listening(settings: Settings, registry: CollectorRegistry) -> AsyncGen
         await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()
+
+
+class _Scrape(WSGIRequestHandler):
+    """A handler that does not wait for ever, and logs nothing, as prometheus_client's own."""
+
+    timeout = _READ_S
+
+    def handle(self) -> None:
+        with contextlib.suppress(TimeoutError):  # who is silent is not answered
+            super().handle()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
+        del format, args

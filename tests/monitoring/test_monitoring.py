@@ -59,6 +59,12 @@ def test_alerts_fire_when_they_should_and_not_before() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_each_alert_is_seen_to_fire() -> None:
+    cases = yaml.safe_load((Path(__file__).parent / "alerts_test.yml").read_text())["tests"]
+    fired = {check["alertname"] for case in cases for check in case["alert_rule_test"] if check["exp_alerts"]}
+    assert fired == {each["alert"] for each in alerts()}
+
+
 def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
     rules = [{"record": f"panel:{index}", "expr": each} for index, each in enumerate(queries())]
     file = tmp_path / "rules.yml"
@@ -112,9 +118,29 @@ async def exposition(fresh_api: FreshApi) -> str:
     return (await api.http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"})).text
 
 
+def declared_in(exposition: str) -> set[str]:
+    names = set(re.findall(r"^# TYPE (\S+)", exposition, flags=re.MULTILINE))
+    return names | {f"{name}_{part}" for name in names for part in ("bucket", "count", "sum")}
+
+
+async def test_the_documents_name_only_what_there_is(exposition: str) -> None:
+    declared = declared_in(exposition)
+    rooms = "|".join({name.split("_")[1] for name in declared if name.startswith("wallet_")})
+    # Other names begin with wallet_ too: codes of problems, fields, schemas.
+    a_metric = re.compile(rf"\bwallet_(?:(?:{rooms})_\w+|\w+_(?:total|seconds|operations))")
+    named: set[str] = set()
+    for page in (ROOT / "docs").glob("*.md"):
+        for found in a_metric.finditer(text := page.read_text()):
+            named.add(found[0])
+            begun = text[found.end()] == "…"  # as in wallet_commit_…
+            assert any(name == found[0] or (begun and name.startswith(found[0])) for name in declared), (
+                f"{page.name} names {found[0]}"
+            )
+    assert len(named) > 10
+
+
 async def test_alerts_and_dashboard_name_only_what_there_is(exposition: str) -> None:
-    declared = set(re.findall(r"^# TYPE (\S+)", exposition, flags=re.MULTILINE))
-    declared |= {f"{name}_{part}" for name in declared for part in ("bucket", "count", "sum")}
+    declared = declared_in(exposition)
     asked = [*queries(), *(each["expr"] for each in alerts())]
     named = {name for text in asked for name in METRIC.findall(re.sub(r'"[^"]*"', "", text))}
     assert len(named) > 20

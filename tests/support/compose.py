@@ -63,6 +63,14 @@ def read(variables: Mapping[str, str], *profiles: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def gateway_command(folder: Path, text: str, port: int) -> list[Any]:
+    """What runs nginx with deploy/gateway.conf, of which this is the text, on a port of this machine."""
+    (folder / "default.conf").write_text(text.replace("listen 8000;", f"listen 127.0.0.1:{port};"))
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_NGINX.format(folder=folder, user=as_root()))
+    return [program("nginx"), "-p", folder, "-c", configuration, "-e", "stderr"]
+
+
 class Replay:
     """The profile ``full`` on this machine: each service's command, environment and files, with other addresses.
 
@@ -174,10 +182,7 @@ class Replay:
     def _start_gateway(self) -> None:
         port = self._port("gateway:8000")
         text = self._file("gateway", "/etc/nginx/conf.d/default.conf")
-        (self._folder / "default.conf").write_text(text.replace("listen 8000;", f"listen 127.0.0.1:{port};"))
-        configuration = self._folder / "nginx.conf"
-        configuration.write_text(_NGINX.format(folder=self._folder, user=as_root()))
-        self._run("gateway", program("nginx"), "-p", self._folder, "-c", configuration, "-e", "stderr")
+        self._run("gateway", *gateway_command(self._folder, text, port))
         wait_for(lambda: status(port, "/") is not None)
 
     def _start_prometheus(self) -> None:

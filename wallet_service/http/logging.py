@@ -13,6 +13,9 @@ from wallet_service.http.tracing import trace_ids
 QUIET = ("httpx", "httpcore", "uvicorn.access")
 """They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
 
+_REPEAT_CALLERS = ("opentelemetry.trace.span", "opentelemetry.trace.propagation.tracecontext")
+"""They warn of each malformed header, and repeat what stands in it."""
+
 
 def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool = False) -> None:
     """Log everything from ``level`` on, our own events and those of the standard library, in the same form.
@@ -57,6 +60,8 @@ def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool 
         logger.propagate = True
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in _REPEAT_CALLERS:
+        logging.getLogger(name).setLevel(max(number, logging.ERROR))
 
 
 _ENCODER = json.JSONEncoder(default=repr)

@@ -58,4 +58,6 @@ class RequestMeter:
 
     def _made(self, route: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
         status = f"{hundreds}xx" if hundreds else "none"
+        # A rate sees the first failures only when the series was there before them.
+        self._requests.labels(route, method, "5xx")
         return self._requests.labels(route, method, status), self._durations.labels(route, method)

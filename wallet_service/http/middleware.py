@@ -17,8 +17,10 @@ from wallet_service.identifiers import new_id
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
 
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-"""As W3C's Trace Context has it; what is no id of a trace is not logged."""
+_TRACEPARENT = re.compile(
+    rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
+"""As W3C's Trace Context has it: more may follow, but not in version 00. What is no id of a trace is not logged."""
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
@@ -111,9 +113,9 @@ def _ids(scope: Scope) -> tuple[str, str | None]:
         if name == b"x-request-id":
             given = given or value
         elif name == b"traceparent":
-            parent = value
+            parent = parent or value
     request_id = given.decode() if _SAFE_ID.fullmatch(given) else new_id()
-    trace = _TRACEPARENT.match(parent) if parent else None
+    trace = _TRACEPARENT.fullmatch(parent) if parent else None
     return request_id, trace[1].decode() if trace else None
 
 
