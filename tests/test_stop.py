@@ -8,17 +8,20 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY, new_user
 from support.service import Service
 from support.waiting import until_waiting
 
+CUT_OFF = 503
 STOP_S = 25
 """The longest that an orchestrator has to wait after SIGTERM."""
 
 
+@pytest.mark.parametrize(("grace_ms", "status"), [("20000", 201), ("200", 503)])
 async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
-    fresh_database: FreshDatabase, own_folder: Path
+    fresh_database: FreshDatabase, own_folder: Path, grace_ms: str, status: int
 ) -> None:
     """A debit waits for a wallet that somebody else holds while the service is told to stop."""
     made = await fresh_database()
@@ -26,9 +29,9 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
         "WALLET_DATABASE_URL": made.service_dsn,
         "WALLET_MIGRATE_ON_START": "false",
         "WALLET_ADMIN_KEY": ADMIN_KEY,
-        "WALLET_DATABASE_TIMEOUT_MS": "60000",
-        "WALLET_COMMIT_LOCK_WAIT_MS": "30000",
-        "WALLET_SHUTDOWN_GRACE_MS": "20000",
+        "WALLET_DATABASE_TIMEOUT_MS": "20000",
+        "WALLET_COMMIT_LOCK_WAIT_MS": "10000",
+        "WALLET_SHUTDOWN_GRACE_MS": grace_ms,
         "WALLET_LOG_LEVEL": "warning",
     }
     holder = await asyncpg.connect(made.dsn)
@@ -46,10 +49,15 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
             asked = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
             await until_refused(service.url)
-            assert not debit.done()
+            if status == CUT_OFF:
+                await asyncio.wait([debit])
+            assert debit.done() is (status == CUT_OFF)
         answer = await debit
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["balance_after"] == "9.000000"
+    assert answer.status_code == status, answer.text
+    if status == CUT_OFF:
+        assert answer.json()["code"] == "unavailable"
+    else:
+        assert answer.json()["balance_after"] == "9.000000"
     assert await asyncio.to_thread(service.process.wait, STOP_S) == 0
     assert time.monotonic() - asked < STOP_S
     service.process.communicate()

@@ -1,5 +1,6 @@
 """Around every request: its id, its line in the log, security headers, and the answer to a fault of ours."""
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wallet_service.errors import InternalError
+from wallet_service.errors import InternalError, Unavailable
 from wallet_service.http.limits.limiter import HEADERS
 from wallet_service.http.meter import RequestMeter
 from wallet_service.http.problems import problem_response
@@ -75,6 +76,12 @@ class RequestContext:
             await self.app(scope, receive, answer.send)
         except ClientDisconnect:
             answer.status = _CLIENT_GONE
+        except asyncio.CancelledError:
+            # So the server ends what is left when the grace of a stop is over, and would call it a fault.
+            if answer.status is None:
+                stopping = Unavailable("The service stopped before the request was done")
+                await problem_response(stopping, answer.request_id)(scope, receive, answer.send)
+            raise
         except Exception:  # whatever it was is logged, and answered as a fault of ours
             _log.exception("request_failed")
             if answer.status is not None:
