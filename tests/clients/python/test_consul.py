@@ -1,6 +1,9 @@
 """The service is found through a real Consul: an instance dies, and no caller sees it."""
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ from support.service import serving
 from wallet_client import AsyncWalletClient, NoAnswer, WalletClient
 from wallet_client._consul import ASIDE_S, Instances
 
+ID = "0199d0a8-0000-7000-8000-0000000000aa"
 KEY = "client-test-key-" + "k" * 32
 NAME = "wallet_service"
+WAIT_S = 20
 
 
 class Fetched:
@@ -38,14 +43,15 @@ class Fetched:
 
 def loaded(fetched: Fetched) -> Instances:
     instances = Instances(fetched, 10.0, fetched.clock)
-    instances.load()
+    instances.load().result(WAIT_S)
     return instances
 
 
 def refreshed(instances: Instances) -> None:
     """Return when the thread that asks again has ended."""
-    with instances._fetching:
-        pass
+    fetching = instances._fetching
+    if fetching is not None:
+        fetching.result(WAIT_S)
 
 
 def test_instances_take_turns_and_one_that_failed_is_left_out_for_a_while() -> None:
@@ -79,11 +85,79 @@ def test_the_list_is_asked_for_again_when_it_is_old_and_kept_while_nobody_answer
 def test_without_any_instance_a_call_ends_within_its_budget() -> None:
     fetched: Any = Fetched()
     with (
-        WalletClient(Instances(fetched, 10.0), api_key=KEY, retry_budget_s=0.3) as client,
+        WalletClient(Instances(fetched, 10.0), api_key=KEY, retry_budget_s=1.0) as client,
         pytest.raises(NoAnswer, match="no instance"),
     ):
-        client.get_wallet("0199d0a8-0000-7000-8000-0000000000aa")
+        client.get_wallet(ID)
     assert fetched.fetched > 1
+
+
+def test_a_consul_that_hangs_keeps_nobody_beyond_the_budget_and_is_asked_once() -> None:
+    hangs, asked = threading.Event(), list[int]()
+
+    def fetch() -> list[str]:
+        asked.append(1)
+        assert hangs.wait(WAIT_S)
+        return []
+
+    with (
+        WalletClient(Instances(fetch, 10.0), api_key=KEY, retry_budget_s=0.4) as client,
+        ThreadPoolExecutor(12) as threads,
+    ):
+
+        def call(_: int) -> float:
+            began = time.monotonic()
+            with pytest.raises(NoAnswer):
+                client.get_wallet(ID)
+            return time.monotonic() - began
+
+        assert max(threads.map(call, range(12))) < 1.5
+        assert len(asked) == 1
+        hangs.set()
+
+
+async def test_such_a_consul_keeps_no_task_beyond_the_budget() -> None:
+    hangs = threading.Event()
+
+    def fetch() -> list[str]:
+        assert hangs.wait(WAIT_S)
+        return []
+
+    async with AsyncWalletClient(Instances(fetch, 10.0), api_key=KEY, retry_budget_s=0.4) as client:
+        async with asyncio.timeout(2):
+            ended = await asyncio.gather(*(client.get_wallet(ID) for _ in range(40)), return_exceptions=True)
+        hangs.set()
+    assert {type(each) for each in ended} == {NoAnswer}
+
+
+def test_a_thread_that_could_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    fetched = Fetched("http://a")
+    instances = loaded(fetched)
+    fetched.urls, fetched.now_s = ["http://b"], 10.1
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        assert instances.choose() == "http://a"
+    fetched.now_s = 20.3
+    instances.choose()
+    refreshed(instances)
+    assert instances.choose() == "http://b"
+
+
+def test_after_a_fork_the_list_is_still_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = Fetched("http://a")
+    instances = loaded(fetched)
+    with monkeypatch.context() as patched:  # a thread of the parent's asks, which the child does not have
+        patched.setattr(threading.Thread, "start", lambda _: None)
+        fetched.now_s = 10.1
+        instances.choose()
+    fetched.urls = ["http://b"]
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    instances.choose()
+    refreshed(instances)
+    assert instances.choose() == "http://b"
 
 
 @pytest.mark.consul

@@ -62,3 +62,28 @@ def test_an_error_can_go_to_another_process(problem: dict[str, Any]) -> None:
     assert str(copy) == str(error)
     assert "the-key" not in str(error)
     assert isinstance(copy, ServiceError)
+
+
+def test_a_validation_failure_names_the_first_value() -> None:
+    wrong = {
+        "in": "body",
+        "pointer": "/amount",
+        "detail": "an amount is more than 0",
+        "code": "amount_invalid",
+    }
+    problem = {"code": "validation_failed", "status": 422, "detail": "Some values are not acceptable"}
+
+    assert str(error_of(problem | {"errors": [wrong]})) == (
+        "Some values are not acceptable (validation_failed): body /amount: an amount is more than 0"
+    )
+    for odd in (None, [], "x", [None], 5):
+        assert (
+            str(error_of(problem | {"errors": odd})) == "Some values are not acceptable (validation_failed)"
+        )
+
+
+@pytest.mark.parametrize("shortfall", [None, "x", [], "1.5"])
+def test_to_look_at_a_refusal_raises_nothing(shortfall: Any) -> None:
+    error = error_of({"code": "insufficient_funds", "status": 402, "shortfall": shortfall})
+    assert isinstance(error, InsufficientFunds)
+    assert error.shortfall == (Decimal("1.5") if shortfall == "1.5" else 0)

@@ -1,9 +1,14 @@
 """Both meters on FakeWallet: what is charged, refused or reported unsent, when they are full, and at the end."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +25,7 @@ from wallet_client import (
 from wallet_client.meter import AsyncUsageMeter, MeterClosed, MeterFull, Unsent, Usage, UsageMeter
 from wallet_client.testing import FakeWallet
 
+SOURCES = Path(__file__).parents[3] / "clients/python/src"
 WAIT_S = 20
 FOREVER = 10_000
 
@@ -287,6 +293,84 @@ def test_one_event_that_cant_be_stored_spares_its_neighbours(
     assert told.keys() == sorted(keys)
     ((key, error),) = told.refused
     assert (key, error.code) == (keys[7], "validation_failed")
+
+
+def test_a_callback_that_exits_ends_no_thread(client: WalletClient, wallet_id: str, told: Told) -> None:
+    def leave(usage: Usage, transaction: Transaction) -> None:
+        told.on_charged(usage, transaction)
+        raise SystemExit
+
+    with UsageMeter(client, **told.callbacks | {"on_charged": leave}, max_delay_s=0) as meter:
+        for _ in range(3):
+            meter.record(wallet_id, 1)
+            assert meter.flush(WAIT_S)
+    assert len(told.charged) == 3
+
+
+@pytest.mark.parametrize("name", ["on_charged", "on_refused", "on_unsent"])
+def test_a_callback_that_nobody_would_await_is_refused(
+    fake: FakeWallet, client: WalletClient, told: Told, name: str
+) -> None:
+    async def never(*_: object) -> None: ...
+
+    for make in (lambda c: UsageMeter(client, **c), lambda c: AsyncUsageMeter(fake.async_client(), **c)):
+        with pytest.raises(TypeError, match=name):
+            make(told.callbacks | {name: never})
+
+
+def test_flush_waits_for_what_was_recorded_before_it(fake: FakeWallet, told: Told, wallet_id: str) -> None:
+    flushed = threading.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not flushed.is_set():
+            meter.record(wallet_id, "0.01")  # so that there is always something pending
+        return fake.handle_request(request)
+
+    client = WalletClient("http://wallet", api_key="x", transport=httpx.MockTransport(answer))
+    meter = UsageMeter(client, **told.callbacks, max_batch=2, max_delay_s=60)
+    before = [meter.record(wallet_id, 1) for _ in range(5)]
+    assert meter.flush(WAIT_S)
+    flushed.set()
+    assert set(before) <= set(told.charged)
+    assert meter.close(WAIT_S) == []
+
+
+_INTERRUPTED = """
+import signal, sys, time
+import httpx
+from wallet_client import WalletClient, UsageMeter
+
+def away(request):
+    print("sending", flush=True)
+    time.sleep(30)
+    raise httpx.ConnectError("away")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.argv[1] == "SIGTERM":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+client = WalletClient("http://wallet", api_key="x", transport=httpx.MockTransport(away))
+told = lambda *_: print("told", flush=True)
+with UsageMeter(client, on_refused=told, on_unsent=told, max_delay_s=60, close_timeout_s=25) as meter:
+    for _ in range(5):
+        meter.record("w", 1)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_it_closes_loses_nothing_silently(name: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, name],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "sending\n"
+        process.send_signal(getattr(signal, name))
+        said, _ = process.communicate(timeout=WAIT_S)
+    assert said.splitlines() == ["told"] * 5
+    assert process.returncode == (128 + signal.SIGTERM if name == "SIGTERM" else -signal.SIGINT)
 
 
 # AsyncUsageMeter: what is not the same code.

@@ -1,5 +1,6 @@
 """The meter's bookkeeping, against a service that does or does not, and says so or does not."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wallet_client import NoAnswer, OutcomeUnknown, Posted, Refused
 from wallet_client._problems import error_of
-from wallet_client.meter.core import Charged, Limits, MeterCore, NotCharged, Outcome, Unsent, debit
+from wallet_client.meter.core import Charged, MeterCore, NotCharged, Outcome, Unsent, debit
+from wallet_client.meter.limits import Limits
 
 WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
 TRANSACTION: Any = object()
@@ -21,6 +23,13 @@ def refusal(status: int, code: str = "", *, retryable: bool = False) -> Any:
 def unknown(cause: Exception | None = None) -> OutcomeUnknown:
     made = OutcomeUnknown("lost")
     made.__cause__ = cause
+    return made
+
+
+def fresh(error: Exception) -> Exception:
+    """As it is raised: nobody else's."""
+    made = copy.copy(error)
+    made.__cause__ = copy.copy(error.__cause__)
     return made
 
 
@@ -50,6 +59,12 @@ class Service:
     """Charges each key once. What it charged is the truth that outcomes are held against."""
 
     charged: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
+
+    def arrive(self) -> None:
+        """What was on its way for long gets there."""
+        self.charged |= self.late
+        self.late.clear()
 
     def decide(self, keys: list[str], refused: set[int], busy: set[int]) -> list[Posted | Refused]:
         results: list[Posted | Refused] = []
@@ -72,6 +87,8 @@ steps = st.one_of(
     st.tuples(st.just("answer"), places, places),
     st.tuples(st.just("lose"), places, places, st.sampled_from(NOBODY_KNOWS)),
     st.tuples(st.just("fail"), st.sampled_from(NOTHING_DONE + NOBODY_KNOWS)),
+    st.tuples(st.just("hold"), st.sampled_from(NOBODY_KNOWS)),
+    st.tuples(st.just("arrive")),
     st.tuples(st.just("record"), st.integers(1, 6)),
     st.tuples(st.just("abandon"), places, places),
 )
@@ -82,7 +99,7 @@ class Run:
 
     def __init__(self, *, flushing: bool) -> None:
         self.core = MeterCore(Limits(max_events=20, max_batch=8, max_delay_s=0.1, give_up_after_s=100))
-        self.core.flushing = flushing
+        self.core.flushing = int(flushing)
         self.service = Service()
         self.recorded: list[str] = []
         self.outcomes: list[Outcome] = []
@@ -107,7 +124,19 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         if self.taken():
-            self.outcomes += self.core.failed(error, self.now_s)
+            self.outcomes += self.core.failed(fresh(error), self.now_s)
+
+    def hold(self, error: Exception) -> None:
+        """The request is on its way, and nobody waits for it any more."""
+        if keys := self.taken():
+            self.service.late.update(keys)
+            self.outcomes += self.core.failed(fresh(error), self.now_s)
+
+    def arrive(self) -> None:
+        self.service.arrive()
+
+    def expire(self) -> None:
+        self.outcomes += self.core.expire(self.now_s)
 
     def answer(self, refused: set[int], busy: set[int]) -> None:
         if keys := self.taken():
@@ -117,7 +146,7 @@ class Run:
     def lose(self, refused: set[int], busy: set[int], error: Exception) -> None:
         if keys := self.taken():
             self.service.decide(keys, refused, busy)
-            self.outcomes += self.core.failed(error, self.now_s)
+            self.outcomes += self.core.failed(fresh(error), self.now_s)
 
     def abandon(self, refused: set[int], busy: set[int]) -> None:
         if keys := self.taken():
@@ -140,7 +169,7 @@ class Run:
             case Charged():
                 return was_charged
             case NotCharged():
-                return not was_charged
+                return outcome.error.earlier_try_open or not was_charged
             case Unsent():
                 return outcome.outcome_unknown or not was_charged
 
@@ -153,8 +182,10 @@ def test_each_event_ends_in_exactly_one_outcome_and_it_is_true(
     run = Run(flushing=flushing)
     for name, *drawn in program:
         getattr(run, name)(*drawn)
+        run.expire()
         run.adds_up()
     run.outcomes += run.core.abandon()
+    run.service.arrive()
     assert run.core.idle
     assert sorted(outcome.usage.key for outcome in run.outcomes) == sorted(run.recorded)
     assert all(map(run.is_true, run.outcomes))
@@ -253,6 +284,48 @@ def test_what_is_too_old_is_given_up_and_what_is_younger_is_not() -> None:
     assert core.counts(11).oldest_age_s == 6
 
 
+def test_what_is_too_old_is_given_up_before_it_is_tried_again_while_the_service_is_away() -> None:
+    core = core_with(6, max_delay_s=0, max_batch=2, give_up_after_s=10)
+    core.take(0)
+    assert core.expire(11) == []  # what is under way is not given up
+    core.failed(error := NoAnswer("away"), 9)
+    assert 0 < (core.due_in_s(9) or 0) <= 1
+    assert [(each.usage.number, each.error) for each in core.expire(10)] == [(n, error) for n in range(1, 7)]
+    assert core.idle
+    patient = core_with(2, max_delay_s=0, max_batch=1, give_up_after_s=10)
+    patient.take(0)
+    patient.answered([Posted(TRANSACTION)], 11)  # the service answers, slowly
+    assert patient.expire(11) == []
+
+
+def test_one_event_that_is_too_large_leaves_the_batches_as_large_as_they_were() -> None:
+    core = core_with(16, max_delay_s=0, max_batch=16)
+    while (batch := core.take(0)) is not None:
+        assert core._under_way is not None
+        if any(usage.number == 1 for usage in core._under_way.events):
+            core.failed(refusal(413, "payload_too_large"), 0)
+        else:
+            core.answered([Posted(TRANSACTION)] * len(batch), 0)
+    for _ in range(100):
+        core.add(*debit(WALLET, 1), now_s=0)
+    sizes: list[int] = []
+    while (batch := core.take(0)) is not None:
+        sizes.append(len(batch))
+        core.answered([Posted(TRANSACTION)] * len(batch), 0)
+    assert max(sizes) == 16
+    assert len(sizes) < 15
+
+
+def test_a_refusal_after_a_try_that_may_still_arrive_says_so() -> None:
+    core = core_with(1, max_delay_s=0)
+    core.take(0)
+    core.failed(unknown(NoAnswer("away")), 0)
+    core.take(9)
+    (outcome,) = core.answered([Refused(refusal(402, "insufficient_funds"))], 9)
+    assert isinstance(outcome, NotCharged)
+    assert (outcome.error.earlier_try_open, outcome.error.idempotency_key) == (True, outcome.usage.key)
+
+
 @pytest.mark.parametrize(
     "limits",
     [
@@ -270,7 +343,12 @@ def test_limits_that_are_none(limits: dict[str, Any]) -> None:
 
 
 def test_an_event_that_cant_be_sent_is_refused_where_it_is_recorded() -> None:
-    for wrong in ({"amount": 0.1}, {"metadata": {"a": object()}}, {"reference": "\ud800"}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        *({"amount": 0.1}, {"metadata": {"a": object()}}, {"reference": "\ud800"}),
+        *({"idempotency_key": key} for key in ("", "k" * 256, "a\nb", "schl\u00fcssel")),
+        {"description": "x" * 70_000},
+    )
+    for wrong in wrongs:
         with pytest.raises((TypeError, ValueError)):
             debit(WALLET, **{"amount": 1} | wrong)
 

@@ -1,5 +1,7 @@
 """When a call is sent again, and what it ends with: no network, and a clock that the test sets."""
 
+import asyncio
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,12 +12,12 @@ import httpx
 import pytest
 from wallet_client import (
     BadGateway,
-    InsufficientFunds,
     InternalError,
     NoAnswer,
     NotFound,
     Operation,
     OutcomeUnknown,
+    Overloaded,
     RateLimited,
     ServiceError,
     Unauthorized,
@@ -26,9 +28,9 @@ from wallet_client import (
 )
 from wallet_client._core import Core, FixedPlace
 from wallet_client._plan import Plan
-from wallet_client._retries import retry_after_s
-from wallet_client.resources.transactions import consume, get_transaction, transfer
-from wallet_client.resources.wallets import close_wallet, create_wallet, update_wallet
+from wallet_client._retries import SHORTEST_TRY_S, retry_after_s
+from wallet_client.resources.transactions import batch, consume, get_transaction, transfer
+from wallet_client.resources.wallets import close_wallet, create_wallet, get_balance, update_wallet
 
 from wallet_service.errors import ERRORS
 from wallet_service.http.problems import problem_document
@@ -36,6 +38,10 @@ from wallet_service.http.problems import problem_document
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
 JSON = httpx.Headers({"Content-Type": "application/json"})
 SENT = [httpx.ReadTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError]
+BALANCE = (
+    b'{"balance":"1","locked_balance":"0","available_balance":"1","credit_limit":"0","wallet_id":"w",'
+    b'"currency":"CREDIT","wallet_version":1,"at":null}'
+)
 UNSENT = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
 
 
@@ -49,18 +55,19 @@ class Clock:
 class Tries:
     """A plan whose tries end as the test says."""
 
-    def __init__(self, call: Any = None, **options: Any) -> None:
+    def __init__(self, call: Any = None, core: Core | None = None, **options: Any) -> None:
         self.clock = Clock()
-        core = Core(FixedPlace("http://wallet"), "a-key", options, self.clock)
+        core = core or Core(FixedPlace("http://wallet"), "a-key", options, self.clock)
         self.plan: Plan[Any] = core.plan(call or consume(ID, 1, idempotency_key="the-key"))
         self.plan.__enter__()
         self.requests: list[httpx.Request] = []
 
-    def ends(self, end: Any, wait: bool = True) -> float | None:
+    def ends(self, end: Any, wait: bool = True, takes_s: float = 0.0) -> float | None:
         """The next try ends with an exception, or (status, code) or (status, headers, body). Then it waits."""
         request = self.plan.request()
         assert request is not None
         self.requests.append(request)
+        self.clock.now_s += takes_s
         if isinstance(end, type):
             wait_s: float | None = self.plan.failed(end("so be it"))
         else:
@@ -118,12 +125,23 @@ def test_what_stands_before_the_service_is_told_by_its_status(status: int, again
         ([(200, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
         ([(201, JSON, b'{"surprise": 1}')], OutcomeUnknown),
         ([(302, {"Location": "http://elsewhere"}, b"")], UnexpectedAnswer),
-        # The ledger looks at the key first: a refusal of the ledger's says that nothing was done.
-        ([httpx.ReadTimeout, (402, "insufficient_funds")], InsufficientFunds),
         # Who is refused before the ledger is asked, learns nothing of the first try.
         ([httpx.ReadTimeout, (401, "unauthorized")], OutcomeUnknown),
         ([httpx.ReadTimeout, (429, "rate_limited")], OutcomeUnknown),
         ([httpx.ReadTimeout, (404, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
+        *(
+            ([httpx.ReadTimeout, (ERRORS[code].status, code)], OutcomeUnknown)
+            for code in (
+                *("not_found", "method_not_allowed", "payload_too_large", "unsupported_media_type"),
+                *(
+                    "malformed_request",
+                    "validation_failed",
+                    "user_unknown",
+                    "organization_unknown",
+                    "forbidden",
+                ),
+            )
+        ),
         ([(401, "unauthorized")], Unauthorized),
         ([(404, "not_found")], NotFound),
     ],
@@ -140,6 +158,33 @@ def test_what_a_debit_ends_with(ends: list[Any], kind: type[WalletError]) -> Non
     assert caught.value.idempotency_key == "the-key"
     if kind is OutcomeUnknown:
         assert isinstance(caught.value.__cause__, WalletError)
+
+
+@pytest.mark.parametrize(
+    "code", ["insufficient_funds", "wallet_not_found", "wallet_frozen", "amount_precision"]
+)
+def test_a_refusal_of_the_ledger_after_silence_says_that_the_first_try_may_still_arrive(code: str) -> None:
+    with pytest.raises(ServiceError) as certain:
+        Tries().ends((ERRORS[code].status, code))
+    assert not certain.value.earlier_try_open
+    tries = Tries()
+    tries.ends(httpx.ReadTimeout)
+    with pytest.raises(ServiceError) as caught:
+        tries.ends((ERRORS[code].status, code))
+    assert type(caught.value) is type(certain.value)
+    assert (caught.value.earlier_try_open, caught.value.idempotency_key) == (True, "the-key")
+    assert "an earlier try may still arrive" in str(caught.value)
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool) -> None:
+    tries = Tries(batch([Operation.consume(ID, 1)]))
+    if silent:
+        tries.ends(httpx.ReadTimeout)
+    refusal = {"status": "refused", "problem": problem_document(ERRORS["insufficient_funds"]())}
+    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": [refusal]}).content))
+    ((result),) = tries.plan.result
+    assert result.error.earlier_try_open is silent
 
 
 @pytest.mark.parametrize("end", [httpx.ReadTimeout, (500, "internal_error"), (502, {}, b"")])
@@ -195,6 +240,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert 98 < (retry_after_s(format_datetime(at, usegmt=True)) or 0) <= 100
     assert retry_after_s(format_datetime(at - timedelta(days=1), usegmt=True)) == 0
     assert [retry_after_s(value) for value in (None, "", "soon", "-1", "1.5", "٣")] == [None] * 6
+    for zone in ("+9999", "+99999999999999999999", "+2300"):
+        assert not retry_after_s(f"Mon, 01 Jan 0001 00:00:00 {zone}")
 
 
 def test_no_try_and_no_wait_goes_beyond_the_budget() -> None:
@@ -202,8 +249,7 @@ def test_no_try_and_no_wait_goes_beyond_the_budget() -> None:
 
     def for_ever() -> None:
         while True:
-            tries.clock.now_s += 2.5
-            tries.ends(httpx.ReadTimeout)
+            tries.ends(httpx.ReadTimeout, takes_s=2.5)
 
     with pytest.raises(OutcomeUnknown):
         for_ever()
@@ -211,7 +257,68 @@ def test_no_try_and_no_wait_goes_beyond_the_budget() -> None:
     assert tries.clock.now_s <= 10.0 + 2.5
     longest = [request.extensions["timeout"]["read"] for request in tries.requests]
     assert longest[0] == 4.0
-    assert 0 < longest[-1] < 4.0
+    assert SHORTEST_TRY_S <= longest[-1] < 4.0
+
+
+@pytest.mark.parametrize(("at_s", "again"), [(0.6, True), (0.8, False)])
+def test_no_try_is_begun_that_has_no_time_for_an_answer(at_s: float, again: bool) -> None:
+    tries = Tries(retry_budget_s=1.0)
+    tries.clock.now_s = at_s
+    if again:
+        tries.ends((503, "overloaded"))
+    tries.clock.now_s = 0.8
+    with pytest.raises(Overloaded):  # what is known: nothing was done
+        tries.ends((503, "overloaded"))
+
+
+def test_a_client_whose_calls_fail_stops_to_send_them_again() -> None:
+    core = Core(FixedPlace("http://wallet"), "a-key", {}, Clock())
+
+    def tries_of_a_call(*ends: Any) -> int:
+        tries = Tries(get_balance(ID), core)
+        for number, end in enumerate(ends, 1):
+            try:
+                if tries.ends(end, wait=False) is None:
+                    return number
+            except NoAnswer:
+                return number
+        return len(ends)
+
+    away = (httpx.ConnectError,) * 11
+    assert [tries_of_a_call(*away) for _ in range(11)] == [11] * 10 + [
+        1
+    ]  # 500 tokens, 5 for each of 10 retries
+    balance = (200, JSON, BALANCE)
+    assert tries_of_a_call(balance) == 1
+    assert tries_of_a_call(*away) == 1
+    for _ in range(4):
+        tries_of_a_call(balance)
+    assert tries_of_a_call(httpx.ConnectError, balance) == 2  # which gives back the 5
+    assert tries_of_a_call(httpx.ReadTimeout, balance) == 1  # a time-out costs 10
+    assert tries_of_a_call(httpx.ConnectError, balance) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        *(
+            ({name: value}, ValueError)
+            for name in ("timeout_s", "retry_budget_s")
+            for value in (0, -1, math.nan)
+        ),
+        ({"max_retries": -1}, ValueError),
+        ({"max_connections": 0}, ValueError),
+        ({"timeout_s": None}, TypeError),
+        ({"max_retries": True}, TypeError),
+        ({"timeout": 5}, TypeError),
+        ({"on_retry": asyncio.sleep}, TypeError),
+        ({"user_agent": "a\nb"}, ValueError),
+    ],
+)
+def test_an_option_that_is_none_is_refused(options: Any, kind: type[Exception]) -> None:
+    (name,) = options
+    with pytest.raises(kind, match=name):
+        Core(FixedPlace("http://wallet"), "a-key", options)
 
 
 def test_the_number_of_tries_is_bounded() -> None:
@@ -256,7 +363,18 @@ def test_an_api_key_that_no_header_can_carry_is_refused_without_being_shown(api_
 
 
 @pytest.mark.parametrize(
-    "url", ["wallet", "ftp://wallet", "http://", "http://u:p@wallet", "http://wallet?a=1"]
+    "url",
+    [
+        "wallet",
+        "ftp://wallet",
+        "http://",
+        "http://u:p@wallet",
+        "http://wallet?a=1",
+        "http://wallet:99999",
+        "http://wallet:abc",
+        "http://wal let",
+        "http://wallet/api/v1/",
+    ],
 )
 def test_an_address_that_can_not_be_used_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
@@ -278,6 +396,7 @@ def test_a_name_is_not_a_step_in_the_path(name: str) -> None:
         lambda: get_transaction(None),  # pyright: ignore[reportArgumentType]
         lambda: Operation.consume(None, 1),  # pyright: ignore[reportArgumentType]
         lambda: consume(ID, 1, metadata={"when": object()}),
+        lambda: update_wallet(ID, credit_limit=None),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) -> None:

@@ -65,6 +65,12 @@ async def test_every_block_of_the_readme_runs(url: str) -> None:
     assert "True\n" in said
 
 
+async def test_the_ten_lines_run_twice(url: str) -> None:
+    code, expected = BLOCK.findall((FOLDER / "README.md").read_text())[0]
+
+    assert [await printed(url, "-c", code) for _ in range(2)] == [expected] * 2
+
+
 async def test_the_examples_print_what_they_should(url: str) -> None:
     examples = sorted((FOLDER / "examples").glob("*.py"))
 

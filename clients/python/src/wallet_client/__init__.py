@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wallet_client._core import Options
 from wallet_client._method import AsyncPages, Pages
+from wallet_client._options import CallOptions, Options
 from wallet_client._version import __version__
 from wallet_client.aio import AsyncWalletClient
 from wallet_client.client import WalletClient
@@ -15,6 +15,7 @@ from wallet_client.errors import (
     BadRequest,
     BalanceLimit,
     BatchAborted,
+    ClientClosed,
     Conflict,
     CreditLimitInUse,
     CurrencyMismatch,
@@ -65,11 +66,20 @@ from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
+from wallet_client.resources.wallets import UNSET
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
     from wallet_client.events import RequestEvent, ResponseEvent, RetryEvent
-    from wallet_client.meter import AsyncUsageMeter, UsageMeter
+    from wallet_client.meter import (
+        AsyncUsageMeter,
+        MeterClosed,
+        MeterCounts,
+        MeterFull,
+        Unsent,
+        Usage,
+        UsageMeter,
+    )
     from wallet_client.models import (
         Balance,
         BatchResult,
@@ -83,6 +93,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "UNSET",
     "Amount",
     "AmountInvalid",
     "AmountPrecision",
@@ -95,6 +106,8 @@ __all__ = [
     "BalanceLimit",
     "BatchAborted",
     "BatchResult",
+    "CallOptions",
+    "ClientClosed",
     "Conflict",
     "Counts",
     "CreditLimitInUse",
@@ -110,6 +123,9 @@ __all__ = [
     "InternalError",
     "Latency",
     "MalformedRequest",
+    "MeterClosed",
+    "MeterCounts",
+    "MeterFull",
     "MethodNotAllowed",
     "Metrics",
     "NeighbourUnavailable",
@@ -145,7 +161,9 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unprocessable",
+    "Unsent",
     "UnsupportedMediaType",
+    "Usage",
     "UsageMeter",
     "UserUnknown",
     "ValidationFailed",
@@ -171,7 +189,10 @@ _LATER = {
         ("Balance", "BatchResult", "Credits", "Entry", "Page", "Posted", "Refused", "Transaction", "Wallet"),
         "wallet_client.models",
     ),
-    **dict.fromkeys(("AsyncUsageMeter", "UsageMeter"), "wallet_client.meter"),
+    **dict.fromkeys(
+        ("AsyncUsageMeter", "MeterClosed", "MeterCounts", "MeterFull", "Unsent", "Usage", "UsageMeter"),
+        "wallet_client.meter",
+    ),
 }
 """What is loaded when it is asked for: to load the package costs little beside httpx."""
 

@@ -35,10 +35,12 @@ class Answer:
     Attributes:
         document: its JSON, numbers with a point as Decimal.
         replayed: the key was spent before, and this is the first answer again.
+        earlier_try_open: an earlier try was not answered; what a batch refuses may be done by it yet.
     """
 
     document: Any
     replayed: bool
+    earlier_try_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

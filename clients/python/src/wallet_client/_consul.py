@@ -1,12 +1,16 @@
 """Where the service's healthy instances are, as Consul says; the last answer is used while the next is fetched."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 log = logging.getLogger("wallet_client")
 
@@ -22,17 +26,25 @@ Fetch = Callable[[], list[str]]
 class Instances:
     """The base URLs of the instances, one after the other; those that failed lately only where there is no other.
 
-    The first call asks where they are and waits for it; later, a thread asks again every ``refresh_s``, started by a
-    call that finds the list to be old, so that no call waits and an idle client asks nothing. While Consul does not
-    answer, or knows of no healthy instance, the last list is kept.
+    The first call waits until a thread has asked where they are; later, a thread asks again every ``refresh_s``,
+    started by a call that finds the list to be old, so that no call waits and an idle client asks nothing. While Consul
+    does not answer, or knows of no healthy instance, the last list is kept.
     """
 
-    def __init__(self, fetch: Fetch, refresh_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        refresh_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        close: Callable[[], None] | None = None,
+    ) -> None:
         self._fetch = fetch
         self._refresh_s = refresh_s
         self._clock = clock
+        self._close = close
         self._lock = threading.Lock()
-        self._fetching = threading.Lock()
+        self._fetching: Future[None] | None = None
+        self._process = 0
         self._urls: list[str] = []
         self._next = 0
         self._aside: dict[str, float] = {}
@@ -42,19 +54,32 @@ class Instances:
         """Whether none is known."""
         return not self._urls
 
-    def load(self) -> None:
-        """Ask where they are, unless somebody else did meanwhile."""
-        with self._fetching:
-            if self.missing():
-                self._refresh()
+    def load(self) -> "Future[None]":
+        """Begin to ask where they are, unless somebody did already. Done when Consul answered, or did not."""
+        from concurrent.futures import Future  # noqa: PLC0415 - only who uses Consul needs it
+
+        with self._lock:
+            # After a fork, the thread that asks is the parent's.
+            if self._fetching is not None and self._process == os.getpid():
+                return self._fetching
+            self._process = os.getpid()
+            self._fetching = fetching = Future[None]()
+            fetching.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
+        thread = threading.Thread(
+            target=self._refresh, args=(fetching,), name="wallet-client-consul", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # no threads left, or the interpreter ends
+            log.warning("no thread to ask Consul: %s", error)
+            self._fetched(fetching, [])
+        return fetching
 
     def choose(self) -> str | None:
         """The next one; None: none is known."""
         now = self._clock()
-        if self._urls and now >= self._fetch_after and self._fetching.acquire(blocking=False):
-            threading.Thread(
-                target=self._refresh_and_release, name="wallet-client-consul", daemon=True
-            ).start()
+        if self._urls and now >= self._fetch_after:
+            self.load()
         with self._lock:
             if not self._urls:
                 return None
@@ -69,26 +94,31 @@ class Instances:
         with self._lock:
             self._aside[url] = self._clock() + ASIDE_S
 
-    def _refresh_and_release(self) -> None:
-        try:
-            self._refresh()
-        finally:
-            self._fetching.release()
+    def close(self) -> None:
+        """Close the connections to Consul."""
+        if self._close is not None:
+            self._close()
 
-    def _refresh(self) -> None:
+    def _refresh(self, fetching: "Future[None]") -> None:
         urls: list[str] = []
         try:
             urls = self._fetch()
         except (OSError, ValueError, LookupError) as error:
             log.warning("Consul does not say where the service is: %s", type(error).__name__)
+        finally:
+            self._fetched(fetching, urls)
+
+    def _fetched(self, fetching: "Future[None]", urls: list[str]) -> None:
         now = self._clock()
         with self._lock:
+            self._fetching = None
             self._fetch_after = now + self._refresh_s
             if urls:
                 self._urls = urls
                 self._aside = {
                     url: until for url, until in self._aside.items() if url in urls and until > now
                 }
+        fetching.set_result(None)
 
 
 def instances(consul_url: str, service: str, scheme: str, token: str | None, refresh_s: float) -> Instances:
@@ -123,7 +153,7 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
             raise ConnectionError("Consul refused") from error
         return [_url(scheme, entry) for entry in entries]
 
-    return Instances(fetch, refresh_s)
+    return Instances(fetch, refresh_s, close=agent.http.session.close)
 
 
 def _url(scheme: str, entry: dict[str, Any]) -> str:

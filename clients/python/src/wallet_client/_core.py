@@ -1,54 +1,30 @@
 """What both clients are made of: all but the sending and the waiting."""
 
+import copy
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from wallet_client import _telemetry
-from wallet_client._call import Call, is_header
+from wallet_client._call import ROOT, Call, is_header
+from wallet_client._options import CallOptions, Options, check_options_of_calls, options_of_client
 from wallet_client._plan import Plan, timeouts
-from wallet_client._retries import RetryPolicy
+from wallet_client._retries import RetryPolicy, RetryTokens
 from wallet_client._version import __version__
 from wallet_client.metrics import Metrics
 
 if TYPE_CHECKING:
-    from wallet_client.events import OnRequest, OnResponse, OnRetry
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 E = TypeVar("E")
 
 log = logging.getLogger("wallet_client")
 log.addHandler(logging.NullHandler())
-
-
-class Options(TypedDict, total=False):
-    """What both clients take beside where the service is and how to call it.
-
-    Attributes:
-        timeout_s: for a connection, and for each wait for a part of an answer; default 10. A call's budget bounds it.
-        retry_budget_s: how long a call may take with all its tries; default 30.
-        max_retries: tries after the first; default 10.
-        max_connections: of the pool; default 100.
-        max_answer_bytes: the largest answer that is read; default 32 MiB.
-        user_agent: said before the package's own.
-        on_request: told before each try.
-        on_response: told after each answer.
-        on_retry: told before each wait.
-    """
-
-    timeout_s: float
-    retry_budget_s: float
-    max_retries: int
-    max_connections: int
-    max_answer_bytes: int
-    user_agent: str
-    on_request: "OnRequest"
-    on_response: "OnResponse"
-    on_retry: "OnRetry"
 
 
 class Places(Protocol):
@@ -58,8 +34,8 @@ class Places(Protocol):
         """Whether ``load`` has to be called before ``choose``."""
         ...
 
-    def load(self) -> None:
-        """Find out where it is. It may wait."""
+    def load(self) -> "Future[None]":
+        """Begin to find out where it is, unless that is under way. Done when it is over, found or not."""
         ...
 
     def choose(self) -> str | None:
@@ -70,24 +46,36 @@ class Places(Protocol):
         """Tell that it did not answer there."""
         ...
 
+    def close(self) -> None:
+        """Nobody will ask any more."""
+        ...
+
 
 class FixedPlace:
     """One base URL."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable() or " " in url:
             raise ValueError("base_url starts with http:// or https:// and names a host")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("base_url has no user, query or fragment; the key goes into api_key")
+        if parts.path.rstrip("/").endswith(ROOT):
+            raise ValueError(f"base_url ends before {ROOT}, which the client adds")
+        try:
+            httpx.URL(url)
+            _ = parts.port
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ValueError(f"base_url can't be used: {error}") from None
         self._url = url.rstrip("/")
 
     def missing(self) -> bool:
         """It is known."""
         return False
 
-    def load(self) -> None:
+    def load(self) -> "Future[None]":
         """There is nothing to find out."""
+        raise NotImplementedError
 
     def choose(self) -> str:
         """The one."""
@@ -95,6 +83,9 @@ class FixedPlace:
 
     def failed(self, url: str) -> None:
         """There is no other."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class Core:
@@ -112,27 +103,42 @@ class Core:
         self.places = places
         self.clock = clock
         self.metrics = Metrics()
-        self.policy = RetryPolicy(
-            max_retries=options.get("max_retries", 10),
-            budget_s=options.get("retry_budget_s", 30.0),
-        )
-        self.timeout_s = options.get("timeout_s", 10.0)
-        connections = options.get("max_connections", 100)
+        self.tokens = RetryTokens()
+        self._options = chosen = options_of_client(options)
+        self._choose_for_calls()
+        self.connections = connections = chosen["max_connections"]
         self.limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self.max_answer_bytes = options.get("max_answer_bytes", 32 * 1024 * 1024)
-        self.timeouts = timeouts(self.timeout_s)
+        self.max_answer_bytes = chosen["max_answer_bytes"]
         agent = f"wallet-client/{__version__}"
-        own = options.get("user_agent")
+        own = chosen["user_agent"]
         self.headers = (
             ("Authorization", f"Bearer {api_key}"),
             ("User-Agent", f"{own} {agent}" if own else agent),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),
         )
-        self.on_request = options.get("on_request")
-        self.on_response = options.get("on_response")
-        self.on_retry = options.get("on_retry")
+        self.on_request = chosen["on_request"]
+        self.on_response = chosen["on_response"]
+        self.on_retry = chosen["on_retry"]
         self.tracing = _telemetry.tracing()
+
+    def _choose_for_calls(self) -> None:
+        chosen: Any = self._options
+        self.policy = RetryPolicy(max_retries=chosen["max_retries"], budget_s=chosen["retry_budget_s"])
+        self.timeout_s: float = chosen["timeout_s"]
+        self.timeouts = timeouts(self.timeout_s)
+
+    def with_options(self, options: CallOptions) -> Self:
+        """The same, places, counters and tokens included, with other options for its calls.
+
+        Raises:
+            TypeError, ValueError: one of them is none.
+        """
+        check_options_of_calls(options)
+        made = copy.copy(self)
+        made._options = {**self._options, **options}  # noqa: SLF001 - of its own class
+        made._choose_for_calls()  # noqa: SLF001
+        return made
 
     def plan(self, call: Call[T]) -> Plan[T]:
         """The tries of a call.

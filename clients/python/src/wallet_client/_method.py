@@ -1,12 +1,13 @@
 """One definition of each call for both clients: a function that makes a ``Call`` becomes a method.
 
 ``consume = Method(consume)`` is on a WalletClient a method that returns the result, on an AsyncWalletClient one that
-returns a coroutine of it, each with the function's own parameters.
+returns a coroutine of it, each with the function's own parameters. They are made when it is known which of the two
+a class is, as plain functions of that class, which ``help``, ``inspect`` and ``unittest.mock`` understand.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from functools import update_wrapper
-from inspect import Signature, signature
+from functools import cache, update_wrapper
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ S_co = TypeVar("S_co", covariant=True)
 class SyncShell:
     """Carries calls out and returns their results."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _make_methods(cls, awaited=False)
+
     @property
     def shell(self) -> Self:
         """Itself, as resources have one."""
@@ -33,6 +38,10 @@ class SyncShell:
 
 class AsyncShell:
     """Carries calls out for whoever awaits them."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _make_methods(cls, awaited=True)
 
     @property
     def shell(self) -> Self:
@@ -56,6 +65,10 @@ class HasShell(Protocol[S_co]):
 class Resource(Generic[S_co]):
     """Calls about one kind of thing."""
 
+    def __new__(cls, shell: S_co) -> Self:
+        """Of the class whose methods are those of such a client."""
+        return object.__new__(_resource_of(cls, isinstance(shell, AsyncShell)))
+
     def __init__(self, shell: S_co) -> None:
         self._shell = shell
 
@@ -65,25 +78,48 @@ class Resource(Generic[S_co]):
         return self._shell
 
 
+@cache
+def _resource_of(kind: type[Any], awaited: bool) -> type[Any]:
+    made = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "__module__": kind.__module__})
+    _make_methods(made, awaited=awaited)
+    return made
+
+
+def _make_methods(owner: type[Any], *, awaited: bool) -> None:
+    """Put a function in the place of each definition that the class has from others."""
+    found = {name: value for each in reversed(owner.__mro__) for name, value in vars(each).items()}
+    for name, value in found.items():
+        if isinstance(value, _Definition):
+            setattr(owner, name, value.function(owner, name, awaited=awaited))
+
+
+@cache
+def _signature(build: Callable[..., Any]) -> Signature:
+    """Of the method: what it returns is the client's, not the Call that is made within."""
+    own = Parameter("self", Parameter.POSITIONAL_ONLY)
+    made = signature(build)
+    return made.replace(parameters=[own, *made.parameters.values()], return_annotation=Signature.empty)
+
+
 class _Definition(Generic[P, T]):
-    """What is bound at its first use, and from then on in the instance's own dictionary."""
+    """What a class of a client or a resource has a function for."""
 
     def __init__(self, build: Callable[P, T]) -> None:
         self._build = build
-        self._name = build.__name__
         self.__doc__ = build.__doc__
         self.__wrapped__ = build
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def function(self, owner: type[Any], name: str, *, awaited: bool) -> Callable[..., Any]:
+        """The method, of this name."""
+        made = self._function(awaited=awaited)
+        update_wrapper(made, self._build)
+        made.__name__ = name
+        made.__qualname__ = f"{owner.__qualname__}.{name}"
+        vars(made)["__signature__"] = _signature(self._build)
+        return made
 
-    def _bind(self, instance: Any, bound: Any) -> Any:
-        update_wrapper(bound, self._build)
-        bound.__name__ = self._name
-        # What it returns is the client's, not the Call that is made within.
-        bound.__signature__ = signature(self._build).replace(return_annotation=Signature.empty)
-        instance.__dict__[self._name] = bound
-        return bound
+    def _function(self, *, awaited: bool) -> Callable[..., Any]:
+        raise NotImplementedError
 
 
 class Method(_Definition[P, "Call[T]"], Generic[P, T]):
@@ -98,21 +134,19 @@ class Method(_Definition[P, "Call[T]"], Generic[P, T]):
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind it to a client or a resource of one."""
-        if instance is None:
-            return self
-        shell, build = instance.shell, self._build
-        if isinstance(shell, SyncShell):
+        """What it is before its class is one of a client."""
+        return self
 
-            def call(*args: P.args, **kwargs: P.kwargs) -> T:
-                return shell.run(build(*args, **kwargs))
+    def _function(self, *, awaited: bool) -> Callable[..., Any]:
+        build = self._build
 
-            return self._bind(instance, call)
+        def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return self.shell.run(build(*args, **kwargs))
 
-        async def acall(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await shell.run(build(*args, **kwargs))
+        async def acall(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return await self.shell.run(build(*args, **kwargs))
 
-        return self._bind(instance, acall)
+        return acall if awaited else call
 
 
 class Pages(Generic[T]):
@@ -170,13 +204,14 @@ class ListMethod(_Definition[P, "Callable[[str | None], Call[Page[T]]]"], Generi
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind it to a client or a resource of one."""
-        if instance is None:
-            return self
-        shell, build = instance.shell, self._build
-        pages: Any = Pages if isinstance(shell, SyncShell) else AsyncPages
+        """What it is before its class is one of a client."""
+        return self
 
-        def listing(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return pages(shell, build(*args, **kwargs))
+    def _function(self, *, awaited: bool) -> Callable[..., Any]:
+        build = self._build
+        pages: Any = AsyncPages if awaited else Pages
 
-        return self._bind(instance, listing)
+        def listing(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+            return pages(self.shell, build(*args, **kwargs))
+
+        return listing

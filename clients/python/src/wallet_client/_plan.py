@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 import httpx
 
 from wallet_client import _retries
-from wallet_client._call import Answer, Call, is_header
+from wallet_client._call import Answer, Call
 from wallet_client._problems import error_of
 from wallet_client.errors import (
+    ClientClosed,
     NoAnswer,
     OutcomeUnknown,
     ServiceError,
     UnexpectedAnswer,
     WalletError,
 )
+from wallet_client.keys import checked
 
 if TYPE_CHECKING:
     from wallet_client._core import Core
@@ -28,7 +30,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("wallet_client")
 
-_LONGEST_KEY = 255
 _SHORTEST_S = 0.001
 _SUCCESS = range(200, 300)
 _OF_GATEWAYS = frozenset({502, 504})
@@ -74,12 +75,13 @@ class Plan(Generic[T]):
     result: T
 
     def __init__(self, core: "Core", call: Call[T]) -> None:
-        if call.key is not None and not (is_header(call.key) and len(call.key) <= _LONGEST_KEY):
-            raise ValueError(f"an idempotency key has 1 to {_LONGEST_KEY} printable ASCII characters")
+        if call.key is not None:
+            checked(call.key)
         self._core = core
         self._call = call
         self._attempts = 0
         self._retries = 0
+        self._paid = 0.0
         self._open = False
         self._status: int | None = None
         self._url = ""
@@ -102,6 +104,25 @@ class Plan(Generic[T]):
         if log.isEnabledFor(logging.DEBUG):
             facts = self._facts(status=self._status, duration_s=duration_s, error=failed)
             log.debug("%s: %s", self._call.name, failed or self._status, extra=facts)
+
+    @property
+    def left_s(self) -> float:
+        """What is left of the call's budget."""
+        return max(0.0, self._deadline - self._core.clock())
+
+    @property
+    def room_s(self) -> float:
+        """How long to wait for a free connection: so that there is time for the try."""
+        return min(self._core.timeout_s, max(0.0, self.left_s - self._shortest_s))
+
+    @property
+    def try_s(self) -> float:
+        """How long the try that ``request`` began may take."""
+        return min(self.left_s, self._core.timeout_s)
+
+    @property
+    def _shortest_s(self) -> float:
+        return min(self._core.timeout_s, _retries.SHORTEST_TRY_S)
 
     def request(self) -> httpx.Request | None:
         """The next try; None: nobody knows where the service is."""
@@ -136,7 +157,12 @@ class Plan(Generic[T]):
         Raises:
             WalletError: there is none.
         """
-        return self._again(NoAnswer(f"{self._call.name}: no instance of the service is known"), retry=True)
+        error = NoAnswer(f"{self._call.name}: no instance of the service is known")
+        return self._again(error, retry=True, free=True)
+
+    def closed(self) -> WalletError:
+        """What the call ends with when the client is closed."""
+        return self._last(ClientClosed(f"{self._call.name}: the client is closed"))
 
     def failed(self, error: httpx.RequestError | UnexpectedAnswer) -> float:
         """The try ended without a whole answer. Seconds to wait before the next one.
@@ -154,7 +180,8 @@ class Plan(Generic[T]):
         tries = f" in {self._attempts} tries" if self._attempts > 1 else ""
         silence = NoAnswer(f"{self._call.name}: no answer{tries} ({type(error).__name__})")
         silence.__cause__ = error
-        return self._again(silence, retry=_retries.may_pass(error))
+        late = isinstance(error, httpx.TimeoutException)
+        return self._again(silence, retry=_retries.may_pass(error), silence=late)
 
     def answered(self, status: int, headers: httpx.Headers, body: bytes) -> float | None:
         """A whole answer. None: it is a success; otherwise seconds to wait before the next try.
@@ -179,15 +206,13 @@ class Plan(Generic[T]):
             core.places.failed(self._url)
         if call.writes and _retries.leaves_open(error):
             self._open = True
-        elif call.key is not None and _retries.settles(error):
-            self._open = False
         return self._again(error, retry=_retries.is_temporary(error))
 
     def _succeeded(self, status: int, headers: httpx.Headers, body: bytes) -> float | None:
         try:
             document = json.loads(body, parse_float=Decimal)
             replayed = headers.get("Idempotency-Replayed") == "true"
-            self.result = self._call.read(Answer(document, replayed))
+            self.result = self._call.read(Answer(document, replayed, self._open))
         except _UNREADABLE as error:
             self._open = self._open or self._call.writes
             kind = headers.get("Content-Type", "")
@@ -196,6 +221,7 @@ class Plan(Generic[T]):
             # JSON that breaks off was cut on its way; a page that somebody put in its place will be there again.
             cut = isinstance(error, json.JSONDecodeError) and kind.startswith("application/json")
             return self._again(made, retry=cut)
+        self._core.tokens.give_back(self._paid)
         return None
 
     def _unexpected(self, status: int, what: str) -> UnexpectedAnswer:
@@ -203,13 +229,17 @@ class Plan(Generic[T]):
         error.status = status
         return error
 
-    def _again(self, error: WalletError, *, retry: bool) -> float:
+    def _again(self, error: WalletError, *, retry: bool, silence: bool = False, free: bool = False) -> float:
         policy, call = self._core.policy, self._call
         after_s = error.retry_after_s if isinstance(error, ServiceError) else None
         wait_s = policy.wait_s(self._retries, after_s)
-        too_late = self._core.clock() + wait_s >= self._deadline
+        too_late = wait_s + self._shortest_s > self.left_s
         if not retry or too_late or self._retries >= policy.max_retries:
             raise self._last(error)
+        if not free:
+            self._paid = self._core.tokens.take(silence=silence)
+            if not self._paid:
+                raise self._last(error)
         self._retries += 1
         if self._core.on_retry is not None:
             event = _events().RetryEvent(call.name, call.method, call.route, self._attempts, wait_s, error)
@@ -223,6 +253,13 @@ class Plan(Generic[T]):
         """What the call ends with when its last try ended with this."""
         error.idempotency_key = self._call.key
         if not self._open:
+            return error
+        if (
+            self._call.key is not None
+            and isinstance(error, ServiceError)
+            and _retries.is_of_the_ledger(error)
+        ):
+            error.earlier_try_open = True
             return error
         unknown = OutcomeUnknown(f"{self._call.name}: it may have been done or not; at last: {error}")
         unknown.idempotency_key = self._call.key

@@ -53,6 +53,8 @@ def _converter(hint: Any) -> _Convert | None:
     if origin in {Union, types.UnionType}:
         (hint,) = (each for each in get_args(hint) if each is not types.NoneType)
         origin = get_origin(hint)
+    if origin is Mapping:
+        return getattr(import_module("wallet_client.models"), "ReadOnly")  # noqa: B009 - typed as a model is
     if origin is tuple:
         return _tuple_of(_compiled(get_args(hint)[0]))
     if hint in _OF_LEAVES:

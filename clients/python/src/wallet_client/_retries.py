@@ -1,6 +1,7 @@
 """When a call is sent again, how long after, and what is known of it when it is not."""
 
 import random
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,38 @@ _NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _AGAIN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 _NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, NeighbourUnavailable)
-_NOT_OF_THE_LEDGER = frozenset({401, 403, 429})
+
+_OF_THE_LEDGER = frozenset(
+    {
+        "amount_precision",
+        "balance_limit",
+        "batch_aborted",
+        "credit_limit_in_use",
+        "currency_mismatch",
+        "currency_unknown",
+        "idempotency_key_reused",
+        "insufficient_funds",
+        "not_refundable",
+        "refund_exceeds",
+        "same_wallet",
+        "transaction_not_found",
+        "transaction_superseded",
+        "wallet_closed",
+        "wallet_exists",
+        "wallet_frozen",
+        "wallet_not_empty",
+        "wallet_not_found",
+    }
+)
+"""Refusals of the ledger, which looks at the key first. All others are given before it is asked, or may be."""
+
+SHORTEST_TRY_S = 0.25
+"""A try that has less time left (or less than ``timeout_s``) is not begun: it would only make the end unknown."""
+
+_MOST_TOKENS = 500.0
+_TOKENS_OF_A_RETRY = 5.0
+_TOKENS_OF_A_RETRY_AFTER_SILENCE = 10.0
+_TOKENS_OF_A_SUCCESS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +72,33 @@ class RetryPolicy:
         return (retry_after_s or 0.0) + random.random() * spread  # noqa: S311 - spreads load, hides nothing
 
 
+class RetryTokens:
+    """What keeps all calls of a client together from storming a service that is in need: a retry costs.
+
+    A retry costs 5 of 500 tokens, one after a time-out 10. A success gives back what its last retry cost, or 1. While
+    there are too few, no call is sent again: it ends with what its try ended with.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = _MOST_TOKENS
+
+    def take(self, *, silence: bool) -> float:
+        """Pay for a retry. What it cost; 0: there are too few."""
+        cost = _TOKENS_OF_A_RETRY_AFTER_SILENCE if silence else _TOKENS_OF_A_RETRY
+        with self._lock:
+            if self._left < cost:
+                return 0.0
+            self._left -= cost
+        return cost
+
+    def give_back(self, cost: float) -> None:
+        """A call succeeded, whose last retry cost this; 0: it had none."""
+        if self._left < _MOST_TOKENS:
+            with self._lock:
+                self._left = min(_MOST_TOKENS, self._left + (cost or _TOKENS_OF_A_SUCCESS))
+
+
 def is_unsent(error: httpx.RequestError) -> bool:
     """Whether the service can't have heard of the request."""
     return isinstance(error, _UNSENT + _NEVER_SENT)
@@ -61,13 +120,12 @@ def leaves_open(error: ServiceError) -> bool:
     return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, _NOTHING_DONE)
 
 
-def settles(error: ServiceError) -> bool:
-    """Whether an answer under the same key tells that no earlier try was done: only the ledger looks at keys."""
-    return (
-        error.code != ""
-        and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        and error.status not in _NOT_OF_THE_LEDGER
-    )
+def is_of_the_ledger(error: ServiceError) -> bool:
+    """Whether the ledger itself refused, so that no earlier try under the same key was done until then.
+
+    One that is still on its way may be done afterwards, for a refusal spends no key.
+    """
+    return error.code in _OF_THE_LEDGER
 
 
 def retry_after_s(value: str | None) -> float | None:
@@ -78,6 +136,6 @@ def retry_after_s(value: str | None) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, LookupError, OverflowError):  # beyond the years that there are, too
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

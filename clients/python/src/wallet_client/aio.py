@@ -1,6 +1,6 @@
 """The client for code that awaits."""
 
-from collections.abc import Callable
+import copy
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -8,9 +8,10 @@ import httpx
 
 from wallet_client._call import Call
 from wallet_client._consul import instances
-from wallet_client._core import Core, FixedPlace, Options, Places
+from wallet_client._core import Core, FixedPlace, Places
 from wallet_client._flat import FlatCalls
 from wallet_client._method import AsyncShell
+from wallet_client._options import CallOptions, Options
 from wallet_client._plan import Plan
 from wallet_client.errors import UnexpectedAnswer
 from wallet_client.metrics import Metrics
@@ -20,18 +21,6 @@ from wallet_client.resources.transactions import Transactions
 from wallet_client.resources.wallets import Wallets
 
 T = TypeVar("T")
-
-
-async def _sleep(wait_s: float) -> None:
-    import asyncio  # noqa: PLC0415 - a third of what this package costs to load, and not for whoever only waits
-
-    await asyncio.sleep(wait_s)
-
-
-async def _in_thread(load: Callable[[], None]) -> None:
-    import asyncio  # noqa: PLC0415 - as above
-
-    await asyncio.to_thread(load)
 
 
 class AsyncWalletClient(AsyncShell, FlatCalls):
@@ -44,6 +33,12 @@ class AsyncWalletClient(AsyncShell, FlatCalls):
         statistics: sums over what was posted.
         metrics: ``metrics.snapshot()`` tells of its calls.
     """
+
+    # Of the class, for those who make a mock of it; each client has its own.
+    wallets = Wallets[AsyncShell](AsyncShell())
+    transactions = Transactions[AsyncShell](AsyncShell())
+    credits = CreditsResource[AsyncShell](AsyncShell())
+    statistics = Statistics[AsyncShell](AsyncShell())
 
     def __init__(
         self,
@@ -63,7 +58,8 @@ class AsyncWalletClient(AsyncShell, FlatCalls):
             options: see ``Options``.
 
         Raises:
-            ValueError: the address or the key can't be used.
+            TypeError: an option that there is not, or not of its kind.
+            ValueError: the address, the key or an option can't be used.
         """
         places = FixedPlace(base_url) if isinstance(base_url, str) else base_url
         self._core = Core(places, api_key, options)
@@ -71,6 +67,14 @@ class AsyncWalletClient(AsyncShell, FlatCalls):
             transport=transport,
             limits=self._core.limits,
         )
+        # Here, for it is a third of what this package costs to load, and not for whoever only waits.
+        from wallet_client import _sending  # noqa: PLC0415
+
+        self._sending = _sending
+        self._sender = _sending.Sender(self._http, self._core.connections)
+        self._make_resources()
+
+    def _make_resources(self) -> None:
         self.wallets = Wallets[AsyncShell](self)
         self.transactions = Transactions[AsyncShell](self)
         self.credits = CreditsResource[AsyncShell](self)
@@ -113,37 +117,50 @@ class AsyncWalletClient(AsyncShell, FlatCalls):
         """What is counted of its calls."""
         return self._core.metrics
 
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """This client with other options for its calls: the same connections, counters and hooks; closed with it.
+
+        Raises:
+            TypeError, ValueError: an option that is none.
+        """
+        made = copy.copy(self)
+        made._core = self._core.with_options(options)  # noqa: SLF001 - of its own class
+        made._make_resources()  # noqa: SLF001
+        return made
+
     async def run(self, call: Call[T]) -> T:
         """Carry out a call, with as many tries as it takes and may."""
         places = self._core.places
         with self._core.plan(call) as plan:
             while True:
                 if places.missing():
-                    await _in_thread(places.load)
+                    await self._sending.wait_for(places.load(), plan.left_s)
                 wait_s = await self._try(plan)
                 if wait_s is None:
                     return plan.result
-                await _sleep(wait_s)
+                await self._sending.sleep(wait_s)
 
     async def _try(self, plan: Plan[T]) -> float | None:
-        request = plan.request()
-        if request is None:
-            return plan.nowhere()
+        if self._http.is_closed:
+            raise plan.closed()
         try:
-            response = await self._http.send(request, stream=True)
-            try:
-                body = plan.body()
-                async for part in response.aiter_bytes():
-                    body.add(part)
-            finally:
-                await response.aclose()
+            answer = await self._sender.send(plan)
         except (httpx.RequestError, UnexpectedAnswer) as error:
             return plan.failed(error)
-        return plan.answered(response.status_code, response.headers, body.whole())
+        except RuntimeError:
+            if self._http.is_closed:  # while it waited for its turn
+                raise plan.closed() from None
+            raise
+        if answer is None:
+            return plan.nowhere()
+        response, body = answer
+        return plan.answered(response.status_code, response.headers, body)
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections. Calls raise ClientClosed from now on."""
+        await self._sender.aclose()
         await self._http.aclose()
+        self._core.places.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,16 +1,19 @@
 """The client for code that waits."""
 
+import copy
+import threading
 import time
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import httpx
 
 from wallet_client._call import Call
 from wallet_client._consul import instances
-from wallet_client._core import Core, FixedPlace, Options, Places
+from wallet_client._core import Core, FixedPlace, Places
 from wallet_client._flat import FlatCalls
 from wallet_client._method import SyncShell
+from wallet_client._options import CallOptions, Options
 from wallet_client._plan import Plan
 from wallet_client.errors import UnexpectedAnswer
 from wallet_client.metrics import Metrics
@@ -19,7 +22,17 @@ from wallet_client.resources.statistics import Statistics
 from wallet_client.resources.transactions import Transactions
 from wallet_client.resources.wallets import Wallets
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 T = TypeVar("T")
+
+
+def _wait_for(future: "Future[None]", longest_s: float) -> None:
+    """Wait until a thread has done it, or for so long."""
+    from concurrent.futures import wait  # noqa: PLC0415 - only who uses Consul needs it
+
+    wait([future], longest_s)
 
 
 class WalletClient(SyncShell, FlatCalls):
@@ -32,6 +45,12 @@ class WalletClient(SyncShell, FlatCalls):
         statistics: sums over what was posted.
         metrics: ``metrics.snapshot()`` tells of its calls.
     """
+
+    # Of the class, for those who make a mock of it; each client has its own.
+    wallets = Wallets[SyncShell](SyncShell())
+    transactions = Transactions[SyncShell](SyncShell())
+    credits = CreditsResource[SyncShell](SyncShell())
+    statistics = Statistics[SyncShell](SyncShell())
 
     def __init__(
         self,
@@ -51,7 +70,8 @@ class WalletClient(SyncShell, FlatCalls):
             options: see ``Options``.
 
         Raises:
-            ValueError: the address or the key can't be used.
+            TypeError: an option that there is not, or not of its kind.
+            ValueError: the address, the key or an option can't be used.
         """
         places = FixedPlace(base_url) if isinstance(base_url, str) else base_url
         self._core = Core(places, api_key, options)
@@ -59,6 +79,10 @@ class WalletClient(SyncShell, FlatCalls):
             transport=transport,
             limits=self._core.limits,
         )
+        self._free = threading.BoundedSemaphore(self._core.connections)
+        self._make_resources()
+
+    def _make_resources(self) -> None:
         self.wallets = Wallets[SyncShell](self)
         self.transactions = Transactions[SyncShell](self)
         self.credits = CreditsResource[SyncShell](self)
@@ -101,23 +125,52 @@ class WalletClient(SyncShell, FlatCalls):
         """What is counted of its calls."""
         return self._core.metrics
 
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """This client with other options for its calls: the same connections, counters and hooks; closed with it.
+
+        Raises:
+            TypeError, ValueError: an option that is none.
+        """
+        made = copy.copy(self)
+        made._core = self._core.with_options(options)  # noqa: SLF001 - of its own class
+        made._make_resources()  # noqa: SLF001
+        return made
+
     def run(self, call: Call[T]) -> T:
         """Carry out a call, with as many tries as it takes and may."""
         places = self._core.places
         with self._core.plan(call) as plan:
             while True:
                 if places.missing():
-                    places.load()
+                    _wait_for(places.load(), plan.left_s)
                 wait_s = self._try(plan)
                 if wait_s is None:
                     return plan.result
                 time.sleep(wait_s)
 
     def _try(self, plan: Plan[T]) -> float | None:
-        request = plan.request()
-        if request is None:
-            return plan.nowhere()
+        if self._http.is_closed:
+            raise plan.closed()
         try:
+            answer = self._send(plan)
+        except (httpx.RequestError, UnexpectedAnswer) as error:
+            return plan.failed(error)
+        except RuntimeError:
+            if self._http.is_closed:  # while it waited for its turn
+                raise plan.closed() from None
+            raise
+        if answer is None:
+            return plan.nowhere()
+        response, body = answer
+        return plan.answered(response.status_code, response.headers, body)
+
+    def _send(self, plan: Plan[T]) -> tuple[httpx.Response, bytes] | None:
+        if not self._free.acquire(timeout=plan.room_s):
+            raise httpx.PoolTimeout("all connections are in use")
+        try:
+            request = plan.request()
+            if request is None:
+                return None
             response = self._http.send(request, stream=True)
             try:
                 body = plan.body()
@@ -125,13 +178,14 @@ class WalletClient(SyncShell, FlatCalls):
                     body.add(part)
             finally:
                 response.close()
-        except (httpx.RequestError, UnexpectedAnswer) as error:
-            return plan.failed(error)
-        return plan.answered(response.status_code, response.headers, body.whole())
+            return response, body.whole()
+        finally:
+            self._free.release()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Calls raise ClientClosed from now on."""
         self._http.close()
+        self._core.places.close()
 
     def __enter__(self) -> Self:
         return self

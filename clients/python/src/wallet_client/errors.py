@@ -4,7 +4,7 @@
 
 - ``ServiceError``: the service (or what stands before it) refused. One class for each code of the service, below
   one class for its status, so that a code that is newer than this package is still caught by its status.
-- ``NoAnswer``: nothing was heard, and nothing was done: no connection was made, or the call only reads.
+- ``NoAnswer``: nothing was heard, and nothing was done: no connection was made, or the call only reads; ``ClientClosed``.
 - ``OutcomeUnknown``: nobody can say whether it was done. Call again with ``error.idempotency_key``.
 - ``UnexpectedAnswer``: an answer that the service does not give: a page of a proxy, a redirect.
 """
@@ -12,6 +12,8 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+
+from wallet_client.money import read_or_none
 
 
 class WalletError(Exception):
@@ -22,6 +24,10 @@ class WalletError(Exception):
     """
 
     idempotency_key: str | None = None
+
+
+class ClientClosed(WalletError):
+    """The client was closed. Nothing was done."""
 
 
 class NoAnswer(WalletError):
@@ -54,9 +60,12 @@ class ServiceError(WalletError):
         request_id: under which the service's log knows it; None within a batch's results.
         retry_after_s: how long to wait before trying again, where the service says.
         facts: the other members of the problem document, as they were sent (amounts are text).
+        earlier_try_open: an earlier try was not answered, and may be done yet, for a refusal spends no key. Call again
+            with ``idempotency_key``, or look for it in the history by its reference.
     """
 
     code: str = ""
+    earlier_try_open: bool = False
 
     def __init__(
         self,
@@ -70,17 +79,18 @@ class ServiceError(WalletError):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.status = status
-        self.retryable = retryable
+        self.status, self.retryable = status, retryable
         self.request_id = request_id
         self.retry_after_s = retry_after_s
         self.facts: Mapping[str, Any] = facts or {}
 
     def __str__(self) -> str:
-        """The detail, then the code and the request id."""
+        """The detail, then the code, the request id, and that an earlier try may still be done."""
         named = [self.code or f"HTTP {self.status}"]
         if self.request_id:
             named.append(f"request {self.request_id}")
+        if self.earlier_try_open:
+            named.append("an earlier try may still arrive")
         return f"{self.detail} ({', '.join(named)})"
 
     @property
@@ -97,9 +107,6 @@ class ServiceError(WalletError):
     def index(self) -> int | None:
         """Which operation refused an atomic batch, from 0."""
         return self.facts.get("index")
-
-
-# One class for each status, for codes that this package does not know.
 
 
 class BadRequest(ServiceError):
@@ -160,7 +167,7 @@ class Unprocessable(ServiceError):
     @property
     def errors(self) -> Sequence[Mapping[str, str]]:
         """What is wrong, each with ``in``, ``pointer``, ``detail`` and ``code``; empty where it is not of the form."""
-        return self.facts.get("errors", ())
+        return self.facts.get("errors") or ()
 
 
 class RateLimited(ServiceError):
@@ -190,9 +197,6 @@ class GatewayTimeout(ServerError):
     """504: what stands before the service got no answer in time."""
 
 
-# One class for each code.
-
-
 class MalformedRequest(BadRequest):
     """The request can't be read."""
 
@@ -213,7 +217,7 @@ class InsufficientFunds(PaymentRequired):
     @property
     def shortfall(self) -> Decimal:
         """What is missing; 0 where the service does not say."""
-        return Decimal(self.facts.get("shortfall", "0"))
+        return read_or_none(self.facts.get("shortfall")) or Decimal(0)
 
 
 class WalletNotFound(NotFound):
@@ -278,8 +282,7 @@ class RefundExceeds(Conflict):
     @property
     def refundable(self) -> Decimal | None:
         """What is left to refund."""
-        left = self.facts.get("refundable")
-        return None if left is None else Decimal(left)
+        return read_or_none(self.facts.get("refundable"))
 
 
 class NotRefundable(Conflict):
@@ -315,6 +318,13 @@ class ValidationFailed(Unprocessable):
     """The request is readable and its values are not acceptable; ``errors`` says which and why."""
 
     code = "validation_failed"
+
+    def __str__(self) -> str:
+        """As of every refusal, and the first value that is not acceptable."""
+        match self.errors:  # pyright: ignore[reportMatchNotExhaustive]  # nothing to add otherwise
+            case [{"in": place, "pointer": pointer, "detail": detail}, *_]:
+                return f"{super().__str__()}: {place} {pointer}: {detail}"
+        return super().__str__()
 
 
 class AmountInvalid(Unprocessable):

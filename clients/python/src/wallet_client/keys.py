@@ -9,6 +9,8 @@ from uuid import UUID
 LONGEST = 200
 """The longest key that ``key_from`` makes as it is; the service takes 255 characters, a batch's fewer."""
 
+LONGEST_SENT = 255
+
 
 def new_key() -> str:
     """A new UUIDv7 (RFC 9562): the time in milliseconds, then 74 random bits."""
@@ -37,6 +39,17 @@ def key_from(*parts: str | int | UUID) -> str:
         raise ValueError("a key is made from one part or more")
     key = ":".join(map(quoted, parts))
     return key if len(key) <= LONGEST else "sha256=" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def checked(key: str) -> str:
+    """The key, which can be sent.
+
+    Raises:
+        ValueError: it can't.
+    """
+    if not (0 < len(key) <= LONGEST_SENT and key.isascii() and key.isprintable() and key == key.strip()):
+        raise ValueError(f"an idempotency key has 1 to {LONGEST_SENT} printable ASCII characters")
+    return key
 
 
 def quoted(part: str | int | UUID) -> str:

@@ -4,11 +4,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from wallet_client.errors import ServiceError
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
+    del args, kwargs
+    raise TypeError("the metadata of an answer can't be changed; dict(...) of it can")
+
+
+_REFUSED: Any = _refuse
+
+
+class ReadOnly(dict[str, Any]):
+    """The metadata of an answer: a dict that refuses changes, as the answer does; ``dict(it)`` can be changed.
+
+    It has no hash, for JSON has none, and so an answer that holds it has none.
+    """
+
+    __setitem__ = __delitem__ = __ior__ = _REFUSED
+    clear = pop = popitem = setdefault = update = _REFUSED
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Not member by member, as a dict is copied and pickled."""
+        return (type(self), (dict(self),))
 
 
 @dataclass(frozen=True, slots=True)

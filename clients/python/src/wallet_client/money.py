@@ -41,6 +41,14 @@ def amount_text(amount: Amount) -> str:
     return f"{number:f}"
 
 
+def read_or_none(value: object) -> Decimal | None:
+    """An amount of an answer; None: there is none, or nothing that can be read."""
+    try:
+        return None if value is None else Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
 def _read(text: str) -> Decimal:
     # Decimal would take "1_000" and digits of other alphabets too.
     if not text.isascii() or "_" in text or text != text.strip():

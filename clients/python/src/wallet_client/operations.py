@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wallet_client._call import Id, moment
-from wallet_client.keys import name_text
+from wallet_client.keys import checked, name_text
 from wallet_client.money import Amount, amount_text
 
 
@@ -30,7 +30,7 @@ def movement_members(
 
 
 def _operation(kind: str, key: str | None, members: Mapping[str, Any]) -> "Operation":
-    named = {"type": kind, "idempotency_key": key, **members}
+    named = {"type": kind, "idempotency_key": None if key is None else checked(key), **members}
     return Operation({member: value for member, value in named.items() if value is not None})
 
 

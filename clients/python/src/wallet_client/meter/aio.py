@@ -12,18 +12,16 @@ from typing import Any, Self
 from wallet_client._call import Id
 from wallet_client.aio import AsyncWalletClient
 from wallet_client.meter.core import (
-    MOST_OPERATIONS,
     Kind,
-    Limits,
     MeterClosed,
     MeterCore,
     MeterCounts,
     MeterFull,
     Outcome,
     Unsent,
-    WhenFull,
     debit,
 )
+from wallet_client.meter.limits import MOST_OPERATIONS, Limits, WhenFull
 from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller
 from wallet_client.models import BatchResult
 from wallet_client.money import Amount
@@ -57,6 +55,7 @@ class AsyncUsageMeter:
 
         Raises:
             ValueError: a limit that is none.
+            TypeError: a callback that is a coroutine function.
         """
         limits = Limits(max_events, max_batch, max_delay_s, give_up_after_s, when_full, block_timeout_s)
         self._client = client
@@ -121,21 +120,22 @@ class AsyncUsageMeter:
         return self._core.counts(asyncio.get_running_loop().time())
 
     async def flush(self, timeout_s: float | None = None) -> bool:
-        """Send what is pending without delay, and wait for it; whether all of it has its outcome.
+        """Send what was recorded until now without delay, and wait for it; whether all of it has its outcome.
 
         Args:
             timeout_s: how long to wait; None: until it is done, or given up.
         """
-        self._core.flushing = True
+        last = self._core.recorded
+        self._core.flushing += 1
         self._tell_waiting()
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._core.idle:
+                while not self._core.done(last):
                     await self._changed.wait()
         except TimeoutError:
             return False
         finally:
-            self._core.flushing = False
+            self._core.flushing -= 1
         return True
 
     async def aclose(self, timeout_s: float | None = None) -> list[Unsent]:
@@ -191,35 +191,45 @@ class AsyncUsageMeter:
         self._changed.clear()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            while (batch := await self._next()) is not None:
-                results: list[BatchResult] | None = None
-                error: Exception | None = None
-                try:
-                    results = await self._client.transactions.batch(batch)
-                except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
-                    error = raised
-                if results is not None:
-                    outcomes = self._core.answered(results, loop.time())
-                else:
-                    outcomes = self._core.failed(error or RuntimeError("no results"), loop.time())
-                self._tell_waiting()
-                self._tell(outcomes)
-        except asyncio.CancelledError:
+            while True:
+                given_up, batch = await self._next()
+                self._tell(given_up)
+                if batch is not None:
+                    self._tell(await self._sent(batch))
+                elif not given_up:
+                    return
+        except BaseException:
             self._core.closing = True  # the loop ends: nobody would send what is recorded from here on
             self._abandon()
             raise
 
-    async def _next(self) -> list[Operation] | None:
-        """The next batch, when it is due; None: there will be none."""
+    async def _sent(self, batch: list[Operation]) -> list[Outcome]:
+        loop = asyncio.get_running_loop()
+        results: list[BatchResult] | None = None
+        error: Exception | None = None
+        try:
+            results = await self._client.transactions.batch(batch)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
+            error = raised
+        if results is not None:
+            outcomes = self._core.answered(results, loop.time())
+        else:
+            outcomes = self._core.failed(error or RuntimeError("no results"), loop.time())
+        self._tell_waiting()
+        return outcomes
+
+    async def _next(self) -> tuple[list[Unsent], list[Operation] | None]:
+        """What is too old, and the next batch, when there is one of them; neither: there will be none."""
         loop = asyncio.get_running_loop()
         while True:
+            given_up = self._core.expire(loop.time())
+            if given_up:
+                self._tell_waiting()
+                return given_up, None
             batch = self._core.take(loop.time())
-            if batch is not None:
-                return batch
-            if self._core.closing and self._core.idle:
-                return None
+            if batch is not None or (self._core.closing and self._core.idle):
+                return [], batch
             try:
                 async with asyncio.timeout(self._core.due_in_s(loop.time())):
                     await self._changed.wait()

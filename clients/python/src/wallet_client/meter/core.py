@@ -10,20 +10,20 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from wallet_client._call import Id, encode
 from wallet_client.errors import OutcomeUnknown, ServiceError, UnexpectedAnswer, WalletError
 from wallet_client.keys import new_key
-from wallet_client.models import BatchResult, Posted, Transaction
+from wallet_client.meter.limits import Limits
+from wallet_client.models import BatchResult, Posted, Refused, Transaction
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
 
-MOST_OPERATIONS = 500
-"""What the service takes in a batch."""
+MOST_EVENT_BYTES = 64 * 1024
+"""An event whose members have the lengths that the service takes is smaller, and 15 of them fit into a request."""
 
 Kind: TypeAlias = Literal["consume", "withdraw", "fee"]
-WhenFull: TypeAlias = Literal["block", "raise"]
 
 _OF_ITS_CONTENT = frozenset({400, 413, 422})
 """Said of a whole request for what stands in it: parts of it may pass."""
@@ -84,7 +84,7 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class NotCharged:
-    """The service refused it."""
+    """The service refused it. With ``error.earlier_try_open`` an earlier try may still arrive and be charged."""
 
     usage: Usage
     error: ServiceError
@@ -107,40 +107,6 @@ class MeterCounts:
     unsent: int
     pending: int
     oldest_age_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much and how long.
-
-    Attributes:
-        max_events: held at once, those under way included.
-        max_batch: events in a request.
-        max_delay_s: how long an event waits for others, at most.
-        give_up_after_s: the age at which an event that could not be sent is reported unsent.
-        when_full: ``block`` or ``raise``.
-        block_timeout_s: how long ``block`` waits for room.
-    """
-
-    max_events: int = 10_000
-    max_batch: int = MOST_OPERATIONS
-    max_delay_s: float = 1.0
-    give_up_after_s: float = 300.0
-    when_full: WhenFull = "block"
-    block_timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not (self.max_events >= 1 and 1 <= self.max_batch <= MOST_OPERATIONS):
-            raise ValueError(f"max_events is 1 or more, max_batch 1 to {MOST_OPERATIONS}")
-        if not (self.max_delay_s >= 0 and self.give_up_after_s > 0):
-            raise ValueError("max_delay_s is 0 or more, give_up_after_s more than 0")
-        if self.when_full not in get_args(WhenFull):
-            raise ValueError("when_full is block or raise: no more than that may happen to an event")
-
-    @property
-    def room_wait_s(self) -> float:
-        """How long to wait for room."""
-        return self.block_timeout_s if self.when_full == "block" else 0.0
 
 
 @dataclass(slots=True)
@@ -169,7 +135,7 @@ def debit(
     Raises:
         TypeError, ValueError: it can't be sent.
     """
-    key = idempotency_key or new_key()
+    key = new_key() if idempotency_key is None else idempotency_key
     make = {"consume": Operation.consume, "withdraw": Operation.withdraw, "fee": Operation.fee}[kind]
     operation = make(
         wallet_id,
@@ -181,7 +147,9 @@ def debit(
         counter_account=counter_account,
         idempotency_key=key,
     )
-    encode(operation.members)  # now, where the caller hears of it
+    size = len(encode(operation.members))  # now, where the caller hears of it
+    if size > MOST_EVENT_BYTES:
+        raise ValueError(f"an event has at most {MOST_EVENT_BYTES} bytes, not {size}")
     return key, operation
 
 
@@ -191,7 +159,7 @@ class MeterCore:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.closing = False
-        self.flushing = False
+        self.flushing = 0
         self._queue: deque[Usage] = deque()
         self._again: deque[_Group] = deque()
         self._under_way: _Group | None = None
@@ -200,6 +168,7 @@ class MeterCore:
         self._max_batch = limits.max_batch
         self._rest_until_s = 0.0
         self._failures = 0
+        self._last_error: Exception | None = None
         self._recorded = self._charged = self._refused = self._unsent = 0
 
     @property
@@ -212,6 +181,15 @@ class MeterCore:
         """Whether every event has its outcome."""
         return not self._pending
 
+    @property
+    def recorded(self) -> int:
+        """How many events were taken so far."""
+        return self._recorded
+
+    def done(self, number: int) -> bool:
+        """Whether each of the first so many events has its outcome."""
+        return next(iter(self._pending), number + 1) > number
+
     def add(self, key: str, operation: Operation, now_s: float) -> bool:
         """Take an event; whether the next batch is due at another time than before. There must be room."""
         self._recorded += 1
@@ -221,9 +199,16 @@ class MeterCore:
         return self.full or len(self._queue) in (1, self._max_batch)
 
     def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until there is a batch to take; None: not before something else happens."""
+        """Seconds until there is a batch to take or to give up; None: not before something else happens."""
         if self._under_way is not None:
             return None
+        batch_s = self._batch_in_s(now_s)
+        if batch_s is None or not self._failures:
+            return batch_s
+        oldest = next(iter(self._pending.values()))
+        return min(batch_s, max(0.0, oldest.recorded_s + self.limits.give_up_after_s - now_s))
+
+    def _batch_in_s(self, now_s: float) -> float | None:
         times = [group.not_before_s for group in self._again]
         if self._queue:
             hurry = self.closing or self.flushing or self.full or len(self._queue) >= self._max_batch
@@ -234,7 +219,7 @@ class MeterCore:
 
     def take(self, now_s: float) -> list[Operation] | None:
         """The batch that is to be sent now, if one is; then ``answered`` or ``failed``, or ``abandon``."""
-        if self.due_in_s(now_s) != 0.0:
+        if self._under_way is not None or self._batch_in_s(now_s) != 0.0:
             return None
         group = next((each for each in self._again if each.not_before_s <= now_s), None)
         if group is not None:
@@ -245,6 +230,25 @@ class MeterCore:
         self._under_way = group
         return [usage.operation for usage in group.events]
 
+    def expire(self, now_s: float) -> list[Unsent]:
+        """Give up what is too old, while the service is away; while it answers, all of it has its turn."""
+        if not self._failures or self._under_way is not None:
+            return []
+        old: list[Usage] = []
+        for usage in self._pending.values():  # oldest first
+            if not self._too_old(usage, now_s):
+                break
+            old.append(usage)
+        if old:
+            numbers = {usage.number for usage in old}
+            self._queue = deque(usage for usage in self._queue if usage.number not in numbers)
+            for group in self._again:
+                group.events = [usage for usage in group.events if usage.number not in numbers]
+            self._again = deque(group for group in self._again if group.events)
+        outcomes = [self._give_up(usage, self._last_error) for usage in old]
+        self._concluded(outcomes)
+        return outcomes
+
     def answered(self, results: Sequence[BatchResult], now_s: float) -> list[Outcome]:
         """The service decided on the batch that was taken."""
         group = self._taken()
@@ -254,15 +258,18 @@ class MeterCore:
             self._under_way = group
             return self.failed(UnexpectedAnswer("a batch was answered with another number of results"), now_s)
         self._failures = 0
+        if len(group.events) >= self._max_batch:  # it was not too large, so another may be larger
+            self._max_batch = min(self.limits.max_batch, 2 * self._max_batch)
         outcomes: list[Outcome] = []
         again: list[Usage] = []
         for usage, result in zip(group.events, results, strict=True):
+            if isinstance(result, Refused) and result.error.earlier_try_open:
+                self._open.add(usage.number)
             if isinstance(result, Posted):
                 self._charged += 1
                 outcomes.append(Charged(usage, result.transaction))
             elif not result.error.retryable:
-                self._refused += 1
-                outcomes.append(NotCharged(usage, result.error))
+                outcomes.append(self._refuse(usage, result.error))
             elif self._too_old(usage, now_s):
                 outcomes.append(self._give_up(usage, result.error))
             else:
@@ -286,8 +293,7 @@ class MeterCore:
             # What stands before the service knows nothing of an earlier try that may have been done.
             and (cause.code or group.events[0].number not in self._open)
         ):
-            self._refused += 1
-            return self._concluded([NotCharged(group.events[0], cause)])
+            return self._concluded([self._refuse(group.events[0], cause)])
         outcomes: list[Outcome] = [
             self._give_up(usage, error) for usage in group.events if self._too_old(usage, now_s)
         ]
@@ -303,6 +309,7 @@ class MeterCore:
             self._put_back(left, group.tries + 1, now_s, at_once=True)
         if status not in _OF_ITS_CONTENT:
             self._failures += 1
+            self._last_error = error
             self._rest_until_s = now_s + _backoff_s(self._failures)
         return self._concluded(outcomes)
 
@@ -340,6 +347,12 @@ class MeterCore:
 
     def _too_old(self, usage: Usage, now_s: float) -> bool:
         return now_s - usage.recorded_s >= self.limits.give_up_after_s
+
+    def _refuse(self, usage: Usage, error: ServiceError) -> NotCharged:
+        self._refused += 1
+        error.earlier_try_open = usage.number in self._open
+        error.idempotency_key = usage.key
+        return NotCharged(usage, error)
 
     def _give_up(self, usage: Usage, error: Exception | None) -> Unsent:
         self._unsent += 1

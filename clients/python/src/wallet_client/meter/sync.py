@@ -13,19 +13,17 @@ from typing import Any, Self
 from wallet_client._call import Id
 from wallet_client.client import WalletClient
 from wallet_client.meter.core import (
-    MOST_OPERATIONS,
     Kind,
-    Limits,
     MeterClosed,
     MeterCore,
     MeterCounts,
     MeterFull,
     Outcome,
     Unsent,
-    WhenFull,
     debit,
 )
-from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller
+from wallet_client.meter.limits import MOST_OPERATIONS, Limits, WhenFull
+from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller, log
 from wallet_client.models import BatchResult
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
@@ -74,6 +72,7 @@ class UsageMeter:
 
         Raises:
             ValueError: a limit that is none.
+            TypeError: a callback that is a coroutine function.
         """
         limits = Limits(max_events, max_batch, max_delay_s, give_up_after_s, when_full, block_timeout_s)
         self._client = client
@@ -139,7 +138,7 @@ class UsageMeter:
             return self._core.counts(time.monotonic())
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Send what is pending without delay, and wait for it; whether all of it has its outcome.
+        """Send what was recorded until now without delay, and wait for it; whether all of it has its outcome.
 
         Args:
             timeout_s: how long to wait; None: until it is done, or given up.
@@ -150,12 +149,13 @@ class UsageMeter:
         self._refuse_in_child()
         self._refuse_callback()
         with self._changed:
-            self._core.flushing = True
+            last = self._core.recorded
+            self._core.flushing += 1
             self._changed.notify_all()
             try:
-                return self._changed.wait_for(lambda: self._core.idle, timeout_s)
+                return self._changed.wait_for(lambda: self._core.done(last), timeout_s)
             finally:
-                self._core.flushing = False
+                self._core.flushing -= 1
 
     def close(self, timeout_s: float | None = None) -> list[Unsent]:
         """Take no more events, send those that are pending, and give up what was not sent in time.
@@ -177,13 +177,15 @@ class UsageMeter:
                 return []
             self._core.closing = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(self._close_timeout_s if timeout_s is None else timeout_s)
-        with self._changed:
-            left = self._core.abandon()
-            self._changed.notify_all()
-        self._tell(left)
-        atexit.unregister(self.close)
+        try:
+            if self._thread is not None:
+                self._thread.join(self._close_timeout_s if timeout_s is None else timeout_s)
+        finally:  # also when a signal ends the waiting: nothing is lost silently
+            with self._changed:
+                left = self._core.abandon()
+                self._changed.notify_all()
+            atexit.unregister(self.close)
+            self._tell(left)
         with self._changed:
             return list(self._unsent)
 
@@ -225,33 +227,50 @@ class UsageMeter:
             self._thread.start()
 
     def _run(self) -> None:
-        while (batch := self._next()) is not None:
-            results: list[BatchResult] | None = None
-            error: Exception | None = None
-            try:
-                results = self._client.transactions.batch(batch)
-            except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
-                error = raised
-            with self._changed:
-                now_s = time.monotonic()
-                if results is not None:
-                    outcomes = self._core.answered(results, now_s)
-                else:
-                    outcomes = self._core.failed(error or RuntimeError("no results"), now_s)
-                self._changed.notify_all()
-            self._tell(outcomes)
+        while True:
+            given_up, batch = self._next()
+            self._tell_in_thread(given_up)
+            if batch is not None:
+                self._tell_in_thread(self._sent(batch))
+            elif not given_up:
+                return
 
-    def _next(self) -> list[Operation] | None:
-        """The next batch, when it is due; None: there will be none."""
+    def _sent(self, batch: list[Operation]) -> list[Outcome]:
+        results: list[BatchResult] | None = None
+        error: Exception | None = None
+        try:
+            results = self._client.transactions.batch(batch)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
+            error = raised
+        with self._changed:
+            now_s = time.monotonic()
+            if results is not None:
+                outcomes = self._core.answered(results, now_s)
+            else:
+                outcomes = self._core.failed(error or RuntimeError("no results"), now_s)
+            self._changed.notify_all()
+        return outcomes
+
+    def _next(self) -> tuple[list[Unsent], list[Operation] | None]:
+        """What is too old, and the next batch, when there is one of them; neither: there will be none."""
         with self._changed:
             while True:
                 now_s = time.monotonic()
+                given_up = self._core.expire(now_s)
+                if given_up:
+                    self._changed.notify_all()
+                    return given_up, None
                 batch = self._core.take(now_s)
-                if batch is not None:
-                    return batch
-                if self._core.closing and self._core.idle:
-                    return None
+                if batch is not None or (self._core.closing and self._core.idle):
+                    return [], batch
                 self._changed.wait(self._core.due_in_s(now_s))
+
+    def _tell_in_thread(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
+        try:
+            self._tell(outcomes)
+        except BaseException:  # noqa: BLE001 - as its callers do
+            # A callback that exits ends no process from here; that it ended this thread would lose the events.
+            log.exception("a callback of the usage meter can't end the thread that calls it")
 
     def _tell(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
         with self._changed:

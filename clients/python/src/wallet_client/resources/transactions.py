@@ -38,10 +38,15 @@ def results_of(answer: Answer) -> "list[BatchResult]":
     """What became of each operation of a batch."""
     from wallet_client.models import Posted, Refused  # noqa: PLC0415 - loaded at the first answer
 
+    def refused(problem: Mapping[str, Any]) -> Refused:
+        error = error_of(problem)
+        error.earlier_try_open = answer.earlier_try_open
+        return Refused(error)
+
     return [
         Posted(_transaction(result["transaction"], replayed=answer.replayed))
         if result["status"] == "posted"
-        else Refused(error_of(result["problem"]))
+        else refused(result["problem"])
         for result in answer.document["results"]
     ]
 

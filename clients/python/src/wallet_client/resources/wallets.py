@@ -24,6 +24,10 @@ class Unset(Enum):
     UNSET = "unset"
 
 
+UNSET = Unset.UNSET
+"""What is not said."""
+
+
 def wallet_of(answer: Answer) -> "Wallet":
     """The wallet of an answer."""
     return reader_in("models", "Wallet")(answer.document)
@@ -156,14 +160,14 @@ def list_wallets(
 def update_wallet(
     wallet_id: Id,
     *,
-    name: str | None = None,
-    status: Literal["active", "frozen"] | None = None,
-    is_primary: bool | None = None,
-    credit_limit: Amount | None = None,
-    metadata: Mapping[str, Any] | Unset | None = Unset.UNSET,
+    name: str | Unset = UNSET,
+    status: Literal["active", "frozen"] | Unset = UNSET,
+    is_primary: bool | Unset = UNSET,
+    credit_limit: Amount | Unset = UNSET,
+    metadata: Mapping[str, Any] | Unset | None = UNSET,
     if_version: int | None = None,
 ) -> "Call[Wallet]":
-    """Change a wallet. What is left out stays.
+    """Change a wallet. What is left out, or ``wallet_client.UNSET``, stays.
 
     It has no idempotency key: where a first try was not answered and a later one is refused, the error is
     ``OutcomeUnknown``.
@@ -173,23 +177,26 @@ def update_wallet(
         name: a new one.
         status: ``frozen`` refuses debits.
         is_primary: True makes it the one that the user's credits are consumed from.
-        credit_limit: how far below zero it may go.
+        credit_limit: how far below zero it may go; 0: not at all.
         metadata: merged member by member, a None within removes one; None empties it.
         if_version: change it only while it has this ``version``.
 
     Raises:
         VersionMismatch: it has another version than ``if_version``.
         WalletClosed: it is closed.
+        TypeError: None, where it would say neither that it stays nor what it becomes.
     """
-    members = {
+    members: dict[str, Any] = {
         "name": name,
         "status": status,
         "is_primary": is_primary,
-        "credit_limit": None if credit_limit is None else amount_text(credit_limit),
+        "credit_limit": UNSET if isinstance(credit_limit, Unset) else amount_text(credit_limit),
+        "metadata": metadata,
     }
-    body: dict[str, Any] = {member: value for member, value in members.items() if value is not None}
-    if metadata is not Unset.UNSET:
-        body["metadata"] = metadata
+    body = {member: value for member, value in members.items() if value is not UNSET}
+    for member, value in body.items():
+        if value is None and member != "metadata":
+            raise TypeError(f"{member} can't become None; leave it out if it is to stay")
     return _change("update_wallet", "PATCH", wallet_id, if_version, encode(body))
 
 

@@ -14,6 +14,8 @@ from wallet_client.testing.store import Store
 
 ROOT = "/api/v1"
 
+DEEPEST = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -112,18 +114,50 @@ def _loaded(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("unsupported_media_type", "The body must be declared as application/json")
     try:
-        value: Any = json.loads(body.decode(), parse_float=Decimal, parse_constant=_constant)
+        value: Any = json.loads(
+            body.decode(), parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_object
+        )
     except UnicodeDecodeError:
         raise Refusal("malformed_request", "The body is not UTF-8") from None
     except json.JSONDecodeError as error:
         detail = f"The body is not JSON: {error.msg}, at character {error.pos}"
         raise Refusal("malformed_request", detail) from None
+    except RecursionError:
+        raise _too_deep() from None
+    _check_depth(value)
     if not isinstance(value, dict):
         raise invalid("body", "", "object_expected", "The body is not a JSON object")
     if not _is_storable(cast("Any", value)):
         detail = "A text contains U+0000 or half of a surrogate pair"
         raise invalid("body", "", "text_not_storable", detail)
     return cast("dict[str, Any]", value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refusal("malformed_request", "The body has a key twice in one object")
+    return members
+
+
+def _check_depth(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                members = cast("dict[str, Any]", item)
+                below += [*members, *members.values()]
+            elif isinstance(item, list):
+                below += cast("list[Any]", item)
+        if not below:
+            return
+        level = below
+    raise _too_deep()
+
+
+def _too_deep() -> Refusal:
+    return Refusal("malformed_request", f"The body is nested more than {DEEPEST} deep")
 
 
 def _is_storable(value: Any) -> bool:
