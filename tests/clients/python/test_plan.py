@@ -58,7 +58,7 @@ class Tries:
     def __init__(self, call: Any = None, core: Core | None = None, **options: Any) -> None:
         self.clock = Clock()
         core = core or Core(FixedPlace("http://wallet"), "a-key", options, self.clock)
-        self.plan: Plan[Any] = core.plan(call or consume(ID, 1, idempotency_key="the-key"))
+        self.plan: Plan[Any] = Plan(core, call or consume(ID, 1, idempotency_key="the-key"))
         self.plan.__enter__()
         self.requests: list[httpx.Request] = []
 

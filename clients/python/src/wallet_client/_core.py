@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from wallet_client import _telemetry
-from wallet_client._call import ROOT, Call, is_header
-from wallet_client._options import CallOptions, Options, check_options_of_calls, options_of_client
-from wallet_client._plan import Plan, timeouts
+from wallet_client._call import ROOT, is_header
+from wallet_client._options import CallOptions, Options, check_options_of_calls, options_of_client, timeouts
 from wallet_client._retries import RetryPolicy, RetryTokens
 from wallet_client._version import __version__
 from wallet_client.metrics import Metrics
@@ -20,7 +19,6 @@ from wallet_client.metrics import Metrics
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-T = TypeVar("T")
 E = TypeVar("E")
 
 log = logging.getLogger("wallet_client")
@@ -89,7 +87,7 @@ class FixedPlace:
 
 
 class Core:
-    """One client's configuration and counters; makes the plan of each call.
+    """One client's configuration and counters; what the plan of each call is made of.
 
     Attributes:
         clock: seconds that never go back.
@@ -139,14 +137,6 @@ class Core:
         made._options = {**self._options, **options}  # noqa: SLF001 - of its own class
         made._choose_for_calls()  # noqa: SLF001
         return made
-
-    def plan(self, call: Call[T]) -> Plan[T]:
-        """The tries of a call.
-
-        Raises:
-            ValueError: its idempotency key can't be sent.
-        """
-        return Plan(self, call)
 
     def tell(self, hook: Callable[[E], None], event: E) -> None:
         """Call a hook. What it raises is logged: an answer about money is not lost for it."""

@@ -110,3 +110,8 @@ def check_plain_function(name: str, function: Any) -> None:
         raise TypeError(f"{name} is a function, not {type(function).__name__}")
     if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         raise TypeError(f"{name} is a plain function: a coroutine function would never run")
+
+
+def timeouts(longest_s: float) -> dict[str, float]:
+    """As the transport takes them."""
+    return {"connect": longest_s, "read": longest_s, "write": longest_s, "pool": longest_s}

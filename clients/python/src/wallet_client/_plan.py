@@ -6,12 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 
 from wallet_client import _retries
 from wallet_client._call import Answer, Call
+from wallet_client._core import Core
+from wallet_client._options import timeouts
 from wallet_client._problems import error_of
 from wallet_client.errors import (
     ClientClosed,
@@ -22,9 +24,6 @@ from wallet_client.errors import (
     WalletError,
 )
 from wallet_client.keys import checked
-
-if TYPE_CHECKING:
-    from wallet_client._core import Core
 
 T = TypeVar("T")
 
@@ -74,7 +73,7 @@ class Plan(Generic[T]):
 
     result: T
 
-    def __init__(self, core: "Core", call: Call[T]) -> None:
+    def __init__(self, core: Core, call: Call[T]) -> None:
         if call.key is not None:
             checked(call.key)
         self._core = core
@@ -288,11 +287,6 @@ def _events() -> Any:
     from wallet_client import events  # noqa: PLC0415 - loaded where somebody wants to be told
 
     return events
-
-
-def timeouts(longest_s: float) -> dict[str, float]:
-    """As the transport takes them."""
-    return {"connect": longest_s, "read": longest_s, "write": longest_s, "pool": longest_s}
 
 
 def _refusal(status: int, headers: httpx.Headers, body: bytes) -> ServiceError:

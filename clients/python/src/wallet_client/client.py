@@ -139,7 +139,7 @@ class WalletClient(SyncShell, FlatCalls):
     def run(self, call: Call[T]) -> T:
         """Carry out a call, with as many tries as it takes and may."""
         places = self._core.places
-        with self._core.plan(call) as plan:
+        with Plan(self._core, call) as plan:
             while True:
                 if places.missing():
                     _wait_for(places.load(), plan.left_s)
