@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
-from opentelemetry.trace import TracerProvider
+from opentelemetry.trace import Tracer, TracerProvider
 from prometheus_client import CollectorRegistry
 
 from wallet_service import __version__
@@ -65,34 +65,6 @@ def create_app(
     """
     tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
     registry = new_registry()
-    neighbour_meter = NeighbourMeter(registry)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        # Of what ends with the lifespan: an application can have one after the other.
-        running = CollectorRegistry()
-        database = MeteredDatabase(await connect(settings, database_url), DatabaseMeter(running))
-        database = database if tracer is None else TracedDatabase(database, tracer)
-        app.state.database = database
-        batch_spans = None if tracer is None else BatchSpans(tracer)
-        app.state.ledger = Ledger(database, _limits(settings), CommitMeter(running), batch_spans)
-        app.state.auth = Authenticator.from_settings(settings, database)
-        call_spans = None if tracer is None else CallSpans(tracer)
-        try:
-            async with (
-                open_limiter(settings, running) as app.state.limiter,
-                discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
-                open_clients(settings, database, discovery, neighbour_meter, call_spans) as app.state.clients,
-                watching(database, running),
-            ):
-                app.state.guard = app.state.clients.guard
-                with _shown(running, registry):
-                    yield
-        finally:
-            await app.state.ledger.close()
-            await app.state.auth.close()
-            await database.close()
-
     app = FastAPI(
         title="Wallet service",
         version=__version__,
@@ -100,12 +72,12 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=lambda app: _running(app, settings, database_url, tracer),
         # Each request would pass through it, and see RequestSpans on why not.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.metrics = registry
-    app.state.neighbour_meter = neighbour_meter
+    app.state.neighbour_meter = NeighbourMeter(registry)
     install(
         app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMeter(registry), tracer, traced_part
     )
@@ -113,6 +85,38 @@ def create_app(
         # Not include_router: its look-ups cost 15 % of each request, and these bring their prefixes with them.
         app.router.routes.extend(router.routes)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    app: FastAPI, settings: Settings, database_url: str | None, tracer: Tracer | None
+) -> AsyncGenerator[None]:
+    """Everything that works as long as the application does. The ledger ends first: it tells the guard of debits."""
+    # Of what ends with the lifespan: an application can have one after the other.
+    metrics = CollectorRegistry()
+    neighbour_meter = app.state.neighbour_meter
+    database = MeteredDatabase(await connect(settings, database_url), DatabaseMeter(metrics))
+    database = database if tracer is None else TracedDatabase(database, tracer)
+    app.state.database = database
+    app.state.auth = Authenticator.from_settings(settings, database)
+    batch_spans, call_spans = (None, None) if tracer is None else (BatchSpans(tracer), CallSpans(tracer))
+    try:
+        async with (
+            open_limiter(settings, metrics) as app.state.limiter,
+            discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
+            open_clients(settings, database, discovery, neighbour_meter, call_spans) as app.state.clients,
+            watching(database, metrics),
+        ):
+            app.state.guard = app.state.clients.guard
+            app.state.ledger = Ledger(database, _limits(settings), CommitMeter(metrics), batch_spans)
+            try:
+                with _shown(metrics, app.state.metrics):
+                    yield
+            finally:
+                await app.state.ledger.close()
+    finally:
+        await app.state.auth.close()
+        await database.close()
 
 
 @contextmanager

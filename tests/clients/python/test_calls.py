@@ -277,9 +277,9 @@ async def test_sums(client: AsyncWalletClient) -> None:
 async def test_a_float_is_refused_before_anything_is_sent(client: AsyncWalletClient) -> None:
     before = client.metrics.snapshot().calls
     with pytest.raises(TypeError, match=r"never a float"):
-        await client.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]
+        await client.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]  # which is shown
     with pytest.raises(TypeError, match=r"never a float"):
-        Operation.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]
+        Operation.consume(new_id(), 0.1)  # pyright: ignore[reportArgumentType]  # which is shown
     assert client.metrics.snapshot().calls == before
 
 
@@ -298,7 +298,7 @@ def test_what_an_answer_has_beside_is_left_out(driver: str) -> None:
 
     assert made.balance == Decimal("1.0")
     with pytest.raises(AttributeError):
-        made.balance = Decimal(2)  # pyright: ignore[reportAttributeAccessIssue]
+        made.balance = Decimal(2)  # pyright: ignore[reportAttributeAccessIssue]  # which is shown
     assert replace(made, currency="USD").currency == "USD"
 
 

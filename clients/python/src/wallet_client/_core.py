@@ -73,7 +73,7 @@ class FixedPlace:
 
     def load(self) -> "Future[None]":
         """There is nothing to find out."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked for only where something is missing
 
     def choose(self) -> str:
         """The one."""
@@ -142,5 +142,5 @@ class Core:
         """Call a hook. What it raises is logged: an answer about money is not lost for it."""
         try:
             hook(event)
-        except Exception:
+        except Exception:  # whatever the caller's own code raises
             log.exception("a hook failed: %s", type(event).__name__)

@@ -33,7 +33,7 @@ class SyncShell:
 
     def run(self, call: "Call[T]") -> T:
         """Carry out a call."""
-        raise NotImplementedError
+        raise NotImplementedError  # each client has its own way
 
 
 class AsyncShell:
@@ -50,7 +50,7 @@ class AsyncShell:
 
     async def run(self, call: "Call[T]") -> T:
         """Carry out a call."""
-        raise NotImplementedError
+        raise NotImplementedError  # each client has its own way
 
 
 class HasShell(Protocol[S_co]):
@@ -119,7 +119,7 @@ class _Definition(Generic[P, T]):
         return made
 
     def _function(self, *, awaited: bool) -> Callable[..., Any]:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of call has its own
 
 
 class Method(_Definition[P, "Call[T]"], Generic[P, T]):

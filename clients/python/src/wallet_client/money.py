@@ -28,7 +28,7 @@ def amount_text(amount: Amount) -> str:
         number = Decimal(amount)
     elif isinstance(amount, str):
         number = _read(amount)
-    elif isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
         number = amount
     else:
         raise TypeError(f"an amount is a Decimal, an int or a str, not {type(amount).__name__}")

@@ -199,8 +199,8 @@ class AsyncUsageMeter:
                     self._tell(await self._sent(batch))
                 elif not given_up:
                     return
-        except BaseException:
-            self._core.closing = True  # the loop ends: nobody would send what is recorded from here on
+        except BaseException:  # a cancellation too: nobody would send what is recorded from here on
+            self._core.closing = True
             self._abandon()
             raise
 
