@@ -11,7 +11,7 @@ from wallet_service.database.sql_files import Function, read_sql_files
 
 FILES = read_sql_files()
 
-UNPINNED = {"amount_text", "clock", "counter_group", "fault", "is_uuid", "refused", "time_text"}
+UNPINNED = {"amount_text", "clock", "counter_group", "fault", "is_shown", "is_uuid", "refused", "time_text"}
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 
 LONGEST_FUNCTION = 80

@@ -26,7 +26,7 @@ SCRIPT = migration_script()
 async def psql(dsn: str, script: str, *options: str) -> tuple[int, str]:
     """Exit status and errors of psql."""
     process = await asyncio.create_subprocess_exec(
-        clusters.binaries(clusters.VERSIONS[0]) / "psql",
+        clusters.binaries(clusters.SUPPORTED[0]) / "psql",
         *("-X", "-q", "-v", "ON_ERROR_STOP=1", *options, "-d", dsn, "-f", "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

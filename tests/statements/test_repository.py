@@ -16,6 +16,7 @@ from support.books import Books, Row, oldest_first, op
 from wallet_service.database.gateway import Json
 from wallet_service.errors import TransactionNotFound, ValidationFailed, WalletBusy, WalletNotFound
 from wallet_service.identifiers import new_id
+from wallet_service.neighbours.sight import ALL
 from wallet_service.statements.repository import Page, Position, StatementRepository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,7 +77,7 @@ async def test_a_users_pages_hold_every_row_once_and_in_order(books: Books, limi
     wallets = await some_history(books, seed=limit)
     repository = StatementRepository(books.database)
 
-    found, sizes = await walk(lambda position: repository.user_page("ann", None, {}, position, limit))
+    found, sizes = await walk(lambda position: repository.user_page("ann", None, {}, position, limit, ALL))
 
     assert found == [key_of(row) for row in await books.rows(*wallets)]
     assert set(sizes[:-1]) <= {limit}
@@ -89,7 +90,7 @@ async def test_rows_posted_meanwhile_neither_shift_nor_repeat_a_users_pages(book
     repository = StatementRepository(books.database)
 
     async def read_and_post(position: Position | None) -> Page:
-        page = await repository.user_page("ann", None, {}, position, 10)
+        page = await repository.user_page("ann", None, {}, position, 10, ALL)
         await books.post(*(op("deposit", wallet, 1) for wallet in wallets))
         return page
 
@@ -154,7 +155,7 @@ async def test_filters_give_what_a_look_at_every_row_gives(books: Books) -> None
         of_wallet = dice.choice(wallets)
 
         async def read_user(position: Position | None, wanted: dict[str, Any] = filters) -> Page:
-            return await repository.user_page("ann", None, wanted, position, 5)
+            return await repository.user_page("ann", None, wanted, position, 5, ALL)
 
         async def read_wallet(
             position: Position | None, wallet: str = of_wallet, wanted: dict[str, Any] = filters
@@ -235,7 +236,7 @@ async def test_rare_rows_are_found_over_short_and_empty_pages(books: Books) -> N
     repository = StatementRepository(books.database)
     filters = {"metadata": [["n", "7"]]}
 
-    found, sizes = await walk(lambda position: repository.user_page("ann", None, filters, position, 100))
+    found, sizes = await walk(lambda position: repository.user_page("ann", None, filters, position, 100, ALL))
 
     expected = [row for row in await books.rows(*wallets) if json.loads(row["metadata"])["n"] == 7]
     assert found == list(map(key_of, expected))
@@ -386,7 +387,7 @@ async def test_others_wallets_are_not_there(books: Books) -> None:
         repository.balance(new_id(), None, None),
         repository.wallet_page(wallet, "eve", {}, None, 5),
         repository.wallet_page(new_id(), None, {}, None, 5),
-        repository.user_page("ann", "eve", {}, None, 5),
+        repository.user_page("ann", "eve", {}, None, 5, ALL),
     ):
         with pytest.raises(WalletNotFound):
             await attempt

@@ -15,6 +15,7 @@ from support.books import Books, Row, op
 from wallet_service.database.gateway import Json
 from wallet_service.errors import ValidationFailed, WalletNotFound
 from wallet_service.identifiers import new_id
+from wallet_service.neighbours.sight import ALL
 from wallet_service.statistics import repository
 from wallet_service.statistics.repository import Period, StatisticsRepository
 
@@ -186,14 +187,14 @@ async def test_a_users_statistics_are_those_of_all_their_wallets_by_currency(boo
     start, end = START + timedelta(hours=10), START + timedelta(days=2)
 
     answer = await StatisticsRepository(books.database).of_user(
-        "ann", "ann", Period(text(start), text(end), "day")
+        "ann", "ann", Period(text(start), text(end), "day"), ALL
     )
 
     read = json.loads(answer)
     assert (read["user_id"], [item["currency"] for item in read["currencies"]]) == ("ann", ["CREDIT", "ETH"])
     check_period(read["currencies"][0], (await books.rows(*wallets))[::-1], start, end)
     whole = json.loads(
-        await StatisticsRepository(books.database).of_user("ann", None, Period(None, None, None))
+        await StatisticsRepository(books.database).of_user("ann", None, Period(None, None, None), ALL)
     )
     assert whole["currencies"][1]["closing_balance"] == "0.000000000000000001"
 
@@ -203,7 +204,7 @@ async def test_nothing_happened(books: Books) -> None:
 
     answer = json.loads(
         await StatisticsRepository(books.database).of_user(
-            "idle", None, Period(text(START), text(FAR_AWAY), None)
+            "idle", None, Period(text(START), text(FAR_AWAY), None), ALL
         )
     )
 
@@ -221,7 +222,7 @@ async def test_nothing_happened(books: Books) -> None:
         }
     ]
     assert wallet
-    nobody = await StatisticsRepository(books.database).of_user("nobody", None, Period(None, None, None))
+    nobody = await StatisticsRepository(books.database).of_user("nobody", None, Period(None, None, None), ALL)
     assert json.loads(nobody)["currencies"] == []
 
 
@@ -263,7 +264,7 @@ async def test_others_wallets_are_not_there(books: Books) -> None:
     for attempt in (
         statistics.of_wallet(wallet, "eve", always),
         statistics.of_wallet(new_id(), None, always),
-        statistics.of_user("ann", "eve", always),
+        statistics.of_user("ann", "eve", always, ALL),
     ):
         with pytest.raises(WalletNotFound):
             await attempt

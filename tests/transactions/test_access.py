@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from support.api import Api, Client, created, new_user, posted, problem
 
-from wallet_service.http.auth import Scope
+from wallet_service.http.scopes import Scope
 from wallet_service.identifiers import new_id
 
 Unchanged = Callable[[], Context[None]]

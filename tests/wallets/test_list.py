@@ -8,6 +8,7 @@ from support.api import Api, Client, conforms, new_user, pointers, problem
 from support.places import connect
 
 from wallet_service.identifiers import new_id
+from wallet_service.neighbours.sight import MOST_ORGANIZATIONS
 from wallet_service.wallets.repository import WalletRepository
 from wallet_service.wallets.schemas import WalletPage
 
@@ -137,3 +138,45 @@ async def test_verified_wallets_are_looked_for_among_ten_thousand(fresh_database
     assert pages == [[first], [last]]
     await superuser.close()
     await database.close()
+
+
+SCANS = """
+select i.indexrelid::regclass::text as name, pg_stat_get_xact_numscans(i.indexrelid) as number
+  from pg_index i where i.indrelid = 'wallet.wallets'::regclass
+union all select 'sequential', pg_stat_get_xact_numscans('wallet.wallets'::regclass)
+union all select 'rows', sum(pg_stat_get_xact_tuples_returned(i.indexrelid))::bigint
+  from pg_index i where i.indrelid = 'wallet.wallets'::regclass
+"""
+
+
+ADD = """
+insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, created_at, updated_at)
+  select gen_random_uuid(), replace($1, '#', n::text), $2 || nullif(n % $3, 0), n, 'fiat', 'CREDIT', now(), now()
+  from generate_series(1, $4) n
+"""
+
+
+async def test_a_users_organizations_are_steps_in_an_index(
+    fresh_database: FreshDatabase, postgres_version: int
+) -> None:
+    made = await fresh_database(version=postgres_version)
+    superuser = await asyncpg.connect(made.dsn)
+    # To the planner nearly everybody has one wallet, and the way down this index is longer than a sort of one row.
+    await superuser.execute(ADD, "user-#", "org-", 9, 4000)
+    await superuser.execute(ADD, "eve", "a long name " * 40, 5000, 4000)
+    await superuser.execute("analyze wallet.wallets")
+    await superuser.execute(ADD, "ann", "org-", 4, 4000)
+    await superuser.execute(ADD, "bob", "org-", 601, 600)
+    unasked = "select wallet.unasked($1, $2)"
+    async with superuser.transaction():
+        before = {row["name"]: row["number"] for row in await superuser.fetch(SCANS)}
+        answer = await superuser.fetchval(unasked, "ann", '{"org-2": false}')
+        scans = {row["name"]: row["number"] - before[row["name"]] for row in await superuser.fetch(SCANS)}
+    assert json.loads(answer) == {"unasked": ["org-1", "org-3"]}
+    assert scans.pop("rows") <= 4
+    assert {name: scan for name, scan in scans.items() if scan} == {"wallet.wallets_user_organization": 4}
+    assert await superuser.fetchval(unasked, "ann", '{"org-1": true, "org-2": false, "org-3": true}') is None
+    assert await superuser.fetchval(unasked, "ann", None) is None
+    of_bob = await superuser.fetchval(unasked, "bob", "{}")
+    assert len(json.loads(of_bob)["unasked"]) == MOST_ORGANIZATIONS + 1
+    await superuser.close()

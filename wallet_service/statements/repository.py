@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wallet_service.database.gateway import Database, Json
+from wallet_service.neighbours.sight import Sight
 
 Position: TypeAlias = tuple[str, str, int]
 """Of a ledger row in a history: created_at, wallet_id, wallet_version."""
@@ -64,20 +65,25 @@ class StatementRepository:
         filters: Mapping[str, Any],
         before: Position | None,
         limit: int,
+        sight: Sight,
     ) -> Page:
-        """A page of the history of all wallets of a user; ``before``: the position of the page before."""
+        """A page of the history of a user's wallets in sight; ``before``: the position of the page before."""
         before_at, before_wallet, before_version = before or (None, None, None)
-        answer = await self._database.read(
-            "list_user_transactions",
-            user_id=user_id,
-            viewer=viewer,
-            filters=Json.of(filters),
-            before_at=before_at,
-            before_wallet=before_wallet,
-            before_version=before_version,
-            limit=limit,
-        )
-        return _page(answer)
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "list_user_transactions",
+                user_id=user_id,
+                viewer=viewer,
+                filters=Json.of(filters),
+                before_at=before_at,
+                before_wallet=before_wallet,
+                before_version=before_version,
+                limit=limit,
+                organizations=organizations,
+            )
+
+        return _page(await sight.read(read))
 
 
 def _page(answer: bytes) -> Page:

@@ -131,9 +131,11 @@ async def list_user_transactions(
     user_id: Line,
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
+    guard: GuardOf,
 ) -> Response:
     """The ledger rows of all wallets of a user."""
     caller.require_user(user_id)
+    sight = guard.sight(caller.user_id)
     filters = query.filters()
     scope = {"user_id": user_id, **filters}
     before: Position | None = None
@@ -141,13 +143,15 @@ async def list_user_transactions(
         at, wallet_id, version = decode_cursor("user_transactions", scope, query.cursor, _USER_POSITION)
         before = (at, str(wallet_id), version)
 
+    async def read(position: Position | None, limit: int) -> Page:
+        return await repository.user_page(user_id, caller.user_id, filters, position, limit, sight)
+
     async def read_next(position: Position) -> Page:
-        return await repository.user_page(user_id, caller.user_id, filters, position, PAGE_ROWS)
+        return await read(position, PAGE_ROWS)
 
     if wants_csv(request.headers.get("accept", "")):
-        first = await repository.user_page(user_id, caller.user_id, filters, before, PAGE_ROWS)
-        return _statement(first, read_next, "user-statement.csv")
-    page = await repository.user_page(user_id, caller.user_id, filters, before, query.limit)
+        return _statement(await read(before, PAGE_ROWS), read_next, "user-statement.csv")
+    page = await read(before, query.limit)
     return _page("user_transactions", scope, page, page.position)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from wallet_service.database.gateway import Database
+from wallet_service.database.gateway import Database, Json
+from wallet_service.neighbours.sight import Sight
 
 _WALLETS_A_CALL = 500
 """Few enough that no call holds its snapshot for long, even with 999 rows after each last checkpoint."""
@@ -41,14 +42,19 @@ class StatisticsRepository:
             **{"from": period.start, "to": period.end, "interval": period.interval},
         )
 
-    async def of_user(self, user_id: str, viewer: str | None, period: Period) -> bytes:
-        """What happened to all wallets of a user in a period."""
-        return await self._database.read(
-            "user_statistics",
-            user_id=user_id,
-            viewer=viewer,
-            **{"from": period.start, "to": period.end, "interval": period.interval},
-        )
+    async def of_user(self, user_id: str, viewer: str | None, period: Period, sight: Sight) -> bytes:
+        """What happened to the wallets of a user that are in sight in a period."""
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "user_statistics",
+                user_id=user_id,
+                viewer=viewer,
+                **{"from": period.start, "to": period.end, "interval": period.interval},
+                organizations=organizations,
+            )
+
+        return await sight.read(read)
 
     async def of_service(self) -> bytes:
         """The service at a glance."""

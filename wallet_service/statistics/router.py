@@ -13,6 +13,7 @@ from wallet_service.http.body import StrictRoute
 from wallet_service.http.openapi import READS, problems
 from wallet_service.http.responses import JsonBytes
 from wallet_service.http.state import on_database
+from wallet_service.neighbours.guard import GuardOf
 from wallet_service.statistics.repository import StatisticsRepository
 from wallet_service.statistics.schemas import (
     CurrencyPage,
@@ -55,15 +56,20 @@ async def wallet_statistics(
 @router.get(
     "/users/{user_id}/statistics",
     response_model=UserStatistics,
-    responses=problems(*READS, WalletNotFound, WalletBusy),
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
     summary="A user's totals in a period",
 )
 async def user_statistics(
-    caller: WalletReader, user_id: Line, query: Annotated[PeriodQuery, Query()], repository: Repository
+    caller: WalletReader,
+    user_id: Line,
+    query: Annotated[PeriodQuery, Query()],
+    repository: Repository,
+    guard: GuardOf,
 ) -> Response:
     """Exact totals and counts of all wallets of the user, by currency."""
     caller.require_user(user_id)
-    return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period()))
+    sight = guard.sight(caller.user_id)
+    return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), sight))
 
 
 @router.get(

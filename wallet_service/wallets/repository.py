@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallet_service.database.gateway import Database, Json
+from wallet_service.neighbours.sight import Sight
 
 _CREATED = b'{"status":"created","wallet":'
 _REPLAYED = b'{"status":"replayed","wallet":'
@@ -83,13 +84,21 @@ class WalletRepository:
         filters: Mapping[str, str | None],
         after: str | None,
         limit: int,
+        sight: Sight,
     ) -> tuple[bytes, str | None]:
-        """The items of a page, and the wallet_id after which the next begins."""
-        return _page(
-            await self._database.read(
-                "list_user_wallets", user_id=user_id, **filters, after=after, limit=limit
+        """The items of a page of those in sight, and the wallet_id after which the next begins."""
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "list_user_wallets",
+                user_id=user_id,
+                **filters,
+                after=after,
+                limit=limit,
+                organizations=organizations,
             )
-        )
+
+        return _page(await sight.read(read))
 
     async def page_of_all(
         self, verified: bool | None, after: str | None, limit: int

@@ -202,13 +202,14 @@ async def close_wallet(
 @router.get(
     "/users/{user_id}/wallets",
     response_model=WalletPage,
-    responses=problems(*READS, WalletNotFound),
+    responses=problems(*READS, WalletNotFound, NeighbourUnavailable),
     summary="List a user's wallets",
 )
 async def list_user_wallets(
     caller: WalletReader,
     user_id: Line,
     repository: Repository,
+    guard: GuardOf,
     query: Annotated[WalletQuery, Query()],
 ) -> Response:
     """A user's wallets, oldest first, closed ones included unless filtered."""
@@ -218,7 +219,8 @@ async def list_user_wallets(
     after: str | None = None
     if query.cursor is not None:
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
-    items, following = await repository.page_of_user(user_id, filters, after, query.limit)
+    sight = guard.sight(caller.user_id)
+    items, following = await repository.page_of_user(user_id, filters, after, query.limit, sight)
     return _page("wallets", scope, items, following)
 
 

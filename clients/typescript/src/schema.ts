@@ -1139,7 +1139,7 @@ export interface components {
          * Ready
          * @description The database was reached and has every migration of this release.
          * @example {
-         *       "migration": "0005",
+         *       "migration": "0006",
          *       "status": "ok",
          *       "version": "0.1.0"
          *     }
@@ -2812,7 +2812,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The service can't reach its database */
+            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4582,7 +4582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy */
+            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */

@@ -15,6 +15,8 @@ async def test_unless_it_is_on_nobody_is_asked(open_api: Open, others: StandIn) 
         for name, use in uses(place).items():
             answer = await use()
             assert answer.status_code in {200, 201}, (name, answer.text)
+        everything = await place.user.get(f"/users/{place.user.user_id}/wallets")
+        assert [wallet["wallet_id"] for wallet in everything.json()["items"]] == [place.wallet_id]
         fresh = new_user()
         assert (await api.admin.get(f"/users/{fresh}/credits/balance")).status_code == 200
         assert place.wallet_id not in await unverified(api.admin)
