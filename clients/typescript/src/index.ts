@@ -1,10 +1,12 @@
 import createClient, { type Client } from "openapi-fetch";
 
 import { type ExactAmounts, refuseNumbers } from "./amounts.js";
+import type { WithEarlierTries } from "./batch.js";
 import { problemOf } from "./errors.js";
 import { retrying, type RetryOptions } from "./retry.js";
 import type { components, paths } from "./schema.js";
 
+export { type EarlierTry, type Refused, refusalOf } from "./batch.js";
 export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type Facts, type ProblemCode } from "./errors.js";
 export { newKey, type RetryOptions } from "./retry.js";
 export type { components, operations, paths } from "./schema.js";
@@ -22,12 +24,14 @@ export interface WalletClientOptions extends RetryOptions {
 }
 
 /** GET, POST, PATCH and DELETE on every path of the service, typed. */
-export type WalletClient = Client<ExactAmounts<paths>>;
+export type WalletClient = Client<Paths>;
+
+type Paths = WithEarlierTries<ExactAmounts<paths>>;
 
 /** A client of openapi-fetch that sends again what is safe to send again, and refuses numbers for amounts. */
 export function walletClient(options: WalletClientOptions): WalletClient {
   const { baseUrl, apiKey, fetch = (request) => globalThis.fetch(request), ...retries } = options;
-  return createClient<ExactAmounts<paths>>({
+  return createClient<Paths>({
     baseUrl,
     redirect: "manual",
     headers: { Authorization: `Bearer ${apiKey}`, "User-Agent": "wallet-client-typescript" },

@@ -1,3 +1,4 @@
+import { withEarlierTries } from "./batch.js";
 import { NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
 
 export interface RetryOptions {
@@ -62,7 +63,7 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
       const tried = await once(fetch, request, leftMs);
       request.signal.throwIfAborted();
       if ("response" in tried && !tried.problem) {
-        return tried.response;
+        return open ? await withEarlierTries(request, tried.response, key) : tried.response;
       }
       open ||= !READS.has(request.method) && mayHaveDone(tried);
       const waitMs = afterMs(tried) + Math.random() * Math.min(LONGEST_MS, BASE_MS * 2 ** retries);

@@ -9,6 +9,7 @@ import {
   ok,
   OutcomeUnknown,
   type ProblemCode,
+  refusalOf,
   type Wallet,
   walletClient,
   WalletProblem,
@@ -187,6 +188,44 @@ test("a refusal of the ledger after a lost request says that the earlier try is 
   expect(await balance()).toBe("3.000000");
   expect((await consume("12", error.idempotencyKey)).balance_after).toBe("3.000000");
   expect(await balance()).toBe("3.000000");
+});
+
+test("what a batch refuses after a lost request says that the earlier try is open, and it is", async () => {
+  const wallet_id = wallet.wallet_id;
+  const operations = [
+    { type: "consume", wallet_id, amount: "4" },
+    { type: "consume", wallet_id, amount: "12" },
+    { type: "consume", wallet_id, amount: "13", idempotency_key: newKey() },
+  ] as const;
+  const batch = () => ok(client.POST("/api/v1/transactions/batch", { body: { operations: [...operations] } }));
+  const plain = (await batch()).results[1];
+  if (plain?.status !== "refused") {
+    throw new Error("it was not refused");
+  }
+  expect([plain.earlierTry, refusalOf(plain).earlierTryOpen]).toEqual([undefined, false]);
+
+  client = walletClient({ baseUrl: proxy.url, apiKey, timeoutMs: 300 });
+  proxy.fates = ["held", "through"];
+  const [posted, refused, named] = (await batch()).results;
+  expect(posted).toMatchObject({ status: "posted", transaction: { balance_after: "2.000000" } });
+  expect(posted).not.toHaveProperty("earlierTry");
+  if (refused?.status !== "refused" || !refused.earlierTry) {
+    throw new Error("it is not said to be open");
+  }
+  const { idempotencyKey } = refused.earlierTry;
+  expect(idempotencyKey).toBe(`${proxy.keys.at(-1)}/1`);
+  expect(named).toMatchObject({ earlierTry: { idempotencyKey: operations[2].idempotency_key } });
+  const error = refusalOf(refused);
+  if (!isProblem(error, "insufficient_funds")) {
+    throw error;
+  }
+  expect([error.facts.shortfall, error.earlierTryOpen, error.idempotencyKey]).toEqual(["10.000000", true, idempotencyKey]);
+  const params = { path: { wallet_id } };
+  await ok(direct.POST("/api/v1/wallets/{wallet_id}/deposit", { params, body: { amount: "15" } }));
+  await proxy.letGo();
+  expect(await balance()).toBe("5.000000");
+  expect((await consume("12", idempotencyKey)).balance_after).toBe("5.000000");
+  expect(await balance()).toBe("5.000000");
 });
 
 test("a change of a wallet has no key, so that a refusal after a lost answer tells nothing", async () => {

@@ -7,9 +7,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
+import jwt
 import pytest
 import wallet_client
-from wallet_client import InsufficientFunds, Operation, OutcomeUnknown, Posted, RateLimited, WalletClient
+from wallet_client import (
+    Forbidden,
+    InsufficientFunds,
+    Operation,
+    OutcomeUnknown,
+    Posted,
+    RateLimited,
+    Unauthorized,
+    WalletClient,
+    WalletNotFound,
+)
 from wallet_client.testing import FakeWallet
 
 
@@ -33,6 +44,24 @@ def test_the_sync_client_works_on_it_unmodified(fake: FakeWallet) -> None:
     with fake.client() as another:
         assert another.wallets.get(wallet.wallet_id).balance == fake.balance("ada") == 100
     fake.check()
+
+
+async def test_a_user_sees_and_spends_what_is_theirs(fake: FakeWallet) -> None:
+    with fake.client() as service, fake.client(user_id="ada") as ada:
+        wallet = ada.create_wallet(user_id="ada")
+        service.deposit(wallet.wallet_id, 10)
+        assert ada.consume(wallet.wallet_id, 4).client_id == "user:|ada"
+        with pytest.raises(Forbidden):
+            ada.deposit(wallet.wallet_id, 10)
+        async with fake.async_client(user_id="bob") as bob:
+            with pytest.raises(WalletNotFound):
+                await bob.get_wallet(wallet.wallet_id)
+    token = jwt.encode({"sub": "ada", "exp": fake.now() + timedelta(minutes=5)}, "whoever signs it" * 2)
+    with WalletClient("http://wallet", api_key=token, transport=fake) as ada:
+        assert ada.get_credits("ada").balance == 6
+        fake.advance(timedelta(minutes=6))
+        with pytest.raises(Unauthorized, match="expired"):
+            ada.get_credits("ada")
 
 
 async def test_the_async_client_works_on_it_unmodified(fake: FakeWallet) -> None:
@@ -88,7 +117,7 @@ def test_a_made_up_refusal_says_when_to_come_back(fake: FakeWallet) -> None:
     fake.fail_next(429, retry_after_s=7)
     with fake.client(max_retries=0) as client, pytest.raises(RateLimited) as refused:
         client.wallets.get(wallet_client.new_key())
-    assert refused.value.retry_after_s == 7
+    assert (refused.value.retry_after_s, refused.value.scope) == (7, "client")
     with pytest.raises(ValueError, match="418"):
         fake.fail_next(418)
 

@@ -41,6 +41,8 @@ def test_it_imports_the_standard_library_and_httpx_and_nothing_of_the_service() 
     assert len(SOURCES) > 10
     for source in SOURCES:
         allowed = sys.stdlib_module_names | {"httpx", "wallet_client"}
+        if source.name == "_transport.py":
+            allowed |= {"httpcore"}  # which httpx brings
         if source.name == "_telemetry.py":
             allowed |= {"opentelemetry"}  # where the application has loaded it
         assert imported(source) <= allowed, source
@@ -110,7 +112,8 @@ def test_the_wheel_needs_httpx_only_and_says_that_it_is_typed(wheel: Path) -> No
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith("/METADATA"))
 
     needs = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
-    assert [need for need in needs if "extra ==" not in need] == ["httpx>=0.28"]
+    assert [need for need in needs if "extra ==" not in need] == ["httpcore<2,>=1.0", "httpx>=0.28"]
+    assert "httpcore" in needed("httpx", {})
     assert "wallet_client/py.typed" in names
     assert any(name.endswith("/LICENSE") for name in names)
     in_clone = {str(path.relative_to(FOLDER / "src")) for path in SOURCES}

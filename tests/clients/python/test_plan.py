@@ -178,13 +178,15 @@ def test_a_refusal_of_the_ledger_after_silence_says_that_the_first_try_may_still
 
 @pytest.mark.parametrize("silent", [True, False])
 def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool) -> None:
-    tries = Tries(batch([Operation.consume(ID, 1)]))
+    operations = [Operation.consume(ID, 1), Operation.consume(ID, 1, idempotency_key="its-own")]
+    tries = Tries(batch(operations, idempotency_key="the-batch"))
     if silent:
         tries.ends(httpx.ReadTimeout)
     refusal = {"status": "refused", "problem": problem_document(ERRORS["insufficient_funds"]())}
-    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": [refusal]}).content))
-    ((result),) = tries.plan.result
-    assert result.error.earlier_try_open is silent
+    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": [refusal] * 2}).content))
+    errors = [result.error for result in tries.plan.result]
+    assert [error.earlier_try_open for error in errors] == [silent] * 2
+    assert [error.idempotency_key for error in errors] == ["the-batch/0", "its-own"]
 
 
 @pytest.mark.parametrize("end", [httpx.ReadTimeout, (500, "internal_error"), (502, {}, b"")])

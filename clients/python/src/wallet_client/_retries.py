@@ -15,14 +15,12 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Pr
 _NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _AGAIN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
-_NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, NeighbourUnavailable)
+NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, NeighbourUnavailable)
 
-_OF_THE_LEDGER = frozenset(
+OF_THE_LEDGER = frozenset(
     {
         "amount_precision",
         "balance_limit",
-        "batch_aborted",
-        "credit_limit_in_use",
         "currency_mismatch",
         "currency_unknown",
         "idempotency_key_reused",
@@ -35,11 +33,10 @@ _OF_THE_LEDGER = frozenset(
         "wallet_closed",
         "wallet_exists",
         "wallet_frozen",
-        "wallet_not_empty",
         "wallet_not_found",
     }
 )
-"""Refusals of the ledger, which looks at the key first. All others are given before it is asked, or may be."""
+"""What only the ledger says of a call with a key, which it looks at first. All else may be said before it is asked."""
 
 SHORTEST_TRY_S = 0.25
 """A try that has less time left (or less than ``timeout_s``) is not begun: it would only make the end unknown."""
@@ -117,7 +114,7 @@ def is_temporary(error: ServiceError) -> bool:
 
 def leaves_open(error: ServiceError) -> bool:
     """Whether the request may have been done although it was answered so."""
-    return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, _NOTHING_DONE)
+    return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NOTHING_DONE)
 
 
 def is_of_the_ledger(error: ServiceError) -> bool:
@@ -125,7 +122,7 @@ def is_of_the_ledger(error: ServiceError) -> bool:
 
     One that is still on its way may be done afterwards, for a refusal spends no key.
     """
-    return error.code in _OF_THE_LEDGER
+    return error.code in OF_THE_LEDGER
 
 
 def retry_after_s(value: str | None) -> float | None:

@@ -1,20 +1,18 @@
 """The client for code that awaits."""
 
-import copy
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import httpx
 
 from wallet_client._call import Call
-from wallet_client._consul import instances
+from wallet_client._configured import Configured
 from wallet_client._core import Core, FixedPlace, Places
 from wallet_client._flat import FlatCalls
 from wallet_client._method import AsyncShell
-from wallet_client._options import CallOptions, Options
+from wallet_client._options import Options
 from wallet_client._plan import Plan
 from wallet_client.errors import UnexpectedAnswer
-from wallet_client.metrics import Metrics
 from wallet_client.resources.credits import CreditsResource
 from wallet_client.resources.statistics import Statistics
 from wallet_client.resources.transactions import Transactions
@@ -23,7 +21,7 @@ from wallet_client.resources.wallets import Wallets
 T = TypeVar("T")
 
 
-class AsyncWalletClient(AsyncShell, FlatCalls):
+class AsyncWalletClient(AsyncShell, Configured, FlatCalls):
     """Calls the wallet service; tasks of one event loop may share it. Make it once, for it holds a pool of connections.
 
     Attributes:
@@ -79,54 +77,6 @@ class AsyncWalletClient(AsyncShell, FlatCalls):
         self.transactions = Transactions[AsyncShell](self)
         self.credits = CreditsResource[AsyncShell](self)
         self.statistics = Statistics[AsyncShell](self)
-
-    @classmethod
-    def from_consul(
-        cls,
-        consul_url: str = "http://127.0.0.1:8500",
-        *,
-        api_key: str,
-        service: str = "wallet_service",
-        scheme: str = "http",
-        token: str | None = None,
-        refresh_s: float = 10.0,
-        **options: Unpack[Options],
-    ) -> Self:
-        """A client that finds the service through Consul. Nothing is sent yet. Needs ``wallet-client[consul]``.
-
-        Its calls go to the healthy instances in turn; one that fails is left out for a while, at once.
-
-        Args:
-            consul_url: where the Consul agent is.
-            api_key: a key ``wsk_…``, or a user's token.
-            service: the name under which the service is registered.
-            scheme: ``http`` or ``https``, as the instances speak.
-            token: Consul's; default: CONSUL_HTTP_TOKEN.
-            refresh_s: how old the list of instances may be.
-            options: see ``Options``.
-
-        Raises:
-            ImportError: the extra is not installed.
-            ValueError: an address or the key can't be used.
-        """
-        places = instances(consul_url, service, scheme, token, refresh_s)
-        return cls(places, api_key=api_key, **options)
-
-    @property
-    def metrics(self) -> Metrics:
-        """What is counted of its calls."""
-        return self._core.metrics
-
-    def with_options(self, **options: Unpack[CallOptions]) -> Self:
-        """This client with other options for its calls: the same connections, counters and hooks; closed with it.
-
-        Raises:
-            TypeError, ValueError: an option that is none.
-        """
-        made = copy.copy(self)
-        made._core = self._core.with_options(options)  # noqa: SLF001 - of its own class
-        made._make_resources()  # noqa: SLF001
-        return made
 
     async def run(self, call: Call[T]) -> T:
         """Carry out a call, with as many tries as it takes and may."""

@@ -12,6 +12,7 @@ from wallet_client import (
     Operation,
     Page,
     Transaction,
+    UsageMeter,
     Wallet,
     WalletClient,
 )
@@ -46,3 +47,11 @@ async def awaits(client: AsyncWalletClient) -> None:
     except InsufficientFunds as error:
         assert_type(error.shortfall, Decimal)
     client.get_wallet()  # pyright: ignore[reportCallIssue, reportUnusedCoroutine]
+
+
+def meters(client: WalletClient, other: AsyncWalletClient) -> None:
+    """A meter takes the client of its kind."""
+    with UsageMeter(client, on_refused=print, on_unsent=print, max_delay_s=5) as meter:
+        assert_type(meter.record("w", 1), str)
+    UsageMeter(other, on_refused=print, on_unsent=print)  # pyright: ignore[reportArgumentType]
+    UsageMeter(client, on_refused=print, on_unsent=print, max_delay=5)  # pyright: ignore[reportCallIssue]

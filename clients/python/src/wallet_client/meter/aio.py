@@ -2,8 +2,6 @@
 
 import asyncio
 import atexit
-import os
-from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -11,62 +9,24 @@ from typing import Any, Self
 
 from wallet_client._call import Id
 from wallet_client.aio import AsyncWalletClient
-from wallet_client.meter.core import (
-    Kind,
-    MeterClosed,
-    MeterCore,
-    MeterCounts,
-    MeterFull,
-    Outcome,
-    Unsent,
-    debit,
-)
-from wallet_client.meter.limits import MOST_OPERATIONS, Limits, WhenFull
-from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller
+from wallet_client.meter.base import MeterBase
+from wallet_client.meter.core import Kind, MeterClosed, MeterCounts, MeterFull, Unsent, debit
 from wallet_client.models import BatchResult
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
 
 
-class AsyncUsageMeter:
+class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
     """Records debits and sends them as batches in the background; the tasks of one event loop may record.
 
     Each event that ``record`` takes ends in exactly one of three: charged, refused (``on_refused`` is called), or
     unsent (``on_unsent`` is called, and ``aclose`` returns it): also when the loop ends without ``aclose``. Callbacks
-    are plain functions, called on the loop; what they raise is logged.
+    are plain functions, called on the loop; what they raise is logged. After a fork it belongs to the parent.
     """
 
-    def __init__(
-        self,
-        client: AsyncWalletClient,
-        *,
-        on_refused: OnRefused,
-        on_unsent: OnUnsent,
-        on_charged: OnCharged | None = None,
-        max_events: int = 10_000,
-        max_batch: int = MOST_OPERATIONS,
-        max_delay_s: float = 1.0,
-        give_up_after_s: float = 300.0,
-        when_full: WhenFull = "block",
-        block_timeout_s: float = 5.0,
-        close_timeout_s: float = 10.0,
-    ) -> None:
-        """Nothing is sent yet, and no task runs; the arguments are those of ``UsageMeter``.
-
-        Raises:
-            ValueError: a limit that is none.
-            TypeError: a callback that is a coroutine function.
-        """
-        limits = Limits(max_events, max_batch, max_delay_s, give_up_after_s, when_full, block_timeout_s)
-        self._client = client
-        self._core = MeterCore(limits)
-        self._teller = Teller(on_refused, on_unsent, on_charged)
-        self._close_timeout_s = close_timeout_s
+    def _set_up(self) -> None:
         self._changed = asyncio.Event()
-        self._line: deque[object] = deque()  # of those who wait for room: nobody overtakes
         self._task: asyncio.Task[None] | None = None
-        self._unsent: list[Unsent] = []
-        self._process = os.getpid()
         atexit.register(self._abandon)
 
     async def record(
@@ -89,8 +49,9 @@ class AsyncUsageMeter:
 
         Raises:
             MeterFull: there is no room. The event is not recorded.
-            MeterClosed: the meter was closed. The event is not recorded.
+            MeterClosed: the meter was closed, or its loop ended. The event is not recorded.
             TypeError, ValueError: an event that can't be sent.
+            RuntimeError: called on another loop than before. The event is not recorded.
         """
         key, operation = debit(
             wallet_id,
@@ -103,6 +64,8 @@ class AsyncUsageMeter:
             counter_account=counter_account,
             idempotency_key=idempotency_key,
         )
+        self._refuse_in_child()
+        self._refuse_other_loop()
         if (self._core.full or self._line) and not self._core.closing:
             await self._wait_for_room()
         if self._core.closing:
@@ -110,13 +73,19 @@ class AsyncUsageMeter:
         loop = asyncio.get_running_loop()
         if self._task is None:
             self._task = loop.create_task(self._run(), name="wallet-usage-meter")
+            self._task.add_done_callback(self._ended)
         if self._core.add(key, operation, loop.time()):
             self._tell_waiting()
         return key
 
     @property
     def counts(self) -> MeterCounts:
-        """How many events have come to what, and how old the oldest pending one is."""
+        """How many events have come to what, and how old the oldest pending one is.
+
+        Raises:
+            MeterClosed: in a child of the process that made it.
+        """
+        self._refuse_in_child()
         return self._core.counts(asyncio.get_running_loop().time())
 
     async def flush(self, timeout_s: float | None = None) -> bool:
@@ -124,8 +93,13 @@ class AsyncUsageMeter:
 
         Args:
             timeout_s: how long to wait; None: until it is done, or given up.
+
+        Raises:
+            RuntimeError: called on another loop than ``record``.
         """
-        last = self._core.recorded
+        self._refuse_in_child()
+        self._refuse_other_loop()
+        last = self._core.last
         self._core.flushing += 1
         self._tell_waiting()
         try:
@@ -146,9 +120,13 @@ class AsyncUsageMeter:
 
         Returns:
             The events that were given up, of which ``on_unsent`` was told too; none when it was closed before.
+
+        Raises:
+            RuntimeError: called on another loop than ``record``.
         """
-        if self._core.closing:
+        if self._in_child or self._core.closing:
             return []
+        self._refuse_other_loop()
         self._core.closing = True
         self._tell_waiting()
         try:
@@ -158,6 +136,7 @@ class AsyncUsageMeter:
                 )
         finally:
             self._abandon()
+            self._tell_waiting()
             if self._task is not None:
                 self._task.cancel()
         if self._task is not None:
@@ -190,21 +169,25 @@ class AsyncUsageMeter:
         self._changed.set()
         self._changed.clear()
 
-    async def _run(self) -> None:
-        try:
-            while True:
-                given_up, batch = await self._next()
-                self._tell(given_up)
-                if batch is not None:
-                    self._tell(await self._sent(batch))
-                elif not given_up:
-                    return
-        except BaseException:  # a cancellation too: nobody would send what is recorded from here on
-            self._core.closing = True
-            self._abandon()
-            raise
+    def _refuse_other_loop(self) -> None:
+        task = self._task
+        if task is not None and not self._core.closing and task.get_loop() is not asyncio.get_running_loop():
+            raise RuntimeError("the usage meter belongs to another event loop: make one for each")
 
-    async def _sent(self, batch: list[Operation]) -> list[Outcome]:
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """The task is over, perhaps cancelled before it began: nobody would send what is recorded from here on."""
+        del task
+        self._core.closing = True
+        self._abandon()
+        self._tell_waiting()
+
+    async def _run(self) -> None:
+        while (batch := await self._next()) is not None:
+            if batch:
+                await self._send(batch)
+            self._teller.tell()
+
+    async def _send(self, batch: list[Operation]) -> None:
         loop = asyncio.get_running_loop()
         results: list[BatchResult] | None = None
         error: Exception | None = None
@@ -213,23 +196,23 @@ class AsyncUsageMeter:
         except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
             error = raised
         if results is not None:
-            outcomes = self._core.answered(results, loop.time())
+            self._conclude(self._core.answered(results, loop.time()))
         else:
-            outcomes = self._core.failed(error or RuntimeError("no results"), loop.time())
+            self._conclude(self._core.failed(error or RuntimeError("no results"), loop.time()))
         self._tell_waiting()
-        return outcomes
 
-    async def _next(self) -> tuple[list[Unsent], list[Operation] | None]:
-        """What is too old, and the next batch, when there is one of them; neither: there will be none."""
+    async def _next(self) -> list[Operation] | None:
+        """The next batch, when there is one; empty: there is something to tell first; None: there will be none."""
         loop = asyncio.get_running_loop()
         while True:
             given_up = self._core.expire(loop.time())
             if given_up:
+                self._conclude(given_up)
                 self._tell_waiting()
-                return given_up, None
+                return []
             batch = self._core.take(loop.time())
             if batch is not None or (self._core.closing and self._core.idle):
-                return [], batch
+                return batch
             try:
                 async with asyncio.timeout(self._core.due_in_s(loop.time())):
                     await self._changed.wait()
@@ -238,11 +221,7 @@ class AsyncUsageMeter:
 
     def _abandon(self) -> None:
         """Give up what is pending. Also at the end of a process whose loop ended without a word."""
-        if os.getpid() == self._process:  # after a fork the events are the parent's
-            self._tell(self._core.abandon())
+        if not self._in_child:  # after a fork the events are the parent's
+            self._conclude(self._core.abandon())
+            self._teller.tell()
         atexit.unregister(self._abandon)
-
-    def _tell(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
-        if self._core.closing:
-            self._unsent += [outcome for outcome in outcomes if isinstance(outcome, Unsent)]
-        self._teller.tell(outcomes)

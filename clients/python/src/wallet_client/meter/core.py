@@ -160,6 +160,7 @@ class MeterCore:
         self.limits = limits
         self.closing = False
         self.flushing = 0
+        self.last = 0  # the number of the newest event
         self._queue: deque[Usage] = deque()
         self._again: deque[_Group] = deque()
         self._under_way: _Group | None = None
@@ -169,7 +170,7 @@ class MeterCore:
         self._rest_until_s = 0.0
         self._failures = 0
         self._last_error: Exception | None = None
-        self._recorded = self._charged = self._refused = self._unsent = 0
+        self._charged = self._refused = self._unsent = 0
 
     @property
     def full(self) -> bool:
@@ -181,19 +182,14 @@ class MeterCore:
         """Whether every event has its outcome."""
         return not self._pending
 
-    @property
-    def recorded(self) -> int:
-        """How many events were taken so far."""
-        return self._recorded
-
     def done(self, number: int) -> bool:
-        """Whether each of the first so many events has its outcome."""
+        """Whether each event until the one with this number has its outcome."""
         return next(iter(self._pending), number + 1) > number
 
     def add(self, key: str, operation: Operation, now_s: float) -> bool:
         """Take an event; whether the next batch is due at another time than before. There must be room."""
-        self._recorded += 1
-        usage = Usage(key, operation, now_s, self._recorded)
+        self.last += 1
+        usage = Usage(key, operation, now_s, self.last)
         self._pending[usage.number] = usage
         self._queue.append(usage)
         return self.full or len(self._queue) in (1, self._max_batch)
@@ -255,6 +251,7 @@ class MeterCore:
         if group is None:
             return []
         if len(results) != len(group.events):
+            self._open.update(usage.number for usage in group.events)
             self._under_way = group
             return self.failed(UnexpectedAnswer("a batch was answered with another number of results"), now_s)
         self._failures = 0
@@ -328,7 +325,7 @@ class MeterCore:
         """How many events have come to what."""
         oldest = next(iter(self._pending.values()), None)
         return MeterCounts(
-            recorded=self._recorded,
+            recorded=self._charged + self._refused + self._unsent + len(self._pending),
             charged=self._charged,
             refused=self._refused,
             unsent=self._unsent,

@@ -1,10 +1,8 @@
 """The meter for code that waits: a daemon thread sends."""
 
 import atexit
-import os
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -12,24 +10,17 @@ from typing import Any, Self
 
 from wallet_client._call import Id
 from wallet_client.client import WalletClient
-from wallet_client.meter.core import (
-    Kind,
-    MeterClosed,
-    MeterCore,
-    MeterCounts,
-    MeterFull,
-    Outcome,
-    Unsent,
-    debit,
-)
-from wallet_client.meter.limits import MOST_OPERATIONS, Limits, WhenFull
-from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller, log
+from wallet_client.meter.base import MeterBase
+from wallet_client.meter.core import Kind, MeterClosed, MeterCounts, MeterFull, Unsent, debit
+from wallet_client.meter.telling import log
 from wallet_client.models import BatchResult
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
 
+_PART_S = 0.5
 
-class UsageMeter:
+
+class UsageMeter(MeterBase[WalletClient]):
     """Records debits and sends them as batches in the background; any thread may record.
 
     Each event that ``record`` takes ends in exactly one of three: charged, refused (``on_refused`` is called), or
@@ -40,50 +31,11 @@ class UsageMeter:
     the fork, for connections can't be shared either.
     """
 
-    def __init__(
-        self,
-        client: WalletClient,
-        *,
-        on_refused: OnRefused,
-        on_unsent: OnUnsent,
-        on_charged: OnCharged | None = None,
-        max_events: int = 10_000,
-        max_batch: int = MOST_OPERATIONS,
-        max_delay_s: float = 1.0,
-        give_up_after_s: float = 300.0,
-        when_full: WhenFull = "block",
-        block_timeout_s: float = 5.0,
-        close_timeout_s: float = 10.0,
-    ) -> None:
-        """Nothing is sent yet, and no thread runs.
-
-        Args:
-            client: what sends; close it after the meter.
-            on_refused: called with an event and why the service refused it.
-            on_unsent: called with an event that was given up.
-            on_charged: called with an event and its transaction.
-            max_events: held at once, those under way included.
-            max_batch: events in a request, at most 500.
-            max_delay_s: how long an event waits for others, at most.
-            give_up_after_s: the age at which an event that could not be sent is given up.
-            when_full: ``block`` waits for room, ``raise`` does not; use that on an event loop.
-            block_timeout_s: how long ``block`` waits before it raises MeterFull.
-            close_timeout_s: how long the end of a ``with`` block, and the end of the process, wait for the last batch.
-
-        Raises:
-            ValueError: a limit that is none.
-            TypeError: a callback that is a coroutine function.
-        """
-        limits = Limits(max_events, max_batch, max_delay_s, give_up_after_s, when_full, block_timeout_s)
-        self._client = client
-        self._core = MeterCore(limits)
-        self._teller = Teller(on_refused, on_unsent, on_charged)
-        self._close_timeout_s = close_timeout_s
-        self._changed = threading.Condition()
-        self._line: deque[object] = deque()  # of those who wait for room: nobody overtakes
+    def _set_up(self) -> None:
+        # Taken as itself: an interrupt as a with block leaves a Condition would leave the lock taken.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
-        self._unsent: list[Unsent] = []
-        self._process = os.getpid()
         atexit.register(self.close)
 
     def record(
@@ -108,6 +60,7 @@ class UsageMeter:
             MeterFull: there is no room. The event is not recorded.
             MeterClosed: the meter was closed. The event is not recorded.
             TypeError, ValueError: an event that can't be sent.
+            RuntimeError: there can be no thread that sends. The event is not recorded.
         """
         key, operation = debit(
             wallet_id,
@@ -121,7 +74,7 @@ class UsageMeter:
             idempotency_key=idempotency_key,
         )
         self._refuse_in_child()  # before the lock, which another thread may have held when the process forked
-        with self._changed:
+        with self._lock:
             if self._core.full or self._line:
                 self._wait_for_room()
             if self._core.closing:
@@ -133,8 +86,13 @@ class UsageMeter:
 
     @property
     def counts(self) -> MeterCounts:
-        """How many events have come to what, and how old the oldest pending one is."""
-        with self._changed:
+        """How many events have come to what, and how old the oldest pending one is.
+
+        Raises:
+            MeterClosed: in a child of the process that made it.
+        """
+        self._refuse_in_child()
+        with self._lock:
             return self._core.counts(time.monotonic())
 
     def flush(self, timeout_s: float | None = None) -> bool:
@@ -148,12 +106,12 @@ class UsageMeter:
         """
         self._refuse_in_child()
         self._refuse_callback()
-        with self._changed:
-            last = self._core.recorded
+        with self._lock:
+            last = self._core.last
             self._core.flushing += 1
             self._changed.notify_all()
             try:
-                return self._changed.wait_for(lambda: self._core.done(last), timeout_s)
+                return self._changed.wait_for(lambda: self._core.done(last), _bounded(timeout_s))
             finally:
                 self._core.flushing -= 1
 
@@ -169,25 +127,45 @@ class UsageMeter:
         Raises:
             RuntimeError: called by a callback.
         """
-        if os.getpid() != self._process:
+        if self._in_child:
             return []  # the events are the parent's
         self._refuse_callback()
-        with self._changed:
-            if self._core.closing:
-                return []
-            self._core.closing = True
-            self._changed.notify_all()
+        first = False
         try:
-            if self._thread is not None:
-                self._thread.join(self._close_timeout_s if timeout_s is None else timeout_s)
-        finally:  # also when a signal ends the waiting: nothing is lost silently
-            with self._changed:
-                left = self._core.abandon()
+            with self._lock:
+                first, self._core.closing = not self._core.closing, True
                 self._changed.notify_all()
-            atexit.unregister(self.close)
-            self._tell(left)
-        with self._changed:
-            return list(self._unsent)
+            self._wait_for_thread(self._close_timeout_s if timeout_s is None else timeout_s, first=first)
+        finally:  # also when a signal ends the waiting: nothing is lost silently
+            self._give_up()
+        with self._lock:
+            return list(self._unsent) if first else []
+
+    def _wait_for_thread(self, longest_s: float, *, first: bool) -> None:
+        thread, until_s = self._thread, time.monotonic() + longest_s
+        while thread is not None and thread.is_alive() and (first or not self._core.idle):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                break
+            # In parts, for a signal that comes as a wait begins is not heard before the wait is over.
+            thread.join(min(left_s, _PART_S))
+
+    def _give_up(self) -> None:
+        """Whatever is left, and tell of it, also of what the thread had no time to tell."""
+        try:
+            # A thread of its own, for signals interrupt the main one only.
+            abandoning = threading.Thread(target=self._abandon, name="wallet-usage-meter-end")
+            abandoning.start()
+            abandoning.join()
+        except RuntimeError:  # the interpreter ends, and makes no more of them
+            self._abandon()
+        self._teller.tell()
+        atexit.unregister(self.close)  # who is interrupted before tries again at the end of the process
+
+    def _abandon(self) -> None:
+        with self._lock:
+            self._conclude(self._core.abandon())
+            self._changed.notify_all()
 
     def __enter__(self) -> Self:
         return self
@@ -196,10 +174,6 @@ class UsageMeter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _refuse_in_child(self) -> None:
-        if os.getpid() != self._process:
-            raise MeterClosed("the usage meter was made before this process forked: make one here")
 
     def _refuse_callback(self) -> None:
         if threading.current_thread() is self._thread:
@@ -213,7 +187,7 @@ class UsageMeter:
             its_own = threading.current_thread() is self._thread
             there_is = self._changed.wait_for(
                 lambda: self._core.closing or (not self._core.full and self._line[0] is place),
-                0 if its_own else self._core.limits.room_wait_s,
+                0 if its_own else _bounded(self._core.limits.room_wait_s),
             )
         finally:
             self._line.remove(place)
@@ -222,58 +196,58 @@ class UsageMeter:
             raise MeterFull(f"the usage meter holds {self._core.limits.max_events} events")
 
     def _started(self) -> None:
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # a start may fail, or be interrupted
             self._thread = threading.Thread(target=self._run, name="wallet-usage-meter", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            given_up, batch = self._next()
-            self._tell_in_thread(given_up)
-            if batch is not None:
-                self._tell_in_thread(self._sent(batch))
-            elif not given_up:
-                return
+        while (batch := self._next()) is not None:
+            if batch:
+                self._send(batch)
+            self._tell()
 
-    def _sent(self, batch: list[Operation]) -> list[Outcome]:
+    def _send(self, batch: list[Operation]) -> None:
         results: list[BatchResult] | None = None
         error: Exception | None = None
         try:
             results = self._client.transactions.batch(batch)
-        except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
-            error = raised
-        with self._changed:
+        except BaseException as raised:  # noqa: BLE001 - whatever it is, the events are still there
+            error = (
+                raised
+                if isinstance(raised, Exception)
+                else RuntimeError(f"{type(raised).__name__} in a hook")
+            )
+        with self._lock:
             now_s = time.monotonic()
             if results is not None:
-                outcomes = self._core.answered(results, now_s)
+                self._conclude(self._core.answered(results, now_s))
             else:
-                outcomes = self._core.failed(error or RuntimeError("no results"), now_s)
+                self._conclude(self._core.failed(error or RuntimeError("no results"), now_s))
             self._changed.notify_all()
-        return outcomes
 
-    def _next(self) -> tuple[list[Unsent], list[Operation] | None]:
-        """What is too old, and the next batch, when there is one of them; neither: there will be none."""
-        with self._changed:
+    def _next(self) -> list[Operation] | None:
+        """The next batch, when there is one; empty: there is something to tell first; None: there will be none."""
+        with self._lock:
             while True:
                 now_s = time.monotonic()
                 given_up = self._core.expire(now_s)
                 if given_up:
+                    self._conclude(given_up)
                     self._changed.notify_all()
-                    return given_up, None
+                    return []
                 batch = self._core.take(now_s)
                 if batch is not None or (self._core.closing and self._core.idle):
-                    return [], batch
-                self._changed.wait(self._core.due_in_s(now_s))
+                    return batch
+                self._changed.wait(_bounded(self._core.due_in_s(now_s)))
 
-    def _tell_in_thread(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
+    def _tell(self) -> None:
         try:
-            self._tell(outcomes)
+            self._teller.tell()
         except BaseException:  # noqa: BLE001 - as its callers do
             # A callback that exits ends no process from here; that it ended this thread would lose the events.
             log.exception("a callback of the usage meter can't end the thread that calls it")
 
-    def _tell(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
-        with self._changed:
-            if self._core.closing:
-                self._unsent += [outcome for outcome in outcomes if isinstance(outcome, Unsent)]
-        self._teller.tell(outcomes)
+
+def _bounded(wait_s: float | None) -> float | None:
+    """As the locks take it: ``math.inf`` is more than they can wait."""
+    return None if wait_s is None else min(wait_s, threading.TIMEOUT_MAX)

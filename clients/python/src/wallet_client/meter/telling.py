@@ -1,6 +1,8 @@
 """The caller's functions that hear what became of each event."""
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -19,6 +21,8 @@ log = logging.getLogger("wallet_client")
 class Teller:
     """Calls them, one event after the other. One that raises is logged, and the others are told all the same.
 
+    What was taken down stays here until somebody tells it: who is interrupted, or slow, leaves the rest to others.
+
     Raises:
         TypeError: a coroutine function, which nobody would await.
     """
@@ -33,15 +37,35 @@ class Teller:
         self._on_refused = on_refused
         self._on_unsent = on_unsent
         self._on_charged = on_charged
+        self._untold: deque[Outcome] = deque()
+        self._telling: set[int] = set()  # threads
 
-    def tell(self, outcomes: Iterable[Outcome]) -> None:
-        """Tell of these outcomes.
+    def take_down(self, outcomes: Iterable[Outcome]) -> None:
+        """These are to be told."""
+        self._untold.extend(outcomes)
+
+    def tell(self) -> None:
+        """Tell all that was taken down and not told by another thread; a callback that asks for it is told later.
 
         Raises:
             BaseException: KeyboardInterrupt, SystemExit and the like, the last of them, once all were told.
         """
+        caller = threading.get_ident()
+        if caller in self._telling:
+            return
+        try:
+            self._telling.add(caller)
+            self._tell_all()
+        finally:
+            self._telling.discard(caller)
+
+    def _tell_all(self) -> None:
         stopped: BaseException | None = None
-        for outcome in outcomes:
+        while True:
+            try:
+                outcome = self._untold.popleft()
+            except IndexError:
+                break
             try:
                 self._tell(outcome)
             except BaseException as error:

@@ -1,6 +1,6 @@
 """Movements of money: one by one, in batches, and what was posted."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,20 +34,21 @@ def entries_of(answer: Answer) -> "Page[Entry]":
     return page_of(answer, "Entry")
 
 
-def results_of(answer: Answer) -> "list[BatchResult]":
-    """What became of each operation of a batch."""
+def results_of(answer: Answer, key: str, operations: Sequence[Mapping[str, Any]]) -> "list[BatchResult]":
+    """What became of each operation of a batch that has this key."""
     from wallet_client.models import Posted, Refused  # noqa: PLC0415 - loaded at the first answer
 
-    def refused(problem: Mapping[str, Any]) -> Refused:
+    def refused(index: int, problem: Mapping[str, Any]) -> Refused:
         error = error_of(problem)
         error.earlier_try_open = answer.earlier_try_open
+        error.idempotency_key = operations[index].get("idempotency_key", f"{key}/{index}")
         return Refused(error)
 
     return [
         Posted(_transaction(result["transaction"], replayed=answer.replayed))
         if result["status"] == "posted"
-        else refused(result["problem"])
-        for result in answer.document["results"]
+        else refused(index, result["problem"])
+        for index, result in enumerate(answer.document["results"])
     ]
 
 
@@ -161,6 +162,8 @@ def batch(
 ) -> "Call[list[BatchResult]]":
     """Post 1 to 500 operations in order; a ``Posted`` or ``Refused`` for each, in the same order.
 
+    The error of a ``Refused`` has the operation's own ``idempotency_key``, with which it can be sent again.
+
     Args:
         operations: what to post. One without a key of its own is named by the batch's and its place.
         atomic: all or nothing: the first refusal is raised, with its ``index``.
@@ -171,18 +174,10 @@ def batch(
         ServiceError: an atomic batch was refused, or the whole request.
         OutcomeUnknown: no answer came in time; call again with the error's ``idempotency_key``.
     """
-    members = {
-        "operations": [each.members for each in operations],
-        "atomic": atomic or None,
-        "dry_run": dry_run or None,
-    }
-    return post(
-        "batch",
-        "/transactions/batch",
-        results_of,
-        members,
-        new_key() if idempotency_key is None else idempotency_key,
-    )
+    sent = [each.members for each in operations]
+    members = {"operations": sent, "atomic": atomic or None, "dry_run": dry_run or None}
+    key = new_key() if idempotency_key is None else idempotency_key
+    return post("batch", "/transactions/batch", lambda answer: results_of(answer, key, sent), members, key)
 
 
 def get_transaction(transaction_id: Id) -> "Call[Transaction]":

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from wallet_client.testing import forms
+from wallet_client.testing.callers import Caller
 from wallet_client.testing.problems import Refusal, fault, invalid
 from wallet_client.testing.store import Store
 
@@ -21,6 +22,7 @@ DEEPEST = 32
 class Asked:
     """A request that is readable: its members have the forms that its path wants."""
 
+    caller: Caller
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
@@ -49,7 +51,11 @@ Handler: TypeAlias = Callable[[Store, Asked], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path and method, and the forms of what comes with it (None: it is not read)."""
+    """A path and method, and the forms of what comes with it (None: it is not read).
+
+    Attributes:
+        not_for_users: why a user's token is refused; None: it is not.
+    """
 
     method: str
     template: str
@@ -57,6 +63,7 @@ class Route:
     body: forms.Form | None = None
     query: forms.Form | None = None
     keyed: bool = False
+    not_for_users: str | None = None
 
     def match(self, path: str) -> Mapping[str, str] | None:
         """The parts of a path that is this one."""
@@ -65,7 +72,12 @@ class Route:
 
 
 def read_request(
-    route: Route, parts: Mapping[str, str], query: str, headers: Mapping[str, str], body: bytes
+    caller: Caller,
+    route: Route,
+    parts: Mapping[str, str],
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
 ) -> Asked:
     """The request as its handler takes it.
 
@@ -97,7 +109,7 @@ def read_request(
         errors += wrong
     if errors:
         raise forms.refusal_of(errors)
-    return Asked(path, queried, members, header_key, headers)
+    return Asked(caller, path, queried, members, header_key, headers)
 
 
 def _query(text: str) -> Mapping[str, Any]:

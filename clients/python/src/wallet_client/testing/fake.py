@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import unquote
 
 import httpx
 
-from wallet_client.testing import reading, wire
+from wallet_client.testing import callers, reading, wire
 from wallet_client.testing.problems import KINDS, Refusal
 from wallet_client.testing.store import Store
 from wallet_client.testing.values import dumps, text_of
 
 if TYPE_CHECKING:
-    from wallet_client import AsyncWalletClient, WalletClient
+    from wallet_client import AsyncWalletClient, Options, WalletClient
 
 URL = "http://wallet"
 API_KEY = "wsk_fake"
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~:+/=@-]{1,128}")
 _FROM_GATEWAYS = (502, 504)
+_A_LIMIT = {"scope": "client", "limit": 1000, "window_s": 60}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,12 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     It takes the place of the network, so the client is the real one: ``FakeWallet().client()``, or
     ``WalletClient("http://wallet", api_key="x", transport=fake)``. Threads and tasks may share it. Any key is
-    accepted, as one with every scope. Users' tokens, imports, rate limits and histories as CSV are not there, and a page
-    of a filtered list is never short before its end, as the service's may be after 10,000 rows.
+    accepted, as one with every scope; a JWT is a user's token, whoever signed it. Imports and histories as CSV, which no
+    client has a call for, are not there, and a page of a filtered list is never short before its end, as the
+    service's may be after 10,000 rows.
 
     Args:
-        client_id: whose key it is: ``client_id`` of what is posted.
+        client_id: whose the keys are: ``client_id`` of what is posted.
     """
 
     def __init__(self, *, client_id: str = "fake") -> None:
@@ -80,17 +82,26 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     # Clients
 
-    def client(self, **options: Any) -> "WalletClient":
-        """A client of this wallet; ``options`` as ``WalletClient`` takes them."""
+    def client(self, *, user_id: str | None = None, **options: "Unpack[Options]") -> "WalletClient":
+        """A client of this wallet: of a service, or with ``user_id`` of this user, who sees and spends what is theirs."""
         from wallet_client import WalletClient  # noqa: PLC0415 - the fake alone needs no client
 
-        return WalletClient(URL, api_key=API_KEY, transport=self, **options)
+        return WalletClient(URL, api_key=self._key(user_id), transport=self, **options)
 
-    def async_client(self, **options: Any) -> "AsyncWalletClient":
-        """A client of this wallet for asyncio; ``options`` as ``AsyncWalletClient`` takes them."""
+    def async_client(
+        self, *, user_id: str | None = None, **options: "Unpack[Options]"
+    ) -> "AsyncWalletClient":
+        """The same for asyncio."""
         from wallet_client import AsyncWalletClient  # noqa: PLC0415 - the fake alone needs no client
 
-        return AsyncWalletClient(URL, api_key=API_KEY, transport=self, **options)
+        return AsyncWalletClient(URL, api_key=self._key(user_id), transport=self, **options)
+
+    def token(self, user_id: str) -> str:
+        """A token of this user for ``api_key``. Any JWT with ``sub`` and ``exp`` is one, whoever signed it."""
+        return callers.token_of(user_id)
+
+    def _key(self, user_id: str | None) -> str:
+        return API_KEY if user_id is None else self.token(user_id)
 
     # For tests
 
@@ -229,7 +240,8 @@ def _failed(failure: _Failure, request: httpx.Request) -> httpx.Response | Excep
         if what in _FROM_GATEWAYS:
             page = b"<html><body>The gateway got no answer</body></html>"
             return httpx.Response(what, headers={"content-type": "text/html"}, content=page)
-        refusal = Refusal(wire.code_of_status(what))
+        code = wire.code_of_status(what)
+        refusal = Refusal(code, **(_A_LIMIT if code == "rate_limited" else {}))
         return _problem(refusal, "made-up-failure", failure.retry_after_s, {})
     if isinstance(what, Exception):
         return what

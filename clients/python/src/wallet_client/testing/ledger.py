@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from wallet_client.testing.callers import Caller
 from wallet_client.testing.currencies import CURRENCIES
 from wallet_client.testing.problems import Refusal
 from wallet_client.testing.store import Row, Spent, Store, Wallet, request_text
@@ -31,6 +32,7 @@ class Operation:
         members: wallet_id or original_transaction_id, amount as text, reference …, without what was left out.
     """
 
+    caller: Caller
     type: str
     key: str | None
     members: Mapping[str, Any]
@@ -80,7 +82,7 @@ def post(
 
 
 def create(
-    store: Store, wanted: Mapping[str, Any], initial_balance: str | None, key: str | None
+    store: Store, caller: Caller, wanted: Mapping[str, Any], initial_balance: str | None, key: str | None
 ) -> tuple[Mapping[str, Any], bool]:
     """Make a wallet with its opening balance; the wallet as it is first answered, and whether it was made before.
 
@@ -91,7 +93,7 @@ def create(
     if currency is not None:
         units_of(wanted.get("credit_limit", "0"), currency.code, currency.exponent)
     request = request_text({**wanted, "deposit": initial_balance or "0"}, "credit_limit", "deposit")
-    spent = store.keys.get(key) if key is not None else None
+    spent = store.spent_on(caller.client_id, key)
     if spent is not None:
         if spent.wallet is None or spent.request != request:
             raise Refusal("idempotency_key_reused")
@@ -99,13 +101,13 @@ def create(
     wallet = store.open_wallet(wanted)
     if initial_balance is not None:
         members = {"wallet_id": wallet.wallet_id, "amount": initial_balance}
-        (outcome,) = post(store, [Operation("deposit", None, members)])
+        (outcome,) = post(store, [Operation(caller, "deposit", None, members)])
         if isinstance(outcome, Refusal):
             del store.wallets[wallet.wallet_id]
             raise outcome
     document = wallet.document()
     if key is not None:
-        store.keys[key] = Spent(request, wallet=document)
+        store.keys[caller.client_id, key] = Spent(request, wallet=document)
     return document, False
 
 
@@ -115,8 +117,8 @@ def _take_back(undo: _Undo) -> None:
 
 
 def _decide(store: Store, operation: Operation, now: str, undo: _Undo) -> Posted:
-    key = operation.key
-    spent = store.keys.get(key) if key is not None else None
+    client_id, key = operation.caller.client_id, operation.key
+    spent = store.spent_on(client_id, key)
     if spent is not None:
         if spent.transaction_id is None or spent.request != operation.request():
             raise Refusal("idempotency_key_reused")
@@ -136,8 +138,8 @@ def _decide(store: Store, operation: Operation, now: str, undo: _Undo) -> Posted
         store.refunded[original] = before + abs(rows[0].signed)
         undo.append(partial(store.refunded.__setitem__, original, before))
     if key is not None:
-        store.keys[key] = Spent(operation.request(), transaction_id)
-        undo.append(partial(store.keys.pop, key))
+        store.keys[client_id, key] = Spent(operation.request(), transaction_id)
+        undo.append(partial(store.keys.pop, (client_id, key)))
     return Posted(rows, replayed=False)
 
 
@@ -172,7 +174,7 @@ def _rows(store: Store, operation: Operation, now: str) -> tuple[Row, ...]:
             wallet_version=len(wallet.rows) + 1,
             counter_account=counters[leg],
             original_transaction_id=members.get("original_transaction_id"),
-            client_id=store.client_id,
+            client_id=operation.caller.client_id,
             reference=members.get("reference"),
             description=members.get("description"),
             metadata=in_order(members.get("metadata", {})),
@@ -185,7 +187,8 @@ def _rows(store: Store, operation: Operation, now: str) -> tuple[Row, ...]:
 
 def _move(store: Store, operation: Operation) -> tuple[list[tuple[Wallet, int]], str]:
     members = operation.members
-    source = store.wallet(members["wallet_id"])
+    viewer = operation.caller.user_id
+    source = store.wallet(members["wallet_id"], viewer)
     if operation.type != "transfer":
         amount = units_of(members["amount"], source.currency.code, source.currency.exponent)
         signed = amount if operation.type in CREDITS else -amount
@@ -194,7 +197,8 @@ def _move(store: Store, operation: Operation) -> tuple[list[tuple[Wallet, int]],
         raise Refusal("same_wallet", wallet_id=source.wallet_id)
     target = store.wallet(members["to_wallet_id"])
     if target.currency != source.currency:
-        raise Refusal("currency_mismatch", currency=source.currency.code, to_currency=target.currency.code)
+        theirs = {"to_currency": target.currency.code} if viewer is None else {}
+        raise Refusal("currency_mismatch", currency=source.currency.code, **theirs)
     amount = units_of(members["amount"], source.currency.code, source.currency.exponent)
     return [(source, -amount), (target, amount)], f"wallet:{target.wallet_id}"
 

@@ -14,13 +14,12 @@ from wallet_client.testing.values import dumps, moment_text, text_of
 MOST_STEPS = 366
 
 
-def balance(store: Store, wallet_id: str, at: str | None) -> dict[str, Any]:
+def balance(store: Store, wallet: Wallet, at: str | None) -> dict[str, Any]:
     """A wallet's balance, now or at a past moment.
 
     Raises:
-        Refusal: there is no such wallet, or the moment is not past.
+        Refusal: the moment is not past.
     """
-    wallet = store.wallet(wallet_id)
     held: dict[str, Any]
     if at is None:
         version = len(wallet.rows)
@@ -40,7 +39,7 @@ def balance(store: Store, wallet_id: str, at: str | None) -> dict[str, Any]:
             "available_balance": None,
             "credit_limit": None,
         }
-    named = {"wallet_id": wallet_id, "currency": wallet.currency.code}
+    named = {"wallet_id": wallet.wallet_id, "currency": wallet.currency.code}
     return {**named, **held, "wallet_version": version, "at": at}
 
 

@@ -46,30 +46,35 @@ class Row:
         """The counter account of sums: transfers between wallets are one."""
         return "wallets" if self.counter_account.startswith("wallet:") else self.counter_account
 
-    def document(self) -> dict[str, Any]:
-        """The row as callers see it."""
+    def document(self, viewer: str | None = None) -> dict[str, Any]:
+        """The row as a service sees it, or this user: of another's wallet neither balances nor owner."""
         exponent = self.currency.exponent
+        shown = viewer in (None, self.user_id)
+        its_maker = viewer is None or not self.client_id.startswith("user:")
         return {
             "transaction_id": self.transaction_id,
             "leg": self.leg,
             "transaction_type": self.transaction_type,
             "wallet_id": self.wallet_id,
-            "user_id": self.user_id,
+            "user_id": self.user_id if shown else None,
             "currency": self.currency.code,
             "direction": self.direction,
             "amount": text_of(abs(self.signed), exponent),
-            "balance_before": text_of(self.balance_after - self.signed, exponent),
-            "balance_after": text_of(self.balance_after, exponent),
-            "wallet_version": self.wallet_version,
+            "balance_before": text_of(self.balance_after - self.signed, exponent) if shown else None,
+            "balance_after": text_of(self.balance_after, exponent) if shown else None,
+            "wallet_version": self.wallet_version if shown else None,
             "counter_account": self.counter_account,
             "original_transaction_id": self.original_transaction_id,
-            "client_id": self.client_id,
+            "client_id": self.client_id if its_maker or self._made_by(viewer) else None,
             "reference": self.reference,
             "description": self.description,
             "metadata": self.metadata,
             "effective_at": self.effective_at,
             "created_at": self.created_at,
         }
+
+    def _made_by(self, user_id: str | None) -> bool:
+        return self.client_id.partition("|")[2] == user_id
 
 
 @dataclass(slots=True)
@@ -148,11 +153,11 @@ class Store:
 
     def __init__(self, clock: Callable[[], datetime], client_id: str) -> None:
         self.clock = clock
-        self.client_id = client_id
+        self.client_id = client_id  # of services
         self.wallets: dict[str, Wallet] = {}
         self.postings: dict[str, tuple[Row, ...]] = {}
         self.refunded: dict[str, int] = {}
-        self.keys: dict[str, Spent] = {}
+        self.keys: dict[tuple[str, str], Spent] = {}  # by client and key
         self._last_ms = 0
         self._made = 0
 
@@ -168,14 +173,14 @@ class Store:
         low = 2 << 62 | (self._made & 0xFFFFF) << 42 | secrets.randbits(42)
         return str(UUID(int=high << 64 | low))
 
-    def wallet(self, wallet_id: str) -> Wallet:
-        """The wallet with this id.
+    def wallet(self, wallet_id: str, viewer: str | None = None) -> Wallet:
+        """The wallet with this id, which a user sees only if it is theirs.
 
         Raises:
             Refusal: ``wallet_not_found``.
         """
         found = self.wallets.get(wallet_id)
-        if found is None:
+        if found is None or viewer not in (None, found.user_id):
             raise Refusal("wallet_not_found", wallet_id=wallet_id)
         return found
 
@@ -214,12 +219,15 @@ class Store:
         self.wallets[wallet.wallet_id] = wallet
         return wallet
 
-    def credits_wallet(self, user_id: str, key: str | None = None) -> Wallet:
+    def spent_on(self, client_id: str, key: str | None) -> Spent | None:
+        """What a client's key was spent on."""
+        return None if key is None else self.keys.get((client_id, key))
+
+    def credits_wallet(self, user_id: str, spent: Spent | None = None) -> Wallet:
         """The wallet in which a user's credits are, made when there is none.
 
-        With a key that was spent on the user's credits before, the wallet that it was spent on.
+        Where the request's key was spent on the user's credits before, the wallet that it was spent on.
         """
-        spent = self.keys.get(key) if key is not None else None
         if spent is not None and spent.transaction_id is not None:
             first = self.postings[spent.transaction_id][0]
             if (first.user_id, first.currency.code) == (user_id, "CREDIT"):
@@ -235,13 +243,15 @@ class Store:
             {"user_id": user_id, "wallet_type": "fiat", "currency": "CREDIT", "name": "main"}
         )
 
-    def update(self, wallet_id: str, version: int | None, changes: Mapping[str, Any]) -> Wallet:
+    def update(
+        self, wallet_id: str, viewer: str | None, version: int | None, changes: Mapping[str, Any]
+    ) -> Wallet:
         """Apply a merge patch.
 
         Raises:
             Refusal: the wallet does not take it.
         """
-        wallet = self._changeable(wallet_id, version)
+        wallet = self._changeable(wallet_id, viewer, version)
         limit = wallet.credit_limit
         if "credit_limit" in changes:
             limit = units_of(changes["credit_limit"], wallet.currency.code, wallet.currency.exponent)
@@ -266,20 +276,22 @@ class Store:
         wallet.credit_limit, wallet.metadata = limit, metadata
         return self._changed(wallet)
 
-    def close(self, wallet_id: str, version: int | None) -> Wallet:
+    def close(self, wallet_id: str, viewer: str | None, version: int | None) -> Wallet:
         """Close an empty wallet.
 
         Raises:
             Refusal: the wallet can't be closed.
         """
-        wallet = self._changeable(wallet_id, version)
+        wallet = self._changeable(wallet_id, viewer, version)
+        if wallet.status == "frozen" and viewer is not None:
+            raise Refusal("wallet_frozen", wallet_id=wallet_id)
         if wallet.balance != 0:
             raise Refusal("wallet_not_empty", wallet_id=wallet_id)
         wallet.status, wallet.is_primary = "closed", False
         return self._changed(wallet)
 
-    def _changeable(self, wallet_id: str, version: int | None) -> Wallet:
-        wallet = self.wallet(wallet_id)
+    def _changeable(self, wallet_id: str, viewer: str | None, version: int | None) -> Wallet:
+        wallet = self.wallet(wallet_id, viewer)
         if wallet.status == "closed":
             raise Refusal("wallet_closed", wallet_id=wallet_id)
         if version not in (None, wallet.version):
@@ -311,10 +323,11 @@ def request_text(members: Mapping[str, Any], *amounts: str) -> str:
     return dumps(in_order(plain))
 
 
-def rows_document(rows: Sequence[Row], *, dry_run: bool = False) -> dict[str, Any]:
-    """A posting as callers see it."""
-    legs = [row.document() for row in rows] if len(rows) > 1 else None
-    return {**rows[0].document(), "legs": legs, "dry_run": dry_run}
+def rows_document(rows: Sequence[Row], viewer: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    """A posting as callers see it: its first leg, for a user that of their own wallet, and all where there are two."""
+    first = next((row for row in rows if viewer in (None, row.user_id)), rows[0])
+    legs = [row.document(viewer) for row in rows] if len(rows) > 1 else None
+    return {**first.document(viewer), "legs": legs, "dry_run": dry_run}
 
 
 def _merged(target: Any, patch: Any) -> Any:

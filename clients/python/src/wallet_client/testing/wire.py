@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from wallet_client.testing import forms, pages, reading
 from wallet_client.testing.asking import ROOT, Answer, Asked, Handler, Route, read_request
+from wallet_client.testing.callers import Caller, caller_of
 from wallet_client.testing.currencies import CURRENCIES
 from wallet_client.testing.ledger import COUNTER_ACCOUNTS, Operation, Outcome, Posted, create, post
 from wallet_client.testing.problems import KINDS, Refusal, fault, invalid
@@ -41,13 +42,11 @@ def answer(
     found = next(((route, parts) for route, parts in here if route.method == method), None)
     if found is None:
         raise Refusal("method_not_allowed")
-    if "authorization" not in headers:
-        raise Refusal("unauthorized", "Send one header Authorization: Bearer <key or token>")
-    scheme, _, credentials = headers["authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not credentials.strip():
-        raise Refusal("unauthorized", "Send the header Authorization: Bearer <key or token>")
+    caller = caller_of(headers.get("authorization"), store.client_id, store.clock())
     route, parts = found
-    return route.handler(store, read_request(route, parts, query, headers, body))
+    if route.not_for_users is not None:
+        caller.refuse_user(route.not_for_users)
+    return route.handler(store, read_request(caller, route, parts, query, headers, body))
 
 
 # Wallets
@@ -61,27 +60,45 @@ def _wallet(
 
 
 def _create_wallet(store: Store, asked: Asked) -> Answer:
+    if asked.caller.user_id not in (None, asked.body["user_id"]):
+        raise Refusal("forbidden", "A user makes wallets for themselves only")
+    _refuse_members(asked, "initial_balance", "credit_limit", "organization_id")
     wanted = {"wallet_type": "fiat", "currency": "CREDIT", "name": "main", **asked.body}
     key = asked.key()
     wanted.pop("idempotency_key", None)
     initial = wanted.pop("initial_balance", None)
     if initial is not None and initial.strip("0.") == "":
         initial = None
-    document, replayed = create(store, wanted, initial, key)
+    document, replayed = create(store, asked.caller, wanted, initial, key)
     headers = {"Location": f"{ROOT}/wallets/{document['wallet_id']}"}
     return _wallet(document, 201, headers | _replay(replayed))
 
 
+def _refuse_members(asked: Asked, *members: str) -> None:
+    for member in members:
+        if member in asked.body:
+            asked.caller.refuse_user(f"A user's token can't set {member}")
+
+
+def _wallet_of(store: Store, asked: Asked) -> Wallet:
+    return store.wallet(asked.path["wallet_id"], asked.caller.user_id)
+
+
 def _get_wallet(store: Store, asked: Asked) -> Answer:
-    return _wallet(store.wallet(asked.path["wallet_id"]).document())
+    return _wallet(_wallet_of(store, asked).document())
 
 
 def _update_wallet(store: Store, asked: Asked) -> Answer:
-    return _wallet(store.update(asked.path["wallet_id"], _version(asked), asked.body).document())
+    version = _version(asked)
+    _refuse_members(asked, "status", "credit_limit")
+    return _wallet(
+        store.update(asked.path["wallet_id"], asked.caller.user_id, version, asked.body).document()
+    )
 
 
 def _close_wallet(store: Store, asked: Asked) -> Answer:
-    return _wallet(store.close(asked.path["wallet_id"], _version(asked)).document())
+    version = _version(asked)
+    return _wallet(store.close(asked.path["wallet_id"], asked.caller.user_id, version).document())
 
 
 def _version(asked: Asked) -> int | None:
@@ -95,12 +112,14 @@ def _version(asked: Asked) -> int | None:
 
 
 def _list_wallets(store: Store, asked: Asked) -> Answer:
+    asked.caller.refuse_user("A user's token lists its own wallets only")
     verified = asked.query.get("verified")
     wallets = [] if verified is False else list(store.wallets.values())
     return _wallet_page("all_wallets", {"verified": verified}, wallets, asked)
 
 
 def _list_user_wallets(store: Store, asked: Asked) -> Answer:
+    asked.caller.require_user(asked.path["user_id"])
     filters = {name: asked.query.get(name) for name in ("wallet_type", "currency", "status")}
     wallets = [
         wallet
@@ -125,10 +144,13 @@ def _wallet_page(kind: str, scope: Mapping[str, Any], wallets: Sequence[Wallet],
 # Money
 
 
-def _posted(outcome: Outcome) -> Answer:
+MINTING = ("deposit", "reward", "refund")
+
+
+def _posted(outcome: Outcome, caller: Caller) -> Answer:
     if isinstance(outcome, Refusal):
         raise outcome
-    document = rows_document(outcome.rows, dry_run=outcome.dry_run)
+    document = rows_document(outcome.rows, caller.user_id, dry_run=outcome.dry_run)
     if outcome.dry_run:
         return Answer(200, document)
     location = {"Location": f"{ROOT}/transactions/{document['transaction_id']}"}
@@ -139,21 +161,30 @@ def _replay(replayed: bool) -> dict[str, str]:
     return {"Idempotency-Replayed": "true"} if replayed else {}
 
 
-def _operation(kind: str, key: str | None, members: Mapping[str, Any], **place: str) -> Operation:
+def _operation(
+    caller: Caller, kind: str, key: str | None, members: Mapping[str, Any], **place: str
+) -> Operation:
+    if kind in MINTING:
+        caller.refuse_user(f"A user's token can't {kind}")
+    if "counter_account" in members:
+        caller.refuse_user("A user's token can't choose the counter account")
     beside = ("dry_run", "idempotency_key", "type")
     plain = {name: value for name, value in members.items() if name not in beside}
-    return Operation(kind, key, {**plain, **place})
+    return Operation(caller, kind, key, {**plain, **place})
 
 
 def _move(kind: str, store: Store, asked: Asked) -> Answer:
-    operation = _operation(kind, asked.key(), asked.body, wallet_id=asked.path["wallet_id"])
-    return _posted(post(store, [operation], dry_run=asked.body.get("dry_run", False))[0])
+    return _post_one(store, asked, kind, wallet_id=asked.path["wallet_id"])
 
 
 def _refund(store: Store, asked: Asked) -> Answer:
-    original = asked.path["transaction_id"]
-    operation = _operation("refund", asked.key(), asked.body, original_transaction_id=original)
-    return _posted(post(store, [operation], dry_run=asked.body.get("dry_run", False))[0])
+    return _post_one(store, asked, "refund", original_transaction_id=asked.path["transaction_id"])
+
+
+def _post_one(store: Store, asked: Asked, kind: str, **place: str) -> Answer:
+    operation = _operation(asked.caller, kind, asked.key(), asked.body, **place)
+    (outcome,) = post(store, [operation], dry_run=asked.body.get("dry_run", False))
+    return _posted(outcome, asked.caller)
 
 
 def _batch(store: Store, asked: Asked) -> Answer:
@@ -162,7 +193,7 @@ def _batch(store: Store, asked: Asked) -> Answer:
         detail = f"A batch's key has at most {LONGEST_BATCH_KEY} characters"
         raise invalid("header", "/Idempotency-Key", "string_too_long", detail)
     atomic = body.get("atomic", False)
-    outcomes = _decided(store, key, body["operations"], atomic, body.get("dry_run", False))
+    outcomes = _decided(store, asked, atomic, body.get("dry_run", False))
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if atomic and refusals:
         first = next(each for each in refusals if each.code != "batch_aborted")
@@ -171,16 +202,17 @@ def _batch(store: Store, asked: Asked) -> Answer:
             first.code, first.detail, **{**first.facts, "index": outcomes.index(first), "results": results}
         )
     all_replayed = all(isinstance(each, Posted) and each.replayed for each in outcomes)
-    results = [_refused(each) if isinstance(each, Refusal) else _kept(each) for each in outcomes]
+    results = [
+        _refused(each) if isinstance(each, Refusal) else _kept(each, asked.caller) for each in outcomes
+    ]
     return Answer(200, {"results": results}, _replay(all_replayed))
 
 
-def _decided(
-    store: Store, key: str | None, documents: Sequence[Any], atomic: bool, dry_run: bool
-) -> list[Outcome]:
+def _decided(store: Store, asked: Asked, atomic: bool, dry_run: bool) -> list[Outcome]:
+    key = asked.header_key
     read = [
-        _read_operation(document, f"{key}/{index}" if key is not None else None)
-        for index, document in enumerate(documents)
+        _read_operation(asked.caller, document, f"{key}/{index}" if key is not None else None)
+        for index, document in enumerate(asked.body["operations"])
     ]
     misfit = next((place for place, each in enumerate(read) if isinstance(each, Refusal)), None)
     if atomic and misfit is not None:
@@ -193,7 +225,7 @@ def _decided(
     return [each if isinstance(each, Refusal) else next(outcomes) for each in read]
 
 
-def _read_operation(document: Any, batch_key: str | None) -> Operation | Refusal:
+def _read_operation(caller: Caller, document: Any, batch_key: str | None) -> Operation | Refusal:
     if not isinstance(document, dict):
         detail = "Input should be a valid dictionary or object to extract fields from"
         return forms.refusal_of([fault("body", "", "model_attributes_type", detail)])
@@ -210,48 +242,56 @@ def _read_operation(document: Any, batch_key: str | None) -> Operation | Refusal
     members, errors = forms.read(form, given, "body")
     if errors:
         return forms.refusal_of(errors)
-    return _operation(kind, members.get("idempotency_key", batch_key), members)
+    try:
+        return _operation(caller, kind, members.get("idempotency_key", batch_key), members)
+    except Refusal as refusal:
+        return refusal
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:
     return {"status": "refused", "problem": refusal.document()}
 
 
-def _kept(posted: Posted) -> dict[str, Any]:
-    return {"status": "posted", "transaction": rows_document(posted.rows, dry_run=posted.dry_run)}
+def _kept(posted: Posted, caller: Caller) -> dict[str, Any]:
+    transaction = rows_document(posted.rows, caller.user_id, dry_run=posted.dry_run)
+    return {"status": "posted", "transaction": transaction}
 
 
 def _credits_balance(store: Store, asked: Asked) -> Answer:
+    asked.caller.require_user(asked.path["user_id"])
     wallet = store.credits_wallet(asked.path["user_id"]).document()
     names = ("user_id", "wallet_id", "currency", "balance", "available_balance")
     return Answer(200, {name: wallet[name] for name in names})
 
 
 def _consume_credits(store: Store, asked: Asked) -> Answer:
-    wallet = store.credits_wallet(asked.path["user_id"], asked.key())
-    operation = _operation("consume", asked.key(), asked.body, wallet_id=wallet.wallet_id)
-    return _posted(post(store, [operation], dry_run=asked.body.get("dry_run", False))[0])
+    asked.caller.require_user(asked.path["user_id"])
+    spent = store.spent_on(asked.caller.client_id, asked.key())
+    wallet = store.credits_wallet(asked.path["user_id"], spent)
+    return _post_one(store, asked, "consume", wallet_id=wallet.wallet_id)
 
 
 # Reading
 
 
 def _get_transaction(store: Store, asked: Asked) -> Answer:
-    name = asked.path["transaction_id"]
-    if name not in store.postings:
+    name, viewer = asked.path["transaction_id"], asked.caller.user_id
+    rows = store.postings.get(name, ())
+    if not any(viewer in (None, row.user_id) for row in rows):
         raise Refusal("transaction_not_found", transaction_id=name)
-    return Answer(200, rows_document(store.postings[name]))
+    return Answer(200, rows_document(rows, viewer))
 
 
 def _get_balance(store: Store, asked: Asked) -> Answer:
-    return Answer(200, reading.balance(store, asked.path["wallet_id"], asked.query.get("at")))
+    return Answer(200, reading.balance(store, _wallet_of(store, asked), asked.query.get("at")))
 
 
 def _wallet_history(store: Store, asked: Asked) -> Answer:
-    return _history("wallet_transactions", [store.wallet(asked.path["wallet_id"])], asked)
+    return _history("wallet_transactions", [_wallet_of(store, asked)], asked)
 
 
 def _user_history(store: Store, asked: Asked) -> Answer:
+    asked.caller.require_user(asked.path["user_id"])
     return _history("user_transactions", store.of_user(asked.path["user_id"]), asked)
 
 
@@ -267,16 +307,17 @@ def _history(kind: str, wallets: Sequence[Wallet], asked: Asked) -> Answer:
     limit = asked.query.get("limit", DEFAULT_LIMIT)
     shown = rows[:limit]
     following = pages.encode(kind, scope, reading.place_of(shown[-1])) if len(rows) > limit else None
-    document = {"items": [row.document() for row in shown], "next_cursor": following}
+    document = {"items": [row.document(asked.caller.user_id) for row in shown], "next_cursor": following}
     return Answer(200, document, {"Vary": "Accept"})
 
 
 def _wallet_statistics(store: Store, asked: Asked) -> Answer:
-    wallet = store.wallet(asked.path["wallet_id"])
+    wallet = _wallet_of(store, asked)
     return Answer(200, {**asked.path, **reading.statistics(store, [wallet], asked.query)})
 
 
 def _user_statistics(store: Store, asked: Asked) -> Answer:
+    asked.caller.require_user(asked.path["user_id"])
     wallets = store.of_user(asked.path["user_id"])
     return Answer(200, {**asked.path, **reading.statistics(store, wallets, asked.query)})
 
@@ -304,8 +345,13 @@ def _post(template: str, handler: Handler, body: forms.Form) -> Route:
     return Route("POST", template, handler, body=body, keyed=True)
 
 
-def _get(template: str, handler: Handler, query: forms.Form | None = None) -> Route:
-    return Route("GET", template, handler, query=query)
+def _get(
+    template: str, handler: Handler, query: forms.Form | None = None, not_for_users: str | None = None
+) -> Route:
+    return Route("GET", template, handler, query=query, not_for_users=not_for_users)
+
+
+SUMS = "A user's token reads sums of its own wallets only"
 
 
 ROUTES = (
@@ -330,8 +376,8 @@ ROUTES = (
     _get("/users/{user_id}/statistics", _user_statistics, forms.PERIOD),
     _get("/users/{user_id}/credits/balance", _credits_balance),
     _post("/users/{user_id}/credits/consume", _consume_credits, forms.MONEY),
-    _get("/wallet/stats", _service_statistics, forms.NO_QUERY),
-    _get("/ledger/trial-balance", _trial_balance, forms.NO_QUERY),
+    _get("/wallet/stats", _service_statistics, forms.NO_QUERY, SUMS),
+    _get("/ledger/trial-balance", _trial_balance, forms.NO_QUERY, SUMS),
     _get("/currencies", _currencies, forms.NO_QUERY),
 )
 

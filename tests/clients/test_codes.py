@@ -1,0 +1,75 @@
+"""The codes of refusals are the same in the service, its document, both clients and FakeWallet."""
+
+import json
+import re
+from pathlib import Path
+
+from wallet_client import _retries
+from wallet_client._problems import BY_CODE
+from wallet_client.testing.problems import KINDS
+
+from wallet_service.errors import ERRORS
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "wallet_service" / "database" / "functions"
+TYPESCRIPT = ROOT / "clients" / "typescript" / "src"
+
+NOT_OF_THE_LEDGER_ALONE = {
+    "amount_invalid": "said of the request's form as well",
+    "validation_failed": "said of the request's form as well",
+    "forbidden": "said of the scopes as well",
+    "user_unknown": "said by the account service as well",
+    "batch_aborted": "said beside the refusal that is the answer's",
+    "credit_limit_in_use": "of a change, which has no key",
+    "version_mismatch": "of a change, which has no key",
+    "wallet_not_empty": "of a closing, which has no key",
+    "wallet_busy": "temporary",
+}
+"""What the SQL functions say too, and what tells nothing of an earlier try under the same key."""
+
+
+def typescript_set(name: str) -> set[str]:
+    """The codes of a set in the TypeScript client."""
+    (inner,) = re.findall(
+        rf"const {name} = new Set<ProblemCode>\(\[(.*?)\]\);",
+        (TYPESCRIPT / "retry.ts").read_text(),
+        re.DOTALL,
+    )
+    return set(re.findall(r'"(\w+)"', inner))
+
+
+def said_by_the_database() -> set[str]:
+    """The codes that SQL functions name."""
+    texts = [path.read_text() for path in FUNCTIONS.rglob("*.sql")]
+    return {code for text in texts for code in re.findall(r"'(\w+)'", text)} & ERRORS.keys()
+
+
+def test_all_know_the_same_codes_and_say_the_same_of_them() -> None:
+    document = json.loads((ROOT / "openapi.json").read_text())
+    documented = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    (typed,) = re.findall(
+        r'^ +code: ((?:"\w+"(?: \| )?)+);$', (TYPESCRIPT / "schema.ts").read_text(), re.MULTILINE
+    )
+
+    assert set(documented) == ERRORS.keys()
+    assert set(re.findall(r'"(\w+)"', typed)) == ERRORS.keys()
+    assert BY_CODE.keys() == ERRORS.keys()
+    assert {code: (kind.status, kind.title, kind.retryable) for code, kind in KINDS.items()} == {
+        code: (error.status, error.title, error.retryable) for code, error in ERRORS.items()
+    }
+
+
+def test_both_clients_take_the_same_refusals_for_the_ledgers() -> None:
+    """Of these, an earlier try without an answer was not done until then; a new one is decided on here first."""
+    ledgers = said_by_the_database() - NOT_OF_THE_LEDGER_ALONE.keys()
+
+    assert ledgers | NOT_OF_THE_LEDGER_ALONE.keys() == said_by_the_database()
+    assert ledgers == _retries.OF_THE_LEDGER
+    assert typescript_set("OF_THE_LEDGER") == ledgers
+
+
+def test_both_clients_take_the_same_refusals_for_those_of_a_try_that_did_nothing() -> None:
+    nothing_done = {error.code for error in _retries.NOTHING_DONE}
+
+    assert typescript_set("NOTHING_DONE") == nothing_done
+    assert all(ERRORS[code].retryable for code in nothing_done)
