@@ -2,12 +2,16 @@
 
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from support.service import KEY, Service, command, refused, servers_of, serving, wait_for
+from support.service import KEY, ROOT, Service, command, refused, servers_of, serving, wait_for
+from typer.testing import CliRunner
 
 from wallet_service import __version__
+from wallet_service.cli import app
 
 
 def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Path) -> None:
@@ -30,13 +34,16 @@ def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Pat
 
 
 def test_a_second_service_on_the_same_data_is_refused_and_the_first_goes_on(own_folder: Path) -> None:
-    with serving(own_folder / "data") as service:
-        key = KEY.findall(service.printed)[0]
+    key = "an-administrators-key-of-some-length"
+    with serving(own_folder / "data", WALLET_ADMIN_KEY=key) as service:
         port = service.url.rpartition(":")[2]
         for settings in ({}, {"WALLET_PORT": port}):
             said = refused(command(own_folder / "data", "serve", **settings))
             assert f"{own_folder / 'data'} is in use by process {service.process.pid}" in said
         assert service.status(key) == 200
+        assert service.stop() == 0
+        assert not KEY.search(service.printed)  # a key that was given is not told, and no other is made
+        assert key not in service.printed
 
 
 def test_after_kill_9_the_next_start_recovers(own_folder: Path) -> None:
@@ -44,7 +51,7 @@ def test_after_kill_9_the_next_start_recovers(own_folder: Path) -> None:
     with serving(data_dir) as service:
         key = KEY.findall(service.printed)[0]
         service.process.kill()
-        service.process.communicate()
+        service.process.wait()
         left = servers_of(data_dir)
         assert left
     with serving(data_dir) as service:
@@ -78,15 +85,6 @@ def test_a_signal_during_the_start_leaves_nothing_running(stage: str, own_folder
         pass
 
 
-def test_a_given_admin_key_works_and_is_not_printed(own_folder: Path) -> None:
-    key = "an-administrators-key-of-some-length"
-    with serving(own_folder / "data", WALLET_ADMIN_KEY=key) as service:
-        assert service.status(key) == 200
-        assert service.stop() == 0
-        assert not KEY.search(service.printed)
-        assert key not in service.printed
-
-
 def test_a_port_in_use_is_named_before_anything_is_started(own_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -107,24 +105,24 @@ def test_keys_and_verify_beside_a_running_service_and_without_it(own_folder: Pat
         beside = command(data_dir, "verify")
         assert beside.returncode == 0, beside
         assert beside.stdout
-    listed = command(data_dir, "keys", "list")
-    assert listed.returncode == 0, listed
-    assert not servers_of(data_dir)
-    line = next(line for line in listed.stdout.splitlines() if "billing" in line)
-    assert "valid until 2999-12-31" in line
-    assert key.rpartition("_")[2] not in listed.stdout
-    key_id = line.split()[0]
-    assert command(data_dir, "keys", "revoke", key_id).returncode == 0
-    assert "revoked" in next(
-        line for line in command(data_dir, "keys", "list").stdout.splitlines() if "billing" in line
-    )
-    assert "no key" in refused(command(data_dir, "keys", "revoke", "0" * 32))
-    unknown = refused(command(data_dir, "keys", "revoke", f"wsk_{'0' * 32}_a-secret"))
-    assert "no key" in unknown
-    assert "a-secret" not in unknown
+        line = listed(data_dir, "billing")
+        assert "valid until 2999-12-31" in line
+        assert key.rpartition("_")[2] not in line
+        assert command(data_dir, "keys", "revoke", line.split()[0]).returncode == 0
+        wait_for(lambda: service.status(key) == 401)
+        unknown = refused(command(data_dir, "keys", "revoke", f"wsk_{'0' * 32}_a-secret"))
+        assert "no key" in unknown
+        assert "a-secret" not in unknown
+    assert "revoked" in listed(data_dir, "billing")
     assert command(data_dir, "verify").returncode == 0
-    with serving(data_dir) as service:
-        assert service.status(key) == 401
+    assert not servers_of(data_dir)
+
+
+def listed(data_dir: Path, client: str) -> str:
+    """The line of a client's key."""
+    done = command(data_dir, "keys", "list")
+    assert done.returncode == 0, done
+    return next(line for line in done.stdout.splitlines() if client in line)
 
 
 def test_migrate_makes_the_database_and_then_changes_nothing(own_folder: Path) -> None:
@@ -152,9 +150,25 @@ def test_expected_failures_are_one_line(own_folder: Path) -> None:
 
 def test_usage(own_folder: Path) -> None:
     assert command(own_folder, "version").stdout == f"{__version__}\n"
-    shown = command(own_folder, "--help")
-    assert shown.returncode == 0
+    assert command(own_folder, "no-such-command").returncode == 2
+    shown = CliRunner().invoke(app, ["--help"])
+    assert shown.exit_code == 0
     for name in ("serve", "migrate", "keys", "verify", "version"):
         assert name in shown.stdout
-    assert command(own_folder, "keys", "create").returncode == 2
-    assert command(own_folder, "no-such-command").returncode == 2
+    assert CliRunner().invoke(app, ["keys", "create"]).exit_code == 2
+
+
+def test_a_command_imports_what_it_needs_and_no_more() -> None:
+    """A second of CPU for a command beside the service, and half of one for a plain service."""
+    needless = ["fastapi", "uvicorn", "aiohttp", "httpx", "jwt", "limits", "redis", "supabase", "consul"]
+    script = f"""
+import sys
+import wallet_service.cli
+print(*(name for name in {needless} if name in sys.modules))
+import wallet_service.serve
+print(*(name for name in {needless} if name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "\nfastapi uvicorn\n"

@@ -21,7 +21,7 @@ from support.supabase_project import create_project, project_cluster
 from support.supabase_services import Running, free_port, status
 
 CALLERS = 4
-QUICK = {"WALLET_LOG_LEVEL": "warning", "WALLET_CONSUL_CHECK_INTERVAL_MS": "1000"}
+QUICK = {"WALLET_CONSUL_CHECK_INTERVAL_MS": "1000"}
 STOP_S = 25
 """The longest that an orchestrator has to wait after SIGTERM."""
 

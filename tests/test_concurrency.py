@@ -20,7 +20,20 @@ from wallet_service.ledger import group_commit
 MANY = 50
 
 
-@pytest.fixture(scope="module", params=[1, 2, 50], ids="batches of {}".format)
+pytestmark = pytest.mark.parametrize(
+    ("driver", "api"),
+    [
+        ("postgres", 1),
+        ("postgres", 2),
+        ("postgres", 50),
+        # Batches are made above the driver.
+        pytest.param("supabase", 2, marks=pytest.mark.supabase),
+    ],
+    indirect=True,
+)
+
+
+@pytest.fixture(scope="module")
 async def api(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Api]:
     """The application with batches of so many operations, at most."""
     async with open_api(place, commit_batch_operations=request.param) as opened:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from support.api import open_api
-from support.cluster import VERSIONS, binaries
+from support.cluster import SUPPORTED, binaries
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.database.migrate import migrate
@@ -17,7 +17,7 @@ WALLET = "0199f0a0-0000-7000-8000-000000000001"
 
 def said(dsn: str, script: Path) -> str:
     psql = subprocess.run(
-        [binaries(VERSIONS[0]) / "psql", "-X", "-q", "-a", "-f", script.name, dsn],
+        [binaries(SUPPORTED[0]) / "psql", "-X", "-q", "-a", "-f", script.name, dsn],
         cwd=script.parent,
         env={"LC_ALL": "C.UTF-8", "PGOPTIONS": "-c client_min_messages=warning"},
         stdout=subprocess.PIPE,

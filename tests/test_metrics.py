@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import re
 import socket
 
@@ -9,8 +10,8 @@ from support.api import ADMIN_KEY, Api, new_user, problem
 from support.waiting import until
 
 from wallet_service import __version__, metrics
-from wallet_service.http.auth import Scope
 from wallet_service.http.keys import create_key
+from wallet_service.http.scopes import Scope
 from wallet_service.identifiers import new_id
 from wallet_service.metrics import listening, new_registry
 from wallet_service.settings import Settings
@@ -164,11 +165,27 @@ async def test_prometheus_has_a_port_of_its_own_without_a_key() -> None:
 async def test_who_says_nothing_to_the_port_holds_no_thread_for_ever(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(metrics._Scrape, "timeout", 0.1)
+    monkeypatch.setattr(metrics, "_READ_S", 0.1)
     async with listening(Settings(metrics_port=0), new_registry()) as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /metrics HTTP/1.1\r\n")
         assert await reader.read() == b""
+        writer.close()
+    assert capfd.readouterr().err == ""
+
+
+async def test_who_drips_into_the_port_holds_no_thread_for_ever(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(metrics, "_READ_S", 0.2)
+    async with listening(Settings(metrics_port=0), new_registry()) as port, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        ended = asyncio.create_task(reader.read())
+        while not ended.done():
+            writer.write(b"x")
+            await asyncio.wait([ended], timeout=0.02)
+        with contextlib.suppress(ConnectionResetError):  # the last byte came too late to be read
+            assert await ended == b""
         writer.close()
     assert capfd.readouterr().err == ""
 

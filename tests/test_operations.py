@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import FreshDatabase
 from support.api import open_api
-from support.cluster import binaries
+from support.cluster import SUPPORTED, binaries
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "operations.md"
@@ -23,7 +23,7 @@ def block(name: str) -> str:
 
 
 def run(script: str, folder: Path, **variables: str) -> str:
-    path = f"{folder}:{binaries(18)}:{os.environ['PATH']}"
+    path = f"{folder}:{binaries(SUPPORTED[0])}:{os.environ['PATH']}"
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("WALLET_", "PG"))}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

@@ -110,7 +110,18 @@ def _end_backends(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
         os.kill(backend, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("kill", [_kill_postmaster, _stop_at_once, _kill_backend, _end_backends])
+@pytest.mark.parametrize(
+    ("driver", "kill"),
+    [
+        *(("postgres", kill) for kill in (_kill_postmaster, _stop_at_once, _kill_backend, _end_backends)),
+        # PostgREST's connections are lost in all of them; Postgres is away for a while, or is not.
+        *(
+            pytest.param("supabase", kill, marks=pytest.mark.supabase)
+            for kill in (_kill_postmaster, _end_backends)
+        ),
+    ],
+    indirect=["driver"],
+)
 async def test_postgres_is_killed_under_load(
     own_folder: Path, driver: str, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
 ) -> None:
@@ -177,10 +188,7 @@ async def test_the_service_is_killed_under_load(own_folder: Path) -> None:
     """Its process and what it had under way are gone; Postgres may have committed what nobody was told."""
     data_dir = own_folder / "data"
     key = new_id() * 2
-    settings = {
-        "WALLET_ADMIN_KEY": key,
-        "WALLET_LOG_LEVEL": "warning",
-    }  # nobody reads the log, so it fills its pipe
+    settings = {"WALLET_ADMIN_KEY": key}
     headers = {"Authorization": f"Bearer {key}"}
 
     def client(url: str) -> httpx.AsyncClient:

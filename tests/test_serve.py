@@ -37,7 +37,7 @@ def test_the_loop_is_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(*_: object) -> None:
         loops.append(asyncio.get_running_loop())
 
-    monkeypatch.setattr(cli, "serve_until_stopped", serve)
+    monkeypatch.setattr("wallet_service.serve.serve", serve)
     monkeypatch.setattr(cli, configure_logging.__name__, lambda _level, **_: None)
     cli.serve()
     assert [type(loop) for loop in loops] == [uvloop.Loop]

@@ -425,7 +425,17 @@ def _one_microsecond_before(moment: str) -> str:
 
 
 @pytest.mark.first
-@pytest.mark.parametrize("batch_operations", [1, 2, 50])
+@pytest.mark.parametrize(
+    ("driver", "batch_operations"),
+    [
+        ("postgres", 1),
+        ("postgres", 2),
+        ("postgres", 50),
+        # Batches are made above the driver.
+        pytest.param("supabase", 2, marks=pytest.mark.supabase),
+    ],
+    indirect=["driver"],
+)
 @settings(
     max_examples=EXAMPLES or 16,
     derandomize=not EXAMPLES,

@@ -32,7 +32,6 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
         "WALLET_DATABASE_TIMEOUT_MS": "20000",
         "WALLET_COMMIT_LOCK_WAIT_MS": "10000",
         "WALLET_SHUTDOWN_GRACE_MS": grace_ms,
-        "WALLET_LOG_LEVEL": "warning",
     }
     holder = await asyncpg.connect(made.dsn)
     service = await asyncio.to_thread(lambda: Service(own_folder, **settings).wait_until_ready())
@@ -60,7 +59,6 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
         assert answer.json()["balance_after"] == "9.000000"
     assert await asyncio.to_thread(service.process.wait, STOP_S) == 0
     assert time.monotonic() - asked < STOP_S
-    service.process.communicate()
     await holder.close()
 
 
@@ -73,3 +71,5 @@ async def until_refused(url: str) -> None:
                     await newcomer.get(f"{url}/health/live")
             except httpx.ConnectError:
                 return
+            except (httpx.RemoteProtocolError, httpx.ReadError):
+                continue  # it was waiting to be taken when there was no more taking

@@ -229,6 +229,18 @@ async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
         await again(scene, "key")
 
 
+async def test_a_cookie_of_a_gateway_is_not_sent_back(project: Project) -> None:
+    async with faulty_line(project.url) as line:
+        # By name: aiohttp takes no cookie from an address.
+        database = await connect(changed(project, url=line.url.replace("127.0.0.1", "localhost")))
+        line.always = faults.with_cookie
+        for _ in range(2):
+            assert await database.call("health")
+        assert line.requests == 2
+        assert not [head for head in line.heads if "\r\ncookie:" in head.lower()]
+        await database.close()
+
+
 @pytest.mark.parametrize(
     "key",
     [

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from wallet_service import __version__
 from wallet_service.credits.router import router as credits_router
 from wallet_service.database.connect import connect
+from wallet_service.database.gateway import Database
 from wallet_service.database.meter import DatabaseMeter, MeteredDatabase
 from wallet_service.database.tracing import TracedDatabase
 from wallet_service.health import router as health_router
@@ -26,7 +27,8 @@ from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.metrics import new_registry
 from wallet_service.metrics import router as metrics_router
-from wallet_service.neighbours.clients import open_clients
+from wallet_service.neighbours.discovery import Discovery
+from wallet_service.neighbours.guard import Guard
 from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.tracing import CallSpans
 from wallet_service.neighbours.watch import NEIGHBOURS, discovering
@@ -104,10 +106,9 @@ async def _running(
         async with (
             open_limiter(settings, metrics) as app.state.limiter,
             discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
-            open_clients(settings, database, discovery, neighbour_meter, call_spans) as app.state.clients,
+            _guarding(app, settings, database, discovery, call_spans) as app.state.guard,
             watching(database, metrics),
         ):
-            app.state.guard = app.state.clients.guard
             app.state.ledger = Ledger(database, _limits(settings), CommitMeter(metrics), batch_spans)
             try:
                 with _shown(metrics, app.state.metrics):
@@ -117,6 +118,22 @@ async def _running(
     finally:
         await app.state.auth.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _guarding(
+    app: FastAPI, settings: Settings, database: Database, discovery: Discovery, spans: CallSpans | None
+) -> AsyncGenerator[Guard]:
+    """The guard, and the clients that it asks."""
+    if not settings.verify_users:
+        yield Guard()
+        return
+    # Its imports, aiohttp among them, are for those only whose users are looked up.
+    from wallet_service.neighbours.clients import open_clients  # noqa: PLC0415
+
+    async with open_clients(settings, database, discovery, app.state.neighbour_meter, spans) as clients:
+        app.state.clients = clients
+        yield clients.guard
 
 
 @contextmanager

@@ -10,22 +10,20 @@ from typing import Annotated
 
 import asyncpg
 import typer
-import uvloop
 
 from wallet_service import __version__
 from wallet_service.database.connect import connect
+from wallet_service.database.dsns import StartError, existing_database, migration_database
 from wallet_service.database.embedded import EmbeddedError
 from wallet_service.database.gateway import Database
 from wallet_service.database.migrate import MigrationError
 from wallet_service.database.migrate import migrate as migrate_database
 from wallet_service.database.script import migration_script
 from wallet_service.errors import WalletError
-from wallet_service.http.auth import SCOPES
 from wallet_service.http.keys import PREFIX, create_key, list_keys, revoke_key
 from wallet_service.http.logging import configure_logging
+from wallet_service.http.scopes import SCOPES
 from wallet_service.ledger.verify import verify as verify_ledger
-from wallet_service.serve import StartError, existing_database, migration_database
-from wallet_service.serve import serve as serve_until_stopped
 from wallet_service.settings import Settings, SettingsError, load
 
 EXPECTED = (
@@ -62,6 +60,11 @@ def serve() -> None:
     """
     settings = load()
     configure_logging(settings.log_level, traced=settings.tracing)
+    # A second of imports, which no other command has to wait for.
+    import uvloop  # noqa: PLC0415
+
+    from wallet_service.serve import serve as serve_until_stopped  # noqa: PLC0415
+
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve_until_stopped(settings, _say))

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import io
+import socket
+import time
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
@@ -25,10 +28,13 @@ from wallet_service.http.auth import Admin
 from wallet_service.http.openapi import READS, problems
 from wallet_service.settings import Settings
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 router = APIRouter(tags=["health"])
 
 _READ_S = 10
-"""How long a connection to the port without a key may say nothing: each holds a thread."""
+"""How long a question at the port without a key may take to arrive, and a write of its answer: each holds a thread."""
 
 _log = structlog.get_logger(__name__)
 
@@ -86,13 +92,38 @@ async def listening(settings: Settings, registry: CollectorRegistry) -> AsyncGen
         thread.join()
 
 
+class _Within(io.RawIOBase):
+    """Reads a connection for so long: a socket's own timeout begins anew with each byte."""
+
+    def __init__(self, connection: socket.socket, limit_s: float) -> None:
+        self._connection = connection
+        self._limit_s = limit_s
+        self._until = time.monotonic() + limit_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        left_s = self._until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(self._limit_s)  # for what is written
+
+
 class _Scrape(WSGIRequestHandler):
     """A handler that does not wait for ever, and logs nothing, as prometheus_client's own."""
 
-    timeout = _READ_S
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_Within(self.connection, _READ_S))
 
     def handle(self) -> None:
-        with contextlib.suppress(TimeoutError):  # who is silent is not answered
+        with contextlib.suppress(TimeoutError):  # who is silent, or drips, is not answered
             super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class

@@ -7,8 +7,6 @@ import math
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -18,7 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from wallet_service.app import create_app
 from wallet_service.database.connect import connect
-from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
+from wallet_service.database.dsns import Dsns, StartError, embedded_dsns, given
+from wallet_service.database.embedded import EmbeddedPostgres
 from wallet_service.database.migrate import migrate
 from wallet_service.http.keys import create_first_admin_key
 from wallet_service.metrics import listening
@@ -37,25 +36,6 @@ _FORCE_LOOK_S = 0.1
 """How often it is looked whether a second signal came, as often as uvicorn does."""
 
 _log = structlog.get_logger(__name__)
-
-
-class StartError(Exception):
-    """The service can't start; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dsns:
-    """How to reach the database.
-
-    Attributes:
-        admin: for migrations; None over the REST API, which can't do them.
-        service: for everything that the service does; None for the Supabase project of the settings.
-        place: where the data are, for people; holds no password.
-    """
-
-    admin: str | None
-    service: str | None
-    place: str
 
 
 async def serve(settings: Settings, say: Say) -> None:
@@ -87,88 +67,20 @@ async def serve(settings: Settings, say: Say) -> None:
 
 
 @contextlib.asynccontextmanager
-async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
-    """The database that a service serves from, or served from, for a command beside it.
-
-    The embedded server of a running service is used as it is; without one it is started for the time being.
-
-    Raises:
-        StartError: there are no data.
-        EmbeddedError: the embedded server does not start or can't be reached.
-    """
-    if (given := _given(settings)) is not None:
-        yield given
-        return
-    embedded = EmbeddedPostgres(settings.data_dir)
-    if not await asyncio.to_thread((settings.data_dir / "secrets.json").exists):
-        raise StartError(
-            f"There are no data in {settings.data_dir}: set WALLET_DATA_DIR to where they are, or make them "
-            "with `wallet-service serve` or `wallet-service migrate`"
-        )
-    try:
-        await embedded.start()
-    except EmbeddedInUse:
-        await embedded.attach()
-    try:
-        yield _embedded(embedded)
-    finally:
-        await embedded.stop()
-
-
-@contextlib.asynccontextmanager
-async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
-    """The DSN of the database to migrate: as ``existing_database``, and data are made where there are none.
-
-    Raises:
-        StartError: the settings name a Supabase project, whose REST API can't migrate.
-        EmbeddedError: as ``existing_database``.
-    """
-    made = _given(settings) is not None
-    made = made or await asyncio.to_thread((settings.data_dir / "secrets.json").exists)
-    if made:
-        async with existing_database(settings) as dsns:
-            if dsns.admin is None:
-                raise StartError(
-                    "A Supabase project is not migrated over its REST API: name its database with "
-                    "--database-url, or apply what `wallet-service migrate --sql` prints"
-                )
-            yield dsns.admin
-    else:
-        async with EmbeddedPostgres(settings.data_dir) as embedded:
-            yield embedded.admin_dsn
-
-
-@contextlib.asynccontextmanager
 async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.socket], None]:
     """The port and the database. What somebody else has of them is found before anything is started."""
-    if (given := _given(settings)) is not None:
+    if (named := given(settings)) is not None:
         with contextlib.closing(_bound(settings)) as listener:
-            yield given, listener
+            yield named, listener
         return
     embedded = EmbeddedPostgres(settings.data_dir)
     try:
         await embedded.claim()
         with contextlib.closing(_bound(settings)) as listener:
             await embedded.start()
-            yield _embedded(embedded), listener
+            yield embedded_dsns(embedded), listener
     finally:
         await embedded.stop()
-
-
-def _embedded(server: EmbeddedPostgres) -> Dsns:
-    return Dsns(server.admin_dsn, server.service_dsn, str(server.data_dir))
-
-
-def _given(settings: Settings) -> Dsns | None:
-    """The database that the settings name; None for the service's own."""
-    if settings.supabase_url is not None:
-        return Dsns(None, None, f"the Supabase project {settings.supabase_url.host}")
-    if settings.database_url is None:
-        return None
-    url = settings.database_url.get_secret_value()
-    parts = urlsplit(url)
-    place = f"database {parts.path.lstrip('/') or '(default)'} on {parts.netloc.rpartition('@')[2]}"
-    return Dsns(url, url, place)
 
 
 async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:

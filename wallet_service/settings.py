@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-import jwt
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -233,6 +232,9 @@ def _key_fault(key: str) -> str | None:
         return None
     if key.startswith("sb_"):
         return "a publishable one"
+    # Its imports, cryptography among them, are for those only who use Supabase.
+    import jwt  # noqa: PLC0415
+
     try:
         role = jwt.decode(key, options={"verify_signature": False}).get("role")
     except jwt.InvalidTokenError:

@@ -28,10 +28,14 @@ def clock() -> Clock:
 @pytest.fixture
 async def connections(service_dsn: str, clock: Clock) -> AsyncIterator[Connections]:
     pool = await asyncpg.create_pool(service_dsn, min_size=0, max_size=SIZE)
-    opened = Connections(pool, SIZE, TIMEOUT_S, clock)
+    opened = Connections(pool, SIZE, clock)
     yield opened
     async with asyncio.timeout(20):
         await opened.close()
+
+
+async def taken(connections: Connections) -> Any:
+    return await connections.take(asyncio.get_running_loop().time() + TIMEOUT_S)
 
 
 async def session(connection: Any) -> int:
@@ -39,21 +43,21 @@ async def session(connection: Any) -> int:
 
 
 async def test_the_connection_used_last_is_used_next(connections: Connections) -> None:
-    first, second = await connections.take(), await connections.take()
+    first, second = await taken(connections), await taken(connections)
     assert await session(first) != await session(second)
     await connections.give_back(second, sound=True)
     await connections.give_back(first, sound=True)
     for _ in range(3):
-        again = await connections.take()
+        again = await taken(connections)
         assert again is first
         await connections.give_back(again, sound=True)
 
 
 async def test_no_more_than_so_many_and_the_next_waits_for_its_turn(connections: Connections) -> None:
-    first, second = await connections.take(), await connections.take()
+    first, second = await taken(connections), await taken(connections)
     with pytest.raises(TimeoutError):
-        await connections.take()
-    waiting = asyncio.create_task(connections.take())
+        await taken(connections)
+    waiting = asyncio.create_task(taken(connections))
     await asyncio.sleep(0)
     assert not waiting.done()
     await connections.give_back(first, sound=True)
@@ -64,7 +68,7 @@ async def test_no_more_than_so_many_and_the_next_waits_for_its_turn(connections:
 
 async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> None:
     for _ in range(2 * SIZE):
-        connection = await connections.take()
+        connection = await taken(connections)
         with pytest.raises(asyncpg.PostgresError):
             await connection.fetchval("select 1 / 0")
         await connections.give_back(connection, sound=False)
@@ -74,21 +78,21 @@ async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> N
 
 
 async def test_one_that_was_lost_meanwhile_is_replaced(connections: Connections) -> None:
-    connection = await connections.take()
+    connection = await taken(connections)
     await connections.give_back(connection, sound=True)
     connection.terminate()
     for _ in range(2 * SIZE):
-        other = await connections.take()
+        other = await taken(connections)
         assert await session(other)
         await connections.give_back(other, sound=True)
 
 
 async def test_one_that_was_idle_for_long_is_not_used_again(connections: Connections, clock: Clock) -> None:
-    first = await connections.take()
+    first = await taken(connections)
     before = await session(first)
     await connections.give_back(first, sound=True)
     clock.now += LONGEST_IDLE_S
-    second = await connections.take()
+    second = await taken(connections)
     assert await session(second) != before
     await connections.give_back(second, sound=True)
 
@@ -96,14 +100,14 @@ async def test_one_that_was_idle_for_long_is_not_used_again(connections: Connect
 async def test_those_that_are_no_longer_needed_are_closed(
     connections: Connections, clock: Clock, superuser: asyncpg.Connection
 ) -> None:
-    often, seldom = await connections.take(), await connections.take()
+    often, seldom = await taken(connections), await taken(connections)
     unneeded = await session(seldom)
     for connection in (seldom, often):
         await connections.give_back(connection, sound=True)
     clock.now += LONGEST_IDLE_S - 1
-    await connections.give_back(await connections.take(), sound=True)
+    await connections.give_back(await taken(connections), sound=True)
     clock.now += 2
-    assert await connections.take() is often
+    assert await taken(connections) is often
     await connections.give_back(often, sound=True)
     async with asyncio.timeout(20):
         while await superuser.fetchval("select count(*) from pg_stat_activity where pid = $1", unneeded):
@@ -112,20 +116,20 @@ async def test_those_that_are_no_longer_needed_are_closed(
 
 
 async def test_a_cancelled_wait_takes_no_turn(connections: Connections) -> None:
-    taken = [await connections.take() for _ in range(SIZE)]
-    waiting = asyncio.create_task(connections.take())
+    all_taken = [await taken(connections) for _ in range(SIZE)]
+    waiting = asyncio.create_task(taken(connections))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    for connection in taken:
+    for connection in all_taken:
         await connections.give_back(connection, sound=True)
-    for connection in [await connections.take() for _ in range(SIZE)]:
+    for connection in [await taken(connections) for _ in range(SIZE)]:
         await connections.give_back(connection, sound=True)
 
 
 async def test_closing_waits_for_those_in_use(connections: Connections) -> None:
-    connection = await connections.take()
+    connection = await taken(connections)
     closing = asyncio.create_task(connections.close())
     await asyncio.sleep(0)
     assert await session(connection)
@@ -134,4 +138,4 @@ async def test_closing_waits_for_those_in_use(connections: Connections) -> None:
     async with asyncio.timeout(20):
         await closing
     with pytest.raises(asyncpg.InterfaceError):
-        await connections.take()
+        await taken(connections)

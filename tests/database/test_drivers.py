@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 import traceback
 from collections.abc import AsyncIterator
 
@@ -263,6 +264,18 @@ async def test_no_free_connection_in_time_is_overload(hasty: Database) -> None:
     assert type(outcomes[2]) is Overloaded
 
     assert await hasty.call("t_same", text="x") == b"x"
+
+
+async def test_the_wait_for_a_turn_is_part_of_the_limit(place: Place) -> None:
+    driver = await connect(place, pool_size=1, timeout_ms=3000)
+    began = time.monotonic()
+    first, second = await asyncio.gather(
+        driver.call("t_sleep", seconds=2), driver.call("t_sleep", seconds=60), return_exceptions=True
+    )
+    assert first == b"slept"
+    assert type(second) is Unavailable
+    assert time.monotonic() - began < 2 + 3
+    await driver.close()
 
 
 async def test_a_lost_connection_is_unavailable_for_a_call(

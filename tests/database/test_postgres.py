@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -15,7 +16,7 @@ import pytest
 from conftest import TestDatabase
 
 from wallet_service.database.postgres import PROCESS, PostgresDatabase
-from wallet_service.errors import Overloaded, Unavailable
+from wallet_service.errors import InternalError, Overloaded, Unavailable
 
 ROOM_S = 2.0
 """For a busy machine."""
@@ -130,11 +131,44 @@ async def test_a_server_that_hangs_is_unavailable_within_the_limit(prepared: Tes
         )
         assert {type(end) for end in ends[:3]} == {Unavailable}
         assert {type(end) for end in ends[3:]} <= {Unavailable, Overloaded}  # who had to wait for a turn
-        # One limit for the turn, and one for the call.
-        assert time.monotonic() - started < 2 * timeout_ms / 1000 + ROOM_S
+        assert time.monotonic() - started < timeout_ms / 1000 + ROOM_S
         flows.set()
         await until_answered(driver)
         await driver.close()
+
+
+async def test_each_exchange_has_what_the_wait_for_a_connection_left(driver: PostgresDatabase) -> None:
+    loop = asyncio.get_running_loop()
+    held, other = [await driver._connections.take(loop.time() + 5) for _ in range(2)]
+    limits: list[float] = []
+    call = asyncio.create_task(driver.call("t_same", text="x"))
+    await held.fetchval("select pg_sleep(0.1)")
+    held.add_query_logger(lambda record: limits.append(record.timeout))
+    await driver._connections.give_back(held, sound=True)
+    answer = await call
+    await driver._connections.give_back(other, sound=True)
+    assert answer == b"x"
+    assert limits
+    assert max(limits) < 4 - 0.05
+
+
+async def test_what_fails_in_a_transaction_is_rolled_back_and_nobody_complains(
+    prepared: TestDatabase,
+) -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    driver = await PostgresDatabase.connect(
+        prepared.service_dsn, pool_size=1, timeout_ms=500, statement_cache_size=0
+    )
+    with pytest.raises(InternalError):
+        await driver.call("t_sleep", seconds="one")
+    await until_answered(driver)
+    with pytest.raises(Unavailable):
+        await driver.call("t_sleep", seconds=60)
+    await until_answered(driver)
+    await driver.close()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert complaints == []
 
 
 async def until_answered(driver: PostgresDatabase) -> None:
@@ -177,7 +211,7 @@ async def test_a_call_is_one_exchange_and_nothing_is_reset(prepared: TestDatabas
     sent: list[str] = []
     driver = await PostgresDatabase.connect(prepared.service_dsn, pool_size=1)
     await driver.call("t_same", text="warm")
-    connection = await driver._connections.take()
+    connection = await driver._connections.take(asyncio.get_running_loop().time() + 5)
     connection.add_query_logger(lambda record: sent.append(record.query))
     await driver._connections.give_back(connection, sound=True)
     await driver.call("t_same", text="x")

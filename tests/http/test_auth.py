@@ -9,8 +9,9 @@ from support.http_app import ADMIN_KEY, JWT_SECRET, api
 from wallet_service.database.gateway import Database
 from wallet_service.errors import Forbidden, WalletNotFound
 from wallet_service.http import auth
-from wallet_service.http.auth import SCOPES, USER_SCOPES, Principal
+from wallet_service.http.auth import Principal
 from wallet_service.http.keys import create_key, revoke_key
+from wallet_service.http.scopes import SCOPES, USER_SCOPES
 
 THING = "/api/v1/things/7"
 

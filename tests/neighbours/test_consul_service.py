@@ -98,26 +98,19 @@ async def test_without_an_agent_it_serves_and_stops_as_ever(place: Place) -> Non
     )
     async with httpx.AsyncClient(base_url=service.url) as caller:
         assert (await caller.get("/health/ready")).status_code == 200
-    await asyncio.to_thread(_read_until, service, '"purpose": "registration"')
+    await eventually(lambda: '"purpose": "registration"' in service.printed)
     assert await asyncio.to_thread(service.stop) == 0
     assert service.printed.count("consul_unavailable") == 2  # one for registration, one for discovery
-
-
-def _read_until(service: Service, text: str) -> None:
-    assert service.process.stdout is not None
-    while text not in service.printed:
-        service.printed += service.process.stdout.readline()
 
 
 @pytest.mark.consul
 async def test_where_consul_is_required_and_away_it_does_not_start(place: Place) -> None:
     settings = place.settings(WALLET_CONSUL_URL="http://127.0.0.1:9", WALLET_CONSUL_REQUIRED="true")
     service = Service(place.folder, **settings)
-    printed, errors = await asyncio.to_thread(service.process.communicate, timeout=WAIT_S)
-    assert service.process.returncode == 1
-    assert "Consul is required (WALLET_CONSUL_REQUIRED), and not to be had" in errors
-    assert "Traceback" not in printed + errors
-    assert "Ctrl-C" not in printed
+    assert await asyncio.to_thread(service.process.wait, WAIT_S) == 1
+    assert "Consul is required (WALLET_CONSUL_REQUIRED), and not to be had" in service.errors
+    assert "Traceback" not in service.printed + service.errors
+    assert not service.is_ready
 
 
 @pytest.mark.consul
@@ -167,8 +160,7 @@ async def test_what_crashed_is_forgotten_by_its_check(crashed: Place) -> None:
 async def test_who_follows_consul_sees_no_error_when_an_instance_crashes_or_stops_under_load(
     place: Place,
 ) -> None:
-    # Quiet, since nobody reads what they print, and a full pipe would stop them.
-    crashing, stopping = [await asyncio.to_thread(place.start, WALLET_LOG_LEVEL="warning") for _ in range(2)]
+    crashing, stopping = [await asyncio.to_thread(place.start) for _ in range(2)]
     headers = {"Authorization": f"Bearer {KEY}"}
     async with (
         followed(place.consul) as discovery,
@@ -187,7 +179,7 @@ async def test_who_follows_consul_sees_no_error_when_an_instance_crashes_or_stop
             await crash(crashing)
             await callers.more(100)
             await eventually(lambda: place.consul.states(NAME)[id_of(crashing)] == "critical")
-            third = await asyncio.to_thread(place.start, WALLET_LOG_LEVEL="warning")
+            third = await asyncio.to_thread(place.start)
             await eventually(lambda: id_of(third) in place.passing())
             await eventually(lambda: discovery.instance(WALLET) == third.url)
             assert callers.again > 0

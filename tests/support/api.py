@@ -20,8 +20,8 @@ from support.supabase import Project
 from wallet_service.app import create_app
 from wallet_service.database.gateway import Json
 from wallet_service.errors import ERRORS
-from wallet_service.http.auth import Scope
 from wallet_service.http.keys import create_key
+from wallet_service.http.scopes import Scope
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.shapes import Transaction
 from wallet_service.settings import Settings

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -105,6 +105,11 @@ async def cut_refusal(through: Pass) -> bytes:
     """The request gets through, and what says so is not whole."""
     await through()
     return Answer(400, b'{"code":"WL001","mess', "application/json").whole
+
+
+async def with_cookie(through: Pass) -> bytes:
+    """A gateway would know its caller again."""
+    return replace(await through(), more="Set-Cookie: caller=7; Path=/\r\nConnection: close\r\n").whole
 
 
 async def dripping(through: Pass) -> bytes:

@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 KEY = re.compile(r"wsk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}")
 COMMAND = [sys.executable, "-m", "wallet_service"]
 WAIT_S = 60
+_READY = re.compile(r"^Ctrl-C.*\n", re.MULTILINE)
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -52,26 +55,51 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+class _Output:
+    """What a process writes, in a file: a pipe that nobody reads holds it up when it is full."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with this object
+        weakref.finalize(self, self.file.close)
+
+    @property
+    def text(self) -> str:
+        """All so far."""
+        number = self.file.fileno()
+        # Not after a seek: the process writes where we stand.
+        return os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace")
+
+
 class Service:
     """A running ``wallet-service serve``."""
 
     def __init__(self, data_dir: Path, command: Sequence[str] = COMMAND, **settings: str) -> None:
+        self._printed, self._errors = _Output(), _Output()
         self.process = subprocess.Popen(
             [*command, "serve"],
             env=environment(data_dir, **settings),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            stdout=self._printed.file,
+            stderr=self._errors.file,
         )
-        self.printed = ""
 
     def wait_until_ready(self) -> "Service":
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.printed += line
-            if line.startswith("Ctrl-C"):
-                return self
-        raise AssertionError(f"did not start: {self.printed} {self.process.communicate()[1]}")
+        wait_for(lambda: self.is_ready or self.process.poll() is not None)
+        assert self.is_ready, f"did not start: {self.printed} {self.errors}"
+        return self
+
+    @property
+    def is_ready(self) -> bool:
+        return _READY.search(self.printed) is not None
+
+    @property
+    def printed(self) -> str:
+        """What it has written to stdout."""
+        return self._printed.text
+
+    @property
+    def errors(self) -> str:
+        """What it has written to stderr."""
+        return self._errors.text
 
     @property
     def key(self) -> str:
@@ -92,10 +120,9 @@ class Service:
     def stop(self, *signals: signal.Signals) -> int:
         for sign in signals or (signal.SIGINT,):
             self.process.send_signal(sign)
-        rest, errors = self.process.communicate(timeout=WAIT_S)
-        self.printed += rest
-        assert "Traceback" not in self.printed + errors
-        return self.process.returncode
+        status = self.process.wait(WAIT_S)
+        assert "Traceback" not in self.printed + self.errors
+        return status
 
 
 @contextlib.contextmanager
@@ -108,7 +135,6 @@ def serving(
     finally:
         if service.process.poll() is None:
             service.stop()
-        service.process.communicate()
 
 
 def refused(result: subprocess.CompletedProcess[str]) -> str:

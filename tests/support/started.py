@@ -10,7 +10,7 @@ from support.service import Service, serving
 
 @contextlib.contextmanager
 def started_on(service_dsn: str, folder: Path) -> Generator[Service, None, None]:
-    """It answers to ``ADMIN_KEY``, and logs no requests: nobody would read them, and it would wait for who does.
+    """It answers to ``ADMIN_KEY``.
 
     Args:
         service_dsn: a migrated database, as the service logs in there.
@@ -19,7 +19,6 @@ def started_on(service_dsn: str, folder: Path) -> Generator[Service, None, None]
     settings = {
         "WALLET_ADMIN_KEY": ADMIN_KEY,
         "WALLET_MIGRATE_ON_START": "false",
-        "WALLET_LOG_LEVEL": "warning",
     }
     with serving(folder, WALLET_DATABASE_URL=service_dsn, **settings) as service:
         yield service

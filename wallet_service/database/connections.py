@@ -32,26 +32,26 @@ class Connections:
         turns: who has one has a connection, or makes one.
     """
 
-    def __init__(
-        self, pool: Any, size: int, timeout_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, pool: Any, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
-        self._timeout_s = timeout_s
         self._clock = clock
         self.turns = Turns(size)
         self._at_hand: deque[tuple[Any, float]] = deque()
         self._releasing: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    async def take(self) -> Any:
+    async def take(self, until: float) -> Any:
         """A connection of one's own, the one that was used last if there is one.
+
+        Args:
+            until: when to give up, by the loop's clock.
 
         Raises:
             TimeoutError: none was free, or could be made, in time.
             Exception: whatever asyncpg raises when it can't connect.
         """
         if self.turns.locked():
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(until):
                 await self.turns.acquire()
         else:
             await self.turns.acquire()
@@ -62,7 +62,7 @@ class Connections:
                 if now - since < LONGEST_IDLE_S and not is_lost(connection):
                     return connection
                 await self._end(connection)
-            return await self._pool.acquire(timeout=self._timeout_s)
+            return await self._pool.acquire(timeout=until - asyncio.get_running_loop().time())
         except BaseException:  # a cancelled caller too gives its turn back
             self.turns.release()
             raise
@@ -92,14 +92,18 @@ class Connections:
         """Wait until every connection was given back, and close it."""
         self._closing = True
         while self._at_hand:
-            await self._pool.release(self._at_hand.pop()[0])
+            await self._pool.release(self._at_hand.pop()[0], timeout=LONGEST_RELEASE_S)
         await asyncio.gather(*self._releasing)
         await self._pool.close()
 
     async def _release(self, connection: Any) -> None:
         """Let the pool end what the server is still busy with, and then the turn."""
         try:
-            await self._pool.release(connection, timeout=LONGEST_RELEASE_S)
+            try:
+                if not is_lost(connection) and connection.is_in_transaction():
+                    await connection.execute("rollback", timeout=LONGEST_RELEASE_S)
+            finally:
+                await self._pool.release(connection, timeout=LONGEST_RELEASE_S)
         except Exception as error:  # noqa: BLE001 - the network's, the server's or the pool's
             # The pool has ended the connection; its call has been answered long since.
             _log.info("connection_ended", reason=type(error).__name__)

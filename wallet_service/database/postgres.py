@@ -2,6 +2,8 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 """The asyncpg driver: any Postgres that speaks its own protocol, the bundled one included."""
 
+import asyncio
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Self
 
@@ -37,7 +39,8 @@ class PostgresDatabase(Database):
     def __init__(self, pool: Any, *, pool_size: int, timeout_ms: int, explicit_transactions: bool) -> None:
         self._pool = pool
         self._pool_size = pool_size
-        self._connections = Connections(pool, pool_size, timeout_ms / 1000)
+        self._timeout_s = timeout_ms / 1000
+        self._connections = Connections(pool, pool_size)
         self.turns = self._connections.turns
         self._explicit_transactions = explicit_transactions
 
@@ -52,7 +55,7 @@ class PostgresDatabase(Database):
         Args:
             dsn: where the database is.
             pool_size: most connections at a time.
-            timeout_ms: longest wait for a connection, and longest run of a call.
+            timeout_ms: longest that a call takes, its wait for a connection included.
             statement_cache_size: prepared statements kept for each connection. 0 for a pooler that gives each
                 transaction another session (PgBouncer without max_prepared_statements); each call then is a
                 transaction of its own with explicit begin and commit.
@@ -77,15 +80,15 @@ class PostgresDatabase(Database):
         """Call the function in one exchange, see the base class; Overloaded when no connection is free."""
         query = _query(function, tuple(params))
         values = [value.text if isinstance(value, Json) else value for value in params.values()]
-        connection = await self._take()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+        connection = await self._take(until)
         sound = False
         try:
             if self._explicit_transactions:
-                # Prepare and execute are two exchanges; within a transaction both reach the same session.
-                async with connection.transaction():
-                    answer: bytes | None = await connection.fetchval(query, *values)
+                answer: bytes | None = await _in_transaction(connection, query, values, until)
             else:
-                answer = await connection.fetchval(query, *values)
+                answer = await connection.fetchval(query, *values, timeout=until - loop.time())
             sound = True
         except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
             raise translate(error, connection_lost=is_lost(connection)) from loggable(error)
@@ -97,15 +100,27 @@ class PostgresDatabase(Database):
         """Wait for calls under way, then close every connection; later calls are Unavailable."""
         await self._connections.close()
 
-    async def _take(self) -> Any:
+    async def _take(self, until: float) -> Any:
         try:
-            return await self._connections.take()
+            return await self._connections.take(until)
         except TimeoutError as error:
             if self._pool.get_size() >= self._pool_size:
                 raise Overloaded("Every connection to the database is in use") from error
             raise Unavailable from error
         except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
             raise translate(error, connection_lost=True) from loggable(error)
+
+
+async def _in_transaction(connection: Any, query: str, values: Sequence[Any], until: float) -> Any:
+    """Prepare and execute are two exchanges; within a transaction both reach the same session.
+
+    Not asyncpg's own, each step of which has the whole time. What fails is rolled back once the connection is given back.
+    """
+    loop = asyncio.get_running_loop()
+    await connection.execute("begin", timeout=until - loop.time())
+    answer = await connection.fetchval(query, *values, timeout=until - loop.time())
+    await connection.execute("commit", timeout=until - loop.time())
+    return answer
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,12 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self, cast
 
 import httpx
 import supabase
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from httpx_aiohttp import AiohttpTransport
 from postgrest import AsyncPostgrestClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -65,14 +67,12 @@ class SupabaseDatabase(Database):
             url: the project's address, without /rest/v1.
             key: the project's service_role key (a JWT) or one of its secret keys (sb_secret_…).
             pool_size: most calls under way at a time, each on a connection of its own.
-            timeout_ms: longest wait for a turn, and longest run of a call.
+            timeout_ms: longest that a call takes, its wait for a turn included.
         """
         http = _ExactClient(
             timeout=timeout_ms / 1000,
-            # A third of what httpx's own transport costs, which also looks through its whole pool at each request.
-            transport=AiohttpTransport(
-                limits=httpx.Limits(max_connections=pool_size, keepalive_expiry=_IDLE_S)
-            ),
+            transport=_transport(pool_size),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
             # Nothing to unpack: what can't be unpacked is an answer that is lost.
@@ -113,19 +113,21 @@ class SupabaseDatabase(Database):
                 await self._http.aclose()
 
     async def _exchange(self, function: str, body: bytes) -> bytes:
+        has_turn = False
         try:
+            # httpx times each step of a request; this is for all of them together, and the wait before.
             async with asyncio.timeout(self._timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise Overloaded("Every connection to the database is in use") from error
-        try:
-            if self._closed:
-                raise Unavailable
-            # httpx times each step of a request; this is for all of them together.
-            async with asyncio.timeout(self._timeout_s):
+                has_turn = await self._turns.acquire()
+                if self._closed:
+                    raise Unavailable
                 answer = await self._send(function, body)
+        except TimeoutError as error:
+            if has_turn:
+                raise
+            raise Overloaded("Every connection to the database is in use") from error
         finally:
-            self._turns.release()
+            if has_turn:
+                self._turns.release()
         return b"null" if answer is None else str(answer).encode()
 
     async def _send(self, function: str, body: bytes) -> Any:
@@ -207,6 +209,19 @@ class _ExactClient(httpx.AsyncClient):
     async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
         options["content"] = _BODY.get()
         return await super().request(method, url, **options)
+
+
+def _transport(connections: int) -> AiohttpTransport:
+    """A third of what httpx's own costs, which also looks through its whole pool at each request."""
+
+    def session() -> ClientSession:
+        return ClientSession(
+            connector=TCPConnector(limit=connections, keepalive_timeout=_IDLE_S, ssl=transport.ssl_context),
+            cookie_jar=DummyCookieJar(),  # httpx has one of its own
+        )
+
+    transport = AiohttpTransport(client=session)
+    return transport
 
 
 def _body(params: dict[str, Param]) -> bytes:

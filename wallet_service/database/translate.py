@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 import asyncpg
-import httpx
 
 from wallet_service.errors import InternalError, Overloaded, Unavailable, WalletBusy, WalletError, error_of
 
@@ -74,7 +73,7 @@ def translate(error: Exception, *, connection_lost: bool = False) -> WalletError
         return Unavailable() if ended and isinstance(refusal, InternalError) else refusal
     if isinstance(error, RestError):
         return _of_rest(error)
-    if isinstance(error, OSError | httpx.TransportError | NoAnswerError):  # also TimeoutError
+    if isinstance(error, OSError | NoAnswerError):  # also TimeoutError
         return Unavailable()
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and connection_lost:
         return Unavailable()

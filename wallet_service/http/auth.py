@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Depends
@@ -16,14 +16,11 @@ from wallet_service.database.gateway import Database
 from wallet_service.errors import Forbidden, Unauthorized, WalletNotFound
 from wallet_service.http.keys import PREFIX, KeyRing
 from wallet_service.http.limits.limiter import Limiter
-from wallet_service.http.tokens import TokenVerifier
+from wallet_service.http.scopes import USER_SCOPES, Scope
 from wallet_service.settings import Settings
 
-Scope: TypeAlias = Literal["wallets:read", "wallets:write", "transactions:write", "stats:read", "admin"]
-
-SCOPES: frozenset[str] = frozenset(get_args(Scope))
-USER_SCOPES = SCOPES - {"admin"}
-"""What a user may do, with their own wallets only: the domain rooms pass ``user_id`` on to SQL."""
+if TYPE_CHECKING:
+    from wallet_service.http.tokens import TokenVerifier
 
 LONGEST_CREDENTIALS = 8192
 
@@ -74,7 +71,7 @@ class Principal:
 class Authenticator:
     """Turns the header ``Authorization`` into a Principal."""
 
-    def __init__(self, keys: KeyRing, tokens: TokenVerifier | None, admin_key: str | None) -> None:
+    def __init__(self, keys: KeyRing, tokens: "TokenVerifier | None", admin_key: str | None) -> None:
         self._keys = keys
         self._tokens = tokens
         self._admin_digest = _digest(admin_key.encode()) if admin_key is not None else None
@@ -83,7 +80,12 @@ class Authenticator:
     def from_settings(cls, settings: Settings, database: Database) -> "Authenticator":
         """The authenticator that the settings describe."""
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-        tokens = TokenVerifier.from_settings(settings)
+        tokens = None
+        if settings.jwt_secret is not None or settings.jwt_jwks_url is not None:
+            # Its imports, cryptography among them, are for those only whose users call.
+            from wallet_service.http.tokens import TokenVerifier  # noqa: PLC0415
+
+            tokens = TokenVerifier.from_settings(settings)
         return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key)
 
     async def principal(self, authorization: Sequence[bytes]) -> Principal:

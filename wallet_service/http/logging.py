@@ -8,8 +8,6 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from wallet_service.http.tracing import trace_ids
-
 QUIET = ("httpx", "httpcore", "uvicorn.access")
 """They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
 
@@ -29,7 +27,7 @@ def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool 
     output = stream or sys.stdout
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        *([trace_ids] if traced else []),
+        *_tracing(traced=traced),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -62,6 +60,15 @@ def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool 
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for name in _REPEAT_CALLERS:
         logging.getLogger(name).setLevel(max(number, logging.ERROR))
+
+
+def _tracing(*, traced: bool) -> list[Processor]:
+    if not traced:
+        return []
+    # Its imports are OpenTelemetry and what serves HTTP: not for the commands beside the service.
+    from wallet_service.http.tracing import trace_ids  # noqa: PLC0415
+
+    return [trace_ids]
 
 
 _ENCODER = json.JSONEncoder(default=repr)

@@ -48,10 +48,8 @@ class TokenVerifier:
         self._audience = audience
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "TokenVerifier | None":
-        """The verifier that the settings describe; None when they name no way to check a token."""
-        if settings.jwt_secret is None and settings.jwt_jwks_url is None:
-            return None
+    def from_settings(cls, settings: Settings) -> "TokenVerifier":
+        """The verifier that the settings describe, which name a way to check a token."""
         return cls(
             secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
             keys=JwksKeys(str(settings.jwt_jwks_url)) if settings.jwt_jwks_url else None,

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from limits import RateLimitItemPerSecond
-
 from wallet_service.errors import RateLimited
 from wallet_service.http.limits.meter import LimitMeter
 
@@ -140,6 +138,9 @@ class Shares:
         self._lender = lender
         self._deny_when_away = deny_when_away
         self._clock = clock
+        # It imports every storage that it knows, for those only who set a limit.
+        from limits import RateLimitItemPerSecond  # noqa: PLC0415
+
         self._item = RateLimitItemPerSecond(quota.tokens, quota.window_s, namespace="wallet")
         # The oldest first: those whose window is over go when another is made.
         self._shares: OrderedDict[str, Share] = OrderedDict()
