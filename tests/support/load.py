@@ -13,7 +13,7 @@ from support.api import Api, Client
 from wallet_service.identifiers import new_id
 from wallet_service.ledger.verify import verify
 
-REQUESTS = 400
+REQUESTS = 200
 SENDERS = 32
 WALLETS = 4
 OPENING = 1000
