@@ -16,8 +16,8 @@ from wallet_client import AsyncWalletClient, WalletClient
 
 KEY = "client-test-key-" + "k" * 32
 PART = 0.05
-HOLD_S = 0.8
-TIMEOUT_S = 0.6
+HOLD_S = 1.5
+TIMEOUT_S = 1.2
 """Shorter than what is held back, longer than a busy machine needs."""
 
 WALLETS = 8
