@@ -28,7 +28,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def connections(service_dsn: str, clock: Clock) -> AsyncIterator[Connections]:
     pool = await asyncpg.create_pool(service_dsn, min_size=0, max_size=SIZE)
-    opened = Connections(pool, SIZE, clock)
+    opened = Connections(pool, SIZE, clock=clock)
     yield opened
     async with asyncio.timeout(20):
         await opened.close()

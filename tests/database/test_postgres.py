@@ -171,6 +171,21 @@ async def test_what_fails_in_a_transaction_is_rolled_back_and_nobody_complains(
     assert complaints == []
 
 
+async def test_a_begin_that_is_answered_late_is_taken_back_and_nobody_complains(
+    prepared: TestDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with frozen_line(prepared.service_dsn) as (dsn, flows):
+        driver = await PostgresDatabase.connect(dsn, pool_size=1, timeout_ms=500, statement_cache_size=0)
+        await until_answered(driver)
+        flows.clear()
+        with pytest.raises(Unavailable):
+            await driver.call("t_same", text="x")
+        flows.set()
+        await until_answered(driver)
+        await driver.close()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
 async def until_answered(driver: PostgresDatabase) -> None:
     """Return when calls work again: what hung is being ended in the background."""
     async with asyncio.timeout(20):

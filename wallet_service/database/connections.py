@@ -28,12 +28,26 @@ class Connections:
     A walk through asyncpg's pool costs 40 µs of CPU each time, more than asyncpg needs for the call itself, so a
     sound connection stays at hand for the next call. The pool makes connections, and ends those that failed.
 
+    Args:
+        pool: asyncpg's.
+        size: most connections at a time.
+        explicit_transactions: whoever takes one sends begin and commit.
+        clock: seconds.
+
     Attributes:
         turns: who has one has a connection, or makes one.
     """
 
-    def __init__(self, pool: Any, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        size: int,
+        *,
+        explicit_transactions: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
+        self._explicit_transactions = explicit_transactions
         self._clock = clock
         self.turns = Turns(size)
         self._at_hand: deque[tuple[Any, float]] = deque()
@@ -47,14 +61,10 @@ class Connections:
             until: when to give up, by the loop's clock.
 
         Raises:
-            TimeoutError: none was free, or could be made, in time.
+            TimeoutError: none was free in the first half of the time, or could be made in all of it.
             Exception: whatever asyncpg raises when it can't connect.
         """
-        if self.turns.locked():
-            async with asyncio.timeout_at(until):
-                await self.turns.acquire()
-        else:
-            await self.turns.acquire()
+        await self.turns.acquire_by(until)
         try:
             now = self._clock()
             while self._at_hand:
@@ -100,7 +110,8 @@ class Connections:
         """Let the pool end what the server is still busy with, and then the turn."""
         try:
             try:
-                if not is_lost(connection) and connection.is_in_transaction():
+                if self._explicit_transactions and not is_lost(connection):
+                    # Even if none has begun yet: the answer to a begin that took too long may be on its way.
                     await connection.execute("rollback", timeout=LONGEST_RELEASE_S)
             finally:
                 await self._pool.release(connection, timeout=LONGEST_RELEASE_S)

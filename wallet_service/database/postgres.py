@@ -40,7 +40,7 @@ class PostgresDatabase(Database):
         self._pool = pool
         self._pool_size = pool_size
         self._timeout_s = timeout_ms / 1000
-        self._connections = Connections(pool, pool_size)
+        self._connections = Connections(pool, pool_size, explicit_transactions=explicit_transactions)
         self.turns = self._connections.turns
         self._explicit_transactions = explicit_transactions
 

@@ -113,21 +113,19 @@ class SupabaseDatabase(Database):
                 await self._http.aclose()
 
     async def _exchange(self, function: str, body: bytes) -> bytes:
-        has_turn = False
+        until = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            # httpx times each step of a request; this is for all of them together, and the wait before.
-            async with asyncio.timeout(self._timeout_s):
-                has_turn = await self._turns.acquire()
-                if self._closed:
-                    raise Unavailable
-                answer = await self._send(function, body)
+            await self._turns.acquire_by(until)
         except TimeoutError as error:
-            if has_turn:
-                raise
             raise Overloaded("Every connection to the database is in use") from error
+        try:
+            if self._closed:
+                raise Unavailable
+            # httpx times each step of a request; this is for all of them together.
+            async with asyncio.timeout_at(until):
+                answer = await self._send(function, body)
         finally:
-            if has_turn:
-                self._turns.release()
+            self._turns.release()
         return b"null" if answer is None else str(answer).encode()
 
     async def _send(self, function: str, body: bytes) -> Any:

@@ -29,6 +29,24 @@ class Turns(asyncio.Semaphore):
         self.taken += 1
         return True
 
+    async def acquire_by(self, until: float) -> None:
+        """Begin a turn whose holder has at least half of its time left.
+
+        Whoever got one later would often be given up half-way: with too many callers all turns would go to such, and
+        none would end well.
+
+        Args:
+            until: when the holder's time is over, by the loop's clock.
+
+        Raises:
+            TimeoutError: there was none in the first half.
+        """
+        if not self.locked():
+            await self.acquire()
+            return
+        async with asyncio.timeout_at((asyncio.get_running_loop().time() + until) / 2):
+            await self.acquire()
+
     def release(self) -> None:
         """End a turn."""
         self.taken -= 1

@@ -50,9 +50,7 @@ async def open_clients(
         stack.push_async_callback(organizations.close)
         payments = PaymentClient(client(PAYMENT))
         stack.push_async_callback(payments.close)
-        guard = Guard()
-        if settings.verify_users:
-            policy = Policy(accounts, organizations, settings.on_neighbour_down)
-            guard = AskingGuard(database, policy, Verification(database, policy))
+        policy = Policy(accounts, organizations, settings.on_neighbour_down)
+        guard = AskingGuard(database, policy, Verification(database, policy))
         stack.push_async_callback(guard.close)
         yield Clients(accounts, organizations, payments, guard)

@@ -6,12 +6,16 @@ create or replace function wallet_api.user_statistics(p_user_id text, p_viewer t
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
-  v_unasked text := wallet.unasked(p_user_id, p_organizations);
+  v_unasked text;
+  v_wallets uuid[];
 begin
   if p_user_id <> p_viewer then
     perform wallet.refuse('wallet_not_found');
   end if;
-  return coalesce(v_unasked, '{"user_id":' || to_json(p_user_id) || ',' || substr(wallet.statistics_text(
-    array(select w.wallet_id from wallet.wallets w
-      where w.user_id = p_user_id and wallet.is_shown(w.organization_id, p_organizations)), p_from, p_to, p_interval), 2));
+  -- In one statement, for no wallet may come in between: this function is volatile.
+  select wallet.unasked(p_user_id, p_organizations), array(select w.wallet_id from wallet.wallets w
+      where w.user_id = p_user_id and wallet.is_shown(w.organization_id, p_organizations))
+    into v_unasked, v_wallets;
+  return coalesce(v_unasked, '{"user_id":' || to_json(p_user_id) || ','
+    || substr(wallet.statistics_text(v_wallets, p_from, p_to, p_interval), 2));
 end $$;
