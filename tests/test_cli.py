@@ -138,10 +138,18 @@ def test_expected_failures_are_one_line(own_folder: Path) -> None:
     assert "WALLET_PORT" in said
     assert "WALLET_LOG_LEVEL" in said
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"postgresql://somebody:hidden@127.0.0.1:{closed.getsockname()[1]}/wallet"
+        place = f"127.0.0.1:{closed.getsockname()[1]}"
+        url = f"postgresql://somebody:hidden@{place}/wallet"
     for arguments in (("serve",), ("verify",), ("keys", "list"), ("migrate",)):
         said = refused(command(own_folder, *arguments, WALLET_DATABASE_URL=url))
         assert "hidden" not in said
+        if arguments in {("serve",), ("migrate",)}:
+            assert f"can't connect to the database wallet on {place}: " in said
+    said = refused(command(own_folder, "serve", WALLET_DATABASE_URL=url, WALLET_MIGRATE_ON_START="false"))
+    assert f"database wallet on {place}" in said
+    misspelt = command(own_folder, "serve", WALLET_DATABASE_URL=url, WALLET_VERIFY_USER="hidden")
+    assert '"setting_unknown"' in misspelt.stdout
+    assert "hidden" not in misspelt.stdout
     assert "no data in" in refused(command(own_folder / "nothing", "keys", "list"))
     assert not (own_folder / "nothing").exists()
     said = refused(command(own_folder, "migrate", "--database-url", url))

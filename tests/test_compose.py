@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import runpy
 import signal
 import socket
 import time
@@ -18,7 +19,7 @@ from support.compose import Replay, gateway_command, new_secrets, read
 from support.consul_agent import eventually
 from support.service import ROOT, WAIT_S
 from support.supabase_project import create_project, project_cluster
-from support.supabase_services import Running, free_port, status
+from support.supabase_services import Running, free_port, program, status
 
 CALLERS = 4
 QUICK = {"WALLET_CONSUL_CHECK_INTERVAL_MS": "1000"}
@@ -162,6 +163,36 @@ def test_the_default_profile_is_the_service_and_its_database() -> None:
 def test_a_missing_secret_is_named() -> None:
     with pytest.raises(AssertionError, match="POSTGRES_PASSWORD"):
         read({"WALLET_ADMIN_KEY": "x" * 32})
+
+
+@pytest.mark.supabase
+async def test_without_a_secret_nobody_is_let_in(compose_programs: None) -> None:
+    """An empty key signs too: it must open nothing."""
+    del compose_programs
+    cluster = await project_cluster(15)
+    dsn = cluster.dsn(await create_project(cluster), "authenticator")
+    secrets = {name: value for name, value in new_secrets().items() if not name.startswith("SUPABASE")}
+    services = read(secrets, "full")["services"]
+    assert services["wallet-1"]["environment"]["SUPABASE_SERVICE_ROLE_KEY"] == ""  # with the URL: no start
+    settings = {
+        **services["postgrest"]["environment"],
+        "PGRST_DB_URI": dsn,
+        "PGRST_DB_SCHEMAS": "public",
+        "PGRST_SERVER_HOST": "127.0.0.1",
+        "PGRST_SERVER_PORT": str(port := free_port()),
+    }
+    assert settings["PGRST_JWT_SECRET"] == ""
+    named = [f"{name}={value}" for name, value in settings.items()]
+    running = Running(f"postgrest-{port}", "env", *named, str(program("postgrest")))
+    try:
+        await eventually(lambda: status(port, "/") == 200)
+        make = runpy.run_path(str(ROOT / "scripts" / "compose_env.py"))["service_role_key"]
+        forged = make("", int(time.time()))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            refused = await client.get("/", headers={"Authorization": f"Bearer {forged}"})
+        assert (refused.status_code, refused.json()["code"]) == (500, "PGRST300"), refused.text
+    finally:
+        running.stop()
 
 
 def test_the_key_of_the_service_role_is_one() -> None:

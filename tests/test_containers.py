@@ -1,6 +1,7 @@
 """Dockerfile and compose file: what a linter would say, and the health check really run."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -110,6 +111,22 @@ def test_compose_ships_no_secret_and_opens_no_port_to_the_world() -> None:
             if SECRET.search(name) or "@" in value:
                 assert FROM_ENVIRONMENT.search(value), name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_grafana_does_not_start_without_its_password() -> None:
+    entrypoint = [word.replace("$$", "$") for word in compose()["services"]["grafana"]["entrypoint"]]
+    assert entrypoint[-1].endswith("exec /run.sh")
+    entrypoint[-1] = entrypoint[-1].replace("/run.sh", "echo started")
+
+    def start(password: str) -> tuple[bool, str]:
+        environment = {"PATH": os.environ["PATH"], "GF_SECURITY_ADMIN_PASSWORD": password}
+        done = subprocess.run(entrypoint, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode == 0, done.stdout + done.stderr
+
+    assert start("long and secret") == (True, "started\n")
+    started, said = start("")
+    assert not started
+    assert "GRAFANA_PASSWORD is not set" in said
 
 
 def test_compose_keeps_data_in_named_volumes_and_mounts_only_what_is_there() -> None:

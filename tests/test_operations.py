@@ -1,16 +1,21 @@
-"""docs/operations.md: a backup and its restore, with the commands that the page shows."""
+"""docs/operations.md: the commands that the page shows, typed as they stand there."""
 
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import FreshDatabase
 from support.api import open_api
 from support.cluster import SUPPORTED, binaries
+
+from wallet_service import __version__
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "operations.md"
@@ -61,3 +66,48 @@ async def test_a_restored_backup_has_the_same_books_and_remembers_its_keys(
         assert again.headers["Idempotency-Replayed"] == "true"
         spent = await after.admin.post(path, {"amount": "97.5"})
         assert spent.json()["balance_after"] == "0.000000"
+
+
+def test_links_to_the_runbook_get_their_base(own_folder: Path) -> None:
+    def links(file: Path) -> list[str]:
+        groups = yaml.safe_load(file.read_text())["groups"]
+        return [rule["annotations"].pop("runbook_url") for group in groups for rule in group["rules"]]
+
+    base = "https://git.example.com/wallet/blob/main"
+    typed = block("runbook-urls").replace("/etc/prometheus", str(own_folder))
+    subprocess.run(["bash", "-euc", typed], cwd=ROOT, env={**os.environ, "REPOSITORY_URL": base}, check=True)
+    bare = links(ROOT / "monitoring" / "alerts.yml")
+    assert bare
+    assert links(own_folder / "alerts.yml") == [f"{base}/{link}" for link in bare]
+
+
+@pytest.mark.wheel
+def test_a_wheel_is_made_and_installed(own_folder: Path) -> None:
+    """Its environments see the packages of this one: pip finds what it is asked for, and fetches nothing."""
+    clone = own_folder / "clone"
+    for name in ("wallet_service", "requirements"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    python = own_folder / "python3"
+    these = sysconfig.get_path("purelib")
+    packages = f"lib/python{sysconfig.get_python_version()}/site-packages"
+    python.write_text(
+        f'#!/bin/sh -e\n"{sys.executable}" "$@" --without-pip\necho "{these}" >"$3/{packages}/these.pth"\n'
+    )
+    python.chmod(0o755)
+    typed = block("wheel").replace("/opt/", f"{own_folder}/opt/")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", typed],
+        cwd=clone,
+        env={"PATH": f"{own_folder}:{os.environ['PATH']}", "PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == __version__
+    installed = own_folder / "opt" / "wallet-service"
+    where = [installed / "bin" / "python", "-c", "import wallet_service; print(wallet_service.__file__)"]
+    found = subprocess.run(where, cwd=own_folder, capture_output=True, text=True, check=True).stdout
+    assert Path(found).is_relative_to(installed)

@@ -15,7 +15,7 @@ def test_the_page_shows_what_its_commands_say(name: str, own_folder: Path) -> No
     page = (ROOT / name).read_text()
     found = list(commands(page))
     with serving(own_folder / "data") as service:
-        environment = {"PATH": os.environ["PATH"], "WALLET": service.url, "KEY": service.key}
+        environment = {"PATH": os.environ["PATH"], "WALLET_URL": service.url, "WALLET_API_KEY": service.key}
         outputs = run(found, own_folder, environment)
 
     if os.environ.get("UPDATE_PAGES") == "1":

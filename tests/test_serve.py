@@ -1,19 +1,28 @@
-"""How the HTTP server is set up, which its speed depends on."""
+"""How the HTTP server is set up, which its speed depends on; and a start beside a newer release."""
 
 import asyncio
 import gc
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 import simplejson.encoder
 import uvloop
+from conftest import FreshDatabase
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount, Route
+from support.api import ADMIN_KEY, new_user
+from support.releases import following
+from support.service import command, refused, serving
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from wallet_service import cli
+from wallet_service import __version__, cli
 from wallet_service.app import create_app
+from wallet_service.database.migrate import latest_migration, migrate
+from wallet_service.database.sql_files import sql_folder
 from wallet_service.http.body import StrictRoute
 from wallet_service.http.logging import configure_logging
 from wallet_service.serve import _bound, _Server
@@ -70,3 +79,39 @@ def test_every_route_is_found_without_included_routers() -> None:
     routes = create_app(SETTINGS, "postgresql://nobody@nowhere/none").routes
     assert len(routes) > 30
     assert {type(route) for route in routes} <= {Route, Mount, APIRoute, StrictRoute}
+
+
+def debits_and_warnings(dsn: str, folder: Path) -> tuple[str, list[dict[str, str]]]:
+    """A service that migrates at its start, as it does by default: a balance after a debit, and what it warned of."""
+    with serving(folder, WALLET_DATABASE_URL=dsn, WALLET_ADMIN_KEY=ADMIN_KEY) as service:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        with httpx.Client(base_url=f"{service.url}/api/v1", headers=headers) as caller:
+            opening = {"user_id": new_user(), "initial_balance": "10"}
+            made = caller.post("/wallets", json=opening, headers={"Idempotency-Key": "opening"})
+            path = f"/wallets/{made.json()['wallet_id']}"
+            debit = caller.post(f"{path}/consume", json={"amount": "4"}, headers={"Idempotency-Key": "debit"})
+            assert debit.status_code == 201, debit.text
+            balance = caller.get(path).json()["balance"]
+    lines = [json.loads(line) for line in service.printed.splitlines() if line.startswith("{")]
+    return balance, [line for line in lines if line["level"] not in {"debug", "info"}]
+
+
+@pytest.mark.parametrize("ahead", ["a migration", "its functions alone"])
+async def test_a_release_serves_from_a_database_that_a_newer_one_has_migrated(
+    fresh_database: FreshDatabase, own_folder: Path, tmp_path: Path, ahead: str
+) -> None:
+    database = await fresh_database()
+    newer = following(tmp_path) if ahead == "a migration" else sql_folder()
+    await migrate(database.dsn, source=newer, release="99.0.0")
+    there = f"{int(latest_migration()) + (ahead == 'a migration'):04}"
+
+    balance, (warning,) = await asyncio.to_thread(debits_and_warnings, database.dsn, own_folder)
+    said = refused(await asyncio.to_thread(command, own_folder, "migrate", WALLET_DATABASE_URL=database.dsn))
+
+    assert balance == "6.000000"
+    assert (warning["event"], warning["level"]) == ("database_is_newer", "warning")
+    assert (warning["release"], warning["migration"]) == (__version__, latest_migration())
+    assert (warning["database_release"], warning["database_migration"]) == ("99.0.0", there)
+    assert ("the database has migration" if there != latest_migration() else "release 99.0.0 has") in said
+    assert "restore the backup" in said
+    assert "migrate with release 99.0.0 or a newer one" in said

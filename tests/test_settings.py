@@ -203,6 +203,29 @@ def test_the_user_data_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert default_data_dir() == Path("/home/somebody/.local/share/wallet-service")
 
 
+@pytest.mark.parametrize(
+    ("beside", "is_refused"),
+    [
+        ({"WALLET_ENVIRONMENT": "production"}, True),
+        ({"WALLET_DATABASE_URL": "postgresql://db/wallet"}, True),
+        ({"WALLET_ENVIRONMENT": "production", "WALLET_ORGANIZATION_URL": "http://organizations"}, True),
+        ({"WALLET_ENVIRONMENT": "production", "WALLET_ACCOUNT_URL": "http://accounts"}, False),
+        ({"WALLET_ENVIRONMENT": "production", "WALLET_CONSUL_URL": "http://127.0.0.1:8500"}, False),
+        ({}, False),
+    ],
+)
+def test_users_are_verified_where_somebody_can_be_asked(
+    *, beside: dict[str, str], is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"WALLET_VERIFY_USERS": "true", **beside}.items():
+        monkeypatch.setenv(name, value)
+    if not is_refused:
+        assert load().verify_users
+        return
+    with pytest.raises(SettingsError, match="VERIFY_USERS needs WALLET_CONSUL_URL or WALLET_ACCOUNT_URL"):
+        load()
+
+
 def test_settings_are_frozen() -> None:
     settings = load()
     with pytest.raises(ValidationError):

@@ -229,7 +229,7 @@ async def test_the_context_goes_on_to_a_neighbour(spans: Spans) -> None:
 def log(*, traced: bool) -> Generator[Callable[[], list[dict[str, Any]]]]:
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = list(root.handlers), root.level
-    configure_logging("info", stream, traced=traced)
+    configure_logging("debug", stream, traced=traced)
     kept, middleware._log = middleware._log, structlog.get_logger()
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     middleware._log = kept
@@ -341,7 +341,7 @@ assert RequestSpans not in [each.cls for each in app.user_middleware]
 
 async def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(SettingsError, match=r"wallet-service\[otel\]"):
+    with pytest.raises(SettingsError, match=r"scripts/run installs it.* -r requirements/image\.txt"):
         await tracing(Settings(tracing=True)).__aenter__()
 
 

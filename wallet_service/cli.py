@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from wallet_service.http.logging import configure_logging
 from wallet_service.http.scopes import SCOPES
 from wallet_service.ledger.verify import verify as verify_ledger
 from wallet_service.settings import Settings, SettingsError, load
+from wallet_service.unused_settings import warn_of_unused
 
 EXPECTED = (
     SettingsError,
@@ -60,6 +62,7 @@ def serve() -> None:
     """
     settings = load()
     configure_logging(settings.log_level, traced=settings.tracing)
+    warn_of_unused(settings, os.environ)
     # A second of imports, which no other command has to wait for.
     import uvloop  # noqa: PLC0415
 

@@ -14,11 +14,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
+from wallet_service import __version__
 from wallet_service.app import create_app
 from wallet_service.database.connect import connect
 from wallet_service.database.dsns import Dsns, StartError, embedded_dsns, given
 from wallet_service.database.embedded import EmbeddedPostgres
-from wallet_service.database.migrate import migrate
+from wallet_service.database.migrate import DatabaseNewerError, latest_migration, migrate
+from wallet_service.errors import Unavailable
 from wallet_service.http.keys import create_first_admin_key
 from wallet_service.metrics import listening
 from wallet_service.neighbours.agent import AgentError
@@ -42,17 +44,16 @@ async def serve(settings: Settings, say: Say) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way and stop the embedded server.
 
     Raises:
-        StartError: a port is in use, the application does not start, or Consul is required and away.
+        StartError: a port is in use, the database or a required Consul is away, or the application does not start.
         SettingsError: tracing is on, and its extra is not installed.
         EmbeddedError: the embedded server does not start, or another process has its data folder.
-        MigrationError: the database can't be brought to this release.
+        MigrationError: the database can't be brought to this release, and is not at a newer one.
     """
     stop = _Stop()
     with stop.on_signals():
         async with tracing(settings) as provider, _database(settings) as (dsns, listener):
             if settings.migrate_on_start and dsns.admin is not None:
-                report = await migrate(dsns.admin)
-                _log.info("migrated", applied=list(report.applied))
+                await _migrate(dsns.admin)
             await _first_key(settings, dsns, say)
             app = create_app(settings, dsns.service, provider, traced_part())
             meter = app.state.neighbour_meter
@@ -83,12 +84,31 @@ async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.soc
         await embedded.stop()
 
 
+async def _migrate(dsn: str) -> None:
+    """Not where a newer release has been: a rollback, or a crash while others are upgraded, must not stop the service."""
+    try:
+        report = await migrate(dsn)
+    except DatabaseNewerError as newer:
+        _log.warning(
+            "database_is_newer",
+            release=__version__,
+            migration=latest_migration(),
+            database_release=newer.release,
+            database_migration=newer.migration,
+            meaning="it is served as it is, which is meant for one release back; further back, restore the backup",
+        )
+    else:
+        _log.info("migrated", applied=list(report.applied))
+
+
 async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:
     if settings.admin_key is not None:
         return
     database = await connect(settings, dsns.service, pool_size=1)
     try:
         key = await create_first_admin_key(database)
+    except Unavailable as error:
+        raise StartError(f"{error} ({dsns.place})") from error
     finally:
         await database.close()
     if key is not None:

@@ -202,6 +202,13 @@ class Settings(BaseSettings):
             raise ValueError("WALLET_CONSUL_REQUIRED needs WALLET_CONSUL_URL")
         return self
 
+    @model_validator(mode="after")
+    def _somebody_to_ask(self) -> Self:
+        nowhere = self.consul_url is None and self.account_url is None and not self.is_development
+        if self.verify_users and nowhere:
+            raise ValueError("WALLET_VERIFY_USERS needs WALLET_CONSUL_URL or WALLET_ACCOUNT_URL")
+        return self
+
 
 def variable_of(field: str) -> str:
     """The environment variable of a field."""

@@ -59,7 +59,8 @@ def _provider() -> "TracerProvider":
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
-            f"WALLET_TRACING needs the extra otel (pip install 'wallet-service[otel]'): {error}"
+            "WALLET_TRACING needs the extra otel. In a clone scripts/run installs it; beside a wheel: "
+            f"pip install --require-hashes -r requirements/image.txt, of the same release ({__version__}): {error}"
         ) from error
     own = {"service.name": "wallet-service", "service.version": __version__}
     resource = Resource.create({**own, **OTELResourceDetector().detect().attributes})

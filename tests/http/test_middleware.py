@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -92,6 +93,28 @@ async def test_a_request_is_one_line(client: httpx.AsyncClient, log: io.StringIO
         "status": 200,
         "response_bytes": len(answer.content),
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "level"),
+    [
+        ("/health/ready", 200, "debug"),
+        ("/health", 200, "debug"),
+        ("/health/ready", 503, "info"),
+        ("/api/v1/wallets", 200, "info"),
+    ],
+)
+async def test_a_health_check_that_succeeds_is_worth_no_line(
+    log: io.StringIO, path: str, status: int, level: str
+) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        scope["route"] = SimpleNamespace(path=path)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    configure_logging("debug", log)
+    await served(app)
+    assert [line["level"] for line in lines(log)] == [level]
 
 
 async def test_nobody_is_named_and_no_secret_told(database: Database, log: io.StringIO) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import respx
 import structlog
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from support.neighbours import Places, Seconds, asking
 from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
@@ -29,6 +30,7 @@ from wallet_service.neighbours.client import (
     NeighbourClient,
     path_of,
 )
+from wallet_service.neighbours.meter import NeighbourMeter
 
 URL = "http://accounts.example"
 PATH = "/api/v1/accounts/ann"
@@ -99,18 +101,29 @@ async def test_what_failed_is_told_and_another_instance_answers() -> None:
 
 
 async def test_nobody_to_ask() -> None:
-    async with asking(Places()) as client:
-        for _ in range(2 * FAILURES):
+    places = Places()
+    registry = CollectorRegistry()
+    with capture_logs() as log:
+        async with asking(places, meter=NeighbourMeter(registry)) as client:
+            for _ in range(2 * FAILURES):
+                with pytest.raises(NeighbourUnavailable) as refused:
+                    await client.ask("GET", PATH, read)
+            places.urls.append(URL)
+            with respx.mock(using="httpx") as router:
+                router.get(URL + PATH).respond(json=GOOD)
+                assert await client.ask("GET", PATH, read) == GOOD
+            places.urls.clear()
             with pytest.raises(NeighbourUnavailable):
                 await client.ask("GET", PATH, read)
-    places = Places()
-    async with asking(places) as client:
-        with pytest.raises(NeighbourUnavailable):
-            await client.ask("GET", PATH, read)
-        places.urls.append(URL)
-        with respx.mock(using="httpx") as router:
-            router.get(URL + PATH).respond(json=GOOD)
-            assert await client.ask("GET", PATH, read) == GOOD
+    missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
+    assert refused.value.detail == missing
+    assert [(line["event"], line["log_level"]) for line in log] == [
+        ("neighbour_not_known", "warning"),  # once until it is found
+        ("neighbour_not_known", "warning"),
+    ]
+    assert (log[0]["neighbour"], log[0]["setting"]) == ("account", "WALLET_ACCOUNT_URL")
+    labels = {"neighbour": "account", "outcome": "not_known"}
+    assert registry.get_sample_value("wallet_neighbour_calls_total", labels) == 2 * FAILURES + 1
 
 
 @pytest.mark.parametrize("fault", AWAY)

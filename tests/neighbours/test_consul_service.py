@@ -94,7 +94,10 @@ async def test_the_pause_ends_and_so_does_the_service(place: Place) -> None:
 async def test_without_an_agent_it_serves_and_stops_as_ever(place: Place) -> None:
     nowhere = "http://127.0.0.1:9"
     service = await asyncio.to_thread(
-        place.start, WALLET_CONSUL_URL=nowhere, WALLET_CONSUL_LEAVE_PAUSE_MS=FOREVER_MS
+        place.start,
+        WALLET_CONSUL_URL=nowhere,
+        WALLET_CONSUL_LEAVE_PAUSE_MS=FOREVER_MS,
+        WALLET_VERIFY_USERS="true",
     )
     async with httpx.AsyncClient(base_url=service.url) as caller:
         assert (await caller.get("/health/ready")).status_code == 200

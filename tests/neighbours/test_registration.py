@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -13,7 +13,8 @@ from aiohttp import web
 from support.consul_agent import Checked, ConsulAgent, eventually, secured_agent, token_for
 
 from wallet_service import __version__
-from wallet_service.neighbours.agent import Agent, AgentError
+from wallet_service.neighbours.agent import Agent, AgentError, Instance
+from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.registration import Registration, describe, registration
 from wallet_service.settings import Settings, SettingsError
 
@@ -276,6 +277,46 @@ async def test_the_address_for_others(given: dict[str, Any], address: str | None
     )
     assert (made.address, made.check_url) == (address, checked)
     assert made.id == f"{NAME}-{address or socket.gethostname()}-{made.port}"
+
+
+@pytest.mark.parametrize(
+    ("agent", "address", "is_told"),
+    [
+        ("http://192.0.2.1:8500", "127.0.0.1", True),
+        ("http://consul:8500", "localhost", True),
+        ("http://[2001:db8::1]:8500", "::1", True),
+        ("http://192.0.2.1:8500", "10.1.2.3", False),
+        ("http://localhost:8500", "127.0.0.1", False),
+        ("http://[::1]:8500", "127.0.0.2", False),
+    ],
+)
+async def test_an_address_that_nobody_reaches_is_told_once(
+    *, agent: str, address: str, is_told: bool
+) -> None:
+    class Forgetful:
+        """Takes every registration, and knows none of them a moment later."""
+
+        taken = 0
+
+        async def register(self, _instance: Instance) -> None:
+            self.taken += 1
+
+        async def knows(self, _instance_id: str) -> bool:
+            return False
+
+        async def deregister(self, _instance_id: str) -> None: ...
+
+    forgetful = Forgetful()
+    given = Settings.model_validate(
+        {"consul_url": agent, "advertise_address": address, "consul_sync_interval_ms": 100}
+    )
+    made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, NeighbourMeter())
+    with structlog.testing.capture_logs() as log:
+        await made.join()
+        await eventually(lambda: forgetful.taken == 2)
+        await made.leave()
+    told = events(log, "consul_address_is_loopback")
+    assert [(line["log_level"], line["address"]) for line in told] == [("warning", address)] * is_told
 
 
 async def test_no_way_to_the_agent_is_tried_again_like_an_agent_that_is_away() -> None:

@@ -28,7 +28,13 @@ def url(port: int) -> str:
 def settings(agent: ConsulAgent | str, **more: Any) -> Settings:
     address = agent if isinstance(agent, str) else agent.url
     return Settings.model_validate(
-        {"consul_url": address, "environment": "production", "consul_retry_max_ms": 500, **more}
+        {
+            "consul_url": address,
+            "environment": "production",
+            "consul_retry_max_ms": 500,
+            "verify_users": True,
+            **more,
+        }
     )
 
 
@@ -311,7 +317,7 @@ async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
             pretender(http_answer("200 OK", b"[]", INDEX)) as address,
             discovering(settings(address)),
         ):
-            await eventually(lambda: _values(log, "event").count("discovery_ended") == 3)
+            await eventually(lambda: _values(log, "event").count("discovery_ended") == 2)
     assert all(isinstance(error, RecursionError) for error in _values(log, "exc_info"))
 
 
@@ -326,9 +332,17 @@ async def test_at_the_stop_a_watch_ends_and_nothing_is_said() -> None:
 async def test_only_who_is_asked_is_watched(consul: ConsulAgent) -> None:
     consul.add("auth_service", 7001)
     consul.add(NAME, 7002)
-    async with discovering(settings(consul, auth_url="http://configured:1")) as discovery:
-        assert seen(discovery) == {url(7002)}
-        assert discovery.instance(AUTH) == "http://configured:1"
+    others = {"auth_url": "http://configured:1", "payment_url": "http://configured:2"}
+    with structlog.testing.capture_logs() as log:
+        async with discovering(settings(consul, **others)) as discovery:
+            assert seen(discovery) == {url(7002)}
+            assert discovery.instance(AUTH) == "http://configured:1"
+            assert discovery.instance(PAYMENT) == "http://configured:2"
+    assert sorted(_values(log, "service")) == [NAME, "organization_service"]
+    with structlog.testing.capture_logs() as log:
+        async with discovering(settings(consul, verify_users=False)) as discovery:
+            assert seen(discovery) == set()
+    assert log == []
 
 
 async def test_a_pretender_costs_the_start_a_second_at_most_and_says_so_once() -> None:

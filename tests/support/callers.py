@@ -29,7 +29,9 @@ async def crash(service: Service) -> None:
 async def followed(consul: ConsulAgent) -> AsyncIterator[Neighbours]:
     """Discovery as a caller of the wallet service has it."""
     table = {WALLET: Neighbour(NAME, lambda _: None, 8208)}
-    given = Settings.model_validate({"consul_url": consul.url, "environment": "production"})
+    given = Settings.model_validate(
+        {"consul_url": consul.url, "environment": "production", "verify_users": True}
+    )
     async with discovering(given, table) as discovery:
         yield discovery
 

@@ -1,6 +1,9 @@
 """The SQL folders of made-up releases."""
 
+import shutil
 from pathlib import Path
+
+from wallet_service.database.sql_files import latest_migration, sql_folder
 
 THING = "create table wallet.things (thing_id int primary key);"
 
@@ -30,3 +33,14 @@ class Release:
 
     def remove(self, name: str) -> None:
         (self.folder / name).unlink()
+
+
+def following(folder: Path) -> Path:
+    """The SQL of a release after this one: all of this one's, and a migration more."""
+    for part in ("schema", "functions"):
+        shutil.copytree(Path(str(sql_folder())) / part, folder / part)
+    number = int(latest_migration()) + 1
+    (folder / "schema" / f"{number:04}_note.sql").write_text(
+        "alter table wallet.wallets add column note text;"
+    )
+    return folder

@@ -1,7 +1,7 @@
 """The account, organization and payment services, as far as tests/contracts describes them.
 
-In process: ``async with stand_in() as others:``. As a process: ``python stand_in.py 8202 8210 8207``, all three services
-on each of its ports. Everything that is asked for exists, unless its id starts with ``unknown`` or is in ``unknown``.
+In process: ``async with stand_in() as others:``. As a process: ``scripts/stand-ins``, all three services on each of its
+ports; 0 is a free one. Everything that is asked for exists, unless its id starts with ``unknown`` or is in ``unknown``.
 ``PUT /stand-in/fault`` with the name of a fault as its body spoils all following answers; an empty body ends it.
 """
 
@@ -21,6 +21,8 @@ from aiohttp import web
 CONTRACTS = Path(__file__).parent.parent / "contracts"
 UNKNOWN = "unknown"
 BIG = 10 * 1024 * 1024
+DEVELOPMENT_PORTS = (8202, 8210, 8207)
+"""Where development looks for the account, organization and payment services."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +306,7 @@ async def _serve(host: str, ports: tuple[int, ...]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("ports", nargs="+", type=int)
+    parser.add_argument("ports", nargs="*", type=int, default=DEVELOPMENT_PORTS, help="default: %(default)s")
     parser.add_argument("--host", default="127.0.0.1")
     chosen = parser.parse_args()
     asyncio.run(_serve(chosen.host, tuple(chosen.ports)))

@@ -93,7 +93,8 @@ class DataFolder:
         elif (owner := self.cluster.stat().st_uid) != self._user.uid:
             raise EmbeddedError(
                 f"{self.cluster} belongs to the user with uid {owner}, and the server would run as uid "
-                f"{self._user.uid}: start the service as the user who made the data"
+                f"{self._user.uid}: start the service as the user who made the data or, where this is a copy that "
+                f"did not keep its owners (cp -a does): chown -R {self._user.uid}:{self._user.gid} {self.cluster}"
             )
         self._make_socket_dir()
         self._rotate_log()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from wallet_service.database.embedded import EmbeddedInUse, EmbeddedPostgres
 from wallet_service.settings import Settings
@@ -36,9 +36,17 @@ def given(settings: Settings) -> Dsns | None:
     if settings.database_url is None:
         return None
     url = settings.database_url.get_secret_value()
+    return Dsns(url, url, place_of(url))
+
+
+def place_of(url: str) -> str:
+    """Which database an address names, and where, for people: no user, no password, none of its options."""
     parts = urlsplit(url)
-    place = f"database {parts.path.lstrip('/') or '(default)'} on {parts.netloc.rpartition('@')[2]}"
-    return Dsns(url, url, place)
+    if "@" in parts.path + parts.query + parts.fragment:
+        return "database of the address"  # a password with a / ? or # in it: nobody can say where it ends
+    options = parse_qs(parts.query)
+    host = parts.netloc.rpartition("@")[2] or ",".join(options.get("host", ["(default)"]))
+    return f"database {parts.path.lstrip('/') or '(default)'} on {host}"
 
 
 def embedded_dsns(server: EmbeddedPostgres) -> Dsns:

@@ -13,6 +13,7 @@ import asyncpg
 
 from wallet_service import __version__
 from wallet_service.database import script
+from wallet_service.database.dsns import place_of
 from wallet_service.database.sql_files import MigrationError, SqlFiles, latest_migration, read_sql_files
 
 __all__ = ["DatabaseNewerError", "MigrationError", "MigrationReport", "latest_migration", "migrate"]
@@ -21,7 +22,17 @@ _CONNECT_TIMEOUT_S = 15
 
 
 class DatabaseNewerError(MigrationError):
-    """A newer release has migrated this database. Older code may serve from it, and may not migrate it."""
+    """A newer release has migrated this database. Older code may serve from it, and may not migrate it.
+
+    Attributes:
+        release: the one that did.
+        migration: the number of the newest one there.
+    """
+
+    def __init__(self, message: str, release: str, migration: str) -> None:
+        super().__init__(message)
+        self.release = release
+        self.migration = migration
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ async def migrate(
             server_settings={"application_name": "wallet-service migrate"},
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise MigrationError(f"can't connect to the database: {error}") from error
+        raise MigrationError(f"can't connect to the {place_of(dsn)}: {error}") from error
     try:
         if await _is_current(connection, files, release):
             return MigrationReport()
@@ -91,12 +102,19 @@ async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
         return False
 
 
+def _newer(error: asyncpg.PostgresError) -> DatabaseNewerError:
+    # asyncpg's classes have these fields by a metaclass.
+    found: dict[str, str] = json.loads(getattr(error, "detail", ""))
+    hint: str = getattr(error, "hint", "")
+    return DatabaseNewerError(f"{error.args[0]}. {hint}", found["release"], found["migration"])
+
+
 def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
     """What stopped the script, with the file and line where one of the files is to blame."""
     if not isinstance(error, asyncpg.PostgresError):
         return MigrationError(f"the migration was stopped: {error}")
     if error.sqlstate == script.NEWER:
-        return DatabaseNewerError(error.args[0])
+        return _newer(error)
     if error.sqlstate == script.STOPPED:
         return MigrationError(error.args[0])
     # asyncpg's classes have these fields by a metaclass.

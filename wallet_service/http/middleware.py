@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -128,7 +129,10 @@ def _ids(scope: Scope) -> tuple[str, str | None]:
 
 def _log_request(scope: Scope, route: str | None, answer: _Answer, duration_s: float) -> None:
     principal = scope["state"].get("principal")
-    _log.info(
+    # Each balancer asks for it every few seconds; a check that fails is worth a line.
+    is_routine = (route or "").startswith("/health") and answer.status == HTTPStatus.OK
+    log = _log.debug if is_routine else _log.info
+    log(
         "request",
         client=principal.log_name if principal else None,
         method=scope["method"],

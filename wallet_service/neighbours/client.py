@@ -31,6 +31,7 @@ from wallet_service.neighbours.discovery import Discovery, NoInstance
 from wallet_service.neighbours.meter import NeighbourMeter
 from wallet_service.neighbours.tracing import CallSpans
 from wallet_service.neighbours.transport import ExactTransport
+from wallet_service.settings import variable_of
 
 ATTEMPTS = 3
 BACKOFF_S = 0.05
@@ -56,7 +57,7 @@ class _Failed(_NoAnswer):
 
 
 class _NotAsked(Exception):
-    """There is nobody to ask now."""
+    """It failed too often, and is left alone for a while."""
 
 
 class _BadStatus(Unreadable):
@@ -126,6 +127,7 @@ class NeighbourClient:
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._http: httpx.AsyncClient | None = None
         self._turned_away = False
+        self._nowhere = False
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Failed),
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(timeout_s),
@@ -175,14 +177,17 @@ class NeighbourClient:
         except AnswerUnusable:
             outcome = "unusable"
             raise
-        except _NotAsked as error:
+        except _NotAsked:
             outcome = "not_asked"
-            _log.debug("neighbour_not_asked", neighbour=self._service, reason=str(error))
-            raise self._unavailable() from None
+            _log.debug("neighbour_not_asked", neighbour=self._service)
+            raise self._unavailable("does not answer") from None
+        except NoInstance:
+            outcome = "not_known"
+            raise self._unavailable(self._note_nowhere()) from None
         except _NoAnswer as error:
             outcome = "unavailable"
             _log.warning("neighbour_unavailable", neighbour=self._service, reason=str(error))
-            raise self._unavailable() from None
+            raise self._unavailable("does not answer") from None
         else:
             outcome = "answered"
             return answer
@@ -207,14 +212,21 @@ class NeighbourClient:
             )
         return self._http
 
-    def _unavailable(self) -> NeighbourUnavailable:
-        return NeighbourUnavailable(f"The {self._service} service does not answer", neighbour=self._service)
+    def _unavailable(self, fault: str) -> NeighbourUnavailable:
+        return NeighbourUnavailable(f"The {self._service} service {fault}", neighbour=self._service)
+
+    def _note_nowhere(self) -> str:
+        setting = variable_of(f"{self._service}_url")
+        if not self._nowhere:
+            self._nowhere = True
+            _log.warning("neighbour_not_known", neighbour=self._service, setting=setting)
+        return f"is not known here: no healthy instance and no {setting}"
 
     async def _attempt(
         self, http: httpx.AsyncClient, question: _Question, read: Callable[[int, dict[str, Any]], _Read]
     ) -> _Read:
         if self._breaker.is_paused:
-            raise _NotAsked("it failed too often, and is left alone for a while")
+            raise _NotAsked
         async with self._place(question):
             status, document = await self._answer(http, question)
         try:
@@ -244,12 +256,10 @@ class NeighbourClient:
 
     async def _answer(self, http: httpx.AsyncClient, question: _Question) -> tuple[int, Any]:
         """What an instance answers, and what that says about it: also when it can't be used, the instance is there."""
-        try:
-            base = self._discovery.instance(self._service)
-        except NoInstance as error:
-            raise _NotAsked(str(error)) from None
+        base = self._discovery.instance(self._service)
+        self._nowhere = False
         if not self._breaker.allows():
-            raise _NotAsked("it failed too often, and is left alone for a while")
+            raise _NotAsked
         left_s = question.until - asyncio.get_running_loop().time()
         whole_s = self._timeout_s / 2
         try:

@@ -22,7 +22,7 @@ MOST_WALLETS = 50_000
 """Of users' tokens whose organization is remembered: it never changes."""
 
 MOST_KNOWN = 100_000
-"""Of users' wallets, over all users, that are remembered for reads of all wallets of a user."""
+"""Organizations of users' wallets, over all users, that are remembered for reads of all wallets of a user."""
 
 NOT_THEIRS_S = 60.0
 """How long it is remembered that a wallet is not the user's."""

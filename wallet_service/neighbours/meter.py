@@ -15,7 +15,7 @@ class NeighbourMeter:
         self._calls = Counter(
             "wallet_neighbour_calls",
             "Questions to another service: answered, unusable (with what is no answer), unavailable (no attempt was "
-            "answered), not_asked (nobody is known, or it is left alone after failures), cancelled.",
+            "answered), not_asked (it is left alone after failures), not_known (nobody knows where it is), cancelled.",
             ["neighbour", "outcome"],
             registry=registry,
         )

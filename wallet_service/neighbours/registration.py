@@ -87,7 +87,10 @@ class Registration:
     async def _register(self) -> None:
         async with self._calling:
             if self._instance is None:
-                self._instance = await describe(self._settings, self._port, self._capabilities)
+                instance = await describe(self._settings, self._port, self._capabilities)
+                if _is_out_of_reach(instance.address, self._settings):
+                    _log.warning("consul_address_is_loopback", instance=instance.id, address=instance.address)
+                self._instance = instance
             # Only what this process registered: an entry of the same id can be of one that crashed, of another release.
             if self._registered and await self._agent.knows(self._instance.id):
                 return
@@ -164,6 +167,21 @@ async def _addresses(settings: Settings) -> tuple[str | None, str]:
         return settings.host, settings.host
     own = await _towards_agent(settings)
     return (None, own) if ipaddress.ip_address(own).is_loopback else (own, own)
+
+
+def _is_out_of_reach(address: str | None, settings: Settings) -> bool:
+    """Whether callers beside the agent, which is on another machine, would find themselves at this address."""
+    return _is_loopback(address) and not _is_loopback(
+        settings.consul_url.host if settings.consul_url else None
+    )
+
+
+def _is_loopback(host: str | None) -> bool:
+    """As far as the text says: a name other than localhost can be anywhere."""
+    try:
+        return host == "localhost" or ipaddress.ip_address((host or "").strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 async def _towards_agent(settings: Settings) -> str:

@@ -30,7 +30,7 @@ class Neighbour:
     """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
 
     Attributes:
-        is_asked: somebody asks it; otherwise its list in Consul is not followed.
+        is_asked: with ``WALLET_VERIFY_USERS``; nobody asks the others yet, and their lists in Consul are not followed.
     """
 
     consul_name: str
@@ -42,7 +42,7 @@ class Neighbour:
 NEIGHBOURS: Mapping[str, Neighbour] = {
     ACCOUNT: Neighbour("account_service", lambda settings: settings.account_url, 8202),
     ORGANIZATION: Neighbour("organization_service", lambda settings: settings.organization_url, 8210),
-    PAYMENT: Neighbour("payment_service", lambda settings: settings.payment_url, 8207),
+    PAYMENT: Neighbour("payment_service", lambda settings: settings.payment_url, 8207, is_asked=False),
     # Tokens are checked with its keys, from the URL that is set for them.
     AUTH: Neighbour("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
 }
@@ -140,13 +140,13 @@ class _Watch:
 async def discovering(
     settings: Settings, table: Mapping[str, Neighbour] = NEIGHBOURS, meter: NeighbourMeter | None = None
 ) -> AsyncGenerator[Neighbours, None]:
-    """Where the neighbours are, kept current as long as this is open.
+    """Where the neighbours are; as long as this is open, Consul's lists of those that are asked are followed.
 
     Raises:
         SettingsError: what is set for Consul can't be used.
     """
     neighbours = Neighbours(settings, table)
-    if settings.consul_url is None:
+    if settings.consul_url is None or not settings.verify_users:
         yield neighbours
         return
     async with AsyncExitStack() as stack:

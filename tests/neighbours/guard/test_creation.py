@@ -79,6 +79,15 @@ async def test_without_an_answer_no_wallet_is_made(open_api: Open, others: Stand
         assert set(others.paths()) == asked
 
 
+async def test_a_neighbour_that_nobody_knows_is_called_that(open_api: Open) -> None:
+    nowhere = {"account_url": None, "consul_url": "http://127.0.0.1:9", "environment": "production"}
+    async with open_api(**nowhere) as api:
+        refusal = problem(await api.admin.post("/wallets", {"user_id": new_user()}), "neighbour_unavailable")
+    assert refusal["neighbour"] == "account"
+    missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
+    assert refusal["detail"] == missing
+
+
 async def test_an_id_that_the_neighbour_refuses_is_unknown_and_stops_nobody_else(
     lenient: Api, others: StandIn
 ) -> None:

@@ -98,19 +98,20 @@ begin
     alter table wallet.releases enable row level security;
   end if;
 
-  select min(number) into v_name from wallet.migrations where number > c_newest;
-  if v_name is not null then
-    raise exception using errcode = 'WL010',
-      message = format('the database has migration %s, this release ends at %s', v_name, c_newest);
-  end if;
+  select max(number) into v_name from wallet.migrations;
   -- The numbers of a release, for order; what follows them (rc1, .dev0) doesn't count.
   select r.release, r.checksum, r.functions,
     string_to_array(substring(r.release from '^\d+(?:\.\d+)*'), '.')::int[]
       > string_to_array(substring(c_release from '^\d+(?:\.\d+)*'), '.')::int[] as is_newer
   into v_last from wallet.releases r order by sequence desc limit 1;
-  if v_last.is_newer then
+  if v_name > c_newest or v_last.is_newer then
     raise exception using errcode = 'WL010',
-      message = format('release %s has migrated this database, this is %s', v_last.release, c_release);
+      message = case when v_name > c_newest
+        then format('the database has migration %s, this release ends at %s', v_name, c_newest)
+        else format('release %s has migrated this database, this is %s', v_last.release, c_release) end,
+      detail = json_build_object('release', v_last.release, 'migration', v_name),
+      hint = format('Nothing was changed. The release before that one can serve from the database as it is; to go further back, '
+        'restore the backup made before it was migrated; to go on, migrate with release %s or a newer one.', v_last.release);
   end if;
 
   for v_file in
