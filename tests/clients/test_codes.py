@@ -32,7 +32,7 @@ def typescript_set(name: str) -> set[str]:
     """The codes of a set in the TypeScript client."""
     (inner,) = re.findall(
         rf"const {name} = new Set<ProblemCode>\(\[(.*?)\]\);",
-        (TYPESCRIPT / "retry.ts").read_text(),
+        "".join((TYPESCRIPT / file).read_text() for file in ("errors.ts", "retry.ts")),
         re.DOTALL,
     )
     return set(re.findall(r'"(\w+)"', inner))

@@ -256,7 +256,7 @@ async def test_a_call_that_takes_too_long_is_unavailable(hasty: Database) -> Non
 
 
 async def test_no_free_connection_in_time_is_overload(hasty: Database) -> None:
-    """The first has the one connection. The other gives up while there would be time for its call, not when it is late."""
+    """The first has the one connection. The other gives up while its call would have time."""
     first, second = (asyncio.create_task(hasty.call("t_sleep", seconds=60)) for _ in range(2))
     done, _ = await asyncio.wait((first, second), return_when=asyncio.FIRST_COMPLETED)
     assert done == {second}

@@ -2,16 +2,16 @@
 
 import os
 import sys
+from uuid import uuid4
 
 from wallet_client import InsufficientFunds, OutcomeUnknown, WalletClient, key_from
 
 
 def charge(client: WalletClient, wallet_id: str, order: str, amount: str) -> str:
     """What became of the order; call it again for one that is "open"."""
+    key = key_from("order", wallet_id, order, "charge")  # each wallet counts its own orders
     try:
-        paid = client.consume(
-            wallet_id, amount, reference=order, idempotency_key=key_from("order", order, "charge")
-        )
+        paid = client.consume(wallet_id, amount, reference=order, idempotency_key=key)
     except InsufficientFunds as error:
         return f"refused, {error.shortfall} missing"
     except OutcomeUnknown:
@@ -22,7 +22,7 @@ def charge(client: WalletClient, wallet_id: str, order: str, amount: str) -> str
 def main() -> None:
     """Three orders, one of them twice."""
     with WalletClient(os.environ["WALLET_URL"], api_key=os.environ["WALLET_API_KEY"]) as client:
-        wallet = client.create_wallet(user_id="charge-once", initial_balance=100)
+        wallet = client.create_wallet(user_id=f"charge-once-{uuid4()}", initial_balance=100)
         for order, amount in (("o-1", "30"), ("o-2", "90"), ("o-1", "30"), ("o-3", "70")):
             sys.stdout.write(f"{order}: {charge(client, wallet.wallet_id, order, amount)}\n")
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from uuid import uuid4
 
 from wallet_client import AsyncWalletClient, Entry
 
@@ -18,14 +19,14 @@ async def main() -> None:
     url, key = os.environ["WALLET_URL"], os.environ["WALLET_API_KEY"]
     async with AsyncWalletClient(url, api_key=key) as client:
         ada, ben = await asyncio.gather(
-            client.create_wallet(user_id="gift-ada", initial_balance=100),
-            client.create_wallet(user_id="gift-ben"),
+            client.create_wallet(user_id=f"ada-{uuid4()}", initial_balance=100),
+            client.create_wallet(user_id=f"ben-{uuid4()}"),
         )
         gift = await client.transfer(ada.wallet_id, ben.wallet_id, 40, description="Happy birthday")
         await client.refund(gift.transaction_id, 15)
-        for wallet in (ada, ben):
+        for name, wallet in (("Ada", ada), ("Ben", ben)):
             async for entry in client.transactions.list(wallet_id=wallet.wallet_id):
-                sys.stdout.write(f"{wallet.user_id}: {line(entry)}\n")
+                sys.stdout.write(f"{name}: {line(entry)}\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,32 @@ import type { components } from "./schema.js";
 /** A stable code of a refusal; decide by it. */
 export type ProblemCode = components["schemas"]["Problem"]["code"];
 
+const OF_THE_LEDGER = new Set<ProblemCode>([
+  "amount_precision",
+  "balance_limit",
+  "currency_mismatch",
+  "currency_unknown",
+  "idempotency_key_reused",
+  "insufficient_funds",
+  "not_refundable",
+  "refund_exceeds",
+  "same_wallet",
+  "transaction_not_found",
+  "transaction_superseded",
+  "wallet_closed",
+  "wallet_exists",
+  "wallet_frozen",
+  "wallet_not_found",
+]);
+
+/**
+ * Whether only the ledger says this, after it has looked at the key: no earlier try was done until then. All else can be said
+ * before anybody looks at the key, and tells nothing of an earlier try.
+ */
+export function isOfTheLedger(code: ProblemCode | undefined): boolean {
+  return code !== undefined && OF_THE_LEDGER.has(code);
+}
+
 /** What a refusal says beside its code, where the code says more than that it is refused. Amounts are text. */
 export interface Facts {
   insufficient_funds: { shortfall: string; wallet_id: string };
@@ -32,14 +58,21 @@ export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
     readonly facts: FactsOf<C>,
     /** The key that it was sent with, where an earlier try is open. */
     readonly idempotencyKey?: string,
+    /**
+     * Whether the earlier try may have done it already: the refusal is not the ledger's. Only of an operation of a batch, for of a
+     * single call that is an OutcomeUnknown.
+     */
+    readonly outcomeUnknown = false,
   ) {
-    const open = idempotencyKey === undefined ? "" : "; an earlier try of it may still be done";
-    super(`${detail} [${code ?? status}${requestId ? `, request ${requestId}` : ""}]${open}`);
+    const open = outcomeUnknown ? "; an earlier try may have done it" : "; an earlier try of it may still be done";
+    const known = `${detail} [${code ?? status}${requestId ? `, request ${requestId}` : ""}]`;
+    super(idempotencyKey === undefined ? known : known + open);
   }
 
   /**
-   * Whether a try before the refused one was sent and never answered. It was not done until the refusal; if it is still on its
-   * way it can be, since a refusal spends no key. Send the same again with `idempotencyKey`, or look into the history.
+   * Whether a try before the refused one was sent and never answered. It was not done until the refusal (but see `outcomeUnknown`);
+   * if it is still on its way it can be, since a refusal spends no key. Send the same again with `idempotencyKey`, or look into the
+   * history.
    */
   get earlierTryOpen(): boolean {
     return this.idempotencyKey !== undefined;

@@ -1,5 +1,6 @@
 import { withEarlierTries } from "./batch.js";
-import { NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
+import { isOfTheLedger, NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
+import { isObject, parsed } from "./json.js";
 
 export interface RetryOptions {
   /** How long a call may take with all its tries and waits. Default 30,000. */
@@ -17,25 +18,6 @@ const READS = new Set(["GET", "HEAD"]);
 
 // Of the refusals with 5xx, those of a try that surely did nothing.
 const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "neighbour_unavailable"]);
-// What only the ledger says, after it has looked at the key: no earlier try was done until then. All else can be said before
-// anybody looks at the key, and tells nothing of an earlier try.
-const OF_THE_LEDGER = new Set<ProblemCode>([
-  "amount_precision",
-  "balance_limit",
-  "currency_mismatch",
-  "currency_unknown",
-  "idempotency_key_reused",
-  "insufficient_funds",
-  "not_refundable",
-  "refund_exceeds",
-  "same_wallet",
-  "transaction_not_found",
-  "transaction_superseded",
-  "wallet_closed",
-  "wallet_exists",
-  "wallet_frozen",
-  "wallet_not_found",
-]);
 // A host can become unreachable in the middle of a request as well, so that EHOSTUNREACH and the like are not here.
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import
@@ -56,16 +38,19 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
   const { budgetMs = 30_000, timeoutMs = 10_000, maxRetries = 5 } = options;
   return async (request) => {
     const deadline = performance.now() + budgetMs;
-    const key = await named(request);
+    const body = request.method === "POST" ? await request.clone().text() : "";
+    const key = named(request, body);
+    const writes = !READS.has(request.method) && memberOf(body, "dry_run") !== true;
     let open = false;
     for (let retries = 0; ; retries++) {
       const leftMs = Math.max(1, Math.ceil(Math.min(timeoutMs, deadline - performance.now())));
       const tried = await once(fetch, request, leftMs);
       request.signal.throwIfAborted();
       if ("response" in tried && !tried.problem) {
-        return open ? await withEarlierTries(request, tried.response, key) : tried.response;
+        const answer = open ? await withEarlierTries(request, tried.response, key, body) : tried.response;
+        return answer ?? ended(request, key, open, { error: new Error("no answer to a batch"), sent: true, again: false });
       }
-      open ||= !READS.has(request.method) && mayHaveDone(tried);
+      open ||= writes && mayHaveDone(tried);
       const waitMs = afterMs(tried) + Math.random() * Math.min(LONGEST_MS, BASE_MS * 2 ** retries);
       if (!mayHelp(tried) || retries >= maxRetries || performance.now() + waitMs >= deadline) {
         return ended(request, key, open, tried);
@@ -77,13 +62,14 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
 
 /** What the last try's end means for the call. */
 function ended(request: Request, key: string | undefined, open: boolean, tried: Try): Response {
-  const where = `${request.method} ${new URL(request.url).pathname}`;
+  const { origin, pathname } = new URL(request.url);
+  const where = `${request.method} ${origin}${pathname}`;
   if ("response" in tried) {
     if (!open) {
       return tried.response;
     }
     const { status, code, detail, retryable, requestId, facts } = tried.problem as WalletProblem;
-    if (key !== undefined && code !== undefined && OF_THE_LEDGER.has(code)) {
+    if (key !== undefined && isOfTheLedger(code)) {
       throw new WalletProblem(status, code, detail, retryable, requestId, facts, key);
     }
   }
@@ -143,15 +129,15 @@ function mayHelp(tried: Try): boolean {
 }
 
 /** Give a POST a key unless its header or body names one; the key. */
-async function named(request: Request): Promise<string | undefined> {
+function named(request: Request, body: string): string | undefined {
   if (request.method !== "POST") {
     return undefined;
   }
-  const given = request.headers.get("Idempotency-Key") ?? keyOf(await request.clone().text());
+  const given = request.headers.get("Idempotency-Key") ?? memberOf(body, "idempotency_key");
   if (given === "") {
     throw new TypeError("The idempotency key is empty: nobody could send this again safely. Without one, one is made");
   }
-  if (given !== undefined) {
+  if (typeof given === "string") {
     return given;
   }
   const key = newKey();
@@ -159,21 +145,9 @@ async function named(request: Request): Promise<string | undefined> {
   return key;
 }
 
-function keyOf(body: string): string | undefined {
+function memberOf(body: string, name: "idempotency_key" | "dry_run"): unknown {
   const document = parsed(body); // undefined: CSV, or lines
-  return (isObject(document) ? (document as { idempotency_key?: string | null }).idempotency_key : undefined) ?? undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(document) ? (document as { [member: string]: unknown })[name] : undefined;
 }
 
 /** A UUIDv7: what was made later sorts later. */

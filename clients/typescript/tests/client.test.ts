@@ -16,7 +16,7 @@ import {
 } from "../src/index.js";
 import { type Fate, Proxy } from "./proxy.js";
 
-const { WALLET_URL: service = "", WALLET_KEY: apiKey = "" } = process.env;
+const { WALLET_URL: service = "", WALLET_API_KEY: apiKey = "" } = process.env;
 const direct = walletClient({ baseUrl: service, apiKey });
 let proxy: Proxy;
 let client: ReturnType<typeof walletClient>;
@@ -214,7 +214,7 @@ test("what a batch refuses after a lost request says that the earlier try is ope
   }
   const { idempotencyKey } = refused.earlierTry;
   expect(idempotencyKey).toBe(`${proxy.keys.at(-1)}/1`);
-  expect(named).toMatchObject({ earlierTry: { idempotencyKey: operations[2].idempotency_key } });
+  expect(named).toMatchObject({ earlierTry: { idempotencyKey: operations[2].idempotency_key, outcomeUnknown: false } });
   const error = refusalOf(refused);
   if (!isProblem(error, "insufficient_funds")) {
     throw error;
@@ -226,6 +226,59 @@ test("what a batch refuses after a lost request says that the earlier try is ope
   expect(await balance()).toBe("5.000000");
   expect((await consume("12", idempotencyKey)).balance_after).toBe("5.000000");
   expect(await balance()).toBe("5.000000");
+});
+
+function batchOf(body: { dry_run?: boolean } = {}) {
+  const operation = { type: "consume", wallet_id: wallet.wallet_id, amount: "4" } as const;
+  return { body: { operations: [operation, operation], ...body } };
+}
+
+function answeredWith(body: string): Fate {
+  return { status: 200, headers: { "Content-Type": "application/json" }, body };
+}
+
+test("what a batch refuses and the ledger did not may have been done by a lost try", async () => {
+  const codes: ProblemCode[] = ["neighbour_unavailable", "insufficient_funds"];
+  const results = codes.map((code) => ({ status: "refused", problem: { code, status: 503, detail: "No", retryable: true } }));
+  proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];
+  const answer = await ok(client.POST("/api/v1/transactions/batch", batchOf()));
+  const refusals = answer.results.map((result) => (result.status === "refused" ? refusalOf(result) : undefined));
+  expect(refusals.map((error) => [error?.earlierTryOpen, error?.outcomeUnknown])).toEqual([
+    [true, true],
+    [true, false],
+  ]);
+  expect(refusals[0]?.message).toContain("an earlier try may have done it");
+  expect(await balance()).toBe("2.000000");
+
+  proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];
+  const [refused] = (await ok(client.POST("/api/v1/transactions/batch", batchOf({ dry_run: true })))).results;
+  expect(refused).not.toHaveProperty("earlierTry");
+});
+
+test.each(['{"maintenance":true}', '{"results":{}}', '{"results":[]}', '{"results":[null,1]}'])(
+  "after a lost answer, what answers no batch does not tell that anything was done: %s",
+  async (body) => {
+    proxy.fates = ["answer lost", answeredWith(body)];
+    const error = await refusal(client.POST("/api/v1/transactions/batch", batchOf()));
+    expect(error).toMatchObject({ name: "OutcomeUnknown", idempotencyKey: proxy.keys[0] });
+  },
+);
+
+test("what a batch answers after a lost try is otherwise left as it is, to the digit", async () => {
+  const posted = '{"status":"posted","transaction":{"metadata":{"n":12345678901234567890,"t":"{[\\"results\\\\"}}}';
+  const refused = ' "problem" : {"code":"insufficient_funds","d":1.10}, "status" : "refused" }';
+  const text = (added: string) => `{"note":["{"], "results" : [${posted}, {${added}${refused}]}`;
+  proxy.fates = ["answer lost", answeredWith(text(""))];
+  const { data } = await client.POST("/api/v1/transactions/batch", { ...batchOf(), parseAs: "text" });
+  const earlierTry = { idempotencyKey: `${proxy.keys[0]}/1`, outcomeUnknown: false };
+  expect(data).toBe(text(`"earlierTry":${JSON.stringify(earlierTry)},`));
+});
+
+test("a dry run that was not answered was not done", async () => {
+  client = walletClient({ baseUrl: proxy.url, apiKey, maxRetries: 0 });
+  proxy.fates = ["answer lost"];
+  const call = client.POST("/api/v1/transactions/batch", batchOf({ dry_run: true }));
+  expect(await refusal(call)).toBeInstanceOf(NoAnswer);
 });
 
 test("a change of a wallet has no key, so that a refusal after a lost answer tells nothing", async () => {
@@ -270,7 +323,9 @@ test("a wait that is longer than the time that is left is not begun", async () =
 test("where nobody listens nothing was done", async () => {
   proxy.close();
   client = walletClient({ baseUrl: proxy.url, apiKey, maxRetries: 1 });
-  expect(await refusal(consume("1"))).toBeInstanceOf(NoAnswer);
+  const error = await refusal(consume("1"));
+  expect(error).toBeInstanceOf(NoAnswer);
+  expect((error as NoAnswer).message).toContain(`POST ${proxy.url}/api/v1/`);
 });
 
 test("the caller's own signal ends it", async () => {

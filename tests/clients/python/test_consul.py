@@ -1,8 +1,10 @@
 """The service is found through a real Consul: an instance dies, and no caller sees it."""
 
 import asyncio
+import socket
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from conftest import FreshDatabase
 from support.api import new_user
 from support.callers import crash
-from support.consul_agent import ConsulAgent
+from support.consul_agent import ConsulAgent, guarded_agent
 from support.service import serving
 from wallet_client import AsyncWalletClient, NoAnswer, WalletClient
 from wallet_client._consul import ASIDE_S, Instances
@@ -20,6 +22,7 @@ from wallet_client._consul import ASIDE_S, Instances
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
 KEY = "client-test-key-" + "k" * 32
 NAME = "wallet_service"
+NAMES = {"service": NAME, "consul": "http://consul:8500"}
 WAIT_S = 20
 
 
@@ -42,7 +45,7 @@ class Fetched:
 
 
 def loaded(fetched: Fetched) -> Instances:
-    instances = Instances(fetched, 10.0, fetched.clock)
+    instances = Instances(fetched, 10.0, fetched.clock, **NAMES)
     instances.load().result(WAIT_S)
     return instances
 
@@ -85,8 +88,8 @@ def test_the_list_is_asked_for_again_when_it_is_old_and_kept_while_nobody_answer
 def test_without_any_instance_a_call_ends_within_its_budget() -> None:
     fetched: Any = Fetched()
     with (
-        WalletClient(Instances(fetched, 10.0), api_key=KEY, retry_budget_s=1.0) as client,
-        pytest.raises(NoAnswer, match="no instance"),
+        WalletClient(Instances(fetched, 10.0, **NAMES), api_key=KEY, retry_budget_s=1.0) as client,
+        pytest.raises(NoAnswer, match="no healthy instance"),
     ):
         client.get_wallet(ID)
     assert fetched.fetched > 1
@@ -101,7 +104,7 @@ def test_a_consul_that_hangs_keeps_nobody_beyond_the_budget_and_is_asked_once() 
         return []
 
     with (
-        WalletClient(Instances(fetch, 10.0), api_key=KEY, retry_budget_s=0.4) as client,
+        WalletClient(Instances(fetch, 10.0, **NAMES), api_key=KEY, retry_budget_s=0.4) as client,
         ThreadPoolExecutor(12) as threads,
     ):
 
@@ -123,7 +126,7 @@ async def test_such_a_consul_keeps_no_task_beyond_the_budget() -> None:
         assert hangs.wait(WAIT_S)
         return []
 
-    async with AsyncWalletClient(Instances(fetch, 10.0), api_key=KEY, retry_budget_s=0.4) as client:
+    async with AsyncWalletClient(Instances(fetch, 10.0, **NAMES), api_key=KEY, retry_budget_s=0.4) as client:
         async with asyncio.timeout(2):
             ended = await asyncio.gather(*(client.get_wallet(ID) for _ in range(40)), return_exceptions=True)
         hangs.set()
@@ -158,6 +161,47 @@ def test_after_a_fork_the_list_is_still_asked_for_again(monkeypatch: pytest.Monk
     instances.choose()
     refreshed(instances)
     assert instances.choose() == "http://b"
+
+
+def refused(consul_url: str, **options: Any) -> NoAnswer:
+    """What a call ends with that finds no instance through this Consul."""
+    with (
+        WalletClient.from_consul(consul_url, api_key=KEY, max_retries=0, **options) as client,
+        pytest.raises(NoAnswer) as ended,
+    ):
+        client.list_currencies()
+    return ended.value
+
+
+def test_a_consul_that_is_not_there_is_named_and_why() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        at = f"127.0.0.1:{closed.getsockname()[1]}"
+
+    error = refused(f"http://user:password@{at}", token="secret")
+
+    why = "does not say where the service 'wallet_service' is (ConnectionError)"
+    assert str(error) == f"list_currencies: Consul at http://{at} {why}"
+    assert isinstance(error.__cause__, OSError)
+    assert "refused" in str(error.__cause__)
+    told = "".join(traceback.format_exception(error))
+    assert "secret" not in told
+    assert "password" not in told
+
+
+@pytest.mark.consul
+def test_a_service_that_consul_does_not_know_is_named_and_a_refusal_is_something_else(
+    consul: ConsulAgent,
+) -> None:
+    error = refused(consul.url, service="walet_service")
+    where = f"list_currencies: Consul at {consul.url}"
+    assert str(error) == f"{where} knows no healthy instance of the service 'walet_service'"
+    assert error.__cause__ is None
+
+    with guarded_agent() as guarded:
+        error = refused(guarded.url, token="5e1f7e57-0000-4000-8000-00000000beef")
+    assert str(error).endswith("is (ACLPermissionDenied)")
+    assert isinstance(error.__cause__, ConnectionError)
+    assert "beef" not in "".join(traceback.format_exception(error))
 
 
 @pytest.mark.consul
@@ -208,5 +252,5 @@ def test_without_the_extra_it_says_what_is_missing(monkeypatch: pytest.MonkeyPat
         raise ImportError(name)
 
     monkeypatch.setattr("wallet_client._consul.import_module", missing)
-    with pytest.raises(ImportError, match=r"wallet-client\[consul\]"):
+    with pytest.raises(ImportError, match="install py-consul"):
         WalletClient.from_consul(api_key=KEY)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import get_type_hints
 
 import httpx
 import jwt
@@ -44,6 +45,11 @@ def test_the_sync_client_works_on_it_unmodified(fake: FakeWallet) -> None:
     with fake.client() as another:
         assert another.wallets.get(wallet.wallet_id).balance == fake.balance("ada") == 100
     fake.check()
+
+
+def test_the_types_of_its_parameters_can_be_asked_for() -> None:
+    assert get_type_hints(FakeWallet.client)["return"] is WalletClient
+    assert get_type_hints(FakeWallet.async_client)["return"] is wallet_client.AsyncWalletClient
 
 
 async def test_a_user_sees_and_spends_what_is_theirs(fake: FakeWallet) -> None:

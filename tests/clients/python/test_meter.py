@@ -375,6 +375,47 @@ def test_a_signal_while_it_closes_loses_nothing_silently(name: str) -> None:
 
 # AsyncUsageMeter: what is not the same code.
 
+_CANCELLED = """
+import asyncio, signal, sys
+from wallet_client import AsyncUsageMeter
+from wallet_client.testing import FakeWallet
+
+async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    fake = FakeWallet()
+    wallet_id = fake.client().create_wallet(user_id="ada", initial_balance=4).wallet_id
+    told = dict.fromkeys(("on_refused", "on_unsent"), lambda *_: print("told"))
+    async with fake.async_client() as client, AsyncUsageMeter(client, **told, max_delay_s=60) as meter:
+        try:
+            for _ in range(5):
+                await meter.record(wallet_id, 1)
+            print("recorded", flush=True)
+            await asyncio.Event().wait()
+        finally:
+            print("left", fake.balance("ada"))
+    print("never here")
+
+try:
+    asyncio.run(main())
+except asyncio.CancelledError:
+    sys.exit(143)
+"""
+
+
+def test_a_signal_that_cancels_the_task_sends_what_is_left() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _CANCELLED],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "recorded\n"
+        process.send_signal(signal.SIGTERM)
+        said, errors = process.communicate(timeout=WAIT_S)
+    assert (said.splitlines(), errors, process.returncode) == (["left 4.000000", "told"], "", 143)
+
 
 async def test_the_async_meter_charges_or_refuses_each_event(fake: FakeWallet, told: Told) -> None:
     async with fake.async_client() as client:

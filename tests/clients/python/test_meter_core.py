@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wallet_client import NoAnswer, OutcomeUnknown, Posted, Refused
 from wallet_client._problems import error_of
-from wallet_client.meter.core import Charged, MeterCore, NotCharged, Outcome, Unsent, debit
+from wallet_client.meter.core import MeterCore
 from wallet_client.meter.limits import Limits
+from wallet_client.meter.usage import Charged, NotCharged, Outcome, Unsent, debit
 
 WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
 TRANSACTION: Any = object()
@@ -99,7 +100,7 @@ class Run:
 
     def __init__(self, *, flushing: bool) -> None:
         self.core = MeterCore(Limits(max_events=20, max_batch=8, max_delay_s=0.1, give_up_after_s=100))
-        self.core.flushing = int(flushing)
+        self.core._flush_until = 10_000 if flushing else 0
         self.service = Service()
         self.recorded: list[str] = []
         self.outcomes: list[Outcome] = []
@@ -324,6 +325,18 @@ def test_a_refusal_after_a_try_that_may_still_arrive_says_so() -> None:
     (outcome,) = core.answered([Refused(refusal(402, "insufficient_funds"))], 9)
     assert isinstance(outcome, NotCharged)
     assert (outcome.error.earlier_try_open, outcome.error.idempotency_key) == (True, outcome.usage.key)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_others_refuse_after_a_try_that_may_be_done_is_unknown(alone: bool) -> None:
+    core = core_with(1, max_delay_s=0)
+    core.take(0)
+    core.failed(unknown(NoAnswer("away")), 0)
+    core.take(9)
+    error = refusal(422, "user_unknown")
+    (outcome,) = core.failed(error, 9) if alone else core.answered([Refused(error)], 9)
+    assert isinstance(outcome, Unsent)
+    assert (outcome.outcome_unknown, outcome.error) == (True, error)
 
 
 @pytest.mark.parametrize(

@@ -1,47 +1,35 @@
 """Each event ends in exactly one of charged, refused and reported unsent, whatever happens to the process meanwhile."""
 
 import asyncio
-import linecache
 import math
 import os
 import signal
-import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import httpx
 import pytest
-from wallet_client import InsufficientFunds, Refused, RequestEvent, Transaction
-from wallet_client.meter import AsyncUsageMeter, MeterClosed, Unsent, Usage, UsageMeter
-from wallet_client.meter.core import MeterCore, debit
+from support.told import Told
+from wallet_client import (
+    AsyncWalletClient,
+    InsufficientFunds,
+    Refused,
+    RequestEvent,
+    Transaction,
+    WalletClient,
+)
+from wallet_client.meter import AsyncUsageMeter, MeterClosed, MeterFull, Usage, UsageMeter
+from wallet_client.meter.core import MeterCore
 from wallet_client.meter.limits import Limits
+from wallet_client.meter.usage import debit
 from wallet_client.testing import FakeWallet
 
 WAIT_S = 20
 WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
-
-
-class Told:
-    """How often the callbacks were told of each event."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.unsent: list[Unsent] = []
-
-    def of_usage(self, usage: Usage, _: Any) -> None:
-        self.keys.append(usage.key)
-
-    def of_unsent(self, unsent: Unsent) -> None:
-        self.keys.append(unsent.usage.key)
-        self.unsent.append(unsent)
-
-    @property
-    def callbacks(self) -> dict[str, Any]:
-        return {"on_charged": self.of_usage, "on_refused": self.of_usage, "on_unsent": self.of_unsent}
 
 
 @pytest.fixture
@@ -85,7 +73,7 @@ def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Told
         wallet = client.create_wallet(user_id="ada", initial_balance=2)
         meter = UsageMeter(client, **told.callbacks | {"on_charged": slow}, max_delay_s=60)
         keys = [meter.record(wallet.wallet_id, 1) for _ in range(5)]
-        meter._core.flushing += 1
+        meter._core.flush()
         with meter._lock:
             meter._changed.notify_all()
         assert first.wait(WAIT_S)
@@ -94,69 +82,46 @@ def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Told
         go_on.set()
 
 
-class Interrupting:
-    """Raises KeyboardInterrupt before a line of the meter, or of what leaves a ``with`` of it, in this thread."""
-
-    def __init__(self, line: int) -> None:
-        self._left = line
-        self._entered: set[tuple[int, int]] = set()
-        self.raised = False
-
-    def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
-        code = frame.f_code
-        of_the_meter = "/meter/" in code.co_filename and not code.co_filename.endswith("telling.py")
-        if self.raised or not (of_the_meter or code.co_qualname == "Condition.__exit__"):
-            return None
-        if event == "line" and not self._leaves_with(frame):
-            self._left -= 1
-            if self._left < 0:
-                self.raised = True
-                raise KeyboardInterrupt
-        return self
-
-    def _leaves_with(self, frame: FrameType) -> bool:
-        """Whether a ``with`` is about to call what leaves it: no signal is heard before it does."""
-        place = id(frame), frame.f_lineno
-        if not linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with "):
-            return False
-        known = place in self._entered
-        self._entered.add(place)
-        return known
-
-    def run(self, do: Callable[[], object]) -> None:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            do()
-        except KeyboardInterrupt:
-            assert self.raised
-        finally:
-            sys.settrace(before)
+def test_a_place_whose_waiter_is_gone_is_nobodys(fake: FakeWallet, told: Told) -> None:
+    with fake.client() as client, UsageMeter(client, **told.callbacks, when_full="raise") as meter:
+        meter._line[object()] = time.monotonic()
+        with pytest.raises(MeterFull):
+            meter.record(WALLET, 1)
+        meter._line[object()] = time.monotonic() - 60
+        meter._line = dict(reversed(meter._line.items()))
+        with pytest.raises(MeterFull):
+            meter.record(WALLET, 1)
+        assert len(meter._line) == 1
+        meter._line = dict.fromkeys(meter._line, time.monotonic() - 60)
+        meter.record(WALLET, 1)
 
 
-def interrupted_at(line: int, when: str) -> bool:
-    """Whether it has so many lines."""
-    told, fake, interrupting = Told(), FakeWallet(), Interrupting(line)
-    with fake.client(max_retries=0) as client:
-        fake.fail_next(httpx.ConnectError, times=10_000)
-        meter = UsageMeter(client, **told.callbacks, max_delay_s=60, close_timeout_s=0.001)
-        keys = [meter.record(WALLET, 1) for _ in range(2)]
-        if when == "record":
-            interrupting.run(lambda: meter.record(WALLET, 1, idempotency_key="third"))
-        else:
-            interrupting.run(meter.close)
-        meter.close()  # as the end of the process does
-    assert sorted(set(told.keys) - {"third"}) == sorted(keys), line
-    assert len(told.keys) == len(set(told.keys)) == meter.counts.unsent == meter.counts.recorded, line
-    return interrupting.raised
+@pytest.mark.parametrize("timeout_s", [0, WAIT_S])
+def test_a_second_close_waits_for_the_first_in_its_own_time(
+    fake: FakeWallet, told: Told, timeout_s: float
+) -> None:
+    reached, open_ = threading.Event(), threading.Event()
 
+    def answer(request: httpx.Request) -> httpx.Response:
+        reached.set()
+        assert open_.wait(WAIT_S)
+        return fake.handle_request(request)
 
-@pytest.mark.parametrize("when", ["record", "close"])
-def test_an_interrupt_at_any_line_loses_nothing(when: str) -> None:
-    interrupted = 0
-    while interrupted_at(interrupted, when):
-        interrupted += 1
-    assert interrupted > 10
+    client = WalletClient("http://wallet", api_key="x", transport=httpx.MockTransport(answer))
+    with fake.client() as other, client:
+        wallet_id = other.create_wallet(user_id="ada", initial_balance=9).wallet_id
+        meter = UsageMeter(client, **told.callbacks, max_delay_s=60)
+        key = meter.record(wallet_id, 1)
+        first = threading.Thread(target=meter.close, args=(WAIT_S,))
+        first.start()
+        assert reached.wait(WAIT_S)
+        if timeout_s:
+            open_.set()
+        assert meter.close(timeout_s) == []
+        assert told.keys == ([key] if timeout_s else [])
+        open_.set()
+        first.join()
+    assert (told.keys, told.unsent) == ([key], [])
 
 
 def test_a_thread_that_could_not_start_is_started_by_the_next(
@@ -263,6 +228,28 @@ def test_a_meter_of_another_loop_takes_nothing(fake: FakeWallet, told: Told) -> 
     finally:
         first.close()
         second.close()
+
+
+async def test_a_second_aclose_waits_for_the_first_in_its_own_time(fake: FakeWallet, told: Told) -> None:
+    reached, open_ = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        reached.set()
+        await open_.wait()
+        return await fake.handle_async_request(request)
+
+    wallet_id = fake.client().create_wallet(user_id="ada", initial_balance=9).wallet_id
+    async with AsyncWalletClient(
+        "http://wallet", api_key="x", transport=httpx.MockTransport(answer)
+    ) as client:
+        meter = AsyncUsageMeter(client, **told.callbacks, max_delay_s=60)
+        key = await meter.record(wallet_id, 1)
+        first = asyncio.create_task(meter.aclose(WAIT_S))
+        await reached.wait()
+        assert (await meter.aclose(0), told.keys) == ([], [])
+        open_.set()
+        assert (await meter.aclose(WAIT_S), told.keys) == ([], [key])
+        assert (await first, told.unsent) == ([], [])
 
 
 async def test_who_flushes_does_not_wait_for_what_was_given_up(fake: FakeWallet, told: Told) -> None:

@@ -176,17 +176,27 @@ def test_a_refusal_of_the_ledger_after_silence_says_that_the_first_try_may_still
     assert "an earlier try may still arrive" in str(caught.value)
 
 
-@pytest.mark.parametrize("silent", [True, False])
-def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool) -> None:
-    operations = [Operation.consume(ID, 1), Operation.consume(ID, 1, idempotency_key="its-own")]
-    tries = Tries(batch(operations, idempotency_key="the-batch"))
+@pytest.mark.parametrize(
+    ("silent", "dry_run", "is_open"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool, dry_run: bool, is_open: bool) -> None:
+    operations = [Operation.consume(ID, 1), *[Operation.consume(ID, 1, idempotency_key="its-own")] * 2]
+    tries = Tries(batch(operations, idempotency_key="the-batch", dry_run=dry_run))
     if silent:
         tries.ends(httpx.ReadTimeout)
-    refusal = {"status": "refused", "problem": problem_document(ERRORS["insufficient_funds"]())}
-    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": [refusal] * 2}).content))
+    codes = ("insufficient_funds", "neighbour_unavailable", "forbidden")
+    refusals = [{"status": "refused", "problem": problem_document(ERRORS[code]())} for code in codes]
+    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
     errors = [result.error for result in tries.plan.result]
-    assert [error.earlier_try_open for error in errors] == [silent] * 2
-    assert [error.idempotency_key for error in errors] == ["the-batch/0", "its-own"]
+    assert [error.earlier_try_open for error in errors] == [is_open] * 3
+    assert [error.outcome_unknown for error in errors] == [False, is_open, is_open]
+    assert ["an earlier try may have done it" in str(error) for error in errors] == [False, is_open, is_open]
+    assert [error.idempotency_key for error in errors] == ["the-batch/0", "its-own", "its-own"]
+
+
+def test_a_dry_run_leaves_nothing_open() -> None:
+    with pytest.raises(NoAnswer):
+        Tries(consume(ID, 1, dry_run=True), max_retries=0).ends(httpx.ReadTimeout)
 
 
 @pytest.mark.parametrize("end", [httpx.ReadTimeout, (500, "internal_error"), (502, {}, b"")])
@@ -328,7 +338,7 @@ def test_the_number_of_tries_is_bounded() -> None:
 
     tries.ends(httpx.ConnectError)
     tries.ends(httpx.ConnectError)
-    with pytest.raises(NoAnswer, match=r"in 3 tries \(ConnectError\)"):
+    with pytest.raises(NoAnswer, match=r"in 3 tries \(ConnectError at http://wallet\)$"):
         tries.ends(httpx.ConnectError)
 
     assert len(tries.requests) == 3

@@ -35,7 +35,7 @@ class Answer:
     Attributes:
         document: its JSON, numbers with a point as Decimal.
         replayed: the key was spent before, and this is the first answer again.
-        earlier_try_open: an earlier try was not answered; what a batch refuses may be done by it yet.
+        earlier_try_open: an earlier try was not answered; what a batch refuses may have been done by it, or may be yet.
     """
 
     document: Any
@@ -86,7 +86,7 @@ def post(
         ROOT + route,
         target(route, None, **names),
         read,
-        writes=True,
+        writes=sent.get("dry_run") is not True,
         key=key,
         body=encode(sent),
     )

@@ -32,7 +32,7 @@ class Configured:
         refresh_s: float = 10.0,
         **options: Unpack[Options],
     ) -> Self:
-        """A client that finds the service through Consul. Nothing is sent yet. Needs ``wallet-client[consul]``.
+        """A client that finds the service through Consul. Nothing is sent yet. Needs the extra ``consul``.
 
         Its calls go to the healthy instances in turn; one that fails is left out for a while, at once.
 

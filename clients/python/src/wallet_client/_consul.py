@@ -36,11 +36,26 @@ class Instances:
         fetch: Fetch,
         refresh_s: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        service: str,
+        consul: str,
         close: Callable[[], None] | None = None,
     ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            fetch: asks Consul.
+            refresh_s: how old its answer may be.
+            clock: seconds that never go back.
+            service: its name, for those who look for it in vain.
+            consul: where Consul is, for them too.
+            close: closes the connections to it.
+        """
         self._fetch = fetch
         self._refresh_s = refresh_s
         self._clock = clock
+        self._service = service
+        self._consul = consul
         self._close = close
         self._lock = threading.Lock()
         self._fetching: Future[None] | None = None
@@ -49,6 +64,7 @@ class Instances:
         self._next = 0
         self._aside: dict[str, float] = {}
         self._fetch_after = 0.0
+        self._failure: Exception | None = TimeoutError("Consul has not answered yet")
 
     def missing(self) -> bool:
         """Whether none is known."""
@@ -72,7 +88,7 @@ class Instances:
             thread.start()
         except RuntimeError as error:  # no threads left, or the interpreter ends
             log.warning("no thread to ask Consul: %s", error)
-            self._fetched(fetching, [])
+            self._fetched(fetching, [], error)
         return fetching
 
     def choose(self) -> str | None:
@@ -89,6 +105,14 @@ class Instances:
             # The first that is not set aside, or else the one that was set aside first.
             return min(turn, key=lambda url: max(now, self._aside.get(url, now)))
 
+    def nowhere(self) -> tuple[str, Exception | None]:
+        """Why none is known, and what went wrong when Consul was asked last; None: it knows none."""
+        consul, service, failure = self._consul, self._service, self._failure
+        if failure is None:
+            return f"Consul at {consul} knows no healthy instance of the service {service!r}", None
+        kind = type(failure.__cause__ or failure).__name__  # of py-consul's refusal, where it is one
+        return f"Consul at {consul} does not say where the service {service!r} is ({kind})", failure
+
     def failed(self, url: str) -> None:
         """Others go first for a while."""
         with self._lock:
@@ -101,17 +125,21 @@ class Instances:
 
     def _refresh(self, fetching: "Future[None]") -> None:
         urls: list[str] = []
+        failure = self._failure
         try:
             urls = self._fetch()
+            failure = None
         except (OSError, ValueError, LookupError) as error:
             log.warning("Consul does not say where the service is: %s", type(error).__name__)
+            failure = error
         finally:
-            self._fetched(fetching, urls)
+            self._fetched(fetching, urls, failure)
 
-    def _fetched(self, fetching: "Future[None]", urls: list[str]) -> None:
+    def _fetched(self, fetching: "Future[None]", urls: list[str], failure: Exception | None) -> None:
         now = self._clock()
         with self._lock:
             self._fetching = None
+            self._failure = failure
             self._fetch_after = now + self._refresh_s
             if urls:
                 self._urls = urls
@@ -125,7 +153,7 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
     """The instances of a service that Consul knows to be healthy.
 
     Raises:
-        ImportError: the extra ``wallet-client[consul]`` is not installed.
+        ImportError: py-consul, which the extra ``consul`` brings, is not installed.
         ValueError: the address can't be used.
     """
     at = urlsplit(consul_url)
@@ -135,10 +163,13 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
         standard = import_module("consul.std")
         errors = import_module("consul.exceptions")
     except ImportError as error:
-        raise ImportError("to find the service through Consul, install wallet-client[consul]") from error
+        raise ImportError(
+            "to find the service through Consul, install py-consul (the extra consul)"
+        ) from error
+    port = at.port or (443 if at.scheme == "https" else 80)
     agent: Any = standard.Consul(
         at.hostname,
-        at.port or (443 if at.scheme == "https" else 80),
+        port,
         scheme=at.scheme,
         verify=True,
         connections_timeout=_LONGEST_S,
@@ -151,11 +182,14 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
             _, entries = agent.health.service(service, passing=True)
         except errors.ConsulException as error:
             raise ConnectionError("Consul refused") from error
-        return [_url(scheme, entry) for entry in entries]
+        return [
+            _url(scheme, each["Service"]["Address"] or each["Node"]["Address"], each["Service"]["Port"])
+            for each in entries
+        ]
 
-    return Instances(fetch, refresh_s, close=agent.http.session.close)
+    consul = _url(at.scheme, at.hostname, port)
+    return Instances(fetch, refresh_s, service=service, consul=consul, close=agent.http.session.close)
 
 
-def _url(scheme: str, entry: dict[str, Any]) -> str:
-    host = entry["Service"]["Address"] or entry["Node"]["Address"]
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{entry['Service']['Port']}"
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -40,6 +40,10 @@ class Places(Protocol):
         """A base URL for the next try, without a slash at its end; None: nowhere."""
         ...
 
+    def nowhere(self) -> tuple[str, Exception | None]:
+        """Why ``choose`` gave none: in words that hold no secret, and what went wrong."""
+        ...
+
     def failed(self, url: str) -> None:
         """Tell that it did not answer there."""
         ...
@@ -78,6 +82,10 @@ class FixedPlace:
     def choose(self) -> str:
         """The one."""
         return self._url
+
+    def nowhere(self) -> tuple[str, Exception | None]:
+        """It is always somewhere."""
+        raise NotImplementedError
 
     def failed(self, url: str) -> None:
         """There is no other."""

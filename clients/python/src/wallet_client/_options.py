@@ -16,8 +16,9 @@ class CallOptions(TypedDict, total=False):
 
     Attributes:
         timeout_s: how long a try may take, its wait for a connection apart, which may take as long again; default 10.
-            It never goes beyond the call's budget. Through a proxy of the environment, a WalletClient (not an
-            AsyncWalletClient) bounds each wait for a part of the answer's status line and headers, not their sum.
+            It never goes beyond the call's budget. For an ``https`` service behind a proxy that is itself spoken to
+            by TLS (``HTTPS_PROXY=https://…``), a WalletClient (not an AsyncWalletClient) bounds each wait for a part
+            of the answer's status line and headers, not their sum.
         retry_budget_s: how long a call may take with all its tries and waits; default 30.
         max_retries: tries after the first; default 10.
     """

@@ -156,7 +156,9 @@ class Plan(Generic[T]):
         Raises:
             WalletError: there is none.
         """
-        error = NoAnswer(f"{self._call.name}: no instance of the service is known")
+        why, cause = self._core.places.nowhere()
+        error = NoAnswer(f"{self._call.name}: {why}")
+        error.__cause__ = cause
         return self._again(error, retry=True, free=True)
 
     def closed(self) -> WalletError:
@@ -177,7 +179,8 @@ class Plan(Generic[T]):
         if self._call.writes and not _retries.is_unsent(error):
             self._open = True
         tries = f" in {self._attempts} tries" if self._attempts > 1 else ""
-        silence = NoAnswer(f"{self._call.name}: no answer{tries} ({type(error).__name__})")
+        at = f" at {_origin(self._url)}" if self._url else ""  # it may have waited for a connection in vain
+        silence = NoAnswer(f"{self._call.name}: no answer{tries} ({type(error).__name__}{at})")
         silence.__cause__ = error
         late = isinstance(error, httpx.TimeoutException)
         return self._again(silence, retry=_retries.may_pass(error), silence=late)
@@ -281,6 +284,12 @@ class Plan(Generic[T]):
         """What a log line says: nothing of anybody's data, no key."""
         call = self._call
         return {"wallet_call": call.name, "route": call.route, "attempts": self._attempts, **more}
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port, and nothing else that may stand in it."""
+    parsed = httpx.URL(url)
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
 
 
 def _events() -> Any:

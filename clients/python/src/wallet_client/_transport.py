@@ -1,49 +1,34 @@
-"""How a WalletClient sends a try: as httpx does, and within its time as a whole, which httpx has no bound for.
+"""Holds what a WalletClient sends to the time of its try as a whole; httpx bounds each wait, not their sum.
 
 Apart, so that httpcore, which httpx sends with, is loaded when the first client is made.
 """
 
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
-from urllib.request import getproxies
+from collections.abc import Iterable
+from typing import Any
 
 import httpcore
 import httpx
 
-
-class _Deadline(threading.local):
-    """When the try of this thread is over; all that is done for a try is done by the thread that called."""
-
-    at_s = 0.0
-
-    def left_s(self, longest_s: float | None, late: type[Exception]) -> float:
-        """How long the next step may take, which was to take ``longest_s`` at most."""
-        left_s = self.at_s - time.monotonic()
-        if left_s <= 0:
-            raise late("the time of the try is over")
-        return left_s if longest_s is None else min(longest_s, left_s)
+from wallet_client._deadline import left_s
 
 
 class _Stream(httpcore.NetworkStream):
     """A connection of which no step goes beyond the deadline."""
 
-    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.left_s(timeout, httpcore.ReadTimeout))
+        return self._inner.read(max_bytes, left_s(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         connection: socket.socket = self._inner.get_extra_info("socket")
         left = memoryview(buffer)
         try:
             while left:  # as much as there is room for, each time
-                connection.settimeout(self._deadline.left_s(timeout, httpcore.WriteTimeout))
+                connection.settimeout(left_s(timeout, httpcore.WriteTimeout))
                 left = left[connection.send(left) :]
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
@@ -56,8 +41,15 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left_s = self._deadline.left_s(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left_s), self._deadline)
+        try:
+            time_s = left_s(timeout, httpcore.ConnectTimeout)
+        except httpcore.ConnectTimeout:
+            self.close()  # nobody else would
+            raise
+        within_tls = self._inner.get_extra_info("ssl_object") is not None
+        made = self._inner.start_tls(ssl_context, server_hostname, time_s)
+        # TLS within TLS (a proxy that is itself spoken to by TLS) is not written to its socket as it is.
+        return made if within_tls else _Stream(made)
 
     def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)
@@ -66,9 +58,8 @@ class _Stream(httpcore.NetworkStream):
 class _Backend(httpcore.NetworkBackend):
     """Makes such connections."""
 
-    def __init__(self, deadline: _Deadline) -> None:
-        self._inner = httpcore.SyncBackend()
-        self._deadline = deadline
+    def __init__(self, inner: httpcore.SyncBackend) -> None:
+        self._inner = inner
 
     def connect_tcp(
         self,
@@ -79,86 +70,40 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """To the first of the host's addresses that answers; each has its part of the time that is left."""
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+        addresses = _addresses(host, port)
         failed: Exception = httpcore.ConnectError("the host has no address")
-        for others, (*_, address) in zip(reversed(range(len(found))), found, strict=True):
-            left_s = self._deadline.left_s(timeout, httpcore.ConnectTimeout)
-            part_s = left_s / (others + 1)
+        for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+            time_s = left_s(timeout, httpcore.ConnectTimeout)
+            part_s = None if time_s is None else time_s / (others + 1)
             try:
-                made = self._inner.connect_tcp(str(address[0]), port, part_s, local_address, socket_options)
-                return _Stream(made, self._deadline)
+                return _Stream(self._inner.connect_tcp(address, port, part_s, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed
 
 
-class _Answer(httpx.SyncByteStream):
-    """The body of an answer."""
-
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _errors_of_httpx():
-            yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class BoundedTransport(httpx.BaseTransport):
-    """As httpx.HTTPTransport, but the time-out of a request bounds it as a whole: connecting, sending and reading.
-
-    What it can't bound is a name that is not resolved, for the system's resolver takes no time-out.
-    """
-
-    def __init__(self, limits: httpx.Limits) -> None:
-        self._deadline = _Deadline()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(self._deadline),
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it; its body is read by the same thread."""
-        self._deadline.at_s = time.monotonic() + request.extensions["timeout"]["read"]
-        url = request.url
-        sent = httpcore.Request(
-            request.method,
-            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        with _errors_of_httpx():
-            response = self._pool.handle_request(sent)
-        return httpx.Response(response.status, headers=response.headers, stream=_Answer(response))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._pool.close()
-
-
-@contextmanager
-def _errors_of_httpx() -> Generator[None, None, None]:
+def _addresses(host: str, port: int) -> list[str]:
+    """The host's addresses as text; a link-local one of IPv6 names its interface."""
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     try:
-        yield
-    except (
-        httpcore.TimeoutException,
-        httpcore.NetworkError,
-        httpcore.ProtocolError,
-        httpcore.UnsupportedProtocol,
-    ) as error:
-        raise getattr(httpx, type(error).__name__)(str(error)) from error  # it has one of each name
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [socket.getnameinfo(address, numeric)[0] for *_, address in found]
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host can be so
+        raise httpcore.ConnectError(str(error)) from error
 
 
-def own_transport(limits: httpx.Limits) -> BoundedTransport | None:
-    """What a client sends with; None: httpx's own, for it goes through the proxy that the environment names."""
-    proxies = getproxies()
-    return None if any(proxies.get(each) for each in ("http", "https", "all")) else BoundedTransport(limits)
+def hold_to_deadline(http: httpx.Client) -> None:
+    """Have the connections of a client, those through proxies too, end when the ``_deadline`` of the try is over.
+
+    What they can't end is the resolving of a name, for the system's resolver takes no time-out.
+
+    httpx takes no network backend, so this is put where it keeps one; everything else stays httpx's. Where another
+    httpx keeps none there, each wait is bounded, not their sum; a test tells us.
+    """
+    inside: Any = http
+    mounts: dict[Any, Any] = getattr(inside, "_mounts", {})  # by URL: the proxies of the environment
+    for transport in (getattr(inside, "_transport", None), *mounts.values()):
+        pool: Any = getattr(transport, "_pool", None)
+        backend = getattr(pool, "_network_backend", None)
+        if isinstance(backend, httpcore.SyncBackend):
+            pool._network_backend = _Backend(backend)  # noqa: SLF001 - see above

@@ -10,10 +10,11 @@ import httpx
 from wallet_client._call import Call
 from wallet_client._configured import Configured
 from wallet_client._core import Core, FixedPlace, Places
+from wallet_client._deadline import within
 from wallet_client._flat import FlatCalls
 from wallet_client._method import SyncShell
 from wallet_client._options import Options
-from wallet_client._plan import Plan
+from wallet_client._plan import Body, Plan
 from wallet_client.errors import UnexpectedAnswer
 from wallet_client.resources.credits import CreditsResource
 from wallet_client.resources.statistics import Statistics
@@ -73,11 +74,11 @@ class WalletClient(SyncShell, Configured, FlatCalls):
         """
         places = FixedPlace(base_url) if isinstance(base_url, str) else base_url
         self._core = Core(places, api_key, options)
-        if transport is None:
-            from wallet_client._transport import own_transport  # noqa: PLC0415 - loads what httpx sends with
-
-            transport = own_transport(self._core.limits)
         self._http = httpx.Client(transport=transport, limits=self._core.limits)
+        if transport is None:
+            from wallet_client._transport import hold_to_deadline  # noqa: PLC0415 - loads what httpx sends with
+
+            hold_to_deadline(self._http)
         self._free = threading.BoundedSemaphore(self._core.connections)
         self._make_resources()
 
@@ -122,16 +123,19 @@ class WalletClient(SyncShell, Configured, FlatCalls):
             request = plan.request()
             if request is None:
                 return None
-            response = self._http.send(request, stream=True)
-            try:
-                body = plan.body()
-                for part in response.iter_bytes():
-                    body.add(part)
-            finally:
-                response.close()
-            return response, body.whole()
+            with within(plan.try_s):
+                return self._exchange(request, plan.body())
         finally:
             self._free.release()
+
+    def _exchange(self, request: httpx.Request, body: Body) -> tuple[httpx.Response, bytes]:
+        response = self._http.send(request, stream=True)
+        try:
+            for part in response.iter_bytes():
+                body.add(part)
+        finally:
+            response.close()
+        return response, body.whole()
 
     def close(self) -> None:
         """Close the connections. Calls raise ClientClosed from now on."""

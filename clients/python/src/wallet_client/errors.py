@@ -62,10 +62,13 @@ class ServiceError(WalletError):
         facts: the other members of the problem document, as they were sent (amounts are text).
         earlier_try_open: an earlier try was not answered, and may be done yet, for a refusal spends no key. Call again
             with ``idempotency_key``, or look for it in the history by its reference.
+        outcome_unknown: it may have been done already, too: this is not the ledger's own refusal. Only within a
+            batch's results, with ``earlier_try_open``; of a single call, that is ``OutcomeUnknown``.
     """
 
     code: str = ""
     earlier_try_open: bool = False
+    outcome_unknown: bool = False
 
     def __init__(
         self,
@@ -85,11 +88,13 @@ class ServiceError(WalletError):
         self.facts: Mapping[str, Any] = facts or {}
 
     def __str__(self) -> str:
-        """The detail, then the code, the request id, and that an earlier try may still be done."""
+        """The detail, then the code, the request id, and what is not known of an earlier try."""
         named = [self.code or f"HTTP {self.status}"]
         if self.request_id:
             named.append(f"request {self.request_id}")
-        if self.earlier_try_open:
+        if self.outcome_unknown:
+            named.append("an earlier try may have done it")
+        elif self.earlier_try_open:
             named.append("an earlier try may still arrive")
         return f"{self.detail} ({', '.join(named)})"
 

@@ -162,7 +162,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An operation of a batch that changed nothing; ``error`` says why."""
+    """An operation of a batch that was refused; ``error`` says why, and what is not known of an earlier try."""
 
     error: ServiceError
 

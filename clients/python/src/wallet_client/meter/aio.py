@@ -10,7 +10,7 @@ from typing import Any, Self
 from wallet_client._call import Id
 from wallet_client.aio import AsyncWalletClient
 from wallet_client.meter.base import MeterBase
-from wallet_client.meter.core import Kind, MeterClosed, MeterCounts, MeterFull, Unsent, debit
+from wallet_client.meter.usage import Kind, MeterClosed, MeterCounts, MeterFull, Unsent, debit
 from wallet_client.models import BatchResult
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
@@ -74,7 +74,8 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
         if self._task is None:
             self._task = loop.create_task(self._run(), name="wallet-usage-meter")
             self._task.add_done_callback(self._ended)
-        if self._core.add(key, operation, loop.time()):
+        self._core.add(key, operation, loop.time())
+        if self._core.due_anew:
             self._tell_waiting()
         return key
 
@@ -99,8 +100,7 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
         """
         self._refuse_in_child()
         self._refuse_other_loop()
-        last = self._core.last
-        self._core.flushing += 1
+        last = self._core.flush()
         self._tell_waiting()
         try:
             async with asyncio.timeout(timeout_s):
@@ -108,8 +108,6 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
                     await self._changed.wait()
         except TimeoutError:
             return False
-        finally:
-            self._core.flushing -= 1
         return True
 
     async def aclose(self, timeout_s: float | None = None) -> list[Unsent]:
@@ -119,21 +117,25 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
             timeout_s: how long that may take; None: ``close_timeout_s``.
 
         Returns:
-            The events that were given up, of which ``on_unsent`` was told too; none when it was closed before.
+            The events that were given up, of which ``on_unsent`` was told too; none when it was closed before. Who
+            closes while another does waits for that as long as this may take, and gives up nothing.
 
         Raises:
             RuntimeError: called on another loop than ``record``.
         """
-        if self._in_child or self._core.closing:
+        if self._in_child:
             return []
         self._refuse_other_loop()
-        self._core.closing = True
+        longest_s = self._close_timeout_s if timeout_s is None else timeout_s
+        first, self._core.closing = not self._core.closing, True
         self._tell_waiting()
+        if not first:
+            if self._task is not None and not self._task.done():
+                await asyncio.wait([self._task], timeout=longest_s)
+            return []
         try:
             if self._task is not None:
-                await asyncio.wait(
-                    [self._task], timeout=self._close_timeout_s if timeout_s is None else timeout_s
-                )
+                await asyncio.wait([self._task], timeout=longest_s)
         finally:
             self._abandon()
             self._tell_waiting()
@@ -141,7 +143,7 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
                 self._task.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
-        return list(self._unsent)
+        return list(self._core.unsent.values())
 
     async def __aenter__(self) -> Self:
         return self
@@ -153,15 +155,15 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
 
     async def _wait_for_room(self) -> None:
         place = object()
-        self._line.append(place)
         try:
+            self._line[place] = asyncio.get_running_loop().time()
             async with asyncio.timeout(self._core.limits.room_wait_s):
-                while not self._core.closing and (self._core.full or self._line[0] is not place):
+                while not self._core.closing and (self._core.full or next(iter(self._line)) is not place):
                     await self._changed.wait()
         except TimeoutError:
             raise MeterFull(f"the usage meter holds {self._core.limits.max_events} events") from None
         finally:
-            self._line.remove(place)
+            self._line.pop(place, None)
             self._tell_waiting()
 
     def _tell_waiting(self) -> None:
@@ -171,7 +173,7 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
 
     def _refuse_other_loop(self) -> None:
         task = self._task
-        if task is not None and not self._core.closing and task.get_loop() is not asyncio.get_running_loop():
+        if task is not None and not task.done() and task.get_loop() is not asyncio.get_running_loop():
             raise RuntimeError("the usage meter belongs to another event loop: make one for each")
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
@@ -196,18 +198,16 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
         except Exception as raised:  # noqa: BLE001 - whatever it is, the events are still there
             error = raised
         if results is not None:
-            self._conclude(self._core.answered(results, loop.time()))
+            self._core.answered(results, loop.time())
         else:
-            self._conclude(self._core.failed(error or RuntimeError("no results"), loop.time()))
+            self._core.failed(error or RuntimeError("no results"), loop.time())
         self._tell_waiting()
 
     async def _next(self) -> list[Operation] | None:
         """The next batch, when there is one; empty: there is something to tell first; None: there will be none."""
         loop = asyncio.get_running_loop()
         while True:
-            given_up = self._core.expire(loop.time())
-            if given_up:
-                self._conclude(given_up)
+            if self._core.expire(loop.time()):
                 self._tell_waiting()
                 return []
             batch = self._core.take(loop.time())
@@ -222,6 +222,6 @@ class AsyncUsageMeter(MeterBase[AsyncWalletClient]):
     def _abandon(self) -> None:
         """Give up what is pending. Also at the end of a process whose loop ended without a word."""
         if not self._in_child:  # after a fork the events are the parent's
-            self._conclude(self._core.abandon())
+            self._core.abandon()
             self._teller.tell()
         atexit.unregister(self._abandon)

@@ -1,12 +1,12 @@
 """What both meters share beside the core: what they are made with, and the telling of outcomes."""
 
 import os
-from collections import deque
 from typing import Generic, TypeVar
 
-from wallet_client.meter.core import MeterClosed, MeterCore, Outcome, Unsent
+from wallet_client.meter.core import MeterCore
 from wallet_client.meter.limits import MOST_OPERATIONS, Limits, WhenFull
 from wallet_client.meter.telling import OnCharged, OnRefused, OnUnsent, Teller
+from wallet_client.meter.usage import MeterClosed
 
 Client = TypeVar("Client")
 
@@ -51,10 +51,10 @@ class MeterBase(Generic[Client]):
         limits = Limits(max_events, max_batch, max_delay_s, give_up_after_s, when_full, block_timeout_s)
         self._client = client
         self._core = MeterCore(limits)
-        self._teller = Teller(on_refused, on_unsent, on_charged)
+        self._teller = Teller(self._core.untold, on_refused, on_unsent, on_charged)
         self._close_timeout_s = close_timeout_s
-        self._line: deque[object] = deque()  # of those who wait for room: nobody overtakes
-        self._unsent: list[Unsent] = []  # from the closing on
+        # Of those who wait for room, and when they were here last: nobody overtakes.
+        self._line: dict[object, float] = {}
         self._process = os.getpid()
         self._set_up()
 
@@ -68,9 +68,3 @@ class MeterBase(Generic[Client]):
     def _refuse_in_child(self) -> None:
         if self._in_child:
             raise MeterClosed("the usage meter was made before this process forked: make one here")
-
-    def _conclude(self, outcomes: "list[Outcome] | list[Unsent]") -> None:
-        """Take down what is to be told, in the same breath in which the core concluded it."""
-        if self._core.closing:
-            self._unsent += [outcome for outcome in outcomes if isinstance(outcome, Unsent)]
-        self._teller.take_down(outcomes)

@@ -2,28 +2,24 @@
 
 An event is in the hands of the meter from ``add`` until exactly one outcome of it is returned, by ``answered``,
 ``failed`` or ``abandon``. Its idempotency key is made when it is recorded, so that it can be sent as often as it takes.
+
+An exception of a signal handler may end any of it between two lines, and nothing is lost or told twice: ``add`` is one
+step, and the others work out what is decided, note it in one step, and then carry it out, which the next one does again
+where it was not done to its end.
 """
 
-import copy
+import itertools
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from wallet_client._call import Id, encode
+from wallet_client._retries import is_of_the_ledger
 from wallet_client.errors import OutcomeUnknown, ServiceError, UnexpectedAnswer, WalletError
-from wallet_client.keys import new_key
 from wallet_client.meter.limits import Limits
-from wallet_client.models import BatchResult, Posted, Refused, Transaction
-from wallet_client.money import Amount
+from wallet_client.meter.usage import Charged, MeterCounts, NotCharged, Outcome, Unsent, Usage
+from wallet_client.models import BatchResult, Posted, Refused
 from wallet_client.operations import Operation
-
-MOST_EVENT_BYTES = 64 * 1024
-"""An event whose members have the lengths that the service takes is smaller, and 15 of them fit into a request."""
-
-Kind: TypeAlias = Literal["consume", "withdraw", "fee"]
 
 _OF_ITS_CONTENT = frozenset({400, 413, 422})
 """Said of a whole request for what stands in it: parts of it may pass."""
@@ -31,82 +27,6 @@ _OF_ITS_CONTENT = frozenset({400, 413, 422})
 _TOO_LARGE = 413
 _BASE_S = 0.1
 _LONGEST_S = 5.0
-
-
-class MeterFull(WalletError):
-    """The meter holds as many events as it may; this one was not recorded."""
-
-
-class MeterClosed(WalletError):
-    """The meter takes no more events; this one was not recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """An event: one debit, a ledger row.
-
-    Attributes:
-        key: its idempotency key, under which it is charged once.
-        operation: the debit.
-        recorded_s: when it was recorded, on the meter's clock.
-        number: its place among all events of the meter, from 1.
-    """
-
-    key: str
-    operation: Operation
-    recorded_s: float = field(compare=False)
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """An event that the meter gave up.
-
-    Attributes:
-        usage: the event.
-        error: what was met last; None: it was never tried.
-        outcome_unknown: whether it may have been charged all the same. Send ``usage.operation`` again, which has the
-            key, and it is charged once.
-    """
-
-    usage: Usage
-    error: Exception | None
-    outcome_unknown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """It is in the ledger."""
-
-    usage: Usage
-    transaction: Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class NotCharged:
-    """The service refused it. With ``error.earlier_try_open`` an earlier try may still arrive and be charged."""
-
-    usage: Usage
-    error: ServiceError
-
-
-Outcome: TypeAlias = Charged | NotCharged | Unsent
-
-
-@dataclass(frozen=True, slots=True)
-class MeterCounts:
-    """The events of a meter: ``recorded`` is the sum of the four after it.
-
-    Attributes:
-        oldest_age_s: how long the oldest pending event has waited; 0 without one.
-    """
-
-    recorded: int
-    charged: int
-    refused: int
-    unsent: int
-    pending: int
-    oldest_age_s: float
 
 
 @dataclass(slots=True)
@@ -118,39 +38,19 @@ class _Group:
     not_before_s: float = 0.0
 
 
-def debit(
-    wallet_id: Id,
-    amount: Amount,
-    *,
-    kind: Kind = "consume",
-    description: str | None = None,
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    effective_at: datetime | None = None,
-    counter_account: str | None = None,
-    idempotency_key: str | None = None,
-) -> tuple[str, Operation]:
-    """An event's key, and its operation, which can be sent and which nobody changes afterwards.
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What follows from an answer, or from the lack of one: whoever carries it out once more changes nothing.
 
-    Raises:
-        TypeError, ValueError: it can't be sent.
+    Attributes:
+        outcomes: by the number of the event.
+        counted: the sums with them, as in MeterCounts.
+        again: all that is to be sent again.
     """
-    key = new_key() if idempotency_key is None else idempotency_key
-    make = {"consume": Operation.consume, "withdraw": Operation.withdraw, "fee": Operation.fee}[kind]
-    operation = make(
-        wallet_id,
-        amount,
-        description=description,
-        reference=reference,
-        metadata=copy.deepcopy(metadata),
-        effective_at=effective_at,
-        counter_account=counter_account,
-        idempotency_key=key,
-    )
-    size = len(encode(operation.members))  # now, where the caller hears of it
-    if size > MOST_EVENT_BYTES:
-        raise ValueError(f"an event has at most {MOST_EVENT_BYTES} bytes, not {size}")
-    return key, operation
+
+    outcomes: dict[int, Outcome]
+    counted: tuple[int, int, int]
+    again: list[_Group]
 
 
 class MeterCore:
@@ -159,40 +59,63 @@ class MeterCore:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.closing = False
-        self.flushing = 0
         self.last = 0  # the number of the newest event
+        self.untold: dict[int, Outcome] = {}  # until somebody tells them
+        self.unsent: dict[int, Unsent] = {}  # from the closing on
+        self._numbers = itertools.count(1)
+        self._flush_until = 0
         self._queue: deque[Usage] = deque()
-        self._again: deque[_Group] = deque()
+        self._again: list[_Group] = []
         self._under_way: _Group | None = None
-        self._pending: dict[int, Usage] = {}
-        self._open: set[int] = set()  # of those pending, who may have been charged
+        self._taken: dict[int, Usage] = {}  # under way or again, without an outcome
+        self._open: set[int] = set()  # of those taken, who may have been charged
+        self._decision: _Decision | None = None
         self._max_batch = limits.max_batch
         self._rest_until_s = 0.0
         self._failures = 0
         self._last_error: Exception | None = None
-        self._charged = self._refused = self._unsent = 0
+        self._counted = (0, 0, 0)  # charged, refused, unsent
 
     @property
     def full(self) -> bool:
         """Whether it holds as many events as it may."""
-        return len(self._pending) >= self.limits.max_events
+        return len(self._taken) + len(self._queue) >= self.limits.max_events
 
     @property
     def idle(self) -> bool:
         """Whether every event has its outcome."""
-        return not self._pending
+        return not (self._taken or self._queue)
 
     def done(self, number: int) -> bool:
         """Whether each event until the one with this number has its outcome."""
-        return next(iter(self._pending), number + 1) > number
+        oldest = self._oldest
+        return oldest is None or oldest.number > number
 
-    def add(self, key: str, operation: Operation, now_s: float) -> bool:
-        """Take an event; whether the next batch is due at another time than before. There must be room."""
-        self.last += 1
-        usage = Usage(key, operation, now_s, self.last)
-        self._pending[usage.number] = usage
-        self._queue.append(usage)
+    def flush(self) -> int:
+        """What was recorded until now waits for no others; the number of the newest of it."""
+        self._flush_until = max(self._flush_until, self.last)
+        return self.last
+
+    def add(self, key: str, operation: Operation, now_s: float) -> Usage:
+        """Take an event. There must be room."""
+        number = next(self._numbers)
+        self.last = number
+        usage = Usage(key, operation, now_s, number)
+        self._queue.append(usage)  # before that it is not recorded
+        return usage
+
+    @property
+    def due_anew(self) -> bool:
+        """Whether the next batch is due at another time since an event was added."""
         return self.full or len(self._queue) in (1, self._max_batch)
+
+    def take_back(self, usage: Usage) -> bool:
+        """Whether an event still waited to be sent; then it is as if it had not been added."""
+        try:
+            self._queue.remove(usage)
+        except ValueError:
+            return False
+        return True
 
     def due_in_s(self, now_s: float) -> float | None:
         """Seconds until there is a batch to take or to give up; None: not before something else happens."""
@@ -201,13 +124,15 @@ class MeterCore:
         batch_s = self._batch_in_s(now_s)
         if batch_s is None or not self._failures:
             return batch_s
-        oldest = next(iter(self._pending.values()))
-        return min(batch_s, max(0.0, oldest.recorded_s + self.limits.give_up_after_s - now_s))
+        oldest = self._oldest
+        oldest_s = now_s if oldest is None else oldest.recorded_s
+        return min(batch_s, max(0.0, oldest_s + self.limits.give_up_after_s - now_s))
 
     def _batch_in_s(self, now_s: float) -> float | None:
         times = [group.not_before_s for group in self._again]
         if self._queue:
-            hurry = self.closing or self.flushing or self.full or len(self._queue) >= self._max_batch
+            flushed = self._queue[0].number <= self._flush_until
+            hurry = self.closing or flushed or self.full or len(self._queue) >= self._max_batch
             times.append(0.0 if hurry else self._queue[0].recorded_s + self.limits.max_delay_s)
         if not times:
             return None
@@ -218,41 +143,43 @@ class MeterCore:
         if self._under_way is not None or self._batch_in_s(now_s) != 0.0:
             return None
         group = next((each for each in self._again if each.not_before_s <= now_s), None)
-        if group is not None:
-            self._again.remove(group)
-        else:
-            size = min(len(self._queue), self._max_batch)
-            group = _Group([self._queue.popleft() for _ in range(size)])
+        if group is None:
+            group = _Group(list(itertools.islice(self._queue, self._max_batch)))
+        self._taken.update((usage.number, usage) for usage in group.events)
         self._under_way = group
+        self._again = [each for each in self._again if each is not group]
+        while self._queue and self._queue[0].number in self._taken:
+            self._queue.popleft()
         return [usage.operation for usage in group.events]
 
     def expire(self, now_s: float) -> list[Unsent]:
         """Give up what is too old, while the service is away; while it answers, all of it has its turn."""
-        if not self._failures or self._under_way is not None:
+        oldest = self._oldest
+        if (
+            not self._failures
+            or self._under_way is not None
+            or oldest is None
+            or not self._too_old(oldest, now_s)
+        ):
             return []
-        old: list[Usage] = []
-        for usage in self._pending.values():  # oldest first
-            if not self._too_old(usage, now_s):
-                break
-            old.append(usage)
-        if old:
-            numbers = {usage.number for usage in old}
-            self._queue = deque(usage for usage in self._queue if usage.number not in numbers)
-            for group in self._again:
-                group.events = [usage for usage in group.events if usage.number not in numbers]
-            self._again = deque(group for group in self._again if group.events)
+        old = list(itertools.takewhile(lambda usage: self._too_old(usage, now_s), self._pending.values()))
+        numbers = {usage.number for usage in old}
+        again = [
+            _Group(left, group.tries, group.not_before_s)
+            for group in self._again
+            if (left := [usage for usage in group.events if usage.number not in numbers])
+        ]
         outcomes = [self._give_up(usage, self._last_error) for usage in old]
-        self._concluded(outcomes)
+        self._decide(outcomes, again)
         return outcomes
 
     def answered(self, results: Sequence[BatchResult], now_s: float) -> list[Outcome]:
         """The service decided on the batch that was taken."""
-        group = self._taken()
+        group = self._under_way
         if group is None:
             return []
         if len(results) != len(group.events):
             self._open.update(usage.number for usage in group.events)
-            self._under_way = group
             return self.failed(UnexpectedAnswer("a batch was answered with another number of results"), now_s)
         self._failures = 0
         if len(group.events) >= self._max_batch:  # it was not too large, so another may be larger
@@ -263,7 +190,6 @@ class MeterCore:
             if isinstance(result, Refused) and result.error.earlier_try_open:
                 self._open.add(usage.number)
             if isinstance(result, Posted):
-                self._charged += 1
                 outcomes.append(Charged(usage, result.transaction))
             elif not result.error.retryable:
                 outcomes.append(self._refuse(usage, result.error))
@@ -271,12 +197,11 @@ class MeterCore:
                 outcomes.append(self._give_up(usage, result.error))
             else:
                 again.append(usage)
-        self._put_back(again, group.tries + 1, now_s)
-        return self._concluded(outcomes)
+        return self._decide(outcomes, self._again + _groups([again], group.tries + 1, now_s))
 
     def failed(self, error: Exception, now_s: float) -> list[Outcome]:
         """The batch that was taken ended without a decision on each of its events."""
-        group = self._taken()
+        group = self._under_way
         if group is None:
             return []
         if isinstance(error, OutcomeUnknown) or not isinstance(error, WalletError):
@@ -290,7 +215,7 @@ class MeterCore:
             # What stands before the service knows nothing of an earlier try that may have been done.
             and (cause.code or group.events[0].number not in self._open)
         ):
-            return self._concluded([self._refuse(group.events[0], cause)])
+            return self._decide([self._refuse(group.events[0], cause)], self._again)
         outcomes: list[Outcome] = [
             self._give_up(usage, error) for usage in group.events if self._too_old(usage, now_s)
         ]
@@ -300,66 +225,95 @@ class MeterCore:
             if status == _TOO_LARGE:
                 self._max_batch = max(1, min(self._max_batch, len(group.events) // 2))
             half = (len(left) + 1) // 2
-            for part in (left[:half], left[half:]):
-                self._put_back(part, group.tries + 1, now_s, at_once=len(left) > 1)
+            parts, at_once = [left[:half], left[half:]], len(left) > 1
         else:
-            self._put_back(left, group.tries + 1, now_s, at_once=True)
+            parts, at_once = [left], True
+        again = _groups(parts, group.tries + 1, now_s, at_once=at_once)
         if status not in _OF_ITS_CONTENT:
             self._failures += 1
             self._last_error = error
             self._rest_until_s = now_s + _backoff_s(self._failures)
-        return self._concluded(outcomes)
+        return self._decide(outcomes, self._again + again)
 
     def abandon(self, error: Exception | None = None) -> list[Unsent]:
         """Give up everything that is pending; what is answered later changes nothing."""
+        self._carry_out()
         if self._under_way is not None:
             self._open.update(usage.number for usage in self._under_way.events)
         outcomes = [self._give_up(usage, error) for usage in self._pending.values()]
-        self._queue.clear()
-        self._again.clear()
-        self._under_way = None
-        self._concluded(outcomes)
+        self._decide(outcomes, [])
         return outcomes
 
     def counts(self, now_s: float) -> MeterCounts:
         """How many events have come to what."""
-        oldest = next(iter(self._pending.values()), None)
+        self._carry_out()
+        charged, refused, unsent = self._counted
+        pending, oldest = len(self._pending), self._oldest
         return MeterCounts(
-            recorded=self._charged + self._refused + self._unsent + len(self._pending),
-            charged=self._charged,
-            refused=self._refused,
-            unsent=self._unsent,
-            pending=len(self._pending),
+            recorded=charged + refused + unsent + pending,
+            charged=charged,
+            refused=refused,
+            unsent=unsent,
+            pending=pending,
             oldest_age_s=0.0 if oldest is None else now_s - oldest.recorded_s,
         )
 
-    def _taken(self) -> _Group | None:
-        group, self._under_way = self._under_way, None
-        return group
+    @property
+    def _pending(self) -> dict[int, Usage]:
+        """Without an outcome, the oldest first. Who was interrupted leaves some both taken and in the queue."""
+        return self._taken | {usage.number: usage for usage in tuple(self._queue)}
 
-    def _put_back(self, events: list[Usage], tries: int, now_s: float, *, at_once: bool = False) -> None:
-        if events:
-            not_before_s = now_s if at_once else now_s + _backoff_s(tries)
-            self._again.append(_Group(events, tries, not_before_s))
+    @property
+    def _oldest(self) -> Usage | None:
+        return next(iter(self._taken.values()), None) or (self._queue[0] if self._queue else None)
+
+    def _decide(self, outcomes: Sequence[Outcome], again: list[_Group]) -> list[Outcome]:
+        """From here on the events have these outcomes, and nothing is under way."""
+        charged, refused, unsent = self._counted
+        kinds = [type(outcome) for outcome in outcomes]
+        self._decision = _Decision(
+            {outcome.usage.number: outcome for outcome in outcomes},
+            (charged + kinds.count(Charged), refused + kinds.count(NotCharged), unsent + kinds.count(Unsent)),
+            again,
+        )
+        self._carry_out()
+        return list(outcomes)
+
+    def _carry_out(self) -> None:
+        decision = self._decision
+        if decision is None:
+            return
+        self.untold.update(decision.outcomes)
+        if self.closing:
+            given_up = [each for each in decision.outcomes.values() if isinstance(each, Unsent)]
+            self.unsent.update((each.usage.number, each) for each in given_up)
+        self._counted = decision.counted
+        self._again = decision.again
+        self._under_way = None
+        for number in decision.outcomes:
+            self._taken.pop(number, None)
+            self._open.discard(number)
+        while self._queue and self._queue[0].number in decision.outcomes:
+            self._queue.popleft()
+        self._decision = None
 
     def _too_old(self, usage: Usage, now_s: float) -> bool:
         return now_s - usage.recorded_s >= self.limits.give_up_after_s
 
-    def _refuse(self, usage: Usage, error: ServiceError) -> NotCharged:
-        self._refused += 1
+    def _refuse(self, usage: Usage, error: ServiceError) -> NotCharged | Unsent:
         error.earlier_try_open = usage.number in self._open
+        if error.earlier_try_open and not is_of_the_ledger(error):  # the ledger may have done the earlier try
+            return self._give_up(usage, error)
         error.idempotency_key = usage.key
         return NotCharged(usage, error)
 
     def _give_up(self, usage: Usage, error: Exception | None) -> Unsent:
-        self._unsent += 1
         return Unsent(usage, error, usage.number in self._open)
 
-    def _concluded(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        for outcome in outcomes:
-            del self._pending[outcome.usage.number]
-            self._open.discard(outcome.usage.number)
-        return list(outcomes)
+
+def _groups(parts: Sequence[list[Usage]], tries: int, now_s: float, *, at_once: bool = False) -> list[_Group]:
+    not_before_s = now_s if at_once else now_s + _backoff_s(tries)
+    return [_Group(events, tries, not_before_s) for events in parts if events]
 
 
 def _is_of_its_content(cause: BaseException) -> bool:

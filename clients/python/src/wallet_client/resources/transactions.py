@@ -8,6 +8,7 @@ from wallet_client._call import Answer, Call, Id, get, moment, post
 from wallet_client._method import ListMethod, Method, Resource, S_co
 from wallet_client._problems import error_of
 from wallet_client._reading import reader_in
+from wallet_client._retries import is_of_the_ledger
 from wallet_client.keys import name_text, new_key
 from wallet_client.money import Amount, amount_text
 from wallet_client.operations import Operation, movement_members
@@ -41,6 +42,7 @@ def results_of(answer: Answer, key: str, operations: Sequence[Mapping[str, Any]]
     def refused(index: int, problem: Mapping[str, Any]) -> Refused:
         error = error_of(problem)
         error.earlier_try_open = answer.earlier_try_open
+        error.outcome_unknown = answer.earlier_try_open and not is_of_the_ledger(error)
         error.idempotency_key = operations[index].get("idempotency_key", f"{key}/{index}")
         return Refused(error)
 
@@ -162,7 +164,8 @@ def batch(
 ) -> "Call[list[BatchResult]]":
     """Post 1 to 500 operations in order; a ``Posted`` or ``Refused`` for each, in the same order.
 
-    The error of a ``Refused`` has the operation's own ``idempotency_key``, with which it can be sent again.
+    The error of a ``Refused`` has the operation's own ``idempotency_key``, with which it can be sent again. Where an
+    earlier try was not answered, its ``earlier_try_open`` and ``outcome_unknown`` say what is not known.
 
     Args:
         operations: what to post. One without a key of its own is named by the batch's and its place.

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 from urllib.parse import unquote
 
 import httpx
 
+from wallet_client import AsyncWalletClient, Options, WalletClient
 from wallet_client.testing import callers, reading, wire
 from wallet_client.testing.problems import KINDS, Refusal
 from wallet_client.testing.store import Store
 from wallet_client.testing.values import dumps, text_of
-
-if TYPE_CHECKING:
-    from wallet_client import AsyncWalletClient, Options, WalletClient
 
 URL = "http://wallet"
 API_KEY = "wsk_fake"
@@ -82,18 +80,12 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     # Clients
 
-    def client(self, *, user_id: str | None = None, **options: "Unpack[Options]") -> "WalletClient":
+    def client(self, *, user_id: str | None = None, **options: Unpack[Options]) -> WalletClient:
         """A client of this wallet: of a service, or with ``user_id`` of this user, who sees and spends what is theirs."""
-        from wallet_client import WalletClient  # noqa: PLC0415 - the fake alone needs no client
-
         return WalletClient(URL, api_key=self._key(user_id), transport=self, **options)
 
-    def async_client(
-        self, *, user_id: str | None = None, **options: "Unpack[Options]"
-    ) -> "AsyncWalletClient":
+    def async_client(self, *, user_id: str | None = None, **options: Unpack[Options]) -> AsyncWalletClient:
         """The same for asyncio."""
-        from wallet_client import AsyncWalletClient  # noqa: PLC0415 - the fake alone needs no client
-
         return AsyncWalletClient(URL, api_key=self._key(user_id), transport=self, **options)
 
     def token(self, user_id: str) -> str:
