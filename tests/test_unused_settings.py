@@ -47,7 +47,7 @@ def test_a_name_that_nobody_reads_is_told_with_the_one_that_was_meant(
 
 
 def test_names_of_scripts_clients_and_kubernetes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["VENV", "TEST_POSTGRES", "URL", "KEY", "API_KEY", "SERVICE_SERVICE_HOST", "SERVICE_PORT_80_TCP"]
+    names = ["VENV", "TEST_POSTGRES", "URL", "API_KEY", "SERVICE_SERVICE_HOST", "SERVICE_PORT_80_TCP"]
     assert warned(monkeypatch, **{f"WALLET_{name}": "x" for name in names}) == []
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from wallet_service.settings import PREFIX, Settings, variable_of
 
-_OF_OTHERS = re.compile(r"WALLET_(VENV|TEST_.*|URL|KEY|API_KEY|SERVICE_(SERVICE_|PORT).*)")
+_OF_OTHERS = re.compile(r"WALLET_(VENV|TEST_.*|URL|API_KEY|SERVICE_(SERVICE_|PORT).*)")
 """What scripts, tests and clients read; and what Kubernetes sets in each container beside a service "wallet-service"."""
 
 _log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ class Configured:
         raise NotImplementedError  # each client has its own, and a transport of its kind
 
     def _make_resources(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each client has its own kinds of them
 
     @classmethod
     def from_consul(

@@ -85,7 +85,7 @@ class FixedPlace:
 
     def nowhere(self) -> tuple[str, Exception | None]:
         """It is always somewhere."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked for only where ``choose`` found nothing
 
     def failed(self, url: str) -> None:
         """There is no other."""
