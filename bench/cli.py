@@ -18,9 +18,9 @@ from bench.progress import telling
 from bench.report import print_report, write_json
 from bench.results import Results
 from bench.run import letters_of, run
-from wallet_service.database.embedded import EmbeddedError
-from wallet_service.database.migrate import MigrationError
-from wallet_service.http.logging import configure_logging
+from wallet_service.platform.database.migrate import MigrationError
+from wallet_service.platform.embedded_postgres.server import EmbeddedError
+from wallet_service.platform.telemetry.logging import configure_logging
 
 _INTERRUPTED = 130
 

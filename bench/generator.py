@@ -25,7 +25,7 @@ from bench.rows_client import CLIENT_TRAFFIC, Program, calling_program
 from bench.rows_http import HTTP_TRAFFIC
 from bench.rows_rest import REST_TRAFFIC, Caller, rest_caller
 from bench.rows_sql import SQL_TRAFFIC, CallTraffic, Link, SqlTraffic
-from wallet_service.errors import WalletError
+from wallet_service.core.errors import WalletError
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """The longest line between the two processes: latencies of the longest job."""

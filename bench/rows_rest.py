@@ -12,10 +12,10 @@ from postgrest import AsyncPostgrestClient
 from bench.choice import Uniform
 from bench.job import Place, RowFailed
 from bench.rows_sql import CallTraffic, check_posted, consume_operation, consume_unit
-from wallet_service.database.gateway import Database, Json
-from wallet_service.database.supabase import SupabaseDatabase
-from wallet_service.errors import WalletError
+from wallet_service.core.errors import WalletError
 from wallet_service.ledger.service import Ledger
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.database.supabase import SupabaseDatabase
 
 _TIMEOUT_S = 15.0
 

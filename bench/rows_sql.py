@@ -13,8 +13,8 @@ import uuid_utils
 from bench.choice import Choice, Hot, Uniform
 from bench.job import Place, RowFailed
 from bench.names import wallet_id
-from wallet_service.database.gateway import Json
 from wallet_service.ledger.operations import Operation, Unit
+from wallet_service.platform.database.gateway import Json
 
 KERNEL_BATCH = 50
 """Operations of a call in row d."""

@@ -26,9 +26,9 @@ from bench.rest import RestLogin
 from bench.results import Result, Results
 from bench.server import Server, given_server, own_server
 from bench.service import Started, started_service
-from wallet_service.database.migrate import MigrationError
-from wallet_service.database.postgres import PostgresDatabase
-from wallet_service.http.keys import create_key
+from wallet_service.platform.auth.keys import create_key
+from wallet_service.platform.database.migrate import MigrationError
+from wallet_service.platform.database.postgres import PostgresDatabase
 
 _SCOPES = ("wallets:read", "transactions:write")
 

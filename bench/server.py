@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from wallet_service.database.embedded import EmbeddedPostgres
-from wallet_service.database.migrate import migrate
+from wallet_service.platform.database.migrate import migrate
+from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 
 
 class Server(ABC):

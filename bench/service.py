@@ -15,16 +15,16 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.responses import Response
 
-import wallet_service.serve
+import wallet_service.runtime.serve
 from bench.job import RowFailed
 from wallet_service import cli
-from wallet_service.app import create_app
-from wallet_service.http.auth import Spender
-from wallet_service.http.body import StrictRoute
-from wallet_service.http.idempotency import HeaderKey
-from wallet_service.http.responses import JsonBytes
-from wallet_service.settings import Settings
-from wallet_service.transactions.schemas import MoneyRequest
+from wallet_service.core.settings import Settings
+from wallet_service.money.transactions.schemas import MoneyRequest
+from wallet_service.platform.auth.authentication import Spender
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.idempotency import HeaderKey
+from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.runtime.application import create_app
 
 _ANSWER = (
     b'{"transaction_id":"01a1fc9e-4bdf-723a-896c-041d63b3130d","leg":0,"transaction_type":"consume",'
@@ -140,7 +140,7 @@ async def stop(process: asyncio.subprocess.Process) -> None:
 
 def main() -> None:
     """``wallet-service serve`` with the application of the bench."""
-    wallet_service.serve.create_app = create_bench_app
+    wallet_service.runtime.serve.create_app = create_bench_app
     sys.argv[1:] = ["serve"]
     cli.main()
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wallet_service.app import create_app
-from wallet_service.settings import Settings
+from wallet_service.core.settings import Settings
+from wallet_service.runtime.application import create_app
 
 ROOT = Path(__file__).parent.parent
 OPENAPI = ROOT / "openapi.json"

@@ -35,8 +35,8 @@ from support.places import Place, connect, reached
 from support.redis_server import RedisServer, redis_server
 from support.supabase_services import PROGRAMS, program
 
-from wallet_service.database.gateway import Database
 from wallet_service.ledger.verify import verify
+from wallet_service.platform.database.gateway import Database
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 DRIVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.supabase))

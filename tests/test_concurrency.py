@@ -14,7 +14,7 @@ from support.api import Api, Client, new_user, open_api, posted, problem
 from support.places import Place
 from support.waiting import until_waiting
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger import group_commit
 
 MANY = 50

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from support.dockerfile import instructions, stage
 
-from wallet_service.database.connections import LONGEST_RELEASE_S
-from wallet_service.settings import Settings
-from wallet_service.tracing import FLUSH_S
+from wallet_service.core.settings import Settings
+from wallet_service.platform.database.connections import LONGEST_RELEASE_S
+from wallet_service.platform.telemetry.tracing import FLUSH_S
 
 ROOT = Path(__file__).parent.parent
 HADOLINT = Path(sys.prefix) / "bin" / "hadolint"

@@ -21,9 +21,9 @@ from support.api import ADMIN_KEY, Api, make_app, open_api
 from support.cluster import create_database, drop_database
 from support.places import Place, reached
 
-from wallet_service.app import create_app
-from wallet_service.errors import ERRORS
-from wallet_service.settings import Settings
+from wallet_service.core.errors import ERRORS
+from wallet_service.core.settings import Settings
+from wallet_service.runtime.application import create_app
 
 DOCUMENT: dict[str, Any] = create_app(Settings(), "postgresql://nowhere/").openapi()
 OPERATIONS = {
@@ -219,7 +219,7 @@ CONFIG: dict[str, Any] = {
         # Needs to be told which operations make and delete what, which this document's links don't say.
         "use_after_free": {"enabled": False},
         "ensure_resource_availability": {"enabled": False},
-        # Needs the credentials of two users at once; tests/http and the rooms' tests show it.
+        # Needs the credentials of two users at once; tests/platform and the rooms' tests show it.
         "object_level_authorization": {"enabled": False},
     },
     "operations": [

@@ -9,7 +9,7 @@ from support.api import open_api
 from support.cluster import SUPPORTED, binaries
 from support.supabase_project import OWNER, create_project, project_cluster
 
-from wallet_service.database.migrate import migrate
+from wallet_service.platform.database.migrate import migrate
 
 FOLDER = Path(__file__).parent.parent / "docs" / "examples"
 WALLET = "0199f0a0-0000-7000-8000-000000000001"

@@ -21,9 +21,9 @@ from support.service import command, serving
 from support.supabase import as_authenticator, make_roles, open_project
 from support.waiting import until_waiting
 
-from wallet_service.database.embedded import EmbeddedPostgres
-from wallet_service.database.migrate import migrate
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.database.migrate import migrate
+from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 
 
 @asynccontextmanager

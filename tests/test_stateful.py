@@ -40,7 +40,7 @@ from support.programs import (
     some_order,
 )
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
 
 T = TypeVar("T")

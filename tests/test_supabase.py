@@ -21,10 +21,10 @@ from support.load import Load, is_right, posted_to, rich_wallets, until_ready
 from support.places import connect
 from support.supabase import WRONG_KEY, Project
 
-from wallet_service.database.migrate import migrate
-from wallet_service.errors import Unavailable
-from wallet_service.http.keys import create_first_admin_key
-from wallet_service.identifiers import new_id
+from wallet_service.core.errors import Unavailable
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.auth.keys import create_first_admin_key
+from wallet_service.platform.database.migrate import migrate
 
 pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase"], indirect=True)]
 

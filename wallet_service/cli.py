@@ -13,20 +13,20 @@ import asyncpg
 import typer
 
 from wallet_service import __version__
-from wallet_service.database.connect import connect
-from wallet_service.database.dsns import StartError, existing_database, migration_database
-from wallet_service.database.embedded import EmbeddedError
-from wallet_service.database.gateway import Database
-from wallet_service.database.migrate import MigrationError
-from wallet_service.database.migrate import migrate as migrate_database
-from wallet_service.database.script import migration_script
-from wallet_service.errors import WalletError
-from wallet_service.http.keys import PREFIX, create_key, list_keys, revoke_key
-from wallet_service.http.logging import configure_logging
-from wallet_service.http.scopes import SCOPES
+from wallet_service.core.errors import WalletError
+from wallet_service.core.settings import Settings, SettingsError, load
 from wallet_service.ledger.verify import verify as verify_ledger
-from wallet_service.settings import Settings, SettingsError, load
-from wallet_service.unused_settings import warn_of_unused
+from wallet_service.platform.auth.keys import PREFIX, create_key, list_keys, revoke_key
+from wallet_service.platform.auth.scopes import SCOPES
+from wallet_service.platform.database.connect import connect
+from wallet_service.platform.database.dsns import StartError, existing_database, migration_database
+from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.database.migrate import MigrationError
+from wallet_service.platform.database.migrate import migrate as migrate_database
+from wallet_service.platform.database.script import migration_script
+from wallet_service.platform.embedded_postgres.server import EmbeddedError
+from wallet_service.platform.telemetry.logging import configure_logging
+from wallet_service.runtime.unused_settings import warn_of_unused
 
 EXPECTED = (
     SettingsError,
@@ -66,7 +66,7 @@ def serve() -> None:
     # A second of imports, which no other command has to wait for.
     import uvloop  # noqa: PLC0415
 
-    from wallet_service.serve import serve as serve_until_stopped  # noqa: PLC0415
+    from wallet_service.runtime.serve import serve as serve_until_stopped  # noqa: PLC0415
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

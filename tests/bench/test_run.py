@@ -21,8 +21,8 @@ from bench.plan import LETTERS, PGBENCH, QUICK, ROWS, chosen
 from bench.progress import telling
 from bench.report import print_report, write_json
 from bench.run import letters_of, run
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.ledger.verify import verify
+from wallet_service.platform.database.postgres import PostgresDatabase
 
 OVER_REST = frozenset("opqrst")
 AROUND = frozenset("uvwx")

@@ -8,7 +8,7 @@ from wallet_client import _retries
 from wallet_client._problems import BY_CODE
 from wallet_client.testing.problems import KINDS
 
-from wallet_service.errors import ERRORS
+from wallet_service.core.errors import ERRORS
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "wallet_service" / "database" / "functions"

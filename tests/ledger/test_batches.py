@@ -18,12 +18,12 @@ from support.cluster import VERSIONS, cluster, create_database, drop_database
 from support.line import Line
 from support.places import connect, reached
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
+from wallet_service.ledger.schemas import TransactionType
 from wallet_service.ledger.service import Ledger
-from wallet_service.ledger.shapes import TransactionType
 
 SIZES = (1, 2, 50)
 """What batches are forced to; one by one is the measure."""

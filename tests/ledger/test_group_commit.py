@@ -13,15 +13,15 @@ from support.ledger import balance, consume, holding, move, new_wallet, queued, 
 from support.line import Line, names
 from support.waiting import until
 
-from wallet_service.database.gateway import Database
-from wallet_service.errors import InternalError, Overloaded, Unavailable
-from wallet_service.identifiers import new_id
+from wallet_service.core.errors import InternalError, Overloaded, Unavailable
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.meter import CommitMeter
+from wallet_service.ledger.metrics import CommitMeter
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
+from wallet_service.ledger.pending import Ticket
 from wallet_service.ledger.service import Ledger
-from wallet_service.ledger.tickets import Ticket
+from wallet_service.platform.database.gateway import Database
 
 ONE_LANE = Limits(lanes=1)
 LONGEST_S = 10

@@ -12,14 +12,14 @@ from support.ledger import balance, consume, holding, move, new_wallet, queued, 
 from support.line import Line
 from support.waiting import until, until_waiting
 
-from wallet_service.database.gateway import Database, Param
-from wallet_service.errors import Overloaded, WalletBusy
-from wallet_service.identifiers import new_id
+from wallet_service.core.errors import Overloaded, WalletBusy
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.meter import CommitMeter
+from wallet_service.ledger.metrics import CommitMeter
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.service import Ledger
+from wallet_service.platform.database.gateway import Database, Param
 
 ONE_LANE = Limits(lanes=1)
 PATIENT = Limits(lanes=1, lock_wait_ms=60_000, queue_wait_ms=60_000)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.kernel.bench import Kernel, Op, Outcome, unit
 from support.model import Account, Leg, Model, Told
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 KINDS = ("deposit", "reward", "withdraw", "consume", "fee", "transfer", "transfer", "refund", "refund")
 AMOUNTS = ("1", "1.00", "2.5", "7", "0.01", "12", "30", "60", "0.001", "0", "NaN", "99999999999999999999")

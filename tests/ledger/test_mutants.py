@@ -15,7 +15,7 @@ import pytest
 from support.cluster import TEMPLATE, VERSIONS, Cluster, cluster, create_database, drop_database
 from support.kernel.bench import CHECKS, Kernel
 
-from wallet_service.database.sql_files import read_sql_files
+from wallet_service.platform.database.sql_files import read_sql_files
 
 for room in ("forms", "keys", "units", "refunds", "locks", "rows"):
     importlib.import_module(f"support.kernel.{room}")

@@ -7,13 +7,13 @@ from support.ledger import balance, consume, new_wallet, told
 from support.line import Line
 from support.waiting import until_waiting
 
-from wallet_service.database.gateway import Database, Json
-from wallet_service.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
-from wallet_service.identifiers import new_id
+from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.service import Ledger
+from wallet_service.platform.database.gateway import Database, Json
 
 
 async def test_one_operation_is_posted_or_raises(database: Database) -> None:

@@ -13,8 +13,8 @@ from conftest import FreshDatabase
 from support.cluster import VERSIONS
 from support.kernel.bench import Kernel, Op, Outcome, again, op, refund, transfer, unit
 
-from wallet_service.database.postgres import PostgresDatabase
 from wallet_service.ledger.verify import verify
+from wallet_service.platform.database.postgres import PostgresDatabase
 
 SESSIONS = 16
 CALLS = 30

@@ -11,9 +11,9 @@ import pytest
 from support.cluster import VERSIONS, Cluster, cluster, create_database, drop_database
 from support.kernel.bench import Kernel, op, refund, transfer
 
-from wallet_service.database.postgres import PostgresDatabase
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import CHECKS, verify
+from wallet_service.platform.database.postgres import PostgresDatabase
 
 UNEQUAL = ("balance", "totals", "trial balance")
 

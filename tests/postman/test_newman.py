@@ -18,7 +18,7 @@ from support.started import started_on
 
 from contract.postman.collection import COLLECTION
 from contract.postman.written import FOLDER
-from wallet_service.http.keys import create_key
+from wallet_service.platform.auth.keys import create_key
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ from starlette.types import Scope as AsgiScope
 
 from support.places import Place
 from support.supabase import Project
-from wallet_service.app import create_app
-from wallet_service.database.gateway import Json
-from wallet_service.errors import ERRORS
-from wallet_service.http.keys import create_key
-from wallet_service.http.scopes import Scope
-from wallet_service.identifiers import new_id
-from wallet_service.ledger.shapes import Transaction
-from wallet_service.settings import Settings
-from wallet_service.wallets.schemas import Wallet
+from wallet_service.core.errors import ERRORS
+from wallet_service.core.identifiers import new_id
+from wallet_service.core.settings import Settings
+from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.wallets.schemas import Wallet
+from wallet_service.platform.auth.keys import create_key
+from wallet_service.platform.auth.scopes import Scope
+from wallet_service.platform.database.gateway import Json
+from wallet_service.runtime.application import create_app
 
 ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
 JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"

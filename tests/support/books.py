@@ -15,8 +15,8 @@ import jwt
 from support.api import ADMIN_KEY, JWT_SECRET, make_app
 from support.clock import SettableClock
 from support.places import Place, connect
-from wallet_service.database.gateway import Database, Json
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.database.gateway import Database, Json
 
 BATCH = 500
 

@@ -9,8 +9,8 @@ import httpx
 
 from support.consul_agent import ConsulAgent, eventually
 from support.service import Service
-from wallet_service.neighbours.watch import Neighbour, Neighbours, discovering
-from wallet_service.settings import Settings
+from wallet_service.core.settings import Settings
+from wallet_service.platform.upstreams.watch import Neighbour, Neighbours, discovering
 
 NAME = "wallet_service"
 WALLET = "wallet"

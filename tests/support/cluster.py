@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 from filelock import FileLock
 
-from wallet_service.database.migrate import migrate
+from wallet_service.platform.database.migrate import migrate
 
 BASE = "WALLET_TEST_CLUSTERS"
 """Environment variable with the folder of the clusters, handed down to the workers."""

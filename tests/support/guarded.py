@@ -6,9 +6,9 @@ from typing import Any
 
 from support.api import Api, Client, conforms
 from support.stand_in import StandIn
-from wallet_service.identifiers import new_id
-from wallet_service.neighbours.cache import UNKNOWN_S
-from wallet_service.wallets.schemas import WalletPage
+from wallet_service.core.identifiers import new_id
+from wallet_service.money.wallets.schemas import WalletPage
+from wallet_service.platform.upstreams.cache import UNKNOWN_S
 
 AWAY = "500"
 Open = Callable[..., Any]

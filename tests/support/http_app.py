@@ -11,16 +11,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
-from wallet_service.database.gateway import Database, Json
-from wallet_service.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
-from wallet_service.http.auth import Authenticator, Caller, Principal, WalletReader, requires
-from wallet_service.http.body import StrictRoute
-from wallet_service.http.idempotency import HeaderKey, chosen_key
-from wallet_service.http.openapi import KEYED, READS, WRITES, problems
-from wallet_service.http.pagination import DEFAULT_LIMIT, CursorText, Limit
-from wallet_service.http.responses import JsonBytes
-from wallet_service.http.setup import install
-from wallet_service.settings import Settings
+from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
+from wallet_service.core.settings import Settings
+from wallet_service.platform.auth.authentication import (
+    Authenticator,
+    Caller,
+    Principal,
+    WalletReader,
+    requires,
+)
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
+from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
+from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
+from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.platform.web.setup import install
 
 ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
 JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"

@@ -11,13 +11,13 @@ import asyncpg
 
 from support.api import new_user
 from support.waiting import until
-from wallet_service.database.gateway import Database, Json
-from wallet_service.identifiers import new_id
-from wallet_service.ledger.meter import CommitMeter
+from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.metrics import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
+from wallet_service.ledger.schemas import TransactionType
 from wallet_service.ledger.service import Ledger
-from wallet_service.ledger.shapes import TransactionType
+from wallet_service.platform.database.gateway import Database, Json
 
 
 async def new_wallet(database: Database, balance: str = "10") -> str:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from wallet_service.database.gateway import Database, Json, Param
-from wallet_service.errors import Unavailable
+from wallet_service.core.errors import Unavailable
+from wallet_service.platform.database.gateway import Database, Json, Param
 
 LONGEST_S = 10
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from support.api import Api, Client
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
 
 REQUESTS = 200

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from wallet_service.neighbours.client import NeighbourClient
-from wallet_service.neighbours.discovery import ACCOUNT, NoInstance
+from wallet_service.platform.upstreams.client import NeighbourClient
+from wallet_service.platform.upstreams.discovery import ACCOUNT, NoInstance
 
 
 class Places:

@@ -11,7 +11,7 @@ import httpx
 
 from support.foretold import Document, problem_of, refused, refused_whole, same, text_of
 from support.model import CREDITS, LIMIT, Account, Model, Operation, Told
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 CLIENT = "admin"
 EXPONENTS = {"CREDIT": 6, "USD": 2, "JPY": 0, "ETH": 18}

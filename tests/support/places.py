@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 from support.cluster import SERVICE_LOGIN, Cluster
 from support.supabase import Project, open_project
-from wallet_service.database.gateway import Database
-from wallet_service.database.postgres import PostgresDatabase
-from wallet_service.database.supabase import SupabaseDatabase
+from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.database.postgres import PostgresDatabase
+from wallet_service.platform.database.supabase import SupabaseDatabase
 
 Place: TypeAlias = str | Project
 """The address of a server, as the service logs in there, or a Supabase project."""

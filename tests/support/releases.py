@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from wallet_service.database.sql_files import latest_migration, sql_folder
+from wallet_service.platform.database.sql_files import latest_migration, sql_folder
 
 THING = "create table wallet.things (thing_id int primary key);"
 

@@ -17,13 +17,13 @@ from typing import TypeAlias
 
 import structlog
 
-from wallet_service.database.gateway import Database, Json, resend
-from wallet_service.errors import InternalError, Overloaded, Unavailable, WalletBusy, WalletError
-from wallet_service.ledger.meter import CommitMeter
+from wallet_service.core.errors import InternalError, Overloaded, Unavailable, WalletBusy, WalletError
+from wallet_service.ledger.metrics import CommitMeter
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, read_outcomes
-from wallet_service.ledger.tickets import Answer, Ticket
+from wallet_service.ledger.pending import Answer, Ticket
 from wallet_service.ledger.tracing import BatchSpans
+from wallet_service.platform.database.gateway import Database, Json, resend
 
 _LOOK_THROUGH_S = 0.02
 """Least time between two looks for operations that waited too long."""

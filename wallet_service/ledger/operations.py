@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wallet_service.identifiers import new_id
-from wallet_service.ledger.shapes import TransactionType
+from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.schemas import TransactionType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

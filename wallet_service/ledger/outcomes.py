@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wallet_service.errors import WalletError, error_of
+from wallet_service.core.errors import WalletError, error_of
 
 _POSTED = {
     b'{"status":"posted","transaction":': "posted",

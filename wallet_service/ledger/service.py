@@ -1,11 +1,11 @@
 """The one way to move money: units of operations go through group commit."""
 
-from wallet_service.database.gateway import Database
 from wallet_service.ledger.group_commit import GroupCommit, Limits
-from wallet_service.ledger.meter import CommitMeter
+from wallet_service.ledger.metrics import CommitMeter
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.tracing import BatchSpans
+from wallet_service.platform.database.gateway import Database
 
 
 class Ledger:

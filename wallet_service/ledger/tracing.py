@@ -7,7 +7,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Tracer
 
-from wallet_service.spans import current
+from wallet_service.platform.telemetry.spans import current
 
 
 class BatchSpans:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from wallet_service.database.gateway import Database, Json
+from wallet_service.platform.database.gateway import Database, Json
 
 CHECKS = {
     "last entry": "a wallet's last_entry is its newest row",

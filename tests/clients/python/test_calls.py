@@ -31,7 +31,7 @@ from wallet_client import (
 )
 from wallet_client._reading import reader
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 pytestmark = pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
 

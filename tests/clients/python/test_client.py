@@ -28,7 +28,7 @@ from wallet_client import (
 )
 from wallet_client.metrics import Metrics
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
 BUSY = {"code": "wallet_busy", "status": 503, "detail": "Busy", "retryable": True, "request_id": "r"}

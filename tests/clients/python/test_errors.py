@@ -9,8 +9,8 @@ import wallet_client
 from wallet_client import InsufficientFunds, ServiceError
 from wallet_client._problems import BY_CODE, BY_STATUS, error_of
 
-from wallet_service.errors import ERRORS
-from wallet_service.http.problems import problem_document
+from wallet_service.core.errors import ERRORS
+from wallet_service.platform.web.problems import problem_document
 
 
 def test_every_code_has_a_class_of_the_same_name_below_that_of_its_status() -> None:

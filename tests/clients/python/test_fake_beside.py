@@ -14,7 +14,7 @@ from support.beside import NOWHERE, START, Both, beside
 from support.clock import SettableClock
 from wallet_client.testing.problems import KINDS
 
-from wallet_service.errors import ERRORS
+from wallet_service.core.errors import ERRORS
 
 
 @pytest.fixture

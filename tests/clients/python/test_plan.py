@@ -32,8 +32,8 @@ from wallet_client._retries import SHORTEST_TRY_S, retry_after_s
 from wallet_client.resources.transactions import batch, consume, get_transaction, transfer
 from wallet_client.resources.wallets import close_wallet, create_wallet, get_balance, update_wallet
 
-from wallet_service.errors import ERRORS
-from wallet_service.http.problems import problem_document
+from wallet_service.core.errors import ERRORS
+from wallet_service.platform.web.problems import problem_document
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
 JSON = httpx.Headers({"Content-Type": "application/json"})

@@ -15,8 +15,8 @@ from wallet_client._flat import FlatCalls
 from wallet_client._method import ListMethod, Method
 from wallet_client.testing import FakeWallet
 
-from wallet_service.app import create_app
-from wallet_service.settings import Settings
+from wallet_service.core.settings import Settings
+from wallet_service.runtime.application import create_app
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

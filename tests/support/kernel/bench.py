@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 
 import asyncpg
 
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 Op: TypeAlias = dict[str, Any]
 TABLES = ("wallets", "wallet_transactions", "idempotency", "tombstones", "checkpoints")

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from support.kernel.bench import Kernel, Op, check, error_of, op, refund, transfer
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 MISSING = object()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from support.kernel.bench import Kernel, Op, Outcome, again, check, op, refund, transfer, unit
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 
 async def _at_once(kernel: Kernel, *operations: Op) -> list[Outcome]:

@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, refund, transfer
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 
 @check

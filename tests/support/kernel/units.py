@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from support.kernel.bench import Kernel, again, check, op, refund, transfer, unit
-from wallet_service.identifiers import new_id
+from wallet_service.core.identifiers import new_id
 
 
 @check

@@ -1,0 +1,188 @@
+"""Wallets are made for those who exist."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from support.api import Api, created, new_user, posted, problem
+from support.guarded import AWAY, Open, back, unverified
+from support.stand_in import StandIn
+
+from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.telemetry.logging import configure_logging
+from wallet_service.platform.upstreams import client
+from wallet_service.platform.upstreams.breaker import FAILURES
+from wallet_service.platform.web import middleware, problems
+
+
+async def test_a_user_who_exists_gets_a_wallet(api: Api, others: StandIn) -> None:
+    user_id = new_user()
+    wallet = await api.admin.wallet("5", user_id=user_id)
+    await api.admin.wallet(user_id=user_id, name="second")
+    assert others.paths() == [f"/api/v1/accounts/{user_id}"], "asked once"
+    assert wallet["wallet_id"] not in await unverified(api.admin)
+
+
+async def test_a_user_who_does_not_gets_none(api: Api, others: StandIn) -> None:
+    user_id = f"unknown-{new_id()}"
+    for caller in (api.admin, api.user(user_id)):
+        problem(await caller.post("/wallets", {"user_id": user_id}, key=new_id()), "user_unknown")
+    problem(await api.admin.get(f"/users/{user_id}/credits/balance"), "user_unknown")
+    answer = await api.admin.post(f"/users/{user_id}/credits/consume", {"amount": "1"})
+    problem(answer, "user_unknown")
+    assert len(others.questions) == 1
+    assert (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"] == []
+
+
+async def test_an_organization_must_exist_too(api: Api, others: StandIn) -> None:
+    user_id = new_user()
+    answer = await api.admin.post("/wallets", {"user_id": user_id, "organization_id": "unknown-o"})
+    problem(answer, "organization_unknown")
+    await api.admin.wallet(user_id=user_id, organization_id="org-1")
+    assert "/api/v1/organizations/org-1" in others.paths()
+
+
+@pytest.mark.parametrize("user_id", ["a/../../organizations/x", "Ümläut 名前/☃", "%2e%2e", "a?b#c"])
+async def test_strange_users_are_asked_for_by_their_id(api: Api, others: StandIn, user_id: str) -> None:
+    user_id = f"{user_id}{new_id()}"
+    await api.admin.wallet(user_id=user_id)
+    (path,) = others.paths()
+    assert path.startswith("/api/v1/accounts/")
+    assert path.count("/") == 4
+
+
+@pytest.mark.parametrize("user_id", [".", ".."])
+async def test_users_who_can_not_be_asked_for_are_unknown(api: Api, others: StandIn, user_id: str) -> None:
+    problem(await api.admin.post("/wallets", {"user_id": user_id}), "user_unknown")
+    assert others.questions == []
+
+
+@pytest.mark.parametrize("fault", ["html", "500", "hang", "redirect", "big", "html_404", "drop", "401"])
+async def test_without_an_answer_no_wallet_is_made(open_api: Open, others: StandIn, fault: str) -> None:
+    others.fault = fault
+    user_id = new_user()
+    policy = "deny" if fault == "500" else None
+    timeout_ms = 400 if fault == "hang" else 5000
+    async with open_api(on_neighbour_down=policy, neighbour_timeout_ms=timeout_ms) as api:
+        answer = await api.admin.post("/wallets", {"user_id": user_id})
+        assert problem(answer, "neighbour_unavailable")["neighbour"] == "account"
+        assert answer.headers["Retry-After"] == str(NeighbourUnavailable.retry_after_s)
+        assert (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"] == []
+    asked = {f"/api/v1/accounts/{user_id}"}
+    if fault == "hang":  # on a slow machine the time may be over before a question has left
+        assert set(others.paths()) <= asked
+    else:
+        assert set(others.paths()) == asked
+
+
+async def test_a_neighbour_that_nobody_knows_is_called_that(open_api: Open) -> None:
+    nowhere = {"account_url": None, "consul_url": "http://127.0.0.1:9", "environment": "production"}
+    async with open_api(**nowhere) as api:
+        refusal = problem(await api.admin.post("/wallets", {"user_id": new_user()}), "neighbour_unavailable")
+    assert refusal["neighbour"] == "account"
+    missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
+    assert refusal["detail"] == missing
+
+
+async def test_an_id_that_the_neighbour_refuses_is_unknown_and_stops_nobody_else(
+    lenient: Api, others: StandIn
+) -> None:
+    others.fault = "422"
+    odd = await lenient.service("wallets:write")
+    for _ in range(2 * FAILURES):
+        problem(await odd.post("/wallets", {"user_id": new_user()}), "user_unknown")
+    others.fault = None
+    user_id = new_user()
+    wallet = await lenient.admin.wallet(user_id=user_id)
+    assert f"/api/v1/accounts/{user_id}" in others.paths()
+    assert wallet["wallet_id"] not in await unverified(lenient.admin)
+
+
+async def test_an_answer_of_no_use_is_as_none(lenient: Api, others: StandIn) -> None:
+    for others.fault in ("401", "403", "gateway_404", "somebody_else"):
+        wallet_id = (await lenient.admin.wallet())["wallet_id"]
+        assert wallet_id in await unverified(lenient.admin), others.fault
+
+
+async def test_while_it_is_away_the_log_has_one_line_and_names_nobody(
+    api: Api, others: StandIn, log: io.StringIO
+) -> None:
+    user_id = "ada@example.org"
+    others.fault = "wrong_types"
+    problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+    others.fault = "500"
+    while "neighbour_left_alone" not in log.getvalue():
+        problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+    before = len(log.getvalue())
+    for _ in range(5):
+        problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {line["event"] for line in lines} == {
+        "neighbour_answer_unusable",
+        "neighbour_unavailable",
+        "neighbour_left_alone",
+        "request",
+    }
+    assert [line["event"] for line in lines].count("neighbour_left_alone") == 1
+    rest = [json.loads(line)["event"] for line in log.getvalue()[before:].splitlines()]
+    assert rest == ["request"] * 5
+    assert user_id not in log.getvalue()
+    assert "Traceback" not in log.getvalue()
+    assert not any("exception" in line for line in lines)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the service writes, in its own configuration."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logging("info", stream)
+    for module in (client, middleware, problems):  # a logger keeps to the stream of its first line
+        monkeypatch.setattr(module, "_log", structlog.get_logger())
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+async def test_credits_are_spent_without_an_answer_and_not_begun(api: Api, others: StandIn) -> None:
+    old, new = new_user(), new_user()
+    wallet = await api.admin.wallet("10", user_id=old)
+    others.fault = AWAY
+    asked = len(others.questions)
+    assert (await api.admin.get(f"/users/{old}/credits/balance")).json()["wallet_id"] == wallet["wallet_id"]
+    posted(await api.admin.post(f"/users/{old}/credits/consume", {"amount": "1"}))
+    assert len(others.questions) == asked
+    problem(await api.admin.get(f"/users/{new}/credits/balance"), "neighbour_unavailable")
+    back(api, others)
+    assert (await api.admin.get(f"/users/{new}/credits/balance")).status_code == 200
+
+
+async def test_a_repeat_is_answered_whoever_is_away(api: Api, others: StandIn) -> None:
+    user_id, key = new_user(), new_id()
+    body = {"user_id": user_id, "initial_balance": "3"}
+    first = await api.admin.post("/wallets", body, key=key)
+    api.app.state.clients.accounts._accounts._kept.clear()
+    for fault in (AWAY, None):
+        others.fault = fault
+        others.unknown.add(user_id)
+        again = await api.admin.post("/wallets", body, key=key)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        other = await api.admin.post("/wallets", body | {"name": "x"}, key=key)
+        problem(other, "idempotency_key_reused")
+    back(api, others)
+    problem(await api.admin.post("/wallets", body | {"name": "x"}, key=new_id()), "user_unknown")
+
+
+async def test_a_refused_key_can_be_used_again(api: Api, others: StandIn) -> None:
+    body, key = {"user_id": new_user()}, new_id()
+    others.fault = AWAY
+    problem(await api.admin.post("/wallets", body, key=key), "neighbour_unavailable")
+    back(api, others)
+    created(await api.admin.post("/wallets", body, key=key))

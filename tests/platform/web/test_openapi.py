@@ -1,0 +1,65 @@
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import jsonschema_rs
+import pytest
+from support.http_app import api
+
+from wallet_service.core.errors import ERRORS, InsufficientFunds, WalletFrozen, WalletNotFound
+from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.web.openapi import PROBLEM_SCHEMA, READS, problems
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    async with api(database) as opened:
+        yield opened
+
+
+def test_errors_of_one_status_share_a_response() -> None:
+    responses = problems(*READS, WalletNotFound, WalletFrozen, WalletNotFound)
+    assert list(responses) == [401, 403, 404, 409, 422, 429, 503]
+    content = problems(InsufficientFunds)[402]["content"]["application/problem+json"]
+    assert content["schema"]["properties"]["code"]["enum"] == ["insufficient_funds"]
+    assert content["examples"]["insufficient_funds"]["value"]["shortfall"] == "2.500000"
+
+
+def test_headers_are_documented() -> None:
+    responses = problems(*READS)
+    assert set(responses[401]["headers"]) == {"WWW-Authenticate"}
+    assert set(responses[429]["headers"]) == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+    assert set(responses[503]["headers"]) == {"Retry-After"}
+    assert "headers" not in responses[403]
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_examples_are_valid(error: type[InsufficientFunds]) -> None:
+    content = problems(error)[error.status]["content"]["application/problem+json"]
+    jsonschema_rs.validate(dict(PROBLEM_SCHEMA), content["examples"][error.code]["value"])
+
+
+async def test_the_document_is_open_and_whole(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    jsonschema_rs.meta.validate(document["components"]["schemas"]["Problem"])
+    operation = document["paths"]["/api/v1/things/{thing_id}/pay"]["post"]
+    assert operation["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "413", "415", "422", "429", "503"}
+    assert operation["responses"]["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith(
+        "/Problem"
+    )
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    assert names == {"thing_id", "Idempotency-Key"}
+    assert "/docs" not in document["paths"]
+
+
+async def test_the_pages_need_no_internet(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(addresses) >= 3
+    assert "://" not in re.sub(r"window\.location\.origin", "", page.text)
+    for address in addresses:
+        assert address.startswith("/docs/assets/")
+        assert (await client.get(address)).status_code == 200

@@ -1,0 +1,103 @@
+import asyncio
+
+import asyncpg
+import pytest
+from conftest import FreshDatabase, Reach
+from prometheus_client import CollectorRegistry
+from support.api import Api, open_api, problem
+from support.waiting import until, until_waiting
+
+from wallet_service import __version__
+from wallet_service.core.errors import Unavailable
+from wallet_service.platform.database.gateway import Database, Param
+from wallet_service.platform.database.sql_files import latest_migration
+from wallet_service.runtime.health import watching
+
+OPEN = ("/health", "/health/live", "/health/ready")
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_health_needs_no_key(api: Api, path: str) -> None:
+    answer = await api.http.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "ok"
+    assert answer.json()["version"] == __version__
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_ready_names_the_newest_migration(api: Api, path: str) -> None:
+    assert (await api.http.get(path)).json()["migration"] == latest_migration()
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_not_ready_without_migrations(fresh_database: FreshDatabase, reach: Reach, path: str) -> None:
+    empty = await fresh_database(empty=True)
+    async with open_api(await reach(empty)) as opened:
+        problem(await opened.http.get(path), "unavailable")
+        assert (await opened.http.get("/health/live")).status_code == 200
+
+
+async def test_not_ready_behind_the_newest_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    await connection.execute("delete from wallet.migrations where number = $1", latest_migration())
+    await connection.close()
+    async with open_api(await reach(made)) as opened:
+        document = problem(await opened.http.get("/health/ready"), "unavailable")
+        assert "migrat" in document["detail"]
+
+
+async def test_not_ready_without_a_server_and_still_alive(tmp_path_factory: pytest.TempPathFactory) -> None:
+    nowhere = f"postgresql://nobody@/nothing?host={tmp_path_factory.mktemp('nowhere')}"
+    async with open_api(nowhere) as opened:
+        answer = await opened.http.get("/health/ready")
+        problem(answer, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert (await opened.http.get("/health/live")).status_code == 200
+
+
+async def test_the_service_asks_itself(api: Api) -> None:
+    assert api.app.state.metrics.get_sample_value("wallet_ready") is not None
+
+
+class Moody(Database):
+    """Answers as another does, or fails as it is told to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.error: Exception | None = None
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        if self.error is not None:
+            raise self.error
+        return await self._database.call(function, **params)
+
+    async def close(self) -> None: ...
+
+
+async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(api: Api) -> None:
+    registry, database = CollectorRegistry(), Moody(api.app.state.database)
+
+    def shown() -> float | None:
+        return registry.get_sample_value("wallet_ready")
+
+    async with watching(database, registry, every_s=0):
+        for error in (Unavailable(), ValueError("no error of the database")):
+            await until(lambda: shown() == 1)
+            database.error = error
+            await until(lambda: shown() == 0)
+            database.error = None
+        await until(lambda: shown() == 1)
+
+
+async def test_a_stop_does_not_wait_for_the_answer(fresh_database: FreshDatabase, reach: Reach) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    async with open_api(await reach(made)) as opened:
+        database = opened.app.state.database
+        async with connection.transaction():
+            await connection.execute("lock table wallet.migrations in access exclusive mode")
+            # A call is given up after 5 s.
+            async with asyncio.timeout(2), watching(database, CollectorRegistry(), every_s=0):
+                await until_waiting(connection, 1)
+    await connection.close()

@@ -1,0 +1,1 @@
+"""Wallets and what is done with them over HTTP."""

@@ -1,0 +1,29 @@
+"""The wallet of a user's credits, made at first use for users who exist."""
+
+from typing import Any
+
+from wallet_service.core.errors import UserUnknown
+from wallet_service.money.credits.repository import CreditsRepository
+from wallet_service.platform.membership.access import Guard
+
+
+async def credits_wallet(
+    repository: CreditsRepository,
+    guard: Guard,
+    user_id: str,
+    client_id: str | None = None,
+    idempotency_key: str | None = None,
+) -> dict[str, Any]:
+    """The wallet; the account service is asked only when one has to be made.
+
+    Raises:
+        UserUnknown: there is no such user.
+        NeighbourUnavailable: nobody can say whether there is.
+    """
+    if guard.asks:
+        try:
+            return await repository.wallet(user_id, client_id, idempotency_key, verified=None)
+        except UserUnknown:
+            pass  # not asked about yet
+    verified = await guard.admit(user_id)
+    return await repository.wallet(user_id, client_id, idempotency_key, verified=verified)

@@ -1,0 +1,136 @@
+"""Cuts a streamed body into records: CSV with a header, or JSON lines."""
+
+import csv
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from wallet_service.core.errors import MalformedRequest, ValidationFailed, WalletError
+from wallet_service.money.opening_balances.schemas import ImportLine
+from wallet_service.platform.web.strict_json import loads
+
+LONGEST_RECORD_BYTES = 64 * 1024
+
+# A quote opens a field only where the field begins; elsewhere it is a letter like any other.
+_FIELD = rb'(?:"(?:[^"]|"")*+"|(?!"))[^,]*+'
+_WHOLE = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+")
+"""A line that ends outside of quotes."""
+_GOES_ON = re.compile(rb'(?:[^"]|"")*+"[^,]*+(?:,' + _FIELD + rb")*+")
+"""The same, of a line that begins within quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record, or why it can't be read, and the number of the line on which it starts."""
+
+    line: int
+    document: Any | WalletError
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    pending = b""
+    async for chunk in chunks:
+        *complete, pending = (pending + chunk).split(b"\n")
+        for line in complete:
+            yield _bounded(line.removesuffix(b"\r"))
+        _bounded(pending)
+    if pending:
+        yield pending.removesuffix(b"\r")
+
+
+def _bounded(record: bytes) -> bytes:
+    if len(record) > LONGEST_RECORD_BYTES:
+        raise MalformedRequest(f"A record has at most {LONGEST_RECORD_BYTES} bytes")
+    return record
+
+
+async def json_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
+    """The objects of a body of JSON lines; empty lines count and are passed over."""
+    number = 0
+    async for line in _lines(chunks):
+        number += 1
+        if not line.strip():
+            continue
+        try:
+            yield Record(number, loads(line))
+        except WalletError as error:
+            yield Record(number, error)
+
+
+async def csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
+    """The rows of a CSV as objects; an empty field is left out, ``metadata`` is JSON.
+
+    Raises:
+        ValidationFailed: the header names a column that no import has.
+    """
+    header: list[str] | None = None
+    async for number, record in _csv_records(chunks):
+        row = _fields(record)
+        if header is None:
+            header = _header(row)
+        else:
+            yield Record(number, _row(header, row))
+
+
+async def _csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+    """A record goes on to the next line while a quoted field is open."""
+    number, start, record = 0, 0, b""
+    async for line in _lines(chunks):
+        number += 1
+        if record:
+            record, whole = _bounded(record + b"\n" + line), _GOES_ON
+        elif line.strip():
+            start, record, whole = number, line, _WHOLE
+        else:
+            continue
+        if whole.fullmatch(line):
+            yield start, record
+            record = b""
+    if record:
+        raise MalformedRequest(f"The quote that opens on line {start} is not closed")
+
+
+def _fields(record: bytes) -> list[str] | WalletError:
+    try:
+        text = record.decode()
+        (row,) = csv.reader([text], strict=True)
+    except UnicodeDecodeError:
+        return MalformedRequest("The row is not UTF-8")
+    except csv.Error:
+        return ValidationFailed("The row has quotes or line ends that are not those of a CSV")
+    return ValidationFailed("A text contains U+0000") if "\0" in text else row
+
+
+def _header(row: list[str] | WalletError) -> list[str]:
+    if isinstance(row, WalletError):
+        raise row
+    names = [name.strip().removeprefix("\ufeff") for name in row]
+    unknown = [name for name in names if name not in ImportLine.model_fields]
+    if unknown or len(set(names)) != len(names) or "user_id" not in names:
+        known = ", ".join(ImportLine.model_fields)
+        raise ValidationFailed(
+            f"The first line names each column once, user_id among them; columns are {known}"
+        )
+    return names
+
+
+def _row(header: list[str], row: list[str] | WalletError) -> Any | WalletError:
+    if isinstance(row, WalletError):
+        return row
+    if len(row) != len(header):
+        return ValidationFailed(f"The row has {len(row)} fields, the header {len(header)}")
+    document: dict[str, Any] = {name: field for name, field in zip(header, row, strict=True) if field != ""}
+    if "metadata" in document:
+        try:
+            document["metadata"] = loads(document["metadata"].encode())
+        except WalletError as error:
+            return error
+    return document
+
+
+def outcome_line(line: int, status: str, wallet_id: str | None, problem: dict[str, Any] | None) -> bytes:
+    """One line of the answer."""
+    outcome = {"line": line, "status": status, "wallet_id": wallet_id, "problem": problem}
+    return json.dumps(outcome, separators=(",", ":"), default=str).encode() + b"\n"

@@ -1,0 +1,25 @@
+"""The SQL function that imports."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from wallet_service.platform.database.gateway import Database, Json
+
+
+class ImportRepository:
+    """Makes wallets with opening balances."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_all(
+        self, client_id: str, lines: Sequence[dict[str, Any]], *, verified: bool
+    ) -> list[dict[str, Any]]:
+        """Make wallets, each once for its key: an outcome for each, in order; unverified ones are marked."""
+        lines_of_call = Json.of(list(lines))
+        return json.loads(
+            await self._database.repeat(
+                "import_wallets", client_id=client_id, lines=lines_of_call, verified=verified
+            )
+        )

@@ -1,0 +1,40 @@
+"""A line of an import, and what became of it."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp
+from wallet_service.core.money import AmountOrZero
+
+
+class ImportLine(BaseModel):
+    """A wallet with its opening balance: the columns of a CSV, the members of a JSON line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: Line
+    wallet_type: Literal["fiat", "crypto", "hybrid"] = "fiat"
+    currency: CurrencyCode = "CREDIT"
+    name: Line = "main"
+    organization_id: Line | None = None
+    network: Annotated[Line, StringConstraints(max_length=64)] | None = None
+    address: Line | None = None
+    credit_limit: AmountOrZero | None = None
+    metadata: Metadata | None = None
+    balance: AmountOrZero = "0"
+    effective_at: Timestamp | None = Field(default=None, description="When the balance counts from.")
+    key: Key | None = Field(
+        default=None,
+        description="Names the line, sent again; default: user, type, currency and name.",
+    )
+
+
+class ImportOutcome(BaseModel):
+    """What became of a line, as one JSON line of the answer."""
+
+    line: int = Field(description="The line's number in the body, from 1; a CSV's header is line 1.")
+    status: Literal["created", "replayed", "refused"]
+    wallet_id: UUID | None
+    problem: dict[str, Any] | None

@@ -1,0 +1,101 @@
+"""Imports records in groups, each line on its own, so that a broken import is simply sent again."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from wallet_service.core.errors import WalletError, error_of
+from wallet_service.core.identifiers import new_id
+from wallet_service.money.opening_balances.records import Record, outcome_line
+from wallet_service.money.opening_balances.repository import ImportRepository
+from wallet_service.money.opening_balances.schemas import ImportLine
+from wallet_service.platform.web.problems import problem_document, validation_problem
+
+GROUP = 100
+"""Lines that one transaction takes."""
+
+COUNTER_ACCOUNT = "external:opening-balances"
+
+_NOT_OF_THE_WALLET = {"balance", "effective_at", "key"}
+
+
+class ImportService:
+    """Makes wallets out of records, for one client."""
+
+    def __init__(self, repository: ImportRepository, client_id: str, *, verified: bool = True) -> None:
+        self._repository = repository
+        self._client_id = client_id
+        self._verified = verified
+        self.last_line_done = 0
+        """The line on which the last record starts that was created, replayed or refused; 0 before any."""
+
+    async def outcomes(self, records: AsyncIterator[Record]) -> AsyncIterator[bytes]:
+        """A line of JSON for each record, in order."""
+        group: list[Record] = []
+        async for record in records:
+            group.append(record)
+            if len(group) == GROUP:
+                yield await self._post(group)
+                group = []
+        if group:
+            yield await self._post(group)
+
+    async def _post(self, group: list[Record]) -> bytes:
+        read = [self._read(record) for record in group]
+        lines = [line for line in read if not isinstance(line, WalletError)]
+        made = (
+            await self._repository.create_all(self._client_id, lines, verified=self._verified)
+            if lines
+            else []
+        )
+        outcomes = iter(made)
+        self.last_line_done = group[-1].line
+        return b"".join(
+            _refused(record.line, line)
+            if isinstance(line, WalletError)
+            else _outcome(record.line, next(outcomes))
+            for record, line in zip(group, read, strict=True)
+        )
+
+    def _read(self, record: Record) -> dict[str, Any] | WalletError:
+        if isinstance(record.document, WalletError):
+            return record.document
+        try:
+            line = ImportLine.model_validate(record.document)
+        except ValidationError as error:
+            return validation_problem([{**found, "loc": ("body", *found["loc"])} for found in error.errors()])
+        return {
+            "wallet_id": new_id(),
+            "key": line.key or _natural_key(line),
+            "wallet": line.model_dump(exclude=_NOT_OF_THE_WALLET, exclude_none=True),
+            "deposit": self._deposit(line),
+        }
+
+    def _deposit(self, line: ImportLine) -> dict[str, Any] | None:
+        if line.balance.strip("0.") == "":
+            return None
+        deposit = {
+            "transaction_id": new_id(),
+            "client_id": self._client_id,
+            "amount": line.balance,
+            "counter_account": COUNTER_ACCOUNT,
+        }
+        return deposit if line.effective_at is None else {**deposit, "effective_at": line.effective_at}
+
+
+def _natural_key(line: ImportLine) -> str:
+    name = json.dumps([line.user_id, line.wallet_type, line.currency, line.name])
+    return "import/" + hashlib.sha256(name.encode()).hexdigest()
+
+
+def _refused(line: int, error: WalletError) -> bytes:
+    return outcome_line(line, "refused", None, problem_document(error))
+
+
+def _outcome(line: int, outcome: dict[str, Any]) -> bytes:
+    if outcome["status"] == "refused":
+        return _refused(line, error_of(outcome["code"], **outcome["facts"]))
+    return outcome_line(line, outcome["status"], outcome["wallet"]["wallet_id"], None)

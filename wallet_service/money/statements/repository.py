@@ -1,0 +1,94 @@
+"""The SQL functions about what was posted."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.membership.visibility import Sight
+
+Position: TypeAlias = tuple[str, str, int]
+"""Of a ledger row in a history: created_at, wallet_id, wallet_version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a history, newest first.
+
+    Attributes:
+        items: a JSON array of ledger rows, as SQL wrote it.
+        position: where the next page begins behind; None at the end. A page can be empty and not the last.
+    """
+
+    items: bytes
+    position: Position | None
+
+
+class StatementRepository:
+    """Reads the ledger. ``viewer``: the user who asks, or None for a service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def transaction(self, transaction_id: str, viewer: str | None) -> bytes:
+        """A posting with its legs."""
+        return await self._database.read("get_transaction", transaction_id=transaction_id, viewer=viewer)
+
+    async def balance(self, wallet_id: str, viewer: str | None, at: str | None) -> bytes:
+        """A wallet's balance, now or at a past moment."""
+        return await self._database.read("balance_at", wallet_id=wallet_id, viewer=viewer, at=at)
+
+    async def wallet_page(
+        self,
+        wallet_id: str,
+        viewer: str | None,
+        filters: Mapping[str, Any],
+        before_version: int | None,
+        limit: int,
+    ) -> Page:
+        """A page of a wallet's history; ``before_version``: the last wallet_version of the page before."""
+        answer = await self._database.read(
+            "list_wallet_transactions",
+            wallet_id=wallet_id,
+            viewer=viewer,
+            filters=Json.of(filters),
+            before=before_version,
+            limit=limit,
+        )
+        return _page(answer)
+
+    async def user_page(
+        self,
+        user_id: str,
+        viewer: str | None,
+        filters: Mapping[str, Any],
+        before: Position | None,
+        limit: int,
+        sight: Sight,
+    ) -> Page:
+        """A page of the history of a user's wallets in sight; ``before``: the position of the page before."""
+        before_at, before_wallet, before_version = before or (None, None, None)
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "list_user_transactions",
+                user_id=user_id,
+                viewer=viewer,
+                filters=Json.of(filters),
+                before_at=before_at,
+                before_wallet=before_wallet,
+                before_version=before_version,
+                limit=limit,
+                organizations=organizations,
+            )
+
+        return _page(await sight.read(read))
+
+
+def _page(answer: bytes) -> Page:
+    items, _, position = answer.rpartition(b"\n")
+    if not position:
+        return Page(items, None)
+    created_at, wallet_id, wallet_version = json.loads(position)
+    return Page(items, (created_at, wallet_id, wallet_version))

@@ -1,0 +1,171 @@
+"""Reading what was posted."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from wallet_service.core.errors import (
+    AmountInvalid,
+    NeighbourUnavailable,
+    TransactionNotFound,
+    WalletBusy,
+    WalletNotFound,
+)
+from wallet_service.core.fields import Line, Timestamp
+from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.statements.repository import Page, Position, StatementRepository
+from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
+from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
+from wallet_service.platform.auth.authentication import WalletReader
+from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.openapi import READS, problems
+from wallet_service.platform.web.pagination import BigInt, decode_cursor, encode_cursor
+from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.platform.web.state import on_database
+
+router = APIRouter(prefix="/api/v1", tags=["statements"], route_class=StrictRoute)
+
+_WALLET_POSITION = TypeAdapter(tuple[BigInt])
+_USER_POSITION = TypeAdapter(tuple[Timestamp, UUID, BigInt])
+
+_HISTORY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": {"Vary": {"description": "`Accept`", "schema": {"type": "string"}}},
+    },
+    **problems(*READS, WalletNotFound, AmountInvalid, NeighbourUnavailable),
+}
+_AS_CSV = (
+    " With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text"
+    " of callers that a spreadsheet would run as a formula gets an apostrophe before it."
+)
+
+
+Repository = Annotated[StatementRepository, on_database(StatementRepository)]
+
+
+@router.get(
+    "/transactions/{transaction_id}",
+    response_model=Transaction,
+    responses=problems(*READS, TransactionNotFound, NeighbourUnavailable),
+    summary="Read a transaction",
+)
+async def get_transaction(
+    caller: WalletReader, transaction_id: UUID, repository: Repository, guard: GuardOf
+) -> Response:
+    """A posting. A user's token sees those that touch a wallet of theirs."""
+    found = await repository.transaction(str(transaction_id), caller.user_id)
+    if caller.user_id is not None and guard.asks:
+        posted = json.loads(found)
+        for leg in posted["legs"] or [posted]:
+            await guard.check_access(caller.user_id, leg["wallet_id"])
+    return JsonBytes(found)
+
+
+@router.get(
+    "/wallets/{wallet_id}/balance",
+    response_model=Balance,
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    summary="A wallet's balance",
+)
+async def get_balance(
+    caller: WalletReader,
+    wallet_id: UUID,
+    query: Annotated[BalanceQuery, Query()],
+    repository: Repository,
+) -> Response:
+    """The balance now, or with `at` at a past moment; the answer about a moment never changes."""
+    return JsonBytes(await repository.balance(str(wallet_id), caller.user_id, query.at))
+
+
+@router.get(
+    "/wallets/{wallet_id}/transactions",
+    response_model=TransactionPage,
+    responses=_HISTORY,
+    summary="A wallet's history",
+    description="What was posted to the wallet, newest first." + _AS_CSV,
+)
+async def list_wallet_transactions(
+    request: Request,
+    caller: WalletReader,
+    wallet_id: UUID,
+    query: Annotated[HistoryQuery, Query()],
+    repository: Repository,
+) -> Response:
+    """One wallet's ledger rows."""
+    name, filters = str(wallet_id), query.filters()
+    scope = {"wallet_id": name, **filters}
+    before: int | None = None
+    if query.cursor is not None:
+        (before,) = decode_cursor("wallet_transactions", scope, query.cursor, _WALLET_POSITION)
+
+    async def read(version: int | None, limit: int) -> Page:
+        return await repository.wallet_page(name, caller.user_id, filters, version, limit)
+
+    async def read_next(position: Position) -> Page:
+        return await read(position[2], PAGE_ROWS)
+
+    if wants_csv(request.headers.get("accept", "")):
+        return _statement(await read(before, PAGE_ROWS), read_next, f"wallet-{name}.csv")
+    page = await read(before, query.limit)
+    return _page("wallet_transactions", scope, page, page.position and page.position[2:])
+
+
+@router.get(
+    "/users/{user_id}/transactions",
+    response_model=TransactionPage,
+    responses=_HISTORY,
+    summary="A user's history",
+    description="What was posted to all wallets of the user, newest first." + _AS_CSV,
+)
+async def list_user_transactions(
+    request: Request,
+    caller: WalletReader,
+    user_id: Line,
+    query: Annotated[HistoryQuery, Query()],
+    repository: Repository,
+    guard: GuardOf,
+) -> Response:
+    """The ledger rows of all wallets of a user."""
+    caller.require_user(user_id)
+    sight = guard.sight(caller.user_id)
+    filters = query.filters()
+    scope = {"user_id": user_id, **filters}
+    before: Position | None = None
+    if query.cursor is not None:
+        at, wallet_id, version = decode_cursor("user_transactions", scope, query.cursor, _USER_POSITION)
+        before = (at, str(wallet_id), version)
+
+    async def read(position: Position | None, limit: int) -> Page:
+        return await repository.user_page(user_id, caller.user_id, filters, position, limit, sight)
+
+    async def read_next(position: Position) -> Page:
+        return await read(position, PAGE_ROWS)
+
+    if wants_csv(request.headers.get("accept", "")):
+        return _statement(await read(before, PAGE_ROWS), read_next, "user-statement.csv")
+    page = await read(before, query.limit)
+    return _page("user_transactions", scope, page, page.position)
+
+
+def _page(kind: str, scope: dict[str, Any], page: Page, position: Sequence[str | int] | None) -> Response:
+    next_cursor = json.dumps(encode_cursor(kind, scope, position) if position else None)
+    body = b'{"items":' + page.items + b',"next_cursor":' + next_cursor.encode() + b"}"
+    return JsonBytes(body, headers={"Vary": "Accept"})
+
+
+def _statement(first: Page, read_next: Callable[[Position], Awaitable[Page]], filename: str) -> Response:
+    # The first page is read before the status goes out, so refusals are problems. What fails later breaks off
+    # the connection: nobody takes a part for the whole.
+    return StreamingResponse(
+        csv_chunks(first, read_next),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"', "Vary": "Accept"},
+    )

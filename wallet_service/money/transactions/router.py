@@ -1,0 +1,184 @@
+"""The paths that move money."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wallet_service.core.errors import (
+    AmountInvalid,
+    AmountPrecision,
+    BalanceLimit,
+    BatchAborted,
+    CurrencyMismatch,
+    InsufficientFunds,
+    NeighbourUnavailable,
+    NotRefundable,
+    RefundExceeds,
+    SameWallet,
+    TransactionNotFound,
+    TransactionSuperseded,
+    ValidationFailed,
+    WalletBusy,
+    WalletClosed,
+    WalletFrozen,
+    WalletNotFound,
+)
+from wallet_service.ledger.outcomes import Outcome, Posted, Refused
+from wallet_service.ledger.schemas import Transaction, TransactionType
+from wallet_service.ledger.service import Ledger
+from wallet_service.money.transactions.responses import POSTED, posted_response
+from wallet_service.money.transactions.schemas import (
+    BatchAnswer,
+    BatchRequest,
+    MoneyRequest,
+    RefundRequest,
+    TransferRequest,
+)
+from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
+from wallet_service.platform.auth.authentication import Principal, Spender
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.openapi import KEYED, WRITES, problems
+from wallet_service.platform.web.problems import problem_document, problem_response, request_id_of
+from wallet_service.platform.web.responses import JsonBytes
+
+router = APIRouter(prefix="/api/v1", tags=["transactions"], route_class=StrictRoute)
+
+_MOVES = (
+    *WRITES,
+    *KEYED,
+    WalletNotFound,
+    WalletClosed,
+    WalletFrozen,
+    InsufficientFunds,
+    AmountInvalid,
+    AmountPrecision,
+    BalanceLimit,
+    WalletBusy,
+    TransactionSuperseded,
+    NeighbourUnavailable,
+)
+_TRANSFERS = (*_MOVES, SameWallet, CurrencyMismatch)
+_REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
+
+
+def _service(request: Request, caller: Principal) -> TransactionService:
+    ledger: Ledger = request.app.state.ledger
+    return TransactionService(ledger, caller, request.app.state.guard)
+
+
+def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
+    async def move(
+        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, key: HeaderKey
+    ) -> Response:
+        service = _service(http_request, caller)
+        return posted_response(await service.move(kind, str(wallet_id), request, key))
+
+    router.add_api_route(
+        f"/wallets/{{wallet_id}}/{kind}",
+        move,
+        methods=["POST"],
+        status_code=201,
+        response_model=Transaction,
+        responses={**POSTED, **problems(*_MOVES)},
+        name=kind,
+        operation_id=kind,
+        summary=summary,
+        description=description,
+    )
+
+
+_add_movement("deposit", "Deposit", "Money comes in; counter account `external:deposits`.")
+_add_movement("withdraw", "Withdraw", "Money goes out; counter account `external:withdrawals`.")
+_add_movement("consume", "Consume", "Usage is paid; counter account `revenue:usage`.")
+_add_movement("reward", "Reward", "Credits are given; counter account `promotions`.")
+_add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
+
+
+@router.post(
+    "/wallets/{wallet_id}/transfer",
+    status_code=201,
+    response_model=Transaction,
+    responses={**POSTED, **problems(*_TRANSFERS)},
+    operation_id="transfer",
+    summary="Transfer to another wallet",
+)
+async def transfer(
+    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, key: HeaderKey
+) -> Response:
+    """Both wallets in one posting; both hold the same currency."""
+    service = _service(http_request, caller)
+    return posted_response(await service.move("transfer", str(wallet_id), request, key))
+
+
+@router.post(
+    "/transactions/{transaction_id}/refund",
+    status_code=201,
+    response_model=Transaction,
+    responses={**POSTED, **problems(*_REFUNDS)},
+    operation_id="refund",
+    summary="Refund a transaction",
+)
+async def refund(
+    http_request: Request, caller: Spender, transaction_id: UUID, request: RefundRequest, key: HeaderKey
+) -> Response:
+    """All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded."""
+    service = _service(http_request, caller)
+    return posted_response(await service.refund(str(transaction_id), request, key))
+
+
+@router.post(
+    "/transactions/batch",
+    response_model=BatchAnswer,
+    responses={
+        200: {"headers": REPLAYED},
+        **problems(*_TRANSFERS, *_REFUNDS, BatchAborted),
+    },
+    operation_id="batch",
+    summary="Post a batch of 1 to 500 operations",
+)
+async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:
+    """An outcome for each operation, in order.
+
+    The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
+    none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.
+    """
+    if key is not None and len(key) > LONGEST_BATCH_KEY:
+        detail = f"A batch's key has at most {LONGEST_BATCH_KEY} characters"
+        error = {"in": "header", "pointer": "/Idempotency-Key", "detail": detail, "code": "string_too_long"}
+        raise ValidationFailed(detail, errors=[error])
+    outcomes = await _service(http_request, caller).batch(request, key)
+    failed = next((each for each in outcomes if isinstance(each, Refused)), None)
+    if request.atomic and failed is not None:
+        return _refused_whole(outcomes, request_id_of(http_request))
+    headers: dict[str, str] = {}
+    if all(isinstance(each, Posted) and each.replayed for each in outcomes):
+        headers["Idempotency-Replayed"] = "true"
+    results = b",".join(_result(each) for each in outcomes)
+    return JsonBytes(b'{"results":[' + results + b"]}", headers=headers)
+
+
+def _result(outcome: Outcome) -> bytes:
+    if isinstance(outcome, Posted):
+        return b'{"status":"posted","transaction":' + outcome.transaction + b"}"
+    return json.dumps(_refused_result(outcome)).encode()
+
+
+def _refused_result(outcome: Refused) -> dict[str, Any]:
+    return {"status": "refused", "problem": problem_document(outcome.error)}
+
+
+def _refused_whole(outcomes: list[Outcome], request_id: str | None) -> Response:
+    refusals = [each for each in outcomes if isinstance(each, Refused)]
+    first = next((each for each in refusals if not isinstance(each.error, BatchAborted)), refusals[0])
+    error = first.error
+    error.facts = {
+        **error.facts,
+        "index": outcomes.index(first),
+        "results": [_refused_result(each) for each in refusals],
+    }
+    return problem_response(error, request_id)

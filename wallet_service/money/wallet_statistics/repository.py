@@ -1,0 +1,81 @@
+"""The SQL functions that sum up the ledger."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.membership.visibility import Sight
+
+_WALLETS_A_CALL = 500
+"""Few enough that no call holds its snapshot for long, even with 999 rows after each last checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period of time as callers name it: RFC 3339 texts, open where None.
+
+    Attributes:
+        start: inclusive.
+        end: exclusive.
+        interval: ``day`` or ``month``: the steps that it is divided into; None for no steps.
+    """
+
+    start: str | None
+    end: str | None
+    interval: str | None
+
+
+class StatisticsRepository:
+    """Reads sums. ``viewer``: the user who asks, or None for a service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_wallet(self, wallet_id: str, viewer: str | None, period: Period) -> bytes:
+        """What happened to a wallet in a period."""
+        return await self._database.read(
+            "wallet_statistics",
+            wallet_id=wallet_id,
+            viewer=viewer,
+            **{"from": period.start, "to": period.end, "interval": period.interval},
+        )
+
+    async def of_user(self, user_id: str, viewer: str | None, period: Period, sight: Sight) -> bytes:
+        """What happened to the wallets of a user that are in sight in a period."""
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "user_statistics",
+                user_id=user_id,
+                viewer=viewer,
+                **{"from": period.start, "to": period.end, "interval": period.interval},
+                organizations=organizations,
+            )
+
+        return await sight.read(read)
+
+    async def of_service(self) -> bytes:
+        """The service at a glance."""
+        return await self._database.read("service_stats")
+
+    async def currencies(self) -> bytes:
+        """The list of currencies."""
+        return await self._database.read("list_currencies")
+
+    async def trial_balance(self) -> tuple[int, dict[tuple[str, str], Decimal]]:
+        """How many wallets there are, and by currency and account what all of them sum to, part by part."""
+        wallets = 0
+        balances: dict[tuple[str, str], Decimal] = {}
+        after: str | None = None
+        while True:
+            answer = await self._database.read("trial_balance", after=after, limit=_WALLETS_A_CALL)
+            part: dict[str, Any] = json.loads(answer)
+            for line in part["lines"]:
+                key = (line["currency"], line["account"])
+                balances[key] = balances.get(key, Decimal(0)) + Decimal(line["balance"])
+            wallets += part["wallets"]
+            if part["wallets"] < _WALLETS_A_CALL:
+                return wallets, balances
+            after = part["last"]

@@ -1,0 +1,107 @@
+"""Sums over what was posted, and the list of currencies."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from wallet_service.core.errors import Forbidden, NeighbourUnavailable, WalletBusy, WalletNotFound
+from wallet_service.core.fields import Line
+from wallet_service.money.wallet_statistics.repository import StatisticsRepository
+from wallet_service.money.wallet_statistics.schemas import (
+    CurrencyPage,
+    NoQuery,
+    PeriodQuery,
+    ServiceStats,
+    TrialBalance,
+    UserStatistics,
+    WalletStatistics,
+)
+from wallet_service.money.wallet_statistics.service import trial_balance
+from wallet_service.platform.auth.authentication import Caller, Principal, StatsReader, WalletReader
+from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.openapi import READS, problems
+from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.platform.web.state import on_database
+
+router = APIRouter(prefix="/api/v1", tags=["statistics"], route_class=StrictRoute)
+
+
+async def _operator(caller: StatsReader) -> Principal:
+    if caller.is_user:
+        raise Forbidden("A user's token reads sums of its own wallets only")
+    return caller
+
+
+Repository = Annotated[StatisticsRepository, on_database(StatisticsRepository)]
+Operator = Annotated[Principal, Depends(_operator)]
+Nothing = Annotated[NoQuery, Query()]
+
+
+@router.get(
+    "/wallets/{wallet_id}/statistics",
+    response_model=WalletStatistics,
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    summary="A wallet's totals in a period",
+)
+async def wallet_statistics(
+    caller: WalletReader, wallet_id: UUID, query: Annotated[PeriodQuery, Query()], repository: Repository
+) -> Response:
+    """Exact totals and counts by type and counter account, with the balances before and after."""
+    return JsonBytes(await repository.of_wallet(str(wallet_id), caller.user_id, query.period()))
+
+
+@router.get(
+    "/users/{user_id}/statistics",
+    response_model=UserStatistics,
+    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    summary="A user's totals in a period",
+)
+async def user_statistics(
+    caller: WalletReader,
+    user_id: Line,
+    query: Annotated[PeriodQuery, Query()],
+    repository: Repository,
+    guard: GuardOf,
+) -> Response:
+    """Exact totals and counts of all wallets of the user, by currency."""
+    caller.require_user(user_id)
+    sight = guard.sight(caller.user_id)
+    return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), sight))
+
+
+@router.get(
+    "/wallet/stats",
+    response_model=ServiceStats,
+    responses=problems(*READS),
+    summary="The service at a glance",
+)
+async def service_stats(caller: Operator, query: Nothing, repository: Repository) -> Response:
+    """Wallets by currency and status, what they hold, and the number of ledger rows."""
+    del caller, query
+    return JsonBytes(await repository.of_service())
+
+
+@router.get(
+    "/ledger/trial-balance",
+    responses=problems(*READS),
+    summary="The trial balance",
+)
+async def read_trial_balance(caller: Operator, query: Nothing, repository: Repository) -> TrialBalance:
+    """Per currency what the wallets hold and what came from each counter account: it sums to zero."""
+    del caller, query
+    return trial_balance(*await repository.trial_balance())
+
+
+@router.get(
+    "/currencies",
+    response_model=CurrencyPage,
+    responses=problems(*READS),
+    summary="List the currencies",
+)
+async def list_currencies(caller: Caller, query: Nothing, repository: Repository) -> Response:
+    """Every currency with its decimals."""
+    del caller, query
+    return JsonBytes(await repository.currencies())

@@ -1,0 +1,253 @@
+"""The questions and answers about sums."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from wallet_service.core.fields import Timestamp
+from wallet_service.core.money import AmountText
+from wallet_service.ledger.schemas import Direction, TransactionType
+from wallet_service.money.wallet_statistics.repository import Period
+
+Interval = Literal["day", "month"]
+
+
+class NoQuery(BaseModel):
+    """No member of a query is known here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PeriodQuery(BaseModel):
+    """Which period is summed up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_: Timestamp | None = Field(
+        default=None, alias="from", description="Posted (`created_at`) at this moment or later."
+    )
+    to: Timestamp | None = Field(default=None, description="Posted before this moment.")
+    interval: Interval | None = Field(
+        default=None,
+        description="Adds steps of a day or a month, UTC; needs `from`, and makes at most 366.",
+    )
+
+    def period(self) -> Period:
+        """The period, as the repository takes it."""
+        return Period(self.from_, self.to, self.interval)
+
+
+class TypeTotal(BaseModel):
+    """What was posted of one type in one direction."""
+
+    transaction_type: TransactionType
+    direction: Direction
+    transactions: int
+    amount: AmountText
+
+
+class CounterAccountTotal(BaseModel):
+    """What came from, or went to, one counter account; transfers between wallets are one: ``wallets``."""
+
+    counter_account: str
+    direction: Direction
+    transactions: int
+    amount: AmountText
+
+
+class Flow(BaseModel):
+    """Balances before and after, and what was between."""
+
+    opening_balance: AmountText
+    closing_balance: AmountText
+    credited: AmountText
+    debited: AmountText
+    transactions: int
+    by_type: list[TypeTotal]
+
+
+class Step(Flow):
+    """A day or a month, or what of it is in the period; ``to`` is null where the period is open."""
+
+    from_: AwareDatetime = Field(alias="from")
+    to: AwareDatetime | None
+
+
+class CurrencyStatistics(Flow):
+    """The period in one currency; steps without an interval: null."""
+
+    currency: str
+    by_counter_account: list[CounterAccountTotal]
+    steps: list[Step] | None
+
+
+_TOTAL: dict[str, Any] = {"direction": "debit", "transactions": 1, "amount": "2.500000"}
+_STATISTICS: dict[str, Any] = {
+    "from": "2026-01-01T00:00:00.000000Z",
+    "to": None,
+    "interval": None,
+    "currencies": [
+        {
+            "currency": "CREDIT",
+            "opening_balance": "100.000000",
+            "closing_balance": "97.500000",
+            "credited": "0.000000",
+            "debited": "2.500000",
+            "transactions": 1,
+            "by_type": [{"transaction_type": "consume", **_TOTAL}],
+            "by_counter_account": [{"counter_account": "revenue:usage", **_TOTAL}],
+            "steps": None,
+        }
+    ],
+}
+_WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
+
+
+class Statistics(BaseModel):
+    """A period summed up, by currency."""
+
+    from_: AwareDatetime | None = Field(alias="from")
+    to: AwareDatetime | None
+    interval: Interval | None
+    currencies: list[CurrencyStatistics]
+
+
+class WalletStatistics(Statistics):
+    """A wallet's period."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": _WALLET_ID} | _STATISTICS]})
+
+    wallet_id: UUID
+
+
+class UserStatistics(Statistics):
+    """A period of all wallets of a user."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-1"} | _STATISTICS]})
+
+    user_id: str
+
+
+class CurrencyStats(BaseModel):
+    """The wallets of one currency."""
+
+    currency: str
+    wallets: int
+    active: int
+    frozen: int
+    closed: int
+    balance: AmountText
+    locked_balance: AmountText
+    ledger_entries: int
+
+
+class ServiceStats(BaseModel):
+    """The service at a glance; only currencies that have wallets."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "at": "2026-01-02T03:04:05.678901Z",
+                    "wallets": 1,
+                    "ledger_entries": 2,
+                    "currencies": [
+                        {
+                            "currency": "CREDIT",
+                            "wallets": 1,
+                            "active": 1,
+                            "frozen": 0,
+                            "closed": 0,
+                            "balance": "97.500000",
+                            "locked_balance": "0.000000",
+                            "ledger_entries": 2,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    at: AwareDatetime
+    wallets: int
+    ledger_entries: int
+    currencies: list[CurrencyStats]
+
+
+class TrialBalanceLine(BaseModel):
+    """What all wallets hold (``wallets``), or with the opposite sign what came from a counter account.
+
+    Transfers between wallets are one line, ``transfers``: 0, but for those that committed while it was read.
+    """
+
+    account: str
+    balance: AmountText
+
+
+class TrialBalanceCurrency(BaseModel):
+    """The lines of one currency; their sum is "0" in a ledger that balances."""
+
+    currency: str
+    lines: list[TrialBalanceLine]
+    sum: AmountText
+
+
+class TrialBalance(BaseModel):
+    """Every currency's lines."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "wallets": 1,
+                    "currencies": [
+                        {
+                            "currency": "CREDIT",
+                            "lines": [
+                                {"account": "external:deposits", "balance": "-100.000000"},
+                                {"account": "wallets", "balance": "100.000000"},
+                            ],
+                            "sum": "0",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    wallets: int
+    currencies: list[TrialBalanceCurrency]
+
+
+class Currency(BaseModel):
+    """A currency or unit; an amount with more decimals than its exponent is refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"code": "JPY", "exponent": 0, "kind": "fiat", "name": "Japanese Yen"}]
+        }
+    )
+
+    code: str
+    exponent: int
+    kind: Literal["fiat", "crypto", "credit"]
+    name: str
+
+
+class CurrencyPage(BaseModel):
+    """All currencies; there is one page."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [{"code": "JPY", "exponent": 0, "kind": "fiat", "name": "Japanese Yen"}],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
+    items: list[Currency]
+    next_cursor: None

@@ -1,0 +1,112 @@
+"""The SQL functions about wallets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.membership.visibility import Sight
+
+_CREATED = b'{"status":"created","wallet":'
+_REPLAYED = b'{"status":"replayed","wallet":'
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new wallet as JSON; a replay's bytes are the first answer's."""
+
+    wallet: bytes
+    replayed: bool
+
+
+class WalletRepository:
+    """Reads and changes wallets. Money moves through the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self,
+        wallet_id: str,
+        client_id: str,
+        idempotency_key: str | None,
+        wallet: Mapping[str, Any],
+        deposit: Mapping[str, Any] | None,
+        *,
+        verified: bool | None = True,
+    ) -> Created:
+        """Make a wallet, once for its id and key: safe to send again.
+
+        Args:
+            wallet_id: its id, if it is made.
+            client_id: whose key it is.
+            idempotency_key: names the request.
+            wallet: its members.
+            deposit: its opening balance.
+            verified: False marks it as unverified; None makes none, and only answers again what the key made.
+
+        Raises:
+            UserUnknown: None, and the key has made nothing.
+        """
+        answer = await self._database.repeat(
+            "create_wallet",
+            wallet_id=wallet_id,
+            client_id=client_id,
+            idempotency_key=idempotency_key,
+            wallet=Json.of(wallet),
+            deposit=Json.of(deposit) if deposit is not None else None,
+            verified=verified,
+        )
+        replayed = answer.startswith(_REPLAYED)
+        return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
+
+    async def get(self, wallet_id: str, user_id: str | None) -> bytes:
+        """A wallet; ``user_id``: whose it must be, or None."""
+        return await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
+
+    async def update(
+        self, wallet_id: str, user_id: str | None, version: int | None, changes: Mapping[str, Any]
+    ) -> bytes:
+        """Apply a merge patch, if the wallet still has this version."""
+        return await self._database.call(
+            "update_wallet", wallet_id=wallet_id, user_id=user_id, version=version, changes=Json.of(changes)
+        )
+
+    async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
+        """Close an empty wallet."""
+        return await self._database.call(
+            "close_wallet", wallet_id=wallet_id, user_id=user_id, version=version
+        )
+
+    async def page_of_user(
+        self,
+        user_id: str,
+        filters: Mapping[str, str | None],
+        after: str | None,
+        limit: int,
+        sight: Sight,
+    ) -> tuple[bytes, str | None]:
+        """The items of a page of those in sight, and the wallet_id after which the next begins."""
+
+        async def read(organizations: Json | None) -> bytes:
+            return await self._database.read(
+                "list_user_wallets",
+                user_id=user_id,
+                **filters,
+                after=after,
+                limit=limit,
+                organizations=organizations,
+            )
+
+        return _page(await sight.read(read))
+
+    async def page_of_all(
+        self, verified: bool | None, after: str | None, limit: int
+    ) -> tuple[bytes, str | None]:
+        """The same of everybody's wallets: those that are verified, those that aren't, or all (None)."""
+        return _page(await self._database.read("list_wallets", verified=verified, after=after, limit=limit))
+
+
+def _page(answer: bytes) -> tuple[bytes, str | None]:
+    items, _, following = answer.rpartition(b"\n")
+    return items, following.decode() or None

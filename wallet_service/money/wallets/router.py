@@ -1,0 +1,229 @@
+"""/api/v1/wallets and a user's wallets."""
+
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from pydantic import TypeAdapter, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from wallet_service.core.errors import (
+    AmountInvalid,
+    AmountPrecision,
+    CreditLimitInUse,
+    CurrencyUnknown,
+    Forbidden,
+    NeighbourUnavailable,
+    OrganizationUnknown,
+    UserUnknown,
+    VersionMismatch,
+    WalletBusy,
+    WalletClosed,
+    WalletExists,
+    WalletFrozen,
+    WalletNotEmpty,
+    WalletNotFound,
+)
+from wallet_service.core.fields import Line
+from wallet_service.money.wallets.repository import WalletRepository
+from wallet_service.money.wallets.schemas import (
+    AllWalletsQuery,
+    Wallet,
+    WalletCreate,
+    WalletPage,
+    WalletPatch,
+    WalletQuery,
+)
+from wallet_service.money.wallets.service import WalletService, version_of
+from wallet_service.platform.auth.authentication import StatsReader, WalletReader, WalletWriter
+from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
+from wallet_service.platform.web.pagination import decode_cursor, encode_cursor
+from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.platform.web.state import on_database
+
+router = APIRouter(prefix="/api/v1", tags=["wallets"], route_class=StrictRoute)
+
+_POSITION = TypeAdapter(tuple[UUID])
+_ETAG = {
+    "ETag": {"description": '`"<version>.<last_entry>"`, for If-Match.', "schema": {"type": "string"}},
+}
+_LOCATION = {"Location": {"description": "The wallet's path.", "schema": {"type": "string"}}}
+
+_ETAG_FORM = {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$'}
+
+IfMatch = Annotated[
+    Annotated[str, WithJsonSchema(_ETAG_FORM)] | SkipJsonSchema[None],
+    Header(alias="If-Match", description="The ETag that was read; its version is compared."),
+]
+
+
+Repository = Annotated[WalletRepository, on_database(WalletRepository)]
+
+
+def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A wallet's bytes with the ETag that its version and newest ledger row make."""
+    read: dict[str, Any] = json.loads(wallet)
+    etag = f'"{read["version"]}.{read["last_entry"]}"'
+    return JsonBytes(wallet, status, headers={"ETag": etag, **(headers or {})})
+
+
+@router.post(
+    "/wallets",
+    status_code=201,
+    response_model=Wallet,
+    responses={
+        201: {"headers": _ETAG | _LOCATION | REPLAYED},
+        **problems(
+            *WRITES,
+            *KEYED,
+            WalletExists,
+            CurrencyUnknown,
+            AmountInvalid,
+            AmountPrecision,
+            WalletBusy,
+            UserUnknown,
+            OrganizationUnknown,
+            NeighbourUnavailable,
+        ),
+    },
+    summary="Make a wallet",
+)
+async def create_wallet(
+    caller: WalletWriter,
+    request: WalletCreate,
+    repository: Repository,
+    guard: GuardOf,
+    header_key: HeaderKey,
+) -> Response:
+    """Make a wallet, with an opening balance if one is given; the same key and request make it once."""
+    created = await WalletService(repository, guard).create(caller, request, header_key)
+    read: dict[str, Any] = json.loads(created.wallet)
+    headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
+    if created.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return _answer(created.wallet, 201, headers)
+
+
+@router.get(
+    "/wallets",
+    response_model=WalletPage,
+    responses=problems(*READS),
+    summary="List everybody's wallets",
+)
+async def list_wallets(
+    caller: StatsReader, query: Annotated[AllWalletsQuery, Query()], repository: Repository
+) -> Response:
+    """All wallets, oldest first; with `verified=false` those whose user was never looked up."""
+    if caller.is_user:
+        raise Forbidden("A user's token lists its own wallets only")
+    scope = {"verified": query.verified}
+    after: str | None = None
+    if query.cursor is not None:
+        after = str(decode_cursor("all_wallets", scope, query.cursor, _POSITION)[0])
+    items, following = await repository.page_of_all(query.verified, after, query.limit)
+    return _page("all_wallets", scope, items, following)
+
+
+@router.get(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, NeighbourUnavailable)},
+    summary="Read a wallet",
+)
+async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
+    """A wallet as it is now."""
+    return _answer(await repository.get(str(wallet_id), caller.user_id))
+
+
+@router.patch(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={
+        200: {"headers": _ETAG},
+        **problems(
+            *WRITES,
+            WalletNotFound,
+            WalletClosed,
+            WalletExists,
+            CreditLimitInUse,
+            VersionMismatch,
+            AmountInvalid,
+            AmountPrecision,
+            WalletBusy,
+            NeighbourUnavailable,
+        ),
+    },
+    summary="Change a wallet",
+)
+async def update_wallet(
+    caller: WalletWriter,
+    wallet_id: UUID,
+    request: WalletPatch,
+    repository: Repository,
+    guard: GuardOf,
+    if_match: IfMatch = None,
+) -> Response:
+    """A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit."""
+    service = WalletService(repository, guard)
+    changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
+    return _answer(changed)
+
+
+@router.delete(
+    "/wallets/{wallet_id}",
+    response_model=Wallet,
+    responses={
+        200: {"headers": _ETAG},
+        **problems(
+            *READS,
+            WalletNotFound,
+            WalletClosed,
+            WalletFrozen,
+            WalletNotEmpty,
+            VersionMismatch,
+            WalletBusy,
+            NeighbourUnavailable,
+        ),
+    },
+    summary="Close a wallet",
+)
+async def close_wallet(
+    caller: WalletWriter, wallet_id: UUID, repository: Repository, if_match: IfMatch = None
+) -> Response:
+    """Close a wallet with zero balance and nothing locked. Its history stays; its name is free again."""
+    return _answer(await repository.close(str(wallet_id), caller.user_id, version_of(if_match)))
+
+
+@router.get(
+    "/users/{user_id}/wallets",
+    response_model=WalletPage,
+    responses=problems(*READS, WalletNotFound, NeighbourUnavailable),
+    summary="List a user's wallets",
+)
+async def list_user_wallets(
+    caller: WalletReader,
+    user_id: Line,
+    repository: Repository,
+    guard: GuardOf,
+    query: Annotated[WalletQuery, Query()],
+) -> Response:
+    """A user's wallets, oldest first, closed ones included unless filtered."""
+    caller.require_user(user_id)
+    filters = query.filters()
+    scope = {"user_id": user_id, **filters}
+    after: str | None = None
+    if query.cursor is not None:
+        after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
+    sight = guard.sight(caller.user_id)
+    items, following = await repository.page_of_user(user_id, filters, after, query.limit, sight)
+    return _page("wallets", scope, items, following)
+
+
+def _page(kind: str, scope: dict[str, Any], items: bytes, following: str | None) -> Response:
+    next_cursor = json.dumps(encode_cursor(kind, scope, [following]) if following else None)
+    return JsonBytes(b'{"items":' + items + b',"next_cursor":' + next_cursor.encode() + b"}")

@@ -1,0 +1,140 @@
+"""The requests and answers about wallets."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata
+from wallet_service.core.money import AmountOrZero, AmountText
+from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
+
+WalletType = Literal["fiat", "crypto", "hybrid"]
+WalletStatus = Literal["active", "frozen", "closed"]
+
+
+class WalletCreate(BaseModel):
+    """A new wallet. One user has one open wallet of each type, currency and name."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"user_id": "user-1", "currency": "CREDIT", "initial_balance": "100"}]
+        },
+    )
+
+    user_id: Line
+    wallet_type: WalletType = "fiat"
+    currency: CurrencyCode = "CREDIT"
+    name: Line = "main"
+    organization_id: Line | None = None
+    network: Annotated[Line, StringConstraints(max_length=64)] | None = None
+    address: Line | None = None
+    initial_balance: AmountOrZero | None = Field(
+        default=None, description="Posted as a deposit, in the same call."
+    )
+    credit_limit: AmountOrZero | None = Field(default=None, description="How far below zero it may go.")
+    metadata: Metadata | None = None
+    idempotency_key: Key | None = Field(default=None, description="Or the header `Idempotency-Key`.")
+
+
+class WalletPatch(BaseModel):
+    """A merge patch (RFC 7396): what is absent stays. Only ``metadata`` merges member by member."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "travel", "metadata": {"team": "blue"}}]}
+    )
+
+    # What is absent is told by model_fields_set; a factory keeps an untrue default out of OpenAPI.
+    name: Line = Field(default_factory=str)
+    metadata: Metadata | None = Field(default_factory=dict, description="null empties it.")
+    status: Literal["active", "frozen"] = Field(default_factory=lambda: "active")
+    is_primary: StrictBool = Field(default_factory=bool)
+    credit_limit: AmountOrZero = Field(default_factory=lambda: "0")
+
+
+_WALLET: dict[str, Any] = {
+    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+    "user_id": "user-1",
+    "organization_id": None,
+    "name": "main",
+    "wallet_type": "fiat",
+    "currency": "CREDIT",
+    "network": None,
+    "address": None,
+    "balance": "100.000000",
+    "locked_balance": "0.000000",
+    "available_balance": "100.000000",
+    "credit_limit": "0.000000",
+    "status": "active",
+    "is_primary": True,
+    "version": 1,
+    "last_entry": 1,
+    "metadata": {},
+    "created_at": "2026-01-02T03:04:05.678901Z",
+    "updated_at": "2026-01-02T03:04:05.678901Z",
+}
+
+
+class Wallet(BaseModel):
+    """A wallet. ``version`` counts its own changes, ``last_entry`` its ledger rows."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WALLET]})
+
+    wallet_id: UUID
+    user_id: str
+    organization_id: str | None
+    name: str
+    wallet_type: WalletType
+    currency: str
+    network: str | None
+    address: str | None
+    balance: AmountText
+    locked_balance: AmountText
+    available_balance: AmountText
+    credit_limit: AmountText
+    status: WalletStatus
+    is_primary: bool
+    version: int
+    last_entry: int
+    metadata: dict[str, Any]
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class WalletQuery(BaseModel):
+    """Which of a user's wallets are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wallet_type: WalletType | None = None
+    currency: CurrencyCode | None = None
+    status: WalletStatus | None = None
+    cursor: CursorText = None
+    limit: Limit = DEFAULT_LIMIT
+
+    def filters(self) -> dict[str, str | None]:
+        """What was asked for beside the place and size of the page."""
+        return {"wallet_type": self.wallet_type, "currency": self.currency, "status": self.status}
+
+
+class AllWalletsQuery(BaseModel):
+    """Which of everybody's wallets are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verified: bool | None = Field(
+        default=None,
+        description="false: those that were made while their user could not be looked up, or by an import.",
+    )
+    cursor: CursorText = None
+    limit: Limit = DEFAULT_LIMIT
+
+
+class WalletPage(BaseModel):
+    """A page of wallets, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_WALLET], "next_cursor": None}]})
+
+    items: list[Wallet]
+    next_cursor: str | None

@@ -1,0 +1,103 @@
+"""Who may make, see and change which wallet."""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from wallet_service.core.errors import Forbidden, UserUnknown, ValidationFailed, WalletError
+from wallet_service.core.identifiers import new_id
+from wallet_service.money.wallets.repository import Created, WalletRepository
+from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
+from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.membership.access import Guard
+from wallet_service.platform.web.idempotency import chosen_key
+
+_ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)
+
+_OPERATORS_ONLY = ("status", "credit_limit")
+_REQUEST_ONLY = {"initial_balance", "idempotency_key"}
+
+
+class WalletService:
+    """Policy around the wallet functions."""
+
+    def __init__(self, repository: WalletRepository, guard: Guard) -> None:
+        self._repository = repository
+        self._guard = guard
+
+    async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
+        """Make a wallet with its opening balance.
+
+        Raises:
+            Forbidden: a user makes another user's wallet, or gives themselves money or credit.
+            UserUnknown, OrganizationUnknown: nobody would own it.
+            NeighbourUnavailable: nobody can say whether its owner exists.
+        """
+        if caller.is_user:
+            if request.user_id != caller.user_id:
+                raise Forbidden("A user makes wallets for themselves only")
+            for member in ("initial_balance", "credit_limit", "organization_id"):
+                if getattr(request, member) is not None:
+                    raise Forbidden(f"A user's token can't set {member}")
+        if request.credit_limit is not None:
+            caller.require("transactions:write")
+        key = chosen_key(header_key, request.idempotency_key)
+        wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
+        deposit: dict[str, Any] | None = None
+        if request.initial_balance is not None and request.initial_balance.strip("0.") != "":
+            caller.require("transactions:write")
+            deposit = {
+                "transaction_id": new_id(),
+                "client_id": caller.client_id,
+                "amount": request.initial_balance,
+            }
+        create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
+        try:
+            verified = await self._guard.admit(request.user_id, request.organization_id)
+        except WalletError as refusal:
+            if key is None:
+                raise
+            return await _made_before(create, refusal)
+        return await create(verified=verified)
+
+    async def update(
+        self, caller: Principal, wallet_id: str, version: int | None, request: WalletPatch
+    ) -> bytes:
+        """Apply a merge patch.
+
+        Raises:
+            Forbidden: a user thaws their own wallet or raises their own credit.
+        """
+        changes = request.model_dump(include=request.model_fields_set)
+        if caller.is_user:
+            for member in _OPERATORS_ONLY:
+                if member in changes:
+                    raise Forbidden(f"A user's token can't set {member}")
+        if "credit_limit" in changes:
+            caller.require("transactions:write")  # credit can be spent like a deposit
+        return await self._repository.update(wallet_id, caller.user_id, version, changes)
+
+
+async def _made_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:
+    """The first answer, if the key has one: a repeat is answered whoever is away by now."""
+    try:
+        return await create(verified=None)
+    except UserUnknown:
+        raise refusal from None
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The wallet's version in an ``If-Match`` header; its ledger rows, behind the dot, are not compared.
+
+    Raises:
+        ValidationFailed: not an ETag of a wallet.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        detail = "If-Match is not a wallet's ETag"
+        error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
+        raise ValidationFailed(detail, errors=[error])
+    return int(found[1])

@@ -1,0 +1,1 @@
+"""What every room stands on: callers, limits, HTTP, databases, other services."""

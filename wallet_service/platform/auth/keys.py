@@ -1,0 +1,213 @@
+"""Keys of services: ``wsk_<id>_<secret>``, kept as hashes, shown once, revoked within seconds."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from wallet_service.core.errors import Unauthorized
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.database.gateway import Database, Json
+
+PREFIX = "wsk_"
+
+MOST_CACHED = 10_000
+
+_KEY = re.compile(rb"wsk_(?P<id>[0-9a-f]{32})_(?P<secret>[A-Za-z0-9_-]{43})")
+_NO_HASH = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as Postgres has it."""
+
+    secret_hash: bytes
+    client_name: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    revoked: bool
+
+
+class KeyRing:
+    """Checks keys against the database, remembering each for ``ttl_s`` seconds at most.
+
+    A revocation takes effect within ``ttl_s``: an answer counts from when it was asked for, not when it came.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ttl_s: float,
+        *,
+        most_cached: int = MOST_CACHED,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._now = now
+        # Ids that don't exist have their own room, so that somebody who invents ids can't push out real ones.
+        self._found = _Recent(most_cached)
+        self._unknown = _Recent(most_cached)
+        self._flights: dict[str, tuple[float, asyncio.Task[Key | None]]] = {}
+
+    async def verify(self, credentials: bytes) -> Key:
+        """The key with this id and secret.
+
+        Raises:
+            Unauthorized: there is none, or it has expired or was revoked.
+            Unavailable: the database can't be asked.
+        """
+        parts = _KEY.fullmatch(credentials)
+        if parts is None:
+            raise Unauthorized
+        key = await self._find(parts["id"].decode())
+        # An unknown id costs the same comparison as a wrong secret.
+        expected = key.secret_hash if key else _NO_HASH
+        matches = hmac.compare_digest(hashlib.sha256(parts["secret"]).digest(), expected)
+        if key is None or not matches:
+            raise Unauthorized
+        if key.revoked:
+            raise Unauthorized("The key was revoked")
+        if key.expires_at is not None and key.expires_at <= self._now():
+            raise Unauthorized("The key has expired")
+        return key
+
+    async def _find(self, key_id: str) -> Key | None:
+        oldest = self._clock() - self._ttl_s
+        for kept in (self._found, self._unknown):
+            if (entry := kept.get(key_id)) and entry[0] > oldest:
+                return entry[1]
+        flight = self._flights.get(key_id)
+        if flight is None or flight[0] <= oldest:
+            flight = self._flights[key_id] = self._clock(), asyncio.create_task(self._fetch(key_id))
+            flight[1].add_done_callback(lambda task: self._land(key_id, task))
+        # A caller that goes away doesn't take the lookup from those who wait for the same key.
+        return await asyncio.shield(flight[1])
+
+    async def _fetch(self, key_id: str) -> Key | None:
+        asked_at = self._clock()
+        row: Any = json.loads(await self._database.read("find_key", key_id=key_id))
+        key = _key_of(row) if row is not None else None
+        if key is None:
+            self._found.drop(key_id)
+            self._unknown.put(key_id, (asked_at, key))
+        else:
+            self._unknown.drop(key_id)
+            self._found.put(key_id, (asked_at, key))
+        return key
+
+    def _land(self, key_id: str, task: asyncio.Task[Key | None]) -> None:
+        if (flight := self._flights.get(key_id)) and flight[1] is task:
+            del self._flights[key_id]
+        if not task.cancelled():
+            task.exception()  # seen by those who wait; without any, asyncio would complain about it
+
+
+class _Recent:
+    """The entries used last, at most ``size`` of them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
+
+    def get(self, key_id: str) -> tuple[float, Key | None] | None:
+        entry = self._entries.get(key_id)
+        if entry is not None:
+            self._entries.move_to_end(key_id)
+        return entry
+
+    def put(self, key_id: str, entry: tuple[float, Key | None]) -> None:
+        self._entries[key_id] = entry
+        self._entries.move_to_end(key_id)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def drop(self, key_id: str) -> None:
+        self._entries.pop(key_id, None)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+async def create_key(
+    database: Database, client_name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> str:
+    """Make a key and return its text, which is kept nowhere.
+
+    Args:
+        database: where its hash goes.
+        client_name: 1 to 64 letters, digits, ``.``, ``_``, ``-``; a client may have several keys.
+        scopes: at least one of ``auth.SCOPES``.
+        expires_at: aware; without it the key doesn't expire.
+
+    Raises:
+        ValidationFailed: the name, a scope or the moment is not acceptable.
+    """
+    key, _ = await _create(database, client_name, scopes, expires_at=expires_at, only_first=False)
+    return key
+
+
+async def create_first_admin_key(database: Database) -> str | None:
+    """Make a key of the client ``admin`` when there is no key at all; of several calls at once, one does."""
+    key, created = await _create(database, "admin", ["admin"], expires_at=None, only_first=True)
+    return key if created else None
+
+
+async def list_keys(database: Database) -> list[dict[str, Any]]:
+    """Every key in the order of creation: key_id, client_name, scopes, created_at, expires_at, revoked_at."""
+    items: list[dict[str, Any]] = []
+    after: str | None = None
+    while True:
+        page: Any = json.loads(await database.read("list_keys", after=after))
+        items += page["items"]
+        after = page["next"]
+        if after is None:
+            return items
+
+
+async def revoke_key(database: Database, key_id: str) -> str | None:
+    """End a key and return since when (RFC 3339), or None when there is no such key."""
+    row: Any = json.loads(await database.repeat("revoke_key", key_id=key_id))
+    return None if row is None else row["revoked_at"]
+
+
+async def _create(
+    database: Database,
+    client_name: str,
+    scopes: Iterable[str],
+    *,
+    expires_at: datetime | None,
+    only_first: bool,
+) -> tuple[str, bool]:
+    key_id = new_id().replace("-", "")
+    secret = secrets.token_urlsafe(32)
+    answer = await database.repeat(
+        "create_key",
+        key_id=key_id,
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        client_name=client_name,
+        scopes=Json(json.dumps(sorted(scopes))),
+        expires_at=expires_at.astimezone(UTC).isoformat() if expires_at else None,
+        only_first=only_first,
+    )
+    return f"{PREFIX}{key_id}_{secret}", json.loads(answer)["created"]
+
+
+def _key_of(row: dict[str, Any]) -> Key:
+    return Key(
+        secret_hash=bytes.fromhex(row["secret_hash"]),
+        client_name=row["client_name"],
+        scopes=frozenset(row["scopes"]),
+        expires_at=datetime.fromisoformat(row["expires_at"]) if row["expires_at"] else None,
+        revoked=row["revoked"],
+    )

@@ -1,0 +1,111 @@
+"""Tokens of users: JWTs, signed with a shared secret or with a key that their issuer publishes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from wallet_service.core.errors import Unauthorized
+from wallet_service.core.settings import Settings
+from wallet_service.platform.auth.jwks import JwksKeys
+
+LEEWAY_S = 30
+"""How far the issuer's clock and ours may be apart."""
+
+LONGEST_NAME = 255
+
+NO_USERS = ("anon", "service_role", "supabase_admin")
+"""Values of Supabase's claim ``role`` that stand for no user, whatever else the token says."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a token names."""
+
+    user_id: str
+    issuer: str
+
+    @property
+    def client_id(self) -> str:
+        """The owner of the user's idempotency keys; issuers hold no ``|``, so no two users share one."""
+        return f"user:{self.issuer}|{self.user_id}"
+
+
+class TokenVerifier:
+    """Checks tokens: HS256 against the secret only, RS256, ES256 and EdDSA against published keys only."""
+
+    def __init__(
+        self,
+        *,
+        secret: str | None = None,
+        keys: JwksKeys | None = None,
+        issuer: str | None = None,
+        audience: str | None = None,
+    ) -> None:
+        self._secret = secret
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "TokenVerifier":
+        """The verifier that the settings describe, which name a way to check a token."""
+        return cls(
+            secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+            keys=JwksKeys(str(settings.jwt_jwks_url)) if settings.jwt_jwks_url else None,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
+
+    async def verify(self, credentials: bytes) -> User:
+        """The user whom the token names.
+
+        Raises:
+            Unauthorized: it is no token, not one of ours, expired, or of no user.
+            Unavailable: the issuer's keys can't be fetched.
+        """
+        try:
+            header = jwt.get_unverified_header(credentials)
+            claims = self._claims(credentials, await self._key(header))
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthorized("The token has expired") from error
+        except jwt.PyJWTError as error:
+            raise Unauthorized from error
+        return _user(claims)
+
+    async def close(self) -> None:
+        """Release the connections to the issuer."""
+        if self._keys is not None:
+            await self._keys.close()
+
+    async def _key(self, header: dict[str, Any]) -> jwt.PyJWK | str:
+        """The key for this token. It decides the algorithm; the header only says in which family to look."""
+        if header.get("alg") == "HS256" and self._secret is not None:
+            return self._secret
+        if header.get("alg") in JwksKeys.ALGORITHMS and self._keys is not None:
+            return await self._keys.find(header.get("kid"))
+        raise Unauthorized
+
+    def _claims(self, token: bytes, key: jwt.PyJWK | str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=["HS256"] if isinstance(key, str) else [key.algorithm_name],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
+        )
+
+
+def _user(claims: dict[str, Any]) -> User:
+    subject, issuer = claims["sub"], claims.get("iss", "")
+    if claims.get("role") in NO_USERS:
+        raise Unauthorized("The token names no user")
+    if not _is_name(subject) or (issuer != "" and (not _is_name(issuer) or "|" in issuer)):
+        raise Unauthorized("The token names no user")
+    return User(subject, issuer)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= LONGEST_NAME and value.isprintable()

@@ -1,0 +1,1 @@
+"""Registration with Consul and its agent."""

@@ -1,0 +1,106 @@
+"""Where the database is: where the settings say, or the embedded server on the data folder."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from wallet_service.core.settings import Settings
+from wallet_service.platform.embedded_postgres.server import EmbeddedInUse, EmbeddedPostgres
+
+
+class StartError(Exception):
+    """The service, or a command beside it, can't start; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dsns:
+    """How to reach the database.
+
+    Attributes:
+        admin: for migrations; None over the REST API, which can't do them.
+        service: for everything that the service does; None for the Supabase project of the settings.
+        place: where the data are, for people; holds no password.
+    """
+
+    admin: str | None
+    service: str | None
+    place: str
+
+
+def given(settings: Settings) -> Dsns | None:
+    """The database that the settings name; None for the service's own."""
+    if settings.supabase_url is not None:
+        return Dsns(None, None, f"the Supabase project {settings.supabase_url.host}")
+    if settings.database_url is None:
+        return None
+    url = settings.database_url.get_secret_value()
+    return Dsns(url, url, place_of(url))
+
+
+def place_of(url: str) -> str:
+    """Which database an address names, and where, for people: no user, no password, none of its options."""
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.query + parts.fragment:
+        return "database of the address"  # a password with a / ? or # in it: nobody can say where it ends
+    options = parse_qs(parts.query)
+    host = parts.netloc.rpartition("@")[2] or ",".join(options.get("host", ["(default)"]))
+    return f"database {parts.path.lstrip('/') or '(default)'} on {host}"
+
+
+def embedded_dsns(server: EmbeddedPostgres) -> Dsns:
+    """The service's own, which runs."""
+    return Dsns(server.admin_dsn, server.service_dsn, str(server.data_dir))
+
+
+@contextlib.asynccontextmanager
+async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
+    """The database that a service serves from, or served from, for a command beside it.
+
+    The embedded server of a running service is used as it is; without one it is started for the time being.
+
+    Raises:
+        StartError: there are no data.
+        EmbeddedError: the embedded server does not start or can't be reached.
+    """
+    if (named := given(settings)) is not None:
+        yield named
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    if not await asyncio.to_thread((settings.data_dir / "secrets.json").exists):
+        raise StartError(
+            f"There are no data in {settings.data_dir}: set WALLET_DATA_DIR to where they are, or make them "
+            "with `wallet-service serve` or `wallet-service migrate`"
+        )
+    try:
+        await embedded.start()
+    except EmbeddedInUse:
+        await embedded.attach()
+    try:
+        yield embedded_dsns(embedded)
+    finally:
+        await embedded.stop()
+
+
+@contextlib.asynccontextmanager
+async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
+    """The DSN of the database to migrate: as ``existing_database``, and data are made where there are none.
+
+    Raises:
+        StartError: the settings name a Supabase project, whose REST API can't migrate.
+        EmbeddedError: as ``existing_database``.
+    """
+    made = given(settings) is not None
+    made = made or await asyncio.to_thread((settings.data_dir / "secrets.json").exists)
+    if made:
+        async with existing_database(settings) as dsns:
+            if dsns.admin is None:
+                raise StartError(
+                    "A Supabase project is not migrated over its REST API: name its database with "
+                    "--database-url, or apply what `wallet-service migrate --sql` prints"
+                )
+            yield dsns.admin
+    else:
+        async with EmbeddedPostgres(settings.data_dir) as embedded:
+            yield embedded.admin_dsn

@@ -1,0 +1,94 @@
+"""What ops see of the database: each call by its function, and the connections."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from wallet_service.core.errors import WalletError
+from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.gateway import Database, Param
+
+_DURATIONS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_OUR_FAULTS = 500
+
+
+class DatabaseMeter:
+    """Metrics of calls and connections; functions are named, parameters never."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._registry = registry or CollectorRegistry()
+        self._calls = Counter(
+            "wallet_database_calls",
+            "Calls by what became of them: answered, refused (a rule was broken), cancelled, the code of the "
+            "failure, or failed (a fault of ours). A call that was sent again counts again.",
+            ["function", "outcome"],
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "wallet_database_call_duration_seconds",
+            "How long a call took, the wait for a connection included.",
+            ["function"],
+            buckets=_DURATIONS_S,
+            registry=self._registry,
+        )
+        self._series: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def called(self, function: str, outcome: str, duration_s: float) -> None:
+        """Count a call."""
+        series = self._series.get((function, outcome))
+        if series is None:
+            # A rate sees the first failure only when the series was there before it.
+            self._calls.labels(function, "unavailable")
+            series = self._calls.labels(function, outcome), self._durations.labels(function)
+            self._series[function, outcome] = series
+        calls, durations = series
+        calls.inc()
+        durations.observe(duration_s)
+
+    def watch(self, turns: Turns) -> None:
+        """Show how the connections are used."""
+
+        def show(name: str, text: str, look: Callable[[], int]) -> None:
+            Gauge(f"wallet_database_pool_{name}", text, registry=self._registry).set_function(look)
+
+        show(
+            "size",
+            "Calls that may be under way at a time, each on a connection of its own.",
+            lambda: turns.size,
+        )
+        show("in_use", "Calls under way.", lambda: turns.taken)
+        show("waiting", "Calls that wait for a connection.", lambda: turns.waiting)
+
+
+class MeteredDatabase(Database):
+    """Counts the calls of another."""
+
+    def __init__(self, database: Database, meter: DatabaseMeter) -> None:
+        self._database = database
+        self._meter = meter
+        self.turns = database.turns
+        if self.turns is not None:
+            meter.watch(self.turns)
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        """See the base class."""
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            answer = await self._database.call(function, **params)
+            outcome = "answered"
+        except WalletError as error:
+            outcome = error.code if error.status >= _OUR_FAULTS else "refused"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            self._meter.called(function, outcome, time.perf_counter() - started)
+        return answer
+
+    async def close(self) -> None:
+        """See the base class."""
+        await self._database.close()

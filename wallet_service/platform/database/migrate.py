@@ -1,0 +1,135 @@
+# asyncpg ships no type information, so what it returns is annotated here by hand.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+"""The runner: brings a database to this release, in one transaction, whoever else starts at the same time."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import asyncpg
+
+from wallet_service import __version__
+from wallet_service.platform.database import script
+from wallet_service.platform.database.dsns import place_of
+from wallet_service.platform.database.sql_files import (
+    MigrationError,
+    SqlFiles,
+    latest_migration,
+    read_sql_files,
+)
+
+__all__ = ["DatabaseNewerError", "MigrationError", "MigrationReport", "latest_migration", "migrate"]
+
+_CONNECT_TIMEOUT_S = 15
+
+
+class DatabaseNewerError(MigrationError):
+    """A newer release has migrated this database. Older code may serve from it, and may not migrate it.
+
+    Attributes:
+        release: the one that did.
+        migration: the number of the newest one there.
+    """
+
+    def __init__(self, message: str, release: str, migration: str) -> None:
+        super().__init__(message)
+        self.release = release
+        self.migration = migration
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What a run changed; all empty when the database was current, or lacked nothing but grants.
+
+    Attributes:
+        applied: migration files, in order.
+        functions_replaced: qualified names of all functions, when they were applied.
+        functions_dropped: signatures of functions that neither this release nor the one before it has.
+    """
+
+    applied: Sequence[str] = ()
+    functions_replaced: Sequence[str] = ()
+    functions_dropped: Sequence[str] = ()
+
+
+async def migrate(
+    dsn: str, *, source: Traversable | None = None, release: str = __version__
+) -> MigrationReport:
+    """Bring the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
+
+    Needs a superuser, or a role that owns the database and has CREATEROLE, or (when the roles and schemas are
+    there already) a member of ``wallet_owner``. With nothing to do it is one query.
+
+    Args:
+        dsn: where the database is.
+        source: the folder with ``schema`` and ``functions``; without it, this package's.
+        release: the name under which the run is recorded.
+
+    Raises:
+        DatabaseNewerError: a newer release has been here.
+        MigrationError: anything else that stops it, with the file's name where one is to blame.
+    """
+    files = await asyncio.to_thread(read_sql_files, source)
+    try:
+        # No cached statements: the way may lead through a pooler that gives each transaction another session.
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=_CONNECT_TIMEOUT_S,
+            statement_cache_size=0,
+            server_settings={"application_name": "wallet-service migrate"},
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"can't connect to the {place_of(dsn)}: {error}") from error
+    try:
+        if await _is_current(connection, files, release):
+            return MigrationReport()
+        async with connection.transaction(isolation="read_committed"):
+            await connection.execute(script.render(files, release))
+            report = json.loads(await connection.fetchval("select current_setting($1)", script.REPORT))
+        return MigrationReport(*(tuple(report[part]) for part in ("applied", "replaced", "dropped")))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _refusal(error, files) from error
+    finally:
+        await connection.close()
+
+
+async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
+    """Whether nothing is to be done; False too when the roles and tables to see it are missing."""
+    migrations = [f"{migration.number} {migration.checksum}" for migration in files.migrations]
+    release_now = [release, files.functions_checksum]
+    try:
+        async with connection.transaction(readonly=True):
+            return bool(await connection.fetchval(script.current_query(), migrations, release_now))
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
+        return False
+
+
+def _newer(error: asyncpg.PostgresError) -> DatabaseNewerError:
+    # asyncpg's classes have these fields by a metaclass.
+    found: dict[str, str] = json.loads(getattr(error, "detail", ""))
+    hint: str = getattr(error, "hint", "")
+    return DatabaseNewerError(f"{error.args[0]}. {hint}", found["release"], found["migration"])
+
+
+def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
+    """What stopped the script, with the file and line where one of the files is to blame."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return MigrationError(f"the migration was stopped: {error}")
+    if error.sqlstate == script.NEWER:
+        return _newer(error)
+    if error.sqlstate == script.STOPPED:
+        return MigrationError(error.args[0])
+    # asyncpg's classes have these fields by a metaclass.
+    query: str | None = getattr(error, "internal_query", None)
+    position: str | None = getattr(error, "internal_position", None)
+    context: str = getattr(error, "context", None) or ""
+    for file in (*files.migrations, *files.functions):
+        if file.sql == query and position:
+            line = file.sql.count("\n", 0, int(position) - 1) + 1
+            return MigrationError(f"{file.file}, line {line}: {error}")
+        if file.sql and file.sql in context:
+            return MigrationError(f"{file.file}: {error}")
+    return MigrationError(f"the migration was stopped: {error}")

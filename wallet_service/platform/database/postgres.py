@@ -1,0 +1,151 @@
+# asyncpg ships no type information, so what it returns is annotated here by hand.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+"""The asyncpg driver: any Postgres that speaks its own protocol, the bundled one included."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Self
+
+import asyncpg
+import uuid_utils
+
+from wallet_service.core.errors import Overloaded, Unavailable
+from wallet_service.platform.database.connections import Connections, is_lost
+from wallet_service.platform.database.gateway import Database, Json, Param, check_names
+from wallet_service.platform.database.translate import loggable, translate
+
+PROCESS = uuid_utils.uuid4().hex
+"""In the name of every prepared statement of this process."""
+
+
+class _Connection(asyncpg.Connection):
+    """Names its statements as no other process does.
+
+    asyncpg counts them in each process. Where a pooler gives two processes the same session, one could run what the
+    other prepared under the same number. Now it meets a statement that is not there, which is an error.
+    """
+
+    __slots__ = ()
+
+    def _get_unique_id(self, prefix: str) -> str:
+        counted: str = super()._get_unique_id(prefix)  # pyright: ignore[reportAttributeAccessIssue]  # no types
+        return f"{counted}{PROCESS}"
+
+
+class PostgresDatabase(Database):
+    """Calls functions over a pool of connections that carry no session state."""
+
+    def __init__(self, pool: Any, *, pool_size: int, timeout_ms: int, explicit_transactions: bool) -> None:
+        self._pool = pool
+        self._pool_size = pool_size
+        self._timeout_s = timeout_ms / 1000
+        self._connections = Connections(pool, pool_size, explicit_transactions=explicit_transactions)
+        self.turns = self._connections.turns
+        self._explicit_transactions = explicit_transactions
+
+    @classmethod
+    async def connect(
+        cls, dsn: str, *, pool_size: int = 10, timeout_ms: int = 5000, statement_cache_size: int = 100
+    ) -> Self:
+        """Make the pool; connections are made when calls need them.
+
+        So this succeeds while the server is down: the service starts, and /health/ready says what is missing.
+
+        Args:
+            dsn: where the database is.
+            pool_size: most connections at a time.
+            timeout_ms: longest that a call takes, its wait for a connection included.
+            statement_cache_size: prepared statements kept for each connection. 0 for a pooler that gives each
+                transaction another session (PgBouncer without max_prepared_statements); each call then is a
+                transaction of its own with explicit begin and commit.
+        """
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=pool_size,
+            init=_set_codecs,
+            connection_class=_Connection,
+            reset=_keep,
+            timeout=timeout_ms / 1000,
+            command_timeout=timeout_ms / 1000,
+            statement_cache_size=statement_cache_size,
+            server_settings={"application_name": "wallet-service"},
+        )
+        return cls(
+            pool, pool_size=pool_size, timeout_ms=timeout_ms, explicit_transactions=statement_cache_size == 0
+        )
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        """Call the function in one exchange, see the base class; Overloaded when no connection is free."""
+        query = _query(function, tuple(params))
+        values = [value.text if isinstance(value, Json) else value for value in params.values()]
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+        connection = await self._take(until)
+        sound = False
+        try:
+            if self._explicit_transactions:
+                answer: bytes | None = await _in_transaction(connection, query, values, until)
+            else:
+                answer = await connection.fetchval(query, *values, timeout=until - loop.time())
+            sound = True
+        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+            raise translate(error, connection_lost=is_lost(connection)) from loggable(error)
+        finally:
+            await self._connections.give_back(connection, sound=sound)
+        return b"null" if answer is None else answer
+
+    async def close(self) -> None:
+        """Wait for calls under way, then close every connection; later calls are Unavailable."""
+        await self._connections.close()
+
+    async def _take(self, until: float) -> Any:
+        try:
+            return await self._connections.take(until)
+        except TimeoutError as error:
+            if self._pool.get_size() >= self._pool_size:
+                raise Overloaded("Every connection to the database is in use") from error
+            raise Unavailable from error
+        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+            raise translate(error, connection_lost=True) from loggable(error)
+
+
+async def _in_transaction(connection: Any, query: str, values: Sequence[Any], until: float) -> Any:
+    """Prepare and execute are two exchanges; within a transaction both reach the same session.
+
+    Not asyncpg's own, each step of which has the whole time. What fails is rolled back once the connection is given back.
+    """
+    loop = asyncio.get_running_loop()
+    await connection.execute("begin", timeout=until - loop.time())
+    answer = await connection.fetchval(query, *values, timeout=until - loop.time())
+    await connection.execute("commit", timeout=until - loop.time())
+    return answer
+
+
+@lru_cache(maxsize=1024)
+def _query(function: str, params: tuple[str, ...]) -> str:
+    """The one statement that is ever sent."""
+    check_names(function, *params)
+    arguments = ", ".join(f"p_{name} => ${place}" for place, name in enumerate(params, start=1))
+    return f"select wallet_api.{function}({arguments})"
+
+
+async def _set_codecs(connection: Any) -> None:
+    """Let text through as bytes and timestamps as written. The types are built in: no round trip.
+
+    asyncpg would decode text to str, for us to encode it again, and would want datetime objects
+    where Postgres reads the text itself.
+    """
+    await connection.set_type_codec(
+        "text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary"
+    )
+    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+async def _keep(connection: Any) -> None:
+    """Nothing to reset: no call leaves session state behind, and a reset is a round trip each time."""

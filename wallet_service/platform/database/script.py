@@ -1,0 +1,90 @@
+"""The script that brings a database to a release: what ``migrate`` runs, and what ``migrate --sql`` prints."""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources.abc import Traversable
+
+from wallet_service import __version__
+from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files, sql_folder
+
+ADVISORY_LOCK = 8208_0001
+"""The lock that one runner per database holds until its transaction ends."""
+
+NEWER, STOPPED = "WL010", "WL011"
+"""SQLSTATEs of the script's own refusals: a newer release has been here, anything else. The message says which."""
+
+REPORT = "wallet_service.report"
+"""The setting in which the script leaves, until its transaction ends, what it changed; JSON."""
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+def migration_script(source: Traversable | None = None, release: str = __version__) -> str:
+    """One SQL statement that brings any database to this release, or refuses; it needs nothing but Postgres.
+
+    Args:
+        source: the folder with ``schema`` and ``functions``; without it, this package's.
+        release: the name under which the run is recorded.
+
+    Raises:
+        MigrationError: the files are not what their names say.
+    """
+    return render(read_sql_files(source), release)
+
+
+def render(files: SqlFiles, release: str) -> str:
+    """``migration_script`` of files that are read already."""
+    newest = max((migration.number for migration in files.migrations), default="0000")
+    texts = (file.sql for file in (*files.migrations, *files.functions))
+    parts = {
+        "tag": _tag("wallet_service", *texts),
+        "release": release.replace("\n", " "),
+        "release_literal": _literal(release),
+        "newest": _literal(newest),
+        "functions_checksum": _literal(files.functions_checksum),
+        "lock": str(ADVISORY_LOCK),
+        "migrations": _rows(
+            4, ((file.number, file.name, file.checksum, file.sql) for file in files.migrations)
+        ),
+        "functions": _rows(3, ((file.schema, file.name, file.sql) for file in files.functions)),
+        "doors": _text("doors.sql"),
+    }
+    return _filled("script.sql", parts)
+
+
+def current_query() -> str:
+    """The query for whether a database needs nothing of the script; ``current.sql`` says with which parameters."""
+    return _filled("current.sql", {"doors": _text("doors.sql")})
+
+
+def _filled(name: str, parts: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: parts[place[1]], _text(name))
+
+
+def _text(name: str) -> str:
+    return (sql_folder() / "runner" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:
+    """A query for these rows, whose last column is a whole file."""
+    lines = [f"({', '.join([*map(_literal, row[:-1]), _quoted(row[-1])])})" for row in rows]
+    if not lines:
+        return f"select {', '.join(['null::text'] * columns)} where false"
+    return "values\n" + ",\n".join(lines)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(sql: str) -> str:
+    """The text in dollar quotes, so that a reader sees the file as it is."""
+    tag = _tag("file", sql)
+    return f"{tag}{sql}{tag}"
+
+
+def _tag(name: str, *texts: str) -> str:
+    """A dollar quote that is nowhere in these texts."""
+    tags = (f"${name}{number or ''}$" for number in itertools.count())
+    return next(tag for tag in tags if not any(tag in text for text in texts))

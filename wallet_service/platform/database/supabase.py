@@ -1,0 +1,287 @@
+"""The Supabase driver: calls functions through the project's REST API, which PostgREST serves."""
+
+import asyncio
+import json
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Self, cast
+
+import httpx
+import supabase
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+from httpx_aiohttp import AiohttpTransport
+from postgrest import AsyncPostgrestClient
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from wallet_service.core.errors import Overloaded, Unavailable, WalletError
+from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.gateway import Database, Json, Param, check_names
+from wallet_service.platform.database.translate import (
+    NOT_IN_CACHE,
+    NoAnswerError,
+    RestError,
+    loggable,
+    translate,
+)
+
+SCHEMA = "wallet_api"
+
+RELOAD_S = 1.5
+"""How long calls wait for PostgREST to read the schema again."""
+RELOAD_EVERY_S = 1.0
+"""PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
+
+_IDLE_S = 30.0
+"""A connection unused for longer is closed, before a gateway closes it."""
+_LONGEST_ERROR_BYTES = 65_536
+_NOT_FOUND = 404
+_BODY: ContextVar[bytes] = ContextVar("body")
+
+
+class SupabaseDatabase(Database):
+    """Calls functions by POST /rest/v1/rpc, each call a transaction of its own."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, api: AsyncPostgrestClient, *, pool_size: int, timeout_ms: int
+    ) -> None:
+        self._http = http
+        self._api = api
+        self._timeout_s = timeout_ms / 1000
+        self._pool_size = pool_size
+        self.turns = self._turns = Turns(pool_size)
+        self._closed = False
+        self._closing = asyncio.Lock()
+        self._reloading = asyncio.Lock()
+        self._reload_asked_s = -RELOAD_EVERY_S
+        self._known_s: dict[str, float] = {}
+        self._unknown_s: dict[str, float] = {}
+
+    @classmethod
+    async def connect(cls, url: str, key: str, *, pool_size: int = 10, timeout_ms: int = 5000) -> Self:
+        """Make the client; connections are made when calls need them, see PostgresDatabase.connect.
+
+        Args:
+            url: the project's address, without /rest/v1.
+            key: the project's service_role key (a JWT) or one of its secret keys (sb_secret_…).
+            pool_size: most calls under way at a time, each on a connection of its own.
+            timeout_ms: longest that a call takes, its wait for a turn included.
+        """
+        http = _ExactClient(
+            timeout=timeout_ms / 1000,
+            transport=_transport(pool_size),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+            # Nothing to unpack: what can't be unpacked is an answer that is lost.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            event_hooks={"request": [_only_apikey] if _is_opaque(key) else [], "response": [_check]},
+        )
+        client = await supabase.acreate_client(
+            url,
+            key,
+            supabase.AsyncClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False),
+        )
+        return cls(http, client.schema(SCHEMA), pool_size=pool_size, timeout_ms=timeout_ms)
+
+    async def call(self, function: str, /, **params: Param) -> bytes:
+        """Call the function in one request, see the base class; Overloaded when no turn is free."""
+        check_names(function, *params)
+        with _translated():
+            body = _body(params)
+            try:
+                return await self._exchange(function, body)
+            except RestError as error:
+                if error.code != NOT_IN_CACHE:
+                    raise
+            return await self._after_reload(function, body)
+
+    async def close(self) -> None:
+        """Wait for calls under way, then close every connection; later calls are Unavailable."""
+        self._closed = True
+        async with self._closing:
+            taken = 0
+            try:
+                while taken < self._pool_size:
+                    await self._turns.acquire()
+                    taken += 1
+            finally:
+                for _ in range(taken):
+                    self._turns.release()
+                await self._http.aclose()
+
+    async def _exchange(self, function: str, body: bytes) -> bytes:
+        until = asyncio.get_running_loop().time() + self._timeout_s
+        try:
+            await self._turns.acquire_by(until)
+        except TimeoutError as error:
+            raise Overloaded("Every connection to the database is in use") from error
+        try:
+            if self._closed:
+                raise Unavailable
+            # httpx times each step of a request; this is for all of them together.
+            async with asyncio.timeout_at(until):
+                answer = await self._send(function, body)
+        finally:
+            self._turns.release()
+        return b"null" if answer is None else str(answer).encode()
+
+    async def _send(self, function: str, body: bytes) -> Any:
+        """The function's answer, decoded.
+
+        Raises:
+            RestError: it was refused, and by whom is known.
+            NoAnswerError: anything else; it may have happened.
+        """
+        _BODY.set(body)
+        try:
+            return (await self._api.rpc(function, {}).execute()).data
+        except (RestError, NoAnswerError):
+            raise
+        except Exception as error:  # noqa: BLE001 - libraries beneath raise many kinds, some not even documented
+            # Only its kind: some quote the headers and the bytes that they met.
+            raise NoAnswerError(type(error).__name__) from None
+
+    async def _after_reload(self, function: str, body: bytes) -> bytes:
+        """The call again: the function may be newer than what PostgREST has read, and nothing was done so far.
+
+        One call asks, the others wait for what it finds.
+        """
+        began = time.monotonic()
+        async with self._reloading:
+            if self._known_s.get(function, 0.0) < began:
+                return await self._until_known(function, body, began)
+        return await self._exchange(function, body)
+
+    async def _until_known(self, function: str, body: bytes, began: float) -> bytes:
+        if self._unknown_s.get(function, 0.0) > began - RELOAD_EVERY_S:
+            raise RestError(_NOT_FOUND, NOT_IN_CACHE, "", None)
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(_is_not_in_cache),
+                stop=stop_after_delay(RELOAD_S),
+                wait=wait_fixed(0.05),
+                reraise=True,
+            ):
+                with attempt:
+                    await self._ask_for_reload()
+                    answer = await self._exchange(function, body)
+                    self._known_s[function] = time.monotonic()
+                    return answer
+        except RestError as error:
+            if error.code == NOT_IN_CACHE:
+                self._unknown_s[function] = time.monotonic()
+            raise
+        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+
+    async def _ask_for_reload(self) -> None:
+        now = time.monotonic()
+        if now - self._reload_asked_s < RELOAD_EVERY_S:
+            return
+        self._reload_asked_s = now
+        try:
+            await self._exchange("reload_rest", b"{}")
+        except RestError as error:
+            if error.code != NOT_IN_CACHE:  # it does not know this one either, and may be about to read it
+                raise
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except WalletError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+        raise translate(error) from loggable(error)
+
+
+class _ExactClient(httpx.AsyncClient):
+    """Sends the body that the driver wrote.
+
+    supabase-py would write it with json.dumps, which can't write a Decimal, and a float loses digits.
+    """
+
+    async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
+        options["content"] = _BODY.get()
+        return await super().request(method, url, **options)
+
+
+def _transport(connections: int) -> AiohttpTransport:
+    """A third of what httpx's own costs, which also looks through its whole pool at each request."""
+
+    def session() -> ClientSession:
+        return ClientSession(
+            connector=TCPConnector(limit=connections, keepalive_timeout=_IDLE_S, ssl=transport.ssl_context),
+            cookie_jar=DummyCookieJar(),  # httpx has one of its own
+        )
+
+    transport = AiohttpTransport(client=session)
+    return transport
+
+
+def _body(params: dict[str, Param]) -> bytes:
+    members = (
+        f'"p_{name}":{value.text if isinstance(value, Json) else json.dumps(value, ensure_ascii=False)}'
+        for name, value in params.items()
+    )
+    return f"{{{','.join(members)}}}".encode()
+
+
+def _is_opaque(key: str) -> bool:
+    """Whether it is one of the newer keys, which are no JWT."""
+    return key.startswith("sb_")
+
+
+async def _only_apikey(request: httpx.Request) -> None:
+    """A key that is no JWT has no place in Authorization; where it is alone, the gateway puts a JWT there."""
+    request.headers.pop("Authorization", None)
+
+
+async def _check(response: httpx.Response) -> None:
+    """Let only a function's answer through: supabase-py takes any body for one, and drops the status.
+
+    Raises:
+        RestError: the API, or what stands before it, refused.
+        NoAnswerError: success is claimed, and this is no function's answer, or not the whole of it.
+    """
+    is_json = response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
+    if response.is_success:
+        if not is_json or not isinstance(_decoded(await response.aread()), str | None):
+            raise NoAnswerError(f"HTTP {response.status_code} without the answer of a function")
+        return
+    error: Any = _decoded(await _beginning(response)) if is_json else {}
+    if not isinstance(error, dict):
+        raise NoAnswerError(f"HTTP {response.status_code} without the whole of an error")
+    members = cast("dict[str, Any]", error)
+    code, message, details = (members.get(name) for name in ("code", "message", "details"))
+    raise RestError(
+        response.status_code,
+        code if isinstance(code, str) else None,
+        message if isinstance(message, str) else "",
+        details if isinstance(details, str) else None,
+    )
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON value; an object of no use when it is none, or not the whole of one."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return ...
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """What an error says, without reading on for ever."""
+    read = bytearray()
+    async for chunk in response.aiter_bytes():
+        read += chunk
+        if len(read) > _LONGEST_ERROR_BYTES:
+            break
+    return bytes(read)
+
+
+def _is_not_in_cache(error: BaseException) -> bool:
+    return isinstance(error, RestError) and error.code == NOT_IN_CACHE

@@ -1,0 +1,1 @@
+"""The bundled PostgreSQL server and its data folder."""

@@ -1,0 +1,122 @@
+"""Redis counts what all instances took of a limit. It may be away, slow or closed to us at any time."""
+
+import asyncio
+import time
+from typing import Any, cast
+
+import structlog
+from limits.aio.storage import RedisStorage
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from tenacity import AsyncRetrying, wait_random_exponential
+
+from wallet_service.platform.rate_limits.metrics import LimitMeter
+from wallet_service.platform.rate_limits.token_leases import LenderAway
+
+MOST_CONNECTIONS = 8
+PROBE_FIRST_S = 0.25
+PROBE_MAX_S = 5.0
+
+_PROBE_KEY = "wallet/probe"
+
+_log = structlog.get_logger(__name__)
+
+
+class RedisLender:
+    """The lender of instances that share a Redis.
+
+    Once a call failed nobody waits for Redis again until it took a write from the probe, which knocks
+    at growing and random intervals.
+
+    Args:
+        url: ``redis://`` or ``rediss://``, with the password.
+        timeout_s: seconds that a call may take, its connection included.
+        policy: what follows while Redis is away, for the log.
+        meter: shows whether it is.
+    """
+
+    def __init__(self, url: str, timeout_s: float, policy: str, meter: LimitMeter) -> None:
+        self._timeout_s = timeout_s
+        self._policy = policy
+        self._meter = meter
+        self._pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
+            url,
+            max_connections=MOST_CONNECTIONS,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._storage = RedisStorage(
+            "async+redis://", implementation="redispy", connection_pool=cast("str", self._pool)
+        )
+        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._probe: asyncio.Task[None] | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether Redis failed and was not heard of since."""
+        return self._probe is not None
+
+    async def open(self) -> None:
+        """Find out whether Redis is there; the service starts either way."""
+        try:
+            await self._count(_PROBE_KEY, 1, 1)
+        except Exception as error:  # noqa: BLE001 - see take
+            self._lost(error)
+        else:
+            self._meter.shared.set(1)
+
+    async def take(self, key: str, tokens: int, expiry_s: int) -> int:
+        """Count these tokens, which are fewer than none when they are given back, and say how many were taken in all.
+
+        Raises:
+            LenderAway: Redis did not answer, or not as it should; the tokens may have been counted.
+        """
+        async with self._places:
+            if self.away:  # found out by those before us
+                raise LenderAway
+            try:
+                return await self._count(key, tokens, expiry_s)
+            # What is no Redis can say anything, and its client fails in as many ways.
+            except Exception as error:
+                self._lost(error)
+                raise LenderAway from error
+
+    async def close(self) -> None:
+        """Stop knocking, and close the connections."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        await self._pool.aclose()
+
+    async def _count(self, key: str, tokens: int, expiry_s: int) -> int:
+        async with asyncio.timeout(self._timeout_s):
+            taken: Any = await self._storage.incr(key, expiry_s, tokens)
+        if not isinstance(taken, int) or taken < tokens:
+            raise ValueError("what was said is no count")
+        return taken
+
+    def _lost(self, error: Exception) -> None:
+        if self.away:
+            return  # another call said it
+        _log.warning(
+            "rate_limit_redis_away",
+            error=f"{type(error).__name__}: {error}".rstrip(": "),
+            policy=self._policy,
+        )
+        self._meter.shared.set(0)
+        self._probe = asyncio.create_task(self._knock())
+
+    async def _knock(self) -> None:
+        since = time.monotonic()
+        async for attempt in AsyncRetrying(
+            wait=wait_random_exponential(multiplier=PROBE_FIRST_S, max=PROBE_MAX_S)
+        ):
+            with attempt:
+                # Those that broke are no use, and a write tells more than a ping.
+                await self._pool.disconnect(inuse_connections=False)
+                await self._count(_PROBE_KEY, 1, 1)
+        self._probe = None
+        self._meter.shared.set(1)
+        _log.info("rate_limit_redis_back", away_s=round(time.monotonic() - since, 1))

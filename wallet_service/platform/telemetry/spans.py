@@ -1,0 +1,34 @@
+"""What every span of the service has in common. Used only where tracing is on."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, StatusCode
+
+from wallet_service.core.errors import WalletError
+
+_OUR_FAULTS = 500
+
+
+@contextmanager
+def current(span: Span) -> Generator[None]:
+    """Make a span the current one, and end it; a failure marks it.
+
+    Only the kind of an error is kept: its text, and the values in its stack, can be somebody's.
+    """
+    with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, WalletError):
+                mark_failed(span, type(error).__name__)
+            elif error.status >= _OUR_FAULTS:  # below, somebody was refused, as they should be
+                mark_failed(span, error.code)
+            raise
+
+
+def mark_failed(span: Span, kind: str) -> None:
+    """Say that what the span stands for failed, and how: a code of a problem, a status, the class of an exception."""
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR)

@@ -1,0 +1,180 @@
+"""Discovery as the service has it: lists that Consul keeps current in memory, then what is configured."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from pydantic import HttpUrl
+
+from wallet_service.core.settings import Settings
+from wallet_service.platform.consul.agent import Agent
+from wallet_service.platform.consul.outage import Outage
+from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
+from wallet_service.platform.upstreams.instances import Instances
+from wallet_service.platform.upstreams.metrics import NeighbourMeter
+
+FIRST_ANSWERS_S = 1.0
+"""How long a start waits for the first lists."""
+
+_BETWEEN_QUERIES_S = 0.1
+"""The shortest time between two queries: an agent that never waits must not be asked without end."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
+
+    Attributes:
+        is_asked: with ``WALLET_VERIFY_USERS``; nobody asks the others yet, and their lists in Consul are not followed.
+    """
+
+    consul_name: str
+    configured: Callable[[Settings], HttpUrl | None]
+    local_port: int
+    is_asked: bool = True
+
+
+NEIGHBOURS: Mapping[str, Neighbour] = {
+    ACCOUNT: Neighbour("account_service", lambda settings: settings.account_url, 8202),
+    ORGANIZATION: Neighbour("organization_service", lambda settings: settings.organization_url, 8210),
+    PAYMENT: Neighbour("payment_service", lambda settings: settings.payment_url, 8207, is_asked=False),
+    # Tokens are checked with its keys, from the URL that is set for them.
+    AUTH: Neighbour("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
+}
+
+
+class Neighbours:
+    """The instances of every service that this one calls; a ``Discovery``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        table: Mapping[str, Neighbour] = NEIGHBOURS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._services = {
+            service: Instances(
+                _without_slash(neighbour.configured(settings)),
+                f"http://127.0.0.1:{neighbour.local_port}" if settings.is_development else None,
+                settings.neighbour_set_aside_ms / 1000,
+                clock,
+            )
+            for service, neighbour in table.items()
+        }
+
+    def instance(self, service: str) -> str:
+        """See ``Discovery``."""
+        url = self._services[service].pick()
+        if url is None:
+            raise NoInstance(service)
+        return url
+
+    def failed(self, service: str, url: str) -> None:
+        """See ``Discovery``."""
+        self._services[service].failed(url)
+
+    def found(self, service: str, urls: Iterable[str]) -> None:
+        """Consul says that these are healthy now."""
+        self._services[service].found(urls)
+
+    def known(self, service: str) -> int:
+        """How many instances Consul named last."""
+        return self._services[service].known
+
+
+def _without_slash(url: HttpUrl | None) -> str | None:
+    return str(url).rstrip("/") if url is not None else None
+
+
+class _Watch:
+    """Keeps the list of one service current."""
+
+    def __init__(self, service: str, name: str, agent: Agent, neighbours: Neighbours) -> None:
+        self._service = service
+        self._name = name
+        self._agent = agent
+        self._neighbours = neighbours
+        self._index: str | None = None
+        self._healthy: bool | None = None
+        self.answered = asyncio.Event()
+
+    async def run(self, outage: Outage) -> None:
+        while True:
+            pause = asyncio.create_task(asyncio.sleep(_BETWEEN_QUERIES_S))
+            try:
+                urls = await outage.outlast(self._service, self._ask)
+                self._tell(urls)
+                await pause
+            finally:
+                pause.cancel()
+
+    async def _ask(self) -> list[str]:
+        # Forgotten until it is answered: an agent that restarted counts from the beginning, and would wait in vain.
+        index, self._index = self._index, None
+        try:
+            self._index, urls = await self._agent.healthy(self._name, index)
+        finally:
+            self.answered.set()
+        return urls
+
+    def _tell(self, urls: list[str]) -> None:
+        self._neighbours.found(self._service, urls)
+        healthy = bool(urls)
+        if healthy is self._healthy:
+            return
+        if healthy:
+            _log.info("neighbour_found", service=self._name, instances=len(urls))
+        else:
+            _log.warning(
+                "neighbour_not_healthy", service=self._name, kept=self._neighbours.known(self._service)
+            )
+        self._healthy = healthy
+
+
+@asynccontextmanager
+async def discovering(
+    settings: Settings, table: Mapping[str, Neighbour] = NEIGHBOURS, meter: NeighbourMeter | None = None
+) -> AsyncGenerator[Neighbours, None]:
+    """Where the neighbours are; as long as this is open, Consul's lists of those that are asked are followed.
+
+    Raises:
+        SettingsError: what is set for Consul can't be used.
+    """
+    neighbours = Neighbours(settings, table)
+    if settings.consul_url is None or not settings.verify_users:
+        yield neighbours
+        return
+    async with AsyncExitStack() as stack:
+        agent = await stack.enter_async_context(await Agent.open(settings))
+        outage = Outage("discovery", settings.consul_retry_max_ms, meter or NeighbourMeter())
+        watches = [
+            _Watch(service, neighbour.consul_name, agent, neighbours)
+            for service, neighbour in table.items()
+            if neighbour.is_asked
+        ]
+        tasks = [asyncio.create_task(watch.run(outage)) for watch in watches]
+        for task in tasks:
+            task.add_done_callback(_ended)
+        stack.push_async_callback(_cancel, tasks)
+        first = [asyncio.create_task(watch.answered.wait()) for watch in watches]
+        _, late = await asyncio.wait(first, timeout=FIRST_ANSWERS_S)
+        await _cancel(late)
+        yield neighbours
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """A watch has no end but the stop: any other is a fault of ours, and the list stays as it is from then on."""
+    if not task.cancelled():
+        _log.error("discovery_ended", exc_info=task.exception())
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,129 @@
+"""Bodies: read after the caller is known, within a limit, as strict JSON, or refused with a clear problem."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from email.message import Message as MimeHeader
+from functools import lru_cache
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from wallet_service.platform.auth.authentication import BearerPrincipal, principal
+from wallet_service.platform.rate_limits.costs import BATCH_ROUTES
+from wallet_service.platform.web.problems import problem_response
+from wallet_service.platform.web.strict_json import loads, refused_value
+
+
+class StrictRequest(Request):
+    """A request whose ``json()`` is exact and refuses what is ambiguous."""
+
+    async def json(self) -> dict[str, Any]:
+        """The body's object; read and parsed once.
+
+        Raises:
+            UnsupportedMediaType: the body is not declared as JSON.
+            MalformedRequest, ValidationFailed: as ``strict_json.loads``, and for a body that is no object.
+        """
+        if not hasattr(self, "_object"):
+            _check_declared(self.headers)
+            value = loads(await self.body())
+            if not isinstance(value, dict):
+                raise refused_value("object_expected", "The body is not a JSON object")
+            self._object: dict[str, Any] = value
+        return self._object
+
+
+class StrictRoute(APIRoute):
+    """A route that takes strict JSON: ``APIRouter(route_class=StrictRoute)``."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, behind the caller's identity and the strict parser."""
+        handler = super().get_route_handler()
+        asks_who = _depends_on_principal(self.dependant)
+        has_body = self.body_field is not None
+        is_batch = self.name in BATCH_ROUTES
+
+        async def strict_handler(request: Request) -> Response:
+            # No text of Postgres can hold U+0000, wherever in the request it stands.
+            if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+                raise ValidationFailed("The path or the query contains U+0000")
+            strict = StrictRequest(request.scope, request.receive)
+            # FastAPI reads the body first and turns any exception of a parser into its own 400. Here nobody
+            # makes the service parse before saying who they are, and the refusal stays what it is.
+            if has_body:
+                if asks_who:
+                    await principal(strict)
+                if await strict.body():
+                    body = await strict.json()
+                    if is_batch and (limiter := strict.app.state.limiter) is not None:
+                        await limiter.charge_operations(strict.scope, body)
+            return await handler(strict)
+
+        return strict_handler
+
+
+class BodyLimit:
+    """Pure ASGI: refuses a body over the limit, by its declared length or at the chunk that passes it."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, limits_of_paths: Mapping[str, int]) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+        self.limits_of_paths = limits_of_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request with a ``receive`` that counts."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.limits_of_paths.get(scope["path"], self.limit_bytes)
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            # The connection stays open: closing it on unread data would lose the answer on its way.
+            request_id = scope.get("state", {}).get("request_id")
+            await problem_response(_too_large(limit), request_id)(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _too_large(limit)
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {limit} bytes", limit_bytes=limit)
+
+
+def _check_declared(headers: Headers) -> None:
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Compressed bodies are not read here")
+    if not _is_json(headers.get("content-type", "")):
+        raise UnsupportedMediaType("The body must be declared as application/json")
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Whether this declares JSON in UTF-8. Remembered: callers send the same few, and reading one is slow."""
+    declared = MimeHeader()
+    declared["content-type"] = content_type
+    subtype = declared.get_content_subtype()
+    is_json = declared.get_content_maintype() == "application" and (
+        subtype == "json" or subtype.endswith("+json")
+    )
+    return is_json and declared.get_content_charset("utf-8") in {"utf-8", "us-ascii"}
+
+
+def _depends_on_principal(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, BearerPrincipal) or any(
+        map(_depends_on_principal, dependant.dependencies)
+    )

@@ -1,0 +1,194 @@
+"""The OpenAPI document's part about refusals, and the pages under /docs, which need no internet."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, cast
+
+import fastapi_offline
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from wallet_service.core.errors import (
+    ERRORS,
+    Forbidden,
+    IdempotencyKeyConflict,
+    IdempotencyKeyReused,
+    MalformedRequest,
+    Overloaded,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+    WalletError,
+)
+from wallet_service.platform.web.problems import MEDIA_TYPE, problem_document
+
+READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, RateLimited, Unavailable)
+"""What every reading endpoint can answer."""
+
+WRITES: tuple[type[WalletError], ...] = (
+    *READS,
+    MalformedRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    Overloaded,
+)
+"""What every endpoint with a JSON body can answer."""
+
+KEYED: tuple[type[WalletError], ...] = (IdempotencyKeyReused, IdempotencyKeyConflict)
+"""What an endpoint with an idempotency key can answer besides."""
+
+_EXAMPLE_ID = "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
+
+_EXAMPLE_FACTS: Mapping[str, Mapping[str, Any]] = {
+    "insufficient_funds": {"shortfall": "2.500000"},
+    "wallet_exists": {"wallet_id": _EXAMPLE_ID},
+    "forbidden": {"scope": "transactions:write"},
+    "payload_too_large": {"limit_bytes": 1048576},
+    "rate_limited": {"scope": "client", "limit": 1000, "window_s": 60},
+    "validation_failed": {
+        "errors": [{"in": "body", "pointer": "/name", "detail": "Field required", "code": "missing"}]
+    },
+}
+
+_LIMIT_HEADERS: Mapping[str, Any] = {
+    "RateLimit-Policy": {
+        "description": 'On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`.',
+        "schema": {"type": "string"},
+    },
+}
+
+PROBLEM_SCHEMA: Mapping[str, Any] = {
+    "title": "Problem",
+    "description": "An RFC 9457 problem document; some codes add facts of their own.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "retryable"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "`urn:wallet:problem:<code>`."},
+        "title": {"type": "string", "description": "The same for every occurrence."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "This occurrence, for people."},
+        "instance": {"type": "string", "description": "Names this occurrence."},
+        "code": {"type": "string", "enum": sorted(ERRORS), "description": "Stable; decide by this."},
+        "retryable": {"type": "boolean", "description": "Whether the same request can succeed later."},
+        "request_id": {"type": "string", "description": "As in the header `X-Request-Id`, and in the log."},
+        "errors": {
+            "type": "array",
+            "description": "Which values are not acceptable.",
+            "items": {
+                "type": "object",
+                "required": ["in", "pointer", "detail", "code"],
+                "properties": {
+                    "in": {"type": "string", "description": "`body`, `query`, `path` or `header`."},
+                    "pointer": {"type": "string", "description": "A JSON pointer within it."},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                },
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+
+
+def problems(*errors: type[WalletError]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that can refuse in these ways, one example for each.
+
+    Args:
+        errors: ``problems(*READS, WalletNotFound)``; one named twice counts once.
+    """
+    by_status: dict[int, list[type[WalletError]]] = {}
+    for error in dict.fromkeys(errors):
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _response(status, group) for status, group in sorted(by_status.items())}
+
+
+def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": "; ".join(f"`{error.code}`: {error.title}" for error in errors),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "$ref": "#/components/schemas/Problem",
+                    "properties": {"code": {"enum": [error.code for error in errors]}},
+                },
+                "examples": {
+                    error.code: {"summary": error.title, "value": _example(error)} for error in errors
+                },
+            }
+        },
+    }
+    if any(error.retry_after_s is not None for error in errors):
+        text = "Seconds to wait before trying again."
+        response["headers"] = {"Retry-After": {"description": text, "schema": {"type": "integer"}}}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response["headers"] |= _LIMIT_HEADERS
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["headers"] = {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}}
+    return response
+
+
+def _example(error: type[WalletError]) -> dict[str, Any]:
+    return problem_document(error(**_EXAMPLE_FACTS.get(error.code, {})), _EXAMPLE_ID)
+
+
+def install_docs(app: FastAPI) -> None:
+    """Serve /docs from the package's own files, and put the problem's schema into the document.
+
+    The application is made with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
+    """
+    assets = Path(fastapi_offline.__file__).parent / "static"
+    app.mount("/docs/assets", StaticFiles(directory=assets), name="docs-assets")
+
+    async def docs(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}{app.openapi_url}",
+            title=app.title,
+            swagger_js_url=f"{root}/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}/docs/assets/swagger-ui.css",
+            swagger_favicon_url=f"{root}/docs/assets/favicon.png",
+        )
+
+    app.add_route("/docs", docs, include_in_schema=False)
+    written = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = written()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM_SCHEMA
+        for schema in schemas.values():
+            for example in schema.get("examples", []):
+                _put_nulls_back(schema, example, schemas)
+        return document
+
+    documented: Callable[[], dict[str, Any]] = openapi
+    app.openapi = documented
+
+
+def _put_nulls_back(schema: Mapping[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
+    """Give an example its required members that are null: FastAPI leaves out whatever is None."""
+    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if isinstance(example, list):
+        for item in cast("list[Any]", example):
+            _put_nulls_back(schema.get("items", {}), item, schemas)
+    elif isinstance(example, dict):
+        members = cast("dict[str, Any]", example)
+        for name, member in schema.get("properties", {}).items():
+            choices: list[Mapping[str, Any]] = member.get("anyOf", [member])
+            if name in members:
+                _put_nulls_back(choices[0], members[name], schemas)
+            elif name in schema.get("required", []) and {"type": "null"} in [
+                {"type": choice.get("type")} for choice in choices
+            ]:
+                members[name] = None

@@ -1,0 +1,79 @@
+"""Cursors: where a list goes on, opaque to the caller and good for that one list only."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query
+from pydantic import Field, TypeAdapter, ValidationError
+
+from wallet_service.core.errors import ValidationFailed
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT = 50
+MOST_ITEMS = 100
+LONGEST_CURSOR = 1024
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items a page has at most.")]
+"""Parameter type ``limit: Limit = DEFAULT_LIMIT``."""
+
+CursorText = Annotated[
+    str | None,
+    Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; none: the first page."),
+]
+"""Parameter type ``cursor: CursorText = None``."""
+
+BigInt = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A position that fits a bigint: anybody can write a cursor, so it is checked before SQL sees it."""
+
+
+def encode_cursor(kind: str, scope: Mapping[str, Any], position: Sequence[str | int]) -> str:
+    """The cursor that continues after ``position``.
+
+    Args:
+        kind: the list's name.
+        scope: what else the list depends on, ids of its path and its filters; the same when decoding.
+        position: the last item's keys in the list's order.
+    """
+    return base64.urlsafe_b64encode(_json([kind, _fingerprint(scope), list(position)])).rstrip(b"=").decode()
+
+
+def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: TypeAdapter[T]) -> T:
+    """The position in the cursor, of the given type (``TypeAdapter(tuple[BigInt])``).
+
+    Raises:
+        ValidationFailed: it is no cursor of ours, or one of another list or other filters.
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        decoded: Any = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (UnicodeError, binascii.Error, ValueError, RecursionError) as error:
+        raise _refusal("This is not a cursor") from error
+    match decoded:
+        case [str() as its_kind, str() as its_scope, its_position]:
+            if (its_kind, its_scope) != (kind, _fingerprint(scope)):
+                raise _refusal("The cursor belongs to another list or to other filters")
+        case _:
+            raise _refusal("This is not a cursor")
+    try:
+        return position.validate_json(_json(its_position), strict=True)
+    except ValidationError as error:
+        raise _refusal("This is not a cursor") from error
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _fingerprint(scope: Mapping[str, Any]) -> str:
+    # It tells lists apart; it keeps no secret, so a short one is enough.
+    return hashlib.sha256(_json(scope)).hexdigest()[:16]
+
+
+def _refusal(detail: str) -> ValidationFailed:
+    error = {"in": "query", "pointer": "/cursor", "detail": detail, "code": "cursor_invalid"}
+    return ValidationFailed(detail, errors=[error])

@@ -1,0 +1,171 @@
+"""RFC 9457 problem documents: the one form in which a request is refused."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from wallet_service.core.errors import (
+    ERRORS,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NeighbourUnavailable,
+    NotFound,
+    PayloadTooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+    ValidationFailed,
+    WalletError,
+    error_of,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+MOST_ERRORS = 20
+LONGEST_POINTER = 256
+LONGEST_CAUSE = 300
+
+_OF_STATUS: Mapping[int, type[WalletError]] = {
+    400: MalformedRequest,
+    401: Unauthorized,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+"""What the framework refuses by itself, before a route is reached or while it is chosen."""
+
+
+def problem_document(error: WalletError, request_id: str | None = None) -> dict[str, Any]:
+    """The members of the problem; a batch puts them beside its other outcomes.
+
+    Args:
+        error: the refusal.
+        request_id: names this occurrence; without it the document has no ``instance`` and no ``request_id``.
+    """
+    document: dict[str, Any] = {
+        "type": f"urn:wallet:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+    if request_id is not None:
+        document |= {"instance": f"urn:wallet:request:{request_id}", "request_id": request_id}
+    return document | {name: fact for name, fact in error.facts.items() if name not in document}
+
+
+def problem_headers(error: WalletError) -> dict[str, str]:
+    """The headers that belong to the refusal: when to come back, how to say who one is."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def problem_response(
+    error: WalletError, request_id: str | None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The whole answer to a refused request."""
+    # Facts that come from SQL can hold Decimals; they are text on the wire like every amount.
+    body = json.dumps(problem_document(error, request_id), default=str, ensure_ascii=False)
+    return Response(
+        body.encode(errors="backslashreplace"),
+        status_code=error.status,
+        headers={**problem_headers(error), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def validation_problem(errors: Sequence[Mapping[str, Any]]) -> WalletError:
+    """The refusal for what pydantic found, without any of the values that were sent.
+
+    A pydantic error whose type is a problem's code (``amount_invalid``) makes the whole answer that problem.
+    """
+    if any(error["type"] == "missing" and tuple(error["loc"]) == ("body",) for error in errors):
+        return MalformedRequest("The request has no body")
+    items = [_item(error) for error in errors[:MOST_ERRORS]]
+    named = next((item for item in items if item["code"] in ERRORS), None)
+    if named is None:
+        return ValidationFailed(errors=items)
+    return error_of(named["code"], named["detail"], errors=items)
+
+
+def _item(error: Mapping[str, Any]) -> dict[str, str]:
+    place, *path = error["loc"] or ("body",)
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    pointer = "".join(f"/{step}" for step in steps)
+    return {
+        "in": str(place),
+        "pointer": pointer[:LONGEST_POINTER],
+        "detail": str(error["msg"]).removeprefix("Value error, "),
+        "code": str(error["type"]),
+    }
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id of this request, when the middleware has given it one."""
+    return request.scope.get("state", {}).get("request_id")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refusal = error if isinstance(error, WalletError) else InternalError()
+    # The answer says nothing of the cause, so the log must. Of neighbours the client has said it, without names.
+    if isinstance(refusal, InternalError):
+        _log.error("problem", code=refusal.code, exc_info=error)
+    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, NeighbourUnavailable):
+        # A line and no stack: in an outage there is one for each request.
+        cause = error.__cause__
+        _log.error(
+            "problem", code=refusal.code, cause=cause and f"{type(cause).__name__}: {cause}"[:LONGEST_CAUSE]
+        )
+    return problem_response(refusal, request_id_of(request))
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:
+    known = isinstance(error, RequestValidationError)
+    refusal = validation_problem(error.errors()) if known else InternalError()
+    return problem_response(refusal, request_id_of(request))
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    status, headers = 500, None
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods(request))}
+    return problem_response(_OF_STATUS.get(status, InternalError)(), request_id_of(request), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of this path: several routes have it, and the framework names those of the first."""
+    return sorted(
+        {
+            method
+            for route in iter_route_contexts(request.app.routes)
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+    )
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every refusal of this application as a problem; other exceptions are the middleware's."""
+    app.add_exception_handler(WalletError, _refused)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(HTTPException, _framework)

@@ -1,0 +1,1 @@
+"""Assembles and runs the service from the list of rooms."""
