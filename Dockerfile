@@ -18,8 +18,8 @@ RUN /opt/build/bin/python -m build --wheel --no-isolation --outdir /build/dist \
  && /opt/build/bin/pip --python /opt/wallet-service/bin/python install --no-cache-dir --disable-pip-version-check \
     --no-deps --no-index /build/dist/*.whl
 
-# What stands for the account, organization and payment services, to try the service among neighbours.
-FROM build AS neighbours
+# What stands for the account, organization and payment services, to try the service among upstreams.
+FROM build AS upstreams
 COPY tests/contracts tests/contracts
 COPY tests/support/stand_in.py tests/support/stand_in.py
 USER 65534:65534

@@ -1,4 +1,4 @@
-"""What a service has around it in production, started for a run: Consul, Redis and a neighbour; a place for spans."""
+"""What a service has around it in production, started for a run: Consul, Redis and an upstream; a place for spans."""
 
 import asyncio
 import contextlib

@@ -10,7 +10,7 @@ Span: TypeAlias = "tuple[float, float]"
 def requests_within(spans: Iterable[Span], start: float, end: float) -> float:
     """The requests of a window; one that was under way at its edge counts with the part that lies within.
 
-    Answers come in bursts, a batch at a time: counting whole ones would make a short window a matter of luck.
+    CachedResponses come in bursts, a batch at a time: counting whole ones would make a short window a matter of luck.
     """
     total = 0.0
     for sent, answered in spans:

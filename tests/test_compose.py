@@ -47,7 +47,7 @@ def passing(replay: Replay) -> list[str]:
 @pytest.mark.consul
 @pytest.mark.redis
 @pytest.mark.supabase
-async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
+async def test_two_instances_among_their_upstreams(replay: Replay) -> None:
     first, second = [
         await asyncio.to_thread(replay.instance, name, **CHANGED) for name in ("wallet-1", "wallet-2")
     ]
@@ -63,7 +63,7 @@ async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
             opening = {"user_id": user, "currency": "CREDIT", "initial_balance": "100000"}
             return await client.post(f"{at}/api/v1/wallets", json=opening)
 
-        # The neighbours are found through Consul, and asked.
+        # The upstreams are found through Consul, and asked.
         unknown = await new_wallet("unknown-user")
         assert (unknown.status_code, unknown.json()["code"]) == (422, "user_unknown")
         opened = await new_wallet(new_user())
@@ -77,7 +77,7 @@ async def test_two_instances_among_their_neighbours(replay: Replay) -> None:
         # Without them what exists goes on, and nobody new is taken in.
         await client.put(f"{replay.stand_in}/stand-in/fault", content="503")
         refused = await new_wallet(new_user(), second.url)
-        assert (refused.status_code, refused.json()["code"]) == (503, "neighbour_unavailable")
+        assert (refused.status_code, refused.json()["code"]) == (503, "upstream_unavailable")
         assert refused.headers["Retry-After"]
 
         callers = Callers(discovery, client, opened.json()["wallet_id"])
@@ -113,7 +113,7 @@ class Names(asyncio.DatagramProtocol):
 
 
 def stand_in(status: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """Answers any request with it."""
+    """CachedResponses any request with it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -143,9 +143,9 @@ async def test_one_key_on_two_wallets(api: Api) -> None:
         key = new_id()
 
         def batch(wallet: str, key: str = key) -> Coroutine[Any, Any, httpx.Response]:
-            neighbour = {"type": "consume", "wallet_id": wallet, "amount": "0.5"}
+            other_operation = {"type": "consume", "wallet_id": wallet, "amount": "0.5"}
             keyed = {"type": "consume", "wallet_id": wallet, "amount": "1", "idempotency_key": key}
-            return admin.batch(neighbour, keyed, neighbour)
+            return admin.batch(other_operation, keyed, other_operation)
 
         answers = await at_once(batch(wallet) for wallet in wallets)
         results = [answer.json()["results"] for answer in answers]

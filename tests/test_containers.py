@@ -53,7 +53,7 @@ def test_base_images_are_pinned_by_a_tag() -> None:
 
 
 def test_the_last_user_of_each_image_is_not_root() -> None:
-    for name in ("service", "neighbours"):
+    for name in ("service", "upstreams"):
         users = [step.rest for step in stage(name) if step.name == "USER"]
         assert users
         assert all(re.fullmatch(r"[1-9]\d*:[1-9]\d*", user) for user in users), users

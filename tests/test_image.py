@@ -128,7 +128,7 @@ def test_what_the_image_adds_is_small_and_serves(image: Image) -> None:
 @pytest.mark.slow
 def test_the_stand_ins_start_from_their_stage(image: Image) -> None:
     folder = image.root / "build"
-    for step in stage("neighbours"):
+    for step in stage("upstreams"):
         if step.name == "COPY":
             image.copy(step, folder)
     started = subprocess.Popen(

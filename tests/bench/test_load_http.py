@@ -25,7 +25,7 @@ class Plain(HttpTraffic):
 
 
 class Server:
-    """Answers in pieces, late, or wrongly, as a test wants it."""
+    """CachedResponses in pieces, late, or wrongly, as a test wants it."""
 
     def __init__(self) -> None:
         self.delay: Callable[[int], float] = lambda _: 0.0

@@ -16,10 +16,10 @@ from support.waiting import until
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
-from wallet_service.ledger.pending import Ticket
+from wallet_service.ledger.pending import PendingUnit
 from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database
 
@@ -38,14 +38,14 @@ async def test_a_lone_operation_leaves_at_once(database: Database) -> None:
 
 async def test_those_that_wait_leave_together_and_each_is_answered(database: Database) -> None:
     wallets = [await new_wallet(database) for _ in range(3)]
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallets[0])))
         await line.until_sent(1)
         amounts = ["4", "6", "5.5", "0.5", "11"]
         waiting = await queued(
-            ledger, meter, *(single(consume(wallet, amount)) for amount in amounts for wallet in wallets)
+            ledger, metrics, *(single(consume(wallet, amount)) for amount in amounts for wallet in wallets)
         )
     assert isinstance(await first, Posted)
     answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
@@ -59,12 +59,12 @@ async def test_those_that_wait_leave_together_and_each_is_answered(database: Dat
 
 async def test_the_same_wallet_five_hundred_times(database: Database, superuser: asyncpg.Connection) -> None:
     wallet = await new_wallet(database, "499")
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=500), meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, Limits(lanes=1, batch_operations=500), metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(500)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(500)))
     await first
     answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert answers == ["posted"] * 498 + ["insufficient_funds"] * 2
@@ -82,12 +82,12 @@ async def test_the_same_wallet_five_hundred_times(database: Database, superuser:
 
 async def test_a_wallet_is_written_once_a_batch(database: Database, superuser: asyncpg.Connection) -> None:
     wallet = await new_wallet(database, "100")
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(50)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(50)))
     written = "select xmin::text::bigint, ctid::text from wallet.wallets where wallet_id = $1"
     await first
     await asyncio.gather(*waiting)
@@ -102,14 +102,14 @@ async def test_a_wallet_is_written_once_a_batch(database: Database, superuser: a
 
 async def test_the_same_key_twice_in_a_batch(database: Database) -> None:
     wallet, key = await new_wallet(database), new_id()
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
         waiting = await queued(
             ledger,
-            meter,
+            metrics,
             *(single(consume(wallet, "2", key)) for _ in range(2)),
             single(consume(wallet, "3", key)),
         )
@@ -125,14 +125,14 @@ async def test_the_same_key_twice_in_a_batch(database: Database) -> None:
 
 async def test_a_batch_has_a_size_and_a_unit_is_never_divided(database: Database) -> None:
     wallet = await new_wallet(database, "100")
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=3), meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, Limits(lanes=1, batch_operations=3), metrics)
     large = Unit(tuple(consume(wallet) for _ in range(5)), atomic=True)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
         units = [*(single(consume(wallet)) for _ in range(4)), large, single(consume(wallet))]
-        waiting = await queued(ledger, meter, *units)
+        waiting = await queued(ledger, metrics, *units)
     await asyncio.gather(first, *waiting)
     assert line.sizes() == [1, 3, 1, 5, 1]
     assert await balance(database, wallet) == 89
@@ -140,12 +140,12 @@ async def test_a_batch_has_a_size_and_a_unit_is_never_divided(database: Database
 
 async def test_too_much_that_waits_is_refused_at_once(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, Limits(lanes=1, queue_operations=3), meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, Limits(lanes=1, queue_operations=3), metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(3)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         with pytest.raises(Overloaded) as refused:
             await ledger.post_one(consume(wallet))
         assert (refused.value.status, refused.value.retry_after_s) == (503, 1)
@@ -156,15 +156,15 @@ async def test_too_much_that_waits_is_refused_at_once(database: Database) -> Non
 
 async def test_whoever_waits_too_long_for_a_turn_is_refused_and_nothing_is_done(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, Limits(lanes=1, queue_wait_ms=20), meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, Limits(lanes=1, queue_wait_ms=20), metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(3)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         refusals = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(refusal) for refusal in refusals} == {Overloaded}
-        assert value(meter, "queued_operations") == 0
+        assert value(metrics, "queued_operations") == 0
         assert not first.done()
     await first
     assert line.sizes() == [1]
@@ -188,12 +188,12 @@ async def test_lanes_don_t_wait_for_each_other(database: Database) -> None:
 
 async def test_a_caller_who_goes_takes_nothing_back(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        gone, stays = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(2)))
+        gone, stays = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(2)))
         first.cancel()
         gone.cancel()
         left = await asyncio.gather(first, gone, return_exceptions=True)
@@ -206,23 +206,23 @@ async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
-    real, settled = Ticket.settle, list[Ticket]()
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
+    real, settled = PendingUnit.settle, list[PendingUnit]()
 
-    def settle(ticket: Ticket, outcomes: Any) -> Any:
+    def settle(ticket: PendingUnit, outcomes: Any) -> Any:
         settled.append(ticket)
         if len(settled) == 2:
             raise RuntimeError("ours")
         return real(ticket, outcomes)
 
-    monkeypatch.setattr(Ticket, "settle", settle)
+    monkeypatch.setattr(PendingUnit, "settle", settle)
     poison = move("consume", wallet, "1", description="\x00")
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
         units = [single(consume(wallet)), single(consume(wallet)), single(poison)]
-        waiting = await queued(ledger, meter, *units)
+        waiting = await queued(ledger, metrics, *units)
     await first
     async with asyncio.timeout(LONGEST_S):
         failed = await asyncio.gather(*waiting, return_exceptions=True)
@@ -235,13 +235,13 @@ async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
     database: Database, cuts: list[str]
 ) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
         units = [*(single(consume(wallet, key=new_id())) for _ in range(3)), single(consume(wallet, "8"))]
-        waiting = await queued(ledger, meter, *units)
+        waiting = await queued(ledger, metrics, *units)
         line.cut(None, *cuts)
     await first
     *posted, poor = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
@@ -268,12 +268,12 @@ async def test_after_a_lost_line_nobody_says_that_nothing_was_done(
 
 async def test_a_line_that_stays_cut_fails_the_batch_and_not_the_next(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(3)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         line.cut(None, *["before"] * 100)
     await first
     refusals = await asyncio.gather(*waiting, return_exceptions=True)
@@ -287,14 +287,14 @@ async def test_a_line_that_stays_cut_fails_the_batch_and_not_the_next(database: 
 async def test_a_poisonous_operation_hurts_only_itself(database: Database) -> None:
     """A text that jsonb can't read fails the whole call; HTTP lets none through."""
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     poison = move("consume", wallet, "1", description="\x00")
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
         operations = [consume(wallet), poison, consume(wallet, "20"), consume(wallet)]
-        waiting = await queued(ledger, meter, *map(single, operations))
+        waiting = await queued(ledger, metrics, *map(single, operations))
     await first
     one, bad, poor, two = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(bad, InternalError)
@@ -322,30 +322,30 @@ async def test_a_fault_of_ours_lets_nobody_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=1), meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, Limits(lanes=1, batch_operations=1), metrics)
     with monkeypatch.context() as patch:
-        patch.setattr(Ticket, "settle", lambda ticket, _: ticket.no_such)
+        patch.setattr(PendingUnit, "settle", lambda ticket, _: ticket.no_such)
         async with line.stopped():
             first = asyncio.create_task(ledger.post_one(consume(wallet)))
             await line.until_sent(1)
-            (waiting,) = await queued(ledger, meter, single(consume(wallet)))
+            (waiting,) = await queued(ledger, metrics, single(consume(wallet)))
         failed = await asyncio.gather(first, waiting, return_exceptions=True)
     assert [type(error) for error in failed] == [InternalError, InternalError]
     await ledger.post_one(consume(wallet))
-    assert value(meter, "queued_operations") == 0
+    assert value(metrics, "queued_operations") == 0
     gc.collect()
     assert "no_such" in caplog.text
 
 
 async def test_the_end_waits_for_what_was_taken(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, ONE_LANE, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(3)))
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         closing = asyncio.create_task(ledger.close())
         with pytest.raises(Unavailable):
             await asyncio.gather(*[asyncio.sleep(0), ledger.post_one(consume(wallet))])
@@ -370,21 +370,21 @@ async def test_a_lane_is_no_part_of_the_request_that_wakes_it(database: Database
 
 
 async def test_what_ops_see(database: Database, superuser: asyncpg.Connection) -> None:
-    wallet, meter = await new_wallet(database), CommitMeter(CollectorRegistry())
+    wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
     line = Line(database)
-    ledger = Ledger(line, ONE_LANE, meter)
+    ledger = Ledger(line, ONE_LANE, metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
-        waiting = await queued(ledger, meter, *(single(consume(wallet)) for _ in range(6)))
-        assert value(meter, "queued_operations") == 6
+        waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(6)))
+        assert value(metrics, "queued_operations") == 6
     await asyncio.gather(first, *waiting)
-    assert value(meter, "batch_operations_count") == 2
-    assert value(meter, "batch_operations_sum") == 7
-    assert value(meter, "wait_seconds_count") == 7
-    assert value(meter, "queued_operations") == 0
+    assert value(metrics, "batch_operations_count") == 2
+    assert value(metrics, "batch_operations_sum") == 7
+    assert value(metrics, "wait_seconds_count") == 7
+    assert value(metrics, "queued_operations") == 0
     async with holding(superuser, wallet):
         busy = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await until(lambda: value(meter, "held_wallets") == 1)
+        await until(lambda: value(metrics, "locked_wallets") == 1)
     await busy
-    assert value(meter, "held_wallets") == 0
+    assert value(metrics, "locked_wallets") == 0

@@ -9,14 +9,14 @@ from support.line import Line
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database
 
 
-def counted(meter: CommitMeter) -> dict[str, float]:
-    (metric,) = [each for each in meter.registry.collect() if each.name == "wallet_postings"]
+def counted(metrics: CommitMetrics) -> dict[str, float]:
+    (metric,) = [each for each in metrics.registry.collect() if each.name == "wallet_postings"]
     return {
         sample.labels["outcome"]: sample.value
         for sample in metric.samples
@@ -25,9 +25,9 @@ def counted(meter: CommitMeter) -> dict[str, float]:
 
 
 async def test_a_caller_who_is_gone(database: Database) -> None:
-    wallet, meter = await new_wallet(database), CommitMeter(CollectorRegistry())
+    wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
     line = Line(database)
-    ledger = Ledger(line, meter=meter)
+    ledger = Ledger(line, metrics=metrics)
     async with line.stopped():
         caller = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
@@ -35,13 +35,13 @@ async def test_a_caller_who_is_gone(database: Database) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await caller
     await ledger.close()
-    assert counted(meter) == {"posted": 1}
+    assert counted(metrics) == {"posted": 1}
 
 
 async def test_too_much_and_too_late(database: Database) -> None:
-    wallet, meter = await new_wallet(database), CommitMeter(CollectorRegistry())
+    wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
     line = Line(database)
-    ledger = Ledger(line, Limits(queue_operations=1), meter)
+    ledger = Ledger(line, Limits(queue_operations=1), metrics)
     async with line.stopped():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
         await line.until_sent(1)
@@ -53,4 +53,4 @@ async def test_too_much_and_too_late(database: Database) -> None:
     await ledger.close()
     late = await asyncio.gather(ledger.post_one(consume(wallet)), return_exceptions=True)
     assert isinstance(late[0], Unavailable)
-    assert counted(meter) == {"posted": 2, "overloaded": 2, "unavailable": 1}
+    assert counted(metrics) == {"posted": 2, "overloaded": 2, "unavailable": 1}

@@ -2,30 +2,30 @@ import pytest
 
 from wallet_service.core.errors import InsufficientFunds, Overloaded, Unavailable, WalletBusy, WalletError
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Posted, Refused
-from wallet_service.ledger.pending import Answer, Ticket
+from wallet_service.ledger.pending import Answer, PendingUnit
 
 ONE, OTHER = new_id(), new_id()
 POSTED = Posted(b"{}", replayed=False, dry_run=False)
 POOR = Refused(InsufficientFunds(shortfall="1"))
 
 
-def ticket(size: int, *, atomic: bool = False, dry_run: bool = False) -> Ticket:
+def pending(size: int, *, atomic: bool = False, dry_run: bool = False) -> PendingUnit:
     operations = tuple(Operation(type="consume", client_id="c", members={}) for _ in range(size))
     unit = Unit(operations, atomic=atomic, dry_run=dry_run)
-    return Ticket(unit, Answer(operations, CommitMeter()), range(size), queued_at=0, deadline=1)
+    return PendingUnit(unit, Answer(operations, CommitMetrics()), range(size), queued_at=0, deadline=1)
 
 
 async def test_what_was_decided_is_answered_in_order() -> None:
-    made = ticket(2)
+    made = pending(2)
     assert made.settle([POSTED, POOR]) == []
     assert await made.answer.future == [POSTED, POOR]
 
 
 async def test_what_is_busy_stays_apart_by_what_is_held() -> None:
-    made = ticket(5)
+    made = pending(5)
     parts = made.settle([Busy(ONE), POSTED, Busy(OTHER), Busy(ONE), POOR])
     assert [(held, part.places) for held, part in parts] == [(ONE, [0, 3]), (OTHER, [2])]
     (_, first), (_, second) = parts
@@ -38,16 +38,16 @@ async def test_what_is_busy_stays_apart_by_what_is_held() -> None:
 
 @pytest.mark.parametrize("whole", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry run"])
 async def test_what_is_decided_together_waits_together(whole: dict[str, bool]) -> None:
-    made = ticket(2, **whole)
+    made = pending(2, **whole)
     assert made.settle([POSTED, Busy(None)]) == [(None, made)]
     assert made.settle([POSTED, POSTED]) == []
     assert await made.answer.future == [POSTED, POSTED]
 
 
 async def test_a_part_that_waited_in_vain_is_busy_and_the_rest_is_not() -> None:
-    made = ticket(2)
+    made = pending(2)
     ((_, part),) = made.settle([POSTED, Busy(ONE)])
-    part.held = True
+    part.locked = True
     part.give_up()
     outcomes = await made.answer.future
     assert outcomes[0] == POSTED
@@ -56,7 +56,7 @@ async def test_a_part_that_waited_in_vain_is_busy_and_the_rest_is_not() -> None:
 
 
 async def test_a_turn_that_never_came_is_overloaded() -> None:
-    made = ticket(1)
+    made = pending(1)
     made.give_up()
     with pytest.raises(Overloaded):
         await made.answer.future
@@ -64,7 +64,7 @@ async def test_a_turn_that_never_came_is_overloaded() -> None:
 
 @pytest.mark.parametrize("error", [WalletBusy(), Overloaded()])
 async def test_after_a_lost_attempt_nobody_says_that_nothing_was_done(error: WalletError) -> None:
-    made = ticket(1)
+    made = pending(1)
     made.resent = True
     made.fail(error)
     with pytest.raises(Unavailable):
@@ -74,7 +74,7 @@ async def test_after_a_lost_attempt_nobody_says_that_nothing_was_done(error: Wal
 async def test_each_caller_gets_an_error_of_their_own() -> None:
     cause, error = ValueError(), WalletBusy("held", wallet_id=ONE)
     error.__cause__ = cause
-    made = ticket(1)
+    made = pending(1)
     made.fail(error)
     with pytest.raises(WalletBusy) as raised:
         await made.answer.future
@@ -84,10 +84,10 @@ async def test_each_caller_gets_an_error_of_their_own() -> None:
 
 
 async def test_nobody_is_told_who_has_gone() -> None:
-    gone = ticket(1)
+    gone = pending(1)
     gone.answer.future.cancel()
     assert gone.settle([POSTED]) == []
-    failed = ticket(1)
+    failed = pending(1)
     failed.answer.future.cancel()
     failed.fail(Unavailable())
     assert failed.answer.future.cancelled()

@@ -1,15 +1,15 @@
-"""The neighbours, and a clock for what is remembered of them."""
+"""The upstreams, and a clock for what is remembered of them."""
 
 from collections.abc import AsyncIterator
 
 import pytest
-from support.neighbours import Seconds
 from support.stand_in import StandIn, stand_in
+from support.upstreams import Seconds
 
 
 @pytest.fixture
 async def others() -> AsyncIterator[StandIn]:
-    """All the neighbours, as a stand-in of this test."""
+    """All the upstreams, as a stand-in of this test."""
     async with stand_in() as opened:
         yield opened
 

@@ -19,7 +19,7 @@ ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
 NOT_FROM_OUTSIDE = {
     "batch_aborted": "the code of an operation within an answer, not of an answer",
     "internal_error": "a fault of the service",
-    "neighbour_unavailable": "needs another service that does not answer",
+    "upstream_unavailable": "needs another service that does not answer",
     "organization_unknown": "needs the organization service",
     "overloaded": "needs more load than a collection makes",
     "rate_limited": "needs a limit that is set",

@@ -61,7 +61,7 @@ async def test_the_service_asks_itself(api: Api) -> None:
 
 
 class Moody(Database):
-    """Answers as another does, or fails as it is told to."""
+    """CachedResponses as another does, or fails as it is told to."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -108,7 +108,7 @@ async def test_calls_of_the_database(fresh_api: FreshApi) -> None:
     api = await fresh_api(database_pool_size=3)
     await api.admin.read((await api.admin.wallet("10"))["wallet_id"])
     problem(await api.admin.get(f"/wallets/{new_id()}"), "wallet_not_found")
-    await until(lambda: api.app.state.database.turns.taken == 0)  # given back after the answer
+    await until(lambda: api.app.state.database.limit.taken == 0)  # given back after the answer
     read = await values(api)
     assert read['wallet_database_calls_total{function="get_wallet",outcome="answered"}'] == 1
     assert read['wallet_database_calls_total{function="get_wallet",outcome="refused"}'] == 1

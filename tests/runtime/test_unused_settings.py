@@ -56,7 +56,12 @@ def test_names_of_scripts_clients_and_kubernetes_are_known(monkeypatch: pytest.M
     [
         ("WALLET_REDIS_URL", "redis://hidden", LIMITS, {"WALLET_RATE_LIMIT_USER_TOKENS": "1"}),
         ("WALLET_RATE_LIMIT_WINDOW_S", "9", LIMITS, {"WALLET_RATE_LIMIT_CLIENT_TOKENS": "1"}),
-        ("WALLET_ON_NEIGHBOUR_DOWN", "allow", "WALLET_VERIFY_USERS", {"WALLET_VERIFY_USERS": "true"}),
+        (
+            "WALLET_UPSTREAM_UNAVAILABLE_POLICY",
+            "allow",
+            "WALLET_VERIFY_USERS",
+            {"WALLET_VERIFY_USERS": "true"},
+        ),
         ("WALLET_METRICS_HOST", "10.0.0.1", "WALLET_METRICS_PORT", {"WALLET_METRICS_PORT": "0"}),
         ("WALLET_CONSUL_TOKEN", "hidden", "WALLET_CONSUL_URL", {"WALLET_CONSUL_URL": "http://c:8500"}),
         ("WALLET_ADVERTISE_PORT", "9", "WALLET_CONSUL_URL", {"WALLET_CONSUL_URL": "http://c:8500"}),

@@ -10,7 +10,7 @@ import httpx
 from support.consul_agent import ConsulAgent, eventually
 from support.service import Service
 from wallet_service.core.settings import Settings
-from wallet_service.platform.upstreams.watch import Neighbour, Neighbours, discovering
+from wallet_service.platform.upstreams.watch import Upstream, Upstreams, discovering
 
 NAME = "wallet_service"
 WALLET = "wallet"
@@ -26,9 +26,9 @@ async def crash(service: Service) -> None:
 
 
 @asynccontextmanager
-async def followed(consul: ConsulAgent) -> AsyncIterator[Neighbours]:
+async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
     """Discovery as a caller of the wallet service has it."""
-    table = {WALLET: Neighbour(NAME, lambda _: None, 8208)}
+    table = {WALLET: Upstream(NAME, lambda _: None, 8208)}
     given = Settings.model_validate(
         {"consul_url": consul.url, "environment": "production", "verify_users": True}
     )
@@ -40,7 +40,7 @@ async def followed(consul: ConsulAgent) -> AsyncIterator[Neighbours]:
 class Callers:
     """They debit one wallet through whichever instance discovery names, and try once more elsewhere."""
 
-    discovery: Neighbours
+    discovery: Upstreams
     client: httpx.AsyncClient
     wallet: str
     done: int = 0

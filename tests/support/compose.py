@@ -79,7 +79,7 @@ class Replay:
     Attributes:
         secrets: of the file .env.
         consul: the agent.
-        prometheus, stand_in: where it, and the neighbours, answer.
+        prometheus, stand_in: where it, and the upstreams, answer.
     """
 
     def __init__(self, folder: Path, cluster: Cluster, database: str) -> None:
@@ -96,12 +96,12 @@ class Replay:
                 ("prometheus", 9090),
                 ("wallet-1", 9208),
                 ("wallet-2", 9208),
-                *(("neighbours", port) for port in self._stand_in_ports()),
+                *(("upstreams", port) for port in self._stand_in_ports()),
             )
         }
         self.prometheus = f"http://{self._addresses['prometheus:9090']}"
-        self.stand_in = f"http://{self._addresses['neighbours:8202']}"
-        self.consul = ConsulAgent(config=self._file("consul", "/neighbours.hcl"))
+        self.stand_in = f"http://{self._addresses['upstreams:8202']}"
+        self.consul = ConsulAgent(config=self._file("consul", "/upstreams.hcl"))
         self._addresses["consul:8500"] = self.consul.url.removeprefix("http://")
 
     def environment(self, service: str) -> dict[str, str]:
@@ -133,7 +133,7 @@ class Replay:
         with self._stack:
             self._stack.callback(self.consul.close)
             self.consul.start()
-            self._start_neighbours()
+            self._start_upstreams()
             self._start_redis()
             self.run_migrate()
             self._start_postgrest()
@@ -155,10 +155,10 @@ class Replay:
         chosen["WALLET_METRICS_PORT"] = str(self._port(f"{service}:{chosen['WALLET_METRICS_PORT']}"))
         return self._stack.enter_context(serving(folder, **chosen))
 
-    def _start_neighbours(self) -> None:
-        ports = [self._port(f"neighbours:{port}") for port in self._stand_in_ports()]
+    def _start_upstreams(self) -> None:
+        ports = [self._port(f"upstreams:{port}") for port in self._stand_in_ports()]
         words = ["tests/support/stand_in.py", *map(str, ports)]
-        self._run("neighbours", sys.executable, ROOT / words[0], *words[1:])
+        self._run("upstreams", sys.executable, ROOT / words[0], *words[1:])
         for port in ports:
             wait_for(lambda: status(port, "/health") == 200)  # noqa: B023 - called at once
 
@@ -213,7 +213,7 @@ class Replay:
 
     def _stand_in_ports(self) -> list[int]:
         """The ports of the image's command."""
-        stage = (ROOT / "Dockerfile").read_text().partition(" AS neighbours\n")[2].partition("\nFROM ")[0]
+        stage = (ROOT / "Dockerfile").read_text().partition(" AS upstreams\n")[2].partition("\nFROM ")[0]
         return [int(word) for word in re.findall(r'"(\d+)"', stage)]
 
     def _here(self, text: str) -> str:

@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20
 
 @asynccontextmanager
 async def dribbling(head: bytes, part: bytes, parts: int, pause_s: float) -> AsyncIterator[str]:
-    """Answers each request with a head, and then so many parts, after a pause each."""
+    """CachedResponses each request with a head, and then so many parts, after a pause each."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

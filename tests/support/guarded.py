@@ -34,7 +34,7 @@ async def ids(client: Client, **query: Any) -> set[str]:
 
 
 def back(api: Api, others: StandIn) -> None:
-    """The neighbours answer again, and the pauses of the breakers are over."""
+    """The upstreams answer again, and the pauses of the breakers are over."""
     others.fault = None
     for client in (api.app.state.clients.accounts, api.app.state.clients.organizations):
         client._client._breaker.succeeded()
@@ -42,7 +42,7 @@ def back(api: Api, others: StandIn) -> None:
 
 async def settled(api: Api) -> None:
     """Return when nothing is being verified any more."""
-    await api.app.state.guard._verification.idle()
+    await api.app.state.access._verification.idle()
 
 
 @dataclass
@@ -77,7 +77,7 @@ def uses(place: Shared) -> dict[str, Callable[[], Awaitable[Any]]]:
 
 async def debited_later(api: Api, wallet_id: str) -> None:
     """A debit, so long after the last look at the wallet's owner that it is looked at again."""
-    verification = api.app.state.guard._verification
+    verification = api.app.state.access._verification
     verification._later.clear()
     for suspected in verification._suspected_s:
         verification._suspected_s[suspected] -= UNKNOWN_S

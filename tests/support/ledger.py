@@ -12,7 +12,7 @@ import asyncpg
 from support.api import new_user
 from support.waiting import until
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
 from wallet_service.ledger.schemas import TransactionType
@@ -63,17 +63,17 @@ def told(outcome: Outcome) -> str:
     return outcome.error.code if isinstance(outcome, Refused) else "posted"
 
 
-async def queued(ledger: Ledger, meter: CommitMeter, *units: Unit) -> list[asyncio.Task[list[Outcome]]]:
+async def queued(ledger: Ledger, metrics: CommitMetrics, *units: Unit) -> list[asyncio.Task[list[Outcome]]]:
     """Tasks that post these units, all of them in the queue by now."""
     tasks = [asyncio.create_task(ledger.post(unit)) for unit in units]
     size = sum(len(unit.operations) for unit in units)
-    await until(lambda: value(meter, "queued_operations") >= size)
+    await until(lambda: value(metrics, "queued_operations") >= size)
     return tasks
 
 
-def value(meter: CommitMeter, name: str) -> float:
+def value(metrics: CommitMetrics, name: str) -> float:
     """A metric of group commit now."""
-    got = meter.registry.get_sample_value(f"wallet_commit_{name}")
+    got = metrics.registry.get_sample_value(f"wallet_commit_{name}")
     assert got is not None
     return got
 

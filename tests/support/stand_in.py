@@ -254,7 +254,7 @@ AWAY: Mapping[str, Fault] = {
     "trickle": _trickle,
     "drop": _drop,
 }
-"""What can be wrong with a neighbour that is as good as away."""
+"""What can be wrong with an upstream that is as good as away."""
 
 UNUSABLE: Mapping[str, Fault] = {
     "401": _refusing(401),
@@ -272,7 +272,7 @@ UNUSABLE: Mapping[str, Fault] = {
     "somebody_else": _saying({"user_id": "somebody-else", "organization_id": "another", "is_active": True}),
     "wrong_types": _saying({"user_id": 7, "organization_id": [], "is_active": "yes"}),
 }
-"""Answers of one that is there, which say neither yes nor no."""
+"""CachedResponses of one that is there, which say neither yes nor no."""
 
 FAULTS: Mapping[str, Fault] = {**AWAY, **UNUSABLE, "cookie": _cookie, "slow": _slow}
 """Everything that can be asked for; the last two are no faults, only unusual."""

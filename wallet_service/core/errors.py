@@ -222,10 +222,10 @@ class Unavailable(WalletError):
         self.passing = passing
 
 
-class NeighbourUnavailable(WalletError):
+class UpstreamUnavailable(WalletError):
     """Another service had to be asked first, and it does not answer. Nothing was done."""
 
-    code, status, title = "neighbour_unavailable", 503, "Another service does not answer"
+    code, status, title = "upstream_unavailable", 503, "Another service does not answer"
     retryable = True
     retry_after_s = 5
 

@@ -99,10 +99,10 @@ class Settings(BaseSettings):
     organization_url: HttpUrl | None = None
     payment_url: HttpUrl | None = None
     auth_url: HttpUrl | None = None
-    neighbour_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2000
+    upstream_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2000
     verify_users: bool = False
-    on_neighbour_down: Literal["allow", "deny"] | None = None
-    neighbour_set_aside_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 10_000
+    upstream_unavailable_policy: Literal["allow", "deny"] | None = None
+    upstream_set_aside_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 10_000
 
     @field_validator("data_dir")
     @classmethod
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def is_development(self) -> bool:
-        """Whether neighbours are looked for on this machine: as set, or else where no database was given."""
+        """Whether upstreams are looked for on this machine: as set, or else where no database was given."""
         if self.environment is not None:
             return self.environment == "development"
         return self.database_url is None and self.supabase_url is None

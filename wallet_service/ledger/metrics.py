@@ -21,7 +21,7 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _WAITS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
-class CommitMeter:
+class CommitMetrics:
     """Metrics of the queue, of the batches, and of what became of the operations in them.
 
     Attributes:
@@ -47,8 +47,8 @@ class CommitMeter:
             "Operations that wait to be sent.",
             registry=registry,
         )
-        self.held = Gauge(
-            "wallet_commit_held_wallets",
+        self.locked = Gauge(
+            "wallet_commit_locked_wallets",
             "Wallets and keys that somebody else holds and operations wait for.",
             registry=registry,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from opentelemetry.trace import SpanContext
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy, WalletError
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, Refused
 
@@ -17,16 +17,16 @@ class Answer:
 
     Args:
         operations: theirs.
-        meter: counts what becomes of each.
+        metrics: counts what becomes of each.
 
     Attributes:
         future: done when the last outcome is there. Its caller may have gone: nobody is told then.
     """
 
-    def __init__(self, operations: Sequence[Operation], meter: CommitMeter) -> None:
+    def __init__(self, operations: Sequence[Operation], metrics: CommitMetrics) -> None:
         self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._operations = operations
-        self._meter = meter
+        self._metrics = metrics
         self._outcomes: list[Outcome | None] = [None] * len(operations)
         self._missing = len(operations)
 
@@ -34,14 +34,14 @@ class Answer:
         """Take the outcomes of the operations at these places."""
         for place, outcome in zip(places, outcomes, strict=True):
             self._outcomes[place] = outcome
-            self._meter.decided(self._operations[place], outcome)
+            self._metrics.decided(self._operations[place], outcome)
         self._missing -= len(places)
         if not self._missing and not self.future.done():
             self.future.set_result([outcome for outcome in self._outcomes if outcome is not None])
 
     def fail(self, places: Sequence[int], error: WalletError) -> None:
         """Tell the caller that the call with the operations at these places failed as a whole."""
-        self._meter.failed((self._operations[place] for place in places), error)
+        self._metrics.failed((self._operations[place] for place in places), error)
         if not self.future.done():
             # One of its own: others who fail with it add to theirs what concerns them.
             own = type(error)(error.detail, **error.facts)
@@ -50,7 +50,7 @@ class Answer:
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class PendingUnit:
     """A unit, or what is left of one, that waits to be sent.
 
     Attributes:
@@ -60,7 +60,7 @@ class Ticket:
         queued_at: in seconds of the loop's clock.
         deadline: until when it may wait to be sent, in seconds of the loop's clock.
         resent: an earlier attempt may have happened.
-        held: somebody else holds its wallet or key.
+        locked: somebody else holds its wallet or key.
         sent: it had its turn.
         origin: the span of the request that it comes from, where that is traced.
     """
@@ -71,11 +71,11 @@ class Ticket:
     queued_at: float
     deadline: float
     resent: bool = False
-    held: bool = False
+    locked: bool = False
     sent: bool = False
     origin: SpanContext | None = None
 
-    def settle(self, outcomes: Sequence[Outcome | Busy]) -> list[tuple[str | None, "Ticket"]]:
+    def settle(self, outcomes: Sequence[Outcome | Busy]) -> list[tuple[str | None, "PendingUnit"]]:
         """Hand on what was decided.
 
         Returns:
@@ -98,7 +98,7 @@ class Ticket:
         self.answer.put(settled, decided)
         return [(wallet_id, self._part(indices)) for wallet_id, indices in waiting.items()]
 
-    def _part(self, indices: Sequence[int]) -> "Ticket":
+    def _part(self, indices: Sequence[int]) -> "PendingUnit":
         operations = tuple(self.unit.operations[index] for index in indices)
         return replace(self, unit=Unit(operations), places=[self.places[index] for index in indices])
 
@@ -107,7 +107,7 @@ class Ticket:
         if isinstance(error, Overloaded | WalletBusy):
             if self.resent:
                 error = Unavailable()
-            elif self.held:  # other operations of the same caller may have been posted
+            elif self.locked:  # other operations of the same caller may have been posted
                 self.give_up()
                 return
         self.answer.fail(self.places, error)
@@ -116,7 +116,7 @@ class Ticket:
         """It has waited for as long as it may."""
         if self.resent:
             self.fail(Unavailable())
-        elif not self.held:
+        elif not self.locked:
             self.fail(Overloaded("The operation waited too long for its turn; nothing was done"))
         else:
             self.answer.put(self.places, [Refused(WalletBusy()) for _ in self.places])

@@ -1,7 +1,7 @@
 """The one way to move money: units of operations go through group commit."""
 
 from wallet_service.ledger.group_commit import GroupCommit, Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.tracing import BatchSpans
@@ -15,10 +15,10 @@ class Ledger:
         self,
         database: Database,
         limits: Limits | None = None,
-        meter: CommitMeter | None = None,
+        metrics: CommitMetrics | None = None,
         spans: BatchSpans | None = None,
     ) -> None:
-        self._group_commit = GroupCommit(database, limits or Limits(), meter or CommitMeter(), spans)
+        self._group_commit = GroupCommit(database, limits or Limits(), metrics or CommitMetrics(), spans)
 
     async def post(self, unit: Unit) -> list[Outcome]:
         """Post a unit; the outcomes of its operations, in order.

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from wallet_service import __version__
 from wallet_service.core.settings import Settings
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.money.credits.router import router as credits_router
@@ -23,15 +23,15 @@ from wallet_service.money.wallets.router import router as wallets_router
 from wallet_service.platform.auth.authentication import Authenticator
 from wallet_service.platform.database.connect import connect
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.database.metrics import DatabaseMeter, MeteredDatabase
+from wallet_service.platform.database.metrics import DatabaseMetrics, MeasuredDatabase
 from wallet_service.platform.database.tracing import TracedDatabase
-from wallet_service.platform.membership.access import Guard
+from wallet_service.platform.membership.access import WalletAccess
 from wallet_service.platform.rate_limits.limiter import open_limiter
 from wallet_service.platform.upstreams.discovery import Discovery
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.tracing import CallSpans
-from wallet_service.platform.upstreams.watch import NEIGHBOURS, discovering
-from wallet_service.platform.web.metrics import RequestMeter
+from wallet_service.platform.upstreams.watch import UPSTREAMS, discovering
+from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.setup import install
 from wallet_service.runtime.health import router as health_router
 from wallet_service.runtime.health import watching
@@ -79,9 +79,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.metrics = registry
-    app.state.neighbour_meter = NeighbourMeter(registry)
+    app.state.upstream_metrics = UpstreamMetrics(registry)
     install(
-        app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMeter(registry), tracer, traced_part
+        app, settings, {IMPORT_PATH: settings.import_max_bytes}, RequestMetrics(registry), tracer, traced_part
     )
     for router in _ROUTERS:
         # Not include_router: its look-ups cost 15 % of each request, and these bring their prefixes with them.
@@ -93,11 +93,11 @@ def create_app(
 async def _running(
     app: FastAPI, settings: Settings, database_url: str | None, tracer: Tracer | None
 ) -> AsyncGenerator[None]:
-    """Everything that works as long as the application does. The ledger ends first: it tells the guard of debits."""
+    """Everything that works as long as the application does. The ledger ends first: it tells the access of debits."""
     # Of what ends with the lifespan: an application can have one after the other.
     metrics = CollectorRegistry()
-    neighbour_meter = app.state.neighbour_meter
-    database = MeteredDatabase(await connect(settings, database_url), DatabaseMeter(metrics))
+    upstream_metrics = app.state.upstream_metrics
+    database = MeasuredDatabase(await connect(settings, database_url), DatabaseMetrics(metrics))
     database = database if tracer is None else TracedDatabase(database, tracer)
     app.state.database = database
     app.state.auth = Authenticator.from_settings(settings, database)
@@ -105,11 +105,11 @@ async def _running(
     try:
         async with (
             open_limiter(settings, metrics) as app.state.limiter,
-            discovering(settings, NEIGHBOURS, neighbour_meter) as discovery,
-            _guarding(app, settings, database, discovery, call_spans) as app.state.guard,
+            discovering(settings, UPSTREAMS, upstream_metrics) as discovery,
+            _guarding(app, settings, database, discovery, call_spans) as app.state.access,
             watching(database, metrics),
         ):
-            app.state.ledger = Ledger(database, _limits(settings), CommitMeter(metrics), batch_spans)
+            app.state.ledger = Ledger(database, _limits(settings), CommitMetrics(metrics), batch_spans)
             try:
                 with _shown(metrics, app.state.metrics):
                     yield
@@ -123,17 +123,17 @@ async def _running(
 @asynccontextmanager
 async def _guarding(
     app: FastAPI, settings: Settings, database: Database, discovery: Discovery, spans: CallSpans | None
-) -> AsyncGenerator[Guard]:
-    """The guard, and the clients that it asks."""
+) -> AsyncGenerator[WalletAccess]:
+    """The access, and the clients that it asks."""
     if not settings.verify_users:
-        yield Guard()
+        yield WalletAccess()
         return
     # Its imports, aiohttp among them, are for those only whose users are looked up.
     from wallet_service.platform.membership.clients import open_clients  # noqa: PLC0415
 
-    async with open_clients(settings, database, discovery, app.state.neighbour_meter, spans) as clients:
+    async with open_clients(settings, database, discovery, app.state.upstream_metrics, spans) as clients:
         app.state.clients = clients
-        yield clients.guard
+        yield clients.access
 
 
 @contextmanager
@@ -147,11 +147,11 @@ def _shown(metrics: CollectorRegistry, registry: CollectorRegistry) -> Generator
 
 
 def _limits(settings: Settings) -> Limits:
-    """Calls that wait for a held wallet leave half of the other connections to everybody else."""
+    """Calls that wait for a locked wallet leave half of the other connections to everybody else."""
     lanes = settings.commit_lanes
     return Limits(
         lanes=lanes,
-        held_lanes=max(1, (settings.database_pool_size - lanes) // 2),
+        locked_lanes=max(1, (settings.database_pool_size - lanes) // 2),
         batch_operations=settings.commit_batch_operations,
         queue_operations=settings.commit_queue_operations,
         queue_wait_ms=settings.commit_queue_wait_ms,

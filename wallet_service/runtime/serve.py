@@ -56,10 +56,10 @@ async def serve(settings: Settings, say: Say) -> None:
                 await _migrate(dsns.admin)
             await _first_key(settings, dsns, say)
             app = create_app(settings, dsns.service, provider, traced_part())
-            meter = app.state.neighbour_meter
+            metrics = app.state.upstream_metrics
             async with (
                 _metrics_listener(settings, app.state.metrics),
-                registration(settings, listener.getsockname()[1], capabilities_of(app), meter) as consul,
+                registration(settings, listener.getsockname()[1], capabilities_of(app), metrics) as consul,
             ):
                 server = _Server(settings, app, consul)
                 server.announce = lambda: _announce(listener, dsns, say)

@@ -43,11 +43,11 @@ _NEEDS = (
     ),
     _Need(
         (
-            "on_neighbour_down",
+            "upstream_unavailable_policy",
             "account_url",
             "organization_url",
-            "neighbour_timeout_ms",
-            "neighbour_set_aside_ms",
+            "upstream_timeout_ms",
+            "upstream_set_aside_ms",
         ),
         "WALLET_VERIFY_USERS",
         lambda settings: settings.verify_users,

@@ -282,7 +282,7 @@ def test_a_batch_that_is_too_large_goes_in_parts(
     assert [call.status for call in fake.calls].count(413) == 1
 
 
-def test_one_event_that_cant_be_stored_spares_its_neighbours(
+def test_one_event_that_cant_be_stored_spares_the_others(
     client: WalletClient, wallet_id: str, told: Told
 ) -> None:
     with UsageMeter(client, **told.callbacks) as meter:

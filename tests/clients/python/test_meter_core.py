@@ -227,7 +227,7 @@ def test_a_service_that_is_away_is_asked_less_and_less_often() -> None:
     assert 2 < waits[-1] <= 5
 
 
-def test_what_a_batch_is_refused_for_is_found_and_its_neighbours_are_charged() -> None:
+def test_what_a_batch_is_refused_for_is_found_and_the_others_are_charged() -> None:
     core = core_with(8, max_delay_s=0, max_batch=8)
     bad = 5
     outcomes: list[Outcome] = []

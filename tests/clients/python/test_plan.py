@@ -184,7 +184,7 @@ def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool, dry_run: b
     tries = Tries(batch(operations, idempotency_key="the-batch", dry_run=dry_run))
     if silent:
         tries.ends(httpx.ReadTimeout)
-    codes = ("insufficient_funds", "neighbour_unavailable", "forbidden")
+    codes = ("insufficient_funds", "upstream_unavailable", "forbidden")
     refusals = [{"status": "refused", "problem": problem_document(ERRORS[code]())} for code in codes]
     tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
     errors = [result.error for result in tries.plan.result]

@@ -154,7 +154,7 @@ async def test_the_same_key_on_two_wallets_at_once(api: Api) -> None:
         assert balances == ["10.000000", "9.000000"]
 
 
-async def test_a_neighbour_in_a_batch_isn_t_hurt_by_a_key_that_another_batch_wins(api: Api) -> None:
+async def test_another_operation_in_a_batch_isn_t_hurt_by_a_key_that_another_batch_wins(api: Api) -> None:
     for _ in range(5):
         key = new_id()
         wallets = [(await api.admin.wallet("10"))["wallet_id"] for _ in range(2)]

@@ -6,20 +6,20 @@ from support.line import Line
 from support.waiting import until
 
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.service import Ledger
 
 
 async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    admin, line, meter = api.admin, Line(api.app.state.database), CommitMeter()
+    admin, line, metrics = api.admin, Line(api.app.state.database), CommitMetrics()
     wallet = (await admin.wallet("10"))["wallet_id"]
-    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_operations=2), meter)
+    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_operations=2), metrics)
     async with line.stopped():
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
         await line.until_sent(1)
         waiting = [asyncio.create_task(admin.move("consume", wallet, "1")) for _ in range(2)]
-        await until(lambda: meter.registry.get_sample_value("wallet_commit_queued_operations") == 2)
+        await until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
         refused = await admin.move("consume", wallet, "1")
         assert problem(refused, "overloaded")["retryable"] is True
         assert refused.headers["Retry-After"] == "1"

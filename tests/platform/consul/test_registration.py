@@ -16,7 +16,7 @@ from wallet_service import __version__
 from wallet_service.core.settings import Settings, SettingsError
 from wallet_service.platform.consul.agent import Agent, AgentError, Instance
 from wallet_service.platform.consul.registration import Registration, describe, registration
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 
 NAME = "wallet_service"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
@@ -310,7 +310,7 @@ async def test_an_address_that_nobody_reaches_is_told_once(
     given = Settings.model_validate(
         {"consul_url": agent, "advertise_address": address, "consul_sync_interval_ms": 100}
     )
-    made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, NeighbourMeter())
+    made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, UpstreamMetrics())
     with structlog.testing.capture_logs() as log:
         await made.join()
         await eventually(lambda: forgetful.taken == 2)

@@ -211,17 +211,17 @@ async def test_behind_the_door_of_the_schema_there_is_nothing_either(
         if not statement.startswith(("create table", "set"))
     ]
     tried += [*await calls(superuser, "wallet"), *await calls(superuser, "wallet_api")]
-    await superuser.execute("create role neighbour login")
+    await superuser.execute("create role other_login login")
     try:
-        await superuser.execute("grant usage on schema wallet, wallet_api to neighbour")
-        connection = await connect_as(project, "neighbour")
+        await superuser.execute("grant usage on schema wallet, wallet_api to other_login")
+        connection = await connect_as(project, "other_login")
         try:
             assert await allowed(connection, tried) == []
         finally:
             await connection.close()
     finally:
-        await superuser.execute("drop owned by neighbour")
-        await superuser.execute("drop role neighbour")
+        await superuser.execute("drop owned by other_login")
+        await superuser.execute("drop role other_login")
 
 
 _RIGHTS = """

@@ -9,8 +9,8 @@ import pytest
 from cachetools import LRUCache
 from structlog.testing import capture_logs
 from support.api import new_user
-from support.neighbours import Places, Seconds, asking
 from support.stand_in import StandIn
+from support.upstreams import Places, Seconds, asking
 from support.waiting import until
 
 from wallet_service.core.errors import Unavailable
@@ -90,7 +90,7 @@ async def test_many_debits_are_looked_up_together(
     assert len(watched.calls) == 6, "what needs nothing once needs nothing for ever"
 
 
-async def test_while_the_neighbour_is_away_it_is_left_alone(
+async def test_while_the_upstream_is_away_it_is_left_alone(
     verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
 ) -> None:
     wallet_id = await make(database)

@@ -147,7 +147,7 @@ async def test_after_it_came_back_the_limit_is_shared_again(redis: RedisServer, 
 
 
 def is_away(api: Api) -> float | None:
-    return api.app.state.metrics.get_sample_value("wallet_rate_limit_redis_away")
+    return api.app.state.metrics.get_sample_value("wallet_rate_limit_redis_unavailable")
 
 
 async def test_what_cannot_be_counted_is_denied_when_told_so(redis: RedisServer, service_dsn: str) -> None:

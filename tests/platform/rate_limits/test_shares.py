@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.waiting import until
 
 from wallet_service.core.errors import RateLimited
-from wallet_service.platform.rate_limits.metrics import LimitMeter
-from wallet_service.platform.rate_limits.token_leases import LenderAway, Quota, Shares
+from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.token_leases import LenderUnavailable, Quota, TokenLeases
 
 START = 1_790_000_000.0
 ANN = "ann"
@@ -41,7 +41,7 @@ class MemoryLender:
         await self.open.wait()
         await asyncio.sleep(0)
         if self.away:
-            raise LenderAway
+            raise LenderUnavailable
         self.taken[key] += tokens
         return self.taken[key]
 
@@ -54,13 +54,13 @@ class Instances:
     ) -> None:
         self.clock = Clock()
         self.lender = MemoryLender()
-        self.meter = LimitMeter()
+        self.metrics = RateLimitMetrics()
         self.quota = Quota("client", tokens, window_s)
         self.skews = [0.0] * count
         self.all = [
-            Shares(
+            TokenLeases(
                 self.quota,
-                self.meter,
+                self.metrics,
                 self.lender if shared else None,
                 deny_when_away=deny,
                 clock=lambda at=place: self.clock.now + self.skews[at],
@@ -225,7 +225,7 @@ async def test_a_warm_caller_never_waits_for_the_lender() -> None:
         instances.clock.now += 60 / 900
         assert await instances.ask(0, 1)
         await instances.settled()
-    assert instances.meter.waits._value.get() == 1
+    assert instances.metrics.waits._value.get() == 1
     assert instances.lender.calls < 9000 / 8
 
 
@@ -233,7 +233,7 @@ async def test_one_loan_serves_all_who_wait() -> None:
     instances = Instances(1, 1000, 60)
     instances.lender.open.clear()
     waiting = [asyncio.create_task(instances.ask(0, 10)) for _ in range(50)]
-    await until(lambda: instances.meter.waits._value.get() == 50)
+    await until(lambda: instances.metrics.waits._value.get() == 50)
     instances.lender.open.set()
     assert all(await asyncio.gather(*waiting))
     assert instances.lender.calls <= 2 + 1  # the first was asked by one alone; the last is for those who come
@@ -243,7 +243,7 @@ async def test_who_goes_away_does_not_take_the_loan_along() -> None:
     instances = Instances(1, 10, 60)
     instances.lender.open.clear()
     first, second = (asyncio.create_task(instances.ask(0, 1)) for _ in range(2))
-    await until(lambda: instances.meter.waits._value.get() == 2)
+    await until(lambda: instances.metrics.waits._value.get() == 2)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     instances.lender.open.set()

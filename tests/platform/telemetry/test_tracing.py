@@ -27,12 +27,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import Receive, Scope, Send
 from support.api import ADMIN_KEY, Api, new_user, problem
 from support.line import Line
-from support.neighbours import Places, asking
 from support.service import environment, serving
 from support.stand_in import stand_in
+from support.upstreams import Places, asking
 from support.waiting import until
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import Settings, SettingsError
 from wallet_service.ledger.service import Ledger
@@ -201,7 +201,7 @@ async def test_a_path_that_is_none_is_not_in_the_name(fresh_api: FreshApi, spans
     assert "somebody" not in spans.text()
 
 
-async def test_the_context_goes_on_to_a_neighbour(spans: Spans) -> None:
+async def test_the_context_goes_on_to_a_upstream(spans: Spans) -> None:
     off = Spans(sampler=ParentBased(ALWAYS_OFF))
     async with stand_in() as others:
         for made in (spans, off):
@@ -209,7 +209,7 @@ async def test_the_context_goes_on_to_a_neighbour(spans: Spans) -> None:
                 with made.tracer.start_as_current_span("request"):
                     await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
         async with asking(Places("http://127.0.0.1:1"), spans=CallSpans(spans.tracer)) as client:
-            with spans.tracer.start_as_current_span("other"), pytest.raises(NeighbourUnavailable):
+            with spans.tracer.start_as_current_span("other"), pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
     good, *bad = spans.named("GET account")
     seen, unseen = (question.headers["traceparent"] for question in others.questions)

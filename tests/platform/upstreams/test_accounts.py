@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import respx
-from support.neighbours import Places, Seconds, asking
 from support.stand_in import UNUSABLE, StandIn
+from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.cache import KNOWN_S, UNKNOWN_S
 from wallet_service.platform.upstreams.responses import AnswerUnusable
@@ -68,11 +68,11 @@ async def test_many_at_once_ask_once(accounts: AccountClient, others: StandIn) -
     assert len(others.questions) == 1
 
 
-async def test_what_is_kept_needs_no_neighbour(accounts: AccountClient, others: StandIn) -> None:
+async def test_what_is_kept_needs_no_upstream(accounts: AccountClient, others: StandIn) -> None:
     await accounts.validate_user("ann")
     others.fault = "500"
     assert await accounts.validate_user("ann")
-    with pytest.raises(NeighbourUnavailable):
+    with pytest.raises(UpstreamUnavailable):
         await accounts.validate_user("bob")
     others.fault = None
     assert await accounts.validate_user("bob")

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from support.waiting import until
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams import cache
 from wallet_service.platform.upstreams.cache import (
     KNOWN_S,
@@ -11,7 +11,7 @@ from wallet_service.platform.upstreams.cache import (
     RENEW_AGAIN_S,
     RENEW_S,
     UNKNOWN_S,
-    Answers,
+    CachedResponses,
 )
 
 
@@ -23,7 +23,7 @@ class Seconds:
 
 
 class Source:
-    """Answers when it is let go; remembers who was asked about."""
+    """CachedResponses when it is let go; remembers who was asked about."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -35,13 +35,13 @@ class Source:
         self.asked.append(key)
         await self.free.wait()
         if self.away:
-            raise NeighbourUnavailable
+            raise UpstreamUnavailable
         return not key.startswith("unknown")
 
 
 async def test_answers_are_believed_for_a_while() -> None:
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     for now, asked in ((0, 1), (RENEW_S - 1, 1), (KNOWN_S, 2), (KNOWN_S + RENEW_S - 1, 2)):
         clock.value = now
         assert await answers.of("ann")
@@ -50,7 +50,7 @@ async def test_answers_are_believed_for_a_while() -> None:
 
 async def test_what_is_unknown_is_asked_for_sooner() -> None:
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     for now, asked in ((0, 1), (UNKNOWN_S - 1, 1), (UNKNOWN_S, 2)):
         clock.value = now
         assert not await answers.of("unknown-1")
@@ -60,7 +60,7 @@ async def test_what_is_unknown_is_asked_for_sooner() -> None:
 
 async def test_a_yes_is_renewed_before_its_end_and_nobody_waits() -> None:
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     assert await answers.of("ann")
     source.free.clear()
     clock.value = RENEW_S
@@ -76,7 +76,7 @@ async def test_a_yes_is_renewed_before_its_end_and_nobody_waits() -> None:
 
 async def test_a_renewal_that_fails_takes_nothing_away_and_is_not_repeated_at_once() -> None:
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     assert await answers.of("ann")
     source.away = True
     for now, asked in (
@@ -90,13 +90,13 @@ async def test_a_renewal_that_fails_takes_nothing_away_and_is_not_repeated_at_on
         await until(lambda: not answers._asked)
         assert len(source.asked) == asked, now
     clock.value = KNOWN_S
-    with pytest.raises(NeighbourUnavailable):
+    with pytest.raises(UpstreamUnavailable):
         await answers.of("ann")
 
 
 async def test_renewals_leave_connections_for_those_who_wait() -> None:
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     for number in range(3 * MOST_RENEWED):
         assert await answers.of(str(number))
     source.asked.clear()
@@ -115,7 +115,7 @@ async def test_renewals_leave_connections_for_those_who_wait() -> None:
 
 async def test_an_answer_can_be_wanted_anew() -> None:
     source = Source()
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     assert not await answers.of("unknown-1")
     assert not await answers.of("unknown-1", anew=True)
     assert source.asked == ["unknown-1"] * 2
@@ -124,7 +124,7 @@ async def test_an_answer_can_be_wanted_anew() -> None:
 async def test_the_last_no_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "MOST", 3)
     source, clock = Source(), Seconds()
-    answers = Answers(source.ask, clock)
+    answers = CachedResponses(source.ask, clock)
     for key in ("ann", "unknown-1"):
         await answers.of(key)
     clock.value = 100 * KNOWN_S
@@ -137,7 +137,7 @@ async def test_the_last_no_is_remembered(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_many_who_ask_the_same_wait_for_one_answer() -> None:
     source = Source()
     source.free.clear()
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     waiting = [asyncio.create_task(answers.of(key)) for key in ["ann"] * 50 + ["bob"]]
     await until(lambda: len(source.asked) == 2)
     source.free.set()
@@ -148,7 +148,7 @@ async def test_many_who_ask_the_same_wait_for_one_answer() -> None:
 async def test_whoever_goes_away_takes_the_answer_from_nobody() -> None:
     source = Source()
     source.free.clear()
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     first, second = (asyncio.create_task(answers.of("ann")) for _ in range(2))
     await until(lambda: source.asked == ["ann"])
     first.cancel()
@@ -162,9 +162,9 @@ async def test_whoever_goes_away_takes_the_answer_from_nobody() -> None:
 async def test_an_error_is_everybodys_and_is_not_kept() -> None:
     source = Source()
     source.away = True
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     found = await asyncio.gather(*(answers.of("ann") for _ in range(3)), return_exceptions=True)
-    assert [type(each) for each in found] == [NeighbourUnavailable] * 3
+    assert [type(each) for each in found] == [UpstreamUnavailable] * 3
     assert source.asked == ["ann"]
     source.away = False
     assert await answers.of("ann")
@@ -173,7 +173,7 @@ async def test_an_error_is_everybodys_and_is_not_kept() -> None:
 async def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "MOST", 10)
     source = Source()
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     for number in range(30):
         assert await answers.of(str(number))
     assert len(answers._kept) == 10
@@ -184,7 +184,7 @@ async def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_when_it_closes_nobody_is_asked_any_more() -> None:
     source = Source()
     source.free.clear()
-    answers = Answers(source.ask)
+    answers = CachedResponses(source.ask)
     waiting = asyncio.create_task(answers.of("ann"))
     await until(lambda: source.asked == ["ann"])
     await answers.close()

@@ -15,10 +15,10 @@ import respx
 import structlog
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
-from support.neighbours import Places, Seconds, asking
 from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
+from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams import client as module
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.client import (
@@ -26,10 +26,10 @@ from wallet_service.platform.upstreams.client import (
     BACKOFF_S,
     CONNECTIONS,
     LARGEST_BYTES,
-    NeighbourClient,
+    UpstreamClient,
     path_of,
 )
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 URL = "http://accounts.example"
@@ -50,18 +50,18 @@ def account() -> Any:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[NeighbourClient]:
+async def client() -> AsyncIterator[UpstreamClient]:
     async with asking(Places(URL)) as opened:
         yield opened
 
 
-async def test_an_answer_is_read(account: respx.Route, client: NeighbourClient) -> None:
+async def test_an_answer_is_read(account: respx.Route, client: UpstreamClient) -> None:
     account.respond(json=GOOD)
     assert await client.ask("GET", PATH, read) == GOOD
     assert account.call_count == 1
 
 
-async def test_the_request_id_is_passed_on(account: respx.Route, client: NeighbourClient) -> None:
+async def test_the_request_id_is_passed_on(account: respx.Route, client: UpstreamClient) -> None:
     account.respond(json=GOOD)
     with structlog.contextvars.bound_contextvars(request_id="req-7"):
         await client.ask("GET", PATH, read)
@@ -72,20 +72,20 @@ async def test_the_request_id_is_passed_on(account: respx.Route, client: Neighbo
     assert len(second) == 36  # of its own, so that both logs can name it
 
 
-async def test_a_failure_is_tried_again(account: respx.Route, client: NeighbourClient) -> None:
+async def test_a_failure_is_tried_again(account: respx.Route, client: UpstreamClient) -> None:
     account.side_effect = [httpx.ConnectError("refused"), httpx.Response(502), httpx.Response(200, json=GOOD)]
     assert await client.ask("GET", PATH, read) == GOOD
     assert account.call_count == 3 == ATTEMPTS
 
 
-async def test_but_not_for_ever(account: respx.Route, client: NeighbourClient) -> None:
+async def test_but_not_for_ever(account: respx.Route, client: UpstreamClient) -> None:
     account.side_effect = httpx.ConnectError("refused")
-    with capture_logs() as log, pytest.raises(NeighbourUnavailable) as refused:
+    with capture_logs() as log, pytest.raises(UpstreamUnavailable) as refused:
         await client.ask("GET", PATH, read)
     assert account.call_count == ATTEMPTS
-    assert refused.value.facts == {"neighbour": "account"}
+    assert refused.value.facts == {"upstream": "account"}
     assert [(line["event"], line["reason"]) for line in log] == [
-        ("neighbour_unavailable", "ConnectError: refused")
+        ("upstream_unavailable", "ConnectError: refused")
     ]
 
 
@@ -104,26 +104,26 @@ async def test_nobody_to_ask() -> None:
     places = Places()
     registry = CollectorRegistry()
     with capture_logs() as log:
-        async with asking(places, meter=NeighbourMeter(registry)) as client:
+        async with asking(places, metrics=UpstreamMetrics(registry)) as client:
             for _ in range(2 * FAILURES):
-                with pytest.raises(NeighbourUnavailable) as refused:
+                with pytest.raises(UpstreamUnavailable) as refused:
                     await client.ask("GET", PATH, read)
             places.urls.append(URL)
             with respx.mock(using="httpx") as router:
                 router.get(URL + PATH).respond(json=GOOD)
                 assert await client.ask("GET", PATH, read) == GOOD
             places.urls.clear()
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
     missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
     assert refused.value.detail == missing
     assert [(line["event"], line["log_level"]) for line in log] == [
-        ("neighbour_not_known", "warning"),  # once until it is found
-        ("neighbour_not_known", "warning"),
+        ("upstream_not_known", "warning"),  # once until it is found
+        ("upstream_not_known", "warning"),
     ]
-    assert (log[0]["neighbour"], log[0]["setting"]) == ("account", "WALLET_ACCOUNT_URL")
-    labels = {"neighbour": "account", "outcome": "not_known"}
-    assert registry.get_sample_value("wallet_neighbour_calls_total", labels) == 2 * FAILURES + 1
+    assert (log[0]["upstream"], log[0]["setting"]) == ("account", "WALLET_ACCOUNT_URL")
+    labels = {"upstream": "account", "outcome": "not_known"}
+    assert registry.get_sample_value("wallet_upstream_calls_total", labels) == 2 * FAILURES + 1
 
 
 @pytest.mark.parametrize("fault", AWAY)
@@ -132,7 +132,7 @@ async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> N
     places = Places(others.url)
     hangs = fault in {"hang", "trickle"}
     async with asking(places, timeout_s=0.4 if hangs else 5) as client:
-        with pytest.raises(NeighbourUnavailable) as refused:
+        with pytest.raises(UpstreamUnavailable) as refused:
             await client.ask("GET", PATH, read)
         assert (refused.value.status, refused.value.retryable) == (503, True)
         if hangs:  # on a slow machine the time may be over before a question has left
@@ -160,9 +160,9 @@ async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: st
         assert refused.value.refuses_id is (fault == "422")
         lines = [(line["event"], line["log_level"]) for line in log]
         if fault in {"401", "403"}:
-            assert lines == [("neighbour_refuses_us", "error")], "once, until it takes us again"
+            assert lines == [("upstream_refuses_us", "error")], "once, until it takes us again"
         else:
-            assert lines == [("neighbour_answer_unusable", "warning")] * 2 * FAILURES
+            assert lines == [("upstream_answer_unusable", "warning")] * 2 * FAILURES
 
 
 async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
@@ -171,7 +171,7 @@ async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
     async with asking(Places(others.url), clock) as client:
         others.fault = "500"
         for _ in range(FAILURES):
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
         clock.value += PAUSE_S
         others.fault = "422"
@@ -188,7 +188,7 @@ async def test_being_refused_is_said_again_after_it_was_over(others: StandIn) ->
                 others.fault = fault
                 with contextlib.suppress(AnswerUnusable):
                     await client.ask("GET", PATH, lambda status, _: _ok(status))
-    assert [line["event"] for line in log] == ["neighbour_refuses_us"] * 2
+    assert [line["event"] for line in log] == ["upstream_refuses_us"] * 2
 
 
 def _ok(status: int) -> None:
@@ -206,7 +206,7 @@ async def test_whatever_goes_wrong_is_a_failed_attempt() -> None:
     ):
         places = Places(place)
         async with asking(places) as client:
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
         assert len(places.gone) == ATTEMPTS, place
 
@@ -214,17 +214,17 @@ async def test_whatever_goes_wrong_is_a_failed_attempt() -> None:
 async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
     others.fault = "big"
     async with asking(Places(others.url)) as client:
-        with capture_logs() as log, pytest.raises(NeighbourUnavailable):
+        with capture_logs() as log, pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
     assert log[0]["reason"] == f"the answer is larger than {LARGEST_BYTES} bytes"
 
 
-async def test_a_hanging_neighbour_takes_no_longer_than_it_may(others: StandIn) -> None:
+async def test_a_hanging_upstream_takes_no_longer_than_it_may(others: StandIn) -> None:
     for fault in ("hang", "trickle"):
         others.fault, places = fault, Places(others.url)
         async with asking(places, timeout_s=1) as client:
             started = time.monotonic()
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
             # An attempt takes half of it; the second has the rest, and counts too.
             assert 0.5 <= time.monotonic() - started < 2
@@ -239,7 +239,7 @@ async def test_a_hang_leaves_time_for_another_instance(others: StandIn) -> None:
 
 
 async def test_attempts_are_further_and_further_apart(
-    account: respx.Route, client: NeighbourClient, monkeypatch: pytest.MonkeyPatch
+    account: respx.Route, client: UpstreamClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
 
@@ -259,7 +259,7 @@ async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
     # Questions that end while they wait for a connection, or make one, must not keep it.
     clock = Seconds()
 
-    async def all_ask(client: NeighbourClient, times: int, given_up_s: float | None = None) -> set[Any]:
+    async def all_ask(client: UpstreamClient, times: int, given_up_s: float | None = None) -> set[Any]:
         asked = [asyncio.create_task(client.ask("GET", PATH, lambda *_: "answered")) for _ in range(times)]
         if given_up_s is not None:
             asyncio.get_running_loop().call_later(given_up_s, lambda: [each.cancel() for each in asked])
@@ -269,7 +269,7 @@ async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
     async with asking(Places(others.url), clock, timeout_s=0.8) as client:
         for fault in ("hang", "trickle", "hang"):
             others.fault = fault
-            assert await all_ask(client, 3 * CONNECTIONS) == {NeighbourUnavailable}
+            assert await all_ask(client, 3 * CONNECTIONS) == {UpstreamUnavailable}
             others.fault = None
             clock.value += PAUSE_S
             assert await all_ask(client, 1) == {"answered"}
@@ -298,10 +298,10 @@ async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question
     assert read_by != [threading.main_thread()]
 
 
-async def test_a_burst_is_not_the_neighbours_failure(others: StandIn) -> None:
+async def test_a_burst_is_not_the_upstreams_failure(others: StandIn) -> None:
     others.fault = "slow"
 
-    def burst(client: NeighbourClient) -> Awaitable[list[Any]]:
+    def burst(client: UpstreamClient) -> Awaitable[list[Any]]:
         asked = (client.ask("GET", path_of("api", "v1", "accounts", str(n)), _user) for n in range(200))
         return asyncio.gather(*asked, return_exceptions=True)
 
@@ -311,14 +311,14 @@ async def test_a_burst_is_not_the_neighbours_failure(others: StandIn) -> None:
     places = Places(others.url)
     async with asking(places, timeout_s=20) as client:
         assert await burst(client) == [str(number) for number in range(200)]
-    # With too little time for all of them some are refused, and nobody blames the neighbour.
+    # With too little time for all of them some are refused, and nobody blames the upstream.
     others.slow_s = 0.4
     async with asking(places, timeout_s=2) as client:
         with capture_logs() as log:
             found = await burst(client)
-        refused = [each for each in found if isinstance(each, NeighbourUnavailable)]
+        refused = [each for each in found if isinstance(each, UpstreamUnavailable)]
         assert 0 < len(refused) < 200
-        assert "neighbour_left_alone" not in str(log)
+        assert "upstream_left_alone" not in str(log)
         assert "of ours" in str(log)
     assert places.gone == []
 
@@ -339,19 +339,19 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
     async with asking(Places(URL), clock) as client:
         with capture_logs() as log:
             for _ in range(5):
-                with pytest.raises(NeighbourUnavailable):
+                with pytest.raises(UpstreamUnavailable):
                     await client.ask("GET", PATH, read)
         assert account.call_count == FAILURES, "nobody waits for one that is left alone"
         assert [line["event"] for line in log if line["log_level"] == "warning"].count(
-            "neighbour_left_alone"
+            "upstream_left_alone"
         ) == 1
 
         account.respond(json=GOOD)
-        with pytest.raises(NeighbourUnavailable):
+        with pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
         clock.value += PAUSE_S
         account.respond(503)
-        with pytest.raises(NeighbourUnavailable):
+        with pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
         assert account.call_count == FAILURES + 1, "one attempt, and it failed"
 
@@ -360,7 +360,7 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
         with capture_logs() as log:
             for _ in range(3):
                 assert await client.ask("GET", PATH, read) == GOOD
-        assert [line["event"] for line in log] == ["neighbour_back"]
+        assert [line["event"] for line in log] == ["upstream_back"]
 
 
 async def test_cookies_are_nobodys(others: StandIn) -> None:
@@ -378,7 +378,7 @@ async def test_the_log_says_nothing_of_who_was_asked_for(others: StandIn) -> Non
         for fault in {**AWAY, **UNUSABLE}:
             others.fault = fault
             async with asking(Places(others.url), timeout_s=0.2) as client:
-                with pytest.raises((NeighbourUnavailable, AnswerUnusable)) as refused:
+                with pytest.raises((UpstreamUnavailable, AnswerUnusable)) as refused:
                     await client.ask("GET", path, _shaped)
                 assert "secret" not in "".join(traceback.format_exception(refused.value))
     assert len(log) >= len({**AWAY, **UNUSABLE})

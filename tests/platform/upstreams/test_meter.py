@@ -1,17 +1,17 @@
-"""What ops see of the neighbours, and of Consul."""
+"""What ops see of the upstreams, and of Consul."""
 
 import asyncio
 
 import pytest
 from prometheus_client import CollectorRegistry
-from support.neighbours import Places, Seconds, asking
 from support.stand_in import StandIn
+from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.consul.agent import AgentError
 from wallet_service.platform.consul.outage import Outage
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 
 PATH = "/api/v1/accounts/ann"
 
@@ -21,18 +21,18 @@ async def test_questions_and_the_breaker(others: StandIn, clock: Seconds) -> Non
     places = Places(others.url)
 
     def count(outcome: str) -> float | None:
-        labels = {"neighbour": "account", "outcome": outcome}
-        return registry.get_sample_value("wallet_neighbour_calls_total", labels)
+        labels = {"upstream": "account", "outcome": outcome}
+        return registry.get_sample_value("wallet_upstream_calls_total", labels)
 
     def is_open() -> float | None:
-        return registry.get_sample_value("wallet_neighbour_breaker_open", {"neighbour": "account"})
+        return registry.get_sample_value("wallet_upstream_breaker_open", {"upstream": "account"})
 
-    async with asking(places, clock, meter=NeighbourMeter(registry)) as client:
+    async with asking(places, clock, metrics=UpstreamMetrics(registry)) as client:
         await client.ask("GET", PATH, lambda *_: None)
         assert (count("answered"), is_open()) == (1, 0)
         good, places.urls = places.urls, ["http://127.0.0.1:1"]
         for _ in range(FAILURES):
-            with pytest.raises(NeighbourUnavailable):
+            with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, lambda *_: None)
         assert is_open() == 1
         assert (count("unavailable") or 0) + (count("not_asked") or 0) == FAILURES
@@ -41,21 +41,21 @@ async def test_questions_and_the_breaker(others: StandIn, clock: Seconds) -> Non
         clock.value += PAUSE_S
         await client.ask("GET", PATH, lambda *_: None)
         assert (count("answered"), is_open()) == (2, 0)
-    took = registry.get_sample_value("wallet_neighbour_call_duration_seconds_count", {"neighbour": "account"})
+    took = registry.get_sample_value("wallet_upstream_call_duration_seconds_count", {"upstream": "account"})
     assert took == FAILURES + 2
 
 
 async def test_consul_that_goes_and_comes_back() -> None:
     registry = CollectorRegistry()
-    outage = Outage("discovery", 1, NeighbourMeter(registry))
+    outage = Outage("discovery", 1, UpstreamMetrics(registry))
     seen: list[float | None] = []
 
     async def call() -> None:
-        seen.append(registry.get_sample_value("wallet_consul_away", {"purpose": "discovery"}))
+        seen.append(registry.get_sample_value("wallet_consul_unavailable", {"purpose": "discovery"}))
         if len(seen) == 1:
             raise AgentError("gone")
 
     async with asyncio.timeout(10):
         await outage.outlast("a task", call)
     assert seen == [0, 1]
-    assert registry.get_sample_value("wallet_consul_away", {"purpose": "discovery"}) == 0
+    assert registry.get_sample_value("wallet_consul_unavailable", {"purpose": "discovery"}) == 0

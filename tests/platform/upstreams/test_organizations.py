@@ -2,10 +2,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import respx
-from support.neighbours import Places, Seconds, asking
 from support.stand_in import StandIn
+from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
 from wallet_service.platform.upstreams.responses import AnswerUnusable
@@ -88,7 +88,7 @@ async def test_no_answer_is_kept_when_there_was_none(
     organizations: OrganizationClient, others: StandIn
 ) -> None:
     others.fault = "503"
-    with pytest.raises(NeighbourUnavailable):
+    with pytest.raises(UpstreamUnavailable):
         await organizations.is_member("org-1", "ann")
     others.fault = None
     assert await organizations.is_member("org-1", "ann")

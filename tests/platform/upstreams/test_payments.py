@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from support.neighbours import Places, asking
 from support.stand_in import StandIn
+from support.upstreams import Places, asking
 
 from wallet_service.platform.upstreams.payments import PaymentClient, PaymentRefused
 from wallet_service.platform.upstreams.responses import AnswerUnusable

@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 import yaml
 from support import stand_in as module
-from support.neighbours import Places, asking
 from support.stand_in import CONTRACTS, StandIn
+from support.upstreams import Places, asking
 
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.organizations import OrganizationClient

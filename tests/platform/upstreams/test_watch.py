@@ -15,8 +15,8 @@ from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.agent import Agent, AgentError
 from wallet_service.platform.upstreams import watch as module
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
-from wallet_service.platform.upstreams.watch import Neighbours, discovering
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.upstreams.watch import Upstreams, discovering
 
 NAME = "account_service"
 
@@ -38,7 +38,7 @@ def settings(agent: ConsulAgent | str, **more: Any) -> Settings:
     )
 
 
-def seen(discovery: Neighbours) -> set[str]:
+def seen(discovery: Upstreams) -> set[str]:
     """Every instance to which calls go now."""
     try:
         return {discovery.instance(ACCOUNT) for _ in range(8)}
@@ -46,12 +46,12 @@ def seen(discovery: Neighbours) -> set[str]:
         return set()
 
 
-async def until_seen(discovery: Neighbours, *ports: int) -> None:
+async def until_seen(discovery: Upstreams, *ports: int) -> None:
     await eventually(lambda: seen(discovery) == {url(port) for port in ports})
 
 
 def test_without_consul_in_development_the_ports_of_this_machine() -> None:
-    discovery = Neighbours(Settings(environment="development"))
+    discovery = Upstreams(Settings(environment="development"))
     assert [discovery.instance(service) for service in (ACCOUNT, ORGANIZATION, PAYMENT, AUTH)] == [
         url(8202),
         url(8210),
@@ -61,7 +61,7 @@ def test_without_consul_in_development_the_ports_of_this_machine() -> None:
 
 
 def test_without_consul_in_production_only_what_is_configured() -> None:
-    discovery = Neighbours(
+    discovery = Upstreams(
         Settings.model_validate(
             {"environment": "production", "account_url": "https://accounts.example/base/"}
         )
@@ -116,7 +116,7 @@ async def test_when_the_last_one_goes_the_old_list_stays_and_is_said(consul: Con
         async with discovering(settings(consul)) as discovery:
             consul.turn(first, "critical")
             await eventually(
-                lambda: {"neighbour_not_healthy", 1} <= {*_values(log, "event"), *_values(log, "kept")}
+                lambda: {"upstream_not_healthy", 1} <= {*_values(log, "event"), *_values(log, "kept")}
             )
             assert seen(discovery) == {url(7001)}
             consul.add(NAME, 7002)
@@ -283,9 +283,9 @@ class Library:
 
 @asynccontextmanager
 async def watching(library: Library) -> AsyncIterator[None]:
-    neighbours = Neighbours(settings("http://unused:1"))
-    watch = module._Watch(ACCOUNT, NAME, Agent(library, 1), neighbours)
-    task = asyncio.create_task(watch.run(module.Outage("discovery", 1, NeighbourMeter())))
+    upstreams = Upstreams(settings("http://unused:1"))
+    watch = module._Watch(ACCOUNT, NAME, Agent(library, 1), upstreams)
+    task = asyncio.create_task(watch.run(module.Outage("discovery", 1, UpstreamMetrics())))
     try:
         yield
     finally:
@@ -311,7 +311,7 @@ async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*_: object) -> None:
         raise RecursionError("a fault of ours")
 
-    monkeypatch.setattr(module.Neighbours, "found", broken)
+    monkeypatch.setattr(module.Upstreams, "found", broken)
     with structlog.testing.capture_logs() as log:
         async with (
             pretender(http_answer("200 OK", b"[]", INDEX)) as address,

@@ -1,4 +1,4 @@
-"""What a caller can get wrong: each is refused by itself, changes nothing, and hurts no neighbour."""
+"""What a caller can get wrong: each is refused by itself, changes nothing, and fails no other operation."""
 
 from decimal import Decimal
 from typing import Any
@@ -137,7 +137,7 @@ def _changed(operation: Op, member: str, value: Any) -> Op:
 
 
 async def _refused_alone(kernel: Kernel, good: Op, bad: list[tuple[Any, str]]) -> None:
-    """Each of the bad, alone, changes nothing; all of them in one call leave their neighbours alone."""
+    """Each of the bad, alone, changes nothing; all of them in one call leave the other operations alone."""
     before = await kernel.state()
     for operation, code in bad:
         for dry_run in (False, True):

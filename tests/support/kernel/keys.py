@@ -76,7 +76,7 @@ async def same_key_other_request(kernel: Kernel) -> None:
 
 @check
 async def same_key_on_two_wallets(kernel: Kernel) -> None:
-    """One wins, the other is refused, and no neighbour in either call is hurt."""
+    """One wins, the other is refused, and no other operation in either call fails."""
     wallets = [await kernel.wallet("100") for _ in range(2)]
     for round_number in range(8):
         key = new_id()
@@ -264,8 +264,10 @@ async def key_of_a_wallet(kernel: Kernel) -> None:
         posted["idempotency_key"],
     )
     before = await kernel.state()
-    outcome, neighbour = await kernel.all(op("consume", wallet, "1", key=key), op("consume", wallet, "99"))
-    assert (outcome.told, neighbour.told) == ("idempotency_key_reused", "insufficient_funds")
+    outcome, other_operation = await kernel.all(
+        op("consume", wallet, "1", key=key), op("consume", wallet, "99")
+    )
+    assert (outcome.told, other_operation.told) == ("idempotency_key_reused", "insufficient_funds")
     assert await kernel.state() == before
     await kernel.pool.execute("delete from wallet.idempotency where client_id = 'tests' and key = $1", key)
 

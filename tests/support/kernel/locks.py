@@ -1,4 +1,4 @@
-"""Locks: in id order, never held against a neighbour, and never a deadlock."""
+"""Locks: in id order, never held against another operation, and never a deadlock."""
 
 import asyncio
 import time

@@ -10,8 +10,8 @@ from wallet_service.core.errors import (
     AmountInvalid,
     AmountPrecision,
     InsufficientFunds,
-    NeighbourUnavailable,
     TransactionSuperseded,
+    UpstreamUnavailable,
     UserUnknown,
     WalletBusy,
     WalletClosed,
@@ -28,7 +28,7 @@ from wallet_service.money.transactions.responses import POSTED, posted_response
 from wallet_service.money.transactions.schemas import MoneyRequest
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Spender, WalletReader
-from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
@@ -42,17 +42,17 @@ Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
 
 @router.get(
     "/balance",
-    responses=problems(*READS, WalletNotFound, WalletBusy, UserUnknown, NeighbourUnavailable),
+    responses=problems(*READS, WalletNotFound, WalletBusy, UserUnknown, UpstreamUnavailable),
     summary="A user's credits",
 )
 async def credits_balance(
-    caller: WalletReader, user_id: Line, repository: Repository, guard: GuardOf
+    caller: WalletReader, user_id: Line, repository: Repository, access: AccessOf
 ) -> CreditsBalance:
     """The balance of the user's primary CREDIT wallet; 0 for a user who had none."""
     caller.require_user(user_id)
-    wallet = await credits_wallet(repository, guard, user_id)
+    wallet = await credits_wallet(repository, access, user_id)
     if caller.is_user:
-        await guard.check_access(user_id, wallet["wallet_id"])
+        await access.check_access(user_id, wallet["wallet_id"])
     return CreditsBalance(**{name: wallet[name] for name in CreditsBalance.model_fields})
 
 
@@ -74,7 +74,7 @@ async def credits_balance(
             WalletBusy,
             TransactionSuperseded,
             UserUnknown,
-            NeighbourUnavailable,
+            UpstreamUnavailable,
         ),
     },
     summary="Consume a user's credits",
@@ -85,13 +85,13 @@ async def consume_credits(
     user_id: Line,
     request: MoneyRequest,
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
     key: HeaderKey,
 ) -> Response:
     """Debit the user's primary CREDIT wallet."""
     caller.require_user(user_id)
     chosen = chosen_key(key, request.idempotency_key)
-    wallet = await credits_wallet(repository, guard, user_id, caller.client_id, chosen)
+    wallet = await credits_wallet(repository, access, user_id, caller.client_id, chosen)
     ledger: Ledger = http_request.app.state.ledger
-    service = TransactionService(ledger, caller, guard)
+    service = TransactionService(ledger, caller, access)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

@@ -4,12 +4,12 @@ from typing import Any
 
 from wallet_service.core.errors import UserUnknown
 from wallet_service.money.credits.repository import CreditsRepository
-from wallet_service.platform.membership.access import Guard
+from wallet_service.platform.membership.access import WalletAccess
 
 
 async def credits_wallet(
     repository: CreditsRepository,
-    guard: Guard,
+    access: WalletAccess,
     user_id: str,
     client_id: str | None = None,
     idempotency_key: str | None = None,
@@ -18,12 +18,12 @@ async def credits_wallet(
 
     Raises:
         UserUnknown: there is no such user.
-        NeighbourUnavailable: nobody can say whether there is.
+        UpstreamUnavailable: nobody can say whether there is.
     """
-    if guard.asks:
+    if access.asks:
         try:
             return await repository.wallet(user_id, client_id, idempotency_key, verified=None)
         except UserUnknown:
             pass  # not asked about yet
-    verified = await guard.admit(user_id)
+    verified = await access.admit(user_id)
     return await repository.wallet(user_id, client_id, idempotency_key, verified=verified)

@@ -15,7 +15,7 @@ from wallet_service.money.opening_balances.repository import ImportRepository
 from wallet_service.money.opening_balances.schemas import ImportLine, ImportOutcome
 from wallet_service.money.opening_balances.service import ImportService
 from wallet_service.platform.auth.authentication import Admin
-from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.openapi import WRITES, problems
 from wallet_service.platform.web.state import DatabaseOf
 
@@ -58,7 +58,7 @@ _BODY: dict[str, Any] = {
     openapi_extra=_BODY,
     summary="Import opening balances",
 )
-async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, guard: GuardOf) -> Response:
+async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, access: AccessOf) -> Response:
     """Make wallets with opening balances from CSV or JSON lines.
 
     Each line stands alone: created, replayed (it was imported before), or refused with a problem.
@@ -69,7 +69,7 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, 
     if declared not in _READERS:
         raise UnsupportedMediaType(f"An import is {', '.join(_READERS)}")
     # Nobody is asked about each of a million users: they are looked up after their wallets' first debit.
-    service = ImportService(ImportRepository(database), caller.client_id, verified=not guard.asks)
+    service = ImportService(ImportRepository(database), caller.client_id, verified=not access.asks)
     # The answer is kept aside until the body was read: not every client reads while it still sends.
     answer: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - see _sent
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Sight
+from wallet_service.platform.membership.visibility import Visibility
 
 Position: TypeAlias = tuple[str, str, int]
 """Of a ledger row in a history: created_at, wallet_id, wallet_version."""
@@ -65,9 +65,9 @@ class StatementRepository:
         filters: Mapping[str, Any],
         before: Position | None,
         limit: int,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Page:
-        """A page of the history of a user's wallets in sight; ``before``: the position of the page before."""
+        """A page of the history of a user's wallets in visibility; ``before``: the position of the page before."""
         before_at, before_wallet, before_version = before or (None, None, None)
 
         async def read(organizations: Json | None) -> bytes:
@@ -83,7 +83,7 @@ class StatementRepository:
                 organizations=organizations,
             )
 
-        return _page(await sight.read(read))
+        return _page(await visibility.read(read))
 
 
 def _page(answer: bytes) -> Page:

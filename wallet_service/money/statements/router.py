@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from wallet_service.core.errors import (
     AmountInvalid,
-    NeighbourUnavailable,
     TransactionNotFound,
+    UpstreamUnavailable,
     WalletBusy,
     WalletNotFound,
 )
@@ -23,7 +23,7 @@ from wallet_service.money.statements.repository import Page, Position, Statement
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
 from wallet_service.platform.auth.authentication import WalletReader
-from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.pagination import BigInt, decode_cursor, encode_cursor
@@ -40,7 +40,7 @@ _HISTORY: dict[int | str, dict[str, Any]] = {
         "content": {"text/csv": {"schema": {"type": "string"}}},
         "headers": {"Vary": {"description": "`Accept`", "schema": {"type": "string"}}},
     },
-    **problems(*READS, WalletNotFound, AmountInvalid, NeighbourUnavailable),
+    **problems(*READS, WalletNotFound, AmountInvalid, UpstreamUnavailable),
 }
 _AS_CSV = (
     " With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text"
@@ -54,25 +54,25 @@ Repository = Annotated[StatementRepository, on_database(StatementRepository)]
 @router.get(
     "/transactions/{transaction_id}",
     response_model=Transaction,
-    responses=problems(*READS, TransactionNotFound, NeighbourUnavailable),
+    responses=problems(*READS, TransactionNotFound, UpstreamUnavailable),
     summary="Read a transaction",
 )
 async def get_transaction(
-    caller: WalletReader, transaction_id: UUID, repository: Repository, guard: GuardOf
+    caller: WalletReader, transaction_id: UUID, repository: Repository, access: AccessOf
 ) -> Response:
     """A posting. A user's token sees those that touch a wallet of theirs."""
     found = await repository.transaction(str(transaction_id), caller.user_id)
-    if caller.user_id is not None and guard.asks:
+    if caller.user_id is not None and access.asks:
         posted = json.loads(found)
         for leg in posted["legs"] or [posted]:
-            await guard.check_access(caller.user_id, leg["wallet_id"])
+            await access.check_access(caller.user_id, leg["wallet_id"])
     return JsonBytes(found)
 
 
 @router.get(
     "/wallets/{wallet_id}/balance",
     response_model=Balance,
-    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
     summary="A wallet's balance",
 )
 async def get_balance(
@@ -131,11 +131,11 @@ async def list_user_transactions(
     user_id: Line,
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
 ) -> Response:
     """The ledger rows of all wallets of a user."""
     caller.require_user(user_id)
-    sight = guard.sight(caller.user_id)
+    visibility = access.visibility(caller.user_id)
     filters = query.filters()
     scope = {"user_id": user_id, **filters}
     before: Position | None = None
@@ -144,7 +144,7 @@ async def list_user_transactions(
         before = (at, str(wallet_id), version)
 
     async def read(position: Position | None, limit: int) -> Page:
-        return await repository.user_page(user_id, caller.user_id, filters, position, limit, sight)
+        return await repository.user_page(user_id, caller.user_id, filters, position, limit, visibility)
 
     async def read_next(position: Position) -> Page:
         return await read(position, PAGE_ROWS)

@@ -15,12 +15,12 @@ from wallet_service.core.errors import (
     BatchAborted,
     CurrencyMismatch,
     InsufficientFunds,
-    NeighbourUnavailable,
     NotRefundable,
     RefundExceeds,
     SameWallet,
     TransactionNotFound,
     TransactionSuperseded,
+    UpstreamUnavailable,
     ValidationFailed,
     WalletBusy,
     WalletClosed,
@@ -60,7 +60,7 @@ _MOVES = (
     BalanceLimit,
     WalletBusy,
     TransactionSuperseded,
-    NeighbourUnavailable,
+    UpstreamUnavailable,
 )
 _TRANSFERS = (*_MOVES, SameWallet, CurrencyMismatch)
 _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
@@ -68,7 +68,7 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, request.app.state.guard)
+    return TransactionService(ledger, caller, request.app.state.access)
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:

@@ -20,7 +20,7 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import Guard
+from wallet_service.platform.membership.access import WalletAccess
 from wallet_service.platform.web.idempotency import LONGEST, chosen_key
 from wallet_service.platform.web.problems import validation_problem
 
@@ -38,10 +38,10 @@ _OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
 class TransactionService:
     """Moves money for a caller."""
 
-    def __init__(self, ledger: Ledger, caller: Principal, guard: Guard) -> None:
+    def __init__(self, ledger: Ledger, caller: Principal, access: WalletAccess) -> None:
         self._ledger = ledger
         self._caller = caller
-        self._guard = guard
+        self._access = access
 
     async def move(
         self,
@@ -71,7 +71,7 @@ class TransactionService:
             self._read(document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
-        if self._caller.is_user and self._guard.asks:
+        if self._caller.is_user and self._access.asks:
             read = await asyncio.gather(*(self._accessible(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
@@ -102,13 +102,13 @@ class TransactionService:
 
     def _note(self, operation: Operation, outcome: Outcome) -> None:
         if operation.type in DEBITS and isinstance(outcome, Posted) and not outcome.dry_run:
-            self._guard.note_debit(operation.members["wallet_id"])
+            self._access.note_debit(operation.members["wallet_id"])
 
     async def _check_access(self, operation: Operation) -> None:
         if self._caller.user_id is not None:
             for wallet in ("wallet_id", "to_wallet_id"):
                 if wallet in operation.members:
-                    await self._guard.check_access(self._caller.user_id, operation.members[wallet])
+                    await self._access.check_access(self._caller.user_id, operation.members[wallet])
 
     async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
         """An operation of a batch that the user may do, or why not."""

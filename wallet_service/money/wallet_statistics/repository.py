@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Sight
+from wallet_service.platform.membership.visibility import Visibility
 
 _WALLETS_A_CALL = 500
 """Few enough that no call holds its snapshot for long, even with 999 rows after each last checkpoint."""
@@ -42,8 +42,10 @@ class StatisticsRepository:
             **{"from": period.start, "to": period.end, "interval": period.interval},
         )
 
-    async def of_user(self, user_id: str, viewer: str | None, period: Period, sight: Sight) -> bytes:
-        """What happened to the wallets of a user that are in sight in a period."""
+    async def of_user(
+        self, user_id: str, viewer: str | None, period: Period, visibility: Visibility
+    ) -> bytes:
+        """What happened to the wallets of a user that are in visibility in a period."""
 
         async def read(organizations: Json | None) -> bytes:
             return await self._database.read(
@@ -54,7 +56,7 @@ class StatisticsRepository:
                 organizations=organizations,
             )
 
-        return await sight.read(read)
+        return await visibility.read(read)
 
     async def of_service(self) -> bytes:
         """The service at a glance."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from wallet_service.core.errors import Forbidden, NeighbourUnavailable, WalletBusy, WalletNotFound
+from wallet_service.core.errors import Forbidden, UpstreamUnavailable, WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
 from wallet_service.money.wallet_statistics.schemas import (
@@ -20,7 +20,7 @@ from wallet_service.money.wallet_statistics.schemas import (
 )
 from wallet_service.money.wallet_statistics.service import trial_balance
 from wallet_service.platform.auth.authentication import Caller, Principal, StatsReader, WalletReader
-from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.responses import JsonBytes
@@ -43,7 +43,7 @@ Nothing = Annotated[NoQuery, Query()]
 @router.get(
     "/wallets/{wallet_id}/statistics",
     response_model=WalletStatistics,
-    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
     summary="A wallet's totals in a period",
 )
 async def wallet_statistics(
@@ -56,7 +56,7 @@ async def wallet_statistics(
 @router.get(
     "/users/{user_id}/statistics",
     response_model=UserStatistics,
-    responses=problems(*READS, WalletNotFound, WalletBusy, NeighbourUnavailable),
+    responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
     summary="A user's totals in a period",
 )
 async def user_statistics(
@@ -64,12 +64,12 @@ async def user_statistics(
     user_id: Line,
     query: Annotated[PeriodQuery, Query()],
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
 ) -> Response:
     """Exact totals and counts of all wallets of the user, by currency."""
     caller.require_user(user_id)
-    sight = guard.sight(caller.user_id)
-    return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), sight))
+    visibility = access.visibility(caller.user_id)
+    return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), visibility))
 
 
 @router.get(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Sight
+from wallet_service.platform.membership.visibility import Visibility
 
 _CREATED = b'{"status":"created","wallet":'
 _REPLAYED = b'{"status":"replayed","wallet":'
@@ -84,9 +84,9 @@ class WalletRepository:
         filters: Mapping[str, str | None],
         after: str | None,
         limit: int,
-        sight: Sight,
+        visibility: Visibility,
     ) -> tuple[bytes, str | None]:
-        """The items of a page of those in sight, and the wallet_id after which the next begins."""
+        """The items of a page of those in visibility, and the wallet_id after which the next begins."""
 
         async def read(organizations: Json | None) -> bytes:
             return await self._database.read(
@@ -98,7 +98,7 @@ class WalletRepository:
                 organizations=organizations,
             )
 
-        return _page(await sight.read(read))
+        return _page(await visibility.read(read))
 
     async def page_of_all(
         self, verified: bool | None, after: str | None, limit: int

@@ -15,8 +15,8 @@ from wallet_service.core.errors import (
     CreditLimitInUse,
     CurrencyUnknown,
     Forbidden,
-    NeighbourUnavailable,
     OrganizationUnknown,
+    UpstreamUnavailable,
     UserUnknown,
     VersionMismatch,
     WalletBusy,
@@ -38,7 +38,7 @@ from wallet_service.money.wallets.schemas import (
 )
 from wallet_service.money.wallets.service import WalletService, version_of
 from wallet_service.platform.auth.authentication import StatsReader, WalletReader, WalletWriter
-from wallet_service.platform.membership.access import GuardOf
+from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
@@ -88,7 +88,7 @@ def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = N
             WalletBusy,
             UserUnknown,
             OrganizationUnknown,
-            NeighbourUnavailable,
+            UpstreamUnavailable,
         ),
     },
     summary="Make a wallet",
@@ -97,11 +97,11 @@ async def create_wallet(
     caller: WalletWriter,
     request: WalletCreate,
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
     header_key: HeaderKey,
 ) -> Response:
     """Make a wallet, with an opening balance if one is given; the same key and request make it once."""
-    created = await WalletService(repository, guard).create(caller, request, header_key)
+    created = await WalletService(repository, access).create(caller, request, header_key)
     read: dict[str, Any] = json.loads(created.wallet)
     headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
     if created.replayed:
@@ -132,7 +132,7 @@ async def list_wallets(
 @router.get(
     "/wallets/{wallet_id}",
     response_model=Wallet,
-    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, NeighbourUnavailable)},
+    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, UpstreamUnavailable)},
     summary="Read a wallet",
 )
 async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
@@ -155,7 +155,7 @@ async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Reposito
             AmountInvalid,
             AmountPrecision,
             WalletBusy,
-            NeighbourUnavailable,
+            UpstreamUnavailable,
         ),
     },
     summary="Change a wallet",
@@ -165,11 +165,11 @@ async def update_wallet(
     wallet_id: UUID,
     request: WalletPatch,
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
     if_match: IfMatch = None,
 ) -> Response:
     """A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit."""
-    service = WalletService(repository, guard)
+    service = WalletService(repository, access)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
     return _answer(changed)
 
@@ -187,7 +187,7 @@ async def update_wallet(
             WalletNotEmpty,
             VersionMismatch,
             WalletBusy,
-            NeighbourUnavailable,
+            UpstreamUnavailable,
         ),
     },
     summary="Close a wallet",
@@ -202,14 +202,14 @@ async def close_wallet(
 @router.get(
     "/users/{user_id}/wallets",
     response_model=WalletPage,
-    responses=problems(*READS, WalletNotFound, NeighbourUnavailable),
+    responses=problems(*READS, WalletNotFound, UpstreamUnavailable),
     summary="List a user's wallets",
 )
 async def list_user_wallets(
     caller: WalletReader,
     user_id: Line,
     repository: Repository,
-    guard: GuardOf,
+    access: AccessOf,
     query: Annotated[WalletQuery, Query()],
 ) -> Response:
     """A user's wallets, oldest first, closed ones included unless filtered."""
@@ -219,8 +219,8 @@ async def list_user_wallets(
     after: str | None = None
     if query.cursor is not None:
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
-    sight = guard.sight(caller.user_id)
-    items, following = await repository.page_of_user(user_id, filters, after, query.limit, sight)
+    visibility = access.visibility(caller.user_id)
+    items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
     return _page("wallets", scope, items, following)
 
 

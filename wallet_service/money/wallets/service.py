@@ -10,7 +10,7 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import Guard
+from wallet_service.platform.membership.access import WalletAccess
 from wallet_service.platform.web.idempotency import chosen_key
 
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)
@@ -22,9 +22,9 @@ _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 class WalletService:
     """Policy around the wallet functions."""
 
-    def __init__(self, repository: WalletRepository, guard: Guard) -> None:
+    def __init__(self, repository: WalletRepository, access: WalletAccess) -> None:
         self._repository = repository
-        self._guard = guard
+        self._access = access
 
     async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
         """Make a wallet with its opening balance.
@@ -32,7 +32,7 @@ class WalletService:
         Raises:
             Forbidden: a user makes another user's wallet, or gives themselves money or credit.
             UserUnknown, OrganizationUnknown: nobody would own it.
-            NeighbourUnavailable: nobody can say whether its owner exists.
+            UpstreamUnavailable: nobody can say whether its owner exists.
         """
         if caller.is_user:
             if request.user_id != caller.user_id:
@@ -54,7 +54,7 @@ class WalletService:
             }
         create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
         try:
-            verified = await self._guard.admit(request.user_id, request.organization_id)
+            verified = await self._access.admit(request.user_id, request.organization_id)
         except WalletError as refusal:
             if key is None:
                 raise

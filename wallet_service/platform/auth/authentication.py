@@ -69,7 +69,7 @@ class Principal:
 
 
 class Authenticator:
-    """Turns the header ``Authorization`` into a Principal."""
+    """ConcurrencyLimit the header ``Authorization`` into a Principal."""
 
     def __init__(self, keys: KeyRing, tokens: "TokenVerifier | None", admin_key: str | None) -> None:
         self._keys = keys
@@ -128,7 +128,7 @@ def _bearer(authorization: Sequence[bytes]) -> bytes:
 
 
 class Access(Protocol):
-    """What else decides whether a user may act on a wallet of their own: ``app.state.guard``."""
+    """What else decides whether a user may act on a wallet of their own: ``app.state.access``."""
 
     async def check_access(self, user_id: str, wallet_id: str) -> None:
         """Refuse, or return."""
@@ -176,12 +176,12 @@ async def _check_access(request: Request, user_id: str) -> None:
         wallet_id = UUID(request.path_params["wallet_id"])
     except ValueError:
         return  # the route refuses it
-    guard: Access = request.app.state.guard
-    await guard.check_access(user_id, str(wallet_id))
+    access: Access = request.app.state.access
+    await access.check_access(user_id, str(wallet_id))
 
 
 principal = BearerPrincipal()
-"""The dependency ``async (request) -> Principal``. Needs ``app.state.auth``, and ``guard`` for wallets."""
+"""The dependency ``async (request) -> Principal``. Needs ``app.state.auth``, and ``access`` for wallets."""
 
 Caller = Annotated[Principal, Depends(principal)]
 """Parameter type of an endpoint that anybody with valid credentials may call."""

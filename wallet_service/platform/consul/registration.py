@@ -13,7 +13,7 @@ from wallet_service import __version__
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.agent import Agent, AgentError, Instance, base_url
 from wallet_service.platform.consul.outage import Outage
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -22,10 +22,15 @@ class Registration:
     """Tells the agent of this instance, again whenever the agent does not know it."""
 
     def __init__(
-        self, settings: Settings, agent: Agent, port: int, capabilities: Sequence[str], meter: NeighbourMeter
+        self,
+        settings: Settings,
+        agent: Agent,
+        port: int,
+        capabilities: Sequence[str],
+        metrics: UpstreamMetrics,
     ) -> None:
         self._settings = settings
-        self._meter = meter
+        self._metrics = metrics
         self._agent = agent
         self._port = port
         self._capabilities = capabilities
@@ -79,7 +84,7 @@ class Registration:
         return True
 
     async def _keep(self) -> None:
-        outage = Outage("registration", self._settings.consul_retry_max_ms, self._meter)
+        outage = Outage("registration", self._settings.consul_retry_max_ms, self._metrics)
         while True:
             await outage.outlast("registration", self._register)
             await asyncio.sleep(self._settings.consul_sync_interval_ms / 1000)
@@ -108,7 +113,7 @@ class Registration:
 
 @asynccontextmanager
 async def registration(
-    settings: Settings, port: int, capabilities: Sequence[str], meter: NeighbourMeter | None = None
+    settings: Settings, port: int, capabilities: Sequence[str], metrics: UpstreamMetrics | None = None
 ) -> AsyncGenerator[Registration | None, None]:
     """What takes this instance into Consul and out of it; None where Consul is not set.
 
@@ -116,7 +121,7 @@ async def registration(
         settings: those of the service.
         port: the one that is listened on.
         capabilities: what the instance can do, for its ``meta``.
-        meter: shows whether Consul answers.
+        metrics: shows whether Consul answers.
 
     Raises:
         SettingsError: what is set for Consul can't be used.
@@ -125,7 +130,7 @@ async def registration(
         yield None
         return
     async with await Agent.open(settings) as agent:
-        made = Registration(settings, agent, port, capabilities, meter or NeighbourMeter())
+        made = Registration(settings, agent, port, capabilities, metrics or UpstreamMetrics())
         try:
             yield made
         finally:

@@ -1,16 +1,16 @@
-"""Turns at the database: so many calls at a time, the others wait."""
+"""How many calls of the database run at a time; the others wait."""
 
 import asyncio
 from typing import Literal
 
 
-class Turns(asyncio.Semaphore):
-    """A semaphore that can be looked at.
+class ConcurrencyLimit(asyncio.Semaphore):
+    """A semaphore that reports how it is used.
 
     Attributes:
-        size: most turns at a time.
-        taken: turns under way.
-        waiting: who waits for one.
+        size: most calls at a time.
+        taken: calls that run.
+        waiting: calls that wait for a place.
     """
 
     def __init__(self, size: int) -> None:
@@ -20,7 +20,7 @@ class Turns(asyncio.Semaphore):
         self.waiting = 0
 
     async def acquire(self) -> Literal[True]:
-        """Begin a turn when there is one."""
+        """Take a place as soon as one is free."""
         self.waiting += 1
         try:
             await super().acquire()
@@ -30,16 +30,16 @@ class Turns(asyncio.Semaphore):
         return True
 
     async def acquire_by(self, until: float) -> None:
-        """Begin a turn whose holder has at least half of its time left.
+        """Take a place while at least half of the call's time is left.
 
-        Whoever got one later would often be given up half-way: with too many callers all turns would go to such, and
-        none would end well.
+        A call that starts later would often be given up half-way. With too many callers all places would go to such
+        calls, and none would succeed.
 
         Args:
-            until: when the holder's time is over, by the loop's clock.
+            until: end of the call's time, by the loop's clock.
 
         Raises:
-            TimeoutError: there was none in the first half.
+            TimeoutError: no place was free in the first half of the time.
         """
         if not self.locked():
             await self.acquire()
@@ -48,6 +48,6 @@ class Turns(asyncio.Semaphore):
             await self.acquire()
 
     def release(self) -> None:
-        """End a turn."""
+        """Give the place back."""
         self.taken -= 1
         super().release()

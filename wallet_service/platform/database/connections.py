@@ -1,6 +1,6 @@
 # asyncpg ships no type information.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-"""The connections that calls take turns with."""
+"""The connections that calls share."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 
 LONGEST_IDLE_S = 300.0
 """A connection unused for longer is closed, before something between here and the server forgets it."""
@@ -35,7 +35,7 @@ class Connections:
         clock: seconds.
 
     Attributes:
-        turns: who has one has a connection, or makes one.
+        limit: on calls at a time; a call inside it has a connection, or opens one.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Connections:
         self._pool = pool
         self._explicit_transactions = explicit_transactions
         self._clock = clock
-        self.turns = Turns(size)
+        self.limit = ConcurrencyLimit(size)
         self._at_hand: deque[tuple[Any, float]] = deque()
         self._releasing: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -64,7 +64,7 @@ class Connections:
             TimeoutError: none was free in the first half of the time, or could be made in all of it.
             Exception: whatever asyncpg raises when it can't connect.
         """
-        await self.turns.acquire_by(until)
+        await self.limit.acquire_by(until)
         try:
             now = self._clock()
             while self._at_hand:
@@ -74,7 +74,7 @@ class Connections:
                 await self._end(connection)
             return await self._pool.acquire(timeout=until - asyncio.get_running_loop().time())
         except BaseException:  # a cancelled caller too gives its turn back
-            self.turns.release()
+            self.limit.release()
             raise
 
     async def give_back(self, connection: Any, *, sound: bool) -> None:
@@ -96,7 +96,7 @@ class Connections:
             if now - self._at_hand[0][1] > LONGEST_IDLE_S:
                 await self._end(self._at_hand.popleft()[0])
         finally:
-            self.turns.release()
+            self.limit.release()
 
     async def close(self) -> None:
         """Wait until every connection was given back, and close it."""
@@ -119,7 +119,7 @@ class Connections:
             # The pool has ended the connection; its call has been answered long since.
             _log.info("connection_ended", reason=type(error).__name__)
         finally:
-            self.turns.release()
+            self.limit.release()
 
     async def _end(self, connection: Any) -> None:
         if not is_lost(connection):

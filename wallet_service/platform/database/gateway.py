@@ -11,7 +11,7 @@ import simplejson
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy
-from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Database(ABC):
     """Calls the functions of schema ``wallet_api``, and nothing else.
 
     Attributes:
-        turns: at its connections, where there are some.
+        limit: on its connections; None where there are none.
     """
 
-    turns: Turns | None = None
+    limit: ConcurrencyLimit | None = None
 
     @abstractmethod
     async def call(self, function: str, /, **params: Param) -> bytes:

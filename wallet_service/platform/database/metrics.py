@@ -7,14 +7,14 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from wallet_service.core.errors import WalletError
-from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 from wallet_service.platform.database.gateway import Database, Param
 
 _DURATIONS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _OUR_FAULTS = 500
 
 
-class DatabaseMeter:
+class DatabaseMetrics:
     """Metrics of calls and connections; functions are named, parameters never."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -47,7 +47,7 @@ class DatabaseMeter:
         calls.inc()
         durations.observe(duration_s)
 
-    def watch(self, turns: Turns) -> None:
+    def watch(self, limit: ConcurrencyLimit) -> None:
         """Show how the connections are used."""
 
         def show(name: str, text: str, look: Callable[[], int]) -> None:
@@ -56,21 +56,21 @@ class DatabaseMeter:
         show(
             "size",
             "Calls that may be under way at a time, each on a connection of its own.",
-            lambda: turns.size,
+            lambda: limit.size,
         )
-        show("in_use", "Calls under way.", lambda: turns.taken)
-        show("waiting", "Calls that wait for a connection.", lambda: turns.waiting)
+        show("in_use", "Calls under way.", lambda: limit.taken)
+        show("waiting", "Calls that wait for a connection.", lambda: limit.waiting)
 
 
-class MeteredDatabase(Database):
+class MeasuredDatabase(Database):
     """Counts the calls of another."""
 
-    def __init__(self, database: Database, meter: DatabaseMeter) -> None:
+    def __init__(self, database: Database, metrics: DatabaseMetrics) -> None:
         self._database = database
-        self._meter = meter
-        self.turns = database.turns
-        if self.turns is not None:
-            meter.watch(self.turns)
+        self._metrics = metrics
+        self.limit = database.limit
+        if self.limit is not None:
+            metrics.watch(self.limit)
 
     async def call(self, function: str, /, **params: Param) -> bytes:
         """See the base class."""
@@ -86,7 +86,7 @@ class MeteredDatabase(Database):
             outcome = "cancelled"
             raise
         finally:
-            self._meter.called(function, outcome, time.perf_counter() - started)
+            self._metrics.called(function, outcome, time.perf_counter() - started)
         return answer
 
     async def close(self) -> None:

@@ -41,7 +41,7 @@ class PostgresDatabase(Database):
         self._pool_size = pool_size
         self._timeout_s = timeout_ms / 1000
         self._connections = Connections(pool, pool_size, explicit_transactions=explicit_transactions)
-        self.turns = self._connections.turns
+        self.limit = self._connections.limit
         self._explicit_transactions = explicit_transactions
 
     @classmethod

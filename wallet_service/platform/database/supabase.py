@@ -17,7 +17,7 @@ from postgrest import AsyncPostgrestClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
-from wallet_service.platform.database.concurrency_limit import Turns
+from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 from wallet_service.platform.database.gateway import Database, Json, Param, check_names
 from wallet_service.platform.database.translate import (
     NOT_IN_CACHE,
@@ -51,7 +51,7 @@ class SupabaseDatabase(Database):
         self._api = api
         self._timeout_s = timeout_ms / 1000
         self._pool_size = pool_size
-        self.turns = self._turns = Turns(pool_size)
+        self.limit = self._limit = ConcurrencyLimit(pool_size)
         self._closed = False
         self._closing = asyncio.Lock()
         self._reloading = asyncio.Lock()
@@ -105,17 +105,17 @@ class SupabaseDatabase(Database):
             taken = 0
             try:
                 while taken < self._pool_size:
-                    await self._turns.acquire()
+                    await self._limit.acquire()
                     taken += 1
             finally:
                 for _ in range(taken):
-                    self._turns.release()
+                    self._limit.release()
                 await self._http.aclose()
 
     async def _exchange(self, function: str, body: bytes) -> bytes:
         until = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            await self._turns.acquire_by(until)
+            await self._limit.acquire_by(until)
         except TimeoutError as error:
             raise Overloaded("Every connection to the database is in use") from error
         try:
@@ -125,7 +125,7 @@ class SupabaseDatabase(Database):
             async with asyncio.timeout_at(until):
                 answer = await self._send(function, body)
         finally:
-            self._turns.release()
+            self._limit.release()
         return b"null" if answer is None else str(answer).encode()
 
     async def _send(self, function: str, body: bytes) -> Any:

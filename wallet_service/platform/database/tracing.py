@@ -13,7 +13,7 @@ class TracedDatabase(Database):
     def __init__(self, database: Database, tracer: Tracer) -> None:
         self._database = database
         self._tracer = tracer
-        self.turns = database.turns
+        self.limit = database.limit
 
     async def call(self, function: str, /, **params: Param) -> bytes:
         """See the base class."""

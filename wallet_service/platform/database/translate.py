@@ -136,7 +136,7 @@ def _of_rest(error: RestError) -> WalletError:
         return Overloaded("The database's API takes no more requests now")
     hint = _HINTS.get(error.code or "") or _HINTS.get(error.status)
     if error.status in _KEY_REFUSED and not error.code and not error.message:
-        # Not from who checks keys: a firewall, which may dislike one body. Its neighbours go without it.
+        # Not from who checks keys: a firewall, which may dislike one body. The other units go without it.
         return InternalError()
     if hint is not None:
         return Unavailable(hint, passing=False)

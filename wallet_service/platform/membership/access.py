@@ -1,4 +1,4 @@
-"""Asks the neighbours where a wallet is made, read or debited, at the one place that each room calls."""
+"""Asks the upstreams where a wallet is made, read or debited, at the one place that each room calls."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, WalletNotFound
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.membership.visibility import ALL, MemberSight, Sight
+from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
 
 if TYPE_CHECKING:
     # What asks: a third of a second of imports, for those only who ask.
@@ -28,7 +28,7 @@ NOT_THEIRS_S = 60.0
 """How long it is remembered that a wallet is not the user's."""
 
 
-class Guard:
+class WalletAccess:
     """Asks nobody: every user is taken for known (``WALLET_VERIFY_USERS`` is not set)."""
 
     asks = False
@@ -39,7 +39,7 @@ class Guard:
 
         Raises:
             UserUnknown, OrganizationUnknown: there is no such owner.
-            NeighbourUnavailable: nobody can say, and the policy is not to make it then.
+            UpstreamUnavailable: nobody can say, and the policy is not to make it then.
         """
         del user_id, organization_id
         return True
@@ -49,10 +49,10 @@ class Guard:
 
         Raises:
             Forbidden: not a member.
-            NeighbourUnavailable: nobody can say, and the policy is to let nobody then.
+            UpstreamUnavailable: nobody can say, and the policy is to let nobody then.
         """
 
-    def sight(self, user_id: str | None) -> Sight:
+    def visibility(self, user_id: str | None) -> Visibility:
         """What a read of all wallets of a user shows to whom asks; one for each request.
 
         Args:
@@ -68,7 +68,7 @@ class Guard:
         """Stop what runs in the background."""
 
 
-class AskingGuard(Guard):
+class MembershipAccess(WalletAccess):
     """Asks the account and organization services, by the policy."""
 
     asks = True
@@ -104,11 +104,11 @@ class AskingGuard(Guard):
         if organization_id is not None and not await self._policy.may_act(organization_id, user_id):
             raise Forbidden("The user is not a member of the wallet's organization", wallet_id=wallet_id)
 
-    def sight(self, user_id: str | None) -> Sight:
+    def visibility(self, user_id: str | None) -> Visibility:
         """A user's leaves out what they may not act on, as the policy says."""
         if user_id is None:
             return ALL
-        return MemberSight(user_id, partial(self._policy.may_act, user_id=user_id), self._of_users)
+        return MemberVisibility(user_id, partial(self._policy.may_act, user_id=user_id), self._of_users)
 
     def note_debit(self, wallet_id: str) -> None:
         """Queue it, unless the wallet is known to need nothing."""
@@ -124,9 +124,9 @@ def _organization(wallet: bytes) -> str | None:
     return document["organization_id"]
 
 
-async def _guard(request: Request) -> Guard:
-    return request.app.state.guard
+async def _access(request: Request) -> WalletAccess:
+    return request.app.state.access
 
 
-GuardOf = Annotated[Guard, Depends(_guard)]
+AccessOf = Annotated[WalletAccess, Depends(_access)]
 """Parameter type of an endpoint that makes wallets."""

@@ -3,21 +3,21 @@
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 
-from wallet_service.core.errors import NeighbourUnavailable, OrganizationUnknown, UserUnknown
+from wallet_service.core.errors import OrganizationUnknown, UpstreamUnavailable, UserUnknown
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.discovery import ACCOUNT
 from wallet_service.platform.upstreams.organizations import OrganizationClient
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
-WhenAway: TypeAlias = Literal["allow", "deny"] | None
-"""``WALLET_ON_NEIGHBOUR_DOWN``; None: what exists goes on, and no new wallet is made."""
+UnavailablePolicy: TypeAlias = Literal["allow", "deny"] | None
+"""``WALLET_UPSTREAM_UNAVAILABLE_POLICY``; None: what exists goes on, and no new wallet is made."""
 
 
 class Policy:
     """Who gets a wallet, and who may act on an organization's."""
 
     def __init__(
-        self, accounts: AccountClient, organizations: OrganizationClient, when_away: WhenAway
+        self, accounts: AccountClient, organizations: OrganizationClient, when_away: UnavailablePolicy
     ) -> None:
         self._accounts = accounts
         self._organizations = organizations
@@ -28,15 +28,15 @@ class Policy:
 
         Raises:
             UserUnknown, OrganizationUnknown: there is no such owner.
-            NeighbourUnavailable: nobody can say, and the policy is not to make it then.
+            UpstreamUnavailable: nobody can say, and the policy is not to make it then.
         """
         try:
             await self._require(user_id, organization_id)
         except AnswerUnusable as error:
             if error.refuses_id:
-                raise (UserUnknown if error.neighbour == ACCOUNT else OrganizationUnknown) from None
+                raise (UserUnknown if error.upstream == ACCOUNT else OrganizationUnknown) from None
             away = error.as_away()
-        except NeighbourUnavailable as error:
+        except UpstreamUnavailable as error:
             away = error
         else:
             return True
@@ -54,7 +54,7 @@ class Policy:
 
         Raises:
             AnswerUnusable: the services said something else, also that there can be no such id.
-            NeighbourUnavailable: nobody can say now.
+            UpstreamUnavailable: nobody can say now.
         """
         try:
             await self._require(user_id, organization_id, anew=anew)
@@ -69,7 +69,7 @@ class Policy:
         is an outage, as it is about this service alone.
 
         Raises:
-            NeighbourUnavailable: nobody can say, and the policy is to let nobody then.
+            UpstreamUnavailable: nobody can say, and the policy is to let nobody then.
         """
         try:
             return await self._organizations.is_member(organization_id, user_id)
@@ -77,7 +77,7 @@ class Policy:
             if error.answered != HTTPStatus.UNAUTHORIZED:
                 return False
             away = error.as_away()
-        except NeighbourUnavailable as error:
+        except UpstreamUnavailable as error:
             away = error
         if self._organizations.was_no_member(organization_id, user_id):
             return False

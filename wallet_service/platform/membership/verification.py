@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from cachetools import LRUCache, TTLCache
 
-from wallet_service.core.errors import NeighbourUnavailable, WalletError
+from wallet_service.core.errors import UpstreamUnavailable, WalletError
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
@@ -94,7 +94,7 @@ class Verification:
             except AnswerUnusable:
                 self._later[wallet_id] = None
                 continue
-            except NeighbourUnavailable:
+            except UpstreamUnavailable:
                 self._later.update(dict.fromkeys(unverified.keys() - self._settled.keys()))
                 return
             if exists or self._is_certain(wallet_id):

@@ -12,7 +12,7 @@ MOST_ORGANIZATIONS = 500
 """Of the wallets of a user who asks; ``wallet.unasked`` looks at one more."""
 
 ASKED_AT_ONCE = 10
-"""For one request: the neighbour's other connections are for others."""
+"""For one request: the upstream's other connections are for others."""
 
 _UNASKED = b'{"unasked":'
 
@@ -20,7 +20,7 @@ Read: TypeAlias = Callable[[Json | None], Awaitable[bytes]]
 """Calls a function of the database with this for ``organizations``, which says what is shown; None: everything."""
 
 
-class Sight:
+class Visibility:
     """Shows all of them: a service asks, or nobody is asked about users."""
 
     async def read(self, read: Read) -> bytes:
@@ -28,15 +28,15 @@ class Sight:
 
         Raises:
             Forbidden: of so many organizations that nobody asks about all of them.
-            NeighbourUnavailable: nobody can say what may be shown, and the policy is to show nothing then.
+            UpstreamUnavailable: nobody can say what may be shown, and the policy is to show nothing then.
         """
         return await read(None)
 
 
-ALL = Sight()
+ALL = Visibility()
 
 
-class MemberSight(Sight):
+class MemberVisibility(Visibility):
     """Leaves out those of organizations to which the user does not belong, the same ones for a whole request.
 
     The database answers with names instead where it finds organizations that nobody was asked about: so a wallet of a new
@@ -60,7 +60,7 @@ class MemberSight(Sight):
         self._shown: dict[str, bool] = {}
 
     async def read(self, read: Read) -> bytes:
-        """As ``Sight.read``."""
+        """As ``Visibility.read``."""
         if not self._shown:
             await self._ask(self._known.get(self._user_id, ()))
         while (answer := await read(Json.of(self._shown))).startswith(_UNASKED):

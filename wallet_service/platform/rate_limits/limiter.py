@@ -10,8 +10,8 @@ from starlette.types import Scope
 from wallet_service.core.errors import RateLimited
 from wallet_service.core.settings import Settings
 from wallet_service.platform.rate_limits.costs import USUAL, cost_of, operations_of
-from wallet_service.platform.rate_limits.metrics import LimitMeter
-from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, Shares
+from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
 
 HEADERS = "rate_limit_headers"
 """Where a request's state keeps the headers of its answer; the middleware sends them."""
@@ -26,7 +26,7 @@ class Limiter:
         shares: by scope; who has none is not limited.
     """
 
-    def __init__(self, shares: Mapping[LimitScope, Shares]) -> None:
+    def __init__(self, shares: Mapping[LimitScope, TokenLeases]) -> None:
         self._shares = shares
         self._policies = {
             each.quota.scope: f'"{each.quota.scope}";q={each.quota.tokens};w={each.quota.window_s}'.encode()
@@ -59,7 +59,7 @@ class Limiter:
         if more > 0:
             await self._spend(scope, shares, caller, more)
 
-    async def _spend(self, scope: Scope, shares: Shares, caller: str, cost: int) -> None:
+    async def _spend(self, scope: Scope, shares: TokenLeases, caller: str, cost: int) -> None:
         try:
             remaining, reset_s = await shares.spend(caller, cost)
         except RateLimited:
@@ -84,7 +84,7 @@ async def open_limiter(settings: Settings, registry: CollectorRegistry) -> Async
     if not any(limits.values()):
         yield None
         return
-    meter = LimitMeter(registry)
+    metrics = RateLimitMetrics(registry)
     policy = settings.rate_limit_on_redis_down
     lender = None
     if settings.redis_url is not None:
@@ -92,13 +92,13 @@ async def open_limiter(settings: Settings, registry: CollectorRegistry) -> Async
         from wallet_service.platform.rate_limits.redis_lender import RedisLender  # noqa: PLC0415
 
         url = settings.redis_url.get_secret_value()
-        lender = RedisLender(url, settings.redis_timeout_ms / 1000, policy, meter)
-        meter.redis_away.set_function(lambda lender=lender: lender.away)
+        lender = RedisLender(url, settings.redis_timeout_ms / 1000, policy, metrics)
+        metrics.redis_away.set_function(lambda lender=lender: lender.away)
         await lender.open()
-    shares: dict[LimitScope, Shares] = {
-        scope: Shares(
+    shares: dict[LimitScope, TokenLeases] = {
+        scope: TokenLeases(
             Quota(scope, tokens, settings.rate_limit_window_s),
-            meter,
+            metrics,
             lender,
             deny_when_away=policy == "deny",
         )

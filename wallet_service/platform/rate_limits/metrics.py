@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
-class LimitMeter:
+class RateLimitMetrics:
     """Metrics of refusals, and of Redis; no caller is named in them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -27,7 +27,7 @@ class LimitMeter:
             registry=registry,
         )
         self.redis_away = Gauge(
-            "wallet_rate_limit_redis_away",
+            "wallet_rate_limit_redis_unavailable",
             "1 while the Redis of the settings does not answer; 0 also where none is set.",
             registry=registry,
         )

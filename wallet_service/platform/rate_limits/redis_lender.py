@@ -11,8 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from tenacity import AsyncRetrying, wait_random_exponential
 
-from wallet_service.platform.rate_limits.metrics import LimitMeter
-from wallet_service.platform.rate_limits.token_leases import LenderAway
+from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.token_leases import LenderUnavailable
 
 MOST_CONNECTIONS = 8
 PROBE_FIRST_S = 0.25
@@ -33,13 +33,13 @@ class RedisLender:
         url: ``redis://`` or ``rediss://``, with the password.
         timeout_s: seconds that a call may take, its connection included.
         policy: what follows while Redis is away, for the log.
-        meter: shows whether it is.
+        metrics: shows whether it is.
     """
 
-    def __init__(self, url: str, timeout_s: float, policy: str, meter: LimitMeter) -> None:
+    def __init__(self, url: str, timeout_s: float, policy: str, metrics: RateLimitMetrics) -> None:
         self._timeout_s = timeout_s
         self._policy = policy
-        self._meter = meter
+        self._metrics = metrics
         self._pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # its options are untyped
             url,
             max_connections=MOST_CONNECTIONS,
@@ -65,23 +65,23 @@ class RedisLender:
         except Exception as error:  # noqa: BLE001 - see take
             self._lost(error)
         else:
-            self._meter.shared.set(1)
+            self._metrics.shared.set(1)
 
     async def take(self, key: str, tokens: int, expiry_s: int) -> int:
         """Count these tokens, which are fewer than none when they are given back, and say how many were taken in all.
 
         Raises:
-            LenderAway: Redis did not answer, or not as it should; the tokens may have been counted.
+            LenderUnavailable: Redis did not answer, or not as it should; the tokens may have been counted.
         """
         async with self._places:
             if self.away:  # found out by those before us
-                raise LenderAway
+                raise LenderUnavailable
             try:
                 return await self._count(key, tokens, expiry_s)
             # What is no Redis can say anything, and its client fails in as many ways.
             except Exception as error:
                 self._lost(error)
-                raise LenderAway from error
+                raise LenderUnavailable from error
 
     async def close(self) -> None:
         """Stop knocking, and close the connections."""
@@ -105,7 +105,7 @@ class RedisLender:
             error=f"{type(error).__name__}: {error}".rstrip(": "),
             policy=self._policy,
         )
-        self._meter.shared.set(0)
+        self._metrics.shared.set(0)
         self._probe = asyncio.create_task(self._knock())
 
     async def _knock(self) -> None:
@@ -118,5 +118,5 @@ class RedisLender:
                 await self._pool.disconnect(inuse_connections=False)
                 await self._count(_PROBE_KEY, 1, 1)
         self._probe = None
-        self._meter.shared.set(1)
+        self._metrics.shared.set(1)
         _log.info("rate_limit_redis_back", away_s=round(time.monotonic() - since, 1))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from wallet_service.core.errors import RateLimited
-from wallet_service.platform.rate_limits.metrics import LimitMeter
+from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 
 LimitScope: TypeAlias = Literal["client", "user"]
 
@@ -30,7 +30,7 @@ UNCOUNTED_RETRY_S = 1
 """When to ask again, of an instance that can't count now and may not guess."""
 
 
-class LenderAway(Exception):
+class LenderUnavailable(Exception):
     """The lender does not answer."""
 
 
@@ -46,7 +46,7 @@ class Lender(Protocol):
         """Take tokens (or give some back: fewer than none), and say how many were taken by everybody, these included.
 
         Raises:
-            LenderAway: it does not answer.
+            LenderUnavailable: it does not answer.
         """
         ...
 
@@ -113,12 +113,12 @@ class Share:
         return self.left if self.final else self.left + self.unlent
 
 
-class Shares:
+class TokenLeases:
     """The shares of one instance in one quota.
 
     Args:
         quota: the limit.
-        meter: counts.
+        metrics: counts.
         lender: shares the quota with the other instances; None for an instance on its own.
         deny_when_away: refuse what the lender can't count; otherwise the instance limits by itself.
         clock: the wall clock, which instances must agree on to well within a window.
@@ -127,14 +127,14 @@ class Shares:
     def __init__(
         self,
         quota: Quota,
-        meter: LimitMeter,
+        metrics: RateLimitMetrics,
         lender: Lender | None = None,
         *,
         deny_when_away: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.quota = quota
-        self._meter = meter
+        self._metrics = metrics
         self._lender = lender
         self._deny_when_away = deny_when_away
         self._clock = clock
@@ -230,7 +230,7 @@ class Shares:
                 continue
             if not waited:
                 waited = True
-                self._meter.waits.inc()
+                self._metrics.waits.inc()
             share.wanted += cost
             # Others wait for the same loan: who goes away does not take it along.
             await asyncio.shield(self._loan(self._lender, share))
@@ -265,7 +265,7 @@ class Shares:
         limit = self.quota.tokens
         try:
             taken = await lender.take(self._key(share), asked, 2 * self.quota.window_s)
-        except LenderAway:
+        except LenderUnavailable:
             return  # whoever needs tokens finds out, and the policy says what follows
         finally:
             share.loan = None
@@ -291,7 +291,7 @@ class Shares:
     async def _return(self, lender: Lender, share: Share, tokens: int) -> None:
         try:
             taken = await lender.take(self._key(share), -tokens, 2 * self.quota.window_s)
-        except LenderAway:
+        except LenderUnavailable:
             return  # they are lost until the window ends, as those of an instance that dies
         finally:
             share.loan = None
@@ -307,7 +307,7 @@ class Shares:
 
     def _refusal(self, detail: str, retry_after_s: int) -> RateLimited:
         quota = self.quota
-        self._meter.refusals[quota.scope].inc()
+        self._metrics.refusals[quota.scope].inc()
         error = RateLimited(detail, scope=quota.scope, limit=quota.tokens, window_s=quota.window_s)
         error.retry_after_s = retry_after_s
         return error

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from wallet_service.platform.upstreams.cache import Answers
-from wallet_service.platform.upstreams.client import NeighbourClient, path_of
+from wallet_service.platform.upstreams.cache import CachedResponses
+from wallet_service.platform.upstreams.client import UpstreamClient, path_of
 from wallet_service.platform.upstreams.responses import answered, says_unknown
 
 
@@ -23,9 +23,9 @@ class Account(BaseModel):
 class AccountClient:
     """Asks about users; answers are kept for a while."""
 
-    def __init__(self, client: NeighbourClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: UpstreamClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._accounts = Answers(self._ask, clock, is_yes=_is_active)
+        self._accounts = CachedResponses(self._ask, clock, is_yes=_is_active)
 
     async def get_user(self, user_id: str, *, anew: bool = False) -> Account | None:
         """The user's account; None when there is none.
@@ -36,7 +36,7 @@ class AccountClient:
 
         Raises:
             AnswerUnusable: the service said something else.
-            NeighbourUnavailable: the service can't say now.
+            UpstreamUnavailable: the service can't say now.
         """
         return await self._accounts.of(user_id, anew=anew)
 

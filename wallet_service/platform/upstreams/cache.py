@@ -1,4 +1,4 @@
-"""Answers of other services, kept for a while; who asks what is being asked waits for the same answer."""
+"""CachedResponses of other services, kept for a while; who asks what is being asked waits for the same answer."""
 
 import asyncio
 import contextvars
@@ -32,7 +32,7 @@ class _Kept(Generic[_Value]):
     renew_s: float
 
 
-class Answers(Generic[_Key, _Value]):
+class CachedResponses(Generic[_Key, _Value]):
     """What another service says of each key.
 
     Args:

@@ -23,12 +23,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import variable_of
 from wallet_service.platform.upstreams.breaker import Breaker
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.responses import AnswerUnusable, Unreadable, refuses_id
 from wallet_service.platform.upstreams.tracing import CallSpans
 from wallet_service.platform.upstreams.transport import ExactTransport
@@ -95,7 +95,7 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-class NeighbourClient:
+class UpstreamClient:
     """Asks one service, whichever of its instances answers.
 
     Args:
@@ -103,7 +103,7 @@ class NeighbourClient:
         discovery: where its instances are.
         timeout_s: for a question with all its attempts; an attempt takes half of it at most.
         clock: seconds, for the breaker.
-        meter: counts the questions.
+        metrics: counts the questions.
         spans: given, attempts have spans, and the trace goes on at the other service.
     """
 
@@ -114,15 +114,15 @@ class NeighbourClient:
         *,
         timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
-        meter: NeighbourMeter | None = None,
+        metrics: UpstreamMetrics | None = None,
         spans: CallSpans | None = None,
     ) -> None:
         self._service = service
         self._discovery = discovery
         self._timeout_s = timeout_s
         self._breaker = Breaker(clock)
-        self._meter = meter or NeighbourMeter()
-        self._meter.watch_breaker(service, lambda: self._breaker.is_open)
+        self._metrics = metrics or UpstreamMetrics()
+        self._metrics.watch_breaker(service, lambda: self._breaker.is_open)
         self._spans = spans
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._http: httpx.AsyncClient | None = None
@@ -156,7 +156,7 @@ class NeighbourClient:
 
         Raises:
             AnswerUnusable: the service is there, and what it said is no answer.
-            NeighbourUnavailable: no instance said anything that could be read.
+            UpstreamUnavailable: no instance said anything that could be read.
         """
         sent = {
             "Accept": "application/json",
@@ -179,20 +179,20 @@ class NeighbourClient:
             raise
         except _NotAsked:
             outcome = "not_asked"
-            _log.debug("neighbour_not_asked", neighbour=self._service)
+            _log.debug("upstream_not_asked", upstream=self._service)
             raise self._unavailable("does not answer") from None
         except NoInstance:
             outcome = "not_known"
             raise self._unavailable(self._note_nowhere()) from None
         except _NoAnswer as error:
             outcome = "unavailable"
-            _log.warning("neighbour_unavailable", neighbour=self._service, reason=str(error))
+            _log.warning("upstream_unavailable", upstream=self._service, reason=str(error))
             raise self._unavailable("does not answer") from None
         else:
             outcome = "answered"
             return answer
         finally:
-            self._meter.asked(self._service, outcome, time.perf_counter() - started)
+            self._metrics.asked(self._service, outcome, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Release the connections."""
@@ -207,19 +207,19 @@ class NeighbourClient:
                 transport=ExactTransport(CONNECTIONS, authorities),
                 timeout=None,  # noqa: S113 - an attempt has one limit for all of it, see below
                 follow_redirects=False,
-                trust_env=False,  # neighbours are not behind the proxy to the internet
+                trust_env=False,  # upstreams are not behind the proxy to the internet
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             )
         return self._http
 
-    def _unavailable(self, fault: str) -> NeighbourUnavailable:
-        return NeighbourUnavailable(f"The {self._service} service {fault}", neighbour=self._service)
+    def _unavailable(self, fault: str) -> UpstreamUnavailable:
+        return UpstreamUnavailable(f"The {self._service} service {fault}", upstream=self._service)
 
     def _note_nowhere(self) -> str:
         setting = variable_of(f"{self._service}_url")
         if not self._nowhere:
             self._nowhere = True
-            _log.warning("neighbour_not_known", neighbour=self._service, setting=setting)
+            _log.warning("upstream_not_known", upstream=self._service, setting=setting)
         return f"is not known here: no healthy instance and no {setting}"
 
     async def _attempt(
@@ -273,7 +273,7 @@ class NeighbourClient:
             again = not (isinstance(error, _BadStatus) and error.status == HTTPStatus.TOO_MANY_REQUESTS)
             raise (_Failed if again else _NoAnswer)(_reason(error)) from None
         if self._breaker.is_open:
-            _log.info("neighbour_back", neighbour=self._service)
+            _log.info("upstream_back", upstream=self._service)
         self._breaker.succeeded()
         return found
 
@@ -282,14 +282,14 @@ class NeighbourClient:
         was_open = self._breaker.is_open
         self._breaker.failed()
         if self._breaker.is_open and not was_open:
-            _log.warning("neighbour_left_alone", neighbour=self._service)
+            _log.warning("upstream_left_alone", upstream=self._service)
 
     def _note_unusable(self, status: int, error: ValueError) -> None:
         if status not in _OURS:
-            _log.warning("neighbour_answer_unusable", neighbour=self._service, reason=_reason(error))
+            _log.warning("upstream_answer_unusable", upstream=self._service, reason=_reason(error))
         elif not self._turned_away:
             self._turned_away = True
-            _log.error("neighbour_refuses_us", neighbour=self._service, status=status)
+            _log.error("upstream_refuses_us", upstream=self._service, status=status)
 
     async def _exchange(self, http: httpx.AsyncClient, base: str, question: _Question) -> tuple[int, Any]:
         calling = (

@@ -7,46 +7,46 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _DURATIONS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
-class NeighbourMeter:
+class UpstreamMetrics:
     """Metrics of what is asked of other services, and of the way to Consul."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
         self._calls = Counter(
-            "wallet_neighbour_calls",
+            "wallet_upstream_calls",
             "Questions to another service: answered, unusable (with what is no answer), unavailable (no attempt was "
             "answered), not_asked (it is left alone after failures), not_known (nobody knows where it is), cancelled.",
-            ["neighbour", "outcome"],
+            ["upstream", "outcome"],
             registry=registry,
         )
         self._durations = Histogram(
-            "wallet_neighbour_call_duration_seconds",
+            "wallet_upstream_call_duration_seconds",
             "How long a question took with all its attempts.",
-            ["neighbour"],
+            ["upstream"],
             buckets=_DURATIONS_S,
             registry=registry,
         )
         self._open = Gauge(
-            "wallet_neighbour_breaker_open",
+            "wallet_upstream_breaker_open",
             "1 while a service is left alone because it failed too often.",
-            ["neighbour"],
+            ["upstream"],
             registry=registry,
         )
         self._away = Gauge(
-            "wallet_consul_away",
+            "wallet_consul_unavailable",
             "1 while Consul does not answer, by what it is needed for.",
             ["purpose"],
             registry=registry,
         )
 
-    def asked(self, neighbour: str, outcome: str, duration_s: float) -> None:
+    def asked(self, upstream: str, outcome: str, duration_s: float) -> None:
         """Count a question."""
-        self._calls.labels(neighbour, outcome).inc()
-        self._durations.labels(neighbour).observe(duration_s)
+        self._calls.labels(upstream, outcome).inc()
+        self._durations.labels(upstream).observe(duration_s)
 
-    def watch_breaker(self, neighbour: str, is_open: Callable[[], bool]) -> None:
+    def watch_breaker(self, upstream: str, is_open: Callable[[], bool]) -> None:
         """Show whether a service is left alone."""
-        self._open.labels(neighbour).set_function(is_open)
+        self._open.labels(upstream).set_function(is_open)
 
     def consul(self, purpose: str, *, away: bool) -> None:
         """Note whether Consul answers."""

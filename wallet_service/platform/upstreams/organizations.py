@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from wallet_service.platform.upstreams.cache import Answers
-from wallet_service.platform.upstreams.client import NeighbourClient, path_of
+from wallet_service.platform.upstreams.cache import CachedResponses
+from wallet_service.platform.upstreams.client import UpstreamClient, path_of
 from wallet_service.platform.upstreams.responses import answered, says_unknown
 
 
@@ -24,10 +24,10 @@ class _Member(_Organization):
 class OrganizationClient:
     """Asks about organizations; answers are kept for a while."""
 
-    def __init__(self, client: NeighbourClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: UpstreamClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._organizations = Answers(self._ask_organization, clock)
-        self._members = Answers(self._ask_member, clock)
+        self._organizations = CachedResponses(self._ask_organization, clock)
+        self._members = CachedResponses(self._ask_member, clock)
 
     async def validate_organization(self, organization_id: str, *, anew: bool = False) -> bool:
         """Whether there is such an organization.
@@ -38,7 +38,7 @@ class OrganizationClient:
 
         Raises:
             AnswerUnusable: the service said something else.
-            NeighbourUnavailable: the service can't say now.
+            UpstreamUnavailable: the service can't say now.
         """
         return await self._organizations.of(organization_id, anew=anew)
 
@@ -47,7 +47,7 @@ class OrganizationClient:
 
         Raises:
             AnswerUnusable: the service said something else.
-            NeighbourUnavailable: the service can't say now.
+            UpstreamUnavailable: the service can't say now.
         """
         return await self._members.of((organization_id, user_id))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.platform.upstreams.client import NeighbourClient, path_of
+from wallet_service.platform.upstreams.client import UpstreamClient, path_of
 from wallet_service.platform.upstreams.responses import Unreadable, answered, says_unknown
 
 _REFUSALS = (400, 402, 403, 409, 422)
@@ -46,7 +46,7 @@ class Payment(BaseModel):
 class PaymentClient:
     """Starts payments and follows them. Nothing is kept: a payment's status changes."""
 
-    def __init__(self, client: NeighbourClient) -> None:
+    def __init__(self, client: UpstreamClient) -> None:
         self._client = client
 
     async def create_payment(
@@ -70,7 +70,7 @@ class PaymentClient:
         Raises:
             ValueError: the amount is no decimal.
             PaymentRefused: the service said no.
-            AnswerUnusable, NeighbourUnavailable: no answer; the payment may exist, and the same key finds it.
+            AnswerUnusable, UpstreamUnavailable: no answer; the payment may exist, and the same key finds it.
         """
         wanted = _decimal(amount)
         body = {"user_id": user_id, "amount": amount, "currency": currency}
@@ -103,7 +103,7 @@ class PaymentClient:
 
         Raises:
             AnswerUnusable: the service said something else.
-            NeighbourUnavailable: the service can't say now.
+            UpstreamUnavailable: the service can't say now.
         """
         try:
             path = path_of("api", "v1", "payments", payment_id)

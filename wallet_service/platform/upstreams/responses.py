@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 
 _ROUTERS_DETAIL = "Not Found"
 """What FastAPI and Starlette's routers say where no route is: nothing about the thing that was asked for."""
@@ -21,20 +21,20 @@ class AnswerUnusable(Exception):
     """The service answered, and said neither yes nor no: it is there, and asking again gives the same.
 
     Attributes:
-        neighbour: its name.
+        upstream: its name.
         answered: the status of the answer.
         refuses_id: it says that what was asked for can't be the id of anything.
     """
 
-    def __init__(self, neighbour: str, answered: int, *, refuses_id: bool) -> None:
-        super().__init__(f"The {neighbour} service gave no answer that can be used")
-        self.neighbour = neighbour
+    def __init__(self, upstream: str, answered: int, *, refuses_id: bool) -> None:
+        super().__init__(f"The {upstream} service gave no answer that can be used")
+        self.upstream = upstream
         self.answered = answered
         self.refuses_id = refuses_id
 
-    def as_away(self) -> NeighbourUnavailable:
+    def as_away(self) -> UpstreamUnavailable:
         """The refusal, where it makes no difference."""
-        return NeighbourUnavailable(str(self), neighbour=self.neighbour)
+        return UpstreamUnavailable(str(self), upstream=self.upstream)
 
 
 def refuses_id(status: int, document: dict[str, Any]) -> bool:

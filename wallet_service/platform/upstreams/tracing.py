@@ -19,7 +19,7 @@ class CallSpans:
         self._tracer = tracer
 
     @contextmanager
-    def call(self, neighbour: str, method: str, headers: Mapping[str, str]) -> Generator[Mapping[str, str]]:
+    def call(self, upstream: str, method: str, headers: Mapping[str, str]) -> Generator[Mapping[str, str]]:
         """The span of one attempt, where somebody is traced; gives the headers with the trace's context.
 
         Neither span nor context says what was asked: paths hold ids of users.
@@ -29,9 +29,9 @@ class CallSpans:
             _PROPAGATOR.inject(sent)  # the caller's trace goes on, though it is not exported
             yield sent
             return
-        attributes = {"http.request.method": method, "service.peer.name": neighbour}
+        attributes = {"http.request.method": method, "service.peer.name": upstream}
         with current(
-            self._tracer.start_span(f"{method} {neighbour}", kind=SpanKind.CLIENT, attributes=attributes)
+            self._tracer.start_span(f"{method} {upstream}", kind=SpanKind.CLIENT, attributes=attributes)
         ):
             _PROPAGATOR.inject(sent)
             yield sent

@@ -14,7 +14,7 @@ from wallet_service.platform.consul.agent import Agent
 from wallet_service.platform.consul.outage import Outage
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
 from wallet_service.platform.upstreams.instances import Instances
-from wallet_service.platform.upstreams.metrics import NeighbourMeter
+from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 
 FIRST_ANSWERS_S = 1.0
 """How long a start waits for the first lists."""
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Upstream:
     """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
 
     Attributes:
@@ -39,32 +39,32 @@ class Neighbour:
     is_asked: bool = True
 
 
-NEIGHBOURS: Mapping[str, Neighbour] = {
-    ACCOUNT: Neighbour("account_service", lambda settings: settings.account_url, 8202),
-    ORGANIZATION: Neighbour("organization_service", lambda settings: settings.organization_url, 8210),
-    PAYMENT: Neighbour("payment_service", lambda settings: settings.payment_url, 8207, is_asked=False),
+UPSTREAMS: Mapping[str, Upstream] = {
+    ACCOUNT: Upstream("account_service", lambda settings: settings.account_url, 8202),
+    ORGANIZATION: Upstream("organization_service", lambda settings: settings.organization_url, 8210),
+    PAYMENT: Upstream("payment_service", lambda settings: settings.payment_url, 8207, is_asked=False),
     # Tokens are checked with its keys, from the URL that is set for them.
-    AUTH: Neighbour("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
+    AUTH: Upstream("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
 }
 
 
-class Neighbours:
+class Upstreams:
     """The instances of every service that this one calls; a ``Discovery``."""
 
     def __init__(
         self,
         settings: Settings,
-        table: Mapping[str, Neighbour] = NEIGHBOURS,
+        table: Mapping[str, Upstream] = UPSTREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._services = {
             service: Instances(
-                _without_slash(neighbour.configured(settings)),
-                f"http://127.0.0.1:{neighbour.local_port}" if settings.is_development else None,
-                settings.neighbour_set_aside_ms / 1000,
+                _without_slash(upstream.configured(settings)),
+                f"http://127.0.0.1:{upstream.local_port}" if settings.is_development else None,
+                settings.upstream_set_aside_ms / 1000,
                 clock,
             )
-            for service, neighbour in table.items()
+            for service, upstream in table.items()
         }
 
     def instance(self, service: str) -> str:
@@ -94,11 +94,11 @@ def _without_slash(url: HttpUrl | None) -> str | None:
 class _Watch:
     """Keeps the list of one service current."""
 
-    def __init__(self, service: str, name: str, agent: Agent, neighbours: Neighbours) -> None:
+    def __init__(self, service: str, name: str, agent: Agent, upstreams: Upstreams) -> None:
         self._service = service
         self._name = name
         self._agent = agent
-        self._neighbours = neighbours
+        self._upstreams = upstreams
         self._index: str | None = None
         self._healthy: bool | None = None
         self.answered = asyncio.Event()
@@ -123,39 +123,39 @@ class _Watch:
         return urls
 
     def _tell(self, urls: list[str]) -> None:
-        self._neighbours.found(self._service, urls)
+        self._upstreams.found(self._service, urls)
         healthy = bool(urls)
         if healthy is self._healthy:
             return
         if healthy:
-            _log.info("neighbour_found", service=self._name, instances=len(urls))
+            _log.info("upstream_found", service=self._name, instances=len(urls))
         else:
             _log.warning(
-                "neighbour_not_healthy", service=self._name, kept=self._neighbours.known(self._service)
+                "upstream_not_healthy", service=self._name, kept=self._upstreams.known(self._service)
             )
         self._healthy = healthy
 
 
 @asynccontextmanager
 async def discovering(
-    settings: Settings, table: Mapping[str, Neighbour] = NEIGHBOURS, meter: NeighbourMeter | None = None
-) -> AsyncGenerator[Neighbours, None]:
-    """Where the neighbours are; as long as this is open, Consul's lists of those that are asked are followed.
+    settings: Settings, table: Mapping[str, Upstream] = UPSTREAMS, metrics: UpstreamMetrics | None = None
+) -> AsyncGenerator[Upstreams, None]:
+    """Where the upstreams are; as long as this is open, Consul's lists of those that are asked are followed.
 
     Raises:
         SettingsError: what is set for Consul can't be used.
     """
-    neighbours = Neighbours(settings, table)
+    upstreams = Upstreams(settings, table)
     if settings.consul_url is None or not settings.verify_users:
-        yield neighbours
+        yield upstreams
         return
     async with AsyncExitStack() as stack:
         agent = await stack.enter_async_context(await Agent.open(settings))
-        outage = Outage("discovery", settings.consul_retry_max_ms, meter or NeighbourMeter())
+        outage = Outage("discovery", settings.consul_retry_max_ms, metrics or UpstreamMetrics())
         watches = [
-            _Watch(service, neighbour.consul_name, agent, neighbours)
-            for service, neighbour in table.items()
-            if neighbour.is_asked
+            _Watch(service, upstream.consul_name, agent, upstreams)
+            for service, upstream in table.items()
+            if upstream.is_asked
         ]
         tasks = [asyncio.create_task(watch.run(outage)) for watch in watches]
         for task in tasks:
@@ -164,7 +164,7 @@ async def discovering(
         first = [asyncio.create_task(watch.answered.wait()) for watch in watches]
         _, late = await asyncio.wait(first, timeout=FIRST_ANSWERS_S)
         await _cancel(late)
-        yield neighbours
+        yield upstreams
 
 
 def _ended(task: asyncio.Task[None]) -> None:

@@ -6,7 +6,7 @@ _DURATIONS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class RequestMeter:
+class RequestMetrics:
     """Metrics of requests, by the route's template: real paths hold ids, and there is no end of them.
 
     Attributes:

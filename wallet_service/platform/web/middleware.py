@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wallet_service.core.errors import InternalError, Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.rate_limits.limiter import HEADERS
-from wallet_service.platform.web.metrics import RequestMeter
+from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.problems import problem_response
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
@@ -38,12 +38,12 @@ class RequestContext:
 
     Args:
         app: what it is around.
-        meter: counts the requests.
+        metrics: counts the requests.
     """
 
-    def __init__(self, app: ASGIApp, meter: RequestMeter | None = None) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics | None = None) -> None:
         self.app = app
-        self._meter = meter or RequestMeter()
+        self._metrics = metrics or RequestMetrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request within its context."""
@@ -60,15 +60,15 @@ class RequestContext:
             else {"request_id": request_id, "trace_id": trace_id}
         )
         tokens = structlog.contextvars.bind_contextvars(**known)
-        self._meter.in_flight += 1
+        self._metrics.in_flight += 1
         started = time.perf_counter()
         try:
             await self._serve(scope, receive, answer)
         finally:
             duration_s = time.perf_counter() - started
-            self._meter.in_flight -= 1
+            self._metrics.in_flight -= 1
             route = route_template(scope)
-            self._meter.answered(route, scope["method"], answer.status, duration_s)
+            self._metrics.answered(route, scope["method"], answer.status, duration_s)
             _log_request(scope, route, answer, duration_s)
             structlog.contextvars.reset_contextvars(**tokens)
 

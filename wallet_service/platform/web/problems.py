@@ -19,11 +19,11 @@ from wallet_service.core.errors import (
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
-    NeighbourUnavailable,
     NotFound,
     PayloadTooLarge,
     Unauthorized,
     UnsupportedMediaType,
+    UpstreamUnavailable,
     ValidationFailed,
     WalletError,
     error_of,
@@ -125,10 +125,10 @@ def request_id_of(request: Request) -> str | None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
-    # The answer says nothing of the cause, so the log must. Of neighbours the client has said it, without names.
+    # The answer says nothing of the cause, so the log must. Of upstreams the client has said it, without names.
     if isinstance(refusal, InternalError):
         _log.error("problem", code=refusal.code, exc_info=error)
-    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, NeighbourUnavailable):
+    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, UpstreamUnavailable):
         # A line and no stack: in an outage there is one for each request.
         cause = error.__cause__
         _log.error(

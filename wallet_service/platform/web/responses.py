@@ -1,4 +1,4 @@
-"""Answers that Postgres has already written."""
+"""CachedResponses that Postgres has already written."""
 
 from starlette.responses import Response
 

@@ -7,7 +7,7 @@ from opentelemetry.trace import Tracer
 
 from wallet_service.core.settings import Settings
 from wallet_service.platform.web.body import BodyLimit
-from wallet_service.platform.web.metrics import RequestMeter
+from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.middleware import RequestContext
 from wallet_service.platform.web.openapi import install_docs
 from wallet_service.platform.web.problems import install_handlers
@@ -18,7 +18,7 @@ def install(
     app: FastAPI,
     settings: Settings,
     body_limits: Mapping[str, int] | None = None,
-    meter: RequestMeter | None = None,
+    metrics: RequestMetrics | None = None,
     tracer: Tracer | None = None,
     traced_part: float = 1.0,
 ) -> None:
@@ -28,7 +28,7 @@ def install(
         app: made with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
         settings: limits.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
-        meter: counts the requests.
+        metrics: counts the requests.
         tracer: given, requests have spans.
         traced_part: the part of those that have one, of requests whose trace begins here.
 
@@ -40,6 +40,6 @@ def install(
     install_docs(app)
     # Each is put around those before it, so the last is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
-    app.add_middleware(RequestContext, meter=meter)
+    app.add_middleware(RequestContext, metrics=metrics)
     if tracer is not None:
         app.add_middleware(RequestSpans, tracer=tracer, part=traced_part)

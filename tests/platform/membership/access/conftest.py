@@ -19,7 +19,7 @@ def open_api(place: Place, others: StandIn) -> Open:
     @asynccontextmanager
     async def opening(**settings: Any) -> AsyncIterator[Api]:
         urls = {"account_url": others.url, "organization_url": others.url}
-        given = {"verify_users": True, "neighbour_set_aside_ms": 0}
+        given = {"verify_users": True, "upstream_set_aside_ms": 0}
         async with open_any_api(place, **urls | given | settings) as opened:
             yield opened
 
@@ -34,11 +34,11 @@ async def api(open_api: Open) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def lenient(open_api: Open) -> AsyncIterator[Api]:
-    async with open_api(on_neighbour_down="allow") as opened:
+    async with open_api(upstream_unavailable_policy="allow") as opened:
         yield opened
 
 
 @pytest.fixture
 async def strict(open_api: Open) -> AsyncIterator[Api]:
-    async with open_api(on_neighbour_down="deny") as opened:
+    async with open_api(upstream_unavailable_policy="deny") as opened:
         yield opened

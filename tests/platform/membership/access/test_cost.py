@@ -10,7 +10,7 @@ from support.stand_in import StandIn
 
 async def test_unless_it_is_on_nobody_is_asked(open_api: Open, others: StandIn) -> None:
     others.fault = AWAY
-    async with open_api(verify_users=False, on_neighbour_down="deny") as api:
+    async with open_api(verify_users=False, upstream_unavailable_policy="deny") as api:
         place = await shared(api)
         for name, use in uses(place).items():
             answer = await use()
@@ -58,6 +58,6 @@ async def test_at_the_stop_nothing_is_verified_any_more(open_api: Open) -> None:
         database.call = hanging
         posted(await api.admin.move("consume", wallet_id))
         await looked_up.wait()
-        working = api.app.state.guard._verification._task
+        working = api.app.state.access._verification._task
         assert not working.done()
     assert working.cancelled()

@@ -11,7 +11,7 @@ from support.api import Api, created, new_user, posted, problem
 from support.guarded import AWAY, Open, back, unverified
 from support.stand_in import StandIn
 
-from wallet_service.core.errors import NeighbourUnavailable
+from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.upstreams import client
@@ -67,10 +67,10 @@ async def test_without_an_answer_no_wallet_is_made(open_api: Open, others: Stand
     user_id = new_user()
     policy = "deny" if fault == "500" else None
     timeout_ms = 400 if fault == "hang" else 5000
-    async with open_api(on_neighbour_down=policy, neighbour_timeout_ms=timeout_ms) as api:
+    async with open_api(upstream_unavailable_policy=policy, upstream_timeout_ms=timeout_ms) as api:
         answer = await api.admin.post("/wallets", {"user_id": user_id})
-        assert problem(answer, "neighbour_unavailable")["neighbour"] == "account"
-        assert answer.headers["Retry-After"] == str(NeighbourUnavailable.retry_after_s)
+        assert problem(answer, "upstream_unavailable")["upstream"] == "account"
+        assert answer.headers["Retry-After"] == str(UpstreamUnavailable.retry_after_s)
         assert (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"] == []
     asked = {f"/api/v1/accounts/{user_id}"}
     if fault == "hang":  # on a slow machine the time may be over before a question has left
@@ -79,16 +79,16 @@ async def test_without_an_answer_no_wallet_is_made(open_api: Open, others: Stand
         assert set(others.paths()) == asked
 
 
-async def test_a_neighbour_that_nobody_knows_is_called_that(open_api: Open) -> None:
+async def test_a_upstream_that_nobody_knows_is_called_that(open_api: Open) -> None:
     nowhere = {"account_url": None, "consul_url": "http://127.0.0.1:9", "environment": "production"}
     async with open_api(**nowhere) as api:
-        refusal = problem(await api.admin.post("/wallets", {"user_id": new_user()}), "neighbour_unavailable")
-    assert refusal["neighbour"] == "account"
+        refusal = problem(await api.admin.post("/wallets", {"user_id": new_user()}), "upstream_unavailable")
+    assert refusal["upstream"] == "account"
     missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
     assert refusal["detail"] == missing
 
 
-async def test_an_id_that_the_neighbour_refuses_is_unknown_and_stops_nobody_else(
+async def test_an_id_that_the_upstream_refuses_is_unknown_and_stops_nobody_else(
     lenient: Api, others: StandIn
 ) -> None:
     others.fault = "422"
@@ -113,21 +113,21 @@ async def test_while_it_is_away_the_log_has_one_line_and_names_nobody(
 ) -> None:
     user_id = "ada@example.org"
     others.fault = "wrong_types"
-    problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+    problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     others.fault = "500"
-    while "neighbour_left_alone" not in log.getvalue():
-        problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+    while "upstream_left_alone" not in log.getvalue():
+        problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     before = len(log.getvalue())
     for _ in range(5):
-        problem(await api.admin.post("/wallets", {"user_id": user_id}), "neighbour_unavailable")
+        problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {line["event"] for line in lines} == {
-        "neighbour_answer_unusable",
-        "neighbour_unavailable",
-        "neighbour_left_alone",
+        "upstream_answer_unusable",
+        "upstream_unavailable",
+        "upstream_left_alone",
         "request",
     }
-    assert [line["event"] for line in lines].count("neighbour_left_alone") == 1
+    assert [line["event"] for line in lines].count("upstream_left_alone") == 1
     rest = [json.loads(line)["event"] for line in log.getvalue()[before:].splitlines()]
     assert rest == ["request"] * 5
     assert user_id not in log.getvalue()
@@ -158,7 +158,7 @@ async def test_credits_are_spent_without_an_answer_and_not_begun(api: Api, other
     assert (await api.admin.get(f"/users/{old}/credits/balance")).json()["wallet_id"] == wallet["wallet_id"]
     posted(await api.admin.post(f"/users/{old}/credits/consume", {"amount": "1"}))
     assert len(others.questions) == asked
-    problem(await api.admin.get(f"/users/{new}/credits/balance"), "neighbour_unavailable")
+    problem(await api.admin.get(f"/users/{new}/credits/balance"), "upstream_unavailable")
     back(api, others)
     assert (await api.admin.get(f"/users/{new}/credits/balance")).status_code == 200
 
@@ -183,6 +183,6 @@ async def test_a_repeat_is_answered_whoever_is_away(api: Api, others: StandIn) -
 async def test_a_refused_key_can_be_used_again(api: Api, others: StandIn) -> None:
     body, key = {"user_id": new_user()}, new_id()
     others.fault = AWAY
-    problem(await api.admin.post("/wallets", body, key=key), "neighbour_unavailable")
+    problem(await api.admin.post("/wallets", body, key=key), "upstream_unavailable")
     back(api, others)
     created(await api.admin.post("/wallets", body, key=key))

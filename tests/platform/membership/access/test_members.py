@@ -89,7 +89,7 @@ async def test_or_do_not_when_the_policy_says_so(strict: Api, others: StandIn) -
     own_id = (await strict.admin.wallet("10", user_id=own.user_id))["wallet_id"]
     others.fault = AWAY
     for use in uses(place).values():
-        assert problem(await use(), "neighbour_unavailable")["neighbour"] == "organization"
+        assert problem(await use(), "upstream_unavailable")["upstream"] == "organization"
     posted(await own.move("consume", own_id))
     posted(await strict.admin.move("consume", place.wallet_id))
 

@@ -99,7 +99,7 @@ def said(log: list[Any]) -> list[tuple[str, str]]:
     return [(line["event"], line["wallet_id"]) for line in log if "wallet_id" in line]
 
 
-async def test_debits_go_on_while_the_neighbour_stays_away(lenient: Api, others: StandIn) -> None:
+async def test_debits_go_on_while_the_upstream_stays_away(lenient: Api, others: StandIn) -> None:
     others.fault = AWAY
     wallet_id = (await lenient.admin.wallet("10"))["wallet_id"]
     for _ in range(3):

@@ -12,7 +12,7 @@ from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
-from wallet_service.platform.membership.visibility import MOST_ORGANIZATIONS, Sight
+from wallet_service.platform.membership.visibility import MOST_ORGANIZATIONS, Visibility
 
 
 def reads(client: Client, user_id: str) -> dict[str, Any]:
@@ -138,10 +138,10 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: S
     shared = await Shared(api, others).made(1)
     repository = StatementRepository(api.app.state.database)
 
-    async def rows(sight: Sight, before: Position | None) -> Page:
+    async def rows(sight: Visibility, before: Position | None) -> Page:
         return await repository.user_page(shared.user_id, shared.user_id, {}, before, 1, sight)
 
-    sight = api.app.state.guard.sight(shared.user_id)
+    sight = api.app.state.access.visibility(shared.user_id)
     page = await rows(sight, None)
     await shared.add(shared.organizations[0])
     shared.leave(shared.organizations[0])
@@ -149,7 +149,7 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: S
     assert json.loads(page.items)[0]["wallet_id"] == shared.wallets[1]
     assert json.loads((await rows(sight, None)).items)[0]["wallet_id"] == shared.wallets[2]
     assert json.loads((await rows(sight, page.position)).items)[0]["wallet_id"] == shared.wallets[0]
-    later = api.app.state.guard.sight(shared.user_id)
+    later = api.app.state.access.visibility(shared.user_id)
     assert json.loads((await rows(later, None)).items)[0]["wallet_id"] == shared.wallets[0]
 
 
@@ -167,7 +167,7 @@ async def test_or_nothing_when_the_policy_says_so(strict: Api, others: StandIn) 
     shared, own = await Shared(strict, others).made(1), await Shared(strict, others).made(0)
     others.fault = AWAY
     for read in reads(shared.user, shared.user_id).values():
-        assert problem(await read(), "neighbour_unavailable")["neighbour"] == "organization"
+        assert problem(await read(), "upstream_unavailable")["upstream"] == "organization"
     assert await seen(own.user, own.user_id) == (set(own.wallets), "1.000000")
     assert await seen(strict.admin, shared.user_id) == (set(shared.wallets), "11.000000")
 

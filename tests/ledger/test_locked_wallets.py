@@ -15,7 +15,7 @@ from support.waiting import until, until_waiting
 from wallet_service.core.errors import Overloaded, WalletBusy
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
-from wallet_service.ledger.metrics import CommitMeter
+from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.service import Ledger
@@ -88,7 +88,7 @@ async def test_a_wallet_keeps_its_order_while_it_is_held(
     assert [answer["wallet_version"] for answer in answers] == list(range(2, 9))
 
 
-async def test_a_wallet_that_is_held_too_long_is_busy_and_its_neighbours_are_not(
+async def test_a_wallet_that_is_held_too_long_is_busy_and_the_others_are_not(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     held, free = await new_wallet(database), await new_wallet(database)
@@ -114,25 +114,25 @@ async def test_more_held_wallets_than_calls_that_wait(
 ) -> None:
     wallets = [await new_wallet(database) for _ in range(5)]
     free = await new_wallet(database)
-    meter = CommitMeter()
-    ledger = Ledger(database, Limits(lanes=1, held_lanes=1, lock_wait_ms=60_000), meter)
+    metrics = CommitMetrics()
+    ledger = Ledger(database, Limits(lanes=1, locked_lanes=1, lock_wait_ms=60_000), metrics)
     async with holding(superuser, *wallets):
         waiting = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in wallets]
         await ledger.post_one(consume(free))
         async with asyncio.timeout(LONGEST_S):
-            while value(meter, "held_wallets") < len(wallets):
+            while value(metrics, "locked_wallets") < len(wallets):
                 await ledger.post_one(consume(free, "0.000001"))
         assert not any(task.done() for task in waiting)
     await asyncio.gather(*waiting)
     assert [await balance(database, wallet) for wallet in wallets] == [9] * 5
-    assert value(meter, "held_wallets") == 0
+    assert value(metrics, "locked_wallets") == 0
 
 
 async def test_more_held_wallets_than_calls_that_wait_are_busy_in_time(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallets = [await new_wallet(database) for _ in range(5)]
-    ledger = Ledger(database, Limits(lanes=1, held_lanes=1, lock_wait_ms=100))
+    ledger = Ledger(database, Limits(lanes=1, locked_lanes=1, lock_wait_ms=100))
     async with holding(superuser, *wallets):
         refusals = await asyncio.gather(
             *(ledger.post_one(consume(wallet)) for wallet in wallets), return_exceptions=True
@@ -144,16 +144,20 @@ async def test_a_key_that_somebody_else_claims_holds_up_only_itself(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     keyed, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, PATIENT, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, PATIENT, metrics)
     async with claiming(superuser, key):
         async with line.stopped():
             first = asyncio.create_task(ledger.post_one(consume(free)))
             await line.until_sent(1)
-            neighbour, waiting, other = await queued(
-                ledger, meter, single(consume(keyed)), single(consume(keyed, key=key)), single(consume(free))
+            beside, waiting, other = await queued(
+                ledger,
+                metrics,
+                single(consume(keyed)),
+                single(consume(keyed, key=key)),
+                single(consume(free)),
             )
-        await asyncio.gather(first, neighbour, other)
+        await asyncio.gather(first, beside, other)
         assert not waiting.done()
     assert [told(each) for each in await waiting] == ["posted"]
     assert (await balance(database, keyed), await balance(database, free)) == (8, 8)
@@ -188,14 +192,14 @@ async def test_a_wallet_that_is_held_briefly_is_met_though_others_are_held_for_l
 ) -> None:
     stuck = [await new_wallet(database) for _ in range(4)]
     brief = await new_wallet(database)
-    meter = CommitMeter()
-    ledger = Ledger(database, Limits(lanes=1, held_lanes=2, lock_wait_ms=60_000), meter)
+    metrics = CommitMetrics()
+    ledger = Ledger(database, Limits(lanes=1, locked_lanes=2, lock_wait_ms=60_000), metrics)
     async with holding(superuser, *stuck):
         waiting = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in stuck]
-        await until(lambda: value(meter, "held_wallets") == len(stuck))
+        await until(lambda: value(metrics, "locked_wallets") == len(stuck))
         async with holding(other, brief):
             posting = asyncio.create_task(ledger.post_one(consume(brief)))
-            await until(lambda: value(meter, "held_wallets") == len(stuck) + 1)
+            await until(lambda: value(metrics, "locked_wallets") == len(stuck) + 1)
         async with asyncio.timeout(LONGEST_S):
             assert isinstance(await posting, Posted)
         assert not any(task.done() for task in waiting)
@@ -206,15 +210,15 @@ async def test_a_stuck_key_among_those_who_wait_for_a_wallet_stops_only_itself(
     database: Database, superuser: asyncpg.Connection, other: asyncpg.Connection
 ) -> None:
     wallet, key = await new_wallet(database, "100"), new_id()
-    meter = CommitMeter()
-    ledger = Ledger(database, PATIENT, meter)
+    metrics = CommitMetrics()
+    ledger = Ledger(database, PATIENT, metrics)
     async with claiming(superuser, key):
         async with holding(other, wallet):
             tasks = [asyncio.create_task(ledger.post_one(consume(wallet)))]
-            await until(lambda: value(meter, "held_wallets") == 1)
+            await until(lambda: value(metrics, "locked_wallets") == 1)
             keyed = asyncio.create_task(ledger.post_one(consume(wallet, key=key)))
             tasks += [asyncio.create_task(ledger.post_one(consume(wallet))) for _ in range(20)]
-            await until(lambda: value(meter, "queued_operations") >= 20)
+            await until(lambda: value(metrics, "queued_operations") >= 20)
         async with asyncio.timeout(LONGEST_S):
             await asyncio.gather(*tasks)
         assert not keyed.done()
@@ -226,16 +230,16 @@ async def test_a_key_that_many_send_again_is_asked_for_once_at_a_time(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallet, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, meter = Line(database), CommitMeter()
-    ledger = Ledger(line, PATIENT, meter)
+    line, metrics = Line(database), CommitMetrics()
+    ledger = Ledger(line, PATIENT, metrics)
     async with claiming(superuser, key):
         async with line.stopped():
             first = asyncio.create_task(ledger.post_one(consume(free)))
             await line.until_sent(1)
             again = [single(consume(wallet, key=key)) for _ in range(60)]
-            *keyed, neighbour = await queued(ledger, meter, *again, single(consume(free)))
-        await asyncio.gather(first, neighbour)
-        # The batch, the first with the key by itself, and then the neighbour: not the other 59.
+            *keyed, beside = await queued(ledger, metrics, *again, single(consume(free)))
+        await asyncio.gather(first, beside)
+        # The batch, the first with the key by itself, and then the beside: not the other 59.
         assert len(line.sent) < 20
     answers = [outcome for (outcome,) in await asyncio.gather(*keyed)]
     assert all(isinstance(answer, Posted) for answer in answers)

@@ -2,10 +2,10 @@
 services {
   name    = "account_service"
   id      = "account_service-1"
-  address = "neighbours"
+  address = "upstreams"
   port    = 8202
   check {
-    http     = "http://neighbours:8202/health"
+    http     = "http://upstreams:8202/health"
     interval = "5s"
     timeout  = "2s"
   }
@@ -13,10 +13,10 @@ services {
 services {
   name    = "organization_service"
   id      = "organization_service-1"
-  address = "neighbours"
+  address = "upstreams"
   port    = 8210
   check {
-    http     = "http://neighbours:8210/health"
+    http     = "http://upstreams:8210/health"
     interval = "5s"
     timeout  = "2s"
   }
@@ -24,10 +24,10 @@ services {
 services {
   name    = "payment_service"
   id      = "payment_service-1"
-  address = "neighbours"
+  address = "upstreams"
   port    = 8207
   check {
-    http     = "http://neighbours:8207/health"
+    http     = "http://upstreams:8207/health"
     interval = "5s"
     timeout  = "2s"
   }

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from wallet_service.platform.upstreams.client import NeighbourClient
+from wallet_service.platform.upstreams.client import UpstreamClient
 from wallet_service.platform.upstreams.discovery import ACCOUNT, NoInstance
 
 
@@ -38,8 +38,8 @@ class Seconds:
 @asynccontextmanager
 async def asking(
     places: Places, clock: Callable[[], float] | None = None, timeout_s: float = 5.0, **watched: Any
-) -> AsyncIterator[NeighbourClient]:
-    """A client of the account service at these places; ``watched``: its meter and spans."""
-    client = NeighbourClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds(), **watched)
+) -> AsyncIterator[UpstreamClient]:
+    """A client of the account service at these places; ``watched``: its metrics and spans."""
+    client = UpstreamClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds(), **watched)
     yield client
     await client.close()
