@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wallet_service.core.settings import Settings
 from wallet_service.runtime.application import create_app
+from wallet_service.runtime.configuration import load_settings
 
 ROOT = Path(__file__).parent.parent
 OPENAPI = ROOT / "openapi.json"
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 def current() -> Document:
     """The document of the application in this clone. No database is reached for it."""
-    return create_app(Settings(), "postgresql://nowhere/").openapi()
+    return create_app(load_settings(), "postgresql://nowhere/").openapi()
 
 
 def committed() -> Document:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from support.dockerfile import instructions, stage
+from support.settings import VARIABLES
 
-from wallet_service.core.settings import Settings
 from wallet_service.platform.database.connections import LONGEST_RELEASE_S
 from wallet_service.platform.telemetry.tracing import FLUSH_S
 
@@ -165,7 +165,8 @@ def test_the_grace_of_a_stop_is_longer_than_the_service_takes() -> None:
     """Whatever hangs: Consul, a request, the database, the collector of traces."""
 
     def default(name: str) -> float:
-        return Settings.model_fields[f"{name}_ms"].default / 1000
+        model, field = VARIABLES[f"WALLET_{name.upper()}_MS"]
+        return model.model_fields[field].default / 1000
 
     takes_s = 3 * default("consul_timeout") + default("consul_leave_pause") + default("shutdown_grace")
     takes_s += default("database_timeout") + LONGEST_RELEASE_S + FLUSH_S

@@ -20,12 +20,12 @@ from schemathesis.python.asgi import shutdown_lifespans
 from support.api import ADMIN_KEY, Api, make_app, open_api
 from support.cluster import create_database, drop_database
 from support.places import Place, reached
+from support.settings import make_settings
 
 from wallet_service.core.errors import ERRORS
-from wallet_service.core.settings import Settings
 from wallet_service.runtime.application import create_app
 
-DOCUMENT: dict[str, Any] = create_app(Settings(), "postgresql://nowhere/").openapi()
+DOCUMENT: dict[str, Any] = create_app(make_settings(), "postgresql://nowhere/").openapi()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, methods in DOCUMENT["paths"].items()

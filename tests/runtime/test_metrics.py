@@ -11,11 +11,10 @@ from support.waiting import until
 
 from wallet_service import __version__
 from wallet_service.core.identifiers import new_id
-from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.keys import create_key
-from wallet_service.platform.auth.scopes import Scope
 from wallet_service.runtime import metrics
 from wallet_service.runtime.metrics import listening, new_registry
+from wallet_service.runtime.settings import MetricsSettings
 
 CONSUME = 'route="/api/v1/wallets/{wallet_id}/consume"'
 
@@ -48,7 +47,7 @@ async def test_prometheus_reads_them(fresh_api: FreshApi) -> None:
 
 
 @pytest.mark.parametrize("scope", ["wallets:read", "transactions:write", "stats:read"])
-async def test_they_are_for_the_operator_only(fresh_api: FreshApi, scope: Scope) -> None:
+async def test_they_are_for_the_operator_only(fresh_api: FreshApi, scope: str) -> None:
     api = await fresh_api()
     key = await create_key(api.app.state.database, "service", [scope])
     problem(await api.http.get("/metrics", headers={"Authorization": f"Bearer {key}"}), "forbidden")
@@ -153,7 +152,7 @@ async def test_no_series_for_whatever_callers_think_of_and_nobody_is_named(fresh
 async def test_prometheus_has_a_port_of_its_own_without_a_key() -> None:
     registry = new_registry()
     async with (
-        listening(Settings(metrics_port=0), registry) as port,
+        listening(MetricsSettings(port=0), registry) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as prometheus,
     ):
         answer = await prometheus.get("/metrics")
@@ -167,7 +166,7 @@ async def test_who_says_nothing_to_the_port_holds_no_thread_for_ever(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(metrics, "_READ_S", 0.1)
-    async with listening(Settings(metrics_port=0), new_registry()) as port, asyncio.timeout(5):
+    async with listening(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /metrics HTTP/1.1\r\n")
         assert await reader.read() == b""
@@ -179,7 +178,7 @@ async def test_who_drips_into_the_port_holds_no_thread_for_ever(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(metrics, "_READ_S", 0.2)
-    async with listening(Settings(metrics_port=0), new_registry()) as port, asyncio.timeout(5):
+    async with listening(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         ended = asyncio.create_task(reader.read())
         while not ended.done():
@@ -192,12 +191,12 @@ async def test_who_drips_into_the_port_holds_no_thread_for_ever(
 
 
 async def test_without_the_setting_there_is_no_such_port() -> None:
-    async with listening(Settings(), new_registry()) as port:
+    async with listening(MetricsSettings(), new_registry()) as port:
         assert port is None
 
 
 async def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        opening = listening(Settings(metrics_port=taken.getsockname()[1]), new_registry())
+        opening = listening(MetricsSettings(port=taken.getsockname()[1]), new_registry())
         with pytest.raises(OSError, match="in use"):
             await opening.__aenter__()

@@ -17,18 +17,19 @@ from starlette.routing import Mount, Route
 from support.api import ADMIN_KEY, new_user
 from support.releases import following
 from support.service import command, refused, serving
+from support.settings import make_settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wallet_service import __version__, cli
-from wallet_service.core.settings import Settings
 from wallet_service.platform.database.migrate import latest_migration, migrate
 from wallet_service.platform.database.sql_files import sql_folder
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.settings import WebSettings
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.serve import _bound, _Server
 
-SETTINGS = Settings(port=0, keep_alive_ms=90_000)
+SETTINGS = make_settings(port=0, keep_alive_ms=90_000)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_the_loop_is_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("collector")
 async def test_the_server_parses_with_httptools_and_leaves_the_collector_little() -> None:
-    server = _Server(SETTINGS, FastAPI())
+    server = _Server(SETTINGS[WebSettings], FastAPI())
     frozen: list[int] = []
 
     def announced() -> None:
@@ -62,7 +63,7 @@ async def test_the_server_parses_with_httptools_and_leaves_the_collector_little(
         server.should_exit = True
 
     server.announce = announced
-    with _bound(SETTINGS) as listener:
+    with _bound(SETTINGS[WebSettings]) as listener:
         await server.run_on(listener)
     assert server.config.http_protocol_class is HttpToolsProtocol
     assert server.config.timeout_keep_alive == 90

@@ -16,14 +16,13 @@ from starlette.types import Message
 from starlette.types import Scope as AsgiScope
 
 from support.places import Place
+from support.settings import make_settings
 from support.supabase import Project
 from wallet_service.core.errors import ERRORS
 from wallet_service.core.identifiers import new_id
-from wallet_service.core.settings import Settings
 from wallet_service.ledger.schemas import Transaction
 from wallet_service.money.wallets.schemas import Wallet
 from wallet_service.platform.auth.keys import create_key
-from wallet_service.platform.auth.scopes import Scope
 from wallet_service.platform.database.gateway import Json
 from wallet_service.runtime.application import create_app
 
@@ -176,7 +175,7 @@ class Api:
         token = jwt.encode({"sub": name, "exp": int(time.time()) + 3600} | claims, JWT_SECRET, "HS256")
         return Client(self.app, self.http, token, name)
 
-    async def service(self, *scopes: Scope, name: str | None = None) -> Client:
+    async def service(self, *scopes: str, name: str | None = None) -> Client:
         """A service with a key that has these scopes, under a name of its own unless one is given."""
         client_name = name or f"service-{new_id()}"
         return Client(self.app, self.http, await create_key(self.app.state.database, client_name, scopes))
@@ -189,8 +188,8 @@ def make_app(
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
     if isinstance(place, Project):
         project = {"supabase_url": place.url, "supabase_service_role_key": place.service_role_key}
-        return create_app(Settings(**given | project), None, tracer_provider, traced_part)
-    return create_app(Settings(**given), place, tracer_provider, traced_part)
+        return create_app(make_settings(**given | project), None, tracer_provider, traced_part)
+    return create_app(make_settings(**given), place, tracer_provider, traced_part)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import httpx
 
 from support.consul_agent import ConsulAgent, eventually
 from support.service import Service
-from wallet_service.core.settings import Settings
+from support.settings import make_settings
 from wallet_service.platform.upstreams.watch import Upstream, Upstreams, discovering
 
 NAME = "wallet_service"
@@ -29,9 +29,7 @@ async def crash(service: Service) -> None:
 async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
     """Discovery as a caller of the wallet service has it."""
     table = {WALLET: Upstream(NAME, lambda _: None, 8208)}
-    given = Settings.model_validate(
-        {"consul_url": consul.url, "environment": "production", "verify_users": True}
-    )
+    given = make_settings(consul_url=consul.url, environment="production", verify_users=True)
     async with discovering(given, table) as discovery:
         yield discovery
 

@@ -11,22 +11,26 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
+from support.settings import make_settings
 from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
-from wallet_service.core.settings import Settings
+from wallet_service.money.callers import WalletReader
 from wallet_service.platform.auth.authentication import (
     Authenticator,
     Caller,
     Principal,
-    WalletReader,
     requires,
 )
+from wallet_service.platform.auth.permissions import ADMIN, names_of
+from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.responses import JsonBytes
+from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.setup import install
+from wallet_service.rooms import ROOMS
 
 ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
 JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"
@@ -87,7 +91,7 @@ async def fault(thing_id: str) -> None:
 
 
 @router.get("/{thing_id}/admin")
-async def admin(thing_id: str, caller: Annotated[Principal, requires("admin")]) -> dict[str, Any]:
+async def admin(thing_id: str, caller: Annotated[Principal, requires(ADMIN)]) -> dict[str, Any]:
     return {"thing": thing_id, "client": caller.client_id, "user": caller.user_id}
 
 
@@ -109,9 +113,10 @@ async def take(request: Request) -> dict[str, int]:
 def make_app(database: Database, **settings: Any) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET, "max_body_bytes": BODY_LIMIT}
-    chosen = Settings(**given | settings)
-    app.state.auth = Authenticator.from_settings(chosen, database)
-    install(app, chosen, {"/api/v1/things/import": IMPORT_LIMIT})
+    chosen = make_settings(**given | settings)
+    users_scopes = names_of(ROOMS, users_only=True)
+    app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, users_scopes)
+    install(app, chosen[WebSettings], {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app
 

@@ -7,66 +7,91 @@ together with the end of its ledger, so postings that go on meanwhile never look
 import json
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from wallet_service.core.room import VerifyWalk
 from wallet_service.platform.database.gateway import Database, Json
 
-CHECKS = {
-    "last entry": "a wallet's last_entry is its newest row",
-    "last time": "a wallet's last_posted_at is its newest row's created_at",
-    "balance": "a wallet's balance is what its newest row left",
-    "available": "balance less locked is never below the credit limit",
-    "totals": "a wallet's balance is the sum of its checkpoint and the rows since",
-    "primary": "a user has at most one primary wallet in a currency",
-    "trial balance": "the balances of a currency are what its rows amount to",
-    "versions": "a wallet's rows are numbered from 1 without a gap",
-    "chain": "each row goes on from the balance that the one before it left",
-    "time": "time never runs backwards within a wallet",
-    "amounts": "amounts are positive and no finer than their currency",
-    "owner": "a row's user and currency are its wallet's",
-    "legs": "the legs of a posting balance and name each other",
-    "refunds": "refunds reverse their original's wallets and never exceed it",
-    "tombstones": "what was refused for good never posted",
-    "keys": "an idempotency key names a posting of its client",
-    "one key": "a posting has one idempotency key",
-    "checkpoints": "checkpoints are the totals of the rows up to them",
-}
-"""What is checked, by the name under which a fault is reported."""
+LEDGER_WALKS = (
+    VerifyWalk(
+        "verify_wallets",
+        "wallets",
+        {
+            "last entry": "a wallet's last_entry is its newest row",
+            "last time": "a wallet's last_posted_at is its newest row's created_at",
+            "balance": "a wallet's balance is what its newest row left",
+            "available": "balance less locked is never below the credit limit",
+            "totals": "a wallet's balance is the sum of its checkpoint and the rows since",
+            "primary": "a user has at most one primary wallet in a currency",
+        },
+    ),
+    VerifyWalk(
+        "verify_entries",
+        "rows",
+        {
+            "versions": "a wallet's rows are numbered from 1 without a gap",
+            "chain": "each row starts from the balance that the row before it left",
+            "time": "time never runs backwards within a wallet",
+            "amounts": "amounts are positive and no finer than their currency",
+            "owner": "a row's user and currency are its wallet's",
+        },
+    ),
+    VerifyWalk(
+        "verify_postings",
+        "postings",
+        {
+            "legs": "the legs of a posting balance and name each other",
+            "refunds": "refunds reverse their original's wallets and never exceed it",
+            "tombstones": "what was refused for good never posted",
+        },
+    ),
+    VerifyWalk(
+        "verify_keys",
+        "keys",
+        {
+            "keys": "an idempotency key names a posting of its client",
+            "one key": "a posting has one idempotency key",
+        },
+    ),
+    VerifyWalk(
+        "verify_checkpoints",
+        "checkpoints",
+        {"checkpoints": "checkpoints are the totals of the rows up to them"},
+    ),
+)
+"""What is checked of the ledger's own tables, by the name under which a fault is reported."""
 
-_WALKS = {
-    "verify_wallets": ("wallets", ("last entry", "last time", "balance", "available", "totals", "primary")),
-    "verify_entries": ("rows", ("versions", "chain", "time", "amounts", "owner")),
-    "verify_postings": ("postings", ("legs", "refunds", "tombstones")),
-    "verify_keys": ("keys", ("keys", "one key")),
-    "verify_checkpoints": ("checkpoints", ("checkpoints",)),
-}
+_TRIAL_BALANCE = "the balances of a currency are what its rows amount to"
 
 _MOST_NAMED = 1000
 """Postings that one call looks up the wallets of."""
 
 
-async def verify(database: Database, report: Callable[[str], None]) -> bool:
-    """Check the ledger, and report a line for each check and each fault.
+async def verify(
+    database: Database, report: Callable[[str], None], walks: Sequence[VerifyWalk] = LEDGER_WALKS
+) -> bool:
+    """Check the ledger and what other rooms keep, and report a line for each check and each fault.
 
     Args:
         database: of which every row is read once or twice; postings may go on.
         report: takes the lines.
+        walks: what is checked: those of the ledger, and those that other rooms declare.
 
     Returns:
         Whether everything holds.
     """
     run = _Run(database, report)
-    for function, (things, checks) in _WALKS.items():
+    for walk in walks:
         checked = 0
-        async for page in _pages(database, function):
+        async for page in _pages(database, walk.function):
             checked += page["checked"]
-            await run.take(page, of_keys=function == "verify_keys")
-        if function == "verify_keys":
+            await run.take(page, of_keys=walk.function == "verify_keys")
+        if walk.function == "verify_keys":
             await run.compare_keys()
-        for check in checks:
-            run.conclude(check, f"{checked} {things}")
+        for check, meaning in walk.checks.items():
+            run.conclude(check, meaning, f"{checked} {walk.things}")
     run.conclude_trial_balance()
     return not run.faults
 
@@ -120,17 +145,17 @@ class _Run:
                     {str(uuid.UUID(bytes=one)): "one key" for one in wrong[start : start + _MOST_NAMED]}
                 )
 
-    def conclude(self, check: str, checked: str) -> None:
-        """Report what became of a check."""
+    def conclude(self, check: str, meaning: str, checked: str) -> None:
+        """Report the result of a check."""
         result = f"{self.faults[check]} faults" if self.faults[check] else "ok"
-        self._report(f"{check}: {CHECKS[check]}: {checked}: {result}")
+        self._report(f"{check}: {meaning}: {checked}: {result}")
 
     def conclude_trial_balance(self) -> None:
         """Report each currency whose balances are not what its rows amount to."""
         for currency, (balances, entries) in sorted(self._sums.items()):
             if balances - entries != 0:  # NaN too is not 0
                 self._name("trial balance", f"currency {currency}, off by {balances - entries}")
-        self.conclude("trial balance", f"{len(self._sums)} currencies")
+        self.conclude("trial balance", _TRIAL_BALANCE, f"{len(self._sums)} currencies")
 
     async def _name_postings(self, checks: dict[str, str]) -> None:
         if not checks:

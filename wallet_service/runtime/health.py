@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
+from wallet_service.core.room import RoomContext
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.database.sql_files import latest_migration
 from wallet_service.platform.web.openapi import problems
@@ -73,6 +74,13 @@ async def watching(
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+@contextlib.asynccontextmanager
+async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
+    """Show the readiness of the application as a metric."""
+    async with watching(context.state.database, context.metrics):
+        yield
 
 
 async def _watch(database: Database, shown: Gauge, every_s: float) -> None:

@@ -24,9 +24,9 @@ from prometheus_client import (
 from starlette.responses import Response
 
 from wallet_service import __version__
-from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.authentication import Admin
 from wallet_service.platform.web.openapi import READS, problems
+from wallet_service.runtime.settings import MetricsSettings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -68,7 +68,7 @@ async def metrics(request: Request, caller: Admin) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def listening(settings: Settings, registry: CollectorRegistry) -> AsyncGenerator[int | None]:
+async def listening(settings: MetricsSettings, registry: CollectorRegistry) -> AsyncGenerator[int | None]:
     """The listener for Prometheus alone, where the settings have one; gives its port.
 
     It answers from a thread: what is counted can be read at any time, and requests don't wait for it.
@@ -76,14 +76,12 @@ async def listening(settings: Settings, registry: CollectorRegistry) -> AsyncGen
     Raises:
         OSError: it can't listen there.
     """
-    if settings.metrics_port is None:
+    if settings.port is None:
         yield None
         return
-    server, thread = await asyncio.to_thread(
-        start_http_server, settings.metrics_port, settings.metrics_host, registry
-    )
+    server, thread = await asyncio.to_thread(start_http_server, settings.port, settings.host, registry)
     server.RequestHandlerClass = _Scrape
-    _log.info("metrics_listening", host=settings.metrics_host, port=server.server_port)
+    _log.info("metrics_listening", host=settings.host, port=server.server_port)
     try:
         yield server.server_port
     finally:

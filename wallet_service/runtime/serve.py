@@ -18,15 +18,22 @@ from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
 from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.keys import create_first_admin_key
+from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.consul.agent import AgentError
+from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.consul.registration import Registration, registration
 from wallet_service.platform.database.connect import connect
 from wallet_service.platform.database.dsns import Dsns, StartError, embedded_dsns, given
 from wallet_service.platform.database.migrate import DatabaseNewerError, latest_migration, migrate
+from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
+from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
+from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
+from wallet_service.platform.web.settings import WebSettings
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.metrics import listening
+from wallet_service.runtime.settings import MetricsSettings
 
 Say = Callable[[str], None]
 """Tells the person at the terminal one line."""
@@ -51,17 +58,22 @@ async def serve(settings: Settings, say: Say) -> None:
     """
     stop = _Stop()
     with stop.on_signals():
-        async with tracing(settings) as provider, _database(settings) as (dsns, listener):
-            if settings.migrate_on_start and dsns.admin is not None:
+        flush_s = settings[WebSettings].shutdown_grace_ms / 1000
+        async with (
+            tracing(settings[TelemetrySettings], flush_s) as provider,
+            _database(settings) as (dsns, listener),
+        ):
+            if settings[DatabaseSettings].migrate_on_start and dsns.admin is not None:
                 await _migrate(dsns.admin)
             await _first_key(settings, dsns, say)
             app = create_app(settings, dsns.service, provider, traced_part())
-            metrics = app.state.upstream_metrics
+            port: int = listener.getsockname()[1]
+            consul_metrics: ConsulMetrics = app.state.consul_metrics
             async with (
-                _metrics_listener(settings, app.state.metrics),
-                registration(settings, listener.getsockname()[1], capabilities_of(app), metrics) as consul,
+                _metrics_listener(settings[MetricsSettings], app.state.metrics),
+                registration(settings, port, capabilities_of(app), consul_metrics) as consul,
             ):
-                server = _Server(settings, app, consul)
+                server = _Server(settings[WebSettings], app, consul)
                 server.announce = lambda: _announce(listener, dsns, say)
                 stop.server = server
                 await server.run_on(listener)
@@ -71,13 +83,13 @@ async def serve(settings: Settings, say: Say) -> None:
 async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.socket], None]:
     """The port and the database. What somebody else has of them is found before anything is started."""
     if (named := given(settings)) is not None:
-        with contextlib.closing(_bound(settings)) as listener:
+        with contextlib.closing(_bound(settings[WebSettings])) as listener:
             yield named, listener
         return
-    embedded = EmbeddedPostgres(settings.data_dir)
+    embedded = EmbeddedPostgres(settings[EmbeddedPostgresSettings].data_dir)
     try:
         await embedded.claim()
-        with contextlib.closing(_bound(settings)) as listener:
+        with contextlib.closing(_bound(settings[WebSettings])) as listener:
             await embedded.start()
             yield embedded_dsns(embedded), listener
     finally:
@@ -102,7 +114,7 @@ async def _migrate(dsn: str) -> None:
 
 
 async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:
-    if settings.admin_key is not None:
+    if settings[AuthSettings].admin_key is not None:
         return
     database = await connect(settings, dsns.service, pool_size=1)
     try:
@@ -115,7 +127,7 @@ async def _first_key(settings: Settings, dsns: Dsns, say: Say) -> None:
         say(f"Admin key, shown only now: {key}")
 
 
-def _bound(settings: Settings) -> socket.socket:
+def _bound(settings: WebSettings) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -137,12 +149,12 @@ def _not_listening(host: str, port: int | None, error: OSError) -> StartError:
 
 
 @contextlib.asynccontextmanager
-async def _metrics_listener(settings: Settings, registry: CollectorRegistry) -> AsyncGenerator[None]:
+async def _metrics_listener(settings: MetricsSettings, registry: CollectorRegistry) -> AsyncGenerator[None]:
     async with contextlib.AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(listening(settings, registry))
         except OSError as error:
-            raise _not_listening(settings.metrics_host, settings.metrics_port, error) from error
+            raise _not_listening(settings.host, settings.port, error) from error
         yield
 
 
@@ -156,7 +168,7 @@ def _announce(listener: socket.socket, dsns: Dsns, say: Say) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, whose signals are handled by us, since the database must stop after it."""
 
-    def __init__(self, settings: Settings, app: FastAPI, consul: Registration | None = None) -> None:
+    def __init__(self, settings: WebSettings, app: FastAPI, consul: Registration | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

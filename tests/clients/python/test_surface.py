@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import wallet_client
+from support.settings import make_settings
 from wallet_client import Operation, ServiceError, models, sums
 from wallet_client._flat import FlatCalls
 from wallet_client._method import ListMethod, Method
 from wallet_client.testing import FakeWallet
 
-from wallet_service.core.settings import Settings
 from wallet_service.runtime.application import create_app
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
@@ -45,7 +45,7 @@ OWNERS = {"wallet_id", "user_id"}
 
 @cache
 def document() -> dict[str, Any]:
-    settings = Settings(admin_key="an-admin-key-of-forty-characters-1234567")
+    settings = make_settings(admin_key="an-admin-key-of-forty-characters-1234567")
     return create_app(settings, "postgres://nowhere").openapi()
 
 

@@ -7,11 +7,16 @@ import pytest
 from support.http_app import ADMIN_KEY, JWT_SECRET, api
 
 from wallet_service.core.errors import Forbidden, WalletNotFound
+from wallet_service.core.room import Permission
+from wallet_service.money.permissions import TRANSACTIONS_WRITE, WALLETS_READ
 from wallet_service.platform.auth import authentication as auth
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.auth.keys import create_key, revoke_key
-from wallet_service.platform.auth.scopes import SCOPES, USER_SCOPES
+from wallet_service.platform.auth.permissions import ADMIN, names_of
 from wallet_service.platform.database.gateway import Database
+from wallet_service.rooms import ROOMS
+
+SCOPES, USER_SCOPES = names_of(ROOMS), names_of(ROOMS, users_only=True)
 
 THING = "/api/v1/things/7"
 
@@ -29,16 +34,16 @@ async def refused(answer: httpx.Response) -> None:
 
 def test_a_scope_is_required_by_name() -> None:
     reader = Principal("billing", None, frozenset({"wallets:read"}))
-    reader.require("wallets:read")
+    reader.require(WALLETS_READ)
     with pytest.raises(Forbidden, match="transactions:write") as refusal:
-        reader.require("transactions:write")
+        reader.require(TRANSACTIONS_WRITE)
     assert refusal.value.facts == {"scope": "transactions:write"}
 
 
 def test_admin_implies_all() -> None:
     admin = Principal("admin", None, frozenset({"admin"}))
     for scope in ("wallets:read", "wallets:write", "transactions:write", "stats:read", "admin"):
-        admin.require(scope)
+        admin.require(Permission(scope, ""))
 
 
 def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
@@ -47,7 +52,7 @@ def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
     assert user.log_name == "user"
     assert {"admin"} == SCOPES - USER_SCOPES
     with pytest.raises(Forbidden):
-        user.require("admin")
+        user.require(ADMIN)
 
 
 def test_another_user_s_things_are_not_there() -> None:

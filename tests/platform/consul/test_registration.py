@@ -11,12 +11,14 @@ import pytest
 import structlog
 from aiohttp import web
 from support.consul_agent import Checked, ConsulAgent, eventually, secured_agent, token_for
+from support.settings import make_settings
 
 from wallet_service import __version__
 from wallet_service.core.settings import Settings, SettingsError
 from wallet_service.platform.consul.agent import Agent, AgentError, Instance
+from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.consul.registration import Registration, describe, registration
-from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.consul.settings import ConsulSettings
 
 NAME = "wallet_service"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
@@ -30,7 +32,7 @@ def settings(agent: ConsulAgent, **more: Any) -> Settings:
         "consul_check_interval_ms": 1000,
         "consul_leave_pause_ms": 0,
     }
-    return Settings.model_validate({"consul_url": agent.url, **fast, **more})
+    return make_settings(**{"consul_url": agent.url, **fast, **more})
 
 
 @asynccontextmanager
@@ -50,7 +52,7 @@ def events(log: list[Any], name: str) -> list[Any]:
 
 
 async def test_without_an_address_there_is_no_registration() -> None:
-    async with registration(Settings(), 1, CAPABILITIES) as made:
+    async with registration(make_settings(), 1, CAPABILITIES) as made:
         assert made is None
 
 
@@ -160,8 +162,8 @@ async def test_where_it_is_required_a_first_try_that_fails_is_an_error(own_consu
 
 
 def test_required_without_an_address_is_refused() -> None:
-    with pytest.raises(ValueError, match="WALLET_CONSUL_REQUIRED needs WALLET_CONSUL_URL"):
-        Settings(consul_required=True)
+    with pytest.raises(SettingsError, match="WALLET_CONSUL_REQUIRED needs WALLET_CONSUL_URL"):
+        make_settings(consul_required=True)
 
 
 @pytest.mark.consul
@@ -204,12 +206,10 @@ async def test_a_registration_that_arrives_after_the_farewell_is_taken_back() ->
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    given = Settings.model_validate(
-        {
-            "consul_url": f"http://127.0.0.1:{runner.addresses[0][1]}",
-            "consul_timeout_ms": 100,
-            "consul_leave_pause_ms": 200,
-        }
+    given = make_settings(
+        consul_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        consul_timeout_ms=100,
+        consul_leave_pause_ms=200,
     )
     async with joined(given, 1) as made:
         await came.wait()
@@ -251,9 +251,9 @@ async def test_over_https_the_authority_is_checked(own_folder: Path, consul_prog
 async def test_certificates_that_are_none_are_a_setting_that_is_not_acceptable(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path / "none.pem"):
         (tmp_path / "none.pem").write_text("nothing")
-        given = Settings.model_validate({"consul_url": "https://127.0.0.1:1", "consul_ca_file": path})
+        given = make_settings(consul_url="https://127.0.0.1:1", consul_ca_file=path)
         with pytest.raises(SettingsError, match="WALLET_CONSUL_CA_FILE"):
-            await Agent.open(given)
+            await Agent.open(given[ConsulSettings])
 
 
 @pytest.mark.parametrize(
@@ -272,9 +272,7 @@ async def test_certificates_that_are_none_are_a_setting_that_is_not_acceptable(t
     ],
 )
 async def test_the_address_for_others(given: dict[str, Any], address: str | None, checked: str) -> None:
-    made = await describe(
-        Settings.model_validate({"consul_url": "http://127.0.0.1:8500", **given}), 9, CAPABILITIES
-    )
+    made = await describe(make_settings(**{"consul_url": "http://127.0.0.1:8500", **given}), 9, CAPABILITIES)
     assert (made.address, made.check_url) == (address, checked)
     assert made.id == f"{NAME}-{address or socket.gethostname()}-{made.port}"
 
@@ -307,10 +305,8 @@ async def test_an_address_that_nobody_reaches_is_told_once(
         async def deregister(self, _instance_id: str) -> None: ...
 
     forgetful = Forgetful()
-    given = Settings.model_validate(
-        {"consul_url": agent, "advertise_address": address, "consul_sync_interval_ms": 100}
-    )
-    made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, UpstreamMetrics())
+    given = make_settings(consul_url=agent, advertise_address=address, consul_sync_interval_ms=100)
+    made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, ConsulMetrics())
     with structlog.testing.capture_logs() as log:
         await made.join()
         await eventually(lambda: forgetful.taken == 2)
@@ -320,7 +316,7 @@ async def test_an_address_that_nobody_reaches_is_told_once(
 
 
 async def test_no_way_to_the_agent_is_tried_again_like_an_agent_that_is_away() -> None:
-    given = Settings.model_validate({"consul_url": "http://agent.invalid:8500", "host": EVERYWHERE})
+    given = make_settings(consul_url="http://agent.invalid:8500", host=EVERYWHERE)
     with pytest.raises(AgentError, match=r"no way to agent\.invalid"):
         await describe(given, 9, CAPABILITIES)
     with structlog.testing.capture_logs() as log:
@@ -332,5 +328,5 @@ async def test_no_way_to_the_agent_is_tried_again_like_an_agent_that_is_away() -
     "url", ["http://user:word@c:8500", "http://c:8500/v1", "http://c:8500/?dc=a", "ftp://c", "c:8500"]
 )
 def test_an_address_of_consul_is_an_address_alone(url: str) -> None:
-    with pytest.raises(ValueError, match="consul_url"):
-        Settings.model_validate({"consul_url": url})
+    with pytest.raises(SettingsError, match="WALLET_CONSUL_URL"):
+        make_settings(consul_url=url)

@@ -5,20 +5,19 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from starlette.types import Scope
+from support.settings import make_settings
 
-from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.authentication import BearerPrincipal
-from wallet_service.platform.rate_limits.costs import (
-    BATCH_ROUTES,
-    COSTS,
-    CSV_ROUTES,
-    USUAL,
-    cost_of,
-    operations_of,
-)
+from wallet_service.platform.rate_limits.costs import RequestCosts
+from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 
-ROUTES = {route.name: route for route in create_app(Settings()).router.routes if isinstance(route, APIRoute)}
+ROUTES = {
+    route.name: route for route in create_app(make_settings()).router.routes if isinstance(route, APIRoute)
+}
+
+
+COSTS = RequestCosts(ROOMS)
 
 
 def asked(name: str, *headers: tuple[bytes, bytes]) -> Scope:
@@ -26,11 +25,11 @@ def asked(name: str, *headers: tuple[bytes, bytes]) -> Scope:
 
 
 def test_every_name_in_the_table_is_a_route() -> None:
-    assert COSTS.keys() | CSV_ROUTES | BATCH_ROUTES <= ROUTES.keys()
+    assert COSTS.by_route.keys() <= ROUTES.keys()
 
 
 def test_names_of_routes_are_unique() -> None:
-    routes = [route for route in create_app(Settings()).router.routes if isinstance(route, APIRoute)]
+    routes = [route for route in create_app(make_settings()).router.routes if isinstance(route, APIRoute)]
     assert len(routes) == len(ROUTES)
 
 
@@ -64,15 +63,15 @@ def test_only_health_has_no_caller() -> None:
     ],
 )
 def test_a_route_costs(name: str, cost: int) -> None:
-    assert cost_of(asked(name)) == cost
+    assert COSTS.of(asked(name)) == cost
 
 
 @pytest.mark.parametrize("accept", [b"text/csv", b"Text/CSV; q=1", b"application/json;q=0.5, text/csv"])
 def test_a_history_as_csv_costs_more(accept: bytes) -> None:
     csv = (b"accept", accept)
-    assert cost_of(asked("list_wallet_transactions", csv)) == 20
-    assert cost_of(asked("list_user_transactions", csv)) == 20
-    assert cost_of(asked("get_wallet", csv)) == USUAL
+    assert COSTS.of(asked("list_wallet_transactions", csv)) == 20
+    assert COSTS.of(asked("list_user_transactions", csv)) == 20
+    assert COSTS.of(asked("get_wallet", csv)) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,4 +85,5 @@ def test_a_history_as_csv_costs_more(accept: bytes) -> None:
     ],
 )
 def test_a_batch_costs_its_operations(body: dict[str, Any], cost: int) -> None:
-    assert operations_of(body) == cost
+    assert COSTS.of_operations(asked("batch"), body) == cost
+    assert COSTS.of_operations(asked("consume"), body) == 1

@@ -48,8 +48,8 @@ async def limited(place: Place, moment: Moment) -> AsyncIterator[Limited]:
         async def start(**settings: Any) -> Api:
             api = await stack.enter_async_context(open_api(place, **settings))
             if api.app.state.limiter is not None:
-                for shares in api.app.state.limiter._shares.values():
-                    shares._clock = moment
+                for leases in api.app.state.limiter._leases.values():
+                    leases._clock = moment
             return api
 
         yield start

@@ -45,7 +45,7 @@ class Pair:
 
     def lender(self, place: int) -> RedisLender:
         limiter: Limiter = self.apis[place].app.state.limiter
-        lender = limiter._shares["client"]._lender
+        lender = limiter._leases["client"]._lender
         assert isinstance(lender, RedisLender)
         return lender
 
@@ -82,7 +82,7 @@ async def test_a_warm_caller_needs_no_redis(redis: RedisServer, service_dsn: str
     async with pair(service_dsn, redis.url, 10_000) as both:
         await both.ask(10)
         await until(
-            lambda: not any(both.apis[place].app.state.limiter._shares["client"]._loans for place in (0, 1))
+            lambda: not any(both.apis[place].app.state.limiter._leases["client"]._loans for place in (0, 1))
         )
         with redis.frozen():
             started = time.perf_counter()

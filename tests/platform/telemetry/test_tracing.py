@@ -34,11 +34,12 @@ from support.waiting import until
 
 from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
-from wallet_service.core.settings import Settings, SettingsError
+from wallet_service.core.settings import SettingsError
 from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.platform.database.tracing import TracedDatabase
 from wallet_service.platform.telemetry.logging import configure_logging
+from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.upstreams.tracing import CallSpans
 from wallet_service.platform.web import middleware
@@ -330,9 +331,9 @@ import sys
 from wallet_service import cli
 from wallet_service.runtime import serve
 from wallet_service.runtime.application import create_app
+from wallet_service.runtime.configuration import load_settings
 from wallet_service.platform.web.tracing import RequestSpans
-from wallet_service.core.settings import Settings
-app = create_app(Settings(), "postgresql://nowhere/")
+app = create_app(load_settings(), "postgresql://nowhere/")
 assert not [name for name in sys.modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]
 assert RequestSpans not in [each.cls for each in app.user_middleware]
 """
@@ -343,13 +344,13 @@ assert RequestSpans not in [each.cls for each in app.user_middleware]
 async def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(SettingsError, match=r"scripts/run installs it.* -r requirements/image\.txt"):
-        await tracing(Settings(tracing=True)).__aenter__()
+        await tracing(TelemetrySettings(tracing=True)).__aenter__()
 
 
 async def test_a_collector_that_is_away_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
-    async with asyncio.timeout(5), tracing(Settings(tracing=True, shutdown_grace_ms=50)) as provider:
+    async with asyncio.timeout(5), tracing(TelemetrySettings(tracing=True), 0.05) as provider:
         assert provider is not None
         with provider.get_tracer("tests").start_as_current_span("lost"):
             pass

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 import structlog
 from support.consul_agent import ConsulAgent, eventually, token_for
+from support.settings import make_settings
 
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.agent import Agent, AgentError
+from wallet_service.platform.consul.metrics import ConsulMetrics
+from wallet_service.platform.consul.settings import ConsulSettings
+from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.upstreams import watch as module
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
-from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.watch import Upstreams, discovering
+from wallet_service.runtime.application import create_app
 
 NAME = "account_service"
 
@@ -27,8 +31,8 @@ def url(port: int) -> str:
 
 def settings(agent: ConsulAgent | str, **more: Any) -> Settings:
     address = agent if isinstance(agent, str) else agent.url
-    return Settings.model_validate(
-        {
+    return make_settings(
+        **{
             "consul_url": address,
             "environment": "production",
             "consul_retry_max_ms": 500,
@@ -51,7 +55,7 @@ async def until_seen(discovery: Upstreams, *ports: int) -> None:
 
 
 def test_without_consul_in_development_the_ports_of_this_machine() -> None:
-    discovery = Upstreams(Settings(environment="development"))
+    discovery = Upstreams(make_settings(environment="development"))
     assert [discovery.instance(service) for service in (ACCOUNT, ORGANIZATION, PAYMENT, AUTH)] == [
         url(8202),
         url(8210),
@@ -62,9 +66,7 @@ def test_without_consul_in_development_the_ports_of_this_machine() -> None:
 
 def test_without_consul_in_production_only_what_is_configured() -> None:
     discovery = Upstreams(
-        Settings.model_validate(
-            {"environment": "production", "account_url": "https://accounts.example/base/"}
-        )
+        make_settings(environment="production", account_url="https://accounts.example/base/")
     )
     assert discovery.instance(ACCOUNT) == "https://accounts.example/base"
     for service in (ORGANIZATION, PAYMENT, AUTH):
@@ -82,7 +84,7 @@ def test_without_consul_in_production_only_what_is_configured() -> None:
     ],
 )
 def test_development_is_where_no_database_was_given(given: dict[str, Any], development: bool) -> None:
-    assert Settings.model_validate(given).is_development is development
+    assert make_settings(**given)[DatabaseSettings].is_development is development
 
 
 @pytest.mark.consul
@@ -226,7 +228,7 @@ INDEX = b"X-Consul-Index: 7"
 async def test_what_is_no_answer_of_an_agent_is_one_kind_of_error(answer: bytes | None) -> None:
     async with (
         pretender(answer) as address,
-        await Agent.open(settings(address, consul_timeout_ms=300)) as agent,
+        await Agent.open(settings(address, consul_timeout_ms=300)[ConsulSettings]) as agent,
     ):
         with pytest.raises(AgentError):
             await agent.healthy(NAME, None)
@@ -255,7 +257,7 @@ async def test_entries_that_can_not_be_used_are_left_out() -> None:
     with structlog.testing.capture_logs() as log:
         async with (
             pretender(http_answer("200 OK", body, INDEX)) as address,
-            await Agent.open(settings(address)) as agent,
+            await Agent.open(settings(address)[ConsulSettings]) as agent,
         ):
             _, urls = await agent.healthy(NAME, None)
     assert urls == ["http://10.0.0.1:80", "http://[::1]:80", "http://x.example:80"]
@@ -285,7 +287,7 @@ class Library:
 async def watching(library: Library) -> AsyncIterator[None]:
     upstreams = Upstreams(settings("http://unused:1"))
     watch = module._Watch(ACCOUNT, NAME, Agent(library, 1), upstreams)
-    task = asyncio.create_task(watch.run(module.Outage("discovery", 1, UpstreamMetrics())))
+    task = asyncio.create_task(watch.run(module.Outage("discovery", 1, ConsulMetrics())))
     try:
         yield
     finally:
@@ -340,8 +342,9 @@ async def test_only_who_is_asked_is_watched(consul: ConsulAgent) -> None:
             assert discovery.instance(PAYMENT) == "http://configured:2"
     assert sorted(_values(log, "service")) == [NAME, "organization_service"]
     with structlog.testing.capture_logs() as log:
-        async with discovering(settings(consul, verify_users=False)) as discovery:
-            assert seen(discovery) == set()
+        app = create_app(settings(consul, verify_users=False), "postgresql://unused@127.0.0.1:1/none")
+        async with app.router.lifespan_context(app):
+            pass
     assert log == []
 
 

@@ -21,13 +21,13 @@ from wallet_service.core.errors import (
 from wallet_service.core.fields import Line
 from wallet_service.ledger.schemas import Transaction
 from wallet_service.ledger.service import Ledger
+from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import credits_wallet
 from wallet_service.money.transactions.responses import POSTED, posted_response
 from wallet_service.money.transactions.schemas import MoneyRequest
 from wallet_service.money.transactions.service import TransactionService
-from wallet_service.platform.auth.authentication import Spender, WalletReader
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
@@ -93,5 +93,5 @@ async def consume_credits(
     chosen = chosen_key(key, request.idempotency_key)
     wallet = await credits_wallet(repository, access, user_id, caller.client_id, chosen)
     ledger: Ledger = http_request.app.state.ledger
-    service = TransactionService(ledger, caller, access)
+    service = TransactionService(ledger, caller, access, http_request.app.state.posting_hooks)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

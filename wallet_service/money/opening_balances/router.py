@@ -12,14 +12,13 @@ from starlette.responses import Response, StreamingResponse
 from wallet_service.core.errors import MalformedRequest, UnsupportedMediaType, WalletBusy, WalletError
 from wallet_service.money.opening_balances.records import csv_records, json_records
 from wallet_service.money.opening_balances.repository import ImportRepository
+from wallet_service.money.opening_balances.room import PATH
 from wallet_service.money.opening_balances.schemas import ImportLine, ImportOutcome
 from wallet_service.money.opening_balances.service import ImportService
 from wallet_service.platform.auth.authentication import Admin
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.openapi import WRITES, problems
 from wallet_service.platform.web.state import DatabaseOf
-
-PATH = "/api/v1/wallets/import"
 
 router = APIRouter(tags=["import"])
 

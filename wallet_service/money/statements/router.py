@@ -19,10 +19,10 @@ from wallet_service.core.errors import (
 )
 from wallet_service.core.fields import Line, Timestamp
 from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.callers import WalletReader
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
-from wallet_service.platform.auth.authentication import WalletReader
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems

@@ -30,6 +30,7 @@ from wallet_service.core.errors import (
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.schemas import Transaction, TransactionType
 from wallet_service.ledger.service import Ledger
+from wallet_service.money.callers import Spender
 from wallet_service.money.transactions.responses import POSTED, posted_response
 from wallet_service.money.transactions.schemas import (
     BatchAnswer,
@@ -39,7 +40,7 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
-from wallet_service.platform.auth.authentication import Principal, Spender
+from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
@@ -68,7 +69,7 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, request.app.state.access)
+    return TransactionService(ledger, caller, request.app.state.access, request.app.state.posting_hooks)
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:

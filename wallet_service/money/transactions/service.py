@@ -11,6 +11,7 @@ from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.schemas import TransactionType
 from wallet_service.ledger.service import Ledger
+from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.schemas import (
     BatchOperation,
     BatchRequest,
@@ -27,9 +28,6 @@ from wallet_service.platform.web.problems import validation_problem
 MINTING: frozenset[TransactionType] = frozenset({"deposit", "reward", "refund"})
 """What puts money into a user's wallet: never by the user's own token."""
 
-DEBITS: frozenset[TransactionType] = frozenset({"withdraw", "consume", "transfer", "fee"})
-"""What takes money out of the wallet that it names."""
-
 LONGEST_BATCH_KEY = LONGEST - len("/499")
 
 _OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
@@ -38,10 +36,11 @@ _OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
 class TransactionService:
     """Moves money for a caller."""
 
-    def __init__(self, ledger: Ledger, caller: Principal, access: WalletAccess) -> None:
+    def __init__(self, ledger: Ledger, caller: Principal, access: WalletAccess, hooks: PostingHooks) -> None:
         self._ledger = ledger
         self._caller = caller
         self._access = access
+        self._hooks = hooks
 
     async def move(
         self,
@@ -79,10 +78,10 @@ class TransactionService:
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
+        await self._hooks.check(self._caller, operations)
         unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
         posted = await self._ledger.post(unit)
-        for operation, outcome in zip(operations, posted, strict=True):
-            self._note(operation, outcome)
+        self._hooks.report(operations, posted)
         outcomes = iter(posted)
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
@@ -96,13 +95,10 @@ class TransactionService:
         key = chosen_key(header_key, request.idempotency_key)
         operation = self._operation(kind, request, place, key)
         await self._check_access(operation)
+        await self._hooks.check(self._caller, (operation,))
         posted = await self._ledger.post_one(operation, dry_run=request.dry_run)
-        self._note(operation, posted)
+        self._hooks.report((operation,), (posted,))
         return posted
-
-    def _note(self, operation: Operation, outcome: Outcome) -> None:
-        if operation.type in DEBITS and isinstance(outcome, Posted) and not outcome.dry_run:
-            self._access.note_debit(operation.members["wallet_id"])
 
     async def _check_access(self, operation: Operation) -> None:
         if self._caller.user_id is not None:

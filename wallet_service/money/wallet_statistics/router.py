@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from wallet_service.core.errors import Forbidden, UpstreamUnavailable, WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
+from wallet_service.money.callers import StatsReader, WalletReader
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
 from wallet_service.money.wallet_statistics.schemas import (
     CurrencyPage,
@@ -19,7 +20,7 @@ from wallet_service.money.wallet_statistics.schemas import (
     WalletStatistics,
 )
 from wallet_service.money.wallet_statistics.service import trial_balance
-from wallet_service.platform.auth.authentication import Caller, Principal, StatsReader, WalletReader
+from wallet_service.platform.auth.authentication import Caller, Principal
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems

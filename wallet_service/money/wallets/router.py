@@ -27,6 +27,7 @@ from wallet_service.core.errors import (
     WalletNotFound,
 )
 from wallet_service.core.fields import Line
+from wallet_service.money.callers import StatsReader, WalletReader, WalletWriter
 from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.money.wallets.schemas import (
     AllWalletsQuery,
@@ -37,7 +38,6 @@ from wallet_service.money.wallets.schemas import (
     WalletQuery,
 )
 from wallet_service.money.wallets.service import WalletService, version_of
-from wallet_service.platform.auth.authentication import StatsReader, WalletReader, WalletWriter
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey

@@ -7,6 +7,7 @@ from typing import Any
 
 from wallet_service.core.errors import Forbidden, UserUnknown, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
+from wallet_service.money.permissions import TRANSACTIONS_WRITE
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
@@ -41,12 +42,12 @@ class WalletService:
                 if getattr(request, member) is not None:
                     raise Forbidden(f"A user's token can't set {member}")
         if request.credit_limit is not None:
-            caller.require("transactions:write")
+            caller.require(TRANSACTIONS_WRITE)
         key = chosen_key(header_key, request.idempotency_key)
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
         deposit: dict[str, Any] | None = None
         if request.initial_balance is not None and request.initial_balance.strip("0.") != "":
-            caller.require("transactions:write")
+            caller.require(TRANSACTIONS_WRITE)
             deposit = {
                 "transaction_id": new_id(),
                 "client_id": caller.client_id,
@@ -75,7 +76,7 @@ class WalletService:
                 if member in changes:
                     raise Forbidden(f"A user's token can't set {member}")
         if "credit_limit" in changes:
-            caller.require("transactions:write")  # credit can be spent like a deposit
+            caller.require(TRANSACTIONS_WRITE)  # credit can be spent like a deposit
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from uuid import UUID
@@ -13,9 +14,10 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
-from wallet_service.core.settings import Settings
+from wallet_service.core.room import Permission, RoomContext
 from wallet_service.platform.auth.keys import PREFIX, KeyRing
-from wallet_service.platform.auth.scopes import USER_SCOPES, Scope
+from wallet_service.platform.auth.permissions import ADMIN, names_of
+from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.rate_limits.limiter import Limiter
 
@@ -49,14 +51,14 @@ class Principal:
         """The client's name for the log; users are not named there."""
         return "user" if self.is_user else self.client_id
 
-    def require(self, scope: Scope) -> None:
-        """Refuse when the scope is not among the caller's.
+    def require(self, permission: Permission) -> None:
+        """Refuse a caller who lacks the permission.
 
         Raises:
-            Forbidden: names the scope.
+            Forbidden: names the permission.
         """
-        if scope not in self.scopes and "admin" not in self.scopes:
-            raise Forbidden(f"This needs the scope {scope}", scope=scope)
+        if permission.name not in self.scopes and ADMIN.name not in self.scopes:
+            raise Forbidden(f"This needs the scope {permission.name}", scope=permission.name)
 
     def require_user(self, user_id: str) -> None:
         """Refuse a user who asks for another user's things: for them these are not there.
@@ -71,22 +73,37 @@ class Principal:
 class Authenticator:
     """ConcurrencyLimit the header ``Authorization`` into a Principal."""
 
-    def __init__(self, keys: KeyRing, tokens: "TokenVerifier | None", admin_key: str | None) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        tokens: "TokenVerifier | None",
+        admin_key: str | None,
+        users_scopes: frozenset[str],
+    ) -> None:
         self._keys = keys
         self._tokens = tokens
+        self._users_scopes = users_scopes
         self._admin_digest = _digest(admin_key.encode()) if admin_key is not None else None
 
     @classmethod
-    def from_settings(cls, settings: Settings, database: Database) -> "Authenticator":
-        """The authenticator that the settings describe."""
+    def from_settings(
+        cls, settings: AuthSettings, database: Database, users_scopes: frozenset[str]
+    ) -> "Authenticator":
+        """The authenticator that the settings describe.
+
+        Args:
+            settings: name the operator's key and the issuer of tokens.
+            database: has the keys of services.
+            users_scopes: what a user's token allows.
+        """
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         tokens = None
-        if settings.jwt_secret is not None or settings.jwt_jwks_url is not None:
-            # Its imports, cryptography among them, are for those only whose users call.
+        if settings.checks_tokens:
+            # Its imports, cryptography among them, are needed only where users call.
             from wallet_service.platform.auth.tokens import TokenVerifier  # noqa: PLC0415
 
             tokens = TokenVerifier.from_settings(settings)
-        return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key)
+        return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key, users_scopes)
 
     async def principal(self, authorization: Sequence[bytes]) -> Principal:
         """The caller behind the values of the header.
@@ -98,14 +115,14 @@ class Authenticator:
         credentials = _bearer(authorization)
         # Digests have one length, so the comparison tells nothing of the key's.
         if self._admin_digest and hmac.compare_digest(_digest(credentials), self._admin_digest):
-            return Principal("admin", None, frozenset({"admin"}))
+            return Principal("admin", None, frozenset({ADMIN.name}))
         if credentials.startswith(PREFIX.encode()):
             key = await self._keys.verify(credentials)
             return Principal(key.client_name, None, key.scopes)
         if self._tokens is None:
             raise Unauthorized
         user = await self._tokens.verify(credentials)
-        return Principal(user.client_id, user.user_id, USER_SCOPES)
+        return Principal(user.client_id, user.user_id, self._users_scopes)
 
     async def close(self) -> None:
         """Release the connections to the issuer of tokens."""
@@ -139,13 +156,13 @@ class BearerPrincipal(SecurityBase):
     """Dependency and OpenAPI security scheme in one, which spares each request a second and a third dependency.
 
     Args:
-        scope: what the caller must have.
+        permission: what the caller must have.
     """
 
-    def __init__(self, scope: Scope | None = None) -> None:
+    def __init__(self, permission: Permission | None = None) -> None:
         self.scheme_name = "bearer"
         self.model = HTTPBearerModel(description="A key of a service (`wsk_…`), or a user's JWT.")
-        self._scope: Scope | None = scope
+        self.permission = permission
 
     async def __call__(self, request: Request) -> Principal:
         """The caller; found out once per request.
@@ -164,8 +181,10 @@ class BearerPrincipal(SecurityBase):
             limiter: Limiter | None = request.app.state.limiter
             if limiter is not None:
                 await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
-        if self._scope is not None:
-            known.require(self._scope)
+            for check in request.app.state.caller_checks:
+                await check(request.app.state, known)
+        if self.permission is not None:
+            known.require(self.permission)
         if known.user_id is not None and "wallet_id" in request.path_params:
             await _check_access(request, known.user_id)
         return known
@@ -187,13 +206,24 @@ Caller = Annotated[Principal, Depends(principal)]
 """Parameter type of an endpoint that anybody with valid credentials may call."""
 
 
-def requires(scope: Scope) -> Any:
-    """Depend on a caller with this scope; the named types below say it for each."""
-    return Depends(BearerPrincipal(scope))
+def requires(permission: Permission) -> Any:
+    """Depend on a caller with this permission; a room names the parameter types of its own."""
+    return Depends(BearerPrincipal(permission))
 
 
-WalletReader = Annotated[Principal, requires("wallets:read")]
-WalletWriter = Annotated[Principal, requires("wallets:write")]
-Spender = Annotated[Principal, requires("transactions:write")]
-StatsReader = Annotated[Principal, requires("stats:read")]
-Admin = Annotated[Principal, requires("admin")]
+Admin = Annotated[Principal, requires(ADMIN)]
+
+
+@asynccontextmanager
+async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
+    """The authenticator of the settings, as ``state.auth``, and the checks of callers that rooms declare."""
+    context.state.auth = Authenticator.from_settings(
+        context.settings[AuthSettings], context.state.database, names_of(context.rooms, users_only=True)
+    )
+    context.state.caller_checks = tuple(
+        room.load(reference) for room in context.rooms for reference in room.caller_checks
+    )
+    try:
+        yield
+    finally:
+        await context.state.auth.close()

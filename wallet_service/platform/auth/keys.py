@@ -147,7 +147,7 @@ async def create_key(
     Args:
         database: where its hash goes.
         client_name: 1 to 64 letters, digits, ``.``, ``_``, ``-``; a client may have several keys.
-        scopes: at least one of ``auth.SCOPES``.
+        scopes: at least one; the caller knows which permissions there are.
         expires_at: aware; without it the key doesn't expire.
 
     Raises:

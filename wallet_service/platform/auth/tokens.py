@@ -6,8 +6,8 @@ from typing import Any
 import jwt
 
 from wallet_service.core.errors import Unauthorized
-from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.jwks import JwksKeys
+from wallet_service.platform.auth.settings import AuthSettings
 
 LEEWAY_S = 30
 """How far the issuer's clock and ours may be apart."""
@@ -48,7 +48,7 @@ class TokenVerifier:
         self._audience = audience
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "TokenVerifier":
+    def from_settings(cls, settings: AuthSettings) -> "TokenVerifier":
         """The verifier that the settings describe, which name a way to check a token."""
         return cls(
             secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,

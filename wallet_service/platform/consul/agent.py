@@ -10,7 +10,8 @@ from typing import Any, Self
 import structlog
 from yarl import URL
 
-from wallet_service.core.settings import Settings, SettingsError
+from wallet_service.core.settings import SettingsError
+from wallet_service.platform.consul.settings import ConsulSettings
 
 WAIT_S = 55
 """The longest blocking query: what stands between cuts idle connections after a minute, often."""
@@ -55,13 +56,13 @@ class Agent:
         self._timeout_s = timeout_s
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """The agent of ``settings.consul_url``; nothing is sent yet.
+    async def open(cls, settings: ConsulSettings) -> Self:
+        """The agent of ``settings.url``; nothing is sent yet.
 
         Raises:
             SettingsError: the file of certificates can't be used, or no address is set.
         """
-        url = settings.consul_url
+        url = settings.url
         if url is None:
             raise SettingsError("WALLET_CONSUL_URL is not set")
         loop = asyncio.get_running_loop()
@@ -73,16 +74,16 @@ class Agent:
                 url.port,
                 scheme=url.scheme,
                 # Said, or else CONSUL_HTTP_SSL_VERIFY decides.
-                verify=str(settings.consul_ca_file) if settings.consul_ca_file else True,
+                verify=str(settings.ca_file) if settings.ca_file else True,
                 loop=loop,
             )
             # Not by the constructor: CONSUL_HTTP_TOKEN would go before it.
-            consul.token = settings.consul_token.get_secret_value() if settings.consul_token else None
+            consul.token = settings.token.get_secret_value() if settings.token else None
             return consul
 
         try:
             # It reads certificates, for 50 ms.
-            return cls(await asyncio.to_thread(make), settings.consul_timeout_ms / 1000)
+            return cls(await asyncio.to_thread(make), settings.timeout_ms / 1000)
         except OSError as error:
             raise SettingsError(f"WALLET_CONSUL_CA_FILE can't be used: {error}") from error
 

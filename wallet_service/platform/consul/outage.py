@@ -7,7 +7,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from wallet_service.platform.consul.agent import AgentError
-from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.consul.metrics import ConsulMetrics
 
 _SHORTEST_S = 0.2
 _GROWTH_S = 0.5
@@ -20,10 +20,10 @@ T = TypeVar("T")
 class Outage:
     """Consul is away for one purpose, which may be pursued by several tasks: they share its two lines."""
 
-    def __init__(self, purpose: str, longest_pause_ms: int, metrics: UpstreamMetrics) -> None:
+    def __init__(self, purpose: str, longest_pause_ms: int, metrics: ConsulMetrics) -> None:
         self._purpose = purpose
         self._metrics = metrics
-        metrics.consul(purpose, away=False)
+        metrics.report(purpose, is_unavailable=False)
         self._wait = wait_random_exponential(
             multiplier=_GROWTH_S, max=max(_SHORTEST_S, longest_pause_ms / 1000), min=_SHORTEST_S
         )
@@ -51,7 +51,7 @@ class Outage:
     def _lost(self, who: str, error: BaseException | None) -> None:
         if not self._failing:
             _log.warning("consul_unavailable", purpose=self._purpose, reason=str(error))
-            self._metrics.consul(self._purpose, away=True)
+            self._metrics.report(self._purpose, is_unavailable=True)
         self._failing.add(who)
 
     def _over(self, who: str) -> None:
@@ -59,4 +59,4 @@ class Outage:
             self._failing.remove(who)
             if not self._failing:
                 _log.info("consul_back", purpose=self._purpose)
-                self._metrics.consul(self._purpose, away=False)
+                self._metrics.report(self._purpose, is_unavailable=False)

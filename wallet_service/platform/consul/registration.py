@@ -12,8 +12,10 @@ import structlog
 from wallet_service import __version__
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.agent import Agent, AgentError, Instance, base_url
+from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.consul.outage import Outage
-from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.consul.settings import ConsulSettings
+from wallet_service.platform.web.settings import WebSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -27,9 +29,10 @@ class Registration:
         agent: Agent,
         port: int,
         capabilities: Sequence[str],
-        metrics: UpstreamMetrics,
+        metrics: ConsulMetrics,
     ) -> None:
-        self._settings = settings
+        self._all_settings = settings
+        self._settings = settings[ConsulSettings]
         self._metrics = metrics
         self._agent = agent
         self._port = port
@@ -47,14 +50,14 @@ class Registration:
         Raises:
             AgentError: the first try failed, and ``WALLET_CONSUL_REQUIRED`` is set.
         """
-        if self._settings.consul_required:
+        if self._settings.required:
             await self._register()
         self._keeping = asyncio.create_task(self._keep())
 
     async def farewell(self) -> None:
         """Call it while the port is open: callers are told to go elsewhere, and get the time to."""
         if await self.leave():
-            await asyncio.sleep(self._settings.consul_leave_pause_ms / 1000)
+            await asyncio.sleep(self._settings.leave_pause_ms / 1000)
             if self._unanswered is not None:
                 await self._deregister(self._unanswered)  # once more, after what may have come in late
 
@@ -66,7 +69,7 @@ class Registration:
         if self._keeping is not None:
             # Not while a registration is under way: it could arrive after this.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.consul_timeout_ms / 1000), self._calling:
+                async with asyncio.timeout(self._settings.timeout_ms / 1000), self._calling:
                     pass
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
@@ -84,15 +87,15 @@ class Registration:
         return True
 
     async def _keep(self) -> None:
-        outage = Outage("registration", self._settings.consul_retry_max_ms, self._metrics)
+        outage = Outage("registration", self._settings.retry_max_ms, self._metrics)
         while True:
             await outage.outlast("registration", self._register)
-            await asyncio.sleep(self._settings.consul_sync_interval_ms / 1000)
+            await asyncio.sleep(self._settings.sync_interval_ms / 1000)
 
     async def _register(self) -> None:
         async with self._calling:
             if self._instance is None:
-                instance = await describe(self._settings, self._port, self._capabilities)
+                instance = await describe(self._all_settings, self._port, self._capabilities)
                 if _is_out_of_reach(instance.address, self._settings):
                     _log.warning("consul_address_is_loopback", instance=instance.id, address=instance.address)
                 self._instance = instance
@@ -113,7 +116,7 @@ class Registration:
 
 @asynccontextmanager
 async def registration(
-    settings: Settings, port: int, capabilities: Sequence[str], metrics: UpstreamMetrics | None = None
+    settings: Settings, port: int, capabilities: Sequence[str], metrics: ConsulMetrics | None = None
 ) -> AsyncGenerator[Registration | None, None]:
     """What takes this instance into Consul and out of it; None where Consul is not set.
 
@@ -126,11 +129,12 @@ async def registration(
     Raises:
         SettingsError: what is set for Consul can't be used.
     """
-    if settings.consul_url is None:
+    consul = settings[ConsulSettings]
+    if consul.url is None:
         yield None
         return
-    async with await Agent.open(settings) as agent:
-        made = Registration(settings, agent, port, capabilities, metrics or UpstreamMetrics())
+    async with await Agent.open(consul) as agent:
+        made = Registration(settings, agent, port, capabilities, metrics or ConsulMetrics())
         try:
             yield made
         finally:
@@ -143,42 +147,41 @@ async def describe(settings: Settings, port: int, capabilities: Sequence[str]) -
     Raises:
         AgentError: there is no way to the agent, by which the address is found.
     """
-    address, checked = await _addresses(settings)
-    port = settings.advertise_port or port
+    own = settings[ConsulSettings]
+    address, checked = await _addresses(settings[WebSettings].host, own)
+    port = own.advertise_port or port
     return Instance(
         # The same after a crash, so that what comes back takes the place of what was.
-        id=f"{settings.consul_service_name}-{address or socket.gethostname()}-{port}",
-        name=settings.consul_service_name,
+        id=f"{own.service_name}-{address or socket.gethostname()}-{port}",
+        name=own.service_name,
         address=address,
         port=port,
-        tags=[tag.strip() for tag in settings.consul_tags.split(",") if tag.strip()],
+        tags=[tag.strip() for tag in own.tags.split(",") if tag.strip()],
         meta={"version": __version__, "capabilities": ",".join(capabilities)},
         check_url=f"{base_url(checked, port)}/health/ready",
-        check_interval_ms=settings.consul_check_interval_ms,
-        check_timeout_ms=settings.consul_check_timeout_ms,
-        deregister_after_ms=settings.consul_deregister_after_ms,
+        check_interval_ms=own.check_interval_ms,
+        check_timeout_ms=own.check_timeout_ms,
+        deregister_after_ms=own.deregister_after_ms,
     )
 
 
-async def _addresses(settings: Settings) -> tuple[str | None, str]:
+async def _addresses(host: str, settings: ConsulSettings) -> tuple[str | None, str]:
     """The address for callers, None for the agent's own, and that for the agent's check."""
     if settings.advertise_address is not None:
         return settings.advertise_address, settings.advertise_address
     try:
-        listens_on = ipaddress.ip_address(settings.host)
+        listens_on = ipaddress.ip_address(host)
     except ValueError:
-        return settings.host, settings.host  # a name
+        return host, host  # a name
     if not listens_on.is_unspecified:
-        return settings.host, settings.host
+        return host, host
     own = await _towards_agent(settings)
     return (None, own) if ipaddress.ip_address(own).is_loopback else (own, own)
 
 
-def _is_out_of_reach(address: str | None, settings: Settings) -> bool:
+def _is_out_of_reach(address: str | None, settings: ConsulSettings) -> bool:
     """Whether callers beside the agent, which is on another machine, would find themselves at this address."""
-    return _is_loopback(address) and not _is_loopback(
-        settings.consul_url.host if settings.consul_url else None
-    )
+    return _is_loopback(address) and not _is_loopback(settings.url.host if settings.url else None)
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -189,11 +192,11 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-async def _towards_agent(settings: Settings) -> str:
+async def _towards_agent(settings: ConsulSettings) -> str:
     """The address that this machine has on the way to the agent; nothing is sent."""
-    host, port = (settings.consul_url.host, settings.consul_url.port) if settings.consul_url else (None, None)
+    host, port = (settings.url.host, settings.url.port) if settings.url else (None, None)
     try:
-        async with asyncio.timeout(settings.consul_timeout_ms / 1000):
+        async with asyncio.timeout(settings.timeout_ms / 1000):
             transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
                 asyncio.DatagramProtocol, remote_addr=((host or "").strip("[]"), port or 0)
             )

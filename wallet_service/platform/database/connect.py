@@ -1,8 +1,15 @@
 """Which driver: the REST API of a Supabase project when the settings name one, else Postgres itself."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from wallet_service.core.room import RoomContext
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.database.metrics import DatabaseMetrics, MeasuredDatabase
 from wallet_service.platform.database.postgres import PostgresDatabase
+from wallet_service.platform.database.settings import DatabaseSettings
+from wallet_service.platform.database.tracing import TracedDatabase
 
 
 async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None = None) -> Database:
@@ -13,22 +20,36 @@ async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None 
         dsn: where the database is, when it is no Supabase project.
         pool_size: instead of the settings' own.
     """
-    size = settings.database_pool_size if pool_size is None else pool_size
-    if settings.supabase_url is not None and settings.supabase_service_role_key is not None:
-        # Half a second of imports, for those only who need them.
+    own = settings[DatabaseSettings]
+    size = own.pool_size if pool_size is None else pool_size
+    if own.supabase_url is not None and own.supabase_service_role_key is not None:
+        # Half a second of imports, needed for Supabase only.
         from wallet_service.platform.database.supabase import SupabaseDatabase  # noqa: PLC0415
 
         return await SupabaseDatabase.connect(
-            str(settings.supabase_url),
-            settings.supabase_service_role_key.get_secret_value(),
+            str(own.supabase_url),
+            own.supabase_service_role_key.get_secret_value(),
             pool_size=size,
-            timeout_ms=settings.database_timeout_ms,
+            timeout_ms=own.timeout_ms,
         )
     if dsn is None:
         raise ValueError("neither a Supabase project nor a database is named")
     return await PostgresDatabase.connect(
         dsn,
         pool_size=size,
-        timeout_ms=settings.database_timeout_ms,
-        statement_cache_size=settings.database_statement_cache_size,
+        timeout_ms=own.timeout_ms,
+        statement_cache_size=own.statement_cache_size,
     )
+
+
+@asynccontextmanager
+async def open_database(context: RoomContext) -> AsyncGenerator[None]:
+    """The database of the application, measured and where tracing is on traced, as ``state.database``."""
+    database: Database = MeasuredDatabase(
+        await connect(context.settings, context.database_url), DatabaseMetrics(context.metrics)
+    )
+    context.state.database = database if context.tracer is None else TracedDatabase(database, context.tracer)
+    try:
+        yield
+    finally:
+        await database.close()

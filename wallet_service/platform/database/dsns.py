@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from wallet_service.core.settings import Settings
+from wallet_service.platform.database.connect import connect
+from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.embedded_postgres.server import EmbeddedInUse, EmbeddedPostgres
+from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
 
 
 class StartError(Exception):
@@ -31,11 +35,12 @@ class Dsns:
 
 def given(settings: Settings) -> Dsns | None:
     """The database that the settings name; None for the service's own."""
-    if settings.supabase_url is not None:
-        return Dsns(None, None, f"the Supabase project {settings.supabase_url.host}")
-    if settings.database_url is None:
+    own = settings[DatabaseSettings]
+    if own.supabase_url is not None:
+        return Dsns(None, None, f"the Supabase project {own.supabase_url.host}")
+    if own.url is None:
         return None
-    url = settings.database_url.get_secret_value()
+    url = own.url.get_secret_value()
     return Dsns(url, url, place_of(url))
 
 
@@ -67,10 +72,11 @@ async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
     if (named := given(settings)) is not None:
         yield named
         return
-    embedded = EmbeddedPostgres(settings.data_dir)
-    if not await asyncio.to_thread((settings.data_dir / "secrets.json").exists):
+    data_dir = settings[EmbeddedPostgresSettings].data_dir
+    embedded = EmbeddedPostgres(data_dir)
+    if not await asyncio.to_thread((data_dir / "secrets.json").exists):
         raise StartError(
-            f"There are no data in {settings.data_dir}: set WALLET_DATA_DIR to where they are, or make them "
+            f"There are no data in {data_dir}: set WALLET_DATA_DIR to where they are, or make them "
             "with `wallet-service serve` or `wallet-service migrate`"
         )
     try:
@@ -92,7 +98,9 @@ async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
         EmbeddedError: as ``existing_database``.
     """
     made = given(settings) is not None
-    made = made or await asyncio.to_thread((settings.data_dir / "secrets.json").exists)
+    made = made or await asyncio.to_thread(
+        (settings[EmbeddedPostgresSettings].data_dir / "secrets.json").exists
+    )
     if made:
         async with existing_database(settings) as dsns:
             if dsns.admin is None:
@@ -102,5 +110,16 @@ async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
                 )
             yield dsns.admin
     else:
-        async with EmbeddedPostgres(settings.data_dir) as embedded:
+        async with EmbeddedPostgres(settings[EmbeddedPostgresSettings].data_dir) as embedded:
             yield embedded.admin_dsn
+
+
+@contextlib.asynccontextmanager
+async def open_existing(settings: Settings) -> AsyncGenerator[Database, None]:
+    """A connection to the database of ``existing_database``, for a command."""
+    async with existing_database(settings) as dsns:
+        database = await connect(settings, dsns.service, pool_size=1)
+        try:
+            yield database
+        finally:
+            await database.close()

@@ -1,4 +1,4 @@
-"""Puts the clients and the access together, and takes them apart."""
+"""Opens the clients of upstream services and the access check that uses them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ from wallet_service.core.settings import Settings
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.membership.access import MembershipAccess, WalletAccess
 from wallet_service.platform.membership.policy import Policy
+from wallet_service.platform.membership.settings import MembershipSettings
 from wallet_service.platform.membership.verification import Verification
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.client import UpstreamClient
@@ -15,12 +16,13 @@ from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION, P
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.organizations import OrganizationClient
 from wallet_service.platform.upstreams.payments import PaymentClient
+from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Who can be asked, and the access that asks them."""
+    """The clients of upstream services, and the access check that uses them."""
 
     accounts: AccountClient
     organizations: OrganizationClient
@@ -36,11 +38,11 @@ async def open_clients(
     metrics: UpstreamMetrics | None = None,
     spans: CallSpans | None = None,
 ) -> AsyncGenerator[Clients]:
-    """The clients of the settings; nobody is asked before the first question. Close the ledger first."""
+    """The clients of the settings; nothing is sent before the first request. Close the ledger first."""
     metrics = metrics or UpstreamMetrics()
 
     def client(service: str) -> UpstreamClient:
-        timeout_s = settings.upstream_timeout_ms / 1000
+        timeout_s = settings[UpstreamSettings].upstream_timeout_ms / 1000
         return UpstreamClient(service, discovery, timeout_s=timeout_s, metrics=metrics, spans=spans)
 
     async with AsyncExitStack() as stack:
@@ -50,7 +52,7 @@ async def open_clients(
         stack.push_async_callback(organizations.close)
         payments = PaymentClient(client(PAYMENT))
         stack.push_async_callback(payments.close)
-        policy = Policy(accounts, organizations, settings.upstream_unavailable_policy)
+        policy = Policy(accounts, organizations, settings[MembershipSettings].upstream_unavailable_policy)
         access = MembershipAccess(database, policy, Verification(database, policy))
         stack.push_async_callback(access.close)
         yield Clients(accounts, organizations, payments, access)

@@ -4,33 +4,35 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from starlette.types import Scope
 
 from wallet_service.core.errors import RateLimited
-from wallet_service.core.settings import Settings
-from wallet_service.platform.rate_limits.costs import USUAL, cost_of, operations_of
+from wallet_service.core.room import RoomContext
+from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.settings import RateLimitSettings
 from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
 
 HEADERS = "rate_limit_headers"
 """Where a request's state keeps the headers of its answer; the middleware sends them."""
 
-_SHARES = "rate_limit_shares"
+_LEASES = "rate_limit_leases"
 
 
 class Limiter:
     """The limits of one application.
 
     Args:
-        shares: by scope; who has none is not limited.
+        leases: by scope; a kind of caller without leases is not limited.
+        costs: of requests.
     """
 
-    def __init__(self, shares: Mapping[LimitScope, TokenLeases]) -> None:
-        self._shares = shares
+    def __init__(self, leases: Mapping[LimitScope, TokenLeases], costs: RequestCosts) -> None:
+        self._leases = leases
+        self._costs = costs
         self._policies = {
             each.quota.scope: f'"{each.quota.scope}";q={each.quota.tokens};w={each.quota.window_s}'.encode()
-            for each in shares.values()
+            for each in leases.values()
         }
 
     async def charge(self, scope: Scope, caller: str, kind: LimitScope) -> None:
@@ -39,11 +41,11 @@ class Limiter:
         Raises:
             RateLimited: too little is left.
         """
-        shares = self._shares.get(kind)
-        cost = cost_of(scope)
-        if shares is not None and cost:
-            scope["state"][_SHARES] = shares, caller
-            await self._spend(scope, shares, caller, cost)
+        leases = self._leases.get(kind)
+        cost = self._costs.of(scope)
+        if leases is not None and cost:
+            scope["state"][_LEASES] = leases, caller
+            await self._spend(scope, leases, caller, cost)
 
     async def charge_operations(self, scope: Scope, body: Mapping[str, Any]) -> None:
         """Charge what a batch costs beyond what ``charge`` took before its body was read.
@@ -51,23 +53,23 @@ class Limiter:
         Raises:
             RateLimited: too little is left; what was taken before is not given back.
         """
-        charged = scope["state"].get(_SHARES)
+        charged = scope["state"].get(_LEASES)
         if charged is None:
             return
-        shares, caller = charged
-        more = min(operations_of(body), shares.quota.tokens) - USUAL
+        leases, caller = charged
+        more = min(self._costs.of_operations(scope, body), leases.quota.tokens) - self._costs.of(scope)
         if more > 0:
-            await self._spend(scope, shares, caller, more)
+            await self._spend(scope, leases, caller, more)
 
-    async def _spend(self, scope: Scope, shares: TokenLeases, caller: str, cost: int) -> None:
+    async def _spend(self, scope: Scope, leases: TokenLeases, caller: str, cost: int) -> None:
         try:
-            remaining, reset_s = await shares.spend(caller, cost)
+            remaining, reset_s = await leases.spend(caller, cost)
         except RateLimited:
-            self._say(scope, shares.quota.scope, *shares.status(caller))
+            self._add_headers(scope, leases.quota.scope, *leases.status(caller))
             raise
-        self._say(scope, shares.quota.scope, remaining, reset_s)
+        self._add_headers(scope, leases.quota.scope, remaining, reset_s)
 
-    def _say(self, scope: Scope, kind: LimitScope, remaining: int, reset_s: int) -> None:
+    def _add_headers(self, scope: Scope, kind: LimitScope, remaining: int, reset_s: int) -> None:
         scope["state"][HEADERS] = (
             (b"ratelimit-policy", self._policies[kind]),
             (b"ratelimit", b'"%b";r=%d;t=%d' % (kind.encode(), remaining, reset_s)),
@@ -75,40 +77,37 @@ class Limiter:
 
 
 @asynccontextmanager
-async def open_limiter(settings: Settings, registry: CollectorRegistry) -> AsyncGenerator[Limiter | None]:
-    """The limiter that the settings describe, None where they set no limit."""
-    limits: Mapping[LimitScope, int | None] = {
-        "client": settings.rate_limit_client_tokens,
-        "user": settings.rate_limit_user_tokens,
-    }
-    if not any(limits.values()):
-        yield None
+async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
+    """The limiter that the settings describe, as ``state.limiter``; None where they set no limit."""
+    settings = context.settings[RateLimitSettings]
+    limits: Mapping[LimitScope, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
+    if not settings.is_on:
+        context.state.limiter = None
+        yield
         return
-    metrics = RateLimitMetrics(registry)
-    policy = settings.rate_limit_on_redis_down
+    metrics = RateLimitMetrics(context.metrics)
+    policy = settings.on_redis_down
     lender = None
     if settings.redis_url is not None:
-        # Its imports, and where it is installed OpenTelemetry's SDK, are for those only who need them.
+        # Its imports, and where it is installed OpenTelemetry's SDK, are needed with Redis only.
         from wallet_service.platform.rate_limits.redis_lender import RedisLender  # noqa: PLC0415
 
         url = settings.redis_url.get_secret_value()
         lender = RedisLender(url, settings.redis_timeout_ms / 1000, policy, metrics)
         metrics.redis_away.set_function(lambda lender=lender: lender.away)
         await lender.open()
-    shares: dict[LimitScope, TokenLeases] = {
+    leases: dict[LimitScope, TokenLeases] = {
         scope: TokenLeases(
-            Quota(scope, tokens, settings.rate_limit_window_s),
-            metrics,
-            lender,
-            deny_when_away=policy == "deny",
+            Quota(scope, tokens, settings.window_s), metrics, lender, deny_when_away=policy == "deny"
         )
         for scope, tokens in limits.items()
         if tokens is not None
     }
+    context.state.limiter = Limiter(leases, RequestCosts(context.rooms))
     try:
-        yield Limiter(shares)
+        yield
     finally:
-        for each in shares.values():
+        for each in leases.values():
             await each.close()
         if lender is not None:
             await lender.close()

@@ -66,7 +66,7 @@ def _tracing(*, traced: bool) -> list[Processor]:
     if not traced:
         return []
     # Its imports are OpenTelemetry and what serves HTTP: not for the commands beside the service.
-    from wallet_service.platform.web.tracing import trace_ids  # noqa: PLC0415
+    from wallet_service.platform.telemetry.spans import trace_ids  # noqa: PLC0415
 
     return [trace_ids]
 

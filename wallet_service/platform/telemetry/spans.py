@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, StatusCode
+from structlog.typing import EventDict, WrappedLogger
 
 from wallet_service.core.errors import WalletError
 
@@ -32,3 +33,12 @@ def mark_failed(span: Span, kind: str) -> None:
     """Say that what the span stands for failed, and how: a code of a problem, a status, the class of an exception."""
     span.set_attribute("error.type", kind)
     span.set_status(StatusCode.ERROR)
+
+
+def trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add to a line of the log which trace and span it belongs to."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = f"{span.trace_id:032x}"
+        event["span_id"] = f"{span.span_id:016x}"
+    return event

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from wallet_service import __version__
-from wallet_service.core.settings import Settings, SettingsError
+from wallet_service.core.settings import SettingsError
+from wallet_service.platform.telemetry.settings import TelemetrySettings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -32,7 +33,9 @@ def traced_part() -> float:
 
 
 @contextlib.asynccontextmanager
-async def tracing(settings: Settings) -> AsyncGenerator["TracerProvider | None"]:
+async def tracing(
+    settings: TelemetrySettings, longest_flush_s: float = FLUSH_S
+) -> AsyncGenerator["TracerProvider | None"]:
     """The provider of spans, None where tracing is off. At the end, what was not yet exported is.
 
     Where to, how many and under which name is said by the variables of OpenTelemetry (``OTEL_…``).
@@ -47,7 +50,7 @@ async def tracing(settings: Settings) -> AsyncGenerator["TracerProvider | None"]
     try:
         yield provider
     finally:
-        await _shut_down(provider, min(FLUSH_S, settings.shutdown_grace_ms / 1000))
+        await _shut_down(provider, min(FLUSH_S, longest_flush_s))
 
 
 def _provider() -> "TracerProvider":

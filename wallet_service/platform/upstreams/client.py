@@ -25,11 +25,11 @@ from tenacity import (
 
 from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
-from wallet_service.core.settings import variable_of
 from wallet_service.platform.upstreams.breaker import Breaker
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.responses import AnswerUnusable, Unreadable, refuses_id
+from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans
 from wallet_service.platform.upstreams.transport import ExactTransport
 
@@ -216,7 +216,7 @@ class UpstreamClient:
         return UpstreamUnavailable(f"The {self._service} service {fault}", upstream=self._service)
 
     def _note_nowhere(self) -> str:
-        setting = variable_of(f"{self._service}_url")
+        setting = UpstreamSettings.variable(f"{self._service}_url")
         if not self._nowhere:
             self._nowhere = True
             _log.warning("upstream_not_known", upstream=self._service, setting=setting)

@@ -1,4 +1,4 @@
-"""What ops see of the services around this one."""
+"""What operators see of upstream services."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ _DURATIONS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class UpstreamMetrics:
-    """Metrics of what is asked of other services, and of the way to Consul."""
+    """Metrics of requests to upstream services."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -32,12 +32,6 @@ class UpstreamMetrics:
             ["upstream"],
             registry=registry,
         )
-        self._away = Gauge(
-            "wallet_consul_unavailable",
-            "1 while Consul does not answer, by what it is needed for.",
-            ["purpose"],
-            registry=registry,
-        )
 
     def asked(self, upstream: str, outcome: str, duration_s: float) -> None:
         """Count a question."""
@@ -47,7 +41,3 @@ class UpstreamMetrics:
     def watch_breaker(self, upstream: str, is_open: Callable[[], bool]) -> None:
         """Show whether a service is left alone."""
         self._open.labels(upstream).set_function(is_open)
-
-    def consul(self, purpose: str, *, away: bool) -> None:
-        """Note whether Consul answers."""
-        self._away.labels(purpose).set(away)

@@ -11,10 +11,13 @@ from pydantic import HttpUrl
 
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.agent import Agent
+from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.consul.outage import Outage
+from wallet_service.platform.consul.settings import ConsulSettings
+from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
 from wallet_service.platform.upstreams.instances import Instances
-from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.upstreams.settings import UpstreamSettings
 
 FIRST_ANSWERS_S = 1.0
 """How long a start waits for the first lists."""
@@ -30,11 +33,11 @@ class Upstream:
     """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
 
     Attributes:
-        is_asked: with ``WALLET_VERIFY_USERS``; nobody asks the others yet, and their lists in Consul are not followed.
+        is_asked: whether the service calls it; lists of the others are not followed in Consul.
     """
 
     consul_name: str
-    configured: Callable[[Settings], HttpUrl | None]
+    configured: Callable[[UpstreamSettings], HttpUrl | None]
     local_port: int
     is_asked: bool = True
 
@@ -57,11 +60,13 @@ class Upstreams:
         table: Mapping[str, Upstream] = UPSTREAMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        own = settings[UpstreamSettings]
+        is_development = settings[DatabaseSettings].is_development
         self._services = {
             service: Instances(
-                _without_slash(upstream.configured(settings)),
-                f"http://127.0.0.1:{upstream.local_port}" if settings.is_development else None,
-                settings.upstream_set_aside_ms / 1000,
+                _without_slash(upstream.configured(own)),
+                f"http://127.0.0.1:{upstream.local_port}" if is_development else None,
+                own.upstream_set_aside_ms / 1000,
                 clock,
             )
             for service, upstream in table.items()
@@ -138,7 +143,7 @@ class _Watch:
 
 @asynccontextmanager
 async def discovering(
-    settings: Settings, table: Mapping[str, Upstream] = UPSTREAMS, metrics: UpstreamMetrics | None = None
+    settings: Settings, table: Mapping[str, Upstream] = UPSTREAMS, metrics: ConsulMetrics | None = None
 ) -> AsyncGenerator[Upstreams, None]:
     """Where the upstreams are; as long as this is open, Consul's lists of those that are asked are followed.
 
@@ -146,12 +151,13 @@ async def discovering(
         SettingsError: what is set for Consul can't be used.
     """
     upstreams = Upstreams(settings, table)
-    if settings.consul_url is None or not settings.verify_users:
+    consul = settings[ConsulSettings]
+    if consul.url is None:
         yield upstreams
         return
     async with AsyncExitStack() as stack:
-        agent = await stack.enter_async_context(await Agent.open(settings))
-        outage = Outage("discovery", settings.consul_retry_max_ms, metrics or UpstreamMetrics())
+        agent = await stack.enter_async_context(await Agent.open(consul))
+        outage = Outage("discovery", consul.retry_max_ms, metrics or ConsulMetrics())
         watches = [
             _Watch(service, upstream.consul_name, agent, upstreams)
             for service, upstream in table.items()

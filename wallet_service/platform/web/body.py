@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 from wallet_service.platform.auth.authentication import BearerPrincipal, principal
-from wallet_service.platform.rate_limits.costs import BATCH_ROUTES
 from wallet_service.platform.web.problems import problem_response
 from wallet_service.platform.web.strict_json import loads, refused_value
 
@@ -46,7 +45,6 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         asks_who = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
-        is_batch = self.name in BATCH_ROUTES
 
         async def strict_handler(request: Request) -> Response:
             # No text of Postgres can hold U+0000, wherever in the request it stands.
@@ -60,7 +58,7 @@ class StrictRoute(APIRoute):
                     await principal(strict)
                 if await strict.body():
                     body = await strict.json()
-                    if is_batch and (limiter := strict.app.state.limiter) is not None:
+                    if (limiter := strict.app.state.limiter) is not None:
                         await limiter.charge_operations(strict.scope, body)
             return await handler(strict)
 

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
 
-from wallet_service.core.settings import Settings
 from wallet_service.platform.web.body import BodyLimit
 from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.middleware import RequestContext
 from wallet_service.platform.web.openapi import install_docs
 from wallet_service.platform.web.problems import install_handlers
+from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.tracing import RequestSpans
 
 
 def install(
     app: FastAPI,
-    settings: Settings,
+    settings: WebSettings,
     body_limits: Mapping[str, int] | None = None,
     metrics: RequestMetrics | None = None,
     tracer: Tracer | None = None,
@@ -36,6 +36,7 @@ def install(
     it has one, into ``app.state.limiter``.
     """
     app.state.limiter = None
+    app.state.caller_checks = ()
     install_handlers(app)
     install_docs(app)
     # Each is put around those before it, so the last is the outermost.

@@ -10,7 +10,6 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import EventDict, WrappedLogger
 
 from wallet_service.platform.telemetry.spans import current, mark_failed
 from wallet_service.platform.web.middleware import route_template
@@ -140,12 +139,3 @@ class _HeaderGetter(Getter[_Headers]):
 
 
 _GETTER = _HeaderGetter()
-
-
-def trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add to a line of the log which trace and span it belongs to."""
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        event["trace_id"] = f"{span.trace_id:032x}"
-        event["span_id"] = f"{span.span_id:016x}"
-    return event

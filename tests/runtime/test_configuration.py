@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from support.settings import VARIABLES
 
-from wallet_service.core.settings import Settings, load, variable_of
-from wallet_service.runtime.unused_settings import warn_of_unused
+from wallet_service.runtime.configuration import load_settings, warn_of_unused
 
 LIMITS = "WALLET_RATE_LIMIT_CLIENT_TOKENS or WALLET_RATE_LIMIT_USER_TOKENS"
 KEYS = "WALLET_JWT_SECRET or WALLET_JWT_JWKS_URL"
@@ -15,7 +15,7 @@ KEYS = "WALLET_JWT_SECRET or WALLET_JWT_JWKS_URL"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*map(variable_of, Settings.model_fields), *os.environ]:
+    for name in [*VARIABLES, *os.environ]:
         if name.startswith(("WALLET_", "SUPABASE_")):
             monkeypatch.delenv(name, raising=False)
 
@@ -24,7 +24,7 @@ def warned(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[dict[str, 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with capture_logs() as log:
-        warn_of_unused(load(), os.environ)
+        warn_of_unused(load_settings(), os.environ)
     assert {line.pop("log_level") for line in log} <= {"warning"}
     return sorted(log, key=lambda line: line["name"])  # pyright: ignore[reportReturnType]
 

@@ -1,15 +1,11 @@
 """What ops see of the upstreams, and of Consul."""
 
-import asyncio
-
 import pytest
 from prometheus_client import CollectorRegistry
 from support.stand_in import StandIn
 from support.upstreams import Places, Seconds, asking
 
 from wallet_service.core.errors import UpstreamUnavailable
-from wallet_service.platform.consul.agent import AgentError
-from wallet_service.platform.consul.outage import Outage
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 
@@ -43,19 +39,3 @@ async def test_questions_and_the_breaker(others: StandIn, clock: Seconds) -> Non
         assert (count("answered"), is_open()) == (2, 0)
     took = registry.get_sample_value("wallet_upstream_call_duration_seconds_count", {"upstream": "account"})
     assert took == FAILURES + 2
-
-
-async def test_consul_that_goes_and_comes_back() -> None:
-    registry = CollectorRegistry()
-    outage = Outage("discovery", 1, UpstreamMetrics(registry))
-    seen: list[float | None] = []
-
-    async def call() -> None:
-        seen.append(registry.get_sample_value("wallet_consul_unavailable", {"purpose": "discovery"}))
-        if len(seen) == 1:
-            raise AgentError("gone")
-
-    async with asyncio.timeout(10):
-        await outage.outlast("a task", call)
-    assert seen == [0, 1]
-    assert registry.get_sample_value("wallet_consul_unavailable", {"purpose": "discovery"}) == 0

@@ -1,0 +1,16 @@
+"""What the room of opening balances declares."""
+
+from wallet_service.core.room import RequestCost, Room
+from wallet_service.money.opening_balances.settings import OpeningBalancesSettings
+
+PATH = "/api/v1/wallets/import"
+
+ROOM = Room(
+    name="opening_balances",
+    module=__name__,
+    summary="import of wallets with their balances from CSV or JSON lines",
+    routers=("router:router",),
+    settings=OpeningBalancesSettings,
+    request_costs={"import_wallets": RequestCost(100)},  # its size is known only at its end
+    body_limits={PATH: lambda settings: settings[OpeningBalancesSettings].max_bytes},
+)

@@ -1,0 +1,14 @@
+"""What the statements room declares."""
+
+from wallet_service.core.room import RequestCost, Room
+
+_HISTORY = RequestCost(csv_tokens=20)
+"""With ``Accept: text/csv`` a history is sent whole."""
+
+ROOM = Room(
+    name="statements",
+    module=__name__,
+    summary="transactions, histories (JSON and CSV) and balances at a moment",
+    routers=("router:router",),
+    request_costs={"list_wallet_transactions": _HISTORY, "list_user_transactions": _HISTORY},
+)

@@ -1,0 +1,21 @@
+"""What the room of wallet statistics declares."""
+
+from wallet_service.core.room import RequestCost, Room
+from wallet_service.money.permissions import STATS_READ
+
+_OF_A_PERIOD = RequestCost(5)
+_OF_EVERY_WALLET = RequestCost(20)
+
+ROOM = Room(
+    name="wallet_statistics",
+    module=__name__,
+    summary="totals by period of a wallet and a user, service statistics, trial balance, currencies",
+    routers=("router:router",),
+    permissions=(STATS_READ,),
+    request_costs={
+        "wallet_statistics": _OF_A_PERIOD,
+        "user_statistics": _OF_A_PERIOD,
+        "service_stats": _OF_EVERY_WALLET,
+        "read_trial_balance": _OF_EVERY_WALLET,
+    },
+)

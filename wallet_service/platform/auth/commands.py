@@ -1,0 +1,82 @@
+"""The commands ``keys create``, ``keys list`` and ``keys revoke``."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from wallet_service.core.commands import CommandLine
+from wallet_service.core.errors import ValidationFailed
+from wallet_service.core.settings import Settings
+from wallet_service.platform.auth.keys import PREFIX, create_key, list_keys, revoke_key
+from wallet_service.platform.auth.permissions import names_of
+from wallet_service.platform.database.dsns import StartError, open_existing
+
+
+def add_commands(line: CommandLine) -> None:
+    """Add the room's commands."""
+    keys = typer.Typer(
+        help="Keys of the services that call the API. They work beside a running service.",
+        no_args_is_help=True,
+    )
+    line.app.add_typer(keys, name="keys")
+    permissions = names_of(line.rooms)
+
+    @keys.command("create")
+    def create(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+        client: Annotated[str, typer.Argument(help="The client's name: up to 64 letters, digits and . _ -")],
+        scope: Annotated[
+            list[str], typer.Option(help=f"One of {', '.join(sorted(permissions))}; may be repeated.")
+        ],
+        expires_at: Annotated[
+            datetime | None,
+            typer.Option(
+                help="UTC; without it the key does not expire.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
+            ),
+        ] = None,
+    ) -> None:
+        """Create a key and print it. It can't be shown again."""
+        if unknown := [each for each in scope if each not in permissions]:
+            raise ValidationFailed(
+                f"There is no scope {', '.join(unknown)}: a scope is one of {', '.join(sorted(permissions))}"
+            )
+        moment = expires_at.replace(tzinfo=UTC) if expires_at else None
+
+        async def run(settings: Settings) -> None:
+            async with open_existing(settings) as database:
+                typer.echo(await create_key(database, client, scope, moment))
+
+        asyncio.run(run(line.settings()))
+
+    @keys.command("list")
+    def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+        """List all keys: id, client, state, scopes."""
+        asyncio.run(_list(line.settings()))
+
+    @keys.command("revoke")
+    def revoke(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+        key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    ) -> None:
+        """Revoke a key for good. Running services notice within 5 seconds."""
+        # A whole key may have been pasted: its id is enough, and its secret must not be printed again.
+        asyncio.run(_revoke(line.settings(), key_id.removeprefix(PREFIX).partition("_")[0]))
+
+
+async def _list(settings: Settings) -> None:
+    async with open_existing(settings) as database:
+        for key in await list_keys(database):
+            state = "valid"
+            if key["expires_at"]:
+                state = f"valid until {key['expires_at']}"
+            if key["revoked_at"]:
+                state = f"revoked {key['revoked_at']}"
+            typer.echo(f"{key['key_id']}  {key['client_name']}  {state}  {','.join(key['scopes'])}")
+
+
+async def _revoke(settings: Settings, key_id: str) -> None:
+    async with open_existing(settings) as database:
+        since = await revoke_key(database, key_id)
+    if since is None:
+        raise StartError(f"There is no key {key_id}")
+    typer.echo(f"{key_id} is revoked since {since}")

@@ -1,0 +1,11 @@
+"""What the Consul room declares."""
+
+from wallet_service.core.room import Room
+from wallet_service.platform.consul.settings import ConsulSettings
+
+ROOM = Room(
+    name="consul",
+    module=__name__,
+    summary="registration of this instance, and the agent that knows the others",
+    settings=ConsulSettings,
+)

@@ -1,0 +1,48 @@
+"""The command ``migrate``."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from wallet_service import __version__
+from wallet_service.core.commands import CommandLine
+from wallet_service.core.settings import Settings
+from wallet_service.platform.database.dsns import migration_database
+from wallet_service.platform.database.migrate import migrate as migrate_database
+from wallet_service.platform.database.script import migration_script
+
+
+def add_commands(line: CommandLine) -> None:
+    """Add the room's commands."""
+
+    @line.app.command()
+    def migrate(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+        database_url: Annotated[
+            str | None, typer.Option(help="postgresql://…; without it, the database of the settings.")
+        ] = None,
+        sql: Annotated[
+            bool, typer.Option("--sql", help="Print the script that does it, and touch no database.")
+        ] = False,
+    ) -> None:
+        """Bring the database to this release. Run again, it changes nothing."""
+        if sql:
+            if database_url is not None:
+                raise typer.BadParameter("--sql touches no database: it goes without --database-url")
+            # As bytes: UTF-8 whatever the terminal's encoding is.
+            typer.echo(migration_script().encode(), nl=False)
+            return
+        asyncio.run(_migrate(line.settings(), database_url))
+
+
+async def _migrate(settings: Settings, database_url: str | None) -> None:
+    if database_url is not None:
+        report = await migrate_database(database_url)
+    else:
+        async with migration_database(settings) as dsn:
+            report = await migrate_database(dsn)
+    for name in report.applied:
+        typer.echo(f"applied {name}")
+    for signature in report.functions_dropped:
+        typer.echo(f"dropped {signature}")
+    typer.echo(f"The database is at release {__version__}")

@@ -1,0 +1,42 @@
+"""The access check of the application, and what it is told of postings."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wallet_service.core.room import Moved, RoomContext
+from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.settings import MembershipSettings
+
+
+@asynccontextmanager
+async def open_access(context: RoomContext) -> AsyncGenerator[None]:
+    """The access check that the settings describe, as ``state.access``."""
+    if not context.settings[MembershipSettings].verify_users:
+        context.state.access = WalletAccess()
+        yield
+        return
+    # Imports, aiohttp among them, that are needed only where users are verified.
+    from wallet_service.platform.membership.clients import open_clients  # noqa: PLC0415
+    from wallet_service.platform.upstreams.metrics import UpstreamMetrics  # noqa: PLC0415
+    from wallet_service.platform.upstreams.tracing import CallSpans  # noqa: PLC0415
+    from wallet_service.platform.upstreams.watch import discovering  # noqa: PLC0415
+
+    spans = None if context.tracer is None else CallSpans(context.tracer)
+    async with (
+        discovering(context.settings, metrics=context.state.consul_metrics) as discovery,
+        open_clients(
+            context.settings, context.state.database, discovery, UpstreamMetrics(context.metrics), spans
+        ) as clients,
+    ):
+        context.state.clients = clients
+        context.state.access = clients.access
+        yield
+
+
+def note_debits(state: Any, moved: Sequence[Moved]) -> None:
+    """Have the owners of debited wallets verified, where they are not yet."""
+    access: WalletAccess = state.access
+    for each in moved:
+        if each.is_debit:
+            access.note_debit(each.wallet_id)

@@ -1,0 +1,12 @@
+"""What the room of rate limits declares."""
+
+from wallet_service.core.room import Room
+from wallet_service.platform.rate_limits.settings import RateLimitSettings
+
+ROOM = Room(
+    name="rate_limits",
+    module=__name__,
+    summary="how much each caller may ask, shared by instances through leased tokens in Redis",
+    settings=RateLimitSettings,
+    lifespan="limiter:open_limiter",
+)

@@ -1,0 +1,76 @@
+"""How much callers may ask."""
+
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from wallet_service.core.settings import Dependency, RoomSettings
+
+
+class RateLimitSettings(RoomSettings):
+    """Tokens per window, and the Redis that instances share them through."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLET_RATE_LIMIT_")
+
+    client_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = Field(
+        default=None,
+        description="tokens that the keys of one client may spend in a window, the operator's too; not set, "
+        "clients are not limited. What a request costs: [API](api.md#rate-limits)",
+    )
+    user_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = Field(
+        default=None,
+        description="tokens that the tokens of one user may spend in a window; not set, users are not limited",
+    )
+    window_s: Annotated[int, Field(ge=1, le=86_400)] = Field(default=60, description="seconds of a window")
+    on_redis_down: Literal["local", "deny"] = Field(
+        default="local",
+        description="`local`: while Redis is unavailable, each instance counts by itself; `deny`: requests "
+        "are refused with 429",
+    )
+    redis_url: Annotated[SecretStr | None, Field(validation_alias="WALLET_REDIS_URL")] = Field(
+        default=None,
+        description="`redis://host:port/0`, or `rediss://` for TLS: instances share their limits through it. "
+        "Not set, each instance counts by itself",
+    )
+    redis_timeout_ms: Annotated[int, Field(ge=10, le=5000, validation_alias="WALLET_REDIS_TIMEOUT_MS")] = (
+        Field(default=250, description="milliseconds for one call of Redis")
+    )
+
+    DEPENDENCIES: ClassVar = (
+        Dependency(
+            ("WALLET_REDIS_URL", "WALLET_RATE_LIMIT_WINDOW_S"),
+            "WALLET_RATE_LIMIT_CLIENT_TOKENS or WALLET_RATE_LIMIT_USER_TOKENS",
+            lambda settings: settings[RateLimitSettings].is_on,
+        ),
+        Dependency(
+            ("WALLET_REDIS_TIMEOUT_MS", "WALLET_RATE_LIMIT_ON_REDIS_DOWN"),
+            "WALLET_REDIS_URL",
+            lambda settings: settings[RateLimitSettings].redis_url is not None,
+        ),
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.client_tokens or self.user_tokens)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not _is_redis(url.get_secret_value()):
+            raise ValueError("should be redis://host:port/0, or rediss:// for TLS")
+        return url
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no number
+    except ValueError:
+        return False
+    database = parts.path.strip("/")
+    known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+    # Options in the query would override the timeout and the number of connections.
+    return known and not parts.query and (not database or database.isdecimal())

@@ -1,0 +1,11 @@
+"""What the web room declares."""
+
+from wallet_service.core.room import Room
+from wallet_service.platform.web.settings import WebSettings
+
+ROOM = Room(
+    name="web",
+    module=__name__,
+    summary="HTTP: strict JSON, problem documents, idempotency keys, cursors, request log, OpenAPI",
+    settings=WebSettings,
+)

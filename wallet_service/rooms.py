@@ -1,0 +1,28 @@
+"""The rooms of the house, from the lowest to the highest. A new room adds its line here, and nothing elsewhere."""
+
+from importlib import import_module
+from typing import Final
+
+from wallet_service.core.room import Room
+
+_PACKAGES: Final = (
+    "platform.telemetry",
+    "platform.embedded_postgres",
+    "platform.database",
+    "platform.rate_limits",
+    "platform.auth",
+    "platform.web",
+    "platform.consul",
+    "platform.upstreams",
+    "platform.membership",
+    "ledger",
+    "money.opening_balances",
+    "money.wallets",
+    "money.transactions",
+    "money.statements",
+    "money.wallet_statistics",
+    "money.credits",
+    "runtime",
+)
+
+ROOMS: tuple[Room, ...] = tuple(import_module(f"wallet_service.{package}.room").ROOM for package in _PACKAGES)
