@@ -20,7 +20,7 @@ from support.settings import make_settings
 from support.supabase import Project
 from wallet_service.core.errors import ERRORS
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.schemas import Transaction
 from wallet_service.money.wallets.schemas import Wallet
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.database.gateway import Json

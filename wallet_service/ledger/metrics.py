@@ -7,9 +7,9 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from wallet_service.core.errors import WalletError
+from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Refused
-from wallet_service.ledger.schemas import TransactionType
 
 _FROM_THE_START = ("posted", "internal_error", "overloaded", "unavailable", "wallet_busy")
 """Outcomes that are alerted on: a rate sees the first only when the series was there before it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.schemas import TransactionType
+from wallet_service.ledger.operation_types import TransactionType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 from support.books import Books, op
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.schemas import Balance, TransactionPage
 from wallet_service.platform.web.pagination import encode_cursor
 

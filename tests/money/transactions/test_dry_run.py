@@ -7,7 +7,7 @@ import pytest
 from support.api import Api, conforms, posted, problem
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.schemas import Transaction
 
 Unchanged = Callable[[], Context[None]]
 TIMES = ("transaction_id", "created_at", "effective_at")

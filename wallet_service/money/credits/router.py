@@ -19,13 +19,13 @@ from wallet_service.core.errors import (
     WalletNotFound,
 )
 from wallet_service.core.fields import Line
-from wallet_service.ledger.schemas import Transaction
 from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import credits_wallet
-from wallet_service.money.transactions.responses import POSTED, posted_response
+from wallet_service.money.responses import POSTED, posted_response
+from wallet_service.money.schemas import Transaction
 from wallet_service.money.transactions.schemas import MoneyRequest
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.membership.access import AccessOf

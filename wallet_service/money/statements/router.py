@@ -18,8 +18,8 @@ from wallet_service.core.errors import (
     WalletNotFound,
 )
 from wallet_service.core.fields import Line, Timestamp
-from wallet_service.ledger.schemas import Transaction
 from wallet_service.money.callers import WalletReader
+from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv

@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from wallet_service.core.fields import Line, Timestamp
 from wallet_service.core.money import AmountInQuery, AmountText
-from wallet_service.ledger.schemas import ENTRY, Entry, TransactionType
+from wallet_service.ledger.operation_types import TransactionType
+from wallet_service.money.schemas import ENTRY, Entry
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 MOST_METADATA_FILTERS = 10

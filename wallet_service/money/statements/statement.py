@@ -8,7 +8,7 @@ from typing import Any
 
 import simplejson
 
-from wallet_service.ledger.schemas import Entry
+from wallet_service.money.schemas import Entry
 from wallet_service.money.statements.repository import Page, Position
 from wallet_service.platform.database.gateway import Json
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from wallet_service.core.fields import Timestamp
 from wallet_service.core.money import AmountText
-from wallet_service.ledger.schemas import Direction, TransactionType
+from wallet_service.ledger.operation_types import Direction, TransactionType
 from wallet_service.money.wallet_statistics.repository import Period
 
 Interval = Literal["day", "month"]

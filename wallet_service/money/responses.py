@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from wallet_service.ledger.outcomes import Posted
-from wallet_service.ledger.schemas import Transaction
+from wallet_service.money.schemas import Transaction
 from wallet_service.platform.web.idempotency import REPLAYED
 from wallet_service.platform.web.responses import JsonBytes
 

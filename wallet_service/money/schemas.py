@@ -1,14 +1,12 @@
 """The shapes in which the ledger answers: the bytes are made in SQL, these models describe them."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from wallet_service.core.money import AmountText
-
-TransactionType = Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"]
-Direction = Literal["credit", "debit"]
+from wallet_service.ledger.operation_types import Direction, TransactionType
 
 _UUID = "0199d0a8-0000-7000-8000-000000000001"
 ENTRY: dict[str, Any] = {

@@ -1,0 +1,191 @@
+"""The tables in docs that are made of what the rooms declare, between ``<!-- table: name -->`` and ``<!-- end -->``."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+from pydantic_core import PydanticUndefined
+
+from contract.document import ROOT
+from wallet_service.core.errors import WalletError
+from wallet_service.core.room import Room
+from wallet_service.platform.auth.authentication import BearerPrincipal
+from wallet_service.platform.rate_limits.costs import RequestCosts
+from wallet_service.rooms import ROOMS
+from wallet_service.runtime.application import create_app
+from wallet_service.runtime.configuration import load_settings
+
+PAGES = ROOT / "docs"
+
+_SECTION = re.compile(r"(<!-- table: (?P<name>[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Row = Sequence[str]
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return (
+        "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in lines) + "\n"
+    )
+
+
+def _place(room: Room) -> str:
+    return f"`{'/'.join(room.package.split('.')[1:])}`"
+
+
+def rooms_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each room, from the highest to the lowest: its folder and what it is for."""
+    return _table(("Room", "What it is for"), [(_place(room), room.summary) for room in reversed(rooms)])
+
+
+def settings_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each setting: variable, default, meaning, room."""
+    rows: list[Row] = []
+    for room in rooms:
+        for name, field in room.settings.model_fields.items() if room.settings else ():
+            default = field.default
+            if default is PydanticUndefined:
+                shown = "user data folder"
+            else:
+                shown = "not set" if default is None else f"`{str(default).lower()}`"
+            variable = room.settings.variable(name) if room.settings else ""
+            rows.append((f"`{variable}`", shown, field.description or "", _place(room)))
+    return _table(("Name", "Default", "Meaning", "Room"), rows)
+
+
+def problems_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each problem, by status: code, status, whether to retry, when it happens, room."""
+    found = [(error, room) for room in rooms for error in room.problems]
+    found.sort(key=lambda each: (each[0].status, each[0].code))
+    return _table(
+        ("Code", "Status", "Retry", "When", "Room"),
+        [
+            (
+                f"`{error.code}`",
+                str(error.status),
+                "yes" if error.retryable else "no",
+                _first(error),
+                _place(room),
+            )
+            for error, room in found
+        ],
+    )
+
+
+def _first(error: type[WalletError]) -> str:
+    return (error.__doc__ or "").partition("\n\n")[0].replace("``", "`").replace("\n    ", " ")
+
+
+def permissions_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each permission: name, meaning, whether users have it, room."""
+    return _table(
+        ("Permission", "Allows", "Tokens of users", "Room"),
+        [
+            (f"`{each.name}`", each.summary, "own wallets" if each.is_users else "no", _place(room))
+            for room in rooms
+            for each in room.permissions
+        ],
+    )
+
+
+def routes_of(room: Room) -> Iterator[APIRoute]:
+    """The paths of a room that are in the API's document."""
+    for reference in room.routers:
+        yield from (route for route in room.load(reference).routes if isinstance(route, APIRoute))
+
+
+def permission_of(route: APIRoute) -> str:
+    """The permission that a path needs: its name, ``any`` for every valid caller, ``none`` where no key is needed."""
+    needed = [each.permission for each in _principals(route.dependant)]
+    named = [each.name for each in needed if each is not None]
+    return ", ".join(f"`{name}`" for name in named) if named else ("any" if needed else "none")
+
+
+def _principals(dependant: Any) -> Iterator[BearerPrincipal]:
+    if isinstance(dependant.call, BearerPrincipal):
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _principals(each)
+
+
+def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each path: what it does, the permission that it needs, what it costs, room."""
+    costs = RequestCosts(rooms)
+    rows: list[Row] = []
+    for room in reversed(rooms):
+        for route in routes_of(room):
+            cost = costs.of({"route": route, "headers": []})
+            methods = " ".join(sorted(route.methods or ()))
+            rows.append(
+                (
+                    f"`{methods} {route.path}`",
+                    route.summary or "",
+                    permission_of(route),
+                    str(cost),
+                    _place(room),
+                )
+            )
+    return _table(("Path", "What it does", "Permission", "Tokens", "Room"), rows)
+
+
+def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
+    """Each metric: name, kind, meaning."""
+    return _table(("Metric", "Kind", "Meaning"), [(f"`{name}`", kind, text) for name, kind, text in metrics])
+
+
+@asynccontextmanager
+async def _everything_on(rooms: Sequence[Room]) -> AsyncIterator[CollectorRegistry]:
+    """The registry of an application that has every metric. It reaches neither a database nor another service."""
+    settings = load_settings(
+        rooms,
+        RateLimitSettings={"client_tokens": 1},
+        MembershipSettings={"verify_users": True},
+        DatabaseSettings={"environment": "development"},
+    )
+    app = create_app(settings, "postgresql://unused@127.0.0.1:1/none", rooms=rooms)
+    async with app.router.lifespan_context(app):
+        yield app.state.metrics
+
+
+async def declared_metrics(rooms: Sequence[Room] = ROOMS) -> list[tuple[str, str, str]]:
+    """Name, kind and meaning of every metric of ours, in the order of their names."""
+    async with _everything_on(rooms) as registry:
+        found = {family.name: (family.type, family.documentation) for family in registry.collect()}
+    return [
+        (f"{name}_total" if kind == "counter" else name, kind, text)
+        for name, (kind, text) in sorted(found.items())
+        if name.startswith("wallet_")
+    ]
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "rooms": rooms_table,
+    "settings": settings_table,
+    "paths": paths_table,
+    "permissions": permissions_table,
+    "problems": problems_table,
+}
+"""By the name in the page; ``metrics`` needs a running application besides."""
+
+
+async def pages() -> dict[str, tuple[str, str]]:
+    """Every page with such tables: what it is, and what it should be."""
+    tables = {name: make() for name, make in TABLES.items()} | {
+        "metrics": metrics_table(await declared_metrics())
+    }
+    found: dict[str, tuple[str, str]] = {}
+    for page in sorted(PAGES.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if _SECTION.search(text):
+            found[str(page.relative_to(ROOT))] = (
+                text,
+                _SECTION.sub(lambda match: _filled(match, tables), text),
+            )
+    return found
+
+
+def _filled(match: re.Match[str], tables: Mapping[str, str]) -> str:
+    return f"{match[1]}\n{tables[match['name']]}\n{match[3]}"
