@@ -1,7 +1,7 @@
 """The tables in docs that are made of what the rooms declare, between ``<!-- table: name -->`` and ``<!-- end -->``."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -137,7 +137,7 @@ def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
 
 
 @asynccontextmanager
-async def _everything_on(rooms: Sequence[Room]) -> AsyncIterator[CollectorRegistry]:
+async def _everything_on(rooms: Sequence[Room]) -> AsyncGenerator[CollectorRegistry]:
     """The registry of an application that has every metric. It reaches neither a database nor another service."""
     settings = load_settings(
         rooms,
