@@ -10,13 +10,16 @@ directions (``contract/fit.py``). Two things are left out on purpose, because cl
 an answer's enumeration, and new members of its objects. What can't be decided, such as another pattern, or a word
 that is not known here, is named.
 
-Names of schemas and operations count too: the types of generated clients are called by them.
+Names of schemas and operations count too: the types of generated clients are called by them. Whether a response, header
+or parameter stands in its place or is shared by reference doesn't count: the documents are compared with references
+resolved.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contract.fit import Fit, Schema, undecided, written
+from contract.references import inlined
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _OPERATION = {"operationId", "parameters", "requestBody", "responses", "security", "tags"}
@@ -29,8 +32,11 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
     Args:
         old: an OpenAPI 3.1 document.
         new: the document after it.
+
+    Raises:
+        KeyError: a reference names a part that its document does not have.
     """
-    return [*dict.fromkeys(_paths(old, new))]
+    return [*dict.fromkeys(_paths(inlined(old), inlined(new)))]
 
 
 def _paths(old: Schema, new: Schema) -> Iterator[str]:

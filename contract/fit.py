@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, cast
 
+from contract.references import referenced
+
 Schema = Mapping[str, Any]
 
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
@@ -163,9 +165,7 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
     """Without a reference, if it is one; what is beside it refines what it refers to."""
     if "$ref" not in schema:
         return schema
-    found: Any = document
-    for part in str(schema["$ref"]).removeprefix("#/").split("/"):
-        found = found[part]
+    found = referenced(str(schema["$ref"]), document)
     return _both(found, {name: value for name, value in schema.items() if name != "$ref"})
 
 

@@ -22,10 +22,12 @@ from support.cluster import create_database, drop_database
 from support.places import Place, reached
 from support.settings import make_settings
 
+from contract.references import inlined
 from wallet_service.core.errors import ERRORS
 from wallet_service.runtime.application import create_app
 
-DOCUMENT: dict[str, Any] = create_app(make_settings(), "postgresql://nowhere/").openapi()
+SERVED: dict[str, Any] = create_app(make_settings(), "postgresql://nowhere/").openapi()
+DOCUMENT = inlined(SERVED)
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, methods in DOCUMENT["paths"].items()
@@ -170,6 +172,30 @@ def test_every_code_is_documented() -> None:
     assert documented == ERRORS.keys() - OF_NO_OPERATION.keys()
     page = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
     assert [code for code in ERRORS if f"`{code}`" not in page] == []
+
+
+def test_every_problem_has_one_example_to_which_operations_refer() -> None:
+    examples = SERVED["components"]["examples"]
+    assert {code: example["value"]["code"] for code, example in examples.items()} == {
+        code: code for code in ERRORS if code not in OF_NO_OPERATION
+    }
+    for code, example in examples.items():
+        assert example["summary"] == ERRORS[code].title
+        assert ERRORS[code].example_facts.items() <= example["value"].items()
+    referenced = json.dumps(SERVED)
+    assert "urn:wallet:problem:" not in json.dumps(SERVED["paths"])
+    assert all(f'"#/components/examples/{code}"' in referenced for code in examples)
+
+
+def test_every_component_is_used_and_every_reference_names_one() -> None:
+    references = set(re.findall(r'"#/components/(\w+)/([\w.-]+)"', json.dumps(SERVED)))
+    there = {
+        (kind, name)
+        for kind, parts in SERVED["components"].items()
+        if kind != "securitySchemes"
+        for name in parts
+    }
+    assert references == there
 
 
 async def test_the_docs_are_served_without_the_internet(api: Api) -> None:

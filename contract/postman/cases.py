@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from contract.document import Document
+from contract.references import inlined
 
 JSON = "application/json"
 NEVER = "00000000-0000-7000-8000-000000000000"
@@ -80,7 +81,7 @@ def operations(document: Document) -> dict[str, Operation]:
     """Every operation by its name, in the document's order."""
     found = [
         Operation(method.upper(), path, described)
-        for path, methods in document["paths"].items()
+        for path, methods in inlined(document)["paths"].items()
         for method, described in methods.items()
     ]
     return {operation.name: operation for operation in found}
@@ -95,10 +96,11 @@ class Case:
         body: members, or text that is sent as it is.
         credentials: whether the collection's key is sent, or the variable whose value is sent instead.
         code: of the problem that it is refused with.
+        replayed: whether the response is the one to the request before it, which had the same idempotency key.
         sets: variables that get a value before the request; ``{{$guid}}`` is one value for all that use the variable.
         before: JavaScript that runs before the request.
         saves: variables that get a member of the answer, by its path in JavaScript: ``items[0].wallet_id``.
-        check: JavaScript, after the assertions on the status and the form of the answer; it has the answer as ``answer``.
+        check: JavaScript, after the checks of every response; it has the response as ``answer``.
         needs: a variable; while it is empty the request is left out.
     """
 
@@ -106,6 +108,7 @@ class Case:
     operation: Operation
     status: int
     code: str | None = None
+    replayed: bool = False
     description: str = ""
     path: Mapping[str, str] = field(default_factory=dict[str, str])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -118,8 +121,14 @@ class Case:
     check: str = ""
     needs: str = ""
 
+    @property
+    def shows_operation(self) -> bool:
+        """Whether this is the request that shows the operation, with all that the document has about it."""
+        return self.name == self.operation.described["summary"]
+
     def but(self, name: str, code: str | None = None, **changes: Any) -> Self:
         """This request with something changed, after which it is refused, or answered otherwise."""
         left_out: dict[str, Any] = {"sets": {}, "before": "", "saves": {}, "check": "", "description": ""}
+        left_out["replayed"] = False
         status = changes.pop("status", self.operation.codes[code] if code else self.status)
         return replace(self, **left_out | changes, name=name, status=status, code=code)

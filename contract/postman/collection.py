@@ -11,7 +11,7 @@ from typing import Any
 from contract.document import Document
 from contract.postman.cases import JSON, Case, Operation, operations
 from contract.postman.generated import done_right, refusals
-from contract.postman.scripts import after, before, every_answer
+from contract.postman.scripts import after, before, before_every_request, every_response
 from contract.postman.written import FOLDER, flows, read, written
 
 COLLECTION = FOLDER / "wallet-service.postman_collection.json"
@@ -35,6 +35,9 @@ With `read_only_key`, a key of scope wallets:read alone, what such a key may not
 collection's own variables: whoever gets the collection gets them.
 2. Send single requests, or run a folder, or all. A folder begins with what it needs: users of its own, so that it can \
 be run on any database and as often as you like. Before you send a single request, send what its folder begins with.
+3. The collection's own scripts check every response, also to requests that you add: status, form, request id, replays. \
+A request says what it expects in the first line of its pre-request script: `pm.variables.set("expected", "404 \
+wallet_not_found")`. A request of yours may leave it out.
 
 `postman/operations.yaml` and `postman/flows/` are written by people; all else is made of `openapi.json` by \
 `scripts/openapi`: change those, not this file."""
@@ -67,6 +70,10 @@ def collection(document: Document) -> Document:
             ],
         }
     )
+    events = [
+        _event("prerequest", before_every_request()),
+        _event("test", every_response(document, known, hints["responses"])),
+    ]
     return {
         "info": {
             "_postman_id": str(_IDS),
@@ -76,8 +83,8 @@ def collection(document: Document) -> Document:
             "schema": _SCHEMA,
         },
         "auth": _bearer("api_key"),
-        "variable": [*_variables(items)],
-        "event": [_event("test", every_answer(document, known))],
+        "variable": [*_variables([*events, *items])],
+        "event": events,
         "item": items,
     }
 
@@ -131,31 +138,37 @@ def _folder(folder: _Folder, document: Document) -> Document:
 
 
 def _item(case: Case, place: str, document: Document) -> Document:
-    scripts = {"prerequest": before(case), "test": after(case, document)}
-    request = {
-        "method": case.operation.method,
-        "header": [_header(case, name, value) for name, value in _headers(case).items()],
-        **({} if case.body is None else {"body": _body(case)}),
-        "url": _url(case),
-        "description": _described(case),
-        **_auth(case),
-    }
+    scripts = {"prerequest": before(case), "test": after(case)}
     return {
         "id": str(uuid.uuid5(_IDS, f"{place}/{case.name}")),
         "name": case.name if case.code is None else f"{case.status} {case.name}",
         "event": [_event(name, lines) for name, lines in scripts.items() if lines],
-        "request": request,
-        "response": list(_saved(case, request, document)),
+        "request": {
+            **_sent(case, documented=case.shows_operation),
+            "description": _described(case),
+            **_auth(case),
+        },
+        "response": list(_saved(case, document)),
     }
 
 
-def _saved(case: Case, request: Document, document: Document) -> Iterator[Document]:
+def _sent(case: Case, *, documented: bool) -> Document:
+    """What is sent; documented: with descriptions, and with the parameters that could be sent besides."""
+    return {
+        "method": case.operation.method,
+        "header": [_header(case, name, value, documented) for name, value in _headers(case).items()],
+        **({} if case.body is None else {"body": _body(case)}),
+        "url": _url(case, documented),
+    }
+
+
+def _saved(case: Case, document: Document) -> Iterator[Document]:
     """The document's example of the answer, beside the request that shows the operation."""
     name = case.operation.answers.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
-    if name and case.name == case.operation.described["summary"]:
+    if name and case.shows_operation:
         yield {
             "name": f"An answer: {case.status} {HTTPStatus(case.status).phrase}",
-            "originalRequest": request,
+            "originalRequest": _sent(case, documented=False),
             "status": HTTPStatus(case.status).phrase,
             "code": case.status,
             "_postman_previewlanguage": "json",
@@ -186,9 +199,13 @@ def _headers(case: Case) -> dict[str, str]:
     return ({"Content-Type": JSON} if is_json else {}) | dict(case.headers)
 
 
-def _header(case: Case, name: str, value: str) -> Document:
-    described = (case.operation.parameter(name) or {}).get("description", "")
-    return {"key": name, "value": value} | ({"description": described} if described else {})
+def _header(case: Case, name: str, value: str, documented: bool) -> Document:
+    parameter = case.operation.parameter(name) if documented else None
+    return {"key": name, "value": value, **_description(parameter or {})}
+
+
+def _description(parameter: Document) -> Document:
+    return {"description": parameter["description"]} if parameter.get("description") else {}
 
 
 def _body(case: Case) -> Document:
@@ -198,20 +215,17 @@ def _body(case: Case) -> Document:
     return {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
 
 
-def _url(case: Case) -> Document:
+def _url(case: Case, documented: bool) -> Document:
     parts = [
         f":{part[1:-1]}" if part.startswith("{") else part
         for part in case.operation.path.strip("/").split("/")
     ]
     query = [
-        {
-            "key": parameter["name"],
-            "value": case.query.get(parameter["name"], ""),
-            "description": parameter.get("description", ""),
-        }
+        {"key": parameter["name"], "value": case.query.get(parameter["name"], "")}
+        | (_description(parameter) if documented else {})
         | ({} if parameter["name"] in case.query else {"disabled": True})
         for parameter in case.operation.parameters
-        if parameter["in"] == "query"
+        if parameter["in"] == "query" and (documented or parameter["name"] in case.query)
     ]
     sent = "&".join(f"{name}={value}" for name, value in case.query.items())
     variables = [
@@ -232,10 +246,10 @@ def _event(name: str, lines: list[str]) -> Document:
     return {"listen": name, "script": {"type": "text/javascript", "exec": lines}}
 
 
-def _variables(items: list[Document]) -> Iterator[Document]:
+def _variables(parts: list[Document]) -> Iterator[Document]:
     """What people give, and what requests keep for each other."""
     for name, (value, description) in _GIVEN.items():
         yield {"key": name, "value": value, "type": "string", "description": description}
-    kept = re.findall(r'collectionVariables\.set\(\\"(\w+)\\"', json.dumps(items))
+    kept = re.findall(r'collectionVariables\.set\(\\"(\w+)\\"', json.dumps(parts))
     for name in sorted(set(kept) - _GIVEN.keys()):
         yield {"key": name, "value": "", "type": "string", "description": "Set by the requests."}

@@ -1,23 +1,40 @@
-"""The JavaScript of the collection: what is asked of each answer."""
+"""The JavaScript of the collection: the checks of every response, and those of a single one."""
 
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, cast
 
 from contract.document import Document
 from contract.postman.cases import JSON, Case, Operation
+from contract.postman.written import WrittenError
 
-_EVERY_ANSWER = """\
-// What holds for every answer, also to requests that you add: the form that the OpenAPI document promises.
-const [, ...promised] = operations.find(([method, path]) =>
-  method === pm.request.method && path.test(pm.request.url.getPath())) ?? [];
+_BEFORE_EVERY_REQUEST = """\
+// Made of openapi.json by scripts/openapi.
+// A request sets in its own script, which runs after this one, what it expects: a status, and after it the code of a
+// problem, or "replayed" if its key was sent just before.
+pm.variables.set("expected", "");
+"""
+
+_EVERY_RESPONSE = """\
+// The checks of every response, also to requests that you add.
+const path = pm.request.url.getPath();
+const [, pattern, promised = {}] = operations.find(([method, each]) =>
+  method === pm.request.method && each.test(path)) ?? [];
 const refused = pm.response.code >= 400;
 const [type] = (pm.response.headers.get("Content-Type") ?? "").split(";");
+const expected = pm.variables.get("expected");
 
-pm.test("The answer has a request id", () => pm.expect(pm.response.headers.get("X-Request-Id")).to.match(/./));
+if (expected) {
+  const [status, more] = expected.split(" ");
+  pm.test(`The response is ${expected}`, () => {
+    pm.response.to.have.status(Number(status));
+    if (more === "replayed") pm.response.to.have.header("Idempotency-Replayed", "true");
+    else if (more) pm.expect(pm.response.json().code).to.eql(more);
+  });
+}
+pm.test("The response has a request id", () => pm.expect(pm.response.headers.get("X-Request-Id")).to.match(/./));
 if (refused) {
   pm.test("The refusal is a problem document", () => {
     pm.expect(type).to.eql("application/problem+json");
@@ -29,40 +46,87 @@ if (refused) {
     pm.expect(problem.request_id).to.eql(pm.response.headers.get("X-Request-Id"));
   });
   if ([429, 503].includes(pm.response.code)) {
-    pm.test("It says when to try again", () => pm.expect(Number(pm.response.headers.get("Retry-After"))).to.be.above(0));
+    pm.test("Retry-After has seconds", () => pm.expect(Number(pm.response.headers.get("Retry-After"))).to.be.above(0));
   }
 } else {
-  const forms = promised[1]?.[pm.response.code] ?? {};
+  const forms = promised[pm.response.code] ?? {};
   const accepted = pm.request.headers.get("Accept") ?? "";
   const form = Object.keys(forms).find((each) => accepted.includes(each)) ?? Object.keys(forms)[0];
-  pm.test(`The answer is ${form}`, () => {
-    pm.expect(form, "an answer that the document does not know").to.be.a("string");
+  pm.test(`The response is ${form}`, () => {
+    pm.expect(form, "a response that the document does not have").to.be.a("string");
     pm.expect(type).to.eql(form);
   });
-  if (forms[form]) {
-    pm.test(`The answer is a ${forms[form]}, amounts are text`, () =>
-      pm.response.to.have.jsonSchema({ ...schemas[forms[form]], components: { schemas } }));
+  if (forms[form]) checkJson(forms[form]);
+  if (pm.request.headers.has("Idempotency-Key")) checkReplay();
+}
+
+function checkJson(name) {
+  pm.test(`The response is a ${name}, amounts are text`, () =>
+    pm.response.to.have.jsonSchema({ ...schemas[name], components: { schemas } }));
+  const isJson = (pm.request.headers.get("Content-Type") ?? "").startsWith("application/json");
+  const body = isJson ? JSON.parse(pm.request.body.raw) : {};
+  // Members of the path and the body come back in the response; an amount with all digits of its currency.
+  const plain = (member, value) => !amounts.includes(member) || value === null ? value
+    : `${value}`.replace(/(\\.\\d*?)0+$/, "$1").replace(/\\.$/, "");
+  const ofPath = Object.entries({ ...pattern.exec(path).groups })
+    .map(([member, value]) => [member, decodeURIComponent(value)]);
+  const sent = [...ofPath, ...Object.entries(body)]
+    .map(([member, value]) => [(renamed[pm.request.method] ?? {})[member] ?? member, value])
+    .filter(([member, value]) => member in (schemas[name].properties ?? {}) && member !== "effective_at"
+      && (value === null || typeof value !== "object"));
+  if (sent.length) {
+    pm.test("The response is about the request", () => {
+      const answer = pm.response.json();
+      sent.forEach(([member, value]) => pm.expect(plain(member, answer[member]), member).to.eql(plain(member, value)));
+    });
+  }
+  checks[name]?.();
+}
+
+function checkReplay() {
+  const key = pm.request.headers.get("Idempotency-Key");
+  const [known, first] = JSON.parse(pm.collectionVariables.get("first_response") || "[]");
+  if (expected.endsWith(" replayed") || (key === known && pm.response.headers.get("Idempotency-Replayed") === "true")) {
+    pm.test("The response is the first one to this key, byte for byte", () =>
+      pm.expect([key, pm.response.text()]).to.eql([known, first]));
+  } else {
+    pm.collectionVariables.set("first_response", JSON.stringify([key, pm.response.text()]));
   }
 }
 """
 
-_ANSWER = "  const answer = pm.response.json();"
-_AMOUNTS = {"amount", "balance", "credit_limit"}
-_ANSWERED_AS: Mapping[tuple[str, str], str] = {
-    ("POST", "initial_balance"): "balance",
-    ("POST", "transaction_id"): "original_transaction_id",
-}
+_AMOUNTS = ["amount", "balance", "credit_limit"]
+_RENAMED = {"POST": {"initial_balance": "balance", "transaction_id": "original_transaction_id"}}
+"""Members whose value has another name in the response, by the request's method."""
 _ONLY_FOR_PEOPLE = {"title", "description", "examples", "example", "default", "discriminator"}
 
 
-def every_answer(document: Document, operations: Mapping[str, Operation]) -> list[str]:
-    """The collection's own test, which runs after each request."""
+def before_every_request() -> list[str]:
+    """The collection's own script before each request."""
+    return [*_BEFORE_EVERY_REQUEST.splitlines()]
+
+
+def every_response(
+    document: Document, operations: Mapping[str, Operation], checks: Mapping[str, str]
+) -> list[str]:
+    """The collection's own test, which runs after each request.
+
+    Args:
+        document: the whole document.
+        operations: all of its operations.
+        checks: JavaScript for the responses of a schema, by the schema's name; the response is ``answer``.
+
+    Raises:
+        WrittenError: no operation responds with a schema that has checks.
+    """
     known = document["components"]["schemas"]
     used: dict[str, Any] = {}
     answers = {operation.name: _answered(operation) for operation in operations.values()}
     waiting = [
         name for each in answers.values() for forms in each.values() for name in forms.values() if name
     ]
+    for name in checks.keys() - {*waiting}:
+        raise WrittenError(f"postman/operations.yaml: no operation responds with {name}")
     while waiting:
         name = waiting.pop(0)
         if name not in used:
@@ -72,10 +136,15 @@ def every_answer(document: Document, operations: Mapping[str, Operation]) -> lis
     lines += [f"  {name}: {json.dumps(schema)}," for name, schema in sorted(used.items())]
     lines += ["};", "const operations = ["]
     for operation in operations.values():
-        pattern = "/".join("[^/]+" if part.startswith("{") else part for part in operation.path.split("/"))
-        expression = pattern.replace("/", "\\/").replace("[^\\/]", "[^/]")
-        lines.append(f'  ["{operation.method}", /{expression}$/, {json.dumps(answers[operation.name])}],')
-    return [*lines, "];", *_EVERY_ANSWER.splitlines()]
+        parts = operation.path.split("/")
+        pattern = r"\/".join(re.sub(r"\{(\w+)\}", r"(?<\1>[^/]+)", part) for part in parts)
+        lines.append(f'  ["{operation.method}", /{pattern}$/, {json.dumps(answers[operation.name])}],')
+    lines += ["];", "// From postman/operations.yaml.", "const checks = {"]
+    for name, check in sorted(checks.items()):
+        inner = [f"    {line}" for line in ("const answer = pm.response.json();", *check.splitlines())]
+        lines += [f"  {name}: () => {{", *inner, "  },"]
+    lines += ["};", f"const amounts = {json.dumps(_AMOUNTS)};", f"const renamed = {json.dumps(_RENAMED)};"]
+    return [*lines, *_EVERY_RESPONSE.splitlines()]
 
 
 def _answered(operation: Operation) -> dict[str, dict[str, str]]:
@@ -114,10 +183,11 @@ def _named(schema: Any) -> list[str]:
 
 
 def before(case: Case) -> list[str]:
-    """The request's own script before it is sent."""
-    lines: list[str] = []
+    """The request's own script before it is sent: what it expects, and what it needs."""
+    expected = f"{case.status} {case.code or ('replayed' if case.replayed else '')}".strip()
+    lines = [f'pm.variables.set("expected", "{expected}");']
     if case.needs:
-        lines += [f'if (!pm.variables.get("{case.needs}")) {{', "  pm.execution.skipRequest();", "}"]
+        lines.append(f'if (!pm.variables.get("{case.needs}")) pm.execution.skipRequest();')
     lines += [
         f'pm.collectionVariables.set("{name}", pm.variables.replaceIn({json.dumps(value)}));'
         for name, value in case.sets.items()
@@ -125,52 +195,12 @@ def before(case: Case) -> list[str]:
     return lines + case.before.splitlines()
 
 
-def after(case: Case, document: Document) -> list[str]:
-    """The request's own assertions, and what it keeps for those after it."""
-    phrase = HTTPStatus(case.status).phrase
-    lines = [
-        f'pm.test("{case.status} {case.code or phrase}", () => {{',
-        f"  pm.response.to.have.status({case.status});",
-    ]
-    if case.code:
-        lines.append(f'  pm.expect(pm.response.json().code).to.eql("{case.code}");')
-    lines.append("});")
-    lines += _told_again(case, document)
-    rest = case.check.splitlines() + [
+def after(case: Case) -> list[str]:
+    """The request's own assertions, and what it keeps for the requests after it."""
+    lines = case.check.splitlines() + [
         f'pm.collectionVariables.set("{variable}", answer.{member});'
         for variable, member in case.saves.items()
     ]
-    if any("answer." in line or "answer)" in line for line in rest):
-        rest.insert(0, "const answer = pm.response.json();")
-    return lines + rest
-
-
-def _told_again(case: Case, document: Document) -> list[str]:
-    """That an answer is about what was asked: it repeats what the path and the body name."""
-    name = "" if case.code else answer_schema(case.operation, case.status)
-    members: Document = document["components"]["schemas"][name]["properties"] if name else {}
-    said: Document = {
-        member: case.path.get(member, f"{{{{{member}}}}}")
-        for member in re.findall(r"\{(\w+)\}", case.operation.path)
-    }
-    body = case.body
-    if isinstance(body, dict):
-        said |= cast("Document", body)
-    expected = {_ANSWERED_AS.get((case.operation.method, name), name): said[name] for name in said}
-    lines = [
-        f"  pm.expect(answer.{member}).to.{_equal(member, value)};"
-        for member, value in expected.items()
-        if member in members and not isinstance(value, dict | list) and member != "effective_at"
-    ]
-    return ['pm.test("It is about what was asked", () => {', _ANSWER, *lines, "});"] if lines else []
-
-
-def _equal(member: str, value: Any) -> str:
-    """Amounts have the currency's digits in an answer, however they were sent."""
-    if member in _AMOUNTS:
-        sent = f"{Decimal(str(value)).normalize():f}"
-        return f"match(/^{re.escape(sent)}{'0*' if '.' in sent else '([.]0+)?'}$/)"
-    text = json.dumps(value)
-    return (
-        f"eql(pm.variables.replaceIn({text}))" if isinstance(value, str) and "{{" in value else f"eql({text})"
-    )
+    if any("answer." in line or "answer)" in line for line in lines):
+        lines.insert(0, "const answer = pm.response.json();")
+    return lines

@@ -11,7 +11,7 @@ from contract.document import ROOT
 from contract.postman.cases import Case, Operation
 
 FOLDER = ROOT / "postman"
-_MEMBERS = {field.name for field in fields(Case)} - {"status", "code"} | {"expect"}
+_MEMBERS = {field.name for field in fields(Case)} - {"status", "code", "replayed"} | {"expect"}
 
 
 class WrittenError(Exception):
@@ -71,8 +71,9 @@ def written(
     if base is None:
         raise WrittenError(f"{name}: of which operation?")
     if "expect" in request:
-        status, _, code = str(request["expect"]).partition(" ")
-        changes |= {"status": int(status), "code": code or None}
+        status, _, more = str(request["expect"]).partition(" ")
+        replayed = more == "replayed"
+        changes |= {"status": int(status), "code": None if replayed else more or None, "replayed": replayed}
     case = replace(base, **changes)
     if not case.status:
         raise WrittenError(f"{name}: what is expected?")

@@ -344,6 +344,71 @@ def test_what_breaks_nobody_is_not(change: Callable[[Document], Any]) -> None:
     assert changed(change) == []
 
 
+def shared(document: Document) -> None:
+    """The same document, with components by reference in place of the parts themselves."""
+    components, limit, created = (
+        document["components"],
+        get(document)["parameters"],
+        post(document)["responses"],
+    )
+    components["parameters"] = {"limit": limit[0]}
+    limit[0] = {"$ref": "#/components/parameters/limit", "description": "How many."}
+    components["headers"] = {"Location": created["201"]["headers"]["Location"]}
+    created["201"]["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    components["responses"] = {"created": created["201"]}
+    created["201"] = {"$ref": "#/components/responses/created"}
+    components["requestBodies"] = {"wallet": post(document)["requestBody"]}
+    post(document)["requestBody"] = {"$ref": "#/components/requestBodies/wallet"}
+
+
+def test_sharing_a_part_by_reference_breaks_nobody() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    shared(document)
+    assert breaking_changes(DOCUMENT, document) == []
+    assert breaking_changes(document, DOCUMENT) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            lambda d: d["components"]["parameters"]["limit"]["schema"].update(maximum=50),
+            "GET /wallets: query parameter limit: maximum was 100, is 50",
+        ),
+        (
+            lambda d: d["components"]["headers"]["Location"].update(schema={"type": "integer"}),
+            "POST /wallets: 201 header Location: type was string, is integer",
+        ),
+        (
+            lambda d: d["components"]["responses"]["created"]["content"].clear(),
+            "POST /wallets: 201 is no longer answered as application/json",
+        ),
+        (
+            lambda d: d["components"]["requestBodies"]["wallet"].update(required=True),
+            "POST /wallets: now requires a body",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", ["in its place", "shared"])
+def test_a_change_of_a_shared_part_is_named(
+    change: Callable[[Document], Any], named: str, before: str
+) -> None:
+    old, new = copy.deepcopy(DOCUMENT), copy.deepcopy(DOCUMENT)
+    shared(new)
+    if before == "shared":
+        shared(old)
+    change(new)
+    assert breaking_changes(old, new) == [named]
+
+
+def test_a_reference_to_nothing_is_refused() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    shared(document)
+    del document["components"]["headers"]
+    with pytest.raises(KeyError, match="the document has no #/components/headers/Location"):
+        breaking_changes(DOCUMENT, document)
+
+
 def test_it_finds_its_way_in_the_service_s_own_document() -> None:
     before, after = current(), copy.deepcopy(current())
     schemas = after["components"]["schemas"]

@@ -1,11 +1,14 @@
 """newman runs the collection against the service, as a tester's Postman does."""
 
 import json
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,32 +19,51 @@ from support.api import ADMIN_KEY
 from support.places import connect
 from support.started import started_on
 
+from contract.document import committed
 from contract.postman.collection import COLLECTION
 from contract.postman.written import FOLDER
 from wallet_service.platform.auth.keys import create_key
 
+OF_EVERY_RESPONSE = re.compile(r"The response (has a request id|is \d+|is \w+/|is a \w+, amounts are text)")
+"""The checks that say nothing about what a single request is for."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """What newman says of a run."""
+    """What newman reports of a run.
+
+    Attributes:
+        checks: how many there were, by their names.
+        hardly_checked: requests that succeeded and had no checks but those of every response.
+    """
 
     failed: list[str]
     answered: int
     assertions: int
     green: list[str]
+    checks: Counter[str]
+    hardly_checked: list[str]
 
 
 @contextmanager
-def something_else(answers: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    """A server that answers every request with 200, by its Accept or else ``*``: media type and body. Its URL."""
+def something_else(
+    answers: Mapping[str, tuple[str, str]], status: int = 200, **headers: str
+) -> Iterator[str]:
+    """A server that answers every request alike, by its Accept or else ``*``: media type and body. Its URL.
+
+    ``NUMBER`` in a body is the number of the response.
+    """
+    numbers = count(1)
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             kind, body = answers.get(self.headers.get("Accept", ""), answers["*"])
-            self.send_response(200)
-            for name, value in (("Content-Type", kind), ("X-Request-Id", "x"), ("Content-Length", len(body))):
-                self.send_header(name, str(value))
+            body = body.replace("NUMBER", str(next(numbers)))
+            self.send_response(status)
+            own = {"Content-Type": kind, "X-Request-Id": "x", "Content-Length": str(len(body))}
+            for name, value in {**own, **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(body.encode())
 
@@ -79,7 +101,14 @@ def run(newman: Path, folder: Path, url: str, read_only_key: str = "", *parts: s
     answered = sum(1 for each in told["executions"] if each.get("response"))
     bad = {each["source"]["id"] for each in told["failures"]}
     green = [each["item"]["name"] for each in told["executions"] if each["item"]["id"] not in bad]
-    return Run(failed, answered, told["stats"]["assertions"]["total"], green)
+    hardly_checked = [
+        each["item"]["name"]
+        for each in told["executions"]
+        if each.get("response", {}).get("code", 500) < 400
+        and all(OF_EVERY_RESPONSE.match(one["assertion"]) for one in each.get("assertions", ()))
+    ]
+    checks = Counter(one["assertion"] for each in told["executions"] for one in each.get("assertions", ()))
+    return Run(failed, answered, told["stats"]["assertions"]["total"], green, checks, hardly_checked)
 
 
 @pytest.mark.postman
@@ -97,6 +126,10 @@ async def test_all_is_answered_as_the_collection_says_twice_on_the_same_database
         assert whole.failed == []
         assert whole.answered == made_of.count('"request": {') > 250
         assert whole.assertions > 3 * whole.answered
+        assert whole.hardly_checked == []
+        assert whole.checks["The response is about the request"] >= 79
+        replays = whole.checks["The response is the first one to this key, byte for byte"]
+        assert replays == made_of.count(' replayed\\");') == 11
         # Again, as a tester does who has one key only.
         again = run(newman, own_folder, service.url)
         assert again.failed == []
@@ -132,3 +165,17 @@ def test_what_is_not_the_service_is_green_nowhere(
         told = run(newman, own_folder, url, "", *parts)
     assert told.answered > 15
     assert told.green == []
+
+
+@pytest.mark.postman
+def test_a_response_about_something_else_and_a_replay_with_other_bytes_fail(
+    newman: Path, own_folder: Path
+) -> None:
+    transaction = committed()["components"]["schemas"]["Transaction"]["examples"][0] | {"reference": "NUMBER"}
+    answers = {"*": ("application/json", json.dumps(transaction))}
+    with something_else(answers, 201, Idempotency_Replayed="true") as url:
+        told = run(newman, own_folder, url, "", "Transactions")
+    consume = [each for each in told.failed if each.startswith("Consume: ")]
+    assert any("reference: expected" in each for each in consume), told.failed
+    again = [each for each in told.failed if each.startswith("Again with the same key: ")]
+    assert any("to deeply equal [" in each for each in again), told.failed

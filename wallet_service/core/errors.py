@@ -18,6 +18,7 @@ class WalletError(Exception):
         retryable: whether the same request can succeed later without a change.
         facts: members of the problem document beside the standard ones (``shortfall``, ``wallet_id`` …).
         retry_after_s: seconds to wait before trying again; sent as ``Retry-After``.
+        example_facts: the facts of the problem's example in the OpenAPI document.
     """
 
     code: ClassVar[str]
@@ -25,6 +26,7 @@ class WalletError(Exception):
     title: ClassVar[str]
     retryable: ClassVar[bool] = False
     retry_after_s: int | None = None
+    example_facts: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, detail: str | None = None, **facts: Any) -> None:
         super().__init__(detail or self.title)
@@ -60,6 +62,7 @@ class WalletExists(WalletError):
     """The user already has an open wallet of this type, currency and name."""
 
     code, status, title = "wallet_exists", 409, "The user already has this wallet"
+    example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"}
 
 
 class WalletFrozen(WalletError):
@@ -90,6 +93,7 @@ class InsufficientFunds(WalletError):
     """Available balance and credit limit together are less than the amount."""
 
     code, status, title = "insufficient_funds", 402, "The available balance is too low"
+    example_facts: ClassVar[Mapping[str, Any]] = {"shortfall": "2.500000"}
 
 
 class CurrencyUnknown(WalletError):
@@ -188,6 +192,7 @@ class Forbidden(WalletError):
     """The key or token is valid and does not allow this."""
 
     code, status, title = "forbidden", 403, "The key or token does not allow this"
+    example_facts: ClassVar[Mapping[str, Any]] = {"scope": "transactions:write"}
 
 
 class RateLimited(WalletError):
@@ -196,6 +201,7 @@ class RateLimited(WalletError):
     code, status, title = "rate_limited", 429, "Too many requests"
     retryable = True
     retry_after_s = 1
+    example_facts: ClassVar[Mapping[str, Any]] = {"scope": "client", "limit": 1000, "window_s": 60}
 
 
 class Overloaded(WalletError):
@@ -246,6 +252,9 @@ class ValidationFailed(WalletError):
     """The request is readable and its values are not acceptable; ``errors`` says which and why."""
 
     code, status, title = "validation_failed", 422, "Some values are not acceptable"
+    example_facts: ClassVar[Mapping[str, Any]] = {
+        "errors": [{"in": "body", "pointer": "/name", "detail": "Field required", "code": "missing"}]
+    }
 
 
 class MalformedRequest(WalletError):
@@ -264,6 +273,7 @@ class PayloadTooLarge(WalletError):
     """The body is larger than this path reads."""
 
     code, status, title = "payload_too_large", 413, "The body is too large"
+    example_facts: ClassVar[Mapping[str, Any]] = {"limit_bytes": 1048576}
 
 
 class InternalError(WalletError):

@@ -1893,8 +1893,145 @@ export interface components {
             [key: string]: unknown;
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description `forbidden`: The key or token does not allow this */
+        forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `insufficient_funds`: The available balance is too low */
+        insufficient_funds: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `malformed_request`: The request can't be read */
+        malformed_request: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `payload_too_large`: The body is too large */
+        payload_too_large: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_limited`: Too many requests */
+        rate_limited: {
+            headers: {
+                /** @description Seconds to wait before trying again. */
+                "Retry-After"?: number;
+                /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
+                "RateLimit-Policy"?: string;
+                /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
+                RateLimit?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unauthorized`: A valid key or token is needed */
+        unauthorized: {
+            headers: {
+                /** @description `Bearer` */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unavailable`: The service can't reach its database */
+        unavailable: {
+            headers: {
+                /** @description Seconds to wait before trying again. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unsupported_media_type`: This content type is not read here */
+        unsupported_media_type: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `validation_failed`: Some values are not acceptable */
+        validation_failed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `version_mismatch`: The wallet has changed since it was read */
+        version_mismatch: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `wallet_not_found`: There is no such wallet */
+        wallet_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+        "Idempotency-Key": string | null;
+        /** @description The ETag that was read; its version is compared. */
+        "If-Match": string;
+        /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
+        counter_account: string | null;
+        /** @description `next_cursor` of the page before; none: the first page. */
+        cursor: string | null;
+        /** @description Posted (`created_at`) at this moment or later. */
+        from: string | null;
+        /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
+        interval: ("day" | "month") | null;
+        /** @description How many items a page has at most. */
+        limit: number;
+        max_amount: string | null;
+        /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
+        metadata: string[];
+        min_amount: string | null;
+        /** @description Exactly this reference. */
+        reference: string | null;
+        /** @description Posted before this moment. */
+        to: string | null;
+        transaction_id: string;
+        type: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+        user_id: string;
+        wallet_id: string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -1939,17 +2076,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["unavailable"];
         };
     };
     health_health_get: {
@@ -1970,17 +2097,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            503: components["responses"]["unavailable"];
         };
     };
     metrics: {
@@ -2001,61 +2118,11 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     import_wallets_api_v1_wallets_import_post: {
@@ -2104,78 +2171,14 @@ export interface operations {
                     };
                 };
             };
-            /** @description `malformed_request`: The request can't be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy */
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2194,9 +2197,9 @@ export interface operations {
                 /** @description false: those that were made while their user could not be looked up, or by an import. */
                 verified?: boolean | null;
                 /** @description `next_cursor` of the page before; none: the first page. */
-                cursor?: string | null;
+                cursor?: components["parameters"]["cursor"];
                 /** @description How many items a page has at most. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -2213,61 +2216,11 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     create_wallet_api_v1_wallets_post: {
@@ -2275,7 +2228,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
             cookie?: never;
@@ -2301,7 +2254,7 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2310,26 +2263,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
             /** @description `wallet_exists`: The user already has this wallet */
             409: {
                 headers: {
@@ -2339,25 +2274,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `currency_unknown`: The currency is unknown; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency; `user_unknown`: There is no such user; `organization_unknown`: There is no such organization */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `currency_unknown`, `amount_invalid`, `amount_precision`, `user_unknown`, `organization_unknown` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2366,22 +2285,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2399,7 +2304,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -2416,60 +2321,12 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2487,10 +2344,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that was read; its version is compared. */
-                "If-Match"?: string;
+                "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -2507,36 +2364,10 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `wallet_not_empty`: The wallet is not empty */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_not_empty` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2545,40 +2376,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `version_mismatch`: The wallet has changed since it was read */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2596,10 +2397,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that was read; its version is compared. */
-                "If-Match"?: string;
+                "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -2620,45 +2421,11 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_exists`: The user already has this wallet; `credit_limit_in_use`: The credit limit is in use */
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_exists`, `credit_limit_in_use` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2667,34 +2434,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `version_mismatch`: The wallet has changed since it was read */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2703,22 +2446,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2738,13 +2467,13 @@ export interface operations {
                 currency?: string | null;
                 status?: ("active" | "frozen" | "closed") | null;
                 /** @description `next_cursor` of the page before; none: the first page. */
-                cursor?: string | null;
+                cursor?: components["parameters"]["cursor"];
                 /** @description How many items a page has at most. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
-                user_id: string;
+                user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
         };
@@ -2759,60 +2488,12 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2830,10 +2511,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -2865,7 +2546,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2874,45 +2555,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2921,25 +2568,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2948,22 +2579,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2981,10 +2598,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -3016,7 +2633,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3025,45 +2642,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3072,25 +2655,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3099,22 +2666,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3132,10 +2685,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -3167,7 +2720,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3176,45 +2729,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3223,25 +2742,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3250,22 +2753,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3283,10 +2772,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -3318,7 +2807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3327,45 +2816,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3374,25 +2829,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3401,22 +2840,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3434,10 +2859,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -3469,7 +2894,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3478,45 +2903,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3525,25 +2916,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3552,22 +2927,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3585,10 +2946,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -3620,7 +2981,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3629,45 +2990,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered; `currency_mismatch`: The wallets hold different currencies */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3676,25 +3003,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency; `same_wallet`: A transfer needs two different wallets */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3703,22 +3014,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3736,10 +3033,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                transaction_id: string;
+                transaction_id: components["parameters"]["transaction_id"];
             };
             cookie?: never;
         };
@@ -3771,7 +3068,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3780,36 +3077,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet; `transaction_not_found`: There is no such transaction */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `transaction_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3818,7 +3089,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered; `refund_exceeds`: The refund is more than what is left to refund; `not_refundable`: This transaction can't be refunded */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3827,25 +3098,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3854,22 +3109,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3887,7 +3128,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
             cookie?: never;
@@ -3909,7 +3150,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchAnswer"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3918,36 +3159,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet; `transaction_not_found`: There is no such transaction */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `transaction_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3956,7 +3171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `balance_limit`: The balance would pass the largest that can be kept; `transaction_superseded`: This attempt was already answered; `currency_mismatch`: The wallets hold different currencies; `refund_exceeds`: The refund is more than what is left to refund; `not_refundable`: This transaction can't be refunded; `batch_aborted`: Another operation of the atomic batch was refused */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `batch_aborted` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3965,25 +3180,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency; `same_wallet`: A transfer needs two different wallets */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3992,22 +3191,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4025,7 +3210,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                transaction_id: string;
+                transaction_id: components["parameters"]["transaction_id"];
             };
             cookie?: never;
         };
@@ -4040,26 +3225,8 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
             /** @description `transaction_not_found`: There is no such transaction */
             404: {
                 headers: {
@@ -4069,31 +3236,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4114,7 +3259,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -4129,60 +3274,12 @@ export interface operations {
                     "application/json": components["schemas"]["Balance"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4198,27 +3295,27 @@ export interface operations {
     list_wallet_transactions_api_v1_wallets__wallet_id__transactions_get: {
         parameters: {
             query?: {
-                type?: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+                type?: components["parameters"]["type"];
                 /** @description Posted (`created_at`) at this moment or later. */
-                from?: string | null;
+                from?: components["parameters"]["from"];
                 /** @description Posted before this moment. */
-                to?: string | null;
-                min_amount?: string | null;
-                max_amount?: string | null;
+                to?: components["parameters"]["to"];
+                min_amount?: components["parameters"]["min_amount"];
+                max_amount?: components["parameters"]["max_amount"];
                 /** @description Exactly this reference. */
-                reference?: string | null;
+                reference?: components["parameters"]["reference"];
                 /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
-                counter_account?: string | null;
+                counter_account?: components["parameters"]["counter_account"];
                 /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
-                metadata?: string[];
+                metadata?: components["parameters"]["metadata"];
                 /** @description `next_cursor` of the page before; none: the first page. */
-                cursor?: string | null;
+                cursor?: components["parameters"]["cursor"];
                 /** @description How many items a page has at most. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -4236,36 +3333,10 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `amount_invalid`: The amount is not a positive decimal number */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `validation_failed`, `amount_invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4274,22 +3345,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4305,27 +3362,27 @@ export interface operations {
     list_user_transactions_api_v1_users__user_id__transactions_get: {
         parameters: {
             query?: {
-                type?: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+                type?: components["parameters"]["type"];
                 /** @description Posted (`created_at`) at this moment or later. */
-                from?: string | null;
+                from?: components["parameters"]["from"];
                 /** @description Posted before this moment. */
-                to?: string | null;
-                min_amount?: string | null;
-                max_amount?: string | null;
+                to?: components["parameters"]["to"];
+                min_amount?: components["parameters"]["min_amount"];
+                max_amount?: components["parameters"]["max_amount"];
                 /** @description Exactly this reference. */
-                reference?: string | null;
+                reference?: components["parameters"]["reference"];
                 /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
-                counter_account?: string | null;
+                counter_account?: components["parameters"]["counter_account"];
                 /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
-                metadata?: string[];
+                metadata?: components["parameters"]["metadata"];
                 /** @description `next_cursor` of the page before; none: the first page. */
-                cursor?: string | null;
+                cursor?: components["parameters"]["cursor"];
                 /** @description How many items a page has at most. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
-                user_id: string;
+                user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
         };
@@ -4343,36 +3400,10 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `amount_invalid`: The amount is not a positive decimal number */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `validation_failed`, `amount_invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4381,22 +3412,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4413,15 +3430,15 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Posted (`created_at`) at this moment or later. */
-                from?: string | null;
+                from?: components["parameters"]["from"];
                 /** @description Posted before this moment. */
-                to?: string | null;
+                to?: components["parameters"]["to"];
                 /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
-                interval?: ("day" | "month") | null;
+                interval?: components["parameters"]["interval"];
             };
             header?: never;
             path: {
-                wallet_id: string;
+                wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
         };
@@ -4436,60 +3453,12 @@ export interface operations {
                     "application/json": components["schemas"]["WalletStatistics"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4506,15 +3475,15 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Posted (`created_at`) at this moment or later. */
-                from?: string | null;
+                from?: components["parameters"]["from"];
                 /** @description Posted before this moment. */
-                to?: string | null;
+                to?: components["parameters"]["to"];
                 /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
-                interval?: ("day" | "month") | null;
+                interval?: components["parameters"]["interval"];
             };
             header?: never;
             path: {
-                user_id: string;
+                user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
         };
@@ -4529,60 +3498,12 @@ export interface operations {
                     "application/json": components["schemas"]["UserStatistics"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4613,61 +3534,11 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceStats"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     read_trial_balance_api_v1_ledger_trial_balance_get: {
@@ -4688,61 +3559,11 @@ export interface operations {
                     "application/json": components["schemas"]["TrialBalance"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     list_currencies_api_v1_currencies_get: {
@@ -4763,61 +3584,11 @@ export interface operations {
                     "application/json": components["schemas"]["CurrencyPage"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     credits_balance_api_v1_users__user_id__credits_balance_get: {
@@ -4825,7 +3596,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
         };
@@ -4840,36 +3611,10 @@ export interface operations {
                     "application/json": components["schemas"]["CreditsBalance"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `user_unknown`: There is no such user */
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `validation_failed`, `user_unknown` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4878,22 +3623,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -4911,10 +3642,10 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
-                user_id: string;
+                user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
         };
@@ -4946,7 +3677,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description `malformed_request`: The request can't be read; `idempotency_key_conflict`: Header and body name different idempotency keys */
+            /** @description `malformed_request`, `idempotency_key_conflict` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4955,45 +3686,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid key or token is needed */
-            401: {
-                headers: {
-                    /** @description `Bearer` */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_funds`: The available balance is too low */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The key or token does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_not_found`: There is no such wallet */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wallet_closed`: The wallet is closed; `wallet_frozen`: The wallet is frozen; `transaction_superseded`: This attempt was already answered */
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5002,25 +3699,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: This content type is not read here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Some values are not acceptable; `idempotency_key_reused`: The idempotency key belongs to another request; `amount_invalid`: The amount is not a positive decimal number; `amount_precision`: The amount has more decimals than its currency; `user_unknown`: There is no such user */
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `user_unknown` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5029,22 +3710,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After"?: number;
-                    /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
-                    "RateLimit-Policy"?: string;
-                    /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
-                    RateLimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The service can't reach its database; `overloaded`: The service has too much to do; `wallet_busy`: The wallet is busy; `neighbour_unavailable`: Another service does not answer */
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */

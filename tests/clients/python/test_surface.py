@@ -16,6 +16,7 @@ from wallet_client._flat import FlatCalls
 from wallet_client._method import ListMethod, Method
 from wallet_client.testing import FakeWallet
 
+from contract.references import inlined
 from wallet_service.runtime.application import create_app
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
@@ -46,7 +47,7 @@ OWNERS = {"wallet_id", "user_id"}
 @cache
 def document() -> dict[str, Any]:
     settings = make_settings(admin_key="an-admin-key-of-forty-characters-1234567")
-    return create_app(settings, "postgres://nowhere").openapi()
+    return inlined(create_app(settings, "postgres://nowhere").openapi())
 
 
 def properties(schema: str) -> set[str]:

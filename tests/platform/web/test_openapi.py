@@ -1,14 +1,23 @@
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
 
 import httpx
 import jsonschema_rs
 import pytest
 from support.http_app import api
 
-from wallet_service.core.errors import ERRORS, InsufficientFunds, WalletFrozen, WalletNotFound
+from contract.references import inlined
+from wallet_service.core.errors import (
+    ERRORS,
+    InsufficientFunds,
+    WalletClosed,
+    WalletError,
+    WalletFrozen,
+    WalletNotFound,
+)
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.web.openapi import PROBLEM_SCHEMA, READS, problems
+from wallet_service.platform.web.openapi import READS, problem_schema, problems
 
 
 @pytest.fixture
@@ -25,6 +34,25 @@ def test_errors_of_one_status_share_a_response() -> None:
     assert content["examples"]["insufficient_funds"]["value"]["shortfall"] == "2.500000"
 
 
+def test_a_response_lists_its_codes() -> None:
+    responses = problems(InsufficientFunds, WalletFrozen, WalletClosed)
+    assert responses[402]["description"] == "`insufficient_funds`: The available balance is too low"
+    assert responses[409]["description"] == "`wallet_frozen`, `wallet_closed`"
+    examples = responses[409]["content"]["application/problem+json"]["examples"]
+    assert examples["wallet_closed"]["summary"] == "The wallet is closed"
+
+
+def test_a_problem_brings_the_facts_of_its_example() -> None:
+    class HoldExpired(WalletError):
+        """A problem of another room; this one is declared nowhere else."""
+
+        code, status, title = "hold_expired", 409, "The hold has expired"
+        example_facts: ClassVar[Mapping[str, Any]] = {"expired_at": "2026-01-02T03:04:05Z"}
+
+    examples = problems(HoldExpired)[409]["content"]["application/problem+json"]["examples"]
+    assert examples["hold_expired"]["value"]["expired_at"] == "2026-01-02T03:04:05Z"
+
+
 def test_headers_are_documented() -> None:
     responses = problems(*READS)
     assert set(responses[401]["headers"]) == {"WWW-Authenticate"}
@@ -36,11 +64,13 @@ def test_headers_are_documented() -> None:
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_examples_are_valid(error: type[InsufficientFunds]) -> None:
     content = problems(error)[error.status]["content"]["application/problem+json"]
-    jsonschema_rs.validate(dict(PROBLEM_SCHEMA), content["examples"][error.code]["value"])
+    jsonschema_rs.validate(problem_schema(), content["examples"][error.code]["value"])
 
 
 async def test_the_document_is_open_and_whole(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
+    assert (await client.get("/openapi.json")).json() == document
+    document = inlined(document)
     jsonschema_rs.meta.validate(document["components"]["schemas"]["Problem"])
     operation = document["paths"]["/api/v1/things/{thing_id}/pay"]["post"]
     assert operation["security"] == [{"bearer": []}]

@@ -1,4 +1,4 @@
-"""The OpenAPI document's part about refusals, and the pages under /docs, which need no internet."""
+"""The problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from wallet_service.core.errors import (
     ValidationFailed,
     WalletError,
 )
+from wallet_service.platform.web.components import share_components
 from wallet_service.platform.web.problems import MEDIA_TYPE, problem_document
 
 READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, RateLimited, Unavailable)
@@ -46,17 +47,6 @@ KEYED: tuple[type[WalletError], ...] = (IdempotencyKeyReused, IdempotencyKeyConf
 
 _EXAMPLE_ID = "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
 
-_EXAMPLE_FACTS: Mapping[str, Mapping[str, Any]] = {
-    "insufficient_funds": {"shortfall": "2.500000"},
-    "wallet_exists": {"wallet_id": _EXAMPLE_ID},
-    "forbidden": {"scope": "transactions:write"},
-    "payload_too_large": {"limit_bytes": 1048576},
-    "rate_limited": {"scope": "client", "limit": 1000, "window_s": 60},
-    "validation_failed": {
-        "errors": [{"in": "body", "pointer": "/name", "detail": "Field required", "code": "missing"}]
-    },
-}
-
 _LIMIT_HEADERS: Mapping[str, Any] = {
     "RateLimit-Policy": {
         "description": 'On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`.',
@@ -68,37 +58,43 @@ _LIMIT_HEADERS: Mapping[str, Any] = {
     },
 }
 
-PROBLEM_SCHEMA: Mapping[str, Any] = {
-    "title": "Problem",
-    "description": "An RFC 9457 problem document; some codes add facts of their own.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code", "retryable"],
-    "properties": {
-        "type": {"type": "string", "format": "uri", "description": "`urn:wallet:problem:<code>`."},
-        "title": {"type": "string", "description": "The same for every occurrence."},
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "This occurrence, for people."},
-        "instance": {"type": "string", "description": "Names this occurrence."},
-        "code": {"type": "string", "enum": sorted(ERRORS), "description": "Stable; decide by this."},
-        "retryable": {"type": "boolean", "description": "Whether the same request can succeed later."},
-        "request_id": {"type": "string", "description": "As in the header `X-Request-Id`, and in the log."},
-        "errors": {
-            "type": "array",
-            "description": "Which values are not acceptable.",
-            "items": {
-                "type": "object",
-                "required": ["in", "pointer", "detail", "code"],
-                "properties": {
-                    "in": {"type": "string", "description": "`body`, `query`, `path` or `header`."},
-                    "pointer": {"type": "string", "description": "A JSON pointer within it."},
-                    "detail": {"type": "string"},
-                    "code": {"type": "string"},
+
+def problem_schema() -> dict[str, Any]:
+    """The schema of a problem document, with every code that is known when it is called."""
+    return {
+        "title": "Problem",
+        "description": "An RFC 9457 problem document; some codes add facts of their own.",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code", "retryable"],
+        "properties": {
+            "type": {"type": "string", "format": "uri", "description": "`urn:wallet:problem:<code>`."},
+            "title": {"type": "string", "description": "The same for every occurrence."},
+            "status": {"type": "integer", "description": "The HTTP status."},
+            "detail": {"type": "string", "description": "This occurrence, for people."},
+            "instance": {"type": "string", "description": "Names this occurrence."},
+            "code": {"type": "string", "enum": sorted(ERRORS), "description": "Stable; decide by this."},
+            "retryable": {"type": "boolean", "description": "Whether the same request can succeed later."},
+            "request_id": {
+                "type": "string",
+                "description": "As in the header `X-Request-Id`, and in the log.",
+            },
+            "errors": {
+                "type": "array",
+                "description": "Which values are not acceptable.",
+                "items": {
+                    "type": "object",
+                    "required": ["in", "pointer", "detail", "code"],
+                    "properties": {
+                        "in": {"type": "string", "description": "`body`, `query`, `path` or `header`."},
+                        "pointer": {"type": "string", "description": "A JSON pointer within it."},
+                        "detail": {"type": "string"},
+                        "code": {"type": "string"},
+                    },
                 },
             },
         },
-    },
-    "additionalProperties": True,
-}
+        "additionalProperties": True,
+    }
 
 
 def problems(*errors: type[WalletError]) -> dict[int | str, dict[str, Any]]:
@@ -115,7 +111,7 @@ def problems(*errors: type[WalletError]) -> dict[int | str, dict[str, Any]]:
 
 def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "description": "; ".join(f"`{error.code}`: {error.title}" for error in errors),
+        "description": _codes(errors),
         "content": {
             MEDIA_TYPE: {
                 "schema": {
@@ -138,14 +134,21 @@ def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
     return response
 
 
+def _codes(errors: list[type[WalletError]]) -> str:
+    """One code with its title; of several, the codes alone, because each example has its title as its summary."""
+    if len(errors) == 1:
+        return f"`{errors[0].code}`: {errors[0].title}"
+    return ", ".join(f"`{error.code}`" for error in errors)
+
+
 def _example(error: type[WalletError]) -> dict[str, Any]:
-    return problem_document(error(**_EXAMPLE_FACTS.get(error.code, {})), _EXAMPLE_ID)
+    return problem_document(error(**error.example_facts), _EXAMPLE_ID)
 
 
 def install_docs(app: FastAPI) -> None:
-    """Serve /docs from the package's own files, and put the problem's schema into the document.
+    """Serve /docs from the package's own files, and complete the document: the problem's schema, shared components.
 
-    The application is made with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
+    The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
     """
     assets = Path(fastapi_offline.__file__).parent / "static"
     app.mount("/docs/assets", StaticFiles(directory=assets), name="docs-assets")
@@ -166,10 +169,13 @@ def install_docs(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = written()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = PROBLEM_SCHEMA
+        if "Problem" in schemas:
+            return document  # FastAPI returns the same document until a route is added.
+        schemas["Problem"] = problem_schema()
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)
+        share_components(document)
         return document
 
     documented: Callable[[], dict[str, Any]] = openapi
