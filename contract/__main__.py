@@ -1,15 +1,17 @@
 """Writes what is made of the application: ``python -m contract [--breaking]``; scripts/openapi is the way in."""
 
 import argparse
+import asyncio
 import sys
 
 from contract.breaking import breaking_changes
-from contract.document import OPENAPI, committed, current, text
+from contract.document import OPENAPI, ROOT, committed, current, text
 from contract.postman.collection import COLLECTION, collection
+from contract.tables import pages
 
 
 def main() -> int:
-    """Write openapi.json and the Postman collection, unless a client of the committed one would break."""
+    """Write openapi.json, the Postman collection and the tables in docs, unless a client of the committed API would break."""
     parser = argparse.ArgumentParser(prog="scripts/openapi", description=main.__doc__)
     parser.add_argument("--breaking", action="store_true", help="write it though clients would break")
     allowed = parser.parse_args().breaking
@@ -18,10 +20,12 @@ def main() -> int:
     for change in changes:
         print(f"breaking: {change}", file=sys.stderr)  # noqa: T201 - a command's answer
     if changes and not allowed:
-        print("Nothing is written: --breaking writes it all the same", file=sys.stderr)  # noqa: T201 - the same
+        print("Nothing is written; --breaking writes it nevertheless", file=sys.stderr)  # noqa: T201 - the same
         return 1
     OPENAPI.write_text(text(document), encoding="utf-8")
     COLLECTION.write_text(text(collection(document)), encoding="utf-8")
+    for name, (_, page) in asyncio.run(pages()).items():
+        (ROOT / name).write_text(page, encoding="utf-8")
     return 0
 
 

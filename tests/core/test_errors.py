@@ -2,7 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from wallet_service.core.errors import ERRORS, InsufficientFunds, InternalError, WalletError, error_of
+from wallet_service.core.errors import ERRORS, InternalError, WalletError, error_of
+from wallet_service.ledger.problems import InsufficientFunds
 
 STATUSES = {
     "wallet_not_found": 404,

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from wallet_service.core.errors import InsufficientFunds, InternalError
+from wallet_service.core.errors import InternalError
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.outcomes import Busy, Outcome, Posted, Refused, read_outcomes
+from wallet_service.ledger.problems import InsufficientFunds
 
 WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
 

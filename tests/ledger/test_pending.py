@@ -1,11 +1,12 @@
 import pytest
 
-from wallet_service.core.errors import InsufficientFunds, Overloaded, Unavailable, WalletBusy, WalletError
+from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Posted, Refused
 from wallet_service.ledger.pending import Answer, PendingUnit
+from wallet_service.ledger.problems import InsufficientFunds
 
 ONE, OTHER = new_id(), new_id()
 POSTED = Posted(b"{}", replayed=False, dry_run=False)

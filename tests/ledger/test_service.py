@@ -7,11 +7,12 @@ from support.ledger import balance, consume, new_wallet, told
 from support.line import Line
 from support.waiting import until_waiting
 
-from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
+from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Posted
+from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 

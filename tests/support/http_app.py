@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from support.settings import make_settings
-from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
+from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
+from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.money.callers import WalletReader
 from wallet_service.platform.auth.authentication import (
     Authenticator,

@@ -17,7 +17,13 @@ from typing import TypeAlias
 
 import structlog
 
-from wallet_service.core.errors import InternalError, Overloaded, Unavailable, WalletBusy, WalletError
+from wallet_service.core.errors import (
+    InternalError,
+    Overloaded,
+    Unavailable,
+    WalletBusy,
+    WalletError,
+)
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, read_outcomes

@@ -1,6 +1,22 @@
 """What the ledger declares."""
 
 from wallet_service.core.room import Room
+from wallet_service.ledger.problems import (
+    AmountInvalid,
+    AmountPrecision,
+    BalanceLimit,
+    BatchAborted,
+    CurrencyMismatch,
+    CurrencyUnknown,
+    InsufficientFunds,
+    NotRefundable,
+    RefundExceeds,
+    SameWallet,
+    TransactionNotFound,
+    TransactionSuperseded,
+    WalletClosed,
+    WalletFrozen,
+)
 from wallet_service.ledger.settings import CommitSettings
 from wallet_service.ledger.verify import LEDGER_WALKS
 
@@ -12,4 +28,20 @@ ROOM = Room(
     lifespan="lifespan:open_ledger",
     commands="commands:add_commands",
     verify_walks=LEDGER_WALKS,
+    problems=(
+        TransactionNotFound,
+        WalletFrozen,
+        WalletClosed,
+        InsufficientFunds,
+        CurrencyUnknown,
+        CurrencyMismatch,
+        AmountInvalid,
+        AmountPrecision,
+        BalanceLimit,
+        SameWallet,
+        RefundExceeds,
+        NotRefundable,
+        TransactionSuperseded,
+        BatchAborted,
+    ),
 )

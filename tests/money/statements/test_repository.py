@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from support.books import Books, Row, oldest_first, op
 
-from wallet_service.core.errors import TransactionNotFound, ValidationFailed, WalletBusy, WalletNotFound
+from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.problems import TransactionNotFound
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.platform.database.gateway import Json
 from wallet_service.platform.membership.visibility import ALL

@@ -13,13 +13,13 @@ from conftest import DRIVERS, FreshDatabase, TestDatabase, driver_or_skip
 from support.places import Place, connect, reached
 
 from wallet_service.core.errors import (
-    InsufficientFunds,
     InternalError,
     Overloaded,
     Unavailable,
     WalletBusy,
     WalletError,
 )
+from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.database.translate import PostgresFault
 

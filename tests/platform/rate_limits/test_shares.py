@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.waiting import until
 
-from wallet_service.core.errors import RateLimited
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.rate_limits.token_leases import LenderUnavailable, Quota, TokenLeases
 
 START = 1_790_000_000.0

@@ -32,7 +32,6 @@ from support.stand_in import stand_in
 from support.upstreams import Places, asking
 from support.waiting import until
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import SettingsError
 from wallet_service.ledger.service import Ledger
@@ -41,6 +40,7 @@ from wallet_service.platform.database.tracing import TracedDatabase
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.tracing import CallSpans
 from wallet_service.platform.web import middleware
 from wallet_service.platform.web.tracing import CALLERS_PER_S, RequestSpans

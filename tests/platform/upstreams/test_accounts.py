@@ -6,9 +6,9 @@ import respx
 from support.stand_in import UNUSABLE, StandIn
 from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.cache import KNOWN_S, UNKNOWN_S
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 

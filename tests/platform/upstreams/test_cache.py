@@ -3,7 +3,6 @@ import asyncio
 import pytest
 from support.waiting import until
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams import cache
 from wallet_service.platform.upstreams.cache import (
     KNOWN_S,
@@ -13,6 +12,7 @@ from wallet_service.platform.upstreams.cache import (
     UNKNOWN_S,
     CachedResponses,
 )
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 
 class Seconds:

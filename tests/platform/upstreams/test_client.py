@@ -18,7 +18,6 @@ from structlog.testing import capture_logs
 from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
 from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams import client as module
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.client import (
@@ -30,6 +29,7 @@ from wallet_service.platform.upstreams.client import (
     path_of,
 )
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 URL = "http://accounts.example"

@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry
 from support.stand_in import StandIn
 from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 PATH = "/api/v1/accounts/ann"
 

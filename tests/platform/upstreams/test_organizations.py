@@ -5,9 +5,9 @@ import respx
 from support.stand_in import StandIn
 from support.upstreams import Places, Seconds, asking
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 

@@ -6,7 +6,8 @@ import jsonschema_rs
 import pytest
 
 from contract.references import inlined
-from wallet_service.core.errors import Forbidden, Unauthorized, WalletClosed, WalletFrozen
+from wallet_service.core.errors import Forbidden, Unauthorized
+from wallet_service.ledger.problems import WalletClosed, WalletFrozen
 from wallet_service.platform.web.components import share_components
 from wallet_service.platform.web.openapi import problem_schema, problems
 

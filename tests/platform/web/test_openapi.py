@@ -8,14 +8,8 @@ import pytest
 from support.http_app import api
 
 from contract.references import inlined
-from wallet_service.core.errors import (
-    ERRORS,
-    InsufficientFunds,
-    WalletClosed,
-    WalletError,
-    WalletFrozen,
-    WalletNotFound,
-)
+from wallet_service.core.errors import ERRORS, WalletError, WalletNotFound
+from wallet_service.ledger.problems import InsufficientFunds, WalletClosed, WalletFrozen
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.web.openapi import READS, problem_schema, problems
 

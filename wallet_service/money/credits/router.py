@@ -6,19 +6,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wallet_service.core.errors import (
+from wallet_service.core.errors import WalletBusy, WalletNotFound
+from wallet_service.core.fields import Line
+from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
     InsufficientFunds,
     TransactionSuperseded,
-    UpstreamUnavailable,
-    UserUnknown,
-    WalletBusy,
     WalletClosed,
     WalletFrozen,
-    WalletNotFound,
 )
-from wallet_service.core.fields import Line
 from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
@@ -29,6 +26,8 @@ from wallet_service.money.schemas import Transaction
 from wallet_service.money.transactions.schemas import MoneyRequest
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.problems import UserUnknown
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems

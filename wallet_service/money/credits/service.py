@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from wallet_service.core.errors import UserUnknown
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.problems import UserUnknown
 
 
 async def credits_wallet(

@@ -9,7 +9,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from wallet_service.core.errors import MalformedRequest, UnsupportedMediaType, WalletBusy, WalletError
+from wallet_service.core.errors import (
+    MalformedRequest,
+    UnsupportedMediaType,
+    WalletBusy,
+    WalletError,
+)
 from wallet_service.money.opening_balances.records import csv_records, json_records
 from wallet_service.money.opening_balances.repository import ImportRepository
 from wallet_service.money.opening_balances.room import PATH

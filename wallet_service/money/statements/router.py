@@ -10,20 +10,16 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from wallet_service.core.errors import (
-    AmountInvalid,
-    TransactionNotFound,
-    UpstreamUnavailable,
-    WalletBusy,
-    WalletNotFound,
-)
+from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line, Timestamp
+from wallet_service.ledger.problems import AmountInvalid, TransactionNotFound
 from wallet_service.money.callers import WalletReader
 from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
 from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.pagination import BigInt, decode_cursor, encode_cursor

@@ -8,7 +8,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wallet_service.core.errors import (
+from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
+from wallet_service.ledger.operation_types import TransactionType
+from wallet_service.ledger.outcomes import Outcome, Posted, Refused
+from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
     BalanceLimit,
@@ -20,15 +23,9 @@ from wallet_service.core.errors import (
     SameWallet,
     TransactionNotFound,
     TransactionSuperseded,
-    UpstreamUnavailable,
-    ValidationFailed,
-    WalletBusy,
     WalletClosed,
     WalletFrozen,
-    WalletNotFound,
 )
-from wallet_service.ledger.operation_types import TransactionType
-from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender
 from wallet_service.money.responses import POSTED, posted_response
@@ -42,6 +39,7 @@ from wallet_service.money.transactions.schemas import (
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
 from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StrictBool
 
-from wallet_service.core.errors import InsufficientFunds
 from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
 from wallet_service.core.money import Amount
+from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.money.schemas import Transaction
 from wallet_service.platform.web.problems import problem_document
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from wallet_service.core.errors import BatchAborted, Forbidden, WalletError
+from wallet_service.core.errors import Forbidden, WalletError
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
+from wallet_service.ledger.problems import BatchAborted
 from wallet_service.ledger.service import Ledger
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.schemas import (

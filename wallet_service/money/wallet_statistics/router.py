@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from wallet_service.core.errors import Forbidden, UpstreamUnavailable, WalletBusy, WalletNotFound
+from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
 from wallet_service.money.callers import StatsReader, WalletReader
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
@@ -22,6 +22,7 @@ from wallet_service.money.wallet_statistics.schemas import (
 from wallet_service.money.wallet_statistics.service import trial_balance
 from wallet_service.platform.auth.authentication import Caller, Principal
 from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.responses import JsonBytes

@@ -1,7 +1,14 @@
 """What the wallets room declares."""
 
+from wallet_service.core.errors import WalletNotFound
 from wallet_service.core.room import Room
 from wallet_service.money.permissions import WALLETS_READ, WALLETS_WRITE
+from wallet_service.money.wallets.problems import (
+    CreditLimitInUse,
+    VersionMismatch,
+    WalletExists,
+    WalletNotEmpty,
+)
 
 ROOM = Room(
     name="wallets",
@@ -9,4 +16,5 @@ ROOM = Room(
     summary="wallets: create, read, change, close, list",
     routers=("router:router",),
     permissions=(WALLETS_READ, WALLETS_WRITE),
+    problems=(WalletNotFound, WalletExists, WalletNotEmpty, CreditLimitInUse, VersionMismatch),
 )

@@ -9,25 +9,22 @@ from pydantic import TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from wallet_service.core.errors import (
+from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
+from wallet_service.core.fields import Line
+from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
-    CreditLimitInUse,
     CurrencyUnknown,
-    Forbidden,
-    OrganizationUnknown,
-    UpstreamUnavailable,
-    UserUnknown,
-    VersionMismatch,
-    WalletBusy,
     WalletClosed,
-    WalletExists,
     WalletFrozen,
-    WalletNotEmpty,
-    WalletNotFound,
 )
-from wallet_service.core.fields import Line
 from wallet_service.money.callers import StatsReader, WalletReader, WalletWriter
+from wallet_service.money.wallets.problems import (
+    CreditLimitInUse,
+    VersionMismatch,
+    WalletExists,
+    WalletNotEmpty,
+)
 from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.money.wallets.schemas import (
     AllWalletsQuery,
@@ -39,6 +36,8 @@ from wallet_service.money.wallets.schemas import (
 )
 from wallet_service.money.wallets.service import WalletService, version_of
 from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from wallet_service.core.errors import Forbidden, UserUnknown, ValidationFailed, WalletError
+from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.permissions import TRANSACTIONS_WRITE
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.problems import UserUnknown
 from wallet_service.platform.web.idempotency import chosen_key
 
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)

@@ -1,5 +1,6 @@
 """What the auth room declares."""
 
+from wallet_service.core.errors import Forbidden, Unauthorized
 from wallet_service.core.room import Room
 from wallet_service.platform.auth.permissions import ADMIN
 from wallet_service.platform.auth.settings import AuthSettings
@@ -12,4 +13,5 @@ ROOM = Room(
     permissions=(ADMIN,),
     lifespan="authentication:open_authenticator",
     commands="commands:add_commands",
+    problems=(Unauthorized, Forbidden),
 )

@@ -1,5 +1,6 @@
 """What the database room declares."""
 
+from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy
 from wallet_service.core.room import Room
 from wallet_service.platform.database.settings import DatabaseSettings
 
@@ -10,4 +11,5 @@ ROOM = Room(
     settings=DatabaseSettings,
     lifespan="connect:open_database",
     commands="commands:add_commands",
+    problems=(Unavailable, Overloaded, WalletBusy),
 )

@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 
-from wallet_service.core.errors import OrganizationUnknown, UpstreamUnavailable, UserUnknown
+from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.discovery import ACCOUNT
 from wallet_service.platform.upstreams.organizations import OrganizationClient
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 UnavailablePolicy: TypeAlias = Literal["allow", "deny"] | None

@@ -1,6 +1,7 @@
 """What the membership room declares."""
 
 from wallet_service.core.room import Room
+from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.membership.settings import MembershipSettings, find_faults
 
 ROOM = Room(
@@ -11,4 +12,5 @@ ROOM = Room(
     settings_checks=(find_faults,),
     lifespan="lifespan:open_access",
     after_posting=("lifespan:note_debits",),
+    problems=(UserUnknown, OrganizationUnknown),
 )

@@ -25,7 +25,7 @@ class MembershipSettings(RoomSettings):
         description="when these services are unavailable. Not set: existing wallets work, no new wallet is "
         "created (503). `allow`: a new wallet is created too, marked as unverified, and its user "
         "is checked after its next debit. `deny`: users' tokens can't act on organizations' "
-        "wallets either (503). [Why](decisions/0010-neighbours.md)",
+        "wallets either (503). [Why](decisions/0010-user-and-membership-checks.md)",
     )
 
     DEPENDENCIES: ClassVar = (

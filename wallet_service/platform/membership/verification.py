@@ -11,10 +11,11 @@ from typing import Any
 import structlog
 from cachetools import LRUCache, TTLCache
 
-from wallet_service.core.errors import UpstreamUnavailable, WalletError
+from wallet_service.core.errors import WalletError
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 MOST_WAITING = 1000

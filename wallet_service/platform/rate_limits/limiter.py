@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.types import Scope
 
-from wallet_service.core.errors import RateLimited
 from wallet_service.core.room import RoomContext
 from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.rate_limits.settings import RateLimitSettings
 from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
 

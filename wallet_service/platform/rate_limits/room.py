@@ -1,6 +1,7 @@
 """What the room of rate limits declares."""
 
 from wallet_service.core.room import Room
+from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.rate_limits.settings import RateLimitSettings
 
 ROOM = Room(
@@ -9,4 +10,5 @@ ROOM = Room(
     summary="how much each caller may ask, shared by instances through leased tokens in Redis",
     settings=RateLimitSettings,
     lifespan="limiter:open_limiter",
+    problems=(RateLimited,),
 )

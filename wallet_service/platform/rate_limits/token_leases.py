@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from wallet_service.core.errors import RateLimited
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
+from wallet_service.platform.rate_limits.problems import RateLimited
 
 LimitScope: TypeAlias = Literal["client", "user"]
 

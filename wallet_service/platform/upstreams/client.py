@@ -23,11 +23,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.upstreams.breaker import Breaker
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import AnswerUnusable, Unreadable, refuses_id
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from wallet_service.core.errors import UpstreamUnavailable
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 _ROUTERS_DETAIL = "Not Found"
 """What FastAPI and Starlette's routers say where no route is: nothing about the thing that was asked for."""

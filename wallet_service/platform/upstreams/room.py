@@ -1,6 +1,7 @@
 """What the room of upstream services declares."""
 
 from wallet_service.core.room import Room
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 
 ROOM = Room(
@@ -8,4 +9,5 @@ ROOM = Room(
     module=__name__,
     summary="clients of the account, organization and payment services: discovery, retries, breaker, cache",
     settings=UpstreamSettings,
+    problems=(UpstreamUnavailable,),
 )

@@ -20,13 +20,13 @@ from wallet_service.core.errors import (
     MalformedRequest,
     Overloaded,
     PayloadTooLarge,
-    RateLimited,
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
     WalletError,
 )
+from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.web.components import share_components
 from wallet_service.platform.web.problems import MEDIA_TYPE, problem_document
 

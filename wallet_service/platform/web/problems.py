@@ -23,7 +23,6 @@ from wallet_service.core.errors import (
     PayloadTooLarge,
     Unauthorized,
     UnsupportedMediaType,
-    UpstreamUnavailable,
     ValidationFailed,
     WalletError,
     error_of,
@@ -125,10 +124,10 @@ def request_id_of(request: Request) -> str | None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
-    # The answer says nothing of the cause, so the log must. Of upstreams the client has said it, without names.
+    # The response holds nothing of the cause, so the log must.
     if isinstance(refusal, InternalError):
         _log.error("problem", code=refusal.code, exc_info=error)
-    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(refusal, UpstreamUnavailable):
+    elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and refusal.is_logged:
         # A line and no stack: in an outage there is one for each request.
         cause = error.__cause__
         _log.error(

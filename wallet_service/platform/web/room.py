@@ -1,5 +1,16 @@
 """What the web room declares."""
 
+from wallet_service.core.errors import (
+    IdempotencyKeyConflict,
+    IdempotencyKeyReused,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from wallet_service.core.room import Room
 from wallet_service.platform.web.settings import WebSettings
 
@@ -8,4 +19,15 @@ ROOM = Room(
     module=__name__,
     summary="HTTP: strict JSON, problem documents, idempotency keys, cursors, request log, OpenAPI",
     settings=WebSettings,
+    problems=(
+        NotFound,
+        MethodNotAllowed,
+        MalformedRequest,
+        UnsupportedMediaType,
+        PayloadTooLarge,
+        ValidationFailed,
+        IdempotencyKeyConflict,
+        IdempotencyKeyReused,
+        InternalError,
+    ),
 )

@@ -11,11 +11,11 @@ from support.api import Api, created, new_user, posted, problem
 from support.guarded import AWAY, Open, back, unverified
 from support.stand_in import StandIn
 
-from wallet_service.core.errors import UpstreamUnavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.upstreams import client
 from wallet_service.platform.upstreams.breaker import FAILURES
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web import middleware, problems
 
 

@@ -1,0 +1,31 @@
+"""What refuses a change of a wallet."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from wallet_service.core.errors import WalletError
+
+
+class WalletExists(WalletError):
+    """The user already has an open wallet of this type, currency and name."""
+
+    code, status, title = "wallet_exists", 409, "Wallet already exists"
+    example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"}
+
+
+class WalletNotEmpty(WalletError):
+    """A wallet can be closed only with zero balance and nothing locked."""
+
+    code, status, title = "wallet_not_empty", 409, "Wallet is not empty"
+
+
+class CreditLimitInUse(WalletError):
+    """The balance is further below zero than the new limit allows."""
+
+    code, status, title = "credit_limit_in_use", 409, "Credit limit is in use"
+
+
+class VersionMismatch(WalletError):
+    """``If-Match`` names another version than the current one."""
+
+    code, status, title = "version_mismatch", 412, "Version mismatch"

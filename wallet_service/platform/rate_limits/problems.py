@@ -1,0 +1,15 @@
+"""The problem of rate limits."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from wallet_service.core.errors import WalletError
+
+
+class RateLimited(WalletError):
+    """The client or user has used its limit, or Redis can't count it. Nothing was done."""
+
+    code, status, title = "rate_limited", 429, "Too many requests"
+    retryable = True
+    retry_after_s = 1
+    example_facts: ClassVar[Mapping[str, Any]] = {"scope": "client", "limit": 1000, "window_s": 60}
