@@ -11,7 +11,7 @@ from contract.tables import pages
 
 
 def main() -> int:
-    """Write openapi.json, the Postman collection and the tables in docs, unless a client of the committed API would break."""
+    """Write openapi.json, the Postman collection and the tables in docs, unless clients would break."""
     parser = argparse.ArgumentParser(prog="scripts/openapi", description=main.__doc__)
     parser.add_argument("--breaking", action="store_true", help="write it though clients would break")
     allowed = parser.parse_args().breaking
