@@ -29,7 +29,7 @@ from wallet_client import (
     WalletNotFound,
     key_from,
 )
-from wallet_client._reading import reader
+from wallet_client._decoding import reader
 
 from wallet_service.identifiers import new_id
 

@@ -4,7 +4,7 @@ import copy
 from typing import Self, Unpack
 
 from wallet_client._consul import instances
-from wallet_client._core import Core, Places
+from wallet_client._context import Core, Places
 from wallet_client._options import CallOptions, Options
 from wallet_client.metrics import Metrics
 

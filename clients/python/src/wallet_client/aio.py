@@ -5,13 +5,13 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
+from wallet_client._attempts import Plan
 from wallet_client._call import Call
 from wallet_client._configured import Configured
-from wallet_client._core import Core, FixedPlace, Places
+from wallet_client._context import Core, FixedPlace, Places
 from wallet_client._flat import FlatCalls
 from wallet_client._method import AsyncShell
 from wallet_client._options import Options
-from wallet_client._plan import Plan
 from wallet_client.errors import UnexpectedAnswer
 from wallet_client.resources.credits import CreditsResource
 from wallet_client.resources.statistics import Statistics
@@ -66,10 +66,10 @@ class AsyncWalletClient(AsyncShell, Configured, FlatCalls):
             limits=self._core.limits,
         )
         # Here, for it is a third of what this package costs to load, and not for whoever only waits.
-        from wallet_client import _sending  # noqa: PLC0415
+        from wallet_client import _async_io  # noqa: PLC0415
 
-        self._sending = _sending
-        self._sender = _sending.Sender(self._http, self._core.connections)
+        self._sending = _async_io
+        self._sender = _async_io.Sender(self._http, self._core.connections)
         self._make_resources()
 
     def _make_resources(self) -> None:

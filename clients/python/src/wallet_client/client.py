@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import httpx
 
+from wallet_client._attempts import Body, Plan
 from wallet_client._call import Call
 from wallet_client._configured import Configured
-from wallet_client._core import Core, FixedPlace, Places
+from wallet_client._context import Core, FixedPlace, Places
 from wallet_client._deadline import within
 from wallet_client._flat import FlatCalls
 from wallet_client._method import SyncShell
 from wallet_client._options import Options
-from wallet_client._plan import Body, Plan
 from wallet_client.errors import UnexpectedAnswer
 from wallet_client.resources.credits import CreditsResource
 from wallet_client.resources.statistics import Statistics

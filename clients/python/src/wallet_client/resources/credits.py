@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._call import Answer, Call, Id, get, post
+from wallet_client._decoding import reader_in
 from wallet_client._method import Method, Resource, S_co
-from wallet_client._reading import reader_in
 from wallet_client.keys import new_key
 from wallet_client.money import Amount
 from wallet_client.operations import movement_members

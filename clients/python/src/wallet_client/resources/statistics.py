@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._call import Answer, Call, Id, get, moment
+from wallet_client._decoding import reader_in
 from wallet_client._method import Method, Resource, S_co
-from wallet_client._reading import reader_in
 
 if TYPE_CHECKING:
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics

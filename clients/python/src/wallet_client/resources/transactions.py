@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._call import Answer, Call, Id, get, moment, post
+from wallet_client._decoding import reader_in
 from wallet_client._method import ListMethod, Method, Resource, S_co
 from wallet_client._problems import error_of
-from wallet_client._reading import reader_in
 from wallet_client._retries import is_of_the_ledger
 from wallet_client.keys import name_text, new_key
 from wallet_client.money import Amount, amount_text

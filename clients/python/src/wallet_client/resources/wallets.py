@@ -6,8 +6,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._call import ROOT, Answer, Call, Id, encode, get, moment, post, target
+from wallet_client._decoding import reader_in
 from wallet_client._method import ListMethod, Method, Resource, S_co
-from wallet_client._reading import reader_in
 from wallet_client.keys import name_text, new_key
 from wallet_client.money import Amount, amount_text
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from wallet_client import _telemetry
+from wallet_client import _tracing
 from wallet_client._call import ROOT, is_header
 from wallet_client._options import CallOptions, Options, check_options_of_calls, options_of_client, timeouts
 from wallet_client._retries import RetryPolicy, RetryTokens
@@ -126,7 +126,7 @@ class Core:
         self.on_request = chosen["on_request"]
         self.on_response = chosen["on_response"]
         self.on_retry = chosen["on_retry"]
-        self.tracing = _telemetry.tracing()
+        self.tracing = _tracing.tracing()
 
     def _choose_for_calls(self) -> None:
         chosen: Any = self._options

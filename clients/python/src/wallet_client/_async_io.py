@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from wallet_client._plan import Body, Plan
+from wallet_client._attempts import Body, Plan
 
 
 class Sender:

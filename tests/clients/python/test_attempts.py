@@ -26,8 +26,8 @@ from wallet_client import (
     WalletBusy,
     WalletError,
 )
-from wallet_client._core import Core, FixedPlace
-from wallet_client._plan import Plan
+from wallet_client._attempts import Plan
+from wallet_client._context import Core, FixedPlace
 from wallet_client._retries import SHORTEST_TRY_S, retry_after_s
 from wallet_client.resources.transactions import batch, consume, get_transaction, transfer
 from wallet_client.resources.wallets import close_wallet, create_wallet, get_balance, update_wallet

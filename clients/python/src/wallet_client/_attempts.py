@@ -12,7 +12,7 @@ import httpx
 
 from wallet_client import _retries
 from wallet_client._call import Answer, Call
-from wallet_client._core import Core
+from wallet_client._context import Core
 from wallet_client._options import timeouts
 from wallet_client._problems import error_of
 from wallet_client.errors import (
