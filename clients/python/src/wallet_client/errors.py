@@ -93,9 +93,9 @@ class ServiceError(WalletError):
         if self.request_id:
             named.append(f"request {self.request_id}")
         if self.outcome_unknown:
-            named.append("an earlier try may have done it")
+            named.append("an earlier attempt may have done it")
         elif self.earlier_try_open:
-            named.append("an earlier try may still arrive")
+            named.append("an earlier attempt may still arrive")
         return f"{self.detail} ({', '.join(named)})"
 
     @property

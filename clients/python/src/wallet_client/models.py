@@ -168,4 +168,7 @@ class Refused:
 
 
 BatchResult: TypeAlias = Posted | Refused
-"""What became of one operation of a batch."""
+"""The result of one operation of a batch."""
+
+BatchResults: TypeAlias = list[BatchResult]
+"""The results of a batch: one for each operation, in order."""
