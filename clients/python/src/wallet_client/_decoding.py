@@ -48,18 +48,14 @@ def _converter(hint: Any) -> _Convert | None:
         (hint,) = (each for each in get_args(hint) if each is not types.NoneType)
         origin = get_origin(hint)
     if origin is Mapping:
-        return _read_only
+        from wallet_client.models import ReadOnly  # noqa: PLC0415 - loaded at the first response
+
+        return ReadOnly
     if origin is tuple:
         return _tuple_of(_compiled(get_args(hint)[0]))
     if hint in _OF_LEAVES:
         return _OF_LEAVES[hint]
     return _compiled(hint) if hasattr(hint, "__dataclass_fields__") else None
-
-
-def _read_only(members: dict[str, Any]) -> Mapping[str, Any]:
-    from wallet_client.models import ReadOnly  # noqa: PLC0415 - loaded at the first response
-
-    return ReadOnly(members)
 
 
 def _tuple_of(decode: _Convert) -> _Convert:
