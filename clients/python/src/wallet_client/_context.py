@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
@@ -15,6 +15,9 @@ from wallet_client._options import CallOptions, Options, check_options_of_calls,
 from wallet_client._retries import RetryPolicy, RetryTokens
 from wallet_client._version import __version__
 from wallet_client.metrics import Metrics
+
+if TYPE_CHECKING:
+    from wallet_client.events import OnRequest, OnResponse, OnRetry
 
 E = TypeVar("E")
 
@@ -40,33 +43,35 @@ class Context:
             raise ValueError("api_key is a text of printable ASCII without blanks around it")
         self.endpoints = endpoints
         self.clock = clock
-        self.metrics = Metrics()
-        self.tokens = RetryTokens()
+        self.metrics: Metrics = Metrics()
+        self.tokens: RetryTokens = RetryTokens()
         self._options = chosen = options_of_client(options)
         self._apply_call_options()
         self.connections: int = chosen["max_connections"]
-        self.limits = httpx.Limits(
+        self.limits: httpx.Limits = httpx.Limits(
             max_connections=self.connections, max_keepalive_connections=self.connections
         )
         self.max_answer_bytes: int = chosen["max_answer_bytes"]
         agent = f"wallet-client/{__version__}"
         own = chosen["user_agent"]
-        self.headers = (
+        self.headers: tuple[tuple[str, str], ...] = (
             ("Authorization", f"Bearer {api_key}"),
             ("User-Agent", f"{own} {agent}" if own else agent),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),
         )
-        self.on_request = chosen["on_request"]
-        self.on_response = chosen["on_response"]
-        self.on_retry = chosen["on_retry"]
-        self.tracing = _tracing.tracing()
+        self.on_request: OnRequest | None = chosen["on_request"]
+        self.on_response: OnResponse | None = chosen["on_response"]
+        self.on_retry: OnRetry | None = chosen["on_retry"]
+        self.tracing: _tracing.Tracing | None = _tracing.tracing()
 
     def _apply_call_options(self) -> None:
         chosen: Any = self._options
-        self.policy = RetryPolicy(max_retries=chosen["max_retries"], budget_s=chosen["retry_budget_s"])
+        self.policy: RetryPolicy = RetryPolicy(
+            max_retries=chosen["max_retries"], budget_s=chosen["retry_budget_s"]
+        )
         self.timeout_s: float = chosen["timeout_s"]
-        self.timeouts = timeouts(self.timeout_s)
+        self.timeouts: dict[str, float] = timeouts(self.timeout_s)
 
     def with_options(self, options: CallOptions) -> Self:
         """The same context with other options for its calls; endpoints, counters and tokens are shared.

@@ -1,14 +1,4 @@
-"""The errors with which a call can end.
-
-``WalletError`` is the base class. Below it:
-
-- ``ServiceError``: the service, or a proxy or gateway before it, refused. There is one class for each code, below one
-  class for its status, so that a code that is newer than this package is still caught by its status.
-- ``NoAnswer``: there was no response, and nothing was done: no connection was made, or the call only reads.
-- ``ClientClosed``: the client was closed, and nothing was done.
-- ``OutcomeUnknown``: it is not known whether the call was done. Call again with ``error.idempotency_key``.
-- ``UnexpectedAnswer``: a response that the service does not send: a page of a proxy, a redirect.
-"""
+"""The errors with which a call can end. ``WalletError`` is the base class of all of them."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -32,7 +22,7 @@ class ClientClosed(WalletError):
 
 
 class NoAnswer(WalletError):
-    """There was no response in time. Nothing was done: it is safe to call again."""
+    """There was no response in time. Nothing was done (or the call only reads): it is safe to call again."""
 
 
 class OutcomeUnknown(WalletError):
@@ -51,7 +41,10 @@ class UnexpectedAnswer(WalletError):
 
 
 class ServiceError(WalletError):
-    """The service refused the call.
+    """The service, or a proxy or gateway before it, refused the call.
+
+    There is a class for each code, below a class for its status: so a code that is newer than this package is still
+    caught by its status.
 
     Attributes:
         code: stable and machine-readable, such as ``insufficient_funds``; "" if a proxy or gateway responded.
@@ -82,10 +75,11 @@ class ServiceError(WalletError):
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.detail = detail
-        self.status, self.retryable = status, retryable
-        self.request_id = request_id
-        self.retry_after_s = retry_after_s
+        self.detail: str = detail
+        self.status: int = status
+        self.retryable: bool = retryable
+        self.request_id: str | None = request_id
+        self.retry_after_s: float | None = retry_after_s
         self.facts: Mapping[str, Any] = facts or {}
 
     def __str__(self) -> str:
