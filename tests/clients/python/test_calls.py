@@ -29,7 +29,7 @@ from wallet_client import (
     WalletNotFound,
     key_from,
 )
-from wallet_client._reading import reader
+from wallet_client._decoding import decoder
 
 from wallet_service.core.identifiers import new_id
 
@@ -53,7 +53,7 @@ async def test_the_calls_of_the_issue(client: AsyncWalletClient) -> None:
     assert (wallet.balance, wallet.currency, wallet.status) == (Decimal(1000), "CREDIT", "active")
     assert wallet.created_at.utcoffset() == timedelta(0)
     assert (spent.amount, spent.balance_after, spent.description) == (Decimal(50), Decimal(950), "API usage")
-    assert await client.get_transaction(spent.transaction_id) == spent
+    assert await client.transactions.get(spent.transaction_id) == spent
     assert (await client.get_wallet(wallet.wallet_id)).balance == Decimal(950)
 
 
@@ -175,7 +175,7 @@ async def test_a_batch_has_a_result_for_each_operation(client: AsyncWalletClient
     ]
     key = key_from("batch", new_id())
 
-    results = await client.batch(operations, idempotency_key=key)
+    results = await client.transactions.batch(operations, idempotency_key=key)
 
     assert [type(each) for each in results] == [Posted, Refused, Posted, Posted, Posted]
     refused = results[1]
@@ -193,7 +193,7 @@ async def test_an_atomic_batch_posts_all_or_raises_the_first_refusal(client: Asy
     operations = [Operation.consume(wallet.wallet_id, 10), Operation.consume(wallet.wallet_id, 1000)]
 
     with pytest.raises(InsufficientFunds) as refused:
-        await client.batch(operations, atomic=True)
+        await client.transactions.batch(operations, atomic=True)
 
     assert refused.value.index == 1
     assert (await client.get_balance(wallet.wallet_id)).balance == 100
@@ -213,7 +213,7 @@ async def test_lists_go_through_all_pages(client: AsyncWalletClient) -> None:
     assert [each.amount async for each in odd] == [4, 2]
     between = client.list_transactions(wallet_id=wallet.wallet_id, min_amount=2, max_amount="3.5")
     assert [each.amount async for each in between] == [3, 2]
-    with pytest.raises(TypeError, match="wallet_id or of a user_id"):
+    with pytest.raises(TypeError, match="either a wallet_id or a user_id"):
         client.transactions.list()
 
 
@@ -294,7 +294,7 @@ def test_what_an_answer_has_beside_is_left_out(driver: str) -> None:
         "brand_new": {"a": 1},
     }
 
-    made = reader(wallet_client.Credits)(document)
+    made = decoder(wallet_client.Credits)(document)
 
     assert made.balance == Decimal("1.0")
     with pytest.raises(AttributeError):

@@ -65,7 +65,7 @@ async def test_the_sync_client(url: str) -> None:
         with WalletClient(url, api_key=ADMIN_KEY) as client:
             wallet = client.wallets.create(user_id=new_user(), initial_balance="100")
             spent = client.consume(wallet.wallet_id, Decimal("2.5"), description="API usage")
-            results = client.batch([Operation.consume(wallet.wallet_id, 1) for _ in range(3)])
+            results = client.transactions.batch([Operation.consume(wallet.wallet_id, 1) for _ in range(3)])
             history = client.transactions.list(wallet_id=wallet.wallet_id, page_size=2)
             assert spent.balance_after == Decimal("97.5")
             assert all(isinstance(each, Posted) for each in results)

@@ -169,7 +169,7 @@ def refused(consul_url: str, **options: Any) -> NoAnswer:
         WalletClient.from_consul(consul_url, api_key=KEY, max_retries=0, **options) as client,
         pytest.raises(NoAnswer) as ended,
     ):
-        client.list_currencies()
+        client.statistics.currencies()
     return ended.value
 
 
@@ -179,7 +179,7 @@ def test_a_consul_that_is_not_there_is_named_and_why() -> None:
 
     error = refused(f"http://user:password@{at}", token="secret")
 
-    why = "does not say where the service 'wallet_service' is (ConnectionError)"
+    why = "returned no list of the service 'wallet_service' (ConnectionError)"
     assert str(error) == f"list_currencies: Consul at http://{at} {why}"
     assert isinstance(error.__cause__, OSError)
     assert "refused" in str(error.__cause__)
@@ -199,7 +199,7 @@ def test_a_service_that_consul_does_not_know_is_named_and_a_refusal_is_something
 
     with guarded_agent() as guarded:
         error = refused(guarded.url, token="5e1f7e57-0000-4000-8000-00000000beef")
-    assert str(error).endswith("is (ACLPermissionDenied)")
+    assert str(error).endswith("(ACLPermissionDenied)")
     assert isinstance(error.__cause__, ConnectionError)
     assert "beef" not in "".join(traceback.format_exception(error))
 

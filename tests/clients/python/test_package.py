@@ -43,7 +43,7 @@ def test_it_imports_the_standard_library_and_httpx_and_nothing_of_the_service() 
         allowed = sys.stdlib_module_names | {"httpx", "wallet_client"}
         if source.name == "_transport.py":
             allowed |= {"httpcore"}  # which httpx brings
-        if source.name == "_telemetry.py":
+        if source.name == "_tracing.py":
             allowed |= {"opentelemetry"}  # where the application has loaded it
         assert imported(source) <= allowed, source
 

@@ -85,7 +85,7 @@ def test_threads_that_wait_for_a_connection_end_within_the_budget() -> None:
         ThreadPoolExecutor(4) as threads,
     ):
         first = threads.submit(client.get_credits, "u")
-        while client._free._value:
+        while client._runner._sender._places._value:
             time.sleep(0)
 
         def wait(_: int) -> float:
@@ -174,7 +174,7 @@ async def test_a_mock_of_a_client_has_its_calls_and_their_parameters() -> None:
 
 def test_a_subclass_may_override_a_call() -> None:
     class Own(WalletClient):
-        def get_credits(self, user_id: str) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        def get_credits(self, user_id: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
             return user_id
 
     class Further(Own):

@@ -1,19 +1,24 @@
-"""The SDK and the service's OpenAPI document say the same: every path, member and field, none more."""
+"""The SDK and the OpenAPI document of the service agree: on every path, parameter and field, and on no others."""
 
 import json
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import cache
-from inspect import signature
+from inspect import getdoc, signature
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import wallet_client
 from support.settings import make_settings
-from wallet_client import Operation, ServiceError, models, sums
-from wallet_client._flat import FlatCalls
-from wallet_client._method import ListMethod, Method
+from wallet_client import AsyncWalletClient, Operation, Pages, ServiceError, WalletClient, models, sums
+from wallet_client._async.shortcuts import AsyncShortcuts
+from wallet_client._sync.credits import CreditsResource
+from wallet_client._sync.shortcuts import Shortcuts
+from wallet_client._sync.statistics import StatisticsResource
+from wallet_client._sync.transactions import TransactionsResource
+from wallet_client._sync.wallets import WalletsResource
 from wallet_client.testing import FakeWallet
 
 from contract.references import inlined
@@ -38,10 +43,30 @@ LEFT_OUT = {
     ("get", "/metrics"),
     ("post", "/api/v1/wallets/import"),
 }
-"""What operators ask for, not the services that use the SDK."""
+"""Paths for operators, not for the services that use the SDK."""
 
-OWNERS = {"wallet_id", "user_id"}
-"""A list is of a wallet's or a user's, never of both."""
+RESOURCES: dict[str, Any] = {
+    "wallets": WalletsResource,
+    "transactions": TransactionsResource,
+    "credits": CreditsResource,
+    "statistics": StatisticsResource,
+}
+
+SHORTCUTS = {
+    "create_wallet": "wallets.create",
+    "get_wallet": "wallets.get",
+    "list_wallets": "wallets.list",
+    "get_balance": "wallets.balance",
+    "deposit": "transactions.deposit",
+    "withdraw": "transactions.withdraw",
+    "consume": "transactions.consume",
+    "transfer": "transactions.transfer",
+    "refund": "transactions.refund",
+    "list_transactions": "transactions.list",
+    "get_credits": "credits.balance",
+    "consume_credits": "credits.consume",
+}
+"""The calls of older clients, and the methods to which they forward."""
 
 
 @cache
@@ -54,24 +79,43 @@ def properties(schema: str) -> set[str]:
     return set(document()["components"]["schemas"][schema]["properties"])
 
 
-def arguments(build: Any, *without: str) -> dict[str, Any]:
-    names = [name for name in signature(build).parameters if name not in without]
+class Recorder:
+    """In the place of a runner: returns each call instead of carrying it out."""
+
+    def run(self, call: Any) -> Any:
+        return call
+
+
+def public_methods(kind: Any) -> list[str]:
+    return sorted(name for name in dir(kind) if not name.startswith("_"))
+
+
+def arguments(function: Any, *without: str) -> dict[str, Any]:
+    names = [name for name in signature(function).parameters if name not in without]
     return {name: VALUES.get(name, "X") for name in names}
 
 
+def choices(method: Any) -> list[dict[str, Any]]:
+    """Arguments with which a method makes each of its calls: a list is either of one owner or of another."""
+    names = signature(method).parameters.keys()
+    if "page_size" not in names:
+        return [arguments(method)]
+    of_users = arguments(method, "wallet_id", "verified")
+    if "wallet_id" in names:
+        return [of_users, arguments(method, "user_id")]
+    return [of_users, arguments(method, "user_id", "currency", "status", "wallet_type")]
+
+
 def every_call() -> list[Any]:
+    """A call of each method of the resources, with every argument that the method takes."""
+    recorder: Any = Recorder()
     calls: list[Any] = []
-    for definition in vars(FlatCalls).values():
-        if isinstance(definition, Method):
-            build = definition.__wrapped__
-            calls.append(build(**arguments(build)))
-        elif isinstance(definition, ListMethod):
-            build = definition.__wrapped__
-            owners = OWNERS & signature(build).parameters.keys()
-            of_users = {"currency", "status", "wallet_type"}
-            calls.append(build(**arguments(build, "wallet_id", "verified"))("next"))
-            others = owners - {"wallet_id"} | (set() if "wallet_id" in owners else of_users)
-            calls.append(build(**arguments(build, *others))("next"))
+    for kind in RESOURCES.values():
+        resource = kind(recorder)
+        for name in public_methods(kind):
+            method = getattr(resource, name)
+            made = [method(**each) for each in choices(method)]
+            calls += [each._page_after("next") if isinstance(each, Pages) else each for each in made]
     return calls
 
 
@@ -86,20 +130,61 @@ def test_every_path_is_called() -> None:
     assert {(call.method.lower(), call.route) for call in every_call()} == known
 
 
-def test_the_fake_answers_every_call() -> None:
+def test_the_fake_responds_to_every_call() -> None:
     refusals: set[str] = set()
     with FakeWallet().client() as client:
-        for call in every_call():
-            try:
-                client.run(call)
-            except ServiceError as error:  # of a wallet that there is not, say
-                refusals.add(error.code)
+        for path in sorted(
+            f"{name}.{each}" for name, kind in RESOURCES.items() for each in public_methods(kind)
+        ):
+            method = of_path(client, path)
+            for given in choices(method):
+                try:
+                    result = method(**given)
+                    list(result if isinstance(result, Pages) else [])
+                except ServiceError as error:  # of a wallet that does not exist, for example
+                    refusals.add(error.code)
 
     assert not refusals & {"not_found", "method_not_allowed"}
 
 
+def of_path(client: Any, path: str) -> Any:
+    resource, name = path.split(".")
+    return getattr(getattr(client, resource), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shortcuts"), [(WalletClient, Shortcuts), (AsyncWalletClient, AsyncShortcuts)]
+)
+def test_a_shortcut_takes_and_returns_what_its_method_does(kind: Any, shortcuts: Any) -> None:
+    assert set(public_methods(shortcuts)) == SHORTCUTS.keys()
+    for name, path in SHORTCUTS.items():
+        resource, method = path.split(".")
+        assert signature(getattr(kind, name)) == signature(getattr(type(getattr(kind, resource)), method))
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_a_shortcut_forwards_every_argument(name: str) -> None:
+    client = mock.create_autospec(WalletClient, instance=True)
+    shortcut, forwarded = getattr(Shortcuts, name), of_path(client, SHORTCUTS[name])
+    given = arguments(shortcut, "self")
+
+    result = shortcut(client, **given)
+
+    assert result is forwarded.return_value
+    sent = signature(shortcut).bind(client, *forwarded.call_args.args, **forwarded.call_args.kwargs).arguments
+    assert sent == {"self": client, **given}
+
+
+def test_every_method_explains_itself() -> None:
+    for kind in RESOURCES.values():
+        for name in public_methods(kind):
+            text = getdoc(getattr(kind, name)) or ""
+            names = [each for each in signature(getattr(kind, name)).parameters if each != "self"]
+            assert [each for each in names if f"\n    {each}: " not in text] == [], name
+
+
 @pytest.mark.parametrize("call", every_call(), ids=lambda call: f"{call.method} {call.route}")
-def test_a_call_can_say_all_that_its_path_reads(call: Any) -> None:
+def test_a_call_can_send_all_that_its_path_reads(call: Any) -> None:
     operation = document()["paths"][call.route][call.method.lower()]
     parameters = {(each["in"], each["name"]) for each in operation.get("parameters", [])}
     headers = {("header", name) for name, _ in call.headers}
@@ -114,7 +199,7 @@ def test_a_call_can_say_all_that_its_path_reads(call: Any) -> None:
         assert call.body is None
     else:
         schema = body["schema"]["$ref"].rpartition("/")[2]
-        # Once is enough: the header names it.
+        # The key is sent in the header, not in the body.
         assert json.loads(call.body).keys() == properties(schema) - {"idempotency_key"}
 
 
@@ -126,7 +211,7 @@ def test_a_call_can_say_all_that_its_path_reads(call: Any) -> None:
         (Operation.refund(**arguments(Operation.refund)), "BatchRefund"),
     ],
 )
-def test_an_operation_of_a_batch_can_say_all_that_is_read(made: Operation, schema: str) -> None:
+def test_an_operation_of_a_batch_can_send_all_that_is_read(made: Operation, schema: str) -> None:
     assert made.members.keys() == properties(schema)
 
 
@@ -144,13 +229,13 @@ def test_an_operation_of_a_batch_can_say_all_that_is_read(made: Operation, schem
         ),
     ],
 )
-def test_a_model_has_every_member_of_its_answer(model: Any) -> None:
+def test_a_model_has_every_member_of_its_response(model: Any) -> None:
     of_the_document = {field.name.rstrip("_") for field in fields(model) if field.default is MISSING}
 
     assert of_the_document == properties(model.__name__)
 
 
-def test_credits_have_every_member_of_their_answer() -> None:
+def test_credits_have_every_member_of_their_response() -> None:
     assert {field.name for field in fields(models.Credits)} == properties("CreditsBalance")
 
 

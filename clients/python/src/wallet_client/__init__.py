@@ -1,13 +1,15 @@
-"""The client of the wallet service: ``WalletClient``, and ``AsyncWalletClient`` for code that awaits."""
+"""The client of the wallet service: ``WalletClient`` for threads, ``AsyncWalletClient`` for asyncio."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wallet_client._method import AsyncPages, Pages
+from wallet_client._async.client import AsyncWalletClient
+from wallet_client._async.pages import AsyncPages
+from wallet_client._call import UNSET
 from wallet_client._options import CallOptions, Options
+from wallet_client._sync.client import WalletClient
+from wallet_client._sync.pages import Pages
 from wallet_client._version import __version__
-from wallet_client.aio import AsyncWalletClient
-from wallet_client.client import WalletClient
 from wallet_client.errors import (
     AmountInvalid,
     AmountPrecision,
@@ -66,7 +68,6 @@ from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
-from wallet_client.resources.wallets import UNSET
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
@@ -194,7 +195,7 @@ _LATER = {
         "wallet_client.meter",
     ),
 }
-"""What is loaded when it is asked for: to load the package costs little beside httpx."""
+"""Names that are imported at first use, so that loading this package costs little compared to httpx."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A call of the service before anything is sent: what goes out, and how the answer is read."""
+"""One call of the service, before anything is sent: the request, and how its response is read."""
 
 import json
 import os
@@ -7,35 +7,50 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeAlias, TypeVar
+from enum import Enum
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from wallet_client.keys import quoted
+from wallet_client.keys import checked, new_key, quoted
 
 T = TypeVar("T")
 
 Id: TypeAlias = str | UUID
-"""What names a wallet, a transaction or a user."""
+"""Names a wallet, a transaction or a user."""
 
 ROOT = "/api/v1"
+
+PAGE_SIZE = 100
+"""The number of items in the largest page that the service returns."""
 
 LONGEST_HEADER = 4096
 
 _MARK = os.urandom(16).hex()
-"""Stands for a number while JSON is written; nobody else can have it in a text."""
+"""Stands for a number while JSON is written. It is random, so no text of the caller can contain it."""
 
 _MARKED = re.compile(rf'"{_MARK}(\d+)"')
 
 
+class Unset(Enum):
+    """The type of ``UNSET``."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+"""The default of an argument for which None has a meaning of its own: "leave this member as it is"."""
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A success.
+class SuccessResponse:
+    """A response with a status from 200 to 299.
 
     Attributes:
-        document: its JSON, numbers with a point as Decimal.
-        replayed: the key was spent before, and this is the first answer again.
-        earlier_try_open: an earlier try was not answered; what a batch refuses may have been done by it, or may be yet.
+        document: its JSON; numbers with a decimal point are Decimal.
+        replayed: the idempotency key was used before, and this is the first response again.
+        earlier_try_open: an earlier attempt got no response. What a batch refuses may have been done by that attempt,
+            or may still be done by it.
     """
 
     document: Any
@@ -49,57 +64,90 @@ class Call(Generic[T]):
 
     Attributes:
         name: for metrics, traces and logs, such as ``consume``.
-        route: the path before names are put in; without anybody's data.
+        route: the path before ids are filled in, so it holds no personal data.
         target: path and query.
-        read: makes the result of a success; LookupError, TypeError, ValueError or ArithmeticError: it can't be read.
-        writes: whether it changes something.
-        key: its idempotency key, the same whenever it is sent.
-        headers: beside those of every call.
+        read: converts a success into the result. It raises LookupError, TypeError, ValueError or ArithmeticError if
+            the response can't be read.
+        writes: whether the call changes something.
+        key: the idempotency key, the same for every attempt.
+        headers: sent in addition to the headers of every call.
     """
 
     name: str
     method: str
     route: str
     target: str
-    read: Callable[[Answer], T]
+    read: Callable[[SuccessResponse], T]
     writes: bool = False
     key: str | None = None
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def get(
-    name: str, route: str, read: Callable[[Answer], T], query: Mapping[str, Any] | None = None, **names: Id
+def get_call(
+    name: str,
+    route: str,
+    read: Callable[[SuccessResponse], T],
+    query: Mapping[str, Any] | None = None,
+    **ids: Id,
 ) -> Call[T]:
-    """A call that reads. Members of the query that are None are left out."""
-    return Call(name, "GET", ROOT + route, target(route, query, **names), read)
+    """A call that reads. Query parameters that are None are left out."""
+    return Call(name, "GET", ROOT + route, target(route, query, **ids), read)
 
 
-def post(
-    name: str, route: str, read: Callable[[Answer], T], body: Mapping[str, Any], key: str, **names: Id
+def post_call(
+    name: str,
+    route: str,
+    read: Callable[[SuccessResponse], T],
+    body: Mapping[str, Any],
+    key: str | None,
+    **ids: Id,
 ) -> Call[T]:
-    """A call that changes something once for each key. Members of the body that are None are left out."""
+    """A call that changes something once per idempotency key. Members of the body that are None are left out.
+
+    Without a key of the caller, the call gets a new one here: before its first attempt, so that all attempts share it.
+
+    Raises:
+        TypeError: the body is not JSON, or an id is not a name.
+        ValueError: the key can't be sent in a header, a number is not finite, or an id is empty.
+    """
     sent = {member: value for member, value in body.items() if value is not None}
     return Call(
         name,
         "POST",
         ROOT + route,
-        target(route, None, **names),
+        target(route, None, **ids),
         read,
         writes=sent.get("dry_run") is not True,
-        key=key,
+        key=new_key() if key is None else checked(key),
         body=encode(sent),
     )
 
 
-def target(route: str, query: Mapping[str, Any] | None = None, **names: Id) -> str:
+def change_call(
+    name: str,
+    method: str,
+    route: str,
+    read: Callable[[SuccessResponse], T],
+    body: bytes | None,
+    if_version: int | None,
+    **ids: Id,
+) -> Call[T]:
+    """A call without an idempotency key, which changes something only while it has this version, if one is given."""
+    headers = () if if_version is None else (("If-Match", f'"{if_version}"'),)
+    return Call(
+        name, method, ROOT + route, target(route, None, **ids), read, writes=True, body=body, headers=headers
+    )
+
+
+def target(route: str, query: Mapping[str, Any] | None = None, **ids: Id) -> str:
     """Path and query.
 
     Raises:
-        TypeError: a name is none.
-        ValueError: a name is empty or would be taken for a step in the path.
+        TypeError: an id is not a str, an int or a UUID.
+        ValueError: an id is empty, or ``.`` or ``..``, which are steps in a path.
     """
-    path = ROOT + route.format_map({name: _segment(value) for name, value in names.items()})
+    path = ROOT + route.format_map({name: _segment(value) for name, value in ids.items()})
     given = {name: value for name, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
@@ -112,7 +160,7 @@ def _segment(name: Id) -> str:
 
 
 def is_header(value: str) -> bool:
-    """Whether it can be a header's value: printable ASCII characters, no blank at an end."""
+    """Whether the value can be sent in a header: printable ASCII characters, no blank at either end."""
     return (
         0 < len(value) <= LONGEST_HEADER
         and value.isascii()
@@ -122,24 +170,24 @@ def is_header(value: str) -> bool:
 
 
 def moment(at: datetime | None) -> str | None:
-    """A moment as the service reads it.
+    """A point in time as the service reads it.
 
     Raises:
-        ValueError: it has no time zone, so nobody knows which moment it is.
+        ValueError: the datetime has no time zone, so the point in time is not known.
     """
     if at is None:
         return None
     if at.utcoffset() is None:
-        raise ValueError("a datetime without a time zone is no moment; use datetime.now(UTC)")
+        raise ValueError("a datetime without a time zone is not a point in time; use datetime.now(UTC)")
     return at.isoformat()
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """JSON with each Decimal's digits.
+    """JSON in which a Decimal keeps its digits.
 
     Raises:
-        TypeError: something is not JSON.
-        ValueError: a number is not finite, or something holds itself.
+        TypeError: a value is not JSON.
+        ValueError: a number is not finite, or a value contains itself.
     """
     numbers: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Where the service's healthy instances are, as Consul says; the last answer is used while the next is fetched."""
+"""Finds the healthy instances of the service through Consul. The last list is used while the next one is fetched."""
 
 import logging
 import os
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("wallet_client")
 
 ASIDE_S = 5.0
-"""How long an instance that did not answer goes last; Consul needs about as long to see it."""
+"""How long an instance that did not respond is used last; Consul needs about as long to notice it."""
 
 _LONGEST_S = 5.0
 
 Fetch = Callable[[], list[str]]
-"""Asks for the base URLs of the healthy instances. It may wait, and raises OSError, ValueError or LookupError."""
+"""Fetches the base URLs of the healthy instances. It may wait, and raises OSError, ValueError or LookupError."""
 
 
 class Instances:
-    """The base URLs of the instances, one after the other; those that failed lately only where there is no other.
+    """The base URLs of the instances, in turn; those that failed recently only if there is no other.
 
-    The first call waits until a thread has asked where they are; later, a thread asks again every ``refresh_s``,
-    started by a call that finds the list to be old, so that no call waits and an idle client asks nothing. While Consul
-    does not answer, or knows of no healthy instance, the last list is kept.
+    The first call waits until a thread has fetched the list. Later, a call that finds the list older than ``refresh_s``
+    starts a thread that fetches it again, so no call waits, and an idle client sends nothing. While Consul does not
+    respond, or knows no healthy instance, the last list is kept.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class Instances:
         consul: str,
         close: Callable[[], None] | None = None,
     ) -> None:
-        """Nothing is asked yet.
+        """Nothing is fetched yet.
 
         Args:
-            fetch: asks Consul.
-            refresh_s: how old its answer may be.
+            fetch: gets the list from Consul.
+            refresh_s: seconds after which the list is fetched again.
             clock: seconds that never go back.
-            service: its name, for those who look for it in vain.
-            consul: where Consul is, for them too.
-            close: closes the connections to it.
+            service: the service's name, for error messages.
+            consul: Consul's address, for error messages.
+            close: closes the connections to Consul.
         """
         self._fetch = fetch
         self._refresh_s = refresh_s
@@ -64,35 +64,35 @@ class Instances:
         self._next = 0
         self._aside: dict[str, float] = {}
         self._fetch_after = 0.0
-        self._failure: Exception | None = TimeoutError("Consul has not answered yet")
+        self._failure: Exception | None = TimeoutError("Consul has not responded yet")
 
-    def missing(self) -> bool:
-        """Whether none is known."""
+    def must_load(self) -> bool:
+        """Whether no instance is known."""
         return not self._urls
 
     def load(self) -> "Future[None]":
-        """Begin to ask where they are, unless somebody did already. Done when Consul answered, or did not."""
-        from concurrent.futures import Future  # noqa: PLC0415 - only who uses Consul needs it
+        """Start to fetch the list, unless that is running. The future is done when the fetch ends, also if it failed."""
+        from concurrent.futures import Future  # noqa: PLC0415 - needed only with Consul
 
         with self._lock:
-            # After a fork, the thread that asks is the parent's.
+            # After a fork, the thread that fetches exists only in the parent.
             if self._fetching is not None and self._process == os.getpid():
                 return self._fetching
             self._process = os.getpid()
             self._fetching = fetching = Future[None]()
-            fetching.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
+            fetching.set_running_or_notify_cancel()  # so that no waiting call can cancel it for the others
         thread = threading.Thread(
             target=self._refresh, args=(fetching,), name="wallet-client-consul", daemon=True
         )
         try:
             thread.start()
         except RuntimeError as error:  # no threads left, or the interpreter ends
-            log.warning("no thread to ask Consul: %s", error)
+            log.warning("no thread to fetch from Consul: %s", error)
             self._fetched(fetching, [], error)
         return fetching
 
     def choose(self) -> str | None:
-        """The next one; None: none is known."""
+        """The next instance; None: no instance is known."""
         now = self._clock()
         if self._urls and now >= self._fetch_after:
             self.load()
@@ -102,19 +102,19 @@ class Instances:
             self._next += 1
             start = self._next % len(self._urls)
             turn = self._urls[start:] + self._urls[:start]
-            # The first that is not set aside, or else the one that was set aside first.
+            # The first that did not fail recently, or else the one whose failure is the oldest.
             return min(turn, key=lambda url: max(now, self._aside.get(url, now)))
 
-    def nowhere(self) -> tuple[str, Exception | None]:
-        """Why none is known, and what went wrong when Consul was asked last; None: it knows none."""
+    def unavailable_reason(self) -> tuple[str, Exception | None]:
+        """Why no instance is known, and the error of the last fetch; None: Consul responded, and knows none."""
         consul, service, failure = self._consul, self._service, self._failure
         if failure is None:
             return f"Consul at {consul} knows no healthy instance of the service {service!r}", None
-        kind = type(failure.__cause__ or failure).__name__  # of py-consul's refusal, where it is one
-        return f"Consul at {consul} does not say where the service {service!r} is ({kind})", failure
+        kind = type(failure.__cause__ or failure).__name__  # the cause is py-consul's error, if it is one
+        return f"Consul at {consul} returned no list of the service {service!r} ({kind})", failure
 
     def failed(self, url: str) -> None:
-        """Others go first for a while."""
+        """Use the other instances first for a while."""
         with self._lock:
             self._aside[url] = self._clock() + ASIDE_S
 
@@ -130,7 +130,7 @@ class Instances:
             urls = self._fetch()
             failure = None
         except (OSError, ValueError, LookupError) as error:
-            log.warning("Consul does not say where the service is: %s", type(error).__name__)
+            log.warning("Consul returned no list of instances: %s", type(error).__name__)
             failure = error
         finally:
             self._fetched(fetching, urls, failure)
@@ -150,10 +150,10 @@ class Instances:
 
 
 def instances(consul_url: str, service: str, scheme: str, token: str | None, refresh_s: float) -> Instances:
-    """The instances of a service that Consul knows to be healthy.
+    """The instances of a service that are healthy according to Consul.
 
     Raises:
-        ImportError: py-consul, which the extra ``consul`` brings, is not installed.
+        ImportError: py-consul (the extra ``consul``) is not installed.
         ValueError: the address can't be used.
     """
     at = urlsplit(consul_url)
@@ -175,7 +175,7 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
         connections_timeout=_LONGEST_S,
     )
     if token is not None:
-        agent.token = token  # not by the constructor: CONSUL_HTTP_TOKEN would go before it
+        agent.token = token  # set here, since in the constructor CONSUL_HTTP_TOKEN would take precedence
 
     def fetch() -> list[str]:
         try:

@@ -1,4 +1,4 @@
-"""What can be chosen when a client is made, and what of it call by call."""
+"""The options of a client, and those that some of its calls can have for themselves."""
 
 import math
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class CallOptions(TypedDict, total=False):
-    """What ``client.with_options`` takes.
+    """The options of ``client.with_options``.
 
     Attributes:
-        timeout_s: how long a try may take, its wait for a connection apart, which may take as long again; default 10.
-            It never goes beyond the call's budget. For an ``https`` service behind a proxy that is itself spoken to
-            by TLS (``HTTPS_PROXY=https://…``), a WalletClient (not an AsyncWalletClient) bounds each wait for a part
-            of the answer's status line and headers, not their sum.
-        retry_budget_s: how long a call may take with all its tries and waits; default 30.
-        max_retries: tries after the first; default 10.
+        timeout_s: seconds that an attempt may take; default 10. The wait for a free connection before it may take as long
+            again. Both end with the call's budget. For an ``https`` service behind an ``https`` proxy
+            (``HTTPS_PROXY=https://…``), a WalletClient (not an AsyncWalletClient) limits each wait for a part of the
+            response's status line and headers, but not their sum.
+        retry_budget_s: seconds that a call may take with all its attempts and waits; default 30.
+        max_retries: attempts after the first; default 10.
     """
 
     timeout_s: float
@@ -29,15 +29,15 @@ class CallOptions(TypedDict, total=False):
 
 
 class Options(CallOptions, total=False):
-    """What both clients take beside where the service is and how to call it.
+    """The options of both clients, besides the address, the key and the transport.
 
     Attributes:
-        max_connections: of the pool, and so requests at the same time; default 100.
-        max_answer_bytes: the largest answer that is read; default 32 MiB.
-        user_agent: said before the package's own.
-        on_request: a plain function, told before each try.
-        on_response: the same, told after each answer.
-        on_retry: the same, told before each wait.
+        max_connections: the size of the connection pool, and so the number of requests at the same time; default 100.
+        max_answer_bytes: the size of the largest response that is read; default 32 MiB.
+        user_agent: sent before the package's own ``User-Agent``.
+        on_request: a plain function, called before each attempt with a RequestEvent.
+        on_response: a plain function, called after each response with a ResponseEvent.
+        on_retry: a plain function, called before each wait with a RetryEvent.
     """
 
     max_connections: int
@@ -62,25 +62,25 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def options_of_client(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Every option of a client, those that were not given with their defaults.
+    """Every option of a client; those that were not given have their defaults.
 
     Raises:
-        TypeError: an option that there is not, or not of its kind.
-        ValueError: a number that is not one of its kind.
+        TypeError: an option does not exist, or has the wrong type.
+        ValueError: a value can't be used.
     """
     _check(given, _DEFAULTS)
     return {**_DEFAULTS, **given}
 
 
 def check_options_of_calls(given: Mapping[str, Any]) -> None:
-    """Refuse what is no option of a call, as ``options_of_client`` does."""
+    """Refuse an option that does not exist for calls, or a value that can't be used, as ``options_of_client`` does."""
     _check(given, _OF_CALLS)
 
 
 def _check(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in known:
-            raise TypeError(f"{name} is no option; there are: {', '.join(known)}")
+            raise TypeError(f"there is no option {name}; the options are: {', '.join(known)}")
         if name in _HOOKS:
             check_plain_function(name, value)
         elif name == "user_agent":
@@ -102,10 +102,10 @@ def _check_number(name: str, value: Any) -> None:
 
 
 def check_plain_function(name: str, function: Any) -> None:
-    """Refuse what nobody would await.
+    """Refuse a callback that is not a plain function.
 
     Raises:
-        TypeError: it can't be called, or is a coroutine function.
+        TypeError: it can't be called, or it is a coroutine function, which would never be awaited.
     """
     if not callable(function):
         raise TypeError(f"{name} is a function, not {type(function).__name__}")
@@ -114,5 +114,5 @@ def check_plain_function(name: str, function: Any) -> None:
 
 
 def timeouts(longest_s: float) -> dict[str, float]:
-    """As the transport takes them."""
+    """The timeouts of a request, as httpx takes them."""
     return {"connect": longest_s, "read": longest_s, "write": longest_s, "pool": longest_s}

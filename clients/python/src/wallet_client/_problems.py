@@ -1,4 +1,4 @@
-"""From a problem document to the error that is raised."""
+"""Converts problem documents (RFC 9457) to exceptions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def _tree(error: type[ServiceError]) -> list[type[ServiceError]]:
 
 
 BY_CODE: Mapping[str, type[ServiceError]] = {error.code: error for error in _tree(ServiceError) if error.code}
-"""The class of each code of the service."""
+"""The exception class of each code of the service."""
 
 BY_STATUS: Mapping[int, type[ServiceError]] = {
     400: BadRequest,
@@ -50,7 +50,7 @@ BY_STATUS: Mapping[int, type[ServiceError]] = {
     503: ServiceUnavailable,
     504: GatewayTimeout,
 }
-"""The class of a status whose code is not known."""
+"""The exception class of each status, for a code that is not known."""
 
 _PASSING = frozenset({429, 502, 503, 504})
 
@@ -60,25 +60,25 @@ _STANDARD = frozenset({"type", "title", "status", "detail", "code", "retryable",
 def error_of(
     problem: Mapping[str, Any], status: int | None = None, retry_after_s: float | None = None
 ) -> ServiceError:
-    """The refusal that a problem document tells of.
+    """The exception for a problem document.
 
     Args:
-        problem: the document, whole or as much of it as there is.
-        status: the answer's, where it is known better than from the document.
-        retry_after_s: what the answer's ``Retry-After`` said.
+        problem: the document; members may be missing.
+        status: of the response; default: the document's.
+        retry_after_s: from the response's ``Retry-After``.
     """
     code = str(problem.get("code", ""))
     known = status or int(problem.get("status", 0))
     fallback = ServerError if known >= 500 else ServiceError  # noqa: PLR2004 - as in HTTP
     error = BY_CODE.get(code) or BY_STATUS.get(known, fallback)
     made = error(
-        str(problem.get("detail") or problem.get("title") or f"The service answered {known}"),
+        str(problem.get("detail") or problem.get("title") or f"The service responded with {known}"),
         status=known,
-        # What stands before the service says nothing of it.
+        # The error of a proxy or gateway has no such member.
         retryable=problem.get("retryable", known in _PASSING) is True,
         request_id=problem.get("request_id"),
         retry_after_s=retry_after_s,
         facts={name: fact for name, fact in problem.items() if name not in _STANDARD},
     )
-    made.code = code  # a newer one keeps its own
+    made.code = code  # also if the code is newer than this package
     return made

@@ -1,5 +1,6 @@
-"""When a call is sent again, how long after, and what is known of it when it is not."""
+"""When a call is sent again, after which wait, and what its last error means for the outcome."""
 
+import math
 import random
 import threading
 from dataclasses import dataclass
@@ -36,26 +37,32 @@ OF_THE_LEDGER = frozenset(
         "wallet_not_found",
     }
 )
-"""What only the ledger says of a call with a key, which it looks at first. All else may be said before it is asked."""
+"""Codes with which only the ledger itself refuses a call with a key, after it has looked the key up.
 
-SHORTEST_TRY_S = 0.25
-"""A try that has less time left (or less than ``timeout_s``) is not begun: it would only make the end unknown."""
+Any other code may come from a check that runs before the ledger does.
+"""
+
+SHORTEST_ATTEMPT_S = 0.25
+"""An attempt with less time left (or less than ``timeout_s``) is not started: its outcome would only be unknown."""
+
+_MOST_DOUBLINGS = 30
+"""More would only overflow: a wait of ``longest_s`` is reached long before."""
 
 _MOST_TOKENS = 500.0
 _TOKENS_OF_A_RETRY = 5.0
-_TOKENS_OF_A_RETRY_AFTER_SILENCE = 10.0
+_TOKENS_OF_A_RETRY_AFTER_TIMEOUT = 10.0
 _TOKENS_OF_A_SUCCESS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long.
+    """How often and for how long a call is sent again.
 
     Attributes:
-        max_retries: tries after the first.
-        budget_s: how long a call may take with all its tries and waits.
-        base_s: the longest wait before the second try; each later one may be twice as long.
-        longest_s: what no wait is longer than, unless the service asks for it.
+        max_retries: attempts after the first.
+        budget_s: how long a call may take with all its attempts and waits.
+        base_s: the upper limit of the wait before the second attempt; it doubles with each later attempt.
+        longest_s: the upper limit of every wait, unless the service asks for a longer one.
     """
 
     max_retries: int
@@ -64,25 +71,25 @@ class RetryPolicy:
     longest_s: float = 5.0
 
     def wait_s(self, retries: int, retry_after_s: float | None) -> float:
-        """How long to wait after so many retries: by chance, and after what the service asked for."""
-        spread = min(self.longest_s, self.base_s * 2**retries)
-        return (retry_after_s or 0.0) + random.random() * spread  # noqa: S311 - spreads load, hides nothing
+        """How long to wait after this many retries: what the service asked for, and a random part."""
+        spread = min(self.longest_s, math.ldexp(self.base_s, min(retries, _MOST_DOUBLINGS)))
+        return (retry_after_s or 0.0) + random.random() * spread  # noqa: S311 - it spreads load; it is no secret
 
 
 class RetryTokens:
-    """What keeps all calls of a client together from storming a service that is in need: a retry costs.
+    """Limits the retries of all calls of a client together, so that they do not overload a service in trouble.
 
-    A retry costs 5 of 500 tokens, one after a time-out 10. A success gives back what its last retry cost, or 1. While
-    there are too few, no call is sent again: it ends with what its try ended with.
+    A retry costs 5 of 500 tokens; a retry after a timeout costs 10. A success gives back the cost of its last retry,
+    or 1. While there are too few tokens, no call is sent again: it ends with the error of its last attempt.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left = _MOST_TOKENS
 
-    def take(self, *, silence: bool) -> float:
-        """Pay for a retry. What it cost; 0: there are too few."""
-        cost = _TOKENS_OF_A_RETRY_AFTER_SILENCE if silence else _TOKENS_OF_A_RETRY
+    def take(self, *, timed_out: bool) -> float:
+        """Pay for a retry. Returns the cost; 0: there are too few tokens."""
+        cost = _TOKENS_OF_A_RETRY_AFTER_TIMEOUT if timed_out else _TOKENS_OF_A_RETRY
         with self._lock:
             if self._left < cost:
                 return 0.0
@@ -90,14 +97,14 @@ class RetryTokens:
         return cost
 
     def give_back(self, cost: float) -> None:
-        """A call succeeded, whose last retry cost this; 0: it had none."""
+        """Return the cost of the last retry of a call that succeeded; 0: it had no retry."""
         if self._left < _MOST_TOKENS:
             with self._lock:
                 self._left = min(_MOST_TOKENS, self._left + (cost or _TOKENS_OF_A_SUCCESS))
 
 
 def is_unsent(error: httpx.RequestError) -> bool:
-    """Whether the service can't have heard of the request."""
+    """Whether the service can't have received the request."""
     return isinstance(error, _UNSENT + _NEVER_SENT)
 
 
@@ -107,26 +114,26 @@ def may_pass(error: httpx.RequestError) -> bool:
 
 
 def is_temporary(error: ServiceError) -> bool:
-    """Whether the same request may succeed a moment later: 429 and 5xx, where the problem does not say otherwise."""
+    """Whether the same request may succeed a moment later: 429 and 5xx, unless the problem says otherwise."""
     known = error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return known and error.retryable
 
 
 def leaves_open(error: ServiceError) -> bool:
-    """Whether the request may have been done although it was answered so."""
+    """Whether the request may have been done in spite of this error."""
     return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NOTHING_DONE)
 
 
 def is_of_the_ledger(error: ServiceError) -> bool:
-    """Whether the ledger itself refused, so that no earlier try under the same key was done until then.
+    """Whether the ledger itself refused, so that no earlier attempt with the same key had been done by then.
 
-    One that is still on its way may be done afterwards, for a refusal spends no key.
+    An earlier attempt that is still on its way may be done afterwards, since a refusal does not use up the key.
     """
     return error.code in OF_THE_LEDGER
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """``Retry-After`` in seconds from now: a number of them, or a date. None: nothing that can be read."""
+    """``Retry-After``, a number or a date, as seconds from now; None: it can't be read."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():
@@ -134,5 +141,5 @@ def retry_after_s(value: str | None) -> float | None:
     try:
         at = parsedate_to_datetime(value)
         return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, LookupError, OverflowError):  # beyond the years that there are, too
+    except (ValueError, TypeError, LookupError, OverflowError):  # also a year that datetime does not have
         return None

@@ -1,6 +1,6 @@
-"""Holds what a WalletClient sends to the time of its try as a whole; httpx bounds each wait, not their sum.
+"""Limits the time of a whole attempt of a WalletClient; httpx limits each wait, but not their sum.
 
-Apart, so that httpcore, which httpx sends with, is loaded when the first client is made.
+A module of its own, so that httpcore, with which httpx sends, is loaded only when the first client is created.
 """
 
 import socket
@@ -15,7 +15,7 @@ from wallet_client._deadline import left_s
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection of which no step goes beyond the deadline."""
+    """A connection on which no step takes longer than the deadline allows."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
@@ -27,7 +27,7 @@ class _Stream(httpcore.NetworkStream):
         connection: socket.socket = self._inner.get_extra_info("socket")
         left = memoryview(buffer)
         try:
-            while left:  # as much as there is room for, each time
+            while left:  # each send takes as much as the socket has room for
                 connection.settimeout(left_s(timeout, httpcore.WriteTimeout))
                 left = left[connection.send(left) :]
         except TimeoutError as error:
@@ -44,11 +44,11 @@ class _Stream(httpcore.NetworkStream):
         try:
             time_s = left_s(timeout, httpcore.ConnectTimeout)
         except httpcore.ConnectTimeout:
-            self.close()  # nobody else would
+            self.close()  # the caller does not
             raise
         within_tls = self._inner.get_extra_info("ssl_object") is not None
         made = self._inner.start_tls(ssl_context, server_hostname, time_s)
-        # TLS within TLS (a proxy that is itself spoken to by TLS) is not written to its socket as it is.
+        # TLS within TLS (an https proxy) is not written to the socket directly, so it can't be limited here.
         return made if within_tls else _Stream(made)
 
     def get_extra_info(self, info: str) -> object:
@@ -56,7 +56,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Makes such connections."""
+    """Opens such connections."""
 
     def __init__(self, inner: httpcore.SyncBackend) -> None:
         self._inner = inner
@@ -69,7 +69,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """To the first of the host's addresses that answers; each has its part of the time that is left."""
+        """Connect to the first of the host's addresses that accepts; each address gets its share of the time left."""
         addresses = _addresses(host, port)
         failed: Exception = httpcore.ConnectError("the host has no address")
         for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
@@ -83,27 +83,29 @@ class _Backend(httpcore.NetworkBackend):
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """The host's addresses as text; a link-local one of IPv6 names its interface."""
+    """The host's addresses as text; a link-local IPv6 address includes its interface."""
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return [socket.getnameinfo(address, numeric)[0] for *_, address in found]
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host can be so
+    except (OSError, UnicodeError) as error:  # UnicodeError: the name can't be encoded as a host name
         raise httpcore.ConnectError(str(error)) from error
 
 
 def hold_to_deadline(http: httpx.Client) -> None:
-    """Have the connections of a client, those through proxies too, end when the ``_deadline`` of the try is over.
+    """Make the connections of a client, also through proxies, end at the deadline of the attempt (``_deadline``).
 
-    What they can't end is the resolving of a name, for the system's resolver takes no time-out.
+    The lookup of a host name is not limited, since the system's resolver takes no timeout.
 
-    httpx takes no network backend, so this is put where it keeps one; everything else stays httpx's. Where another
-    httpx keeps none there, each wait is bounded, not their sum; a test tells us.
+    httpx has no parameter for a network backend, so this replaces the one inside its pool. If a later httpx keeps it
+    elsewhere, each wait is limited, but not their sum; a test then fails.
     """
-    inside: Any = http
-    mounts: dict[Any, Any] = getattr(inside, "_mounts", {})  # by URL: the proxies of the environment
-    for transport in (getattr(inside, "_transport", None), *mounts.values()):
+    internals: Any = http
+    mounts: dict[Any, Any] = getattr(
+        internals, "_mounts", {}
+    )  # by URL: the proxies of the environment variables
+    for transport in (getattr(internals, "_transport", None), *mounts.values()):
         pool: Any = getattr(transport, "_pool", None)
         backend = getattr(pool, "_network_backend", None)
         if isinstance(backend, httpcore.SyncBackend):
-            pool._network_backend = _Backend(backend)  # noqa: SLF001 - see above
+            pool._network_backend = _Backend(backend)  # noqa: SLF001 - see the docstring

@@ -1,4 +1,4 @@
-"""What a client's metrics tell. Apart, so that it is loaded when somebody looks."""
+"""The values of a client's metrics. A module of its own, loaded when they are first read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long calls took with all their tries, in seconds; 0 where there was none.
+    """How long calls took with all their attempts, in seconds; 0 if there were no calls.
 
-    Percentiles are the upper ends of buckets: at most 19 % too long, never too short.
+    Percentiles are the upper limits of buckets: at most 19 % too long, never too short.
     """
 
     p50_s: float
@@ -19,12 +19,12 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of calls.
+    """The outcomes of calls.
 
     Attributes:
-        calls: that ended, each counted once however often it was sent.
-        retries: tries after a first.
-        errors: calls that ended in an error, by its class.
+        calls: calls that ended; a call with several attempts is counted once.
+        retries: attempts after the first.
+        errors: calls that ended with an error, by the name of its class.
     """
 
     calls: int
@@ -35,6 +35,6 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Counts):
-    """All calls, and those of each name, such as ``consume``."""
+    """The counts of all calls, and of each name, such as ``consume``."""
 
     by_name: Mapping[str, Counts]

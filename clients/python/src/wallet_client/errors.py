@@ -1,13 +1,4 @@
-"""What a call can end with beside its result.
-
-``WalletError`` is above all of them. Below it:
-
-- ``ServiceError``: the service (or what stands before it) refused. One class for each code of the service, below
-  one class for its status, so that a code that is newer than this package is still caught by its status.
-- ``NoAnswer``: nothing was heard, and nothing was done: no connection was made, or the call only reads; ``ClientClosed``.
-- ``OutcomeUnknown``: nobody can say whether it was done. Call again with ``error.idempotency_key``.
-- ``UnexpectedAnswer``: an answer that the service does not give: a page of a proxy, a redirect.
-"""
+"""The errors with which a call can end. ``WalletError`` is the base class of all of them."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -17,10 +8,10 @@ from wallet_client.money import read_or_none
 
 
 class WalletError(Exception):
-    """Whatever a call can end with.
+    """The base class of all errors of a call.
 
     Attributes:
-        idempotency_key: the key under which the call was sent; None where it has none. Never in the message.
+        idempotency_key: the key with which the call was sent; None if it has none. The message never contains it.
     """
 
     idempotency_key: str | None = None
@@ -31,39 +22,42 @@ class ClientClosed(WalletError):
 
 
 class NoAnswer(WalletError):
-    """The service was not heard, within the time there was. Nothing was done: it is safe to call anew."""
+    """There was no response in time. Nothing was done (or the call only reads): it is safe to call again."""
 
 
 class OutcomeUnknown(WalletError):
-    """The call may have been done, and no answer says so.
+    """The call may have been done, and no response says so.
 
-    Call again with the same arguments and ``idempotency_key=error.idempotency_key``: it is done once, and the answer
-    is the first one. Where the key is None (a change or a closing of a wallet), read the wallet and see.
-    ``__cause__`` is what happened last.
+    Call again with the same arguments and ``idempotency_key=error.idempotency_key``: it is done once, and the result is
+    the first one. If the key is None (``wallets.update`` and ``wallets.close``), read the wallet.
+    ``__cause__`` is the last error.
     """
 
 
 class UnexpectedAnswer(WalletError):
-    """An answer that the service does not give: not JSON, of another shape, too large, or a redirect."""
+    """A response that the service does not send: not JSON, without needed members, too large, or a redirect."""
 
     status: int | None = None
 
 
 class ServiceError(WalletError):
-    """A refusal.
+    """The service, or a proxy or gateway before it, refused the call.
+
+    There is a class for each code, below a class for its status: so a code that is newer than this package is still
+    caught by its status.
 
     Attributes:
-        code: stable, machine-readable, such as ``insufficient_funds``; "" where something before the service answered.
-        status: HTTP status.
-        detail: what the service says about it.
+        code: stable and machine-readable, such as ``insufficient_funds``; "" if a proxy or gateway responded.
+        status: the HTTP status.
+        detail: the service's explanation.
         retryable: whether the same request can succeed later without a change.
-        request_id: under which the service's log knows it; None within a batch's results.
-        retry_after_s: how long to wait before trying again, where the service says.
+        request_id: identifies the request in the service's log; None within the results of a batch.
+        retry_after_s: seconds to wait before the next attempt, if the service names them.
         facts: the other members of the problem document, as they were sent (amounts are text).
-        earlier_try_open: an earlier try was not answered, and may be done yet, for a refusal spends no key. Call again
-            with ``idempotency_key``, or look for it in the history by its reference.
-        outcome_unknown: it may have been done already, too: this is not the ledger's own refusal. Only within a
-            batch's results, with ``earlier_try_open``; of a single call, that is ``OutcomeUnknown``.
+        earlier_try_open: an earlier attempt got no response, and may still be done, since a refusal does not use up the
+            key. Call again with ``idempotency_key``, or search the history by the reference.
+        outcome_unknown: an earlier attempt may also have been done already, since this is not the ledger's own refusal.
+            Only within the results of a batch, with ``earlier_try_open``; for a single call that is ``OutcomeUnknown``.
     """
 
     code: str = ""
@@ -81,36 +75,37 @@ class ServiceError(WalletError):
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.detail = detail
-        self.status, self.retryable = status, retryable
-        self.request_id = request_id
-        self.retry_after_s = retry_after_s
+        self.detail: str = detail
+        self.status: int = status
+        self.retryable: bool = retryable
+        self.request_id: str | None = request_id
+        self.retry_after_s: float | None = retry_after_s
         self.facts: Mapping[str, Any] = facts or {}
 
     def __str__(self) -> str:
-        """The detail, then the code, the request id, and what is not known of an earlier try."""
+        """The detail, the code, the request id, and what is not known of an earlier attempt."""
         named = [self.code or f"HTTP {self.status}"]
         if self.request_id:
             named.append(f"request {self.request_id}")
         if self.outcome_unknown:
-            named.append("an earlier try may have done it")
+            named.append("an earlier attempt may have done it")
         elif self.earlier_try_open:
-            named.append("an earlier try may still arrive")
+            named.append("an earlier attempt may still arrive")
         return f"{self.detail} ({', '.join(named)})"
 
     @property
     def wallet_id(self) -> str | None:
-        """The wallet that it is about, where the service names one."""
+        """The wallet concerned, if the service names one."""
         return self.facts.get("wallet_id")
 
     @property
     def transaction_id(self) -> str | None:
-        """The transaction that it is about, where the service names one."""
+        """The transaction concerned, if the service names one."""
         return self.facts.get("transaction_id")
 
     @property
     def index(self) -> int | None:
-        """Which operation refused an atomic batch, from 0."""
+        """The index of the operation that refused an atomic batch, from 0."""
         return self.facts.get("index")
 
 
@@ -135,7 +130,7 @@ class Forbidden(ServiceError):
 
 
 class NotFound(ServiceError):
-    """404: there is no such thing; as a code of its own, no such path."""
+    """404: the resource does not exist; with the code ``not_found``: the path does not exist."""
 
     code = "not_found"
 
@@ -147,7 +142,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """409: what there is does not allow it."""
+    """409: the present state does not allow it."""
 
 
 class PreconditionFailed(ServiceError):
@@ -167,31 +162,31 @@ class UnsupportedMediaType(ServiceError):
 
 
 class Unprocessable(ServiceError):
-    """422: readable, and not acceptable. ``errors`` says which values and why."""
+    """422: the request can be read, and a value is not acceptable. ``errors`` has the values and reasons."""
 
     @property
     def errors(self) -> Sequence[Mapping[str, str]]:
-        """What is wrong, each with ``in``, ``pointer``, ``detail`` and ``code``; empty where it is not of the form."""
+        """The values that are not acceptable, each with ``in``, ``pointer``, ``detail`` and ``code``; may be empty."""
         return self.facts.get("errors") or ()
 
 
 class RateLimited(ServiceError):
-    """429: the client or user has used up its limit. Nothing was done; ``retry_after_s`` says when to come back."""
+    """429: the client or user has used up its rate limit. Nothing was done; call again after ``retry_after_s``."""
 
     code = "rate_limited"
 
     @property
     def scope(self) -> str | None:
-        """Whose limit: ``client`` or ``user``."""
+        """Whose limit is used up: ``client`` or ``user``."""
         return self.facts.get("scope")
 
 
 class ServerError(ServiceError):
-    """5xx: not the caller's fault."""
+    """5xx: the service failed."""
 
 
 class BadGateway(ServerError):
-    """502: what stands before the service got no answer that it could read."""
+    """502: a gateway got no valid response of the service."""
 
 
 class ServiceUnavailable(ServerError):
@@ -199,7 +194,7 @@ class ServiceUnavailable(ServerError):
 
 
 class GatewayTimeout(ServerError):
-    """504: what stands before the service got no answer in time."""
+    """504: a gateway got no response of the service in time."""
 
 
 class MalformedRequest(BadRequest):
@@ -215,24 +210,24 @@ class IdempotencyKeyConflict(BadRequest):
 
 
 class InsufficientFunds(PaymentRequired):
-    """Available balance and credit limit together are less than the amount."""
+    """The available balance and the credit limit together are less than the amount."""
 
     code = "insufficient_funds"
 
     @property
     def shortfall(self) -> Decimal:
-        """What is missing; 0 where the service does not say."""
+        """The missing amount, in the wallet's currency; 0 if the service does not name it."""
         return read_or_none(self.facts.get("shortfall")) or Decimal(0)
 
 
 class WalletNotFound(NotFound):
-    """No such wallet, or one that the caller may not see."""
+    """The wallet does not exist, or the caller may not see it."""
 
     code = "wallet_not_found"
 
 
 class TransactionNotFound(NotFound):
-    """No such transaction, or one that the caller may not see."""
+    """The transaction does not exist, or the caller may not see it."""
 
     code = "transaction_not_found"
 
@@ -280,13 +275,13 @@ class BalanceLimit(Conflict):
 
 
 class RefundExceeds(Conflict):
-    """More than what is left to refund."""
+    """The amount is more than what is not yet refunded."""
 
     code = "refund_exceeds"
 
     @property
     def refundable(self) -> Decimal | None:
-        """What is left to refund."""
+        """The amount that is not yet refunded, in the transaction's currency; None if the service does not name it."""
         return read_or_none(self.facts.get("refundable"))
 
 
@@ -303,29 +298,29 @@ class TransactionSuperseded(Conflict):
 
 
 class BatchAborted(Conflict):
-    """Refused only because another operation of the same atomic batch was."""
+    """Refused only because another operation of the same atomic batch was refused."""
 
     code = "batch_aborted"
 
 
 class VersionMismatch(PreconditionFailed):
-    """The wallet has another version than the one named."""
+    """The wallet has another version than ``if_version``."""
 
     code = "version_mismatch"
 
     @property
     def version(self) -> int | None:
-        """The version it has now."""
+        """The present version of the wallet."""
         return self.facts.get("version")
 
 
 class ValidationFailed(Unprocessable):
-    """The request is readable and its values are not acceptable; ``errors`` says which and why."""
+    """The request can be read, and values are not acceptable. ``errors`` has the values and reasons."""
 
     code = "validation_failed"
 
     def __str__(self) -> str:
-        """As of every refusal, and the first value that is not acceptable."""
+        """The message of every refusal, and the first value that is not acceptable."""
         match self.errors:  # pyright: ignore[reportMatchNotExhaustive]  # nothing to add otherwise
             case [{"in": place, "pointer": pointer, "detail": detail}, *_]:
                 return f"{super().__str__()}: {place} {pointer}: {detail}"
@@ -357,43 +352,43 @@ class SameWallet(Unprocessable):
 
 
 class IdempotencyKeyReused(Unprocessable):
-    """The key was spent on another request: on other arguments, or on another call."""
+    """The key was used for another request: with other arguments, or for another call."""
 
     code = "idempotency_key_reused"
 
 
 class UserUnknown(Unprocessable):
-    """The account service knows no such user, so they get no wallet."""
+    """The account service does not know the user, so no wallet is created."""
 
     code = "user_unknown"
 
 
 class OrganizationUnknown(Unprocessable):
-    """The organization service knows no such organization."""
+    """The organization service does not know the organization."""
 
     code = "organization_unknown"
 
 
 class InternalError(ServerError):
-    """A fault of the service, whose log knows it by ``request_id``."""
+    """A fault of the service. ``request_id`` identifies it in the service's log."""
 
     code = "internal_error"
 
 
 class Unavailable(ServiceUnavailable):
-    """The database can't be reached, or did not answer in time. Nothing is half done."""
+    """The database can't be reached, or did not respond in time. The call was done completely or not at all."""
 
     code = "unavailable"
 
 
 class Overloaded(ServiceUnavailable):
-    """More work is waiting than the service accepts. Nothing was done."""
+    """The service has more waiting work than it accepts. Nothing was done."""
 
     code = "overloaded"
 
 
 class WalletBusy(ServiceUnavailable):
-    """Somebody else held the wallet for longer than a request may wait. Nothing was done."""
+    """Another session locked the wallet for longer than a request may wait. Nothing was done."""
 
     code = "wallet_busy"
 

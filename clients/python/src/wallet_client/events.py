@@ -1,4 +1,4 @@
-"""What hooks are told. They are called where the call is made, and should be quick; nothing of theirs breaks a call."""
+"""The events that hooks get. A hook runs where the call is made, so it should be quick; its errors are only logged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from wallet_client.errors import WalletError
 
 @dataclass(frozen=True, slots=True)
 class RequestEvent:
-    """A request leaves.
+    """An attempt is about to be sent.
 
     Attributes:
         name: the call, such as ``consume``.
-        method: as in HTTP.
-        route: the path, without anybody's data.
-        attempt: 1 for the first try.
+        method: the HTTP method.
+        route: the path before ids are filled in, so it holds no personal data.
+        attempt: 1 for the first attempt.
     """
 
     name: str
@@ -26,11 +26,11 @@ class RequestEvent:
 
 @dataclass(frozen=True, slots=True)
 class ResponseEvent(RequestEvent):
-    """An answer came.
+    """A response arrived.
 
     Attributes:
-        status: as in HTTP.
-        duration_s: from the request to the end of the answer.
+        status: the HTTP status.
+        duration_s: seconds from the request to the end of the response.
     """
 
     status: int
@@ -39,11 +39,11 @@ class ResponseEvent(RequestEvent):
 
 @dataclass(frozen=True, slots=True)
 class RetryEvent(RequestEvent):
-    """A try failed, and the next will follow.
+    """An attempt failed, and another one follows.
 
     Attributes:
-        wait_s: how long until then.
-        error: what the try ended with.
+        wait_s: seconds until the next attempt.
+        error: with which the attempt ended.
     """
 
     wait_s: float

@@ -1,4 +1,4 @@
-"""Idempotency keys: the name of a call. Sent again under the same name, it is done once."""
+"""Idempotency keys. Calls with the same key are done once."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 LONGEST = 200
-"""The longest key that ``key_from`` makes as it is; the service takes 255 characters, a batch's fewer."""
+"""The longest key that ``key_from`` makes without a hash; the service accepts 255 characters, fewer for a batch."""
 
 LONGEST_SENT = 255
 
@@ -22,30 +22,30 @@ def new_key() -> str:
 
 
 def key_from(*parts: str | int | UUID) -> str:
-    """The key of a business event: the same parts make the same key, in any process, at any time.
+    """The idempotency key of a business event: the same parts make the same key, in any process, at any time.
 
-    Different parts never make the same key: each is percent-encoded, so that no part can hold the ``:`` between them;
-    a key of more than 200 characters becomes its SHA-256, after an ``=`` that no part can hold either. A number is the
-    same part as its digits: ``key_from("invoice", 42) == key_from("invoice", "42") == "invoice:42"``.
+    Different parts never make the same key. Each part is percent-encoded, so that it can't contain the ``:`` between the
+    parts. A key of more than 200 characters becomes ``sha256=`` and its hash; a part can't contain ``=`` either. A number
+    is the same part as its digits: ``key_from("invoice", 42) == key_from("invoice", "42") == "invoice:42"``.
 
-    Say what is done, not only for what: ``key_from("invoice", "42", "charge")``, or a second call for the same invoice
-    would be taken for the first one.
+    Include the action: ``key_from("invoice", "42", "charge")``. Otherwise a second action on the same invoice would be
+    taken for the first.
 
     Raises:
-        TypeError: a part is a float, a bool, None, or nothing that names something.
-        ValueError: no part, or an empty one.
+        TypeError: a part is not a str, an int or a UUID.
+        ValueError: there is no part, or a part is empty.
     """
     if not parts:
-        raise ValueError("a key is made from one part or more")
+        raise ValueError("a key needs at least one part")
     key = ":".join(map(quoted, parts))
     return key if len(key) <= LONGEST else "sha256=" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def checked(key: str) -> str:
-    """The key, which can be sent.
+    """Return the key.
 
     Raises:
-        ValueError: it can't.
+        ValueError: the key can't be sent in a header.
     """
     if not (0 < len(key) <= LONGEST_SENT and key.isascii() and key.isprintable() and key == key.strip()):
         raise ValueError(f"an idempotency key has 1 to {LONGEST_SENT} printable ASCII characters")
@@ -53,18 +53,18 @@ def checked(key: str) -> str:
 
 
 def quoted(part: str | int | UUID) -> str:
-    """One part, percent-encoded: letters, digits and ``-._~`` stay."""
+    """A name, percent-encoded: letters, digits and ``-._~`` stay."""
     return quote(name_text(part), safe="")
 
 
 def name_text(name: str | int | UUID) -> str:
-    """The text of what names something.
+    """The text of a name or id.
 
     Raises:
-        TypeError: it is a float, a bool, None, or something else that names nothing.
+        TypeError: it is not a str, an int or a UUID: a float, a bool or None, for example.
         ValueError: it is empty.
     """
-    # Of callers without a type checker: str(None) would be a wallet of a user "None".
+    # For callers without a type checker: str(None) would be a wallet of a user "None".
     if isinstance(name, bool) or not isinstance(name, str | int | UUID):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a name is a str, an int or a UUID, not {type(name).__name__}")
     text = str(name)

@@ -1,4 +1,4 @@
-"""What a client counts of its calls: in memory of a fixed size, whatever it is used for."""
+"""The metrics of a client: calls, retries, errors and durations, in a fixed amount of memory."""
 
 import math
 import threading
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 _SHORTEST_S = 0.0001
 _STEPS = 4
-"""Buckets to each doubling: a percentile is at most 19 % above what it was."""
+"""Buckets for each doubling of the duration: a percentile is at most 19 % too long."""
 
 _BUCKETS = 22 * _STEPS
-"""To 419 s; what is longer counts as that."""
+"""Up to 419 s; a longer call is in the last bucket."""
 
 
 class _Series:
@@ -40,7 +40,7 @@ class _Series:
         self.max_s = max(self.max_s, other.max_s)
 
     def latency(self) -> "Latency":
-        from wallet_client.counts import Latency  # noqa: PLC0415 - loaded when somebody looks
+        from wallet_client.counts import Latency  # noqa: PLC0415 - loaded when it is first needed
 
         return Latency(self._percentile(0.5), self._percentile(0.9), self._percentile(0.99), self.max_s)
 
@@ -59,14 +59,14 @@ class _Series:
 
 
 class Metrics:
-    """Counts the calls of one client; ``snapshot()`` tells."""
+    """Counts the calls of one client; ``snapshot()`` returns the counts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._series: dict[str, _Series] = {}
 
     def add(self, name: str, duration_s: float, retries: int, error: str | None) -> None:
-        """Count a call that has ended; ``error`` is its class, if it ended in one."""
+        """Count a call that has ended; ``error`` is the name of its error's class, if any."""
         steps = int(math.log2(max(duration_s, _SHORTEST_S) / _SHORTEST_S) * _STEPS)
         with self._lock:
             series = self._series.get(name)
@@ -75,7 +75,7 @@ class Metrics:
             series.add(min(steps, _BUCKETS - 1), duration_s, retries, error)
 
     def snapshot(self) -> "Snapshot":
-        """What was counted until now."""
+        """The counts until now."""
         from wallet_client.counts import Snapshot  # noqa: PLC0415 - as above
 
         total = _Series()

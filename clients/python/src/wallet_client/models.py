@@ -1,4 +1,7 @@
-"""What the service answers: frozen, amounts as Decimal, moments aware. Members that are newer than this are left out."""
+"""The results of calls: frozen dataclasses, amounts as Decimal, datetimes with a time zone.
+
+Members of a response that are newer than this package are left out.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,23 +16,23 @@ T_co = TypeVar("T_co", covariant=True)
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
     del args, kwargs
-    raise TypeError("the metadata of an answer can't be changed; dict(...) of it can")
+    raise TypeError("the metadata of a result can't be changed; dict(...) of it can")
 
 
 _REFUSED: Any = _refuse
 
 
 class ReadOnly(dict[str, Any]):
-    """The metadata of an answer: a dict that refuses changes, as the answer does; ``dict(it)`` can be changed.
+    """The metadata of a result: a dict that refuses changes; ``dict(metadata)`` can be changed.
 
-    It has no hash, for JSON has none, and so an answer that holds it has none.
+    It has no hash, since a dict has none; so a result with metadata has none either.
     """
 
     __setitem__ = __delitem__ = __ior__ = _REFUSED
     clear = pop = popitem = setdefault = update = _REFUSED
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Not member by member, as a dict is copied and pickled."""
+        """Copied and pickled as a whole: a dict is filled member by member, which is refused here."""
         return (type(self), (dict(self),))
 
 
@@ -40,7 +43,8 @@ class Wallet:
     Attributes:
         wallet_type: ``fiat``, ``crypto`` or ``hybrid``.
         status: ``active``, ``frozen`` or ``closed``.
-        version: counts its own changes; for ``if_version``.
+        balance: in ``currency``, like ``locked_balance``, ``available_balance`` and ``credit_limit``.
+        version: counts the changes of the wallet itself; for ``if_version``.
         last_entry: counts its ledger rows.
     """
 
@@ -70,7 +74,7 @@ class Balance:
     """A wallet's balance after its ledger row ``wallet_version``.
 
     Attributes:
-        at: the moment asked for; None for now. Of a past moment only ``balance`` is known.
+        at: the moment of the balance; None: now. At a past moment only ``balance`` is known.
     """
 
     wallet_id: str
@@ -85,13 +89,14 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One ledger row: what a posting did to one wallet.
+    """One ledger row: the change that a posting made to one wallet.
 
     Attributes:
         transaction_type: ``deposit``, ``withdraw``, ``consume``, ``transfer``, ``reward``, ``fee`` or ``refund``.
         direction: ``credit`` or ``debit``.
         created_at: when it was posted.
-        effective_at: when it counts.
+        effective_at: when it takes effect.
+        amount: in ``currency``, always more than 0; ``direction`` is the sign.
     """
 
     transaction_id: str
@@ -117,11 +122,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transaction(Entry):
-    """A posting: its first leg, and under ``legs`` both where it touched two wallets.
+    """A posting: its first row, and under ``legs`` both rows of a posting on two wallets.
 
     Attributes:
-        replayed: the key was spent before, and this is the first answer.
-        dry_run: nothing was kept.
+        replayed: the idempotency key was used before, and this is the first result again.
+        dry_run: nothing was stored.
     """
 
     legs: tuple[Entry, ...] | None
@@ -131,7 +136,7 @@ class Transaction(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """What a user has in the wallet that credits are consumed from."""
+    """The balance of the wallet from which a user's credits are consumed."""
 
     user_id: str
     wallet_id: str
@@ -145,8 +150,8 @@ class Page(Generic[T_co]):
     """A part of a list.
 
     Attributes:
-        items: may be none, and the page still not the last.
-        next_cursor: None where it is the last.
+        items: may be empty, even if this is not the last page.
+        next_cursor: None on the last page.
     """
 
     items: tuple[T_co, ...]
@@ -155,17 +160,20 @@ class Page(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An operation of a batch that is in the ledger (or would be: a dry run)."""
+    """An operation of a batch that is in the ledger (or would be, in a dry run)."""
 
     transaction: Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An operation of a batch that was refused; ``error`` says why, and what is not known of an earlier try."""
+    """An operation of a batch that was refused; ``error`` has the reason, and what is not known of an earlier attempt."""
 
     error: ServiceError
 
 
 BatchResult: TypeAlias = Posted | Refused
-"""What became of one operation of a batch."""
+"""The result of one operation of a batch."""
+
+BatchResults: TypeAlias = list[BatchResult]
+"""The results of a batch: one for each operation, in order."""

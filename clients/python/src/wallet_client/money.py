@@ -1,22 +1,22 @@
-"""Amounts on their way out: exact, or refused before anything is sent."""
+"""Amounts: exact, or refused before anything is sent."""
 
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 Amount: TypeAlias = Decimal | int | str
-"""What is taken for an amount. A float is not: it has no exact decimal digits."""
+"""The types of an amount. A float is not one of them: it has no exact decimal digits."""
 
 _MOST_DIGITS = 100
 
 
 def amount_text(amount: Amount) -> str:
-    """The amount as the service reads it, digit by digit.
+    """The amount as the service reads it, with exactly its digits.
 
     Raises:
-        TypeError: a float, a bool, or something else that is no exact number.
-        ValueError: NaN, infinite, not a number at all, or of more than 100 digits.
+        TypeError: a float, a bool, or another type.
+        ValueError: NaN, infinite, a text that is not a number, or more than 100 digits.
     """
-    # Of callers without a type checker.
+    # For callers without a type checker.
     if isinstance(amount, float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"an amount is never a float: {amount!r} holds {Decimal(amount)}. "
@@ -42,7 +42,7 @@ def amount_text(amount: Amount) -> str:
 
 
 def read_or_none(value: object) -> Decimal | None:
-    """An amount of an answer; None: there is none, or nothing that can be read."""
+    """An amount of a response; None: it is missing, or can't be read."""
     try:
         return None if value is None else Decimal(str(value))
     except InvalidOperation:
@@ -50,7 +50,7 @@ def read_or_none(value: object) -> Decimal | None:
 
 
 def _read(text: str) -> Decimal:
-    # Decimal would take "1_000" and digits of other alphabets too.
+    # Decimal accepts "1_000" and digits of other alphabets too.
     if not text.isascii() or "_" in text or text != text.strip():
         raise ValueError(f"not a decimal number: {text[:_MOST_DIGITS]!r}")
     try:

@@ -1,4 +1,4 @@
-"""Movements of money as the service reads them, alone or in a batch."""
+"""The operations of a batch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,14 @@ def movement_members(
     metadata: Mapping[str, Any] | None,
     effective_at: datetime | None,
     counter_account: str | None = None,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """What every movement can say of itself, as JSON has it; None is what was left out."""
+    """The members of a movement in JSON; None for what was left out.
+
+    Raises:
+        TypeError, ValueError: an argument can't be sent, such as a float or a datetime without a time zone.
+    """
     return {
         "amount": None if amount is None else amount_text(amount),
         "description": description,
@@ -26,16 +32,26 @@ def movement_members(
         "metadata": metadata,
         "effective_at": moment(effective_at),
         "counter_account": counter_account,
+        "dry_run": dry_run or None,
     }
 
 
-def _operation(kind: str, key: str | None, members: Mapping[str, Any]) -> "Operation":
-    named = {"type": kind, "idempotency_key": None if key is None else checked(key), **members}
-    return Operation({member: value for member, value in named.items() if value is not None})
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a batch: ``Operation.consume(wallet_id, "2.50", reference="invoice-42")``.
 
+    Each static method takes what the method of ``client.transactions`` with the same name takes, except ``dry_run``, and
+    makes an operation without sending anything. An operation without ``idempotency_key`` is identified by the key of its
+    batch and its place in it.
 
-def _movement(kind: str, summary: str):  # noqa: ANN202 - the type is the function's within
-    def movement(
+    Attributes:
+        members: the operation in JSON.
+    """
+
+    members: Mapping[str, Any]
+
+    @staticmethod
+    def deposit(
         wallet_id: Id,
         amount: Amount,
         *,
@@ -46,64 +62,140 @@ def _movement(kind: str, summary: str):  # noqa: ANN202 - the type is the functi
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
+        """Credit a wallet with money that comes in from outside the ledger.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
         members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
-        return _operation(kind, idempotency_key, {"wallet_id": name_text(wallet_id), **members})
+        return _operation("deposit", idempotency_key, members, wallet_id=wallet_id)
 
-    movement.__name__ = kind
-    movement.__doc__ = summary
-    return movement
+    @staticmethod
+    def withdraw(
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Debit a wallet by money that leaves the ledger.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        return _operation("withdraw", idempotency_key, members, wallet_id=wallet_id)
+
+    @staticmethod
+    def consume(
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Debit a wallet for usage: the customer pays for what was used.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        return _operation("consume", idempotency_key, members, wallet_id=wallet_id)
+
+    @staticmethod
+    def reward(
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Credit a wallet with promotional money or credits.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        return _operation("reward", idempotency_key, members, wallet_id=wallet_id)
+
+    @staticmethod
+    def fee(
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Debit a wallet for a fee.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        return _operation("fee", idempotency_key, members, wallet_id=wallet_id)
+
+    @staticmethod
+    def transfer(
+        wallet_id: Id,
+        to_wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Move money from one wallet to another of the same currency.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at)
+        ids = {"wallet_id": wallet_id, "to_wallet_id": to_wallet_id}
+        return _operation("transfer", idempotency_key, members, **ids)
+
+    @staticmethod
+    def refund(
+        transaction_id: Id,
+        amount: Amount | None = None,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Reverse a transaction: all that is not yet refunded, or a part of it.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at)
+        return _operation("refund", idempotency_key, members, original_transaction_id=transaction_id)
 
 
-def _transfer(
-    wallet_id: Id,
-    to_wallet_id: Id,
-    amount: Amount,
-    *,
-    description: str | None = None,
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    effective_at: datetime | None = None,
-    idempotency_key: str | None = None,
-) -> "Operation":
-    """Money goes from one wallet to another of the same currency."""
-    members = movement_members(amount, description, reference, metadata, effective_at)
-    wallets = {"wallet_id": name_text(wallet_id), "to_wallet_id": name_text(to_wallet_id)}
-    return _operation("transfer", idempotency_key, wallets | members)
-
-
-def _refund(
-    transaction_id: Id,
-    amount: Amount | None = None,
-    *,
-    description: str | None = None,
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    effective_at: datetime | None = None,
-    idempotency_key: str | None = None,
-) -> "Operation":
-    """Give back all that is left of an earlier posting, or a part."""
-    members = movement_members(amount, description, reference, metadata, effective_at)
-    return _operation(
-        "refund", idempotency_key, {"original_transaction_id": name_text(transaction_id)} | members
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of a batch: ``Operation.consume(wallet_id, "2.50", reference="invoice-42")``.
-
-    Each takes what the call of the same name takes. Without ``idempotency_key`` its name is the batch's and its place.
-
-    Attributes:
-        members: as JSON has them.
-    """
-
-    members: Mapping[str, Any]
-
-    deposit = staticmethod(_movement("deposit", "Money comes in."))
-    withdraw = staticmethod(_movement("withdraw", "Money goes out."))
-    consume = staticmethod(_movement("consume", "Usage is paid."))
-    reward = staticmethod(_movement("reward", "Credits are given."))
-    fee = staticmethod(_movement("fee", "A fee is paid."))
-    transfer = staticmethod(_transfer)
-    refund = staticmethod(_refund)
+def _operation(kind: str, key: str | None, members: Mapping[str, Any], **ids: Id) -> Operation:
+    named = {
+        "type": kind,
+        "idempotency_key": None if key is None else checked(key),
+        **{name: name_text(value) for name, value in ids.items()},
+        **members,
+    }
+    return Operation({member: value for member, value in named.items() if value is not None})

@@ -1,4 +1,4 @@
-"""What the service answers about sums. Apart, so that who only moves money does not load it."""
+"""The results of ``client.statistics``. A module of its own, so that a program that only moves money does not load it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class TypeTotal:
-    """What was posted of one type in one direction."""
+    """The total of one transaction type in one direction."""
 
     transaction_type: str
     direction: str
@@ -17,7 +17,7 @@ class TypeTotal:
 
 @dataclass(frozen=True, slots=True)
 class CounterAccountTotal:
-    """What came from, or went to, one counter account; transfers between wallets are one: ``wallets``."""
+    """The total from, or to, one counter account; all transfers between wallets are under ``wallets``."""
 
     counter_account: str
     direction: str
@@ -27,7 +27,7 @@ class CounterAccountTotal:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Balances before and after, and what was between."""
+    """The balances before and after a period, and the movements between."""
 
     opening_balance: Decimal
     closing_balance: Decimal
@@ -39,7 +39,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Step(Flow):
-    """A day or a month, or what of it is in the period."""
+    """A day or a month, or the part of it that is in the period."""
 
     from_: datetime
     to: datetime | None
@@ -47,7 +47,7 @@ class Step(Flow):
 
 @dataclass(frozen=True, slots=True)
 class CurrencyStatistics(Flow):
-    """The period in one currency; ``steps`` only where an interval was asked for."""
+    """The period in one currency; ``steps`` only if the call had an interval."""
 
     currency: str
     by_counter_account: tuple[CounterAccountTotal, ...]
@@ -56,7 +56,7 @@ class CurrencyStatistics(Flow):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A period summed up, by currency."""
+    """The totals of a period, by currency."""
 
     from_: datetime | None
     to: datetime | None
@@ -66,14 +66,14 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class WalletStatistics(Statistics):
-    """A wallet's period."""
+    """The totals of a wallet."""
 
     wallet_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class UserStatistics(Statistics):
-    """A period of all wallets of a user."""
+    """The totals of all wallets of a user."""
 
     user_id: str
 
@@ -94,7 +94,7 @@ class CurrencyStats:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """The service at a glance; only currencies that have wallets."""
+    """The wallets of the whole service; only currencies with wallets."""
 
     at: datetime
     wallets: int
@@ -104,7 +104,7 @@ class ServiceStats:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalanceLine:
-    """What all wallets hold (``wallets``), or with the opposite sign what came from a counter account."""
+    """The sum that all wallets hold (``wallets``), or what came from a counter account, with the opposite sign."""
 
     account: str
     balance: Decimal
@@ -112,7 +112,7 @@ class TrialBalanceLine:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalanceCurrency:
-    """The lines of one currency; their sum is 0 in a ledger that balances."""
+    """The lines of one currency; ``sum`` is 0 in a ledger that balances."""
 
     currency: str
     lines: tuple[TrialBalanceLine, ...]
@@ -121,7 +121,7 @@ class TrialBalanceCurrency:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """Every currency's lines."""
+    """The lines of every currency."""
 
     wallets: int
     currencies: tuple[TrialBalanceCurrency, ...]
@@ -129,7 +129,7 @@ class TrialBalance:
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency or unit; an amount with more decimals than ``exponent`` is refused."""
+    """A currency or unit. ``exponent`` is its number of decimals; an amount with more is refused."""
 
     code: str
     exponent: int

@@ -1,57 +1,122 @@
-"""What a type checker sees of the SDK; pyright reads this file, nobody runs it."""
+"""The types of the SDK, as a type checker sees them. Read by pyright and mypy; never run."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import assert_type
 
 from wallet_client import (
+    AsyncPages,
+    AsyncUsageMeter,
     AsyncWalletClient,
+    Balance,
     BatchResult,
+    Credits,
     Entry,
     InsufficientFunds,
     Operation,
     Page,
+    Pages,
+    Refused,
     Transaction,
     UsageMeter,
     Wallet,
     WalletClient,
 )
-from wallet_client.sums import Currency, WalletStatistics
+from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
 
 
-def waits(client: WalletClient) -> None:
-    """The sync client."""
+def threads(client: WalletClient) -> None:
+    """Every method of the client for threads."""
     wallet = client.create_wallet(user_id="u", initial_balance=1000, currency="CREDIT")
     assert_type(wallet, Wallet)
+    assert_type(client.wallets.create(user_id="u"), Wallet)
     assert_type(client.wallets.get(wallet.wallet_id), Wallet)
-    assert_type(client.consume(wallet.wallet_id, amount=50), Transaction)
-    assert_type(client.transactions.batch([Operation.consume("w", "1")], atomic=True), list[BatchResult])
-    assert_type(iter(client.transactions.list(wallet_id="w")), Iterator[Entry])
+    assert_type(client.wallets.update("w", name="n", if_version=1), Wallet)
+    assert_type(client.wallets.close("w"), Wallet)
+    assert_type(client.wallets.balance("w"), Balance)
+    assert_type(client.wallets.list(user_id="u"), Pages[Wallet])
     assert_type(client.wallets.list(user_id="u").pages(), Iterator[Page[Wallet]])
+    assert_type(client.transactions.deposit("w", "1"), Transaction)
+    assert_type(client.transactions.withdraw("w", 1), Transaction)
+    assert_type(client.transactions.consume("w", Decimal(1)), Transaction)
+    assert_type(client.transactions.reward("w", 1), Transaction)
+    assert_type(client.transactions.fee("w", 1), Transaction)
+    assert_type(client.transactions.transfer("w", "v", 1), Transaction)
+    assert_type(client.transactions.refund("t"), Transaction)
+    assert_type(client.transactions.batch([Operation.consume("w", "1")], atomic=True), list[BatchResult])
+    assert_type(client.transactions.get("t"), Transaction)
+    assert_type(iter(client.transactions.list(wallet_id="w")), Iterator[Entry])
+    assert_type(client.credits.balance("u"), Credits)
+    assert_type(client.credits.consume("u", 1), Transaction)
     assert_type(client.statistics.wallet("w"), WalletStatistics)
-    assert_type(client.list_currencies(), list[Currency])
-    client.consume("w", 0.1)  # pyright: ignore[reportArgumentType]
-    client.consume("w", 1, reason="x")  # pyright: ignore[reportCallIssue]
-    client.wallets.update("w", status="closed")  # pyright: ignore[reportArgumentType]
-    wallet.balance = Decimal(1)  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(client.statistics.user("u"), UserStatistics)
+    assert_type(client.statistics.service(), ServiceStats)
+    assert_type(client.statistics.trial_balance(), TrialBalance)
+    assert_type(client.statistics.currencies(), list[Currency])
+    assert_type(client.with_options(max_retries=0), WalletClient)
+    assert_type(client.metrics.snapshot().by_name["consume"].calls, int)
 
 
-async def awaits(client: AsyncWalletClient) -> None:
-    """The async client."""
+def flat(client: WalletClient) -> None:
+    """The calls of older clients."""
+    assert_type(client.get_wallet("w"), Wallet)
+    assert_type(client.list_wallets(), Pages[Wallet])
+    assert_type(client.get_balance("w"), Balance)
+    assert_type(client.deposit("w", 1), Transaction)
+    assert_type(client.withdraw("w", 1), Transaction)
+    assert_type(client.consume("w", amount=50), Transaction)
+    assert_type(client.transfer("w", "v", 1), Transaction)
+    assert_type(client.refund("t", "1"), Transaction)
+    assert_type(client.list_transactions(user_id="u"), Pages[Entry])
+    assert_type(client.get_credits("u"), Credits)
+    assert_type(client.consume_credits("u", 1), Transaction)
+
+
+def mistakes(client: WalletClient, wallet: Wallet) -> None:
+    """A wrong call is an error for the checker: a signature of Any would accept all of these."""
+    client.consume("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.consume("w", 1, reason="x")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.transactions.deposit("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.transactions.reward("w")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.transactions.fee("w", 1, dry=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    Operation.withdraw("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Operation.refund("t", dry_run=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.wallets.update("w", status="closed")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.with_options(timeout=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    wallet.balance = Decimal(1)  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def asyncio_code(client: AsyncWalletClient) -> None:
+    """The client for asyncio."""
     assert_type(await client.create_wallet(user_id="u", initial_balance=1000, currency="CREDIT"), Wallet)
-    assert_type(await client.transactions.deposit("w", "1"), Transaction)
+    assert_type(await client.transactions.reward("w", "1"), Transaction)
+    assert_type(await client.transactions.batch([Operation.fee("w", 1)]), list[BatchResult])
+    assert_type(client.transactions.list(user_id="u"), AsyncPages[Entry])
     assert_type(aiter(client.list_transactions(user_id="u")), AsyncIterator[Entry])
     assert_type(client.wallets.list().pages(), AsyncIterator[Page[Wallet]])
     try:
         await client.credits.consume("u", Decimal(1))
     except InsufficientFunds as error:
         assert_type(error.shortfall, Decimal)
-    client.get_wallet()  # pyright: ignore[reportCallIssue, reportUnusedCoroutine]
+    await client.get_wallet()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def batches(results: list[BatchResult]) -> None:
+    """A result of a batch is one of two."""
+    for result in results:
+        if isinstance(result, Refused):
+            assert_type(result.error.index, int | None)
+        else:
+            assert_type(result.transaction, Transaction)
 
 
 def meters(client: WalletClient, other: AsyncWalletClient) -> None:
     """A meter takes the client of its kind."""
     with UsageMeter(client, on_refused=print, on_unsent=print, max_delay_s=5) as meter:
         assert_type(meter.record("w", 1), str)
-    UsageMeter(other, on_refused=print, on_unsent=print)  # pyright: ignore[reportArgumentType]
-    UsageMeter(client, on_refused=print, on_unsent=print, max_delay=5)  # pyright: ignore[reportCallIssue]
+    AsyncUsageMeter(other, on_refused=print, on_unsent=print)
+    UsageMeter(other, on_refused=print, on_unsent=print)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    UsageMeter(client, on_refused=print, on_unsent=print, max_delay=5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+CONSUME: Callable[[WalletClient, str, int], Transaction] = WalletClient.consume

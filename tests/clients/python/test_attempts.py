@@ -1,4 +1,4 @@
-"""When a call is sent again, and what it ends with: no network, and a clock that the test sets."""
+"""When a call is sent again, and how it ends: without a network, and with a clock that the test sets."""
 
 import asyncio
 import math
@@ -26,11 +26,12 @@ from wallet_client import (
     WalletBusy,
     WalletError,
 )
-from wallet_client._core import Core, FixedPlace
-from wallet_client._plan import Plan
-from wallet_client._retries import SHORTEST_TRY_S, retry_after_s
-from wallet_client.resources.transactions import batch, consume, get_transaction, transfer
-from wallet_client.resources.wallets import close_wallet, create_wallet, get_balance, update_wallet
+from wallet_client._attempts import Attempts
+from wallet_client._context import Context
+from wallet_client._endpoints import FixedEndpoint
+from wallet_client._retries import SHORTEST_ATTEMPT_S, RetryPolicy, retry_after_s
+from wallet_client._sync.transactions import TransactionsResource
+from wallet_client._sync.wallets import WalletsResource
 
 from wallet_service.core.errors import ERRORS
 from wallet_service.platform.web.problems import problem_document
@@ -45,6 +46,17 @@ BALANCE = (
 UNSENT = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
 
 
+class Recorder:
+    """In the place of a runner: returns each call instead of carrying it out."""
+
+    def run(self, call: Any) -> Any:
+        return call
+
+
+_RECORDER: Any = Recorder()
+TRANSACTIONS, WALLETS = TransactionsResource(_RECORDER), WalletsResource(_RECORDER)
+
+
 class Clock:
     now_s = 0.0
 
@@ -52,28 +64,30 @@ class Clock:
         return self.now_s
 
 
-class Tries:
-    """A plan whose tries end as the test says."""
+class CallUnderTest:
+    """A call whose attempts end as the test says."""
 
-    def __init__(self, call: Any = None, core: Core | None = None, **options: Any) -> None:
+    def __init__(self, call: Any = None, context: Context | None = None, **options: Any) -> None:
         self.clock = Clock()
-        core = core or Core(FixedPlace("http://wallet"), "a-key", options, self.clock)
-        self.plan: Plan[Any] = Plan(core, call or consume(ID, 1, idempotency_key="the-key"))
-        self.plan.__enter__()
+        context = context or Context(FixedEndpoint("http://wallet"), "a-key", options, self.clock)
+        self.attempts: Attempts[Any] = Attempts(
+            context, call or TRANSACTIONS.consume(ID, 1, idempotency_key="the-key")
+        )
+        self.attempts.__enter__()
         self.requests: list[httpx.Request] = []
 
     def ends(self, end: Any, wait: bool = True, takes_s: float = 0.0) -> float | None:
-        """The next try ends with an exception, or (status, code) or (status, headers, body). Then it waits."""
-        request = self.plan.request()
+        """The next attempt ends with an exception, or (status, code), or (status, headers, body). Then wait."""
+        request = self.attempts.request()
         assert request is not None
         self.requests.append(request)
         self.clock.now_s += takes_s
         if isinstance(end, type):
-            wait_s: float | None = self.plan.failed(end("so be it"))
+            wait_s: float | None = self.attempts.failed(end("so be it"))
         else:
             status, *rest = end
             headers, body = rest if len(rest) == 2 else (JSON, problem(rest[0]))
-            wait_s = self.plan.answered(status, httpx.Headers(headers), body)
+            wait_s = self.attempts.responded(status, httpx.Headers(headers), body)
         if wait and wait_s is not None:
             self.clock.now_s += wait_s
         return wait_s
@@ -85,18 +99,18 @@ def problem(code: str) -> bytes:
 
 @pytest.mark.parametrize("end", [*SENT, *UNSENT, *((each.status, each.code) for each in ERRORS.values())])
 def test_only_what_may_pass_is_sent_again_and_with_the_same_key(end: Any) -> None:
-    tries = Tries()
+    tested = CallUnderTest()
     again = isinstance(end, type) or ERRORS[end[1]].retryable
 
     if again:
-        tries.ends(end)
-        tries.ends(end)
-        first, second = tries.requests
+        tested.ends(end)
+        tested.ends(end)
+        first, second = tested.requests
         assert (first.content, first.headers, first.url) == (second.content, second.headers, second.url)
         assert first.headers["Idempotency-Key"] == "the-key"
     else:
         with pytest.raises(WalletError) as caught:
-            tries.ends(end)
+            tested.ends(end)
         assert caught.value.idempotency_key == "the-key"
         assert "the-key" not in str(caught.value)
 
@@ -104,12 +118,12 @@ def test_only_what_may_pass_is_sent_again_and_with_the_same_key(end: Any) -> Non
 @pytest.mark.parametrize(
     ("status", "again"), [(429, True), (500, False), (501, False), (502, True), (503, True), (504, True)]
 )
-def test_what_stands_before_the_service_is_told_by_its_status(status: int, again: bool) -> None:
+def test_an_error_of_a_proxy_is_handled_by_its_status(status: int, again: bool) -> None:
     page = (status, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>")
     if again:
-        assert Tries().ends(page) is not None
-    with pytest.raises(ServiceError, match=rf"something before it answered {status} \(text/html\)"):
-        Tries(get_transaction(ID), max_retries=0).ends(page)
+        assert CallUnderTest().ends(page) is not None
+    with pytest.raises(ServiceError, match=rf"a proxy or gateway responded with {status} \(text/html\)"):
+        CallUnderTest(TRANSACTIONS.get(ID), max_retries=0).ends(page)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +139,7 @@ def test_what_stands_before_the_service_is_told_by_its_status(status: int, again
         ([(200, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
         ([(201, JSON, b'{"surprise": 1}')], OutcomeUnknown),
         ([(302, {"Location": "http://elsewhere"}, b"")], UnexpectedAnswer),
-        # Who is refused before the ledger is asked, learns nothing of the first try.
+        # A refusal by a check before the ledger says nothing about the first attempt.
         ([httpx.ReadTimeout, (401, "unauthorized")], OutcomeUnknown),
         ([httpx.ReadTimeout, (429, "rate_limited")], OutcomeUnknown),
         ([httpx.ReadTimeout, (404, {"Content-Type": "text/html"}, b"<html>")], OutcomeUnknown),
@@ -147,12 +161,12 @@ def test_what_stands_before_the_service_is_told_by_its_status(status: int, again
     ],
 )
 def test_what_a_debit_ends_with(ends: list[Any], kind: type[WalletError]) -> None:
-    tries = Tries(max_retries=len(ends) - 1)
+    tested = CallUnderTest(max_retries=len(ends) - 1)
     for end in ends[:-1]:
-        tries.ends(end)
+        tested.ends(end)
 
     with pytest.raises(WalletError) as caught:
-        tries.ends(ends[-1])
+        tested.ends(ends[-1])
 
     assert type(caught.value) is kind
     assert caught.value.idempotency_key == "the-key"
@@ -163,65 +177,73 @@ def test_what_a_debit_ends_with(ends: list[Any], kind: type[WalletError]) -> Non
 @pytest.mark.parametrize(
     "code", ["insufficient_funds", "wallet_not_found", "wallet_frozen", "amount_precision"]
 )
-def test_a_refusal_of_the_ledger_after_silence_says_that_the_first_try_may_still_arrive(code: str) -> None:
+def test_a_refusal_by_the_ledger_after_a_timeout_says_that_the_first_attempt_may_still_arrive(
+    code: str,
+) -> None:
     with pytest.raises(ServiceError) as certain:
-        Tries().ends((ERRORS[code].status, code))
+        CallUnderTest().ends((ERRORS[code].status, code))
     assert not certain.value.earlier_try_open
-    tries = Tries()
-    tries.ends(httpx.ReadTimeout)
+    tested = CallUnderTest()
+    tested.ends(httpx.ReadTimeout)
     with pytest.raises(ServiceError) as caught:
-        tries.ends((ERRORS[code].status, code))
+        tested.ends((ERRORS[code].status, code))
     assert type(caught.value) is type(certain.value)
     assert (caught.value.earlier_try_open, caught.value.idempotency_key) == (True, "the-key")
-    assert "an earlier try may still arrive" in str(caught.value)
+    assert "an earlier attempt may still arrive" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("silent", "dry_run", "is_open"), [(True, False, True), (False, False, False), (True, True, False)]
 )
-def test_what_a_batch_refuses_after_silence_says_so_too(silent: bool, dry_run: bool, is_open: bool) -> None:
+def test_the_refusals_in_a_batch_after_a_timeout_say_so_too(
+    silent: bool, dry_run: bool, is_open: bool
+) -> None:
     operations = [Operation.consume(ID, 1), *[Operation.consume(ID, 1, idempotency_key="its-own")] * 2]
-    tries = Tries(batch(operations, idempotency_key="the-batch", dry_run=dry_run))
+    tested = CallUnderTest(TRANSACTIONS.batch(operations, idempotency_key="the-batch", dry_run=dry_run))
     if silent:
-        tries.ends(httpx.ReadTimeout)
+        tested.ends(httpx.ReadTimeout)
     codes = ("insufficient_funds", "upstream_unavailable", "forbidden")
     refusals = [{"status": "refused", "problem": problem_document(ERRORS[code]())} for code in codes]
-    tries.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
-    errors = [result.error for result in tries.plan.result]
+    tested.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
+    errors = [result.error for result in tested.attempts.result]
     assert [error.earlier_try_open for error in errors] == [is_open] * 3
     assert [error.outcome_unknown for error in errors] == [False, is_open, is_open]
-    assert ["an earlier try may have done it" in str(error) for error in errors] == [False, is_open, is_open]
+    assert ["an earlier attempt may have done it" in str(error) for error in errors] == [
+        False,
+        is_open,
+        is_open,
+    ]
     assert [error.idempotency_key for error in errors] == ["the-batch/0", "its-own", "its-own"]
 
 
 def test_a_dry_run_leaves_nothing_open() -> None:
     with pytest.raises(NoAnswer):
-        Tries(consume(ID, 1, dry_run=True), max_retries=0).ends(httpx.ReadTimeout)
+        CallUnderTest(TRANSACTIONS.consume(ID, 1, dry_run=True), max_retries=0).ends(httpx.ReadTimeout)
 
 
 @pytest.mark.parametrize("end", [httpx.ReadTimeout, (500, "internal_error"), (502, {}, b"")])
 def test_a_read_leaves_nothing_open(end: Any) -> None:
     with pytest.raises((NoAnswer, InternalError, BadGateway)):
-        Tries(get_transaction(ID), max_retries=0).ends(end)
+        CallUnderTest(TRANSACTIONS.get(ID), max_retries=0).ends(end)
 
 
 @pytest.mark.parametrize(
-    "call", [update_wallet(ID, name="new", if_version=3), close_wallet(ID, if_version=3)]
+    "call", [WALLETS.update(ID, name="new", if_version=3), WALLETS.close(ID, if_version=3)]
 )
-def test_without_a_key_a_refusal_after_silence_says_nothing_of_the_first_try(call: Any) -> None:
+def test_without_a_key_a_refusal_after_a_timeout_leaves_the_outcome_unknown(call: Any) -> None:
     with pytest.raises(VersionMismatch):
-        Tries(call).ends((412, "version_mismatch"))
-    tries = Tries(call)
-    tries.ends(httpx.ReadTimeout)
+        CallUnderTest(call).ends((412, "version_mismatch"))
+    tested = CallUnderTest(call)
+    tested.ends(httpx.ReadTimeout)
     with pytest.raises(OutcomeUnknown) as caught:
-        tries.ends((412, "version_mismatch"))
+        tested.ends((412, "version_mismatch"))
     assert isinstance(caught.value.__cause__, VersionMismatch)
 
 
 def test_waits_grow_and_are_chosen_by_chance() -> None:
     waits = [
-        [float(tries.ends(httpx.ConnectError) or 0) for _ in range(6)]
-        for tries in (Tries() for _ in range(300))
+        [float(tested.ends(httpx.ConnectError) or 0) for _ in range(6)]
+        for tested in (CallUnderTest() for _ in range(300))
     ]
 
     for retry in range(6):
@@ -232,16 +254,20 @@ def test_waits_grow_and_are_chosen_by_chance() -> None:
         assert max(seen) > longest_s * 0.9
 
 
+def test_many_retries_do_not_overflow_the_wait() -> None:
+    assert 0 <= RetryPolicy(max_retries=10_000, budget_s=1e9).wait_s(9_999, None) <= 5
+
+
 def test_what_the_service_asks_for_is_waited() -> None:
     limited = {"Content-Type": "application/problem+json", "Retry-After": "7"}
-    tries = Tries()
+    tested = CallUnderTest()
 
-    wait_s = tries.ends((429, limited, problem("rate_limited")))
+    wait_s = tested.ends((429, limited, problem("rate_limited")))
 
     assert wait_s is not None
     assert 7 <= wait_s <= 7.1
     with pytest.raises(RateLimited) as caught:
-        Tries().ends((429, limited | {"Retry-After": "31"}, problem("rate_limited")))
+        CallUnderTest().ends((429, limited | {"Retry-After": "31"}, problem("rate_limited")))
     assert caught.value.retry_after_s == 31
 
 
@@ -256,58 +282,58 @@ def test_retry_after_is_seconds_or_a_date() -> None:
         assert not retry_after_s(f"Mon, 01 Jan 0001 00:00:00 {zone}")
 
 
-def test_no_try_and_no_wait_goes_beyond_the_budget() -> None:
-    tries = Tries(timeout_s=4.0, retry_budget_s=10.0, max_retries=1000)
+def test_no_attempt_and_no_wait_goes_beyond_the_budget() -> None:
+    tested = CallUnderTest(timeout_s=4.0, retry_budget_s=10.0, max_retries=1000)
 
     def for_ever() -> None:
         while True:
-            tries.ends(httpx.ReadTimeout, takes_s=2.5)
+            tested.ends(httpx.ReadTimeout, takes_s=2.5)
 
     with pytest.raises(OutcomeUnknown):
         for_ever()
 
-    assert tries.clock.now_s <= 10.0 + 2.5
-    longest = [request.extensions["timeout"]["read"] for request in tries.requests]
+    assert tested.clock.now_s <= 10.0 + 2.5
+    longest = [request.extensions["timeout"]["read"] for request in tested.requests]
     assert longest[0] == 4.0
-    assert SHORTEST_TRY_S <= longest[-1] < 4.0
+    assert SHORTEST_ATTEMPT_S <= longest[-1] < 4.0
 
 
 @pytest.mark.parametrize(("at_s", "again"), [(0.6, True), (0.8, False)])
-def test_no_try_is_begun_that_has_no_time_for_an_answer(at_s: float, again: bool) -> None:
-    tries = Tries(retry_budget_s=1.0)
-    tries.clock.now_s = at_s
+def test_an_attempt_without_time_for_a_response_is_not_started(at_s: float, again: bool) -> None:
+    tested = CallUnderTest(retry_budget_s=1.0)
+    tested.clock.now_s = at_s
     if again:
-        tries.ends((503, "overloaded"))
-    tries.clock.now_s = 0.8
+        tested.ends((503, "overloaded"))
+    tested.clock.now_s = 0.8
     with pytest.raises(Overloaded):  # what is known: nothing was done
-        tries.ends((503, "overloaded"))
+        tested.ends((503, "overloaded"))
 
 
 def test_a_client_whose_calls_fail_stops_to_send_them_again() -> None:
-    core = Core(FixedPlace("http://wallet"), "a-key", {}, Clock())
+    context = Context(FixedEndpoint("http://wallet"), "a-key", {}, Clock())
 
-    def tries_of_a_call(*ends: Any) -> int:
-        tries = Tries(get_balance(ID), core)
+    def attempts_of_a_call(*ends: Any) -> int:
+        tested = CallUnderTest(WALLETS.balance(ID), context)
         for number, end in enumerate(ends, 1):
             try:
-                if tries.ends(end, wait=False) is None:
+                if tested.ends(end, wait=False) is None:
                     return number
             except NoAnswer:
                 return number
         return len(ends)
 
     away = (httpx.ConnectError,) * 11
-    assert [tries_of_a_call(*away) for _ in range(11)] == [11] * 10 + [
+    assert [attempts_of_a_call(*away) for _ in range(11)] == [11] * 10 + [
         1
     ]  # 500 tokens, 5 for each of 10 retries
     balance = (200, JSON, BALANCE)
-    assert tries_of_a_call(balance) == 1
-    assert tries_of_a_call(*away) == 1
+    assert attempts_of_a_call(balance) == 1
+    assert attempts_of_a_call(*away) == 1
     for _ in range(4):
-        tries_of_a_call(balance)
-    assert tries_of_a_call(httpx.ConnectError, balance) == 2  # which gives back the 5
-    assert tries_of_a_call(httpx.ReadTimeout, balance) == 1  # a time-out costs 10
-    assert tries_of_a_call(httpx.ConnectError, balance) == 2
+        attempts_of_a_call(balance)
+    assert attempts_of_a_call(httpx.ConnectError, balance) == 2  # which gives back the 5
+    assert attempts_of_a_call(httpx.ReadTimeout, balance) == 1  # a time-out costs 10
+    assert attempts_of_a_call(httpx.ConnectError, balance) == 2
 
 
 @pytest.mark.parametrize(
@@ -330,47 +356,47 @@ def test_a_client_whose_calls_fail_stops_to_send_them_again() -> None:
 def test_an_option_that_is_none_is_refused(options: Any, kind: type[Exception]) -> None:
     (name,) = options
     with pytest.raises(kind, match=name):
-        Core(FixedPlace("http://wallet"), "a-key", options)
+        Context(FixedEndpoint("http://wallet"), "a-key", options)
 
 
-def test_the_number_of_tries_is_bounded() -> None:
-    tries = Tries(max_retries=2, retry_budget_s=1000.0)
+def test_the_number_of_attempts_is_limited() -> None:
+    tested = CallUnderTest(max_retries=2, retry_budget_s=1000.0)
 
-    tries.ends(httpx.ConnectError)
-    tries.ends(httpx.ConnectError)
-    with pytest.raises(NoAnswer, match=r"in 3 tries \(ConnectError at http://wallet\)$"):
-        tries.ends(httpx.ConnectError)
+    tested.ends(httpx.ConnectError)
+    tested.ends(httpx.ConnectError)
+    with pytest.raises(NoAnswer, match=r"in 3 attempts \(ConnectError at http://wallet\)$"):
+        tested.ends(httpx.ConnectError)
 
-    assert len(tries.requests) == 3
+    assert len(tested.requests) == 3
 
 
 def test_an_answer_that_goes_on_and_on_or_is_too_large_is_not_read() -> None:
-    tries = Tries(max_answer_bytes=10, timeout_s=5.0)
-    tries.plan.request()
-    body = tries.plan.body()
+    tested = CallUnderTest(max_answer_bytes=10, timeout_s=5.0)
+    tested.attempts.request()
+    body = tested.attempts.body_buffer()
     body.add(b"12345")
     with pytest.raises(UnexpectedAnswer, match="more than 10 bytes"):
         body.add(b"678901")
-    late = tries.plan.body()
-    tries.clock.now_s += 5.1
+    late = tested.attempts.body_buffer()
+    tested.clock.now_s += 5.1
     with pytest.raises(httpx.ReadTimeout):
         late.add(b"1")
 
 
 def test_json_that_breaks_off_is_asked_for_again() -> None:
-    assert Tries().ends((201, JSON, b'{"transaction_id": "0199')) is not None
+    assert CallUnderTest().ends((201, JSON, b'{"transaction_id": "0199')) is not None
 
 
 @pytest.mark.parametrize("key", ["", " ", "a\r\nb", "ü", "k" * 256])
 def test_a_key_that_no_header_can_carry_is_not_sent(key: str) -> None:
     with pytest.raises(ValueError, match="idempotency key"):
-        Tries(consume(ID, 1, idempotency_key=key))
+        CallUnderTest(TRANSACTIONS.consume(ID, 1, idempotency_key=key))
 
 
 @pytest.mark.parametrize("api_key", ["", "hidden\nkey", "hidden-ü", " hidden"])
 def test_an_api_key_that_no_header_can_carry_is_refused_without_being_shown(api_key: str) -> None:
     with pytest.raises(ValueError, match="api_key") as caught:
-        Core(FixedPlace("http://wallet"), api_key, {})
+        Context(FixedEndpoint("http://wallet"), api_key, {})
     assert "hidden" not in str(caught.value)
 
 
@@ -390,25 +416,25 @@ def test_an_api_key_that_no_header_can_carry_is_refused_without_being_shown(api_
 )
 def test_an_address_that_can_not_be_used_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
-        FixedPlace(url)
+        FixedEndpoint(url)
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_a_name_is_not_a_step_in_the_path(name: str) -> None:
     with pytest.raises(ValueError, match="name"):
-        get_transaction(name)
-    assert get_transaction("a/../b").target == "/api/v1/transactions/a%2F..%2Fb"
+        TRANSACTIONS.get(name)
+    assert TRANSACTIONS.get("a/../b").target == "/api/v1/transactions/a%2F..%2Fb"
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: create_wallet(user_id=None),  # pyright: ignore[reportArgumentType]
-        lambda: transfer(ID, None, 1),  # pyright: ignore[reportArgumentType]
-        lambda: get_transaction(None),  # pyright: ignore[reportArgumentType]
+        lambda: WALLETS.create(user_id=None),  # pyright: ignore[reportArgumentType]
+        lambda: TRANSACTIONS.transfer(ID, None, 1),  # pyright: ignore[reportArgumentType]
+        lambda: TRANSACTIONS.get(None),  # pyright: ignore[reportArgumentType]
         lambda: Operation.consume(None, 1),  # pyright: ignore[reportArgumentType]
-        lambda: consume(ID, 1, metadata={"when": object()}),
-        lambda: update_wallet(ID, credit_limit=None),  # pyright: ignore[reportArgumentType]
+        lambda: TRANSACTIONS.consume(ID, 1, metadata={"when": object()}),
+        lambda: WALLETS.update(ID, credit_limit=None),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) -> None:
@@ -419,10 +445,12 @@ def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN")])
 def test_metadata_hold_finite_numbers(number: Any) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        consume(ID, 1, metadata={"rate": number})
+        TRANSACTIONS.consume(ID, 1, metadata={"rate": number})
 
 
 def test_metadata_keep_their_digits() -> None:
-    sent = consume(ID, 1, metadata={"rate": Decimal("0.10"), "deep": [{"small": Decimal("1E-30")}]}).body
+    sent = TRANSACTIONS.consume(
+        ID, 1, metadata={"rate": Decimal("0.10"), "deep": [{"small": Decimal("1E-30")}]}
+    ).body
 
     assert sent == b'{"amount":"1","metadata":{"rate":0.10,"deep":[{"small":1E-30}]}}'

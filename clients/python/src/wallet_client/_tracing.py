@@ -1,4 +1,4 @@
-"""A span for each call, where the application has set OpenTelemetry up; otherwise nothing, at no cost."""
+"""An OpenTelemetry span for each call, if the application has set up a tracer provider; otherwise nothing, at no cost."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 class Tracing:
     """Makes the spans of one client."""
 
-    def __init__(self, made: "Tracer") -> None:
-        # Here, for the application has loaded them: see below.
+    def __init__(self, tracer: "Tracer") -> None:
+        # Imported here, because the application has loaded them: see ``tracing``.
         from opentelemetry import propagate, trace  # noqa: PLC0415
 
-        self._tracer = made
+        self._tracer = tracer
         self._propagate = propagate
         self._trace = trace
 
     def start(self, call: "Call[Any]") -> "tuple[Span, dict[str, str]]":
-        """The span of a call, a child of the current one, and the headers that carry it on."""
+        """The span of a call, a child of the current one, and the headers that carry it to the service."""
         attributes = {
             "http.request.method": call.method,
             "url.template": call.route,
@@ -34,7 +34,7 @@ class Tracing:
         return span, headers
 
     def end(self, span: "Span", status: int | None, attempts: int, error: BaseException | None) -> None:
-        """The call is over."""
+        """End the span with the outcome of the call."""
         if status is not None:
             span.set_attribute("http.response.status_code", status)
         if attempts > 1:
@@ -46,9 +46,9 @@ class Tracing:
 
 
 def tracing() -> Tracing | None:
-    """What makes spans; None where no provider of them is set.
+    """Makes spans; None if no tracer provider is set.
 
-    A provider that is set has loaded the API, so nothing is imported for this.
+    A provider that is set has loaded the OpenTelemetry API, so this imports nothing.
     """
     api = sys.modules.get("opentelemetry.trace")
     if api is None or isinstance(provider := api.get_tracer_provider(), api.ProxyTracerProvider):

@@ -1,0 +1,138 @@
+"""AsyncWalletClient."""
+
+import copy
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+
+from wallet_client._async.credits import AsyncCreditsResource
+from wallet_client._async.runner import AsyncRunner
+from wallet_client._async.shortcuts import AsyncShortcuts
+from wallet_client._async.statistics import AsyncStatisticsResource
+from wallet_client._async.transactions import AsyncTransactionsResource
+from wallet_client._async.wallets import AsyncWalletsResource
+from wallet_client._consul import instances
+from wallet_client._context import Context
+from wallet_client._endpoints import Endpoints, FixedEndpoint
+from wallet_client._options import CallOptions, Options
+from wallet_client.metrics import Metrics
+
+_NO_RUNNER: Any = None
+
+
+class AsyncWalletClient(AsyncShortcuts):
+    """Calls the wallet service; for asyncio code. The tasks of one event loop may share it.
+
+    Create one client for each process and keep it, since it holds a pool of connections; close it at the end. After a
+    fork, create a new one.
+
+    Attributes:
+        wallets: create, read, change and close wallets.
+        transactions: move money, and read what was posted.
+        credits: a user's credits, by user id.
+        statistics: totals over what was posted, and the currencies.
+    """
+
+    # Also on the class, so that unittest.mock.create_autospec finds the methods. Each client has resources of its own.
+    wallets: AsyncWalletsResource = AsyncWalletsResource(_NO_RUNNER)
+    transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
+    credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
+    statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
+
+    def __init__(
+        self,
+        base_url: str | Endpoints,
+        *,
+        api_key: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """Create a client. Nothing is sent yet.
+
+        Args:
+            base_url: where the service is, such as ``https://wallet.example``, without ``/api/v1``; or an object that
+                finds it (see ``from_consul``).
+            api_key: a key ``wsk_…``, or a user's token.
+            transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+            options: see ``Options``.
+
+        Raises:
+            TypeError: an option does not exist, or has the wrong type.
+            ValueError: the address, the key or an option can't be used.
+        """
+        endpoints = FixedEndpoint(base_url) if isinstance(base_url, str) else base_url
+        context = Context(endpoints, api_key, options)
+        # Imported here, so that a program loads only what its kind of client needs.
+        from wallet_client._async_io import AsyncSender  # noqa: PLC0415
+
+        self._use(AsyncRunner(context, AsyncSender(context, transport)))
+
+    @classmethod
+    def from_consul(
+        cls,
+        consul_url: str = "http://127.0.0.1:8500",
+        *,
+        api_key: str,
+        service: str = "wallet_service",
+        scheme: str = "http",
+        token: str | None = None,
+        refresh_s: float = 10.0,
+        **options: Unpack[Options],
+    ) -> Self:
+        """Create a client that finds the service through Consul. Nothing is sent yet. Needs the extra ``consul``.
+
+        Calls go to the healthy instances in turn. An instance that fails is skipped for a few seconds.
+
+        Args:
+            consul_url: the address of the Consul agent.
+            api_key: a key ``wsk_…``, or a user's token.
+            service: the name under which the service is registered.
+            scheme: ``http`` or ``https``, which the instances expect.
+            token: the token for Consul; default: CONSUL_HTTP_TOKEN.
+            refresh_s: seconds after which the list of instances is fetched again.
+            options: see ``Options``.
+
+        Raises:
+            ImportError: the extra is not installed.
+            TypeError: an option does not exist, or has the wrong type.
+            ValueError: an address, the key or an option can't be used.
+        """
+        endpoints = instances(consul_url, service, scheme, token, refresh_s)
+        return cls(endpoints, api_key=api_key, **options)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counts this client's calls, retries and errors; ``metrics.snapshot()`` returns them."""
+        return self._runner.context.metrics
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """This client with other options for its calls.
+
+        It shares the connections, counters and hooks with this client, and is closed with it.
+
+        Raises:
+            TypeError, ValueError: an option does not exist, or its value can't be used.
+        """
+        made = copy.copy(self)
+        made._use(self._runner.with_options(options))  # noqa: SLF001 - of its own class
+        return made
+
+    async def aclose(self) -> None:
+        """Close the connections. Later calls raise ClientClosed."""
+        await self._runner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _use(self, runner: AsyncRunner) -> None:
+        self._runner = runner
+        self.wallets = AsyncWalletsResource(runner)
+        self.transactions = AsyncTransactionsResource(runner)
+        self.credits = AsyncCreditsResource(runner)
+        self.statistics = AsyncStatisticsResource(runner)

@@ -1,0 +1,219 @@
+"""Movements between one wallet and a counter account: deposit, withdraw, consume, reward, fee."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from wallet_client._async.runner import AsyncRunner
+from wallet_client._call import Call, Id, post_call
+from wallet_client._responses import transaction_of
+from wallet_client.money import Amount
+from wallet_client.operations import movement_members
+
+if TYPE_CHECKING:
+    from wallet_client.models import Transaction
+
+
+class AsyncMovements:
+    """The movements between one wallet and a counter account, such as ``revenue:usage``."""
+
+    def __init__(self, runner: AsyncRunner) -> None:
+        self._runner = runner
+
+    async def deposit(
+        self,
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Credit a wallet with money that comes in from outside the ledger.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            counter_account: the other side of the posting; default ``external:deposits``.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            WalletClosed: the wallet is closed.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+        )
+        return await self._runner.run(_movement("deposit", wallet_id, members, idempotency_key))
+
+    async def withdraw(
+        self,
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Debit a wallet by money that leaves the ledger.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            counter_account: the other side of the posting; default ``external:withdrawals``.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            InsufficientFunds: the amount is more than what is available; ``shortfall`` is the difference.
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            WalletFrozen, WalletClosed: the wallet allows no debit.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+        )
+        return await self._runner.run(_movement("withdraw", wallet_id, members, idempotency_key))
+
+    async def consume(
+        self,
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Debit a wallet for usage: the customer pays for what was used.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            counter_account: the other side of the posting; default ``revenue:usage``.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            InsufficientFunds: the amount is more than what is available; ``shortfall`` is the difference.
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            WalletFrozen, WalletClosed: the wallet allows no debit.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+        )
+        return await self._runner.run(_movement("consume", wallet_id, members, idempotency_key))
+
+    async def reward(
+        self,
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Credit a wallet with promotional money or credits.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            counter_account: the other side of the posting; default ``promotions``.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            WalletClosed: the wallet is closed.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+        )
+        return await self._runner.run(_movement("reward", wallet_id, members, idempotency_key))
+
+    async def fee(
+        self,
+        wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        counter_account: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Debit a wallet for a fee.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            counter_account: the other side of the posting; default ``revenue:fees``.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            InsufficientFunds: the amount is more than what is available; ``shortfall`` is the difference.
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            WalletFrozen, WalletClosed: the wallet allows no debit.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+        )
+        return await self._runner.run(_movement("fee", wallet_id, members, idempotency_key))
+
+
+def _movement(kind: str, wallet_id: Id, members: Mapping[str, Any], key: str | None) -> "Call[Transaction]":
+    route = f"/wallets/{{wallet_id}}/{kind}"
+    return post_call(kind, route, transaction_of, members, key, wallet_id=wallet_id)

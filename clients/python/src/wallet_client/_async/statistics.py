@@ -1,0 +1,100 @@
+"""Totals over what was posted, and the list of currencies."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from wallet_client._async.runner import AsyncRunner
+from wallet_client._call import Id, get_call, moment
+from wallet_client._responses import (
+    currencies_of,
+    service_stats_of,
+    trial_balance_of,
+    user_statistics_of,
+    wallet_statistics_of,
+)
+
+if TYPE_CHECKING:
+    from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
+
+
+class AsyncStatisticsResource:
+    """``client.statistics``: totals over what was posted, and the list of currencies."""
+
+    def __init__(self, runner: AsyncRunner) -> None:
+        self._runner = runner
+
+    async def wallet(
+        self,
+        wallet_id: Id,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        interval: Literal["day", "month"] | None = None,
+    ) -> "WalletStatistics":
+        """Exact totals of a wallet in a period, with the balances before and after it.
+
+        Args:
+            wallet_id: the wallet.
+            from_: the first moment of the period, with a time zone; default: the first posting.
+            to: the first moment after the period; default: now.
+            interval: adds the totals of each day or month (in UTC); needs ``from_``.
+
+        Raises:
+            WalletNotFound: the wallet does not exist, or the caller may not see it.
+            ValueError: a datetime has no time zone.
+        """
+        route = "/wallets/{wallet_id}/statistics"
+        query = _period(from_, to, interval)
+        call = get_call("wallet_statistics", route, wallet_statistics_of, query, wallet_id=wallet_id)
+        return await self._runner.run(call)
+
+    async def user(
+        self,
+        user_id: Id,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        interval: Literal["day", "month"] | None = None,
+    ) -> "UserStatistics":
+        """Exact totals of all wallets of a user in a period, by currency.
+
+        Args:
+            user_id: the user.
+            from_: the first moment of the period, with a time zone; default: the first posting.
+            to: the first moment after the period; default: now.
+            interval: adds the totals of each day or month (in UTC); needs ``from_``.
+
+        Raises:
+            WalletNotFound: the caller is another user.
+            ValueError: a datetime has no time zone.
+        """
+        route = "/users/{user_id}/statistics"
+        query = _period(from_, to, interval)
+        call = get_call("user_statistics", route, user_statistics_of, query, user_id=user_id)
+        return await self._runner.run(call)
+
+    async def service(self) -> "ServiceStats":
+        """The number of wallets by currency and status, and what they hold.
+
+        Raises:
+            Forbidden: the caller is a user, or its key lacks the permission.
+        """
+        return await self._runner.run(get_call("service_stats", "/wallet/stats", service_stats_of))
+
+    async def trial_balance(self) -> "TrialBalance":
+        """For each currency: what all wallets hold, and what came from each counter account. The lines sum to 0.
+
+        Raises:
+            Forbidden: the caller is a user, or its key lacks the permission.
+        """
+        return await self._runner.run(get_call("trial_balance", "/ledger/trial-balance", trial_balance_of))
+
+    async def currencies(self) -> "list[Currency]":
+        """Every currency, with its number of decimals."""
+        return await self._runner.run(get_call("list_currencies", "/currencies", currencies_of))
+
+
+def _period(
+    from_: datetime | None, to: datetime | None, interval: Literal["day", "month"] | None
+) -> dict[str, str | None]:
+    return {"from": moment(from_), "to": moment(to), "interval": interval}

@@ -1,0 +1,149 @@
+"""Reads successful responses as models.
+
+The models are imported when the first response arrives: they cost as much to load as the rest of the package.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wallet_client._call import SuccessResponse
+from wallet_client._decoding import decoder
+from wallet_client._problems import error_of
+from wallet_client._retries import is_of_the_ledger
+
+if TYPE_CHECKING:
+    from wallet_client.models import (
+        Balance,
+        BatchResult,
+        Credits,
+        Entry,
+        Page,
+        Refused,
+        Transaction,
+        Wallet,
+    )
+    from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
+
+M = TypeVar("M")
+
+
+def wallet_of(response: SuccessResponse) -> "Wallet":
+    """A wallet."""
+    from wallet_client.models import Wallet  # noqa: PLC0415 - see above
+
+    return decoder(Wallet)(response.document)
+
+
+def wallets_of(response: SuccessResponse) -> "Page[Wallet]":
+    """A page of wallets."""
+    from wallet_client.models import Wallet  # noqa: PLC0415
+
+    return _page_of(response, Wallet)
+
+
+def balance_of(response: SuccessResponse) -> "Balance":
+    """A balance."""
+    from wallet_client.models import Balance  # noqa: PLC0415
+
+    return decoder(Balance)(response.document)
+
+
+def transaction_of(response: SuccessResponse) -> "Transaction":
+    """A transaction."""
+    return _transaction(response.document, replayed=response.replayed)
+
+
+def entries_of(response: SuccessResponse) -> "Page[Entry]":
+    """A page of ledger rows."""
+    from wallet_client.models import Entry  # noqa: PLC0415
+
+    return _page_of(response, Entry)
+
+
+def batch_results_of(
+    response: SuccessResponse, key: str, operations: Sequence[Mapping[str, Any]]
+) -> "list[BatchResult]":
+    """The result of each operation of a batch with this idempotency key, in order."""
+    from wallet_client.models import Posted  # noqa: PLC0415
+
+    return [
+        Posted(_transaction(result["transaction"], replayed=response.replayed))
+        if result["status"] == "posted"
+        else _refused(
+            result["problem"],
+            operations[index].get("idempotency_key", f"{key}/{index}"),
+            earlier_try_open=response.earlier_try_open,
+        )
+        for index, result in enumerate(response.document["results"])
+    ]
+
+
+def credits_of(response: SuccessResponse) -> "Credits":
+    """A user's credits."""
+    from wallet_client.models import Credits  # noqa: PLC0415
+
+    return decoder(Credits)(response.document)
+
+
+def wallet_statistics_of(response: SuccessResponse) -> "WalletStatistics":
+    """The totals of a wallet."""
+    from wallet_client.sums import WalletStatistics  # noqa: PLC0415
+
+    return decoder(WalletStatistics)(response.document)
+
+
+def user_statistics_of(response: SuccessResponse) -> "UserStatistics":
+    """The totals of a user's wallets."""
+    from wallet_client.sums import UserStatistics  # noqa: PLC0415
+
+    return decoder(UserStatistics)(response.document)
+
+
+def service_stats_of(response: SuccessResponse) -> "ServiceStats":
+    """The wallets of the whole service."""
+    from wallet_client.sums import ServiceStats  # noqa: PLC0415
+
+    return decoder(ServiceStats)(response.document)
+
+
+def trial_balance_of(response: SuccessResponse) -> "TrialBalance":
+    """The trial balance."""
+    from wallet_client.sums import TrialBalance  # noqa: PLC0415
+
+    return decoder(TrialBalance)(response.document)
+
+
+def currencies_of(response: SuccessResponse) -> "list[Currency]":
+    """The currencies."""
+    from wallet_client.sums import Currency  # noqa: PLC0415
+
+    decode = decoder(Currency)
+    return [decode(item) for item in response.document["items"]]
+
+
+def _page_of(response: SuccessResponse, model: type[M]) -> "Page[M]":
+    from wallet_client.models import Page  # noqa: PLC0415
+
+    decode = decoder(model)
+    return Page(
+        tuple([decode(item) for item in response.document["items"]]), response.document["next_cursor"]
+    )
+
+
+def _transaction(document: Mapping[str, Any], *, replayed: bool) -> "Transaction":
+    from wallet_client.models import Transaction  # noqa: PLC0415
+
+    made = decoder(Transaction)(document)
+    if replayed:
+        object.__setattr__(made, "replayed", replayed)  # frozen, and not yet handed out
+    return made
+
+
+def _refused(problem: Mapping[str, Any], key: str, *, earlier_try_open: bool) -> "Refused":
+    from wallet_client.models import Refused  # noqa: PLC0415
+
+    error = error_of(problem)
+    error.earlier_try_open = earlier_try_open
+    error.outcome_unknown = earlier_try_open and not is_of_the_ledger(error)
+    error.idempotency_key = key
+    return Refused(error)

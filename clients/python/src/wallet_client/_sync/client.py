@@ -1,0 +1,139 @@
+# Generated from wallet_client/_async/client.py by scripts/unasync. Change that file, and run scripts/unasync.
+"""WalletClient."""
+
+import copy
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+
+from wallet_client._consul import instances
+from wallet_client._context import Context
+from wallet_client._endpoints import Endpoints, FixedEndpoint
+from wallet_client._options import CallOptions, Options
+from wallet_client._sync.credits import CreditsResource
+from wallet_client._sync.runner import Runner
+from wallet_client._sync.shortcuts import Shortcuts
+from wallet_client._sync.statistics import StatisticsResource
+from wallet_client._sync.transactions import TransactionsResource
+from wallet_client._sync.wallets import WalletsResource
+from wallet_client.metrics import Metrics
+
+_NO_RUNNER: Any = None
+
+
+class WalletClient(Shortcuts):
+    """Calls the wallet service. Threads may share it.
+
+    Create one client for each process and keep it, since it holds a pool of connections; close it at the end. After a
+    fork, create a new one.
+
+    Attributes:
+        wallets: create, read, change and close wallets.
+        transactions: move money, and read what was posted.
+        credits: a user's credits, by user id.
+        statistics: totals over what was posted, and the currencies.
+    """
+
+    # Also on the class, so that unittest.mock.create_autospec finds the methods. Each client has resources of its own.
+    wallets: WalletsResource = WalletsResource(_NO_RUNNER)
+    transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
+    credits: CreditsResource = CreditsResource(_NO_RUNNER)
+    statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
+
+    def __init__(
+        self,
+        base_url: str | Endpoints,
+        *,
+        api_key: str,
+        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        """Create a client. Nothing is sent yet.
+
+        Args:
+            base_url: where the service is, such as ``https://wallet.example``, without ``/api/v1``; or an object that
+                finds it (see ``from_consul``).
+            api_key: a key ``wsk_…``, or a user's token.
+            transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+            options: see ``Options``.
+
+        Raises:
+            TypeError: an option does not exist, or has the wrong type.
+            ValueError: the address, the key or an option can't be used.
+        """
+        endpoints = FixedEndpoint(base_url) if isinstance(base_url, str) else base_url
+        context = Context(endpoints, api_key, options)
+        # Imported here, so that a program loads only what its kind of client needs.
+        from wallet_client._sync_io import Sender  # noqa: PLC0415
+
+        self._use(Runner(context, Sender(context, transport)))
+
+    @classmethod
+    def from_consul(
+        cls,
+        consul_url: str = "http://127.0.0.1:8500",
+        *,
+        api_key: str,
+        service: str = "wallet_service",
+        scheme: str = "http",
+        token: str | None = None,
+        refresh_s: float = 10.0,
+        **options: Unpack[Options],
+    ) -> Self:
+        """Create a client that finds the service through Consul. Nothing is sent yet. Needs the extra ``consul``.
+
+        Calls go to the healthy instances in turn. An instance that fails is skipped for a few seconds.
+
+        Args:
+            consul_url: the address of the Consul agent.
+            api_key: a key ``wsk_…``, or a user's token.
+            service: the name under which the service is registered.
+            scheme: ``http`` or ``https``, which the instances expect.
+            token: the token for Consul; default: CONSUL_HTTP_TOKEN.
+            refresh_s: seconds after which the list of instances is fetched again.
+            options: see ``Options``.
+
+        Raises:
+            ImportError: the extra is not installed.
+            TypeError: an option does not exist, or has the wrong type.
+            ValueError: an address, the key or an option can't be used.
+        """
+        endpoints = instances(consul_url, service, scheme, token, refresh_s)
+        return cls(endpoints, api_key=api_key, **options)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counts this client's calls, retries and errors; ``metrics.snapshot()`` returns them."""
+        return self._runner.context.metrics
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """This client with other options for its calls.
+
+        It shares the connections, counters and hooks with this client, and is closed with it.
+
+        Raises:
+            TypeError, ValueError: an option does not exist, or its value can't be used.
+        """
+        made = copy.copy(self)
+        made._use(self._runner.with_options(options))  # noqa: SLF001 - of its own class
+        return made
+
+    def close(self) -> None:
+        """Close the connections. Later calls raise ClientClosed."""
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _use(self, runner: Runner) -> None:
+        self._runner = runner
+        self.wallets = WalletsResource(runner)
+        self.transactions = TransactionsResource(runner)
+        self.credits = CreditsResource(runner)
+        self.statistics = StatisticsResource(runner)

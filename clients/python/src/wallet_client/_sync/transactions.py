@@ -1,0 +1,208 @@
+# Generated from wallet_client/_async/transactions.py by scripts/unasync. Change that file, and run scripts/unasync.
+"""Transactions: movements of money, refunds, batches, and the history."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from wallet_client._call import PAGE_SIZE, Call, Id, SuccessResponse, get_call, moment, post_call
+from wallet_client._responses import batch_results_of, entries_of, transaction_of
+from wallet_client._sync.movements import Movements
+from wallet_client._sync.pages import Pages
+from wallet_client.keys import name_text, new_key
+from wallet_client.money import Amount, amount_text
+from wallet_client.operations import Operation, movement_members
+
+if TYPE_CHECKING:
+    from wallet_client.models import BatchResults, Entry, Page, Transaction
+
+
+class TransactionsResource(Movements):
+    """``client.transactions``: move money, and read what was posted."""
+
+    def transfer(
+        self,
+        wallet_id: Id,
+        to_wallet_id: Id,
+        amount: Amount,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Move money to another wallet of the same currency: both wallets in one posting, or neither.
+
+        Args:
+            wallet_id: the wallet to debit.
+            to_wallet_id: the wallet to credit.
+            amount: in the wallets' currency, more than 0: Decimal, int or str, never a float.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            InsufficientFunds: the amount is more than what is available; ``shortfall`` is the difference.
+            CurrencyMismatch: the wallets have different currencies.
+            SameWallet: both ids name the same wallet.
+            WalletNotFound: a wallet does not exist, or the caller may not see it.
+            WalletFrozen, WalletClosed: a wallet does not allow it.
+            AmountPrecision: the amount has more decimals than the currency.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, dry_run=dry_run)
+        members["to_wallet_id"] = name_text(to_wallet_id)
+        route = "/wallets/{wallet_id}/transfer"
+        call = post_call("transfer", route, transaction_of, members, idempotency_key, wallet_id=wallet_id)
+        return self._runner.run(call)
+
+    def refund(
+        self,
+        transaction_id: Id,
+        amount: Amount | None = None,
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: datetime | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "Transaction":
+        """Reverse a transaction: all that is not yet refunded, or a part of it.
+
+        Args:
+            transaction_id: the transaction to refund. A refund can't be refunded.
+            amount: in the transaction's currency, more than 0; default: all that is not yet refunded.
+            description: a text for people, at most 1000 characters.
+            reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
+            metadata: a JSON object, at most 16 KiB.
+            effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            dry_run: return the transaction as if it were posted, and store nothing.
+            idempotency_key: the movement is posted once per key; default: a new key.
+
+        Raises:
+            TransactionNotFound: the transaction does not exist, or the caller may not see it.
+            RefundExceeds: the amount is more than what is not yet refunded, which is ``refundable``.
+            NotRefundable: the transaction is a refund itself.
+            InsufficientFunds: the wallet that was credited no longer has the amount.
+            WalletFrozen, WalletClosed: a wallet does not allow it.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(amount, description, reference, metadata, effective_at, dry_run=dry_run)
+        route = "/transactions/{transaction_id}/refund"
+        call = post_call(
+            "refund", route, transaction_of, members, idempotency_key, transaction_id=transaction_id
+        )
+        return self._runner.run(call)
+
+    def batch(
+        self,
+        operations: Iterable[Operation],
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> "BatchResults":
+        """Post 1 to 500 operations in one request, in order.
+
+        Args:
+            operations: what to post. An operation without an idempotency key gets one from the batch's key and its place.
+            atomic: post all operations or none: the first refusal is raised, and its ``index`` names the operation.
+            dry_run: return the results as if the operations were posted, and store nothing.
+            idempotency_key: the batch is posted once per key; default: a new key.
+
+        Returns:
+            A ``Posted`` or a ``Refused`` for each operation, in the same order. The error of a ``Refused`` has the
+            operation's ``idempotency_key``, with which it can be sent again; ``earlier_try_open`` and
+            ``outcome_unknown`` are True if an earlier attempt got no response and may have posted it.
+
+        Raises:
+            ServiceError: an atomic batch was refused, or the whole request.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+            TypeError, ValueError: an argument can't be sent.
+        """
+        sent = [each.members for each in operations]
+        members = {"operations": sent, "atomic": atomic or None, "dry_run": dry_run or None}
+        key = new_key() if idempotency_key is None else idempotency_key
+
+        def results(response: SuccessResponse) -> "BatchResults":
+            return batch_results_of(response, key, sent)
+
+        return self._runner.run(post_call("batch", "/transactions/batch", results, members, key))
+
+    def get(self, transaction_id: Id) -> "Transaction":
+        """Read a transaction.
+
+        Args:
+            transaction_id: the transaction.
+
+        Raises:
+            TransactionNotFound: the transaction does not exist, or the caller may not see it.
+        """
+        route = "/transactions/{transaction_id}"
+        call = get_call("get_transaction", route, transaction_of, transaction_id=transaction_id)
+        return self._runner.run(call)
+
+    def list(
+        self,
+        *,
+        wallet_id: Id | None = None,
+        user_id: Id | None = None,
+        type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        min_amount: Amount | None = None,
+        max_amount: Amount | None = None,
+        reference: str | None = None,
+        counter_account: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> "Pages[Entry]":
+        """The ledger rows of a wallet, or of all wallets of a user; newest first.
+
+        Args:
+            wallet_id: the wallet; or else ``user_id``.
+            user_id: the user.
+            type: only rows of this type.
+            from_: only rows that were posted at this moment or later, with a time zone.
+            to: only rows that were posted before this moment.
+            min_amount: only rows of this amount or more, in the row's currency.
+            max_amount: only rows of this amount or less.
+            reference: only rows with exactly this reference.
+            counter_account: only rows with exactly this counter account.
+            metadata: only rows whose metadata has these top-level members, with these texts.
+            page_size: items per request, 1 to 100.
+
+        Raises:
+            TypeError: neither or both of ``wallet_id`` and ``user_id`` are given.
+            ValueError: a datetime has no time zone.
+            WalletNotFound: while iterating: the wallet does not exist, or the caller may not see it.
+        """
+        query: dict[str, Any] = {
+            "type": type,
+            "from": moment(from_),
+            "to": moment(to),
+            "min_amount": None if min_amount is None else amount_text(min_amount),
+            "max_amount": None if max_amount is None else amount_text(max_amount),
+            "reference": reference,
+            "counter_account": counter_account,
+            "metadata": [f"{name}={value}" for name, value in metadata.items()] if metadata else None,
+            "limit": page_size,
+        }
+        if (wallet_id is None) == (user_id is None):
+            raise TypeError("a history needs either a wallet_id or a user_id")
+        ids = {"wallet_id": wallet_id} if wallet_id is not None else {"user_id": user_id or ""}
+        owner = "/wallets/{wallet_id}" if wallet_id is not None else "/users/{user_id}"
+        route = f"{owner}/transactions"
+
+        def page_after(cursor: str | None) -> "Call[Page[Entry]]":
+            return get_call("list_transactions", route, entries_of, query | {"cursor": cursor}, **ids)
+
+        return Pages(self._runner, page_after)

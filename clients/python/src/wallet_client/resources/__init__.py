@@ -1,1 +1,0 @@
-"""The calls, by what they are about."""
