@@ -17,7 +17,7 @@ const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
 
 // Of the refusals with 5xx, those of a try that surely did nothing.
-const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "neighbour_unavailable"]);
+const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "upstream_unavailable"]);
 // A host can become unreachable in the middle of a request as well, so that EHOSTUNREACH and the like are not here.
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import

@@ -1875,7 +1875,7 @@ export interface components {
              * @description Stable; decide by this.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "neighbour_unavailable" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "upstream_unavailable" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -2286,7 +2286,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2326,7 +2326,7 @@ export interface operations {
             404: components["responses"]["wallet_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `neighbour_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2379,7 +2379,7 @@ export interface operations {
             412: components["responses"]["version_mismatch"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2447,7 +2447,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2493,7 +2493,7 @@ export interface operations {
             404: components["responses"]["wallet_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `neighbour_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2580,7 +2580,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2667,7 +2667,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2754,7 +2754,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2841,7 +2841,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -2928,7 +2928,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3015,7 +3015,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3110,7 +3110,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3192,7 +3192,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3238,7 +3238,7 @@ export interface operations {
             };
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `neighbour_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3279,7 +3279,7 @@ export interface operations {
             404: components["responses"]["wallet_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3346,7 +3346,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `neighbour_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3413,7 +3413,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `neighbour_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3458,7 +3458,7 @@ export interface operations {
             404: components["responses"]["wallet_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3503,7 +3503,7 @@ export interface operations {
             404: components["responses"]["wallet_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3624,7 +3624,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */
@@ -3711,7 +3711,7 @@ export interface operations {
                 };
             };
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy`, `neighbour_unavailable` */
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again. */

@@ -238,7 +238,7 @@ function answeredWith(body: string): Fate {
 }
 
 test("what a batch refuses and the ledger did not may have been done by a lost try", async () => {
-  const codes: ProblemCode[] = ["neighbour_unavailable", "insufficient_funds"];
+  const codes: ProblemCode[] = ["upstream_unavailable", "insufficient_funds"];
   const results = codes.map((code) => ({ status: "refused", problem: { code, status: 503, detail: "No", retryable: true } }));
   proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];
   const answer = await ok(client.POST("/api/v1/transactions/batch", batchOf()));

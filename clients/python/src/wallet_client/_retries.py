@@ -10,13 +10,13 @@ from http import HTTPStatus
 
 import httpx
 
-from wallet_client.errors import NeighbourUnavailable, Overloaded, RateLimited, ServiceError, WalletBusy
+from wallet_client.errors import Overloaded, RateLimited, ServiceError, UpstreamUnavailable, WalletBusy
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _AGAIN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
-NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, NeighbourUnavailable)
+NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, UpstreamUnavailable)
 
 OF_THE_LEDGER = frozenset(
     {

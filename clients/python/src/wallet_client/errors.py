@@ -393,7 +393,7 @@ class WalletBusy(ServiceUnavailable):
     code = "wallet_busy"
 
 
-class NeighbourUnavailable(ServiceUnavailable):
+class UpstreamUnavailable(ServiceUnavailable):
     """Another service had to be asked first, and it does not answer. Nothing was done."""
 
-    code = "neighbour_unavailable"
+    code = "upstream_unavailable"
