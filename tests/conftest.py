@@ -41,7 +41,7 @@ from wallet_service.platform.database.gateway import Database
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 DRIVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.supabase))
 
-_LEFT_OUT = "NOT TESTED: "
+LEFT_OUT = "NOT TESTED: "
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what was left out, once for each thing that is missing."""
     skipped = (report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
-    missing = Counter(text.partition(_LEFT_OUT)[2] for text in skipped if _LEFT_OUT in text)
+    missing = Counter(text.partition(LEFT_OUT)[2] for text in skipped if LEFT_OUT in text)
     if missing:
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
     for reason, tests in missing.items():
@@ -120,7 +120,7 @@ def _or_skip() -> Generator[None, None, None]:
     except ServiceMissingError as missing:
         if REQUIRED:
             raise
-        pytest.skip(f"{_LEFT_OUT}{missing}")
+        pytest.skip(f"{LEFT_OUT}{missing}")
 
 
 async def _cluster_or_skip(version: int) -> Cluster:

@@ -11,7 +11,7 @@ from wallet_client.testing.problems import KINDS
 from wallet_service.core.errors import ERRORS
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ROOT / "wallet_service" / "database" / "functions"
+SQL = sorted((ROOT / "wallet_service").rglob("*.sql"))
 TYPESCRIPT = ROOT / "clients" / "typescript" / "src"
 
 NOT_OF_THE_LEDGER_ALONE = {
@@ -40,8 +40,10 @@ def typescript_set(name: str) -> set[str]:
 
 def said_by_the_database() -> set[str]:
     """The codes that SQL functions name."""
-    texts = [path.read_text() for path in FUNCTIONS.rglob("*.sql")]
-    return {code for text in texts for code in re.findall(r"'(\w+)'", text)} & ERRORS.keys()
+    assert SQL
+    return {
+        code for text in map(Path.read_text, SQL) for code in re.findall(r"'(\w+)'", text)
+    } & ERRORS.keys()
 
 
 def test_all_know_the_same_codes_and_say_the_same_of_them() -> None:

@@ -51,7 +51,7 @@ def test_a_response_with_one_problem_is_shared_by_the_operations_that_have_it(sh
     reference = {"$ref": "#/components/responses/unauthorized"}
     assert [responses(shared, number)["401"] for number in range(3)] == [reference] * 3
     response = shared["components"]["responses"]["unauthorized"]
-    assert response["description"] == "`unauthorized`: A valid key or token is needed"
+    assert response["description"] == "`unauthorized`: Unauthorized"
     assert set(response["headers"]) == {"WWW-Authenticate"}
     # Used once, or with other codes in each operation: these stay.
     assert set(shared["components"]["responses"]) == {"unauthorized"}

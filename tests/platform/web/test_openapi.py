@@ -30,7 +30,7 @@ def test_errors_of_one_status_share_a_response() -> None:
 
 def test_a_response_lists_its_codes() -> None:
     responses = problems(InsufficientFunds, WalletFrozen, WalletClosed)
-    assert responses[402]["description"] == "`insufficient_funds`: The available balance is too low"
+    assert responses[402]["description"] == "`insufficient_funds`: Insufficient funds"
     assert responses[409]["description"] == "`wallet_frozen`, `wallet_closed`"
     examples = responses[409]["content"]["application/problem+json"]["examples"]
     assert examples["wallet_closed"]["summary"] == "The wallet is closed"

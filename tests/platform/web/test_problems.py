@@ -22,7 +22,7 @@ async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
 def test_a_document_says_what_happened() -> None:
     assert problem_document(InsufficientFunds("2.50 is missing", shortfall="2.50"), "r1") == {
         "type": "urn:wallet:problem:insufficient_funds",
-        "title": "The available balance is too low",
+        "title": "Insufficient funds",
         "status": 402,
         "detail": "2.50 is missing",
         "instance": "urn:wallet:request:r1",
