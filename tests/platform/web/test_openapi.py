@@ -8,6 +8,7 @@ import pytest
 from support.http_app import api
 
 from contract.references import inlined
+from wallet_service.core import errors
 from wallet_service.core.errors import ERRORS, WalletError, WalletNotFound
 from wallet_service.ledger.problems import InsufficientFunds, WalletClosed, WalletFrozen
 from wallet_service.platform.database.gateway import Database
@@ -33,10 +34,12 @@ def test_a_response_lists_its_codes() -> None:
     assert responses[402]["description"] == "`insufficient_funds`: Insufficient funds"
     assert responses[409]["description"] == "`wallet_frozen`, `wallet_closed`"
     examples = responses[409]["content"]["application/problem+json"]["examples"]
-    assert examples["wallet_closed"]["summary"] == "The wallet is closed"
+    assert examples["wallet_closed"]["summary"] == "Wallet is closed"
 
 
-def test_a_problem_brings_the_facts_of_its_example() -> None:
+def test_a_problem_brings_the_facts_of_its_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "ERRORS", dict(ERRORS))
+
     class HoldExpired(WalletError):
         """A problem of another room; this one is declared nowhere else."""
 
