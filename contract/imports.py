@@ -1,9 +1,11 @@
-"""A contract for import-linter: a room's router, repository and schemas are imported inside the room only."""
+"""Contracts for import-linter: the order of rooms, and what is private to a room."""
 
 from typing import Any
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
+
+from wallet_service.rooms import PACKAGES
 
 
 class PrivateModules(Contract):
@@ -31,3 +33,42 @@ class PrivateModules(Contract):
             output.print_error(
                 f"{importer} imports {module}, which is private to its room: import its service"
             )
+
+
+class RoomOrder(Contract):
+    """A room imports only rooms that stand before it in ``rooms.py``.
+
+    Modules of a group beside its rooms (``money/schemas.py``) stand before the first room of the group.
+    """
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # its name in the base class
+        """Find the imports that run up the list."""
+        faults: list[tuple[str, str]] = []
+        for importer in sorted(graph.modules):
+            place = _place(importer)
+            if place is None:
+                continue
+            for imported in sorted(graph.find_modules_directly_imported_by(importer)):
+                other = _place(imported)
+                if other is not None and other > place:
+                    faults.append((importer, imported))
+        return ContractCheck(kept=not faults, metadata={"faults": faults})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        """Print each import that should not be."""
+        for importer, imported in check.metadata["faults"]:
+            output.print_error(f"{importer} imports {imported}, whose room stands later in rooms.py")
+
+
+def _place(module: str) -> tuple[int, int] | None:
+    """Where a module stands: by the first room of its group, and by its own room; None outside of groups."""
+    parts = module.split(".")[1:]
+    groups = [package.split(".")[0] for package in PACKAGES]
+    if not parts or parts[0] not in groups:
+        return None
+    group = groups.index(parts[0])
+    for length in (2, 1):
+        package = ".".join(parts[:length])
+        if package in PACKAGES:
+            return group, PACKAGES.index(package)
+    return group, group - 1

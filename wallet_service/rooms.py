@@ -1,11 +1,14 @@
-"""The rooms of the house, from the lowest to the highest. A new room adds its line here, and nothing elsewhere."""
+"""The rooms of the house, from the lowest to the highest. A new room adds its line here, and nothing elsewhere.
+
+A room may import only rooms above its line. They are opened in this order and closed in reverse.
+"""
 
 from importlib import import_module
 from typing import Final
 
 from wallet_service.core.room import Room
 
-_PACKAGES: Final = (
+PACKAGES: Final = (
     "platform.telemetry",
     "platform.embedded_postgres",
     "platform.database",
@@ -25,4 +28,4 @@ _PACKAGES: Final = (
     "runtime",
 )
 
-ROOMS: tuple[Room, ...] = tuple(import_module(f"wallet_service.{package}.room").ROOM for package in _PACKAGES)
+ROOMS: tuple[Room, ...] = tuple(import_module(f"wallet_service.{package}.room").ROOM for package in PACKAGES)

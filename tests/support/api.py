@@ -20,10 +20,12 @@ from support.settings import make_settings
 from support.supabase import Project
 from wallet_service.core.errors import ERRORS
 from wallet_service.core.identifiers import new_id
+from wallet_service.core.room import Room
 from wallet_service.money.schemas import Transaction
 from wallet_service.money.wallets.schemas import Wallet
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.database.gateway import Json
+from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 
 ADMIN_KEY = "an-admin-key-of-forty-characters-1234567"
@@ -182,14 +184,18 @@ class Api:
 
 
 def make_app(
-    place: Place, tracer_provider: TracerProvider | None = None, traced_part: float = 1.0, **settings: Any
+    place: Place,
+    tracer_provider: TracerProvider | None = None,
+    traced_part: float = 1.0,
+    rooms: Sequence[Room] = ROOMS,
+    **settings: Any,
 ) -> FastAPI:
     """The application at this place, with these settings beside the test's own."""
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
     if isinstance(place, Project):
         project = {"supabase_url": place.url, "supabase_service_role_key": place.service_role_key}
-        return create_app(make_settings(**given | project), None, tracer_provider, traced_part)
-    return create_app(make_settings(**given), place, tracer_provider, traced_part)
+        return create_app(make_settings(rooms, **given | project), None, tracer_provider, traced_part, rooms)
+    return create_app(make_settings(rooms, **given), place, tracer_provider, traced_part, rooms)
 
 
 @asynccontextmanager

@@ -1,0 +1,38 @@
+"""What the sample room does at requests and postings of other rooms."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wallet_service.core.errors import Forbidden
+from wallet_service.core.room import Moved, RoomContext
+
+from .settings import NotesSettings
+
+
+@asynccontextmanager
+async def open_counter(context: RoomContext) -> AsyncIterator[None]:
+    """Keep what the room's requests need."""
+    context.state.notes_longest = context.settings[NotesSettings].longest
+    context.state.notes_postings = Counter[str]()
+    yield
+
+
+async def check_caller(state: Any, caller: Any) -> None:
+    """Refuse a caller of this name, whatever it asks for."""
+    del state
+    if caller.client_id == "banned":
+        raise Forbidden("The client is banned")
+
+
+async def check_posting(state: Any, caller: Any, operations: Sequence[Any]) -> None:
+    """Refuse operations with this reference."""
+    del state, caller
+    if any(operation.document().get("reference") == "forbidden" for operation in operations):
+        raise Forbidden("This reference is not allowed")
+
+
+def count_posting(state: Any, moved: Sequence[Moved]) -> None:
+    """Count the debits of each wallet."""
+    state.notes_postings.update(each.wallet_id for each in moved if each.is_debit)

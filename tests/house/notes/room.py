@@ -1,0 +1,24 @@
+"""What the sample room declares: one of everything."""
+
+from wallet_service.core.room import Permission, RequestCost, Room
+
+from .problems import NoteTooLong
+from .settings import NotesSettings
+
+NOTES_WRITE = Permission("notes:write", "Write notes")
+
+ROOM = Room(
+    name="notes",
+    module=__name__,
+    summary="notes about wallets",
+    routers=("router:router",),
+    settings=NotesSettings,
+    permissions=(NOTES_WRITE,),
+    problems=(NoteTooLong,),
+    request_costs={"write_note": RequestCost(3)},
+    lifespan="hooks:open_counter",
+    commands="commands:add_commands",
+    caller_checks=("hooks:check_caller",),
+    posting_checks=("hooks:check_posting",),
+    after_posting=("hooks:count_posting",),
+)

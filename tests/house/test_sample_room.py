@@ -1,0 +1,173 @@
+"""A room is added by its folder and one line; everything else is made of what it declares."""
+
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from house.notes.room import ROOM
+from support.api import Api, Client, new_user, open_api, posted, problem
+from support.places import Place
+
+from wallet_service.rooms import ROOMS
+
+REPOSITORY = Path(__file__).parents[2]
+NOTES = Path(__file__).parent / "notes"
+WITH_NOTES = (*ROOMS, ROOM)
+
+LINE = '    "money.notes",\n'
+GENERATED = {
+    "openapi.json",
+    "postman/wallet-service.postman_collection.json",
+    "docs/api.md",
+    "docs/settings.md",
+    "docs/architecture.md",
+}
+
+
+@pytest.fixture
+async def api(place: Place) -> AsyncIterator[Api]:
+    async with open_api(place, rooms=WITH_NOTES, notes_longest=10) as opened:
+        yield opened
+
+
+async def writer(api: Api, *, name: str | None = None) -> Client:
+    return await api.service("notes:write", "transactions:write", name=name)
+
+
+async def test_route_setting_permission_and_problem(api: Api) -> None:
+    service = await writer(api)
+    written = await service.post("/wallets/7/notes", {"text": "short"})
+    assert written.status_code == 201
+    assert written.json()["wallet_id"] == "7"
+    problem(await service.post("/wallets/7/notes", {"text": "longer than 10"}), "note_too_long")
+    refused = await (await api.service("wallets:read")).post("/wallets/7/notes", {"text": "short"})
+    assert problem(refused, "forbidden")["scope"] == "notes:write"
+    problem(await api.user().post("/wallets/7/notes", {"text": "short"}), "forbidden")
+
+
+async def test_the_document_has_the_path_and_the_problem(api: Api) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+    assert "note_too_long" in document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert document["paths"]["/api/v1/wallets/{wallet_id}/notes"]["post"]["summary"] == "Write a note"
+
+
+async def test_what_a_request_costs(place: Place) -> None:
+    async with open_api(place, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
+        answer = await api.admin.post("/wallets/7/notes", {"text": "short"})
+        assert ";r=97;" in answer.headers["RateLimit"]
+
+
+async def test_a_caller_check_refuses_at_every_path(api: Api) -> None:
+    banned = await writer(api, name="banned")
+    problem(await banned.get(f"/users/{new_user()}/wallets"), "forbidden")
+
+
+async def test_a_posting_check_refuses_and_nothing_is_posted(api: Api) -> None:
+    wallet = await api.admin.wallet("10")
+    refused = await api.admin.move("consume", wallet["wallet_id"], "1", reference="forbidden")
+    problem(refused, "forbidden")
+    batch = {"type": "consume", "wallet_id": wallet["wallet_id"], "amount": "1", "reference": "forbidden"}
+    problem(await api.admin.batch(batch), "forbidden")
+    assert (await api.admin.get(f"/wallets/{wallet['wallet_id']}")).json()["version"] == wallet["version"]
+
+
+async def test_after_a_posting_the_room_is_told_of_debits(api: Api) -> None:
+    wallet = (await api.admin.wallet("10"))["wallet_id"]
+    posted(await api.admin.move("deposit", wallet, "1"))
+    posted(await api.admin.move("consume", wallet, "1"))
+    batch = {"type": "fee", "wallet_id": wallet, "amount": "1"}
+    await api.admin.batch(batch, batch)
+    await api.admin.move("consume", wallet, "1000")  # refused
+    await api.admin.move("consume", wallet, "1", dry_run=True)
+    assert api.app.state.notes_postings[wallet] == 3
+
+
+# In a copy of the repository, where the room is added
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with the room in it, and nothing done but its line."""
+    folder = tmp_path_factory.mktemp("house")
+    for name in ("wallet_service", "contract", "docs", "postman"):
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    for name in ("openapi.json", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    shutil.copytree(NOTES, folder / "wallet_service" / "money" / "notes")
+    rooms = folder / "wallet_service" / "rooms.py"
+    text = rooms.read_text()
+    rooms.write_text(text.replace('    "runtime",\n', f'{LINE}    "runtime",\n'))
+    return folder
+
+
+def run(folder: Path, *command: str, **environment: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WALLET_", "PYTHON"))}
+    result = subprocess.run(
+        command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_one_line_adds_its_command(house: Path) -> None:
+    shown = run(house, sys.executable, "-m", "wallet_service", "longest-note", WALLET_NOTES_LONGEST="12")
+    assert shown == "12\n"
+
+
+def test_one_line_and_generated_files_are_all_that_changes(house: Path) -> None:
+    run(house, sys.executable, "-m", "contract")
+    changed: dict[str, list[str]] = {}
+    for path in sorted(house.rglob("*")):
+        name = str(path.relative_to(house))
+        before = REPOSITORY / name
+        if path.is_file() and "__pycache__" not in path.parts and "money/notes" not in name:
+            old, new = (
+                before.read_text().splitlines(keepends=True),
+                path.read_text().splitlines(keepends=True),
+            )
+            lines = [line for line in difflib.ndiff(old, new) if line[0] in "+-"] if old != new else []
+            if lines:
+                changed[name] = lines
+    assert changed.pop("wallet_service/rooms.py") == [f"+ {LINE}"]
+    assert changed.keys() == GENERATED
+    for name in ("docs/api.md", "docs/settings.md", "docs/architecture.md"):
+        assert [line[:3] for line in changed[name]] == ["+ |"] * len(changed[name])
+
+
+def test_the_layers_hold_with_it(house: Path) -> None:
+    run(house, str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
+
+
+BREAKS = {
+    "Groups import down only": ("platform/web/state.py", "from wallet_service.money import permissions"),
+    "Rooms import rooms before them in rooms.py": (
+        "platform/auth/keys.py",
+        "from wallet_service.platform.web import strict_json",
+    ),
+    "A room's router, repository and schemas are its own": (
+        "money/credits/service.py",
+        "from wallet_service.money.wallets import repository",
+    ),
+}
+
+
+@pytest.mark.parametrize("contract", BREAKS)
+def test_an_import_that_breaks_a_contract_is_named(house: Path, contract: str) -> None:
+    name, line = BREAKS[contract]
+    module = house / "wallet_service" / name
+    text = module.read_text()
+    module.write_text(f"{text}\n{line}  # noqa\n")
+    try:
+        lint = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+        result = subprocess.run(lint, cwd=house, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert f"{contract} BROKEN" in result.stdout
+        assert name.removesuffix(".py").replace("/", ".") in result.stdout.replace("\n", "")
+    finally:
+        module.write_text(text)
