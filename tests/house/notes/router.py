@@ -1,9 +1,9 @@
 """Paths of the sample room."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from wallet_service.platform.auth.authentication import Principal, requires
@@ -19,7 +19,18 @@ router = APIRouter(prefix="/api/v1", tags=["notes"], route_class=StrictRoute)
 class Note(BaseModel):
     """A note about a wallet."""
 
-    text: str
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "asked twice"}]})
+
+    text: str = Field(description="What the note says.")
+
+
+class Written(BaseModel):
+    """A note that was kept."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": "7", "by": "billing"}]})
+
+    wallet_id: str
+    by: str | None
 
 
 @router.post(
@@ -30,8 +41,8 @@ class Note(BaseModel):
 )
 async def write_note(
     request: Request, caller: Annotated[Principal, requires(NOTES_WRITE)], wallet_id: str, note: Note
-) -> dict[str, Any]:
+) -> Written:
     """Keep a note."""
     if len(note.text) > request.app.state.notes_longest:
         raise NoteTooLong
-    return {"wallet_id": wallet_id, "by": caller.client_id}
+    return Written(wallet_id=wallet_id, by=caller.client_id)
