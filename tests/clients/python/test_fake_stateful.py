@@ -3,20 +3,21 @@
 from typing import Any
 
 import httpx
-import pytest
 import test_stateful
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.api import Api
 from support.foretold import Document
 from support.oracle import CLIENT, EXPONENTS
+from support.programs import Call
 from wallet_client.testing import FakeWallet
 
 EXAMPLES = test_stateful.EXAMPLES
+NOT_IN_FAKE_WALLET = ("consume_credits", "read_past_balances", "read_statistics", "read_trial_balance")
 
 
 class Run(test_stateful.Run):
-    """A program that runs on FakeWallet."""
+    """A program that runs on FakeWallet, with requests as the client writes them."""
 
     def __init__(self) -> None:
         self.fake = FakeWallet(client_id=CLIENT)
@@ -26,8 +27,26 @@ class Run(test_stateful.Run):
         http = httpx.AsyncClient(transport=self.fake, base_url="http://wallet")
         return Api(app=Any, http=await self.stack.enter_async_context(http))
 
-    def the_books_are_right(self) -> None:
-        self.fake.check()
+    def operation(self, drawn: Document, key: str | None) -> Document:
+        """Amounts are text."""
+        operation = super().operation(drawn, key)
+        return operation | ({"amount": str(operation["amount"])} if "amount" in operation else {})
+
+    def moving(self, operation: Document, *, in_header: bool = True, dry_run: bool = False) -> Call:
+        """The key of a single operation is in the header."""
+        del in_header
+        return super().moving(operation, in_header=True, dry_run=dry_run)
+
+    def pages(self, path: str, limit: int, **query: Any) -> list[Document]:
+        """A list comes in one page."""
+        page = self.get(path, limit=limit, **query)
+        assert page["next_cursor"] is None
+        return page["items"]
+
+    def read_histories(self, limit: int, place: int, filters: Document) -> None:
+        """Histories have no filters."""
+        del filters
+        super().read_histories(limit, place, {})
 
 
 @settings(
@@ -42,7 +61,7 @@ class Run(test_stateful.Run):
 @given(
     currency=st.sampled_from(tuple(EXPONENTS)),
     program=st.lists(
-        st.one_of(test_stateful.STEPS_OF_A_PROGRAM),
+        st.one_of(test_stateful.STEPS_OF_A_PROGRAM).filter(lambda drawn: drawn[0] not in NOT_IN_FAKE_WALLET),
         min_size=test_stateful.STEPS,
         max_size=test_stateful.STEPS,
     ),
@@ -54,18 +73,5 @@ def test_programs(currency: str, program: list[tuple[str, Document]]) -> None:
         for name, drawn in program:
             getattr(running, name)(**drawn)
             running.wallets_are_as_foretold()
-        running.the_books_are_right()
-    finally:
-        running.close_all()
-
-
-def test_the_check_finds_a_wrong_balance() -> None:
-    running = Run()
-    try:
-        running.begin("USD")
-        wallet = next(iter(running.fake._store.wallets.values()))
-        wallet.balance += 1
-        with pytest.raises(AssertionError, match="books are wrong"):
-            running.the_books_are_right()
     finally:
         running.close_all()

@@ -45,6 +45,8 @@ def test_it_imports_the_standard_library_and_httpx_and_nothing_of_the_service() 
             allowed |= {"httpcore"}  # which httpx brings
         if source.name == "_tracing.py":
             allowed |= {"opentelemetry"}  # where the application has loaded it
+        if source.name == "pytest_plugin.py":
+            allowed |= {"pytest"}  # which loads it
         assert imported(source) <= allowed, source
 
 
@@ -139,3 +141,22 @@ async def test_the_readmes_ten_lines_work_where_it_is_installed(
         said, errors = await process.communicate()
 
     assert (said.decode(), errors.decode()) == (shown, "")
+
+
+@pytest.mark.wheel
+def test_it_says_that_the_service_is_not_installed(python: Path, own_folder: Path) -> None:
+    code = "from wallet_client.testing import RealWallet; RealWallet().start()"
+    run = subprocess.run(
+        [python, "-W", "error", "-c", code],
+        cwd=own_folder,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert (
+        "ServiceNotInstalled: RealWallet starts the wallet service, and the package wallet_service"
+        in run.stderr
+    )

@@ -1,243 +1,178 @@
-"""The rules of money: operations are decided one by one, each sees what those before it changed."""
+"""The ledger of a FakeWallet: what it keeps, and the rules of wallets. Its caller holds FakeWallet's lock.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+Where the service refuses, functions raise Refusal, and nothing is changed.
+"""
 
-from wallet_client.testing.callers import Caller
-from wallet_client.testing.currencies import CURRENCIES
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeAlias, cast
+
+from wallet_client.keys import new_key
+from wallet_client.testing.fields import MAX_METADATA_BYTES, invalid
 from wallet_client.testing.problems import Refusal
-from wallet_client.testing.store import Row, Spent, Store, Wallet, request_text
-from wallet_client.testing.values import MOST_UNITS_DIGITS, in_order, text_of, units_of
+from wallet_client.testing.values import EXPONENTS, dumps, moment_text, text_of, units_of
 
-CREDITS = frozenset({"deposit", "reward"})
-
-COUNTER_ACCOUNTS: Mapping[str, str] = {
-    "deposit": "external:deposits",
-    "withdraw": "external:withdrawals",
-    "consume": "revenue:usage",
-    "reward": "promotions",
-    "fee": "revenue:fees",
-}
+Document: TypeAlias = dict[str, Any]
+"""A JSON object, as the service answers it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One movement of money.
+@dataclass(eq=False)
+class Wallet:
+    """A wallet: the members of its document, and its ledger rows from the oldest on."""
 
-    Attributes:
-        type: what kind of posting.
-        key: its idempotency key, if it has one.
-        members: wallet_id or original_transaction_id, amount as text, reference …, without what was left out.
-    """
+    wallet_id: str
+    user_id: str
+    created_at: str
+    updated_at: str
+    organization_id: str | None = None
+    name: str = "main"
+    wallet_type: str = "fiat"
+    currency: str = "CREDIT"
+    network: str | None = None
+    address: str | None = None
+    credit_limit: str = "0"
+    is_primary: bool = False
+    metadata: Document = field(default_factory=Document)
+    status: str = "active"
+    version: int = 1
+    rows: list[Document] = field(default_factory=list[Document])
 
-    caller: Caller
-    type: str
-    key: str | None
-    members: Mapping[str, Any]
+    @property
+    def balance(self) -> int:
+        """In the currency's smallest unit."""
+        return units_of(self.rows[-1]["balance_after"], self.currency) if self.rows else 0
 
-    def request(self) -> str:
-        """What it asks, without what differs between two attempts."""
-        return request_text({"type": self.type, **self.members}, "amount")
+    @property
+    def last_posted_at(self) -> str:
+        """When its newest row was posted; "" without one, which is before every moment."""
+        return self.rows[-1]["created_at"] if self.rows else ""
 
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """The operation is in the ledger, or would be."""
-
-    rows: tuple[Row, ...]
-    replayed: bool
-    dry_run: bool = False
-
-
-Outcome: TypeAlias = Posted | Refusal
-
-_Undo: TypeAlias = list[Callable[[], Any]]
-
-
-def post(
-    store: Store, operations: Sequence[Operation], *, atomic: bool = False, dry_run: bool = False
-) -> list[Outcome]:
-    """Decide operations in order; what becomes of each."""
-    now = store.now()
-    undo: _Undo = []
-    outcomes: list[Outcome] = []
-    for position, operation in enumerate(operations):
-        try:
-            outcomes.append(_decide(store, operation, now, undo))
-        except Refusal as refusal:
-            outcomes.append(refusal)
-            if atomic:
-                _take_back(undo)
-                aborted = Refusal("batch_aborted", index=position)
-                return [refusal if place == position else aborted for place in range(len(operations))]
-    if dry_run:
-        _take_back(undo)
-        return [
-            Posted(each.rows, replayed=False, dry_run=True) if isinstance(each, Posted) else each
-            for each in outcomes
-        ]
-    return outcomes
+    def document(self) -> Document:
+        """The wallet as the service answers it."""
+        balance = text_of(self.balance, self.currency)
+        return {
+            **{name: value for name, value in vars(self).items() if name != "rows"},
+            "balance": balance,
+            "locked_balance": text_of(0, self.currency),
+            "available_balance": balance,
+            "credit_limit": text_of(units_of(self.credit_limit, self.currency), self.currency),
+            "last_entry": len(self.rows),
+            "updated_at": max(self.updated_at, self.last_posted_at),
+        }
 
 
-def create(
-    store: Store, caller: Caller, wanted: Mapping[str, Any], initial_balance: str | None, key: str | None
-) -> tuple[Mapping[str, Any], bool]:
-    """Make a wallet with its opening balance; the wallet as it is first answered, and whether it was made before.
+class Ledger:
+    """What a FakeWallet keeps. A posting is a ledger row, or the two of a transfer."""
 
-    Raises:
-        Refusal: nothing was made, and no key is spent.
-    """
-    currency = CURRENCIES.get(wanted["currency"])
-    if currency is not None:
-        units_of(wanted.get("credit_limit", "0"), currency.code, currency.exponent)
-    request = request_text({**wanted, "deposit": initial_balance or "0"}, "credit_limit", "deposit")
-    spent = store.spent_on(caller.client_id, key)
-    if spent is not None:
-        if spent.wallet is None or spent.request != request:
+    def __init__(self, clock: Callable[[], datetime], client_id: str) -> None:
+        self.client_id = client_id
+        self.wallets: dict[str, Wallet] = {}
+        self.postings: dict[str, list[Document]] = {}
+        self.refunded: dict[str, int] = {}  # how much of a posting, in the smallest unit
+        self.keys: dict[str, tuple[str, Any]] = {}  # what was asked, and the result
+        self._clock = clock
+
+    def now(self) -> str:
+        """The present moment."""
+        return moment_text(self._clock())
+
+    def wallet(self, wallet_id: str) -> Wallet:
+        """The wallet with this id."""
+        if wallet_id not in self.wallets:
+            raise Refusal("wallet_not_found", wallet_id=wallet_id)
+        return self.wallets[wallet_id]
+
+    def wallets_of(self, user_id: str) -> list[Wallet]:
+        """A user's wallets in the order of their ids: oldest first."""
+        found = [wallet for wallet in self.wallets.values() if wallet.user_id == user_id]
+        return sorted(found, key=lambda wallet: wallet.wallet_id)
+
+    def posting(self, transaction_id: str) -> list[Document]:
+        """What was posted under this id."""
+        if transaction_id not in self.postings:
+            raise Refusal("transaction_not_found", transaction_id=transaction_id)
+        return self.postings[transaction_id]
+
+    def result_of(self, key: str | None, asked: str) -> Any:
+        """The result of an earlier request with this key; None without one."""
+        earlier, result = self.keys.get(key or "", (asked, None))
+        if earlier != asked:
             raise Refusal("idempotency_key_reused")
-        return spent.wallet, True
-    wallet = store.open_wallet(wanted)
-    if initial_balance is not None:
-        members = {"wallet_id": wallet.wallet_id, "amount": initial_balance}
-        (outcome,) = post(store, [Operation(caller, "deposit", None, members)])
-        if isinstance(outcome, Refusal):
-            del store.wallets[wallet.wallet_id]
-            raise outcome
-    document = wallet.document()
-    if key is not None:
-        store.keys[caller.client_id, key] = Spent(request, wallet=document)
-    return document, False
+        return result
+
+    def create(self, members: Mapping[str, Any], deposit: str) -> Wallet:
+        """Create a wallet with these members, to which this amount can be deposited."""
+        now = self.now()
+        wallet = Wallet(new_key(), created_at=now, updated_at=now, **members)
+        if wallet.currency not in EXPONENTS:
+            raise Refusal("currency_unknown", currency=wallet.currency)
+        self._check_unique(wallet)
+        units_of(deposit, wallet.currency)
+        wallet.is_primary = not self._primaries(wallet)
+        self.wallets[wallet.wallet_id] = wallet
+        return wallet
+
+    def update(self, wallet_id: str, version: int | None, changes: Mapping[str, Any]) -> Wallet:
+        """Change a wallet. Its version grows only where something differs."""
+        wallet = self._changeable(wallet_id, version)
+        changed = replace(wallet, **changes)
+        credit_limit = units_of(changed.credit_limit, wallet.currency)
+        changed.metadata = _merged(wallet.metadata, changes.get("metadata", {})) or {}
+        if len(dumps(changed.metadata).encode()) > MAX_METADATA_BYTES:
+            raise invalid("body", {"metadata": "validation_failed"})
+        if wallet.balance < -credit_limit:
+            raise Refusal("credit_limit_in_use", wallet_id=wallet_id)
+        self._check_unique(changed)
+        if vars(changed) == vars(wallet):
+            return wallet
+        for primary in self._primaries(wallet):
+            if changed.is_primary and primary is not wallet:
+                self._set(primary, is_primary=False)
+        return self._set(wallet, **vars(changed))
+
+    def close(self, wallet_id: str, version: int | None) -> Wallet:
+        """Close an empty wallet."""
+        wallet = self._changeable(wallet_id, version)
+        if wallet.balance != 0:
+            raise Refusal("wallet_not_empty", wallet_id=wallet.wallet_id)
+        return self._set(wallet, status="closed", is_primary=False)
+
+    def _changeable(self, wallet_id: str, version: int | None) -> Wallet:
+        wallet = self.wallet(wallet_id)
+        if wallet.status == "closed":
+            raise Refusal("wallet_closed", wallet_id=wallet_id)
+        if version not in (None, wallet.version):
+            raise Refusal("version_mismatch", wallet_id=wallet_id, version=wallet.version)
+        return wallet
+
+    def _set(self, wallet: Wallet, **members: Any) -> Wallet:
+        vars(wallet).update(members | {"version": wallet.version + 1, "updated_at": self.now()})
+        return wallet
+
+    def _primaries(self, wallet: Wallet) -> list[Wallet]:
+        """The primary wallet of the same user in the same currency, if there is one."""
+        mine = self.wallets_of(wallet.user_id)
+        return [other for other in mine if other.is_primary and other.currency == wallet.currency]
+
+    def _check_unique(self, wallet: Wallet) -> None:
+        """A user has one open wallet of each type, currency and name."""
+        for other in self.wallets_of(wallet.user_id):
+            same = all(
+                vars(other)[name] == vars(wallet)[name] for name in ("wallet_type", "currency", "name")
+            )
+            if same and other.wallet_id != wallet.wallet_id and other.status != "closed":
+                raise Refusal("wallet_exists", wallet_id=other.wallet_id)
 
 
-def _take_back(undo: _Undo) -> None:
-    while undo:
-        undo.pop()()
-
-
-def _decide(store: Store, operation: Operation, now: str, undo: _Undo) -> Posted:
-    client_id, key = operation.caller.client_id, operation.key
-    spent = store.spent_on(client_id, key)
-    if spent is not None:
-        if spent.transaction_id is None or spent.request != operation.request():
-            raise Refusal("idempotency_key_reused")
-        return Posted(store.postings[spent.transaction_id], replayed=True)
-    rows = _rows(store, operation, now)
-    transaction_id = rows[0].transaction_id
-    for row in rows:
-        wallet = store.wallets[row.wallet_id]
-        wallet.rows.append(row)
-        wallet.balance = row.balance_after
-        undo.append(partial(_forget, wallet, row))
-    store.postings[transaction_id] = rows
-    undo.append(partial(store.postings.pop, transaction_id))
-    original = rows[0].original_transaction_id
-    if original is not None:
-        before = store.refunded.get(original, 0)
-        store.refunded[original] = before + abs(rows[0].signed)
-        undo.append(partial(store.refunded.__setitem__, original, before))
-    if key is not None:
-        store.keys[client_id, key] = Spent(operation.request(), transaction_id)
-        undo.append(partial(store.keys.pop, (client_id, key)))
-    return Posted(rows, replayed=False)
-
-
-def _forget(wallet: Wallet, row: Row) -> None:
-    wallet.rows.pop()
-    wallet.balance = row.balance_after - row.signed
-
-
-def _rows(store: Store, operation: Operation, now: str) -> tuple[Row, ...]:
-    """The rows that it leaves; changes nothing.
-
-    Raises:
-        Refusal: it can't post.
-    """
-    moves, counter = _refund(store, operation) if operation.type == "refund" else _move(store, operation)
-    for wallet, signed in moves:
-        _admit(wallet, signed)
-    moment = max(now, *(wallet.last_posted_at for wallet, _ in moves))
-    transaction_id = store.new_id()
-    counters = (counter, f"wallet:{moves[0][0].wallet_id}")
-    members = operation.members
-    return tuple(
-        Row(
-            transaction_id=transaction_id,
-            leg=leg,
-            transaction_type=operation.type,
-            wallet_id=wallet.wallet_id,
-            user_id=wallet.user_id,
-            currency=wallet.currency,
-            signed=signed,
-            balance_after=wallet.balance + signed,
-            wallet_version=len(wallet.rows) + 1,
-            counter_account=counters[leg],
-            original_transaction_id=members.get("original_transaction_id"),
-            client_id=operation.caller.client_id,
-            reference=members.get("reference"),
-            description=members.get("description"),
-            metadata=in_order(members.get("metadata", {})),
-            effective_at=members.get("effective_at", moment),
-            created_at=moment,
-        )
-        for leg, (wallet, signed) in enumerate(moves)
-    )
-
-
-def _move(store: Store, operation: Operation) -> tuple[list[tuple[Wallet, int]], str]:
-    members = operation.members
-    viewer = operation.caller.user_id
-    source = store.wallet(members["wallet_id"], viewer)
-    if operation.type != "transfer":
-        amount = units_of(members["amount"], source.currency.code, source.currency.exponent)
-        signed = amount if operation.type in CREDITS else -amount
-        return [(source, signed)], members.get("counter_account", COUNTER_ACCOUNTS[operation.type])
-    if members["to_wallet_id"] == source.wallet_id:
-        raise Refusal("same_wallet", wallet_id=source.wallet_id)
-    target = store.wallet(members["to_wallet_id"])
-    if target.currency != source.currency:
-        theirs = {"to_currency": target.currency.code} if viewer is None else {}
-        raise Refusal("currency_mismatch", currency=source.currency.code, **theirs)
-    amount = units_of(members["amount"], source.currency.code, source.currency.exponent)
-    return [(source, -amount), (target, amount)], f"wallet:{target.wallet_id}"
-
-
-def _refund(store: Store, operation: Operation) -> tuple[list[tuple[Wallet, int]], str]:
-    name = operation.members["original_transaction_id"]
-    original = store.postings.get(name)
-    if original is None:
-        raise Refusal("transaction_not_found", transaction_id=name)
-    first = original[0]
-    if first.transaction_type == "refund":
-        raise Refusal("not_refundable", transaction_id=name)
-    left = abs(first.signed) - store.refunded.get(name, 0)
-    currency = first.currency
-    text = operation.members.get("amount")
-    # What is more than is left is refused as that, also where it is finer than the currency.
-    finest = max(currency.exponent, len((text or "").partition(".")[2]))
-    wanted = left * 10 ** (finest - currency.exponent)
-    if text is not None:
-        wanted = units_of(text, currency.code, finest)
-    if not 0 < wanted <= left * 10 ** (finest - currency.exponent):
-        refundable = text_of(left, currency.exponent)
-        raise Refusal("refund_exceeds", transaction_id=name, refundable=refundable)
-    amount = left if text is None else units_of(text, currency.code, currency.exponent)
-    moves = [
-        (store.wallets[row.wallet_id], amount if row.direction == "debit" else -amount) for row in original
-    ]
-    return moves, first.counter_account
-
-
-def _admit(wallet: Wallet, signed: int) -> None:
-    if wallet.status == "closed":
-        raise Refusal("wallet_closed", wallet_id=wallet.wallet_id)
-    if signed > 0:
-        if wallet.balance + signed >= 10 ** (MOST_UNITS_DIGITS + wallet.currency.exponent):
-            raise Refusal("balance_limit", wallet_id=wallet.wallet_id)
-        return
-    if wallet.status == "frozen":
-        raise Refusal("wallet_frozen", wallet_id=wallet.wallet_id)
-    missing = -signed - wallet.balance - wallet.credit_limit
-    if missing > 0:
-        raise Refusal("insufficient_funds", wallet_id=wallet.wallet_id, shortfall=wallet.text(missing))
+def _merged(target: Any, patch: Any) -> Any:
+    """The JSON merge patch of RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(cast("Document", target)) if isinstance(target, dict) else {}
+    for name, value in cast("Document", patch).items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result

@@ -1,91 +1,68 @@
-"""Amounts as whole numbers of a currency's smallest unit, moments as text, and JSON with exact numbers."""
+"""Currencies and exact amounts, moments, and JSON with exact numbers."""
 
 import json
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, cast
 
 from wallet_client.testing.problems import Refusal
 
-MOST_UNITS_DIGITS = 20
+_CURRENCIES: dict[int, str] = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    2: """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC
+    CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD
+    KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO
+    NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB
+    TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG
+    """,
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    6: "CREDIT TOKEN USDT USDC",
+    8: "BTC",
+    18: "ETH",
+}
+
+EXPONENTS: dict[str, int] = {code: digits for digits, codes in _CURRENCIES.items() for code in codes.split()}
+"""How many decimals an amount of each currency may have."""
+
+MAX_WHOLE_DIGITS = 20
 """Digits before the point that an amount or a balance may have."""
+
+_EXACT = Context(prec=100)
 
 
 def trimmed(amount: str) -> str:
-    """Plain decimal text without zeros that say nothing."""
-    whole, _, fraction = amount.partition(".")
-    fraction = fraction.rstrip("0")
-    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
+    """Plain decimal text without the zeros that do not change the number."""
+    return format(_EXACT.normalize(Decimal(amount)), "f")
 
 
-def units_of(amount: str, currency: str, exponent: int) -> int:
-    """The amount in the smallest unit.
-
-    Raises:
-        Refusal: ``amount_precision``: it has more decimals than the currency.
-    """
-    whole, _, fraction = trimmed(amount).partition(".")
-    if len(fraction) > exponent:
-        raise Refusal("amount_precision", currency=currency, exponent=exponent)
-    return int(whole + fraction.ljust(exponent, "0"))
+def units_of(amount: str, currency: str) -> int:
+    """The amount in the smallest unit of its currency, or the refusal ``amount_precision``."""
+    units = _EXACT.scaleb(Decimal(amount), EXPONENTS[currency])
+    if units != int(units):
+        raise Refusal("amount_precision", currency=currency, exponent=EXPONENTS[currency])
+    return int(units)
 
 
-def text_of(units: int, exponent: int) -> str:
-    """The amount with exactly its currency's digits."""
-    digits = str(abs(units)).rjust(exponent + 1, "0")
-    text = f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits
-    return f"-{text}" if units < 0 else text
+def text_of(units: int, currency: str) -> str:
+    """The amount with exactly its currency's decimals."""
+    return format(_EXACT.scaleb(Decimal(units), -EXPONENTS[currency]), "f")
 
 
 def moment_text(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: such texts are ordered as their moments are."""
+    """RFC 3339 in UTC with microseconds: the order of such texts is the order of their moments."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def dumps(value: Any) -> str:
-    """The value as JSON, each Decimal with its digits."""
+    """The value as JSON: members in the order of their names, each Decimal with all its digits."""
     match value:
         case dict():
-            members = cast("dict[str, Any]", value)
-            return "{" + ", ".join(f"{dumps(name)}: {dumps(each)}" for name, each in members.items()) + "}"
+            members = sorted(cast("dict[str, Any]", value).items())
+            return "{" + ", ".join(f"{dumps(name)}: {dumps(item)}" for name, item in members) + "}"
         case list():
-            items = cast("list[Any]", value)
-            return "[" + ", ".join(map(dumps, items)) + "]"
+            return "[" + ", ".join(map(dumps, cast("list[Any]", value))) + "]"
         case Decimal():
             return format(value, "f")
         case _:
             return json.dumps(value, ensure_ascii=False)
-
-
-def in_order(value: Any) -> Any:
-    """JSON with the members of its objects in the order in which Postgres keeps them."""
-    match value:
-        case dict():
-            members = cast("dict[str, Any]", value)
-            names = sorted(members, key=lambda name: (len(name.encode()), name.encode()))
-            return {name: in_order(members[name]) for name in names}
-        case list():
-            items = cast("list[Any]", value)
-            return [in_order(item) for item in items]
-        case _:
-            return value
-
-
-def same_json(one: Any, other: Any) -> bool:
-    """Whether two values are one: 1 and 1.0 are, 1 and true are not."""
-    return dumps(_canonical(one)) == dumps(_canonical(other))
-
-
-def _canonical(value: Any) -> Any:
-    match value:
-        case dict():
-            members = in_order(cast("dict[str, Any]", value))
-            return {name: _canonical(each) for name, each in members.items()}
-        case list():
-            items = cast("list[Any]", value)
-            return [_canonical(item) for item in items]
-        case Decimal():
-            text = format(value, "f")
-            return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
-        case _:
-            return value
