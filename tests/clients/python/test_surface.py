@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import wallet_client
 from support.settings import make_settings
-from wallet_client import AsyncWalletClient, Operation, WalletClient, models, sums
+from wallet_client import AsyncWalletClient, Operation, Pages, WalletClient, models, sums
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.shortcuts import Shortcuts
