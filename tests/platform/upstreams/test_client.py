@@ -246,7 +246,7 @@ async def test_attempts_are_further_and_further_apart(
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(client._retrying, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     for _ in range(50):
         account.side_effect = [httpx.ConnectError("refused")] * 2 + [httpx.Response(200, json=GOOD)]
         await client.ask("GET", PATH, read)

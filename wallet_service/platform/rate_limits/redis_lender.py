@@ -9,8 +9,8 @@ from limits.aio.storage import RedisStorage
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from tenacity import AsyncRetrying, wait_random_exponential
 
+from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.token_leases import LenderUnavailable
 
@@ -52,6 +52,13 @@ class RedisLender:
         )
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
         self._probe: asyncio.Task[None] | None = None
+        self._closed = False
+        self._probes = RetryPolicy(
+            # The client can raise an error of its own in place of a cancellation: without the check, a probe went on.
+            is_temporary=lambda _: not self._closed,
+            pause_s=PROBE_FIRST_S,
+            longest_pause_s=PROBE_MAX_S,
+        )
 
     @property
     def away(self) -> bool:
@@ -84,7 +91,8 @@ class RedisLender:
                 raise LenderUnavailable from error
 
     async def close(self) -> None:
-        """Stop knocking, and close the connections."""
+        """Stop the probe, and close the connections."""
+        self._closed = True
         if self._probe is not None:
             self._probe.cancel()
             await asyncio.gather(self._probe, return_exceptions=True)
@@ -110,13 +118,12 @@ class RedisLender:
 
     async def _knock(self) -> None:
         since = time.monotonic()
-        async for attempt in AsyncRetrying(
-            wait=wait_random_exponential(multiplier=PROBE_FIRST_S, max=PROBE_MAX_S)
-        ):
-            with attempt:
-                # Those that broke are no use, and a write tells more than a ping.
-                await self._pool.disconnect(inuse_connections=False)
-                await self._count(_PROBE_KEY, 1, 1)
+        await self._probes.run(self._probe_once)
         self._probe = None
         self._metrics.shared.set(1)
         _log.info("rate_limit_redis_back", away_s=round(time.monotonic() - since, 1))
+
+    async def _probe_once(self) -> None:
+        # Broken connections are of no use, and a write proves more than a ping.
+        await self._pool.disconnect(inuse_connections=False)
+        await self._count(_PROBE_KEY, 1, 1)

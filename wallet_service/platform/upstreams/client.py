@@ -15,15 +15,9 @@ from urllib.parse import quote
 
 import httpx
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_random_exponential,
-)
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.upstreams.breaker import Breaker
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
@@ -128,11 +122,12 @@ class UpstreamClient:
         self._http: httpx.AsyncClient | None = None
         self._turned_away = False
         self._nowhere = False
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Failed),
-            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(timeout_s),
-            wait=wait_random_exponential(multiplier=BACKOFF_S, max=0.5),
-            reraise=True,
+        self._retries = RetryPolicy(
+            is_temporary=lambda error: isinstance(error, _Failed),
+            pause_s=BACKOFF_S,
+            longest_pause_s=0.5,
+            attempts=ATTEMPTS,
+            deadline_s=timeout_s,
         )
 
     async def ask(
@@ -173,7 +168,7 @@ class UpstreamClient:
         started, outcome = time.perf_counter(), "cancelled"
         # Nothing is chained: what an error comes from can have the answer in its text, and so somebody's name.
         try:
-            answer: _Read = await self._retrying.copy()(attempt)
+            answer: _Read = await self._retries.run(attempt)
         except AnswerUnusable:
             outcome = "unusable"
             raise
