@@ -19,11 +19,11 @@ from support.line import Line
 from support.places import connect, reached
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
-from wallet_service.ledger.service import Ledger
 
 SIZES = (1, 2, 50)
 """What batches are forced to; one by one is the measure."""

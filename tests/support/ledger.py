@@ -12,11 +12,11 @@ import asyncpg
 from support.api import new_user
 from support.waiting import until
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 
 

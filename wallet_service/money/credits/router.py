@@ -19,7 +19,7 @@ from wallet_service.core.errors import (
     WalletNotFound,
 )
 from wallet_service.core.fields import Line
-from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance

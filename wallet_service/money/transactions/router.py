@@ -27,9 +27,9 @@ from wallet_service.core.errors import (
     WalletFrozen,
     WalletNotFound,
 )
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
-from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender
 from wallet_service.money.responses import POSTED, posted_response
 from wallet_service.money.schemas import Transaction

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from wallet_service.core.errors import BatchAborted, Forbidden, WalletError
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
-from wallet_service.ledger.service import Ledger
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.schemas import (
     BatchOperation,

@@ -9,10 +9,10 @@ from support.waiting import until_waiting
 
 from wallet_service.core.errors import InsufficientFunds, Unavailable, ValidationFailed, WalletBusy
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Posted
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 
 
