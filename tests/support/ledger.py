@@ -35,14 +35,22 @@ async def new_wallet(database: Database, balance: str = "10") -> str:
 
 
 def move(
-    kind: TransactionType, wallet_id: str, amount: str = "1", key: str | None = None, **members: Any
+    kind: TransactionType,
+    wallet_id: str,
+    amount: str = "1",
+    key: str | None = None,
+    to_wallet_id: str | None = None,
+    **details: Any,
 ) -> Operation:
     """An operation on a wallet."""
     return Operation(
         type=kind,
         client_id="test",
         idempotency_key=key,
-        members={"wallet_id": wallet_id, "amount": amount, **members},
+        wallet_id=wallet_id,
+        to_wallet_id=to_wallet_id,
+        amount=amount,
+        details=details,
     )
 
 

@@ -20,7 +20,12 @@ class Operation:
         client_id: the owner of its idempotency key.
         acting_user_id: if set, the operation may only debit wallets of this user.
         idempotency_key: the caller's; without one the transaction id is the key.
-        members: the rest as ``wallet_api.post_transactions`` reads it: wallet_id, amount, reference …
+        wallet_id: the wallet that it debits or credits; None for a refund.
+        to_wallet_id: the wallet that a transfer credits.
+        original_transaction_id: the transaction that a refund reverses.
+        amount: a decimal number in the currency of the wallet; None: all that is left to refund.
+        counter_account: the other side; None: the default of the type.
+        details: what is stored with the posting: description, reference, metadata, effective_at.
         transaction_id: a UUIDv7; in the ledger it names the posting.
     """
 
@@ -28,12 +33,17 @@ class Operation:
     client_id: str
     acting_user_id: str | None = None
     idempotency_key: str | None = None
-    members: Mapping[str, Any]
+    wallet_id: str | None = None
+    to_wallet_id: str | None = None
+    original_transaction_id: str | None = None
+    amount: str | None = None
+    counter_account: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
 
     def place(self) -> str:
         """Decides its lane: the wallet, or the transaction that it refunds."""
-        return self.members.get("wallet_id") or self.members["original_transaction_id"]
+        return self.wallet_id or self.original_transaction_id or self.transaction_id
 
     def key(self) -> tuple[str, str]:
         """The idempotency key that it spends: the client, and the name."""
@@ -42,18 +52,29 @@ class Operation:
     def lockables(self) -> Iterator[Lockable]:
         """Its key, and the wallets that it names; a refund names none."""
         yield self.key()
-        for name in ("wallet_id", "to_wallet_id"):
-            if name in self.members:
-                yield self.members[name]
+        if self.wallet_id is not None:
+            yield self.wallet_id
+        if self.to_wallet_id is not None:
+            yield self.to_wallet_id
 
     def document(self) -> dict[str, Any]:
-        """The operation as the SQL function reads it."""
+        """The operation as ``wallet_api.post_transactions`` reads it, without the members that are None."""
         document: dict[str, Any] = {
             "transaction_id": self.transaction_id,
             "type": self.type,
             "client_id": self.client_id,
-            **self.members,
+            **self.details,
         }
+        if self.amount is not None:
+            document["amount"] = self.amount
+        if self.counter_account is not None:
+            document["counter_account"] = self.counter_account
+        if self.to_wallet_id is not None:
+            document["to_wallet_id"] = self.to_wallet_id
+        if self.wallet_id is not None:
+            document["wallet_id"] = self.wallet_id
+        if self.original_transaction_id is not None:
+            document["original_transaction_id"] = self.original_transaction_id
         if self.acting_user_id is not None:
             document["acting_user_id"] = self.acting_user_id
         if self.idempotency_key is not None:

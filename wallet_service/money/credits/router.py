@@ -25,8 +25,7 @@ from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import credits_wallet
 from wallet_service.money.responses import POSTED, posted_response
-from wallet_service.money.schemas import Transaction
-from wallet_service.money.transactions.schemas import MoneyRequest
+from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.membership.access import AccessOf
 from wallet_service.platform.web.body import StrictRoute
@@ -86,12 +85,12 @@ async def consume_credits(
     request: MoneyRequest,
     repository: Repository,
     access: AccessOf,
-    key: HeaderKey,
+    header_key: HeaderKey,
 ) -> Response:
     """Debit the user's primary CREDIT wallet."""
     caller.require_user(user_id)
-    chosen = chosen_key(key, request.idempotency_key)
-    wallet = await credits_wallet(repository, access, user_id, caller.client_id, chosen)
+    key = chosen_key(header_key, request.idempotency_key)
+    wallet = await credits_wallet(repository, access, user_id, caller.client_id, key)
     ledger: Ledger = http_request.app.state.ledger
     service = TransactionService(ledger, caller, access, http_request.app.state.posting_hooks)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))
