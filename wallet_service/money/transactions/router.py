@@ -41,6 +41,7 @@ from wallet_service.money.transactions.schemas import (
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
 from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
@@ -69,7 +70,7 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, request.app.state.access, request.app.state.posting_hooks)
+    return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:

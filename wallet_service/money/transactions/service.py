@@ -24,7 +24,7 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.access import CallerAccess
 from wallet_service.platform.web.idempotency import LONGEST
 from wallet_service.platform.web.problems import validation_problem
 
@@ -37,9 +37,9 @@ _OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund] = TypeAdapt
 
 
 class TransactionService:
-    """Moves money for a caller."""
+    """Moves money for the caller of one request."""
 
-    def __init__(self, ledger: Ledger, caller: Principal, access: WalletAccess, hooks: PostingHooks) -> None:
+    def __init__(self, ledger: Ledger, caller: Principal, access: CallerAccess, hooks: PostingHooks) -> None:
         self._ledger = ledger
         self._caller = caller
         self._access = access
@@ -56,7 +56,7 @@ class TransactionService:
 
         Args:
             kind: its type.
-            wallet_id: the wallet that is debited or credited.
+            wallet_id: the wallet that is debited or credited; the caller's access to it was checked, as the path's.
             request: the body.
             key: the idempotency key of the request.
 
@@ -80,7 +80,7 @@ class TransactionService:
             self._read(document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
-        if self._caller.is_user and self._access.asks:
+        if self._access.checks:
             read = await asyncio.gather(*(self._accessible(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
@@ -96,24 +96,21 @@ class TransactionService:
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(self, operation: Operation, dry_run: bool) -> Posted:
-        await self._check_access(operation)
+        if operation.to_wallet_id is not None:
+            await self._access.check(operation.to_wallet_id)
         await self._hooks.check(self._caller, (operation,))
         posted = await self._ledger.post_one(operation, dry_run=dry_run)
         self._hooks.report((operation,), (posted,))
         return posted
 
-    async def _check_access(self, operation: Operation) -> None:
-        if self._caller.user_id is not None:
-            for wallet_id in (operation.wallet_id, operation.to_wallet_id):
-                if wallet_id is not None:
-                    await self._access.check_access(self._caller.user_id, wallet_id)
-
     async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
-        """An operation of a batch that the user may do, or why not."""
+        """An operation of a batch that the user may post, or its refusal."""
         if isinstance(read, Refused):
             return read
         try:
-            await self._check_access(read)
+            for wallet_id in (read.wallet_id, read.to_wallet_id):
+                if wallet_id is not None:
+                    await self._access.check(wallet_id)
         except WalletError as error:
             return Refused(error)
         return read

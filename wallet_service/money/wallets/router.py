@@ -38,7 +38,7 @@ from wallet_service.money.wallets.schemas import (
     WalletQuery,
 )
 from wallet_service.money.wallets.service import WalletService, version_of
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
@@ -209,7 +209,7 @@ async def list_user_wallets(
     caller: WalletReader,
     user_id: Line,
     repository: Repository,
-    access: AccessOf,
+    access: CallerAccessOf,
     query: Annotated[WalletQuery, Query()],
 ) -> Response:
     """A user's wallets, oldest first, closed ones included unless filtered."""
@@ -219,7 +219,7 @@ async def list_user_wallets(
     after: str | None = None
     if query.cursor is not None:
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
-    visibility = access.visibility(caller.user_id)
+    visibility = access.visibility()
     items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
     return _page("wallets", scope, items, following)
 
