@@ -13,7 +13,7 @@ from bench.choice import Uniform
 from bench.job import Place, RowFailed
 from bench.rows_sql import CallTraffic, check_posted, consume_operation, consume_unit
 from wallet_service.core.errors import WalletError
-from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.database.supabase import SupabaseDatabase
 

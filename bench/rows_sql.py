@@ -124,9 +124,13 @@ class _KernelBatch(_Kernel):
 
 def consume_operation(wallet: str) -> Operation:
     """Consume 1."""
-    members = {"wallet_id": wallet, "amount": "1", "reference": "bench"}
     return Operation(
-        type="consume", client_id="bench", idempotency_key=str(uuid_utils.uuid7()), members=members
+        type="consume",
+        client_id="bench",
+        idempotency_key=str(uuid_utils.uuid7()),
+        wallet_id=wallet,
+        amount="1",
+        details={"reference": "bench"},
     )
 
 

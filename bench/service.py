@@ -20,7 +20,7 @@ from bench.job import RowFailed
 from wallet_service import cli
 from wallet_service.core.settings import Settings
 from wallet_service.money.callers import Spender
-from wallet_service.money.transactions.schemas import MoneyRequest
+from wallet_service.money.schemas import MoneyRequest
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.responses import JsonBytes

@@ -15,7 +15,7 @@ from support.places import Place
 from support.waiting import until_waiting
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger import group_commit
+from wallet_service.ledger import locked_wallets
 
 MANY = 50
 
@@ -235,7 +235,9 @@ async def test_a_close_and_a_deposit_that_wait_for_each_other(
     api: Api, superuser: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, deposit_first: bool
 ) -> None:
     """Both have begun before either is done: the one that comes second sees what the first did."""
-    monkeypatch.setattr(group_commit, "_TURN_MS", 2000)  # after a turn a deposit would wait behind the close
+    monkeypatch.setattr(
+        locked_wallets, "_CALL_WAIT_MS", 2000
+    )  # after a turn a deposit would wait behind the close
     admin = api.admin
     wallet = (await admin.wallet())["wallet_id"]
     calls = [admin.move("deposit", wallet, "1"), admin.delete(f"/wallets/{wallet}")]

@@ -19,11 +19,11 @@ from support.line import Line
 from support.places import connect, reached
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
-from wallet_service.ledger.service import Ledger
 
 SIZES = (1, 2, 50)
 """What batches are forced to; one by one is the measure."""
@@ -100,9 +100,12 @@ class House:
                 MOMENT,
             )
             if balance != "0":
-                deposit = {"wallet_id": wallet_id, "amount": balance}
                 operation = Operation(
-                    type="deposit", client_id="bank", members=deposit, transaction_id=wallet_id
+                    type="deposit",
+                    client_id="bank",
+                    wallet_id=wallet_id,
+                    amount=balance,
+                    transaction_id=wallet_id,
                 )
                 await self.ledger.post_one(operation)
 
@@ -186,9 +189,7 @@ def _named(program: Program, wallets: list[str]) -> list[Unit]:
             if wish.kind == "transfer":
                 members["to_wallet_id"] = places[wish.target]
             key = None if wish.key is None else keys[wish.key]
-            operations.append(
-                Operation(type=wish.kind, client_id="tests", idempotency_key=key, members=members)
-            )
+            operations.append(Operation(type=wish.kind, client_id="tests", idempotency_key=key, **members))
             sent.append(operations[-1])
         units.append(Unit(tuple(operations), **flags))
     return units

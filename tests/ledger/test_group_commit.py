@@ -15,12 +15,12 @@ from support.waiting import until
 
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.pending import PendingUnit
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database
 
 ONE_LANE = Limits(lanes=1)
@@ -311,7 +311,7 @@ async def test_a_fault_of_ours_after_the_commit_posts_nothing_twice(
 ) -> None:
     wallet, ledger = await new_wallet(database), Ledger(database, ONE_LANE)
     with monkeypatch.context() as patch:
-        patch.setattr("wallet_service.ledger.group_commit.read_outcomes", lambda answer: answer.no_such)
+        patch.setattr("wallet_service.ledger.batching.read_outcomes", lambda answer: answer.no_such)
         with pytest.raises(InternalError):
             await ledger.post_one(consume(wallet))
     await ledger.post_one(consume(wallet))

@@ -14,11 +14,11 @@ from support.waiting import until, until_waiting
 
 from wallet_service.core.errors import Overloaded, WalletBusy
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
 from wallet_service.ledger.outcomes import Posted
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Param
 
 ONE_LANE = Limits(lanes=1)

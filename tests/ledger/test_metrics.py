@@ -8,10 +8,10 @@ from support.ledger import consume, new_wallet
 from support.line import Line
 
 from wallet_service.core.errors import Unavailable
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operations import Unit
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database
 
 

@@ -17,7 +17,7 @@ from support.kernel.bench import CHECKS, Kernel
 
 from wallet_service.platform.database.sql_files import read_sql_files
 
-for room in ("forms", "keys", "units", "refunds", "locks", "rows"):
+for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows"):
     importlib.import_module(f"support.kernel.{room}")
 
 pytestmark = pytest.mark.mutants
@@ -206,6 +206,33 @@ MUTANTS = [
         "settle_claims",
         "claim_is_handed_over",
         ("and not o.claims and", "and false and"),
+    ),
+    _mutant(
+        "owner-not-found-again",
+        "decide_on_accounts",
+        "owners_wallet_moves_while_it_is_waited_for",
+        ("if p_op.by_owner\n", "if false\n"),
+    ),
+    _mutant(
+        "primary-ignored", "find_wallet", "owners_wallet_is_the_primary_one", ("w.is_primary desc, ", "")
+    ),
+    _mutant(
+        "closed-one-found",
+        "find_wallet",
+        "owners_wallet_is_the_primary_one",
+        (" and w.status <> 'closed'", ""),
+    ),
+    _mutant(
+        "owners-key-ignored",
+        "find_wallet",
+        "owners_key_is_the_wallets",
+        ("if p_key is not null then", "if false then"),
+    ),
+    _mutant(
+        "another-owners-wallet",
+        "read_operation",
+        "owner_without_a_wallet",
+        ("coalesce(f.acting_user_id = v_owner ->> 'user_id', true)", "true"),
     ),
     _mutant(
         "refund-sum-dropped",

@@ -4,13 +4,13 @@ from wallet_service.ledger.operations import Operation, Unit
 
 
 def test_an_operation_is_named_when_it_is_made() -> None:
-    one, two = [Operation(type="deposit", client_id="billing", members={}) for _ in range(2)]
+    one, two = [Operation(type="deposit", client_id="billing") for _ in range(2)]
     assert one.transaction_id != two.transaction_id
     assert one.document() == one.document()
 
 
 def test_what_is_not_given_is_not_sent() -> None:
-    operation = Operation(type="consume", client_id="billing", members={"amount": "1", "reference": "r"})
+    operation = Operation(type="consume", client_id="billing", amount="1", details={"reference": "r"})
     assert operation.document() == {
         "transaction_id": operation.transaction_id,
         "type": "consume",
@@ -21,16 +21,14 @@ def test_what_is_not_given_is_not_sent() -> None:
 
 
 def test_the_user_and_the_key_are_sent() -> None:
-    operation = Operation(
-        type="consume", client_id="user:|u", acting_user_id="u", idempotency_key="k", members={}
-    )
+    operation = Operation(type="consume", client_id="user:|u", acting_user_id="u", idempotency_key="k")
     document = operation.document()
     assert (document["acting_user_id"], document["idempotency_key"]) == ("u", "k")
 
 
 @pytest.mark.parametrize("resent", [False, True])
 def test_a_unit_says_how_it_is_decided(resent: bool) -> None:
-    operations = tuple(Operation(type="deposit", client_id="billing", members={}) for _ in range(2))
+    operations = tuple(Operation(type="deposit", client_id="billing") for _ in range(2))
     assert Unit(operations, atomic=True).document(resent=resent) == {
         "operations": [operation.document() for operation in operations],
         "atomic": True,

@@ -14,7 +14,7 @@ POOR = Refused(InsufficientFunds(shortfall="1"))
 
 
 def pending(size: int, *, atomic: bool = False, dry_run: bool = False) -> PendingUnit:
-    operations = tuple(Operation(type="consume", client_id="c", members={}) for _ in range(size))
+    operations = tuple(Operation(type="consume", client_id="c") for _ in range(size))
     unit = Unit(operations, atomic=atomic, dry_run=dry_run)
     return PendingUnit(unit, Answer(operations, CommitMetrics()), range(size), queued_at=0, deadline=1)
 

@@ -12,11 +12,11 @@ import asyncpg
 from support.api import new_user
 from support.waiting import until
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 
 
@@ -35,14 +35,22 @@ async def new_wallet(database: Database, balance: str = "10") -> str:
 
 
 def move(
-    kind: TransactionType, wallet_id: str, amount: str = "1", key: str | None = None, **members: Any
+    kind: TransactionType,
+    wallet_id: str,
+    amount: str = "1",
+    key: str | None = None,
+    to_wallet_id: str | None = None,
+    **details: Any,
 ) -> Operation:
     """An operation on a wallet."""
     return Operation(
         type=kind,
         client_id="test",
         idempotency_key=key,
-        members={"wallet_id": wallet_id, "amount": amount, **members},
+        wallet_id=wallet_id,
+        to_wallet_id=to_wallet_id,
+        amount=amount,
+        details=details,
     )
 
 

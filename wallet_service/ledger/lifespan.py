@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from wallet_service.core.room import RoomContext
 from wallet_service.core.settings import Settings
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
-from wallet_service.ledger.service import Ledger
 from wallet_service.ledger.settings import CommitSettings
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.platform.database.settings import DatabaseSettings
@@ -15,7 +15,7 @@ from wallet_service.platform.database.settings import DatabaseSettings
 
 @asynccontextmanager
 async def open_ledger(context: RoomContext) -> AsyncGenerator[None]:
-    """Group commit on the application's database, as ``state.ledger``; at the end all that was accepted is answered."""
+    """The ledger in the application's database, as ``state.ledger``. At the end all accepted units get their outcomes."""
     spans = None if context.tracer is None else BatchSpans(context.tracer)
     context.state.ledger = Ledger(
         context.state.database, limits_of(context.settings), CommitMetrics(context.metrics), spans

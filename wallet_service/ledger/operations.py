@@ -1,55 +1,80 @@
-"""What is asked of the ledger: operations, and the units that stand or fall together."""
+"""Operations, which the ledger posts, and the units in which callers send them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.operation_types import TransactionType
 
+Lockable: TypeAlias = str | tuple[str, str]
+"""What another session can lock: a wallet by its id, or an idempotency key by its client and name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One movement of money, named before its first attempt so that it can be sent again.
+    """One movement of money. It has its transaction id before the first attempt, so that it can be sent again.
 
     Attributes:
-        type: what kind of posting.
-        client_id: whose idempotency keys these are.
-        acting_user_id: set: may only debit wallets of this user.
-        idempotency_key: the caller's; without one the transaction_id is the key.
-        members: the rest as ``wallet_api.post_transactions`` reads it: wallet_id, amount, reference …
+        type: its operation type.
+        client_id: the owner of its idempotency key.
+        acting_user_id: if set, the operation may only debit wallets of this user.
+        idempotency_key: the caller's; without one the transaction id is the key.
+        wallet_id: the wallet that it debits or credits; None for a refund.
+        to_wallet_id: the wallet that a transfer credits.
+        original_transaction_id: the transaction that a refund reverses.
+        amount: a decimal number in the currency of the wallet; None: all that is left to refund.
+        counter_account: the other side; None: the default of the type.
+        details: what is stored with the posting: description, reference, metadata, effective_at.
+        transaction_id: a UUIDv7; in the ledger it names the posting.
     """
 
     type: TransactionType
     client_id: str
     acting_user_id: str | None = None
     idempotency_key: str | None = None
-    members: Mapping[str, Any]
+    wallet_id: str | None = None
+    to_wallet_id: str | None = None
+    original_transaction_id: str | None = None
+    amount: str | None = None
+    counter_account: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
 
     def place(self) -> str:
-        """What its lane is chosen by: the wallet, or the posting that it refunds."""
-        return self.members.get("wallet_id") or self.members["original_transaction_id"]
+        """Decides its lane: the wallet, or the transaction that it refunds."""
+        return self.wallet_id or self.original_transaction_id or self.transaction_id
 
     def key(self) -> tuple[str, str]:
-        """Whose idempotency key it spends, and which."""
+        """The idempotency key that it spends: the client, and the name."""
         return self.client_id, self.idempotency_key or self.transaction_id
 
-    def needs(self) -> Iterator[str | tuple[str, str]]:
-        """What others can hold: its key, and the wallets that it names; a refund names none."""
+    def lockables(self) -> Iterator[Lockable]:
+        """Its key, and the wallets that it names; a refund names none."""
         yield self.key()
-        for name in ("wallet_id", "to_wallet_id"):
-            if name in self.members:
-                yield self.members[name]
+        if self.wallet_id is not None:
+            yield self.wallet_id
+        if self.to_wallet_id is not None:
+            yield self.to_wallet_id
 
     def document(self) -> dict[str, Any]:
-        """The operation as the SQL function reads it."""
+        """The operation as ``wallet_api.post_transactions`` reads it, without the members that are None."""
         document: dict[str, Any] = {
             "transaction_id": self.transaction_id,
             "type": self.type,
             "client_id": self.client_id,
-            **self.members,
+            **self.details,
         }
+        if self.amount is not None:
+            document["amount"] = self.amount
+        if self.counter_account is not None:
+            document["counter_account"] = self.counter_account
+        if self.to_wallet_id is not None:
+            document["to_wallet_id"] = self.to_wallet_id
+        if self.wallet_id is not None:
+            document["wallet_id"] = self.wallet_id
+        if self.original_transaction_id is not None:
+            document["original_transaction_id"] = self.original_transaction_id
         if self.acting_user_id is not None:
             document["acting_user_id"] = self.acting_user_id
         if self.idempotency_key is not None:
@@ -59,26 +84,21 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Operations that are decided together.
+    """The operations of one request.
 
     Attributes:
-        operations: in order; each sees what those before it changed. Where somebody else holds a wallet, those
-            who want it are decided later than the rest, unless the unit is atomic or a dry run.
-        atomic: all or nothing.
-        dry_run: answered as if posted, nothing kept, no key spent.
+        operations: in order; each sees what the operations before it changed. Where another session has locked a
+            wallet, the operations on it are decided later than the others, unless the unit is atomic or a dry run.
+        atomic: all operations are posted, or none.
+        dry_run: the outcomes are those of a posted unit; nothing is kept, and no key is spent.
     """
 
     operations: tuple[Operation, ...]
     atomic: bool = False
     dry_run: bool = False
 
-    def needs(self) -> Iterator[str | tuple[str, str]]:
-        """What others can hold of what its operations need."""
-        for operation in self.operations:
-            yield from operation.needs()
-
     def document(self, *, resent: bool) -> dict[str, Any]:
-        """The unit as the SQL function reads it; ``resent``: an earlier attempt may have happened."""
+        """The unit as the SQL function reads it; ``resent``: an earlier attempt may have posted it."""
         return {
             "operations": [operation.document() for operation in self.operations],
             "atomic": self.atomic,

@@ -1,4 +1,4 @@
-"""What became of each operation."""
+"""The outcomes of operations."""
 
 import json
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Posted:
     """The operation is in the ledger (or would be: a dry run).
 
     Attributes:
-        transaction: the answer as JSON, in the bytes that SQL made: a replay's are the first answer's.
-        replayed: the key was spent before on the same request.
+        transaction: the response as JSON, in the bytes of the SQL function; a replay has those of the first response.
+        replayed: the key was spent on the same request before.
         dry_run: nothing was kept.
     """
 
@@ -31,13 +31,13 @@ class Posted:
 
     @property
     def transaction_id(self) -> str:
-        """The posting's id; a replay's is the first attempt's."""
+        """The posting's id; a replay has that of the first request."""
         return self.transaction[_ID_START:_ID_END].decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The operation changed nothing; ``error`` says why."""
+    """The operation changed nothing; ``error`` is the reason."""
 
     error: WalletError
 
@@ -47,7 +47,7 @@ Outcome: TypeAlias = Posted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Undecided, nothing done: somebody else holds the wallet, or with None the idempotency key."""
+    """Undecided: another session has locked the wallet, or (None) the idempotency key. Nothing was done."""
 
     wallet_id: str | None
 

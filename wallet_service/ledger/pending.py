@@ -1,26 +1,26 @@
-"""A unit on its way through group commit: who waits for it, what is still to be decided, until when it may wait."""
+"""A unit on its way through group commit: its caller, what is still to be decided, and its deadline."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from opentelemetry.trace import SpanContext
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy, WalletError
 from wallet_service.ledger.metrics import CommitMetrics
-from wallet_service.ledger.operations import Operation, Unit
+from wallet_service.ledger.operations import Lockable, Operation, Unit
 from wallet_service.ledger.outcomes import Busy, Outcome, Refused
 
 
 class Answer:
-    """What one caller waits for: the outcomes of all their operations, in order.
+    """What one caller waits for: the outcomes of all operations of its unit, in order.
 
     Args:
-        operations: theirs.
-        metrics: counts what becomes of each.
+        operations: of the unit.
+        metrics: counts their outcomes.
 
     Attributes:
-        future: done when the last outcome is there. Its caller may have gone: nobody is told then.
+        future: done when the last outcome is there. The caller may have cancelled it; then the outcomes are dropped.
     """
 
     def __init__(self, operations: Sequence[Operation], metrics: CommitMetrics) -> None:
@@ -31,7 +31,7 @@ class Answer:
         self._missing = len(operations)
 
     def put(self, places: Sequence[int], outcomes: Sequence[Outcome]) -> None:
-        """Take the outcomes of the operations at these places."""
+        """Add the outcomes of the operations at these places."""
         for place, outcome in zip(places, outcomes, strict=True):
             self._outcomes[place] = outcome
             self._metrics.decided(self._operations[place], outcome)
@@ -40,10 +40,10 @@ class Answer:
             self.future.set_result([outcome for outcome in self._outcomes if outcome is not None])
 
     def fail(self, places: Sequence[int], error: WalletError) -> None:
-        """Tell the caller that the call with the operations at these places failed as a whole."""
+        """The call with the operations at these places failed as a whole."""
         self._metrics.failed((self._operations[place] for place in places), error)
         if not self.future.done():
-            # One of its own: others who fail with it add to theirs what concerns them.
+            # Each caller gets an error of its own, to which it may add facts.
             own = type(error)(error.detail, **error.facts)
             own.__cause__ = error.__cause__
             self.future.set_exception(own)
@@ -51,18 +51,18 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class PendingUnit:
-    """A unit, or what is left of one, that waits to be sent.
+    """A unit, or the undecided part of one, that waits to be sent.
 
     Attributes:
         unit: what is to be decided.
         answer: where its outcomes go.
-        places: of its operations in the answer.
-        queued_at: in seconds of the loop's clock.
+        places: the places of its operations in the answer.
+        queued_at: when it was accepted, in seconds of the loop's clock.
         deadline: until when it may wait to be sent, in seconds of the loop's clock.
-        resent: an earlier attempt may have happened.
-        locked: somebody else holds its wallet or key.
-        sent: it had its turn.
-        origin: the span of the request that it comes from, where that is traced.
+        resent: an earlier attempt may have posted it.
+        locked: another session has, or had, locked a wallet or key of it.
+        sent: it was sent at least once.
+        origin: the span of its request, where that is traced.
     """
 
     unit: Unit
@@ -75,18 +75,31 @@ class PendingUnit:
     sent: bool = False
     origin: SpanContext | None = None
 
+    def key(self) -> Lockable:
+        """The idempotency key of its first operation."""
+        return self.unit.operations[0].key()
+
+    def lockables(self) -> Iterator[Lockable]:
+        """The wallets and keys without which it can't be decided.
+
+        Of a unit that can be divided these are the keys only: its operations on locked wallets are decided later.
+        """
+        is_divisible = len(self.places) > 1 and not (self.unit.atomic or self.unit.dry_run)
+        for operation in self.unit.operations:
+            yield from (operation.key(),) if is_divisible else operation.lockables()
+
     def settle(self, outcomes: Sequence[Outcome | Busy]) -> list[tuple[str | None, "PendingUnit"]]:
-        """Hand on what was decided.
+        """Pass on the outcomes of the operations that were decided.
 
         Returns:
-            What is still to be decided, each with the wallet that somebody else holds (None: the key).
+            The undecided parts, each with the wallet that another session has locked (None: the key).
         """
         decided = [outcome for outcome in outcomes if not isinstance(outcome, Busy)]
         if len(decided) == len(outcomes):
             self.answer.put(self.places, decided)
             return []
         if self.unit.atomic or self.unit.dry_run:
-            # Decided together or not at all.
+            # All are decided together or not at all.
             return [(next(each.wallet_id for each in outcomes if isinstance(each, Busy)), self)]
         waiting: dict[str | None, list[int]] = {}
         settled: list[int] = []
@@ -103,17 +116,17 @@ class PendingUnit:
         return replace(self, unit=Unit(operations), places=[self.places[index] for index in indices])
 
     def fail(self, error: WalletError) -> None:
-        """Tell the caller that this failed; after a lost attempt nobody can say that nothing was done."""
+        """The call failed. After an attempt whose outcome is unknown, the error can't be that nothing was done."""
         if isinstance(error, Overloaded | WalletBusy):
             if self.resent:
                 error = Unavailable()
-            elif self.locked:  # other operations of the same caller may have been posted
+            elif self.locked:  # other operations of the same unit may have been posted
                 self.give_up()
                 return
         self.answer.fail(self.places, error)
 
     def give_up(self) -> None:
-        """It has waited for as long as it may."""
+        """Refuse it: its deadline has passed, or too many units wait."""
         if self.resent:
             self.fail(Unavailable())
         elif not self.locked:

@@ -1,4 +1,4 @@
-"""The span of a batch: one piece of work, done for many requests."""
+"""The span of a batch, which is sent for many requests."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -11,22 +11,22 @@ from wallet_service.platform.telemetry.spans import current
 
 
 class BatchSpans:
-    """Makes the spans of batches."""
+    """Creates the spans of batches."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
     def origin(self) -> SpanContext | None:
-        """The span from which operations come; None when it is not exported."""
+        """The span of the present request; None when it is not exported."""
         context = trace.get_current_span().get_span_context()
         return context if context.trace_flags.sampled else None
 
     @contextmanager
     def batch(self, origins: Sequence[SpanContext], operations: int) -> Generator[None]:
-        """The span of one batch; none when it carries nothing that is exported.
+        """The span of one batch; none when no request in it has a span that is exported.
 
-        It belongs to the trace of the first request in it, and is linked to the others, so that the trace of a
-        request that was alone is whole.
+        It belongs to the trace of the first request and is linked to the others, so that the trace of a request that
+        was alone in its batch is complete.
         """
         if not origins:
             yield

@@ -1,11 +1,12 @@
-"""The shapes in which the ledger answers: the bytes are made in SQL, these models describe them."""
+"""The requests and responses that several rooms share. SQL writes the bytes of responses; the models describe them."""
 
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
-from wallet_service.core.money import AmountText
+from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
+from wallet_service.core.money import Amount, AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
 
 _UUID = "0199d0a8-0000-7000-8000-000000000001"
@@ -68,3 +69,48 @@ class Transaction(Entry):
 
     legs: list[Entry] | None
     dry_run: bool
+
+
+class Details(BaseModel):
+    """What every operation can say of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: Text | None = None
+    reference: Line | None = Field(
+        default=None, description="The caller's own name of it; can be filtered by."
+    )
+    metadata: Metadata | None = None
+    effective_at: Timestamp | None = Field(default=None, description="When it counts; default: when posted.")
+
+    def details(self) -> dict[str, Any]:
+        """The members that are stored with the posting, without those that were left out."""
+        members = {name: getattr(self, name) for name in Details.model_fields}
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class Keyed(BaseModel):
+    """What a request about one operation says beside it."""
+
+    dry_run: StrictBool = Field(
+        default=False, description="Answer as if posted; keep nothing, spend no key. Status 200."
+    )
+    idempotency_key: Key | None = Field(default=None, description="Or the header `Idempotency-Key`.")
+
+
+class Movement(Details):
+    """An amount that enters or leaves a wallet."""
+
+    amount: Amount
+    counter_account: CounterAccount | None = Field(
+        default=None, description="The other side; default by type, e.g. `revenue:usage` for consume."
+    )
+
+
+class MoneyRequest(Movement, Keyed):
+    """Body of deposit, withdraw, consume, reward and fee."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"amount": "2.50", "reference": "invoice-42"}]},
+    )

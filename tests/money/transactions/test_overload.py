@@ -5,9 +5,9 @@ from support.api import posted, problem
 from support.line import Line
 from support.waiting import until
 
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
-from wallet_service.ledger.service import Ledger
 
 
 async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshApi) -> None:

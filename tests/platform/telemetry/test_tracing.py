@@ -34,7 +34,7 @@ from support.waiting import until
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import SettingsError
-from wallet_service.ledger.service import Ledger
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.platform.database.tracing import TracedDatabase
 from wallet_service.platform.telemetry.logging import configure_logging
@@ -151,7 +151,7 @@ async def test_a_batch_knows_every_request_in_it(fresh_api: FreshApi, spans: Spa
         await line.until_sent(1)
         others = [asyncio.create_task(consume(api, wallet)) for _ in range(3)]
         unseen = asyncio.create_task(consume(api, wallet, traceparent=NOT_SAMPLED))
-        await until(lambda: ledger._group_commit._queued == 4)
+        await until(lambda: ledger._queued.operations == 4)
     assert {(await each).status_code for each in (first, *others, unseen)} == {201}
     api.app.state.ledger = kept
     alone, together = spans.named("group_commit")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -16,16 +17,14 @@ from wallet_service.ledger.problems import (
     WalletClosed,
     WalletFrozen,
 )
-from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import credits_wallet
 from wallet_service.money.responses import POSTED, posted_response
-from wallet_service.money.schemas import Transaction
-from wallet_service.money.transactions.schemas import MoneyRequest
+from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.service import TransactionService
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
 from wallet_service.platform.membership.problems import UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -45,13 +44,12 @@ Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
     summary="A user's credits",
 )
 async def credits_balance(
-    caller: WalletReader, user_id: Line, repository: Repository, access: AccessOf
+    caller: WalletReader, user_id: Line, repository: Repository, access: AccessOf, own: CallerAccessOf
 ) -> CreditsBalance:
     """The balance of the user's primary CREDIT wallet; 0 for a user who had none."""
     caller.require_user(user_id)
     wallet = await credits_wallet(repository, access, user_id)
-    if caller.is_user:
-        await access.check_access(user_id, wallet["wallet_id"])
+    await own.check(wallet["wallet_id"])
     return CreditsBalance(**{name: wallet[name] for name in CreditsBalance.model_fields})
 
 
@@ -85,12 +83,14 @@ async def consume_credits(
     request: MoneyRequest,
     repository: Repository,
     access: AccessOf,
-    key: HeaderKey,
+    own: CallerAccessOf,
+    header_key: HeaderKey,
 ) -> Response:
     """Debit the user's primary CREDIT wallet."""
     caller.require_user(user_id)
-    chosen = chosen_key(key, request.idempotency_key)
-    wallet = await credits_wallet(repository, access, user_id, caller.client_id, chosen)
+    key = chosen_key(header_key, request.idempotency_key)
+    wallet = await credits_wallet(repository, access, user_id, caller.client_id, key)
+    await own.check(wallet["wallet_id"])
     ledger: Ledger = http_request.app.state.ledger
-    service = TransactionService(ledger, caller, access, http_request.app.state.posting_hooks)
+    service = TransactionService(ledger, caller, own, http_request.app.state.posting_hooks)
     return posted_response(await service.move("consume", wallet["wallet_id"], request, key))

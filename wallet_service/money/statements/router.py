@@ -18,7 +18,7 @@ from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
@@ -54,14 +54,14 @@ Repository = Annotated[StatementRepository, on_database(StatementRepository)]
     summary="Read a transaction",
 )
 async def get_transaction(
-    caller: WalletReader, transaction_id: UUID, repository: Repository, access: AccessOf
+    caller: WalletReader, transaction_id: UUID, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """A posting. A user's token sees those that touch a wallet of theirs."""
     found = await repository.transaction(str(transaction_id), caller.user_id)
-    if caller.user_id is not None and access.asks:
+    if access.checks:
         posted = json.loads(found)
         for leg in posted["legs"] or [posted]:
-            await access.check_access(caller.user_id, leg["wallet_id"])
+            await access.check(leg["wallet_id"])
     return JsonBytes(found)
 
 
@@ -127,11 +127,11 @@ async def list_user_transactions(
     user_id: Line,
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
-    access: AccessOf,
+    access: CallerAccessOf,
 ) -> Response:
     """The ledger rows of all wallets of a user."""
     caller.require_user(user_id)
-    visibility = access.visibility(caller.user_id)
+    visibility = access.visibility()
     filters = query.filters()
     scope = {"user_id": user_id, **filters}
     before: Position | None = None

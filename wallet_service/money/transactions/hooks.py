@@ -34,9 +34,9 @@ class PostingHooks:
     def report(self, operations: Sequence[Operation], outcomes: Sequence[Outcome]) -> None:
         """Report to every room the wallets that were moved."""
         moved = [
-            Moved(operation.members["wallet_id"], operation.type in DEBITS)
+            Moved(operation.wallet_id, operation.type in DEBITS)
             for operation, outcome in zip(operations, outcomes, strict=True)
-            if isinstance(outcome, Posted) and not outcome.dry_run and "wallet_id" in operation.members
+            if isinstance(outcome, Posted) and not outcome.dry_run and operation.wallet_id is not None
         ]
         if moved:
             for report in self.after:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import (
@@ -26,22 +27,21 @@ from wallet_service.ledger.problems import (
     WalletClosed,
     WalletFrozen,
 )
-from wallet_service.ledger.service import Ledger
 from wallet_service.money.callers import Spender
 from wallet_service.money.responses import POSTED, posted_response
-from wallet_service.money.schemas import Transaction
+from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
     BatchAnswer,
     BatchRequest,
-    MoneyRequest,
     RefundRequest,
     TransferRequest,
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
 from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
 from wallet_service.platform.web.problems import problem_document, problem_response, request_id_of
 from wallet_service.platform.web.responses import JsonBytes
@@ -68,14 +68,15 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, request.app.state.access, request.app.state.posting_hooks)
+    return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
     async def move(
-        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, key: HeaderKey
+        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, header_key: HeaderKey
     ) -> Response:
         service = _service(http_request, caller)
+        key = chosen_key(header_key, request.idempotency_key)
         return posted_response(await service.move(kind, str(wallet_id), request, key))
 
     router.add_api_route(
@@ -108,10 +109,11 @@ _add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fe
     summary="Transfer to another wallet",
 )
 async def transfer(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, key: HeaderKey
+    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, header_key: HeaderKey
 ) -> Response:
     """Both wallets in one posting; both hold the same currency."""
     service = _service(http_request, caller)
+    key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.move("transfer", str(wallet_id), request, key))
 
 
@@ -124,10 +126,15 @@ async def transfer(
     summary="Refund a transaction",
 )
 async def refund(
-    http_request: Request, caller: Spender, transaction_id: UUID, request: RefundRequest, key: HeaderKey
+    http_request: Request,
+    caller: Spender,
+    transaction_id: UUID,
+    request: RefundRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded."""
     service = _service(http_request, caller)
+    key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.refund(str(transaction_id), request, key))
 
 

@@ -5,60 +5,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StrictBool
 
-from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
+from wallet_service.core.fields import Key
 from wallet_service.core.money import Amount
 from wallet_service.ledger.problems import InsufficientFunds
-from wallet_service.money.schemas import Transaction
+from wallet_service.money.schemas import Details, Keyed, Movement, Transaction
 from wallet_service.platform.web.problems import problem_document
 
 MAX_BATCH = 500
-
-_NOT_OF_THE_LEDGER = {"dry_run", "idempotency_key", "type"}
-
-
-class Details(BaseModel):
-    """What every operation can say of itself."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    description: Text | None = None
-    reference: Line | None = Field(
-        default=None, description="The caller's own name of it; can be filtered by."
-    )
-    metadata: Metadata | None = None
-    effective_at: Timestamp | None = Field(default=None, description="When it counts; default: when posted.")
-
-    def members(self) -> dict[str, Any]:
-        """What the ledger reads, without what was left out."""
-        members = self.model_dump(exclude=_NOT_OF_THE_LEDGER, exclude_none=True)
-        return {name: str(value) if isinstance(value, UUID) else value for name, value in members.items()}
-
-
-class Keyed(BaseModel):
-    """What a request about one operation says beside it."""
-
-    dry_run: StrictBool = Field(
-        default=False, description="Answer as if posted; keep nothing, spend no key. Status 200."
-    )
-    idempotency_key: Key | None = Field(default=None, description="Or the header `Idempotency-Key`.")
-
-
-class Movement(Details):
-    """An amount that enters or leaves a wallet."""
-
-    amount: Amount
-    counter_account: CounterAccount | None = Field(
-        default=None, description="The other side; default by type, e.g. `revenue:usage` for consume."
-    )
-
-
-class MoneyRequest(Movement, Keyed):
-    """Body of deposit, withdraw, consume, reward and fee."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"amount": "2.50", "reference": "invoice-42"}]},
-    )
 
 
 class TransferDetails(Details):

@@ -2,28 +2,31 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from wallet_service.core.errors import Forbidden, WalletError
+from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
-from wallet_service.ledger.service import Ledger
+from wallet_service.money.schemas import MoneyRequest, Movement
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.schemas import (
+    BatchMovement,
     BatchOperation,
+    BatchRefund,
     BatchRequest,
-    Details,
-    MoneyRequest,
+    BatchTransfer,
+    RefundDetails,
     RefundRequest,
+    TransferDetails,
     TransferRequest,
 )
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import WalletAccess
-from wallet_service.platform.web.idempotency import LONGEST, chosen_key
+from wallet_service.platform.membership.access import CallerAccess
+from wallet_service.platform.web.idempotency import LONGEST
 from wallet_service.platform.web.problems import validation_problem
 
 MINTING: frozenset[TransactionType] = frozenset({"deposit", "reward", "refund"})
@@ -31,13 +34,13 @@ MINTING: frozenset[TransactionType] = frozenset({"deposit", "reward", "refund"})
 
 LONGEST_BATCH_KEY = LONGEST - len("/499")
 
-_OPERATION: TypeAdapter[Any] = TypeAdapter(BatchOperation)
+_OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund] = TypeAdapter(BatchOperation)
 
 
 class TransactionService:
-    """Moves money for a caller."""
+    """Moves money for the caller of one request."""
 
-    def __init__(self, ledger: Ledger, caller: Principal, access: WalletAccess, hooks: PostingHooks) -> None:
+    def __init__(self, ledger: Ledger, caller: Principal, access: CallerAccess, hooks: PostingHooks) -> None:
         self._ledger = ledger
         self._caller = caller
         self._access = access
@@ -48,22 +51,29 @@ class TransactionService:
         kind: TransactionType,
         wallet_id: str,
         request: MoneyRequest | TransferRequest,
-        header_key: str | None,
+        key: str | None,
     ) -> Posted:
         """Post one movement or transfer.
+
+        Args:
+            kind: its type.
+            wallet_id: the wallet that is debited or credited; the caller's access to it was checked, as the path's.
+            request: the body.
+            key: the idempotency key of the request.
 
         Raises:
             WalletError: the refusal.
         """
-        return await self._post(kind, request, {"wallet_id": wallet_id}, header_key)
+        return await self._post(self._operation(kind, request, key, wallet_id=wallet_id), request.dry_run)
 
-    async def refund(self, transaction_id: str, request: RefundRequest, header_key: str | None) -> Posted:
+    async def refund(self, transaction_id: str, request: RefundRequest, key: str | None) -> Posted:
         """Give back all or part of an earlier posting.
 
         Raises:
             WalletError: the refusal.
         """
-        return await self._post("refund", request, {"original_transaction_id": transaction_id}, header_key)
+        operation = self._operation("refund", request, key, original_transaction_id=transaction_id)
+        return await self._post(operation, request.dry_run)
 
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
@@ -71,7 +81,7 @@ class TransactionService:
             self._read(document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
-        if self._caller.is_user and self._access.asks:
+        if self._access.checks:
             read = await asyncio.gather(*(self._accessible(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
@@ -86,59 +96,67 @@ class TransactionService:
         outcomes = iter(posted)
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
-    async def _post(
-        self,
-        kind: TransactionType,
-        request: MoneyRequest | TransferRequest | RefundRequest,
-        place: dict[str, str],
-        header_key: str | None,
-    ) -> Posted:
-        key = chosen_key(header_key, request.idempotency_key)
-        operation = self._operation(kind, request, place, key)
-        await self._check_access(operation)
+    async def _post(self, operation: Operation, dry_run: bool) -> Posted:
+        if operation.to_wallet_id is not None:
+            await self._access.check(operation.to_wallet_id)
         await self._hooks.check(self._caller, (operation,))
-        posted = await self._ledger.post_one(operation, dry_run=request.dry_run)
+        posted = await self._ledger.post_one(operation, dry_run=dry_run)
         self._hooks.report((operation,), (posted,))
         return posted
 
-    async def _check_access(self, operation: Operation) -> None:
-        if self._caller.user_id is not None:
-            for wallet in ("wallet_id", "to_wallet_id"):
-                if wallet in operation.members:
-                    await self._access.check_access(self._caller.user_id, operation.members[wallet])
-
     async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
-        """An operation of a batch that the user may do, or why not."""
+        """An operation of a batch that the user may post, or its refusal."""
         if isinstance(read, Refused):
             return read
         try:
-            await self._check_access(read)
+            for wallet_id in (read.wallet_id, read.to_wallet_id):
+                if wallet_id is not None:
+                    await self._access.check(wallet_id)
         except WalletError as error:
             return Refused(error)
         return read
 
     def _operation(
-        self, kind: TransactionType, details: Details, place: dict[str, str], key: str | None
+        self,
+        kind: TransactionType,
+        request: Movement | TransferDetails | RefundDetails,
+        key: str | None,
+        *,
+        wallet_id: str | None = None,
+        original_transaction_id: str | None = None,
     ) -> Operation:
+        """The operation of a request.
+
+        Raises:
+            Forbidden: it is not for users.
+        """
+        counter_account = request.counter_account if isinstance(request, Movement) else None
         if self._caller.is_user and kind in MINTING:
             raise Forbidden(f"A user's token can't {kind}")
-        members = details.members()
-        if self._caller.is_user and "counter_account" in members:
+        if self._caller.is_user and counter_account is not None:
             raise Forbidden("A user's token can't choose the counter account")
         return Operation(
             type=kind,
             client_id=self._caller.client_id,
             acting_user_id=self._caller.user_id,
             idempotency_key=key,
-            members={**members, **place},
+            wallet_id=wallet_id,
+            to_wallet_id=str(request.to_wallet_id) if isinstance(request, TransferDetails) else None,
+            original_transaction_id=original_transaction_id,
+            amount=request.amount,
+            counter_account=counter_account,
+            details=request.details(),
         )
 
     def _read(self, document: object, batch_key: str | None) -> Operation | Refused:
-        """An operation of a batch, or why there is none."""
+        """An operation of a batch, or the reason why there is none."""
         try:
             item = _OPERATION.validate_python(document)
-            key: str | None = item.idempotency_key
-            return self._operation(item.type, item, {}, key if key is not None else batch_key)
+            key = item.idempotency_key if item.idempotency_key is not None else batch_key
+            if isinstance(item, BatchRefund):
+                original = str(item.original_transaction_id)
+                return self._operation(item.type, item, key, original_transaction_id=original)
+            return self._operation(item.type, item, key, wallet_id=str(item.wallet_id))
         except ValidationError as error:
             errors = [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]
             return Refused(validation_problem(errors))

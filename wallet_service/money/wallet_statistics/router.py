@@ -21,7 +21,7 @@ from wallet_service.money.wallet_statistics.schemas import (
 )
 from wallet_service.money.wallet_statistics.service import trial_balance
 from wallet_service.platform.auth.authentication import Caller, Principal
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
@@ -66,11 +66,11 @@ async def user_statistics(
     user_id: Line,
     query: Annotated[PeriodQuery, Query()],
     repository: Repository,
-    access: AccessOf,
+    access: CallerAccessOf,
 ) -> Response:
     """Exact totals and counts of all wallets of the user, by currency."""
     caller.require_user(user_id)
-    visibility = access.visibility(caller.user_id)
+    visibility = access.visibility()
     return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), visibility))
 
 

@@ -35,7 +35,7 @@ from wallet_service.money.wallets.schemas import (
     WalletQuery,
 )
 from wallet_service.money.wallets.service import WalletService, version_of
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -208,7 +208,7 @@ async def list_user_wallets(
     caller: WalletReader,
     user_id: Line,
     repository: Repository,
-    access: AccessOf,
+    access: CallerAccessOf,
     query: Annotated[WalletQuery, Query()],
 ) -> Response:
     """A user's wallets, oldest first, closed ones included unless filtered."""
@@ -218,7 +218,7 @@ async def list_user_wallets(
     after: str | None = None
     if query.cursor is not None:
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
-    visibility = access.visibility(caller.user_id)
+    visibility = access.visibility()
     items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
     return _page("wallets", scope, items, following)
 

@@ -145,9 +145,9 @@ def _bearer(authorization: Sequence[bytes]) -> bytes:
 
 
 class Access(Protocol):
-    """What else decides whether a user may act on a wallet of their own: ``app.state.access``."""
+    """Decides in one request whether the user may act on a wallet; the rooms above this one know more of it."""
 
-    async def check_access(self, user_id: str, wallet_id: str) -> None:
+    async def check(self, wallet_id: str) -> None:
         """Refuse, or return."""
         ...
 
@@ -186,17 +186,28 @@ class BearerPrincipal(SecurityBase):
         if self.permission is not None:
             known.require(self.permission)
         if known.user_id is not None and "wallet_id" in request.path_params:
-            await _check_access(request, known.user_id)
+            await _check_access(request)
         return known
 
 
-async def _check_access(request: Request, user_id: str) -> None:
+async def _check_access(request: Request) -> None:
     try:
         wallet_id = UUID(request.path_params["wallet_id"])
     except ValueError:
         return  # the route refuses it
-    access: Access = request.app.state.access
-    await access.check_access(user_id, str(wallet_id))
+    access: Access = access_of(request)
+    await access.check(str(wallet_id))
+
+
+def access_of(request: Request) -> Any:
+    """The access checks of this request, whose caller is authenticated: one object, which remembers its decisions.
+
+    ``app.state.access`` creates it, at the first use.
+    """
+    state = request.scope["state"]
+    if "access" not in state:
+        state["access"] = request.app.state.access.of_caller(state["principal"].user_id)
+    return state["access"]
 
 
 principal = BearerPrincipal()

@@ -1,7 +1,11 @@
-"""Asks the upstreams where a wallet is made, read or debited, at the one place that each room calls."""
+"""Access checks: whether a new wallet's user exists, and whether a user may act on a wallet.
+
+The application has one WalletAccess. Each request has a CallerAccess, which every room uses for that request.
+"""
 
 import json
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,62 +14,131 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, WalletNotFound
+from wallet_service.platform.auth.authentication import access_of
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
+from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 if TYPE_CHECKING:
-    # What asks: a third of a second of imports, for those only who ask.
+    # Imports of a third of a second, that are needed only where users are verified.
     from wallet_service.platform.membership.policy import Policy
     from wallet_service.platform.membership.verification import Verification
 
 MOST_WALLETS = 50_000
-"""Of users' tokens whose organization is remembered: it never changes."""
+"""Wallets of user tokens whose organization is cached: it never changes."""
 
 MOST_KNOWN = 100_000
-"""Organizations of users' wallets, over all users, that are remembered for reads of all wallets of a user."""
+"""Organizations of users' wallets, over all users, that are cached for reads of all wallets of a user."""
 
 NOT_THEIRS_S = 60.0
-"""How long it is remembered that a wallet is not the user's."""
+"""How long it is cached that a wallet is not the user's."""
+
+
+class CallerAccess:
+    """The access checks of one request. Of a client's request, or where no user is verified, nothing is checked."""
+
+    checks = False
+    """Whether a wallet of the user can be refused."""
+
+    async def check(self, wallet_id: str) -> None:
+        """Refuse a user who acts on a wallet of an organization without being a member.
+
+        A wallet of another user is not refused: the route finds that it is not there.
+
+        Raises:
+            Forbidden: the user is not a member.
+            UpstreamUnavailable: the membership can't be checked, and the policy is to refuse then.
+        """
+
+    def visibility(self) -> Visibility:
+        """Which of a user's wallets a read of all of them includes. One object for the whole read."""
+        return ALL
+
+
+class MemberAccess(CallerAccess):
+    """The access checks of one request of a user token. Each organization is asked about once, at most.
+
+    A decision holds for the whole request, and so does it that there is none because a service is unavailable.
+
+    Args:
+        user_id: the user.
+        organization_of: finds the organization of a wallet; None: it has none, or it is not the user's wallet.
+        may_act: whether the user may act on wallets of an organization.
+        known: the organizations of users' wallets as far as they are cached.
+    """
+
+    checks = True
+
+    def __init__(
+        self,
+        user_id: str,
+        organization_of: Callable[[str], Awaitable[str | None]],
+        may_act: Callable[[str], Awaitable[bool]],
+        known: LRUCache[str, tuple[str, ...]],
+    ) -> None:
+        self._user_id = user_id
+        self._organization_of = organization_of
+        self._may_act = may_act
+        self._known = known
+        self._decisions: dict[str, bool | UpstreamUnavailable] = {}
+
+    async def check(self, wallet_id: str) -> None:
+        """As ``CallerAccess.check``."""
+        organization_id = await self._organization_of(wallet_id)
+        if organization_id is not None and not await self._decide(organization_id):
+            raise Forbidden("The user is not a member of the wallet's organization", wallet_id=wallet_id)
+
+    def visibility(self) -> Visibility:
+        """Leaves out the wallets on which the user may not act."""
+        return MemberVisibility(self._user_id, self._decide, self._known)
+
+    async def _decide(self, organization_id: str) -> bool:
+        decision = self._decisions.get(organization_id)
+        if decision is None:
+            try:
+                decision = await self._may_act(organization_id)
+            except UpstreamUnavailable as error:
+                decision = error
+            self._decisions[organization_id] = decision
+        if isinstance(decision, UpstreamUnavailable):
+            # Each operation of a batch gets an error of its own, to which facts can be added.
+            raise UpstreamUnavailable(decision.detail, **decision.facts)
+        return decision
+
+
+_UNCHECKED = CallerAccess()
 
 
 class WalletAccess:
-    """Asks nobody: every user is taken for known (``WALLET_VERIFY_USERS`` is not set)."""
+    """Checks nothing: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
 
     asks = False
     """Whether an owner can turn out to be unknown."""
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """Whether a new wallet's owner is verified; False: it is to be marked.
+        """Whether a new wallet's owner is verified; False: the wallet is to be marked.
 
         Raises:
             UserUnknown, OrganizationUnknown: there is no such owner.
-            UpstreamUnavailable: nobody can say, and the policy is not to make it then.
+            UpstreamUnavailable: the owner can't be checked, and the policy is not to create the wallet then.
         """
         del user_id, organization_id
         return True
 
-    async def check_access(self, user_id: str, wallet_id: str) -> None:
-        """Refuse a user's token that acts on a wallet of an organization to which the user does not belong.
-
-        Raises:
-            Forbidden: not a member.
-            UpstreamUnavailable: nobody can say, and the policy is to let nobody then.
-        """
-
-    def visibility(self, user_id: str | None) -> Visibility:
-        """What a read of all wallets of a user shows to whom asks; one for each request.
+    def of_caller(self, user_id: str | None) -> CallerAccess:
+        """The access checks of a new request.
 
         Args:
-            user_id: the user who asks, or None for a service.
+            user_id: the user of its token; None for a client.
         """
         del user_id
-        return ALL
+        return _UNCHECKED
 
     def note_debit(self, wallet_id: str) -> None:
-        """A wallet was debited: if its owner is unverified, find out in the background. Never waits."""
+        """A wallet was debited: if its owner is unverified, check the owner in the background. Never waits."""
 
     async def close(self) -> None:
-        """Stop what runs in the background."""
+        """Stop the work in the background."""
 
 
 class MembershipAccess(WalletAccess):
@@ -84,49 +157,60 @@ class MembershipAccess(WalletAccess):
         self._of_users: LRUCache[str, tuple[str, ...]] = LRUCache(MOST_KNOWN, len)
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """As the policy says."""
+        """As the policy decides."""
         return await self._policy.admit(user_id, organization_id)
 
-    async def check_access(self, user_id: str, wallet_id: str) -> None:
-        """As the policy says; the database is asked once for each wallet, and then remembered."""
+    def of_caller(self, user_id: str | None) -> CallerAccess:
+        """Checks a user's wallets as the policy decides."""
+        if user_id is None:
+            return _UNCHECKED
+        return MemberAccess(
+            user_id,
+            partial(self._organization_of, user_id),
+            partial(self._policy.may_act, user_id=user_id),
+            self._of_users,
+        )
+
+    def note_debit(self, wallet_id: str) -> None:
+        """Queue it, unless the wallet is known to be verified."""
+        self._verification.note(wallet_id)
+
+    async def close(self) -> None:
+        """Stop verifying; wallets in the queue are queued again at their next debit."""
+        await self._verification.close()
+
+    async def _organization_of(self, user_id: str, wallet_id: str) -> str | None:
+        """The organization of a user's wallet. The database is asked once for each wallet; then it is cached."""
         key = user_id, wallet_id
         if key in self._not_theirs:
-            return
+            return None
         if key not in self._organizations:
             try:
                 found = await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
             except WalletNotFound:
-                # Whoever asked finds the same, and says it in their own way; the target of a transfer may be anybody's.
+                # The route finds the same, and reports it; the target of a transfer may be another user's wallet.
                 self._not_theirs[key] = True
-                return
-            self._organizations[key] = _organization(found)
-        organization_id = self._organizations[key]
-        if organization_id is not None and not await self._policy.may_act(organization_id, user_id):
-            raise Forbidden("The user is not a member of the wallet's organization", wallet_id=wallet_id)
-
-    def visibility(self, user_id: str | None) -> Visibility:
-        """A user's leaves out what they may not act on, as the policy says."""
-        if user_id is None:
-            return ALL
-        return MemberVisibility(user_id, partial(self._policy.may_act, user_id=user_id), self._of_users)
-
-    def note_debit(self, wallet_id: str) -> None:
-        """Queue it, unless the wallet is known to need nothing."""
-        self._verification.note(wallet_id)
-
-    async def close(self) -> None:
-        """Stop verifying; what was queued is found again at its next debit."""
-        await self._verification.close()
-
-
-def _organization(wallet: bytes) -> str | None:
-    document: dict[str, Any] = json.loads(wallet)
-    return document["organization_id"]
+                return None
+            document: dict[str, Any] = json.loads(found)
+            self._organizations[key] = document["organization_id"]
+        return self._organizations[key]
 
 
 async def _access(request: Request) -> WalletAccess:
     return request.app.state.access
 
 
+async def _caller_access(request: Request) -> CallerAccess:
+    return caller_access(request)
+
+
+def caller_access(request: Request) -> CallerAccess:
+    """The access checks of this request, whose caller is authenticated."""
+    return access_of(request)
+
+
 AccessOf = Annotated[WalletAccess, Depends(_access)]
-"""Parameter type of an endpoint that makes wallets."""
+"""Parameter type of an endpoint that creates wallets."""
+
+CallerAccessOf = Annotated[CallerAccess, Depends(_caller_access)]
+"""Parameter type of an endpoint that checks wallets; it stands behind the parameter of the caller."""

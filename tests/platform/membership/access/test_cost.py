@@ -1,11 +1,17 @@
 """When nobody is asked: while it is off, with warm memory, at the stop."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
+import pytest
 from support.api import Api, new_user, posted
 from support.guarded import AWAY, Open, settled, shared, unverified, uses
 from support.stand_in import StandIn
+
+ATTEMPTS = 3
+"""Requests of one question that is not answered."""
 
 
 async def test_unless_it_is_on_nobody_is_asked(open_api: Open, others: StandIn) -> None:
@@ -41,6 +47,32 @@ async def test_with_warm_memory_nobody_is_asked(api: Api, others: StandIn) -> No
         await settled(api)
     assert len(others.questions) == asked
     assert calls == ["post_transactions"] * 5
+
+
+@pytest.mark.parametrize("use", ["read", "consume", "transfer", "batch", "transaction", "spend"])
+async def test_a_request_asks_once_about_an_organization(api: Api, others: StandIn, use: str) -> None:
+    """Also when there is no response, which no cache holds."""
+    place = await shared(api)
+    user, path = place.user, f"/wallets/{place.wallet_id}"
+    user_id, organization_id = user.user_id, place.organization_id
+    assert user_id is not None
+    other = await api.admin.wallet(user_id=user_id, organization_id=organization_id, name="other")
+    moved = await api.admin.move("transfer", place.wallet_id, to_wallet_id=other["wallet_id"])
+    into = {"amount": "1", "to_wallet_id": other["wallet_id"]}
+    operations = [{"type": "transfer", "wallet_id": place.wallet_id, **into} for _ in range(3)]
+    send: dict[str, Callable[[], Awaitable[httpx.Response]]] = {
+        "read": lambda: user.get(path),
+        "consume": lambda: user.move("consume", place.wallet_id),
+        "transfer": lambda: user.post(f"{path}/transfer", into),
+        "batch": lambda: user.batch(*operations),
+        "transaction": lambda: user.get(f"/transactions/{posted(moved)['transaction_id']}"),
+        "spend": lambda: user.post(f"/users/{user_id}/credits/consume", {"amount": "1"}),
+    }
+    others.fault = AWAY
+    asked = len(others.questions)
+    assert (await send[use]()).status_code in {200, 201}
+    member = f"/api/v1/organizations/{organization_id}/members/{user_id}"
+    assert others.paths()[asked:] == [member] * ATTEMPTS
 
 
 async def test_at_the_stop_nothing_is_verified_any_more(open_api: Open) -> None:

@@ -29,5 +29,10 @@ begin
     return row('busy', null, jsonb_build_object('wallet_id', case when v_source.status = 'busy' then v_source.wallet_id
       when v_target.status = 'busy' then v_target.wallet_id end), null, null, false)::wallet.decision;
   end if;
+  -- While it was waited for, another wallet may have become the one that its owner spends from.
+  if p_op.by_owner
+    and v_source.wallet_id is distinct from wallet.find_wallet(v_source.user_id, v_source.currency, null, null) then
+    return row('busy', null, null, null, null, false)::wallet.decision;
+  end if;
   return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);
 end $$;

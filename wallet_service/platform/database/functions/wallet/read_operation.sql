@@ -1,15 +1,25 @@
 -- One operation as its caller wrote it, on top of what the call knows of it. What is wrong with the operation itself
--- becomes its refusal.
+-- becomes its refusal. In place of wallet_id it can have user_id and currency: the wallet that find_wallet finds for them.
 create or replace function wallet.read_operation(p_operation jsonb, p_known wallet.operation) returns wallet.operation
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   f wallet.operation_form;
   v_op wallet.operation := p_known;
+  v_owner jsonb;
 begin
   if jsonb_typeof(p_operation) <> 'object' then
     v_op.facts := wallet.fault('', 'an operation is an object');
   else
     f := jsonb_populate_record(null::wallet.operation_form, p_operation);
+    v_op.by_owner := f.wallet_id is null and f.type <> 'refund' and jsonb_typeof(p_operation -> 'user_id') = 'string'
+      and jsonb_typeof(p_operation -> 'currency') = 'string';
+    if v_op.by_owner then
+      v_owner := jsonb_build_object('user_id', p_operation -> 'user_id', 'currency', p_operation -> 'currency');
+      p_operation := p_operation - '{user_id,currency}'::text[] || jsonb_build_object('wallet_id',
+        case when coalesce(f.acting_user_id = v_owner ->> 'user_id', true) then wallet.find_wallet(v_owner ->> 'user_id',
+          v_owner ->> 'currency', coalesce(f.client_id, 'sql:' || session_user), f.idempotency_key) end);
+      f.wallet_id := coalesce(p_operation ->> 'wallet_id', f.transaction_id);    -- without a wallet the form is right too
+    end if;
     v_op.facts := wallet.operation_fault(p_operation, f);
   end if;
   if v_op.facts is not null then
@@ -28,6 +38,9 @@ begin
   elsif v_op.amount is null and (f.amount is not null or f.type <> 'refund') then
     v_op.refusal := 'amount_invalid';
     v_op.facts := '{}';
+  elsif v_op.by_owner and v_op.wallet_id is null then
+    v_op.refusal := 'wallet_not_found';
+    v_op.facts := v_owner;
   else
     -- What the caller named, without what differs between two attempts. \x01 is the version of this rule.
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation

@@ -1,34 +1,24 @@
--- The wallet in which a user's credits are: the primary one in CREDIT, or else the oldest open one; made, as p_wallet_id,
--- when there is none. With a key that its client spent on a wallet of the user, that wallet: a request that is sent again
--- is the same request, whichever wallet is primary by then. p_verified: as in create_wallet; null makes none.
+-- The wallet from which a user's credits are consumed, as wallet.find_wallet finds it; where there is none, it is created
+-- as p_wallet_id. p_verified: as in create_wallet; null creates none.
 create or replace function wallet_api.credits_wallet(p_user_id text, p_wallet_id uuid, p_client_id text default null,
   p_idempotency_key text default null, p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  v_wallet wallet.wallets;
+  v_found uuid;
 begin
   perform wallet.need_read_committed();
   if p_user_id is null or p_wallet_id is null then
     perform wallet.refuse('validation_failed', wallet.fault('/user_id', 'must be given, and an id for the wallet'));
   end if;
-  select w.* into v_wallet from wallet.idempotency i
-    join wallet.wallet_transactions t on t.transaction_id = i.transaction_id and t.leg = 0
-    join wallet.wallets w on w.wallet_id = t.wallet_id
-    where i.client_id = p_client_id and i.key = p_idempotency_key and w.user_id = p_user_id and w.currency = 'CREDIT';
-  if found then
-    return wallet.wallet_json(v_wallet);
-  end if;
   for i in 1 .. 2 loop
-    select * into v_wallet from wallet.wallets w
-      where w.user_id = p_user_id and w.currency = 'CREDIT' and w.status <> 'closed'
-      order by w.is_primary desc, w.wallet_id limit 1;
-    if found then
-      return wallet.wallet_json(v_wallet);
+    v_found := wallet.find_wallet(p_user_id, 'CREDIT', p_client_id, p_idempotency_key);
+    if v_found is not null then
+      return (select wallet.wallet_json(w) from wallet.wallets w where w.wallet_id = v_found);
     end if;
     if p_verified is null then
       perform wallet.refuse('user_unknown', jsonb_build_object('user_id', p_user_id));
     end if;
-    -- Somebody else may be making it: look once more behind them.
+    -- Another session may be creating it: search once more after that session has committed.
     perform wallet.lock_primary(p_user_id, 'CREDIT');
   end loop;
   return wallet.open_wallet(p_wallet_id, jsonb_build_object('user_id', p_user_id, 'wallet_type', 'fiat',

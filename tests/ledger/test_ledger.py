@@ -3,17 +3,17 @@ import json
 
 import asyncpg
 import pytest
-from support.ledger import balance, consume, new_wallet, told
+from support.ledger import balance, consume, move, new_wallet, told
 from support.line import Line
 from support.waiting import until_waiting
 
 from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.group_commit import Limits
+from wallet_service.ledger.group_commit import Ledger
+from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.ledger.problems import InsufficientFunds
-from wallet_service.ledger.service import Ledger
 from wallet_service.platform.database.gateway import Database, Json
 
 
@@ -76,7 +76,7 @@ async def test_a_late_first_attempt_can_t_post_after_its_caller_was_told_no(data
     with pytest.raises(InsufficientFunds):
         await Ledger(line).post_one(operation)
     await Ledger(database).post_one(
-        Operation(type="deposit", client_id="test", members={"wallet_id": wallet_id, "amount": "5"})
+        Operation(type="deposit", client_id="test", wallet_id=wallet_id, amount="5")
     )
     first = Unit((operation,)).document(resent=False)
     late = await database.call("post_transactions", units=Json.of([first]), wait_ms=0)
@@ -116,8 +116,8 @@ async def test_a_wallet_that_is_held_briefly_is_waited_for(
 )
 async def test_a_year_that_no_answer_can_write(database: Database, moment: str) -> None:
     wallet_id = await new_wallet(database)
-    members = {"wallet_id": wallet_id, "amount": "1", "effective_at": moment}
+    operation = move("deposit", wallet_id, effective_at=moment)
     with pytest.raises(ValidationFailed) as refused:
-        await Ledger(database).post_one(Operation(type="deposit", client_id="test", members=members))
+        await Ledger(database).post_one(operation)
     assert [error["pointer"] for error in refused.value.facts["errors"]] == ["/effective_at"]
     assert await balance(database, wallet_id) == 10

@@ -1,0 +1,12 @@
+-- What a user has in the wallet from which credits are consumed; balance 0 and no wallet_id where there is none.
+create or replace function wallet_api.get_credits(p_user_id text) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_wallet_id uuid := wallet.find_wallet(p_user_id, 'CREDIT', null, null);
+begin
+  return (select row_to_json(v)::text from (
+    select p_user_id as user_id, v_wallet_id as wallet_id, c.code as currency,
+      wallet.amount_text(coalesce(w.balance, 0), c.exponent) as balance,
+      wallet.amount_text(coalesce(w.balance - w.locked_balance, 0), c.exponent) as available_balance
+    from wallet.currencies c left join wallet.wallets w on w.wallet_id = v_wallet_id where c.code = 'CREDIT') v);
+end $$;
