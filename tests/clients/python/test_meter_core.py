@@ -1,20 +1,68 @@
 """The meter's bookkeeping, against a service that does or does not, and says so or does not."""
 
 import copy
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wallet_client import NoAnswer, OutcomeUnknown, Posted, Refused
+from wallet_client import NoAnswer, OutcomeUnknown, Posted, Refused, ServiceError, Transaction, WalletClient
 from wallet_client._problems import error_of
+from wallet_client.meter import Unsent, Usage, UsageMeter
 from wallet_client.meter.core import MeterCore
-from wallet_client.meter.limits import Limits
-from wallet_client.meter.usage import Charged, NotCharged, Outcome, Unsent, debit
+from wallet_client.meter.usage import debit
 
 WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
 TRANSACTION: Any = object()
+
+
+@dataclass(frozen=True)
+class Charged:
+    usage: Usage
+    transaction: Transaction
+
+
+@dataclass(frozen=True)
+class NotCharged:
+    usage: Usage
+    error: ServiceError
+
+
+Outcome: TypeAlias = Charged | NotCharged | Unsent
+
+
+class Core(MeterCore):
+    """A core whose outcomes are read by a test instead of a meter."""
+
+    def __init__(self, **limits: Any) -> None:
+        self._read: list[Outcome] = []
+        callbacks: Any = (
+            lambda *given: self._read.append(Charged(*given)),
+            lambda *given: self._read.append(NotCharged(*given)),
+            self._read.append,
+        )
+        defaults = {"max_events": 10_000, "max_batch": 500, "max_delay_s": 1.0, "give_up_after_s": 300.0}
+        super().__init__(callbacks, **(defaults | limits))
+
+    def outcomes(self) -> list[Outcome]:
+        """Those that were not read before."""
+        for number, call in self.decided():
+            call()
+            del self.unreported[number]
+        read = self._read.copy()
+        self._read.clear()
+        return read
+
+    def finished_with(self, result: Any, now_s: float) -> list[Outcome]:
+        self.finish(result, now_s)
+        return self.outcomes()
+
+    def expired(self, now_s: float) -> list[Outcome]:
+        """What is given up by then, where nothing is sent."""
+        assert self.take(now_s) == []
+        return self.outcomes()
 
 
 def refusal(status: int, code: str = "", *, retryable: bool = False) -> Any:
@@ -99,7 +147,7 @@ class Run:
     """A program that runs on a meter's core, with a service beside it."""
 
     def __init__(self, *, flushing: bool) -> None:
-        self.core = MeterCore(Limits(max_events=20, max_batch=8, max_delay_s=0.1, give_up_after_s=100))
+        self.core = Core(max_events=20, max_batch=8, max_delay_s=0.1, give_up_after_s=100)
         self.core._flush_until = 10_000 if flushing else 0
         self.service = Service()
         self.recorded: list[str] = []
@@ -108,7 +156,7 @@ class Run:
 
     def record(self, events: int) -> None:
         for _ in range(events):
-            if not self.core.full:
+            if self.core.has_room():
                 key, operation = debit(WALLET, 1)
                 self.core.add(key, operation, self.now_s)
                 self.recorded.append(key)
@@ -118,42 +166,43 @@ class Run:
 
     def taken(self) -> list[str]:
         """The keys of the batch that is under way now, if one was due."""
-        batch = self.core.take(self.now_s) or []
+        batch = self.core.take(self.now_s)
         assert len(batch) <= 8
-        assert not batch or self.core.take(self.now_s) is None
+        assert not batch or self.core.take(self.now_s) == []
         return [operation.members["idempotency_key"] for operation in batch]
 
     def fail(self, error: Exception) -> None:
         if self.taken():
-            self.outcomes += self.core.failed(fresh(error), self.now_s)
+            self.core.finish(fresh(error), self.now_s)
 
     def hold(self, error: Exception) -> None:
         """The request is on its way, and nobody waits for it any more."""
         if keys := self.taken():
             self.service.late.update(keys)
-            self.outcomes += self.core.failed(fresh(error), self.now_s)
+            self.core.finish(fresh(error), self.now_s)
 
     def arrive(self) -> None:
         self.service.arrive()
 
-    def expire(self) -> None:
-        self.outcomes += self.core.expire(self.now_s)
+    def read(self) -> None:
+        self.outcomes += self.core.outcomes()
 
     def answer(self, refused: set[int], busy: set[int]) -> None:
         if keys := self.taken():
             results = self.service.decide(keys, refused, busy)
-            self.outcomes += self.core.answered(results, self.now_s)
+            self.core.finish(results, self.now_s)
 
     def lose(self, refused: set[int], busy: set[int], error: Exception) -> None:
         if keys := self.taken():
             self.service.decide(keys, refused, busy)
-            self.outcomes += self.core.failed(fresh(error), self.now_s)
+            self.core.finish(fresh(error), self.now_s)
 
     def abandon(self, refused: set[int], busy: set[int]) -> None:
         if keys := self.taken():
             results = self.service.decide(keys, refused, busy)
-            self.outcomes += self.core.abandon()
-            assert self.core.answered(results, self.now_s) == []
+            self.core.abandon()
+            self.read()
+            assert self.core.finished_with(results, self.now_s) == []
 
     def adds_up(self) -> None:
         counts = self.core.counts(self.now_s)
@@ -183,17 +232,18 @@ def test_each_event_ends_in_exactly_one_outcome_and_it_is_true(
     run = Run(flushing=flushing)
     for name, *drawn in program:
         getattr(run, name)(*drawn)
-        run.expire()
+        run.read()
         run.adds_up()
-    run.outcomes += run.core.abandon()
+    run.core.abandon()
+    run.read()
     run.service.arrive()
-    assert run.core.idle
+    assert run.core.counts(0).pending == 0
     assert sorted(outcome.usage.key for outcome in run.outcomes) == sorted(run.recorded)
     assert all(map(run.is_true, run.outcomes))
 
 
-def core_with(events: int, **limits: Any) -> MeterCore:
-    core = MeterCore(Limits(**limits))
+def core_with(events: int, **limits: Any) -> Core:
+    core = Core(**limits)
     for _ in range(events):
         core.add(*debit(WALLET, 1), now_s=0)
     return core
@@ -209,7 +259,7 @@ def test_a_batch_waits_for_its_delay_for_its_size_or_for_the_end() -> None:
     closing = core_with(1)
     closing.closing = True
     assert closing.due_in_s(0) == 0
-    assert core_with(0).due_in_s(0) is None
+    assert core_with(0).due_in_s(0) == math.inf
 
 
 def test_a_service_that_is_away_is_asked_less_and_less_often() -> None:
@@ -217,8 +267,8 @@ def test_a_service_that_is_away_is_asked_less_and_less_often() -> None:
     waits: list[float] = []
     now_s = 0.0
     for _ in range(10):
-        assert core.take(now_s) is not None
-        assert core.failed(NoAnswer("away"), now_s) == []
+        assert core.take(now_s)
+        assert core.finished_with(NoAnswer("away"), now_s) == []
         wait_s = core.due_in_s(now_s)
         assert wait_s
         waits.append(wait_s)
@@ -232,15 +282,15 @@ def test_what_a_batch_is_refused_for_is_found_and_the_others_are_charged() -> No
     bad = 5
     outcomes: list[Outcome] = []
     requests = 0
-    while (batch := core.take(0)) is not None:
+    while batch := core.take(0):
         requests += 1
         keys = {operation.members["idempotency_key"] for operation in batch}
-        poisoned = {usage.key for usage in core._pending.values() if usage.number == bad}
+        poisoned = {each.usage.key for number, each in core._pending.items() if number == bad}
         if keys & poisoned:
-            outcomes += core.failed(refusal(422, "validation_failed"), 0)
+            outcomes += core.finished_with(refusal(422, "validation_failed"), 0)
         else:
-            outcomes += core.answered([Posted(TRANSACTION)] * len(batch), 0)
-    assert core.idle
+            outcomes += core.finished_with([Posted(TRANSACTION)] * len(batch), 0)
+    assert core.counts(0).pending == 0
     (refused,) = [outcome for outcome in outcomes if isinstance(outcome, NotCharged)]
     assert (refused.usage.number, refused.error.code) == (bad, "validation_failed")
     assert requests <= 7
@@ -249,18 +299,18 @@ def test_what_a_batch_is_refused_for_is_found_and_the_others_are_charged() -> No
 def test_an_answer_of_another_size_decides_nothing() -> None:
     core = core_with(2, max_delay_s=0)
     core.take(0)
-    assert core.answered([Posted(TRANSACTION)], 0) == []
+    assert core.finished_with([Posted(TRANSACTION)], 0) == []
     assert core.counts(0).pending == 2
 
 
 def test_a_gateway_knows_nothing_of_an_earlier_try() -> None:
     core = core_with(1, max_delay_s=0)
     core.take(0)
-    assert core.failed(unknown(), 0) == []
+    assert core.finished_with(unknown(), 0) == []
     core.take(1)
-    assert core.failed(refusal(413), 1) == []
+    assert core.finished_with(refusal(413), 1) == []
     core.take(2)
-    (outcome,) = core.answered([Posted(TRANSACTION)], 2)
+    (outcome,) = core.finished_with([Posted(TRANSACTION)], 2)
     assert isinstance(outcome, Charged)
 
 
@@ -268,11 +318,11 @@ def test_an_event_whose_wallet_is_busy_is_sent_again_alone() -> None:
     core = core_with(3, max_delay_s=0)
     core.take(0)
     busy = Refused(refusal(503, "wallet_busy", retryable=True))
-    outcomes = core.answered([Posted(TRANSACTION), busy, Posted(TRANSACTION)], 0)
+    outcomes = core.finished_with([Posted(TRANSACTION), busy, Posted(TRANSACTION)], 0)
     assert [outcome.usage.number for outcome in outcomes] == [1, 3]
-    assert core.take(0) is None
-    (again,) = core.take(1) or []
-    (outcome,) = core.answered([Posted(TRANSACTION)], 1)
+    assert core.take(0) == []
+    (again,) = core.take(1)
+    (outcome,) = core.finished_with([Posted(TRANSACTION)], 1)
     assert (outcome.usage.number, outcome.usage.operation) == (2, again)
 
 
@@ -280,7 +330,7 @@ def test_what_is_too_old_is_given_up_and_what_is_younger_is_not() -> None:
     core = core_with(1, max_delay_s=0, give_up_after_s=10)
     core.add(*debit(WALLET, 1), now_s=5)
     core.take(11)
-    (given_up,) = core.failed(error := unknown(NoAnswer("away")), 11)
+    (given_up,) = core.finished_with(error := unknown(NoAnswer("away")), 11)
     assert given_up == Unsent(given_up.usage, error, outcome_unknown=True)
     assert core.counts(11).oldest_age_s == 6
 
@@ -288,31 +338,31 @@ def test_what_is_too_old_is_given_up_and_what_is_younger_is_not() -> None:
 def test_what_is_too_old_is_given_up_before_it_is_tried_again_while_the_service_is_away() -> None:
     core = core_with(6, max_delay_s=0, max_batch=2, give_up_after_s=10)
     core.take(0)
-    assert core.expire(11) == []  # what is under way is not given up
-    core.failed(error := NoAnswer("away"), 9)
-    assert 0 < (core.due_in_s(9) or 0) <= 1
-    assert [(each.usage.number, each.error) for each in core.expire(10)] == [(n, error) for n in range(1, 7)]
-    assert core.idle
+    assert core.expired(11) == []  # what is under way is not given up
+    core.finish(error := NoAnswer("away"), 9)
+    assert 0 < core.due_in_s(9) <= 1
+    assert [(each.usage.number, each.error) for each in core.expired(10)] == [(n, error) for n in range(1, 7)]
+    assert core.counts(0).pending == 0
     patient = core_with(2, max_delay_s=0, max_batch=1, give_up_after_s=10)
     patient.take(0)
-    patient.answered([Posted(TRANSACTION)], 11)  # the service answers, slowly
-    assert patient.expire(11) == []
+    assert len(patient.finished_with([Posted(TRANSACTION)], 11)) == 1  # the service answers, slowly
+    assert len(patient.take(11)) == 1
+    assert patient.outcomes() == []
 
 
 def test_one_event_that_is_too_large_leaves_the_batches_as_large_as_they_were() -> None:
     core = core_with(16, max_delay_s=0, max_batch=16)
-    while (batch := core.take(0)) is not None:
-        assert core._under_way is not None
-        if any(usage.number == 1 for usage in core._under_way.events):
-            core.failed(refusal(413, "payload_too_large"), 0)
+    while batch := core.take(0):
+        if any(each.usage.number == 1 for each in core._sending):
+            core.finish(refusal(413, "payload_too_large"), 0)
         else:
-            core.answered([Posted(TRANSACTION)] * len(batch), 0)
+            core.finish([Posted(TRANSACTION)] * len(batch), 0)
     for _ in range(100):
         core.add(*debit(WALLET, 1), now_s=0)
     sizes: list[int] = []
-    while (batch := core.take(0)) is not None:
+    while batch := core.take(0):
         sizes.append(len(batch))
-        core.answered([Posted(TRANSACTION)] * len(batch), 0)
+        core.finish([Posted(TRANSACTION)] * len(batch), 0)
     assert max(sizes) == 16
     assert len(sizes) < 15
 
@@ -320,9 +370,9 @@ def test_one_event_that_is_too_large_leaves_the_batches_as_large_as_they_were() 
 def test_a_refusal_after_a_try_that_may_still_arrive_says_so() -> None:
     core = core_with(1, max_delay_s=0)
     core.take(0)
-    core.failed(unknown(NoAnswer("away")), 0)
+    core.finish(unknown(NoAnswer("away")), 0)
     core.take(9)
-    (outcome,) = core.answered([Refused(refusal(402, "insufficient_funds"))], 9)
+    (outcome,) = core.finished_with([Refused(refusal(402, "insufficient_funds"))], 9)
     assert isinstance(outcome, NotCharged)
     assert (outcome.error.earlier_try_open, outcome.error.idempotency_key) == (True, outcome.usage.key)
 
@@ -331,10 +381,10 @@ def test_a_refusal_after_a_try_that_may_still_arrive_says_so() -> None:
 def test_what_others_refuse_after_a_try_that_may_be_done_is_unknown(alone: bool) -> None:
     core = core_with(1, max_delay_s=0)
     core.take(0)
-    core.failed(unknown(NoAnswer("away")), 0)
+    core.finish(unknown(NoAnswer("away")), 0)
     core.take(9)
     error = refusal(422, "user_unknown")
-    (outcome,) = core.failed(error, 9) if alone else core.answered([Refused(error)], 9)
+    (outcome,) = core.finished_with(error if alone else [Refused(error)], 9)
     assert isinstance(outcome, Unsent)
     assert (outcome.outcome_unknown, outcome.error) == (True, error)
 
@@ -351,8 +401,8 @@ def test_what_others_refuse_after_a_try_that_may_be_done_is_unknown(alone: bool)
     ],
 )
 def test_limits_that_are_none(limits: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"more"):
-        Limits(**limits)
+    with WalletClient("http://wallet", api_key="x") as client, pytest.raises(ValueError, match=r"more"):
+        UsageMeter(client, on_refused=print, on_unsent=print, **limits)
 
 
 def test_an_event_that_cant_be_sent_is_refused_where_it_is_recorded() -> None:

@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -22,9 +21,8 @@ from wallet_client import (
     Transaction,
     WalletClient,
 )
-from wallet_client.meter import AsyncUsageMeter, MeterClosed, MeterFull, Usage, UsageMeter
+from wallet_client.meter import AsyncUsageMeter, MeterClosed, Unsent, Usage, UsageMeter
 from wallet_client.meter.core import MeterCore
-from wallet_client.meter.limits import Limits
 from wallet_client.meter.usage import debit
 from wallet_client.testing import FakeWallet
 
@@ -74,26 +72,12 @@ def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Told
         meter = UsageMeter(client, **told.callbacks | {"on_charged": slow}, max_delay_s=60)
         keys = [meter.record(wallet.wallet_id, 1) for _ in range(5)]
         meter._core.flush()
-        with meter._lock:
+        with meter._changed:
             meter._changed.notify_all()
         assert first.wait(WAIT_S)
         assert meter.close(timeout_s=0.01) == []
         assert told.keys == keys
         go_on.set()
-
-
-def test_a_place_whose_waiter_is_gone_is_nobodys(fake: FakeWallet, told: Told) -> None:
-    with fake.client() as client, UsageMeter(client, **told.callbacks, when_full="raise") as meter:
-        meter._line[object()] = time.monotonic()
-        with pytest.raises(MeterFull):
-            meter.record(WALLET, 1)
-        meter._line[object()] = time.monotonic() - 60
-        meter._line = dict(reversed(meter._line.items()))
-        with pytest.raises(MeterFull):
-            meter.record(WALLET, 1)
-        assert len(meter._line) == 1
-        meter._line = dict.fromkeys(meter._line, time.monotonic() - 60)
-        meter.record(WALLET, 1)
 
 
 @pytest.mark.parametrize("timeout_s", [0, WAIT_S])
@@ -181,7 +165,7 @@ def test_a_child_asks_nothing_of_its_parents_meter(fake: FakeWallet, told: Told)
         held, let_go = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with meter._lock:
+            with meter._changed:
                 held.set()
                 assert let_go.wait(WAIT_S)
 
@@ -265,9 +249,15 @@ async def test_who_flushes_does_not_wait_for_what_was_given_up(fake: FakeWallet,
 
 
 def test_a_batch_that_was_answered_with_too_few_results_may_have_been_charged() -> None:
-    core = MeterCore(Limits(max_delay_s=0))
+    unsent: list[Unsent] = []
+    callbacks = (pytest.fail, pytest.fail, unsent.append)
+    core = MeterCore(callbacks, max_events=2, max_batch=2, max_delay_s=0, give_up_after_s=300)
     for number in range(2):
         core.add(*debit(WALLET, 1, idempotency_key=str(number)), 0.0)
     assert core.take(0.0)
-    assert core.answered([Refused(InsufficientFunds())], 0.0) == []
-    assert [each.outcome_unknown for each in core.abandon()] == [True, True]
+    core.finish([Refused(InsufficientFunds())], 0.0)
+    assert core.decided() == []
+    core.abandon()
+    for _, call in core.decided():
+        call()
+    assert [each.outcome_unknown for each in unsent] == [True, True]

@@ -34,8 +34,8 @@ class AtLine:
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
         code = frame.f_code
-        # In telling.py signals are heard at fewer places than there are lines.
-        of_the_meter = "/meter/" in code.co_filename and not code.co_filename.endswith("telling.py")
+        # In _report Python handles signals at fewer places than there are lines.
+        of_the_meter = "/meter/" in code.co_filename and code.co_name != "_report"
         if self.done or not of_the_meter:
             return None
         if event == "line" and not self._leaves_with(frame):
@@ -174,7 +174,7 @@ def left_at(line: int) -> bool:
         assert leaving.done
     finally:
         sys.settrace(before)
-    meters[0]._abandon()  # as the end of the process does
+    meters[0]._at_exit()  # as the end of the process does
     assert sorted(told.keys) == sorted(keys), line
     posted = [] if fake.balance("ada") else keys[:1]
     assert all(each.outcome_unknown for each in told.unsent if each.usage.key in posted), line

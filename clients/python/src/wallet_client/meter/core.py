@@ -1,327 +1,235 @@
-"""What both meters share, without sending or waiting: the queue, the batches, and what becomes of each event.
+"""The state of a meter, without I/O, threads or a clock: the pending events, the batches, and the outcomes.
 
-An event is in the hands of the meter from ``add`` until exactly one outcome of it is returned, by ``answered``,
-``failed`` or ``abandon``. Its idempotency key is made when it is recorded, so that it can be sent as often as it takes.
-
-An exception of a signal handler may end any of it between two lines, and nothing is lost or told twice: ``add`` is one
-step, and the others work out what is decided, note it in one step, and then carry it out, which the next one does again
-where it was not done to its end.
+A signal handler may raise an exception between any two lines, and no event is lost or reported twice: ``add`` is one
+step, and ``abandon`` gives up what is pending after ``take`` or ``finish`` was stopped. It may be stopped and repeated.
 """
 
-import itertools
+import math
 import random
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice, takewhile
+from typing import TypeAlias
 
 from wallet_client._retries import is_of_the_ledger
-from wallet_client.errors import OutcomeUnknown, ServiceError, UnexpectedAnswer, WalletError
-from wallet_client.meter.limits import Limits
-from wallet_client.meter.usage import Charged, MeterCounts, NotCharged, Outcome, Unsent, Usage
-from wallet_client.models import BatchResult, Posted, Refused
+from wallet_client.errors import OutcomeUnknown, ServiceError, WalletError
+from wallet_client.meter.usage import MeterClosed, MeterCounts, Unsent, Usage
+from wallet_client.models import BatchResult, Posted, Transaction
 from wallet_client.operations import Operation
 
-_OF_ITS_CONTENT = frozenset({400, 413, 422})
-"""Said of a whole request for what stands in it: parts of it may pass."""
+OnCharged: TypeAlias = Callable[[Usage, Transaction], None]
+OnRefused: TypeAlias = Callable[[Usage, ServiceError], None]
+OnUnsent: TypeAlias = Callable[[Unsent], None]
+Callbacks: TypeAlias = tuple[OnCharged, OnRefused, OnUnsent]
 
-_TOO_LARGE = 413
-_BASE_S = 0.1
-_LONGEST_S = 5.0
+_CONTENT_STATUSES = frozenset({400, 413, 422})  # a part of the refused content may be accepted
 
 
 @dataclass(slots=True)
-class _Group:
-    """Events that are sent together, again if need be."""
+class _Pending:
+    """An event without an outcome."""
 
-    events: list[Usage]
-    tries: int = 0
+    usage: Usage
+    attempts: int = 0
     not_before_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """What follows from an answer, or from the lack of one: whoever carries it out once more changes nothing.
-
-    Attributes:
-        outcomes: by the number of the event.
-        counted: the sums with them, as in MeterCounts.
-        again: all that is to be sent again.
-    """
-
-    outcomes: dict[int, Outcome]
-    counted: tuple[int, int, int]
-    again: list[_Group]
+    maybe_charged: bool = False  # by an attempt whose outcome is unknown
 
 
 class MeterCore:
-    """The events, from their recording to their outcome. One batch is under way at a time."""
+    """The events of a meter. One batch is sent at a time."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(
+        self,
+        callbacks: Callbacks,
+        max_events: int,
+        max_batch: int,
+        max_delay_s: float,
+        give_up_after_s: float,
+    ) -> None:
         self.closing = False
-        self.last = 0  # the number of the newest event
-        self.untold: dict[int, Outcome] = {}  # until somebody tells them
-        self.unsent: dict[int, Unsent] = {}  # from the closing on
-        self._numbers = itertools.count(1)
+        self.unreported: dict[
+            int, Callable[[], None]
+        ] = {}  # calls of the callbacks, by the number of the event
+        self.unsent: dict[int, Unsent] = {}  # given up since the closing, by number
+        self._on_charged, self._on_refused, self._on_unsent = callbacks
+        self._max_events = max_events
+        self._max_batch = self._batch_size = max_batch
+        self._max_delay_s = max_delay_s
+        self._give_up_after_s = give_up_after_s
+        self._pending: dict[int, _Pending] = {}  # by number, so the oldest first
+        self._sending: list[_Pending] = []
+        self._last_taken = 0  # events with higher numbers are not yet attempted
         self._flush_until = 0
-        self._queue: deque[Usage] = deque()
-        self._again: list[_Group] = []
-        self._under_way: _Group | None = None
-        self._taken: dict[int, Usage] = {}  # under way or again, without an outcome
-        self._open: set[int] = set()  # of those taken, who may have been charged
-        self._decision: _Decision | None = None
-        self._max_batch = limits.max_batch
-        self._rest_until_s = 0.0
-        self._failures = 0
+        self._failures = 0  # since the service last answered
         self._last_error: Exception | None = None
-        self._counted = (0, 0, 0)  # charged, refused, unsent
+        self._pause_until_s = 0.0
+        self._charged = self._refused = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether it holds as many events as it may."""
-        return len(self._taken) + len(self._queue) >= self.limits.max_events
+    def is_finished(self) -> bool:
+        """Whether it is closing and every event has its outcome."""
+        return self.closing and not self._pending
 
-    @property
-    def idle(self) -> bool:
-        """Whether every event has its outcome."""
-        return not (self._taken or self._queue)
+    def has_room(self) -> bool:
+        """Whether another event can be recorded; raises MeterClosed if it is closing."""
+        if self.closing:
+            raise MeterClosed("the usage meter is closed")
+        return len(self._pending) < self._max_events
 
-    def done(self, number: int) -> bool:
-        """Whether each event until the one with this number has its outcome."""
-        oldest = self._oldest
-        return oldest is None or oldest.number > number
+    def add(self, key: str, operation: Operation, now_s: float) -> bool:
+        """Record an event, for which there is room; whether ``due_in_s`` may have changed."""
+        number = self._last + 1
+        event = _Pending(Usage(key, operation, now_s, number))
+        if (
+            self._pending.setdefault(number, event) is not event
+        ):  # a signal handler has just recorded another one
+            return self.add(key, operation, now_s)
+        if self.closing and number > self._last_taken:  # a signal handler closed the meter since ``has_room``
+            del self._pending[number]
+            raise MeterClosed("the usage meter is closed")
+        return number - self._last_taken in (1, self._batch_size) or len(self._pending) >= self._max_events
 
     def flush(self) -> int:
-        """What was recorded until now waits for no others; the number of the newest of it."""
-        self._flush_until = max(self._flush_until, self.last)
-        return self.last
+        """Make the events recorded until now due; the number of the newest of them."""
+        self._flush_until = self._last
+        return self._flush_until
 
-    def add(self, key: str, operation: Operation, now_s: float) -> Usage:
-        """Take an event. There must be room."""
-        number = next(self._numbers)
-        self.last = number
-        usage = Usage(key, operation, now_s, number)
-        self._queue.append(usage)  # before that it is not recorded
-        return usage
+    def is_reported(self, number: int) -> bool:
+        """Whether the outcome of each event up to this number is decided and reported."""
+        oldest_pending = next(iter(self._pending), number + 1)
+        return oldest_pending > number and all(each > number for each in self.unreported.copy())
 
-    @property
-    def due_anew(self) -> bool:
-        """Whether the next batch is due at another time since an event was added."""
-        return self.full or len(self._queue) in (1, self._max_batch)
+    def due_in_s(self, now_s: float) -> float:
+        """Seconds until ``take`` has something to do; infinite without events."""
+        attempted = takewhile(lambda each: each.usage.number <= self._last_taken, self._pending.values())
+        times = [each.not_before_s for each in attempted]
+        if first := self._pending.get(self._last_taken + 1):
+            full = len(self._pending) >= self._max_events or self._last - self._last_taken >= self._batch_size
+            at_once = full or self.closing or first.usage.number <= self._flush_until
+            times.append(0.0 if at_once else first.usage.recorded_s + self._max_delay_s)
+        due_s = max(min(times, default=math.inf), self._pause_until_s)
+        if self._failures and self._pending:
+            due_s = min(due_s, self._expires_s(next(iter(self._pending.values()))))
+        return max(0.0, due_s - now_s)
 
-    def take_back(self, usage: Usage) -> bool:
-        """Whether an event still waited to be sent; then it is as if it had not been added."""
-        try:
-            self._queue.remove(usage)
-        except ValueError:
-            return False
-        return True
-
-    def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until there is a batch to take or to give up; None: not before something else happens."""
-        if self._under_way is not None:
-            return None
-        batch_s = self._batch_in_s(now_s)
-        if batch_s is None or not self._failures:
-            return batch_s
-        oldest = self._oldest
-        oldest_s = now_s if oldest is None else oldest.recorded_s
-        return min(batch_s, max(0.0, oldest_s + self.limits.give_up_after_s - now_s))
-
-    def _batch_in_s(self, now_s: float) -> float | None:
-        times = [group.not_before_s for group in self._again]
-        if self._queue:
-            flushed = self._queue[0].number <= self._flush_until
-            hurry = self.closing or flushed or self.full or len(self._queue) >= self._max_batch
-            times.append(0.0 if hurry else self._queue[0].recorded_s + self.limits.max_delay_s)
-        if not times:
-            return None
-        return max(0.0, max(min(times), self._rest_until_s) - now_s)
-
-    def take(self, now_s: float) -> list[Operation] | None:
-        """The batch that is to be sent now, if one is; then ``answered`` or ``failed``, or ``abandon``."""
-        if self._under_way is not None or self._batch_in_s(now_s) != 0.0:
-            return None
-        group = next((each for each in self._again if each.not_before_s <= now_s), None)
-        if group is None:
-            group = _Group(list(itertools.islice(self._queue, self._max_batch)))
-        self._taken.update((usage.number, usage) for usage in group.events)
-        self._under_way = group
-        self._again = [each for each in self._again if each is not group]
-        while self._queue and self._queue[0].number in self._taken:
-            self._queue.popleft()
-        return [usage.operation for usage in group.events]
-
-    def expire(self, now_s: float) -> list[Unsent]:
-        """Give up what is too old, while the service is away; while it answers, all of it has its turn."""
-        oldest = self._oldest
-        if (
-            not self._failures
-            or self._under_way is not None
-            or oldest is None
-            or not self._too_old(oldest, now_s)
-        ):
+    def take(self, now_s: float) -> list[Operation]:
+        """The next batch if one is due, otherwise []. After a batch, call ``finish``."""
+        if self._failures and not self._sending:  # unavailable: what is too old gets no other attempt
+            for each in list(takewhile(lambda each: self._expires_s(each) <= now_s, self._pending.values())):
+                self._give_up(each, self._last_error)
+        if self._sending or self.due_in_s(now_s) != 0.0:
             return []
-        old = list(itertools.takewhile(lambda usage: self._too_old(usage, now_s), self._pending.values()))
-        numbers = {usage.number for usage in old}
-        again = [
-            _Group(left, group.tries, group.not_before_s)
-            for group in self._again
-            if (left := [usage for usage in group.events if usage.number not in numbers])
-        ]
-        outcomes = [self._give_up(usage, self._last_error) for usage in old]
-        self._decide(outcomes, again)
-        return outcomes
+        ready = (each for each in self._pending.values() if each.not_before_s <= now_s)
+        self._sending = list(islice(ready, self._batch_size))
+        self._last_taken = max(self._last_taken, self._sending[-1].usage.number)
+        return [each.usage.operation for each in self._sending]
 
-    def answered(self, results: Sequence[BatchResult], now_s: float) -> list[Outcome]:
-        """The service decided on the batch that was taken."""
-        group = self._under_way
-        if group is None:
-            return []
-        if len(results) != len(group.events):
-            self._open.update(usage.number for usage in group.events)
-            return self.failed(UnexpectedAnswer("a batch was answered with another number of results"), now_s)
-        self._failures = 0
-        if len(group.events) >= self._max_batch:  # it was not too large, so another may be larger
-            self._max_batch = min(self.limits.max_batch, 2 * self._max_batch)
-        outcomes: list[Outcome] = []
-        again: list[Usage] = []
-        for usage, result in zip(group.events, results, strict=True):
-            if isinstance(result, Refused) and result.error.earlier_try_open:
-                self._open.add(usage.number)
-            if isinstance(result, Posted):
-                outcomes.append(Charged(usage, result.transaction))
-            elif not result.error.retryable:
-                outcomes.append(self._refuse(usage, result.error))
-            elif self._too_old(usage, now_s):
-                outcomes.append(self._give_up(usage, result.error))
-            else:
-                again.append(usage)
-        return self._decide(outcomes, self._again + _groups([again], group.tries + 1, now_s))
-
-    def failed(self, error: Exception, now_s: float) -> list[Outcome]:
-        """The batch that was taken ended without a decision on each of its events."""
-        group = self._under_way
-        if group is None:
-            return []
-        if isinstance(error, OutcomeUnknown) or not isinstance(error, WalletError):
-            self._open.update(usage.number for usage in group.events)
-        cause = (error.__cause__ if isinstance(error, OutcomeUnknown) else None) or error
-        status = cause.status if isinstance(cause, ServiceError) else 0
-        if (
-            len(group.events) == 1
-            and isinstance(cause, ServiceError)
-            and status in _OF_ITS_CONTENT
-            # What stands before the service knows nothing of an earlier try that may have been done.
-            and (cause.code or group.events[0].number not in self._open)
-        ):
-            return self._decide([self._refuse(group.events[0], cause)], self._again)
-        outcomes: list[Outcome] = [
-            self._give_up(usage, error) for usage in group.events if self._too_old(usage, now_s)
-        ]
-        left = [usage for usage in group.events if not self._too_old(usage, now_s)]
-        if _is_of_its_content(cause):
-            # One event may be the cause; halves of halves find it.
-            if status == _TOO_LARGE:
-                self._max_batch = max(1, min(self._max_batch, len(group.events) // 2))
-            half = (len(left) + 1) // 2
-            parts, at_once = [left[:half], left[half:]], len(left) > 1
+    def finish(self, result: Sequence[BatchResult] | Exception, now_s: float) -> None:
+        """The request with the batch that was taken ended, with these results or this error."""
+        if not self._sending:  # abandoned meanwhile
+            return
+        if not isinstance(result, Exception) and len(result) != len(self._sending):
+            result = OutcomeUnknown("a batch was answered with another number of results")
+        if isinstance(result, Exception):
+            self._failed(self._sending, result, now_s)
         else:
-            parts, at_once = [left], True
-        again = _groups(parts, group.tries + 1, now_s, at_once=at_once)
-        if status not in _OF_ITS_CONTENT:
-            self._failures += 1
-            self._last_error = error
-            self._rest_until_s = now_s + _backoff_s(self._failures)
-        return self._decide(outcomes, self._again + again)
+            self._answered(self._sending, result, now_s)
+        self._sending = []
 
-    def abandon(self, error: Exception | None = None) -> list[Unsent]:
-        """Give up everything that is pending; what is answered later changes nothing."""
-        self._carry_out()
-        if self._under_way is not None:
-            self._open.update(usage.number for usage in self._under_way.events)
-        outcomes = [self._give_up(usage, error) for usage in self._pending.values()]
-        self._decide(outcomes, [])
-        return outcomes
+    def abandon(self) -> None:
+        """Give up all pending events. A later answer changes nothing."""
+        for each in self._sending:
+            each.maybe_charged = True
+        for each in list(self._pending.values()):
+            self._give_up(each, self._last_error)
+        self._sending = []
+
+    def decided(self) -> list[tuple[int, Callable[[], None]]]:
+        """The numbers of the events whose outcome is not reported yet, and the calls that report them."""
+        # If the event is still pending, ``_decide`` was stopped halfway, and ``abandon`` completes it.
+        return [
+            (number, call) for number, call in self.unreported.copy().items() if number not in self._pending
+        ]
 
     def counts(self, now_s: float) -> MeterCounts:
-        """How many events have come to what."""
-        self._carry_out()
-        charged, refused, unsent = self._counted
-        pending, oldest = len(self._pending), self._oldest
-        return MeterCounts(
-            recorded=charged + refused + unsent + pending,
-            charged=charged,
-            refused=refused,
-            unsent=unsent,
-            pending=pending,
-            oldest_age_s=0.0 if oldest is None else now_s - oldest.recorded_s,
-        )
+        """How many events have which outcome."""
+        pending, oldest = len(self._pending), next(iter(self._pending.values()), None)
+        unsent = self._last - self._charged - self._refused - pending
+        age_s = 0.0 if oldest is None else now_s - oldest.usage.recorded_s
+        return MeterCounts(self._last, self._charged, self._refused, unsent, pending, age_s)
 
     @property
-    def _pending(self) -> dict[int, Usage]:
-        """Without an outcome, the oldest first. Who was interrupted leaves some both taken and in the queue."""
-        return self._taken | {usage.number: usage for usage in tuple(self._queue)}
+    def _last(self) -> int:  # the number of the newest event
+        return max(self._last_taken, next(reversed(self._pending), 0))
 
-    @property
-    def _oldest(self) -> Usage | None:
-        return next(iter(self._taken.values()), None) or (self._queue[0] if self._queue else None)
+    def _expires_s(self, event: _Pending) -> float:
+        return event.usage.recorded_s + self._give_up_after_s
 
-    def _decide(self, outcomes: Sequence[Outcome], again: list[_Group]) -> list[Outcome]:
-        """From here on the events have these outcomes, and nothing is under way."""
-        charged, refused, unsent = self._counted
-        kinds = [type(outcome) for outcome in outcomes]
-        self._decision = _Decision(
-            {outcome.usage.number: outcome for outcome in outcomes},
-            (charged + kinds.count(Charged), refused + kinds.count(NotCharged), unsent + kinds.count(Unsent)),
-            again,
-        )
-        self._carry_out()
-        return list(outcomes)
+    def _answered(self, batch: list[_Pending], results: Sequence[BatchResult], now_s: float) -> None:
+        self._failures, self._last_error = 0, None
+        if len(batch) >= self._batch_size:  # it was not too large, so a larger one may be accepted
+            self._batch_size = min(self._max_batch, 2 * self._batch_size)
+        for event, result in zip(batch, results, strict=True):
+            if isinstance(result, Posted):
+                self._decide(event, partial(self._on_charged, event.usage, result.transaction))
+                self._charged += 1
+                continue
+            event.maybe_charged |= result.error.earlier_try_open
+            if result.error.retryable:
+                self._retry(event, result.error, now_s)
+            else:
+                self._refuse(event, result.error)
 
-    def _carry_out(self) -> None:
-        decision = self._decision
-        if decision is None:
-            return
-        self.untold.update(decision.outcomes)
+    def _failed(self, batch: list[_Pending], error: Exception, now_s: float) -> None:
+        unknown = isinstance(error, OutcomeUnknown) or not isinstance(error, WalletError)
+        cause = (error.__cause__ if isinstance(error, OutcomeUnknown) else None) or error
+        refusal = cause if isinstance(cause, ServiceError) and cause.status in _CONTENT_STATUSES else None
+        if refusal is None:
+            self._failures += 1
+            self._last_error = error
+            self._pause_until_s = now_s + _backoff_s(self._failures)
+        internal = isinstance(cause, ServiceError) and cause.code == "internal_error" and not cause.retryable
+        if (
+            refusal or internal or not isinstance(cause, WalletError)
+        ):  # perhaps for one event: halves of halves find it
+            self._batch_size = max(1, len(batch) // 2)
+        for event in batch:
+            event.maybe_charged |= unknown
+            # A proxy, which sends no code, does not know whether an earlier attempt charged the event.
+            if refusal and len(batch) == 1 and (refusal.code or not event.maybe_charged):
+                self._refuse(event, refusal)
+            else:
+                self._retry(event, error, now_s, at_once=not refusal or len(batch) > 1)
+
+    def _retry(self, event: _Pending, error: Exception, now_s: float, *, at_once: bool = False) -> None:
+        if self._expires_s(event) <= now_s:
+            self._give_up(event, error)
+        else:
+            event.attempts += 1
+            event.not_before_s = now_s if at_once else now_s + _backoff_s(event.attempts)
+
+    def _refuse(self, event: _Pending, error: ServiceError) -> None:
+        error.earlier_try_open = event.maybe_charged
+        if event.maybe_charged and not is_of_the_ledger(error):  # the ledger may have done an earlier attempt
+            self._give_up(event, error)
+        else:
+            error.idempotency_key = event.usage.key
+            self._decide(event, partial(self._on_refused, event.usage, error))
+            self._refused += 1
+
+    def _give_up(self, event: _Pending, error: Exception | None) -> None:
+        unsent = Unsent(event.usage, error, event.maybe_charged)
         if self.closing:
-            given_up = [each for each in decision.outcomes.values() if isinstance(each, Unsent)]
-            self.unsent.update((each.usage.number, each) for each in given_up)
-        self._counted = decision.counted
-        self._again = decision.again
-        self._under_way = None
-        for number in decision.outcomes:
-            self._taken.pop(number, None)
-            self._open.discard(number)
-        while self._queue and self._queue[0].number in decision.outcomes:
-            self._queue.popleft()
-        self._decision = None
+            self.unsent[event.usage.number] = unsent
+        self._decide(event, partial(self._on_unsent, unsent))
 
-    def _too_old(self, usage: Usage, now_s: float) -> bool:
-        return now_s - usage.recorded_s >= self.limits.give_up_after_s
-
-    def _refuse(self, usage: Usage, error: ServiceError) -> NotCharged | Unsent:
-        error.earlier_try_open = usage.number in self._open
-        if error.earlier_try_open and not is_of_the_ledger(error):  # the ledger may have done the earlier try
-            return self._give_up(usage, error)
-        error.idempotency_key = usage.key
-        return NotCharged(usage, error)
-
-    def _give_up(self, usage: Usage, error: Exception | None) -> Unsent:
-        return Unsent(usage, error, usage.number in self._open)
+    def _decide(self, event: _Pending, call: Callable[[], None]) -> None:
+        number = event.usage.number
+        self.unreported.setdefault(number, call)  # the first outcome stays, if this was stopped below
+        self._last_taken = max(self._last_taken, number)
+        del self._pending[number]
 
 
-def _groups(parts: Sequence[list[Usage]], tries: int, now_s: float, *, at_once: bool = False) -> list[_Group]:
-    not_before_s = now_s if at_once else now_s + _backoff_s(tries)
-    return [_Group(events, tries, not_before_s) for events in parts if events]
-
-
-def _is_of_its_content(cause: BaseException) -> bool:
-    """Whether the request failed, or may have failed, for what stands in it."""
-    if isinstance(cause, ServiceError):
-        return cause.status in _OF_ITS_CONTENT or (cause.code == "internal_error" and not cause.retryable)
-    return not isinstance(cause, WalletError)
-
-
-def _backoff_s(tries: int) -> float:
-    return min(_LONGEST_S, _BASE_S * 2 ** min(tries, 10)) * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
+def _backoff_s(attempts: int) -> float:
+    """Up to 0.2 s after the first attempt, and doubled with each one, up to 5 s."""
+    return min(5.0, 0.1 * 2 ** min(attempts, 10)) * (0.5 + random.random() / 2)  # noqa: S311 - spreads load

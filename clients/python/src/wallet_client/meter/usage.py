@@ -1,41 +1,46 @@
-"""What is recorded, and what may become of it."""
+"""Usage events, and what a meter reports about them."""
 
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from wallet_client._call import Id, encode
-from wallet_client.errors import ServiceError, WalletError
+from wallet_client.errors import WalletError
 from wallet_client.keys import new_key
-from wallet_client.models import Transaction
 from wallet_client.money import Amount
 from wallet_client.operations import Operation
 
-MOST_EVENT_BYTES = 64 * 1024
-"""An event whose members have the lengths that the service takes is smaller, and 15 of them fit into a request."""
+MAX_EVENT_BYTES = 64 * 1024  # an event with the longest members that the service takes is smaller
 
 Kind: TypeAlias = Literal["consume", "withdraw", "fee"]
 
 
+class UsageMembers(TypedDict, total=False):
+    """What ``record`` takes beside wallet, amount and kind: the members of ``client.consume``."""
+
+    description: str | None
+    reference: str | None
+    metadata: Mapping[str, Any] | None
+    effective_at: datetime | None
+    counter_account: str | None
+    idempotency_key: str | None
+
+
 class MeterFull(WalletError):
-    """The meter holds as many events as it may; this one was not recorded."""
+    """The meter holds ``max_events`` events. This event was not recorded."""
 
 
 class MeterClosed(WalletError):
-    """The meter takes no more events; this one was not recorded."""
+    """The meter is closed. This event was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """An event: one debit, a ledger row.
+    """A usage event: one debit, which becomes one transaction. Its idempotency key makes it safe to send it repeatedly.
 
-    Attributes:
-        key: its idempotency key, under which it is charged once.
-        operation: the debit.
-        recorded_s: when it was recorded, on the meter's clock.
-        number: its place among all events of the meter, from 1.
+    ``recorded_s`` is a time on ``time.monotonic``; ``number`` is its place among all events of the meter, from 1.
     """
 
     key: str
@@ -48,11 +53,9 @@ class Usage:
 class Unsent:
     """An event that the meter gave up.
 
-    Attributes:
-        usage: the event.
-        error: what was met last; None: it was never tried.
-        outcome_unknown: whether it may have been charged all the same. Send ``usage.operation`` again, which has the
-            key, and it is charged once.
+    ``error`` is the last failure of a request; None if no request failed since the service last answered. With
+    ``outcome_unknown`` the event may have been charged nevertheless. ``usage.operation`` can be sent again safely in a
+    batch: it has the key, so it is charged once.
     """
 
     usage: Usage
@@ -61,30 +64,10 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
-class Charged:
-    """It is in the ledger."""
-
-    usage: Usage
-    transaction: Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class NotCharged:
-    """The service refused it. With ``error.earlier_try_open`` an earlier try may still arrive and be charged."""
-
-    usage: Usage
-    error: ServiceError
-
-
-Outcome: TypeAlias = Charged | NotCharged | Unsent
-
-
-@dataclass(frozen=True, slots=True)
 class MeterCounts:
-    """The events of a meter: ``recorded`` is the sum of the four after it.
+    """The events of a meter: ``recorded`` is the sum of the four counts after it.
 
-    Attributes:
-        oldest_age_s: how long the oldest pending event has waited; 0 without one.
+    ``oldest_age_s`` is the age of the oldest pending event in seconds; 0 without one.
     """
 
     recorded: int
@@ -96,35 +79,19 @@ class MeterCounts:
 
 
 def debit(
-    wallet_id: Id,
-    amount: Amount,
-    *,
-    kind: Kind = "consume",
-    description: str | None = None,
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    effective_at: datetime | None = None,
-    counter_account: str | None = None,
-    idempotency_key: str | None = None,
+    wallet_id: Id, amount: Amount, *, kind: Kind = "consume", **members: Unpack[UsageMembers]
 ) -> tuple[str, Operation]:
-    """An event's key, and its operation, which can be sent and which nobody changes afterwards.
+    """An event's idempotency key and its operation, which is not affected by later changes of the arguments.
 
     Raises:
-        TypeError, ValueError: it can't be sent.
+        TypeError, ValueError: the event can't be sent.
     """
-    key = new_key() if idempotency_key is None else idempotency_key
-    make = {"consume": Operation.consume, "withdraw": Operation.withdraw, "fee": Operation.fee}[kind]
-    operation = make(
-        wallet_id,
-        amount,
-        description=description,
-        reference=reference,
-        metadata=copy.deepcopy(metadata),
-        effective_at=effective_at,
-        counter_account=counter_account,
-        idempotency_key=key,
-    )
-    size = len(encode(operation.members))  # now, where the caller hears of it
-    if size > MOST_EVENT_BYTES:
-        raise ValueError(f"an event has at most {MOST_EVENT_BYTES} bytes, not {size}")
+    key = members.get("idempotency_key")
+    members["idempotency_key"] = key = new_key() if key is None else key
+    if metadata := members.get("metadata"):
+        members["metadata"] = copy.deepcopy(metadata)
+    create = {"consume": Operation.consume, "withdraw": Operation.withdraw, "fee": Operation.fee}[kind]
+    operation = create(wallet_id, amount, **members)
+    if (size := len(encode(operation.members))) > MAX_EVENT_BYTES:
+        raise ValueError(f"an event has at most {MAX_EVENT_BYTES} bytes, not {size}")
     return key, operation
