@@ -20,10 +20,10 @@ from schemathesis.python.asgi import shutdown_lifespans
 from support.api import ADMIN_KEY, Api, make_app, open_api
 from support.cluster import create_database, drop_database
 from support.places import Place, reached
+from support.problems import ERRORS
 from support.settings import make_settings
 
 from contract.references import inlined
-from wallet_service.core.errors import ERRORS
 from wallet_service.runtime.application import create_app
 
 SERVED: dict[str, Any] = create_app(make_settings(), "postgresql://nowhere/").openapi()

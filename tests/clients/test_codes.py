@@ -4,11 +4,10 @@ import json
 import re
 from pathlib import Path
 
+from support.problems import ERRORS
 from wallet_client import _retries
 from wallet_client._problems import BY_CODE
 from wallet_client.testing.problems import STATUSES
-
-from wallet_service.core.errors import ERRORS
 
 ROOT = Path(__file__).parents[2]
 SQL = sorted((ROOT / "wallet_service").rglob("*.sql"))

@@ -4,6 +4,7 @@ import pytest
 
 from wallet_service.core.errors import ERRORS, InternalError, WalletError, error_of
 from wallet_service.ledger.problems import InsufficientFunds
+from wallet_service.rooms import ROOMS
 
 STATUSES = {
     "wallet_not_found": 404,
@@ -50,11 +51,14 @@ def test_every_refusal_is_complete(error: type[WalletError]) -> None:
     assert (error.retry_after_s is not None) == error.retryable
 
 
-def test_the_list_has_every_class_once() -> None:
+def test_each_problem_is_declared_by_one_room() -> None:
     def below(error: type[WalletError]) -> set[type[WalletError]]:
         return {found for child in error.__subclasses__() for found in {child, *below(child)}}
 
-    assert set(ERRORS.values()) == below(WalletError)
+    of_the_service = [each for each in below(WalletError) if each.__module__.startswith("wallet_service.")]
+    declared = [error for room in ROOMS for error in room.problems]
+    assert len(declared) == len(set(declared))
+    assert set(declared) == set(of_the_service)
     assert all(code == error.code for code, error in ERRORS.items())
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from wallet_service.core.errors import ERRORS
+from support.problems import ERRORS
 
 Document: TypeAlias = dict[str, Any]
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
+from support.problems import ERRORS
 from support.settings import make_settings
 from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
 from wallet_service.ledger.problems import InsufficientFunds
@@ -117,7 +118,7 @@ def make_app(database: Database, **settings: Any) -> FastAPI:
     chosen = make_settings(**given | settings)
     users_scopes = names_of(ROOMS, users_only=True)
     app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, users_scopes)
-    install(app, chosen[WebSettings], {"/api/v1/things/import": IMPORT_LIMIT})
+    install(app, chosen[WebSettings], ERRORS, {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app
 

@@ -172,3 +172,8 @@ class Room:
         """
         module, _, name = reference.partition(":")
         return getattr(import_module(f"{self.package}.{module}"), name)
+
+
+def problems_of(rooms: Sequence[Room]) -> Mapping[str, type[WalletError]]:
+    """Every problem that rooms declare, by its code."""
+    return {error.code: error for room in rooms for error in room.problems}

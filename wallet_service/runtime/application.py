@@ -8,7 +8,7 @@ from opentelemetry.trace import Tracer, TracerProvider
 from prometheus_client import CollectorRegistry
 
 from wallet_service import __version__
-from wallet_service.core.room import Room, RoomContext
+from wallet_service.core.room import Room, RoomContext, problems_of
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.web.metrics import RequestMetrics
@@ -50,7 +50,15 @@ def create_app(
     app.state.metrics = registry
     app.state.consul_metrics = ConsulMetrics(registry)
     limits = {path: limit(settings) for room in rooms for path, limit in room.body_limits.items()}
-    install(app, settings[WebSettings], limits, RequestMetrics(registry), tracer, traced_part)
+    install(
+        app,
+        settings[WebSettings],
+        problems_of(rooms),
+        limits,
+        RequestMetrics(registry),
+        tracer,
+        traced_part,
+    )
     for room in rooms:
         for reference in room.routers:
             # Not include_router: its look-ups cost 15 % of each request, and these bring their prefixes with them.

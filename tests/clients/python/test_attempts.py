@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.problems import ERRORS
 from wallet_client import (
     BadGateway,
     InternalError,
@@ -33,7 +34,6 @@ from wallet_client._retries import SHORTEST_ATTEMPT_S, RetryPolicy, retry_after_
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 
-from wallet_service.core.errors import ERRORS
 from wallet_service.platform.web.problems import problem_document
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import wallet_client
+from support.problems import ERRORS
 from wallet_client import InsufficientFunds, ServiceError
 from wallet_client._problems import BY_CODE, BY_STATUS, error_of
 
-from wallet_service.core.errors import ERRORS
 from wallet_service.platform.web.problems import problem_document
 
 

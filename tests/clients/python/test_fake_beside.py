@@ -10,10 +10,9 @@ import pytest
 from support.api import Api
 from support.beside import NOWHERE, Both, beside
 from support.clock import SettableClock
+from support.problems import ERRORS
 from wallet_client.testing.problems import STATUSES, Refusal
 from wallet_client.testing.values import EXPONENTS
-
-from wallet_service.core.errors import ERRORS
 
 postgres_only = pytest.mark.parametrize("driver", ["postgres"], indirect=True)
 

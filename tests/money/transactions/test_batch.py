@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from support.api import Api, conforms, pointers, posted, problem
+from support.problems import ERRORS
 
-from wallet_service.core.errors import ERRORS
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.transactions.schemas import BatchAnswer
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from support.problems import ERRORS
 
 from contract.references import inlined
 from wallet_service.core.errors import Forbidden, Unauthorized
@@ -28,7 +29,7 @@ def document(*operations: Document) -> Document:
         "openapi": "3.1.0",
         "info": {"title": "Things", "version": "1"},
         "paths": {f"/things/{number}": {"get": each} for number, each in enumerate(operations)},
-        "components": {"schemas": {"Problem": problem_schema()}},
+        "components": {"schemas": {"Problem": problem_schema(ERRORS)}},
     }
 
 

@@ -6,10 +6,11 @@ import httpx
 import jsonschema_rs
 import pytest
 from support.http_app import api
+from support.problems import ERRORS
 
 from contract.references import inlined
 from wallet_service.core import errors
-from wallet_service.core.errors import ERRORS, WalletError, WalletNotFound
+from wallet_service.core.errors import WalletError, WalletNotFound
 from wallet_service.ledger.problems import InsufficientFunds, WalletClosed, WalletFrozen
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.web.openapi import READS, problem_schema, problems
@@ -38,7 +39,7 @@ def test_a_response_lists_its_codes() -> None:
 
 
 def test_a_problem_brings_the_facts_of_its_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errors, "ERRORS", dict(ERRORS))
+    monkeypatch.setattr(errors, "ERRORS", dict(errors.ERRORS))
 
     class HoldExpired(WalletError):
         """A problem of another room; this one is declared nowhere else."""
@@ -61,7 +62,7 @@ def test_headers_are_documented() -> None:
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_examples_are_valid(error: type[InsufficientFunds]) -> None:
     content = problems(error)[error.status]["content"]["application/problem+json"]
-    jsonschema_rs.validate(problem_schema(), content["examples"][error.code]["value"])
+    jsonschema_rs.validate(problem_schema(ERRORS), content["examples"][error.code]["value"])
 
 
 async def test_the_document_is_open_and_whole(client: httpx.AsyncClient) -> None:

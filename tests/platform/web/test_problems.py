@@ -3,8 +3,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from support.http_app import ADMIN_KEY, api
+from support.problems import ERRORS
 
-from wallet_service.core.errors import ERRORS, Unauthorized, WalletBusy
+from wallet_service.core.errors import Unauthorized, WalletBusy
 from wallet_service.ledger.problems import AmountPrecision, InsufficientFunds
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.web.problems import problem_document, problem_headers, validation_problem

@@ -1,6 +1,6 @@
 """The problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from wallet_service.core.errors import (
-    ERRORS,
     Forbidden,
     IdempotencyKeyConflict,
     IdempotencyKeyReused,
@@ -59,8 +58,8 @@ _LIMIT_HEADERS: Mapping[str, Any] = {
 }
 
 
-def problem_schema() -> dict[str, Any]:
-    """The schema of a problem document, with every code that is known when it is called."""
+def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
+    """The schema of a problem document with one of these codes."""
     return {
         "title": "Problem",
         "description": "An RFC 9457 problem document; some codes add facts of their own.",
@@ -72,7 +71,7 @@ def problem_schema() -> dict[str, Any]:
             "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "This occurrence, for people."},
             "instance": {"type": "string", "description": "Names this occurrence."},
-            "code": {"type": "string", "enum": sorted(ERRORS), "description": "Stable; decide by this."},
+            "code": {"type": "string", "enum": sorted(codes), "description": "Stable; decide by this."},
             "retryable": {"type": "boolean", "description": "Whether the same request can succeed later."},
             "request_id": {
                 "type": "string",
@@ -145,7 +144,7 @@ def _example(error: type[WalletError]) -> dict[str, Any]:
     return problem_document(error(**error.example_facts), _EXAMPLE_ID)
 
 
-def install_docs(app: FastAPI) -> None:
+def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
     """Serve /docs from the package's own files, and complete the document: the problem's schema, shared components.
 
     The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
@@ -171,7 +170,7 @@ def install_docs(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Problem" in schemas:
             return document  # FastAPI returns the same document until a route is added.
-        schemas["Problem"] = problem_schema()
+        schemas["Problem"] = problem_schema(codes)
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)

@@ -1,6 +1,6 @@
 """Puts the pieces of this room around an application."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
@@ -17,6 +17,7 @@ from wallet_service.platform.web.tracing import RequestSpans
 def install(
     app: FastAPI,
     settings: WebSettings,
+    codes: Collection[str],
     body_limits: Mapping[str, int] | None = None,
     metrics: RequestMetrics | None = None,
     tracer: Tracer | None = None,
@@ -27,6 +28,7 @@ def install(
     Args:
         app: made with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
         settings: limits.
+        codes: of all problems, for the OpenAPI document.
         body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
         metrics: counts the requests.
         tracer: given, requests have spans.
@@ -38,7 +40,7 @@ def install(
     app.state.limiter = None
     app.state.caller_checks = ()
     install_handlers(app)
-    install_docs(app)
+    install_docs(app, codes)
     # Each is put around those before it, so the last is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(RequestContext, metrics=metrics)
