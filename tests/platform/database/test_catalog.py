@@ -8,8 +8,9 @@ import pytest
 from conftest import FreshDatabase, TestDatabase
 
 from wallet_service.platform.database.sql_files import Function, read_sql_files
+from wallet_service.rooms import ROOMS
 
-FILES = read_sql_files()
+FILES = read_sql_files(ROOMS)
 
 UNPINNED = {"amount_text", "clock", "counter_group", "fault", "is_shown", "is_uuid", "refused", "time_text"}
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""

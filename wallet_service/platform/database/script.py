@@ -3,10 +3,11 @@
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources.abc import Traversable
+from importlib import resources
 
 from wallet_service import __version__
-from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files, sql_folder
+from wallet_service.core.room import Room
+from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files
 
 ADVISORY_LOCK = 8208_0001
 """The lock that one runner per database holds until its transaction ends."""
@@ -20,17 +21,17 @@ REPORT = "wallet_service.report"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def migration_script(source: Traversable | None = None, release: str = __version__) -> str:
+def migration_script(rooms: Sequence[Room], release: str = __version__) -> str:
     """One SQL statement that brings any database to this release, or refuses; it needs nothing but Postgres.
 
     Args:
-        source: the folder with ``schema`` and ``functions``; without it, this package's.
+        rooms: whose SQL is applied.
         release: the name under which the run is recorded.
 
     Raises:
         MigrationError: the files are not what their names say.
     """
-    return render(read_sql_files(source), release)
+    return render(read_sql_files(rooms), release)
 
 
 def render(files: SqlFiles, release: str) -> str:
@@ -63,7 +64,8 @@ def _filled(name: str, parts: Mapping[str, str]) -> str:
 
 
 def _text(name: str) -> str:
-    return (sql_folder() / "runner" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    file = resources.files("wallet_service.platform.database") / "runner" / name
+    return file.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:

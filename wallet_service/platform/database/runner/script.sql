@@ -117,7 +117,7 @@ begin
   for v_file in
     select file.* from ({{migrations}}) as file (number, name, checksum, sql) order by number collate "C"
   loop
-    v_name := format('schema/%s_%s.sql', v_file.number, v_file.name);
+    v_name := format('%s_%s.sql', v_file.number, v_file.name);
     select m.checksum into v_recorded from wallet.migrations m where m.number = v_file.number;
     if v_recorded <> v_file.checksum then
       raise exception using errcode = 'WL011',
