@@ -168,6 +168,42 @@ async def test_an_edited_migration_is_refused_by_name(
     assert await admin.fetchval("select to_regclass('wallet.more')") is None
 
 
+async def test_a_number_below_an_applied_one_is_refused_by_name(
+    empty: TestDatabase, admin: asyncpg.Connection, release: Release
+) -> None:
+    release.write("migrations/0007_things_more.sql", "create table wallet.more ();")
+    assert (await migrate(empty.dsn, release.rooms)).applied == (
+        "0001_things_table.sql",
+        "0007_things_more.sql",
+    )
+    release.write("migrations/0006_things_late.sql", "create table wallet.late ();")
+
+    with pytest.raises(
+        MigrationError,
+        match=r"^0006_things_late\.sql is not applied here, and 0007 is: give it a newer number$",
+    ):
+        await migrate(empty.dsn, release.rooms)
+
+    assert await admin.fetchval("select to_regclass('wallet.late')") is None
+    release.remove("migrations/0006_things_late.sql")
+    release.write("migrations/0009_things_late.sql", "create table wallet.late ();")
+    assert (await migrate(empty.dsn, release.rooms)).applied == ("0009_things_late.sql",)
+
+
+async def test_a_script_that_this_release_lacks_is_named(empty: TestDatabase, release: Release) -> None:
+    release.write("migrations/0002_things_other.sql", "create table wallet.other ();")
+    release.write("migrations/0003_things_more.sql", "create table wallet.more ();")
+    await migrate(empty.dsn, release.rooms)
+    release.remove("migrations/0002_things_other.sql")
+
+    with pytest.raises(
+        MigrationError, match=r"^the database has migration 0002_things_other\.sql, which this release lacks$"
+    ) as refusal:
+        await migrate(empty.dsn, release.rooms)
+
+    assert not isinstance(refusal.value, DatabaseNewerError)
+
+
 async def test_other_line_ends_are_no_edit(empty: TestDatabase, release: Release) -> None:
     release.write("migrations/0001_things_table.sql", THING + "\n")
     await migrate(empty.dsn, release.rooms)
@@ -341,6 +377,50 @@ async def test_another_parameter_name_is_taken_over(
 
     assert await admin.fetchval("select wallet_api.one(p_new => 1)") == "one"
     assert await signatures(admin) == {"wallet.helper()", "wallet_api.one(integer)"}
+
+
+async def test_a_group_has_a_schema_of_its_own(
+    empty: TestDatabase, admin: asyncpg.Connection, release: Release, tmp_path: Path
+) -> None:
+    bills = FolderRoom(name="bills", schema="billing", module="made_up.bills.room", folder=tmp_path / "bills")
+    bills.write("migrations/0002_bills_table.sql", "create table billing.bills (bill_id int);")
+    bills.write("list_bills.sql", function("wallet_api.list_bills", body="select billing.format_bill()"))
+    bills.write("format_bill.sql", function("billing.format_bill", body="select 'a bill'"))
+    rooms = [release.room, bills]
+
+    report = await migrate(empty.dsn, rooms)
+
+    assert "billing.format_bill" in report.functions_replaced
+    assert await admin.fetchval("select wallet_api.list_bills()") == "a bill"
+    state = (
+        "select nspowner::regrole::text, relowner::regrole::text, proowner::regrole::text, relrowsecurity,"
+        " nspacl is null, relacl is null, array(select grantee::regrole::text from aclexplode(proacl))"
+        " from pg_namespace n, pg_class c, pg_proc p"
+        " where nspname = 'billing' and c.relnamespace = n.oid and p.pronamespace = n.oid"
+    )
+    was = await admin.fetchrow(state)
+    assert tuple(was) == ("wallet_owner", "wallet_owner", "wallet_owner", True, True, True, ["wallet_owner"])
+
+    await admin.execute(
+        "grant usage on schema billing to public; grant select on billing.bills to public;"
+        " grant execute on function billing.format_bill to public;"
+        " alter table billing.bills disable row level security"
+    )
+    assert await migrate(empty.dsn, rooms) == MigrationReport()
+    now = await admin.fetchrow(state)
+    assert now["relrowsecurity"]
+    granted = (
+        "select acl.grantee from pg_namespace n, aclexplode(nspacl) acl where nspname = 'billing' union"
+        " select acl.grantee from pg_class c, aclexplode(relacl) acl where relname = 'bills' union"
+        " select acl.grantee from pg_proc p, aclexplode(proacl) acl where proname = 'format_bill'"
+    )
+    assert await admin.fetch(f"{granted} except select 'wallet_owner'::regrole") == []
+
+
+@pytest.mark.parametrize("schema", ["public", "pg_catalog", "wallet_api", "Billing", "information_schema"])
+def test_a_schema_of_others_is_no_room_s(tmp_path: Path, schema: str) -> None:
+    with pytest.raises(MigrationError, match=f"room bills: {schema} can't be the schema of a room"):
+        read_sql_files([FolderRoom(name="bills", schema=schema, folder=tmp_path)])
 
 
 async def test_a_function_in_use_is_not_torn_out(

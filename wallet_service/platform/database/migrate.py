@@ -100,7 +100,7 @@ async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
     release_now = [release, files.functions_checksum]
     try:
         async with connection.transaction(readonly=True):
-            return bool(await connection.fetchval(script.current_query(), migrations, release_now))
+            return bool(await connection.fetchval(script.current_query(files), migrations, release_now))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
         return False
 

@@ -36,27 +36,31 @@ def migration_script(rooms: Sequence[Room], release: str = __version__) -> str:
 
 def render(files: SqlFiles, release: str) -> str:
     """``migration_script`` of files that are read already."""
-    newest = max((migration.number for migration in files.migrations), default="0000")
     texts = (file.sql for file in (*files.migrations, *files.functions))
     parts = {
         "tag": _tag("wallet_service", *texts),
         "release": release.replace("\n", " "),
         "release_literal": _literal(release),
-        "newest": _literal(newest),
+        "schemas": _array(files.schemas),
+        "numbers": _array([migration.number for migration in files.migrations]),
         "functions_checksum": _literal(files.functions_checksum),
         "lock": str(ADVISORY_LOCK),
         "migrations": _rows(
             4, ((file.number, file.name, file.checksum, file.sql) for file in files.migrations)
         ),
         "functions": _rows(3, ((file.schema, file.name, file.sql) for file in files.functions)),
-        "doors": _text("doors.sql"),
+        "grants": _grants(files.schemas),
     }
     return _filled("script.sql", parts)
 
 
-def current_query() -> str:
-    """The query for whether a database needs nothing of the script; ``current.sql`` says with which parameters."""
-    return _filled("current.sql", {"doors": _text("doors.sql")})
+def current_query(files: SqlFiles) -> str:
+    """The query for whether a database needs nothing of the script; ``current.sql`` describes its parameters."""
+    return _filled("current.sql", {"grants": _grants(files.schemas)})
+
+
+def _grants(schemas: Sequence[str]) -> str:
+    return _filled("grants.sql", {"schemas": _array(schemas)})
 
 
 def _filled(name: str, parts: Mapping[str, str]) -> str:
@@ -78,6 +82,10 @@ def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _array(texts: Sequence[str]) -> str:
+    return f"array[{', '.join(map(_literal, texts))}]::text[]"
 
 
 def _quoted(sql: str) -> str:

@@ -13,6 +13,10 @@ from wallet_service.core.room import Room
 
 EXPOSED = "wallet_api"
 """The schema of the functions that may be called. All other schemas are private."""
+RUNNER = "wallet"
+"""The schema of the runner's own tables."""
+
+_SCHEMA = re.compile(r"(?!pg_|public$|information_schema$)[a-z][a-z0-9_]*")
 
 _MIGRATION_FILE = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _NOT_CODE = re.compile(
@@ -82,11 +86,13 @@ class SqlFiles:
     """Everything that ``migrate`` applies.
 
     Attributes:
+        schemas: of the service; all of them are its own.
         migrations: in the order of their numbers.
         functions: in the order of their qualified names.
         functions_checksum: SHA-256 over all functions, hexadecimal.
     """
 
+    schemas: Sequence[str]
     migrations: Sequence[Migration]
     functions: Sequence[Function]
     functions_checksum: str
@@ -103,12 +109,19 @@ def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
         whole.update(f"{function.qualified} {len(function.sql)}\n{function.sql}".encode())
-    return SqlFiles(tuple(_migrations(rooms)), tuple(functions), whole.hexdigest())
+    return SqlFiles(_schemas(rooms), tuple(_migrations(rooms)), tuple(functions), whole.hexdigest())
 
 
 def latest_migration(rooms: Sequence[Room]) -> str:
     """The number of this release's newest table script, "0000" without any; to compare with a database."""
     return max((migration.number for migration in _migrations(rooms)), default="0000")
+
+
+def _schemas(rooms: Sequence[Room]) -> tuple[str, ...]:
+    for room in rooms:
+        if _SCHEMA.fullmatch(room.schema) is None or room.schema == EXPOSED:
+            raise MigrationError(f"room {room.name}: {room.schema} can't be the schema of a room")
+    return tuple(sorted({RUNNER, EXPOSED} | {room.schema for room in rooms}))
 
 
 def _migrations(rooms: Sequence[Room]) -> list[Migration]:
