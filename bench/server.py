@@ -15,6 +15,7 @@ import asyncpg
 
 from wallet_service.platform.database.migrate import migrate
 from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
+from wallet_service.rooms import ROOMS
 
 
 class Server(ABC):
@@ -59,7 +60,7 @@ class _Own(Server):
 
     async def create_database(self, name: str) -> str:
         await _execute(self._embedded.admin_dsn, f"create database {name}")
-        await migrate(self.admin_dsn(name))
+        await migrate(self.admin_dsn(name), ROOMS)
         return name
 
     async def drop_databases(self) -> None:
@@ -82,7 +83,7 @@ class _Given(Server):
         whole = f"{self._prefix}_{name}"
         await _execute(self._url, f"create database {whole}")
         self._made.append(whole)
-        await migrate(self.admin_dsn(whole))
+        await migrate(self.admin_dsn(whole), ROOMS)
         return whole
 
     async def drop_databases(self) -> None:

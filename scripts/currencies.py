@@ -2,7 +2,7 @@
 """Prints the migration that fills wallet.currencies: today's legal tenders by babel, and our own units.
 
 Run it again when babel learns a new currency, into a new migration; a released one is never edited:
-scripts/currencies.py > wallet_service/platform/database/schema/NNNN_currencies.sql
+scripts/currencies.py > wallet_service/ledger/sql/migrations/NNNN_ledger_currencies.sql
 """
 
 import sys

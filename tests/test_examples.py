@@ -10,6 +10,7 @@ from support.cluster import SUPPORTED, binaries
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import migrate
+from wallet_service.rooms import ROOMS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "examples"
 WALLET = "0199f0a0-0000-7000-8000-000000000001"
@@ -33,7 +34,7 @@ async def test_a_shop_spends_in_its_own_transaction(postgres_version: int) -> No
     cluster = await project_cluster(postgres_version)
     database = await create_project(cluster)
     owner = cluster.dsn(database, OWNER)
-    await migrate(owner)
+    await migrate(owner, ROOMS)
     script = FOLDER / "orders.sql"
     shown = script.with_suffix(".sql.out")
 

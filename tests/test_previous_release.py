@@ -12,6 +12,7 @@ from support.released import ROOT, NoHistoryError, Release, newest_release
 from support.service import serving
 
 from wallet_service.platform.database.migrate import migrate
+from wallet_service.rooms import ROOMS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ async def test_it_serves_from_a_database_that_this_code_migrated(
     release: Release, fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:
     made = await fresh_database(empty=True)
-    await migrate(made.dsn)
+    await migrate(made.dsn, ROOMS)
     command = [str(release.python), "-P", "-m", "wallet_service"]
     settings = {
         "PYTHONPATH": str(release.folder),

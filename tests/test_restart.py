@@ -24,6 +24,7 @@ from support.waiting import until_waiting
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.migrate import migrate
 from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
+from wallet_service.rooms import ROOMS
 
 
 @asynccontextmanager
@@ -41,11 +42,11 @@ async def running(data_dir: Path, driver: str) -> AsyncIterator[tuple[EmbeddedPo
 async def place_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[Place]:
     """Where the driver finds the migrated database of this server."""
     if driver == "postgres":
-        await migrate(server.admin_dsn)
+        await migrate(server.admin_dsn, ROOMS)
         yield server.service_dsn
         return
     password = await make_roles(server.admin_dsn)
-    await migrate(server.admin_dsn)
+    await migrate(server.admin_dsn, ROOMS)
     async with open_project(as_authenticator(server.admin_dsn, password), "restart") as project:
         yield project
 

@@ -25,6 +25,7 @@ from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.keys import create_first_admin_key
 from wallet_service.platform.database.migrate import migrate
+from wallet_service.rooms import ROOMS
 
 pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase"], indirect=True)]
 
@@ -358,7 +359,7 @@ async def test_before_and_after_the_migration(fresh_database: FreshDatabase, rea
             await api.admin.post("/wallets", {"user_id": "ada", "initial_balance": "100"}), "unavailable"
         )
         assert "run wallet-service migrate" in document["detail"]
-        await migrate(made.dsn)
+        await migrate(made.dsn, ROOMS)
         assert (await api.http.get("/health/ready")).is_success
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
         posted(await api.admin.move("consume", wallet_id, "1"))

@@ -26,7 +26,7 @@ def walk(data_dir: Path, dsn: str, settings: dict[str, str], other_key: str) -> 
     assert "--database-url" in refused(command(data_dir, "migrate", **settings))
     migrated = command(data_dir, "migrate", "--database-url", dsn, **settings)
     assert migrated.returncode == 0, migrated.stderr
-    assert "applied schema/0001_ledger.sql" in migrated.stdout
+    assert "applied 0001_ledger_tables.sql" in migrated.stdout
 
     with serving(data_dir, **settings) as service:
         assert "The data are in the Supabase project 127.0.0.1" in service.printed

@@ -16,6 +16,7 @@ from support.cluster import TEMPLATE, VERSIONS, Cluster, cluster, create_databas
 from support.kernel.bench import CHECKS, Kernel
 
 from wallet_service.platform.database.sql_files import read_sql_files
+from wallet_service.rooms import ROOMS
 
 for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows"):
     importlib.import_module(f"support.kernel.{room}")
@@ -404,7 +405,7 @@ MUTANTS = [
 
 
 def _mutated(mutant: Mutant) -> str:
-    (sql,) = (file.sql for file in read_sql_files().functions if file.name == mutant.function)
+    (sql,) = (file.sql for file in read_sql_files(ROOMS).functions if file.name == mutant.function)
     for old, new in mutant.changes:
         assert sql.count(old) == 1, (
             f"{mutant.name} no longer applies: {old!r} is there {sql.count(old)} times"

@@ -128,7 +128,7 @@ def listed(data_dir: Path, client: str) -> str:
 def test_migrate_makes_the_database_and_then_changes_nothing(own_folder: Path) -> None:
     first = command(own_folder / "data", "migrate")
     assert first.returncode == 0, first
-    assert "applied schema/0001" in first.stdout
+    assert "applied 0001_ledger_tables.sql" in first.stdout
     second = command(own_folder / "data", "migrate")
     assert second.stdout == f"The database is at release {__version__}\n"
 

@@ -11,7 +11,8 @@ from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
 from wallet_service.platform.database.gateway import Database, Param
 from wallet_service.platform.database.sql_files import latest_migration
-from wallet_service.runtime.health import watching
+from wallet_service.rooms import ROOMS
+from wallet_service.runtime.health import Readiness, watching
 
 OPEN = ("/health", "/health/live", "/health/ready")
 
@@ -26,7 +27,7 @@ async def test_health_needs_no_key(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
 async def test_ready_names_the_newest_migration(api: Api, path: str) -> None:
-    assert (await api.http.get(path)).json()["migration"] == latest_migration()
+    assert (await api.http.get(path)).json()["migration"] == latest_migration(ROOMS)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
@@ -40,7 +41,7 @@ async def test_not_ready_without_migrations(fresh_database: FreshDatabase, reach
 async def test_not_ready_behind_the_newest_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
     made = await fresh_database()
     connection = await asyncpg.connect(made.dsn)
-    await connection.execute("delete from wallet.migrations where number = $1", latest_migration())
+    await connection.execute("delete from wallet.migrations where number = $1", latest_migration(ROOMS))
     await connection.close()
     async with open_api(await reach(made)) as opened:
         document = problem(await opened.http.get("/health/ready"), "unavailable")
@@ -81,7 +82,7 @@ async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(a
     def shown() -> float | None:
         return registry.get_sample_value("wallet_ready")
 
-    async with watching(database, registry, every_s=0):
+    async with watching(Readiness(database, ROOMS), registry, every_s=0):
         for error in (Unavailable(), ValueError("no error of the database")):
             await until(lambda: shown() == 1)
             database.error = error
@@ -94,10 +95,10 @@ async def test_a_stop_does_not_wait_for_the_answer(fresh_database: FreshDatabase
     made = await fresh_database()
     connection = await asyncpg.connect(made.dsn)
     async with open_api(await reach(made)) as opened:
-        database = opened.app.state.database
+        readiness = opened.app.state.readiness
         async with connection.transaction():
             await connection.execute("lock table wallet.migrations in access exclusive mode")
             # A call is given up after 5 s.
-            async with asyncio.timeout(2), watching(database, CollectorRegistry(), every_s=0):
+            async with asyncio.timeout(2), watching(readiness, CollectorRegistry(), every_s=0):
                 await until_waiting(connection, 1)
     await connection.close()

@@ -22,10 +22,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wallet_service import __version__, cli
 from wallet_service.platform.database.migrate import latest_migration, migrate
-from wallet_service.platform.database.sql_files import sql_folder
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.settings import WebSettings
+from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.serve import _bound, _Server
 
@@ -102,17 +102,19 @@ async def test_a_release_serves_from_a_database_that_a_newer_one_has_migrated(
     fresh_database: FreshDatabase, own_folder: Path, tmp_path: Path, ahead: str
 ) -> None:
     database = await fresh_database()
-    newer = following(tmp_path) if ahead == "a migration" else sql_folder()
-    await migrate(database.dsn, source=newer, release="99.0.0")
-    there = f"{int(latest_migration()) + (ahead == 'a migration'):04}"
+    newer = following(tmp_path) if ahead == "a migration" else ROOMS
+    await migrate(database.dsn, newer, release="99.0.0")
+    there = f"{int(latest_migration(ROOMS)) + (ahead == 'a migration'):04}"
 
     balance, (warning,) = await asyncio.to_thread(debits_and_warnings, database.dsn, own_folder)
     said = refused(await asyncio.to_thread(command, own_folder, "migrate", WALLET_DATABASE_URL=database.dsn))
 
     assert balance == "6.000000"
     assert (warning["event"], warning["level"]) == ("database_is_newer", "warning")
-    assert (warning["release"], warning["migration"]) == (__version__, latest_migration())
+    assert (warning["release"], warning["migration"]) == (__version__, latest_migration(ROOMS))
     assert (warning["database_release"], warning["database_migration"]) == ("99.0.0", there)
-    assert ("the database has migration" if there != latest_migration() else "release 99.0.0 has") in said
+    assert (
+        "the database has migration" if there != latest_migration(ROOMS) else "release 99.0.0 has"
+    ) in said
     assert "restore the backup" in said
     assert "migrate with release 99.0.0 or a newer one" in said

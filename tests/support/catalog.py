@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 import asyncpg
 
-_OURS = "('wallet'::regnamespace, 'wallet_api'::regnamespace)"
+from wallet_service.platform.database.sql_files import read_sql_files
+from wallet_service.rooms import ROOMS
+
+_SCHEMAS = ", ".join(f"'{schema}'" for schema in read_sql_files(ROOMS).schemas)
+_OURS = f"(select oid from pg_namespace where nspname in ({_SCHEMAS}))"
 _SORTED = "array(select item::text from unnest({}) as item order by 1)"
 
 _QUERIES = {

@@ -17,6 +17,7 @@ import asyncpg
 from filelock import FileLock
 
 from wallet_service.platform.database.migrate import migrate
+from wallet_service.rooms import ROOMS
 
 BASE = "WALLET_TEST_CLUSTERS"
 """Environment variable with the folder of the clusters, handed down to the workers."""
@@ -200,7 +201,7 @@ async def _make_template(cluster: Cluster) -> None:
         await connection.execute(SUPABASE_ROLES.read_text())
         await connection.execute(f"drop database if exists {TEMPLATE}")
         await connection.execute(f"create database {TEMPLATE}")
-        await migrate(cluster.dsn(TEMPLATE))
+        await migrate(cluster.dsn(TEMPLATE), ROOMS)
         if not await connection.fetchval("select to_regrole($1) is not null", SERVICE_LOGIN):
             await connection.execute(f"create role {SERVICE_LOGIN} login in role wallet_service")
     finally:

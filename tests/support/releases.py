@@ -1,9 +1,12 @@
-"""The SQL folders of made-up releases."""
+"""The rooms of made-up releases, whose SQL lies in folders of a test."""
 
-import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from wallet_service.platform.database.sql_files import latest_migration, sql_folder
+from wallet_service.core.room import Room
+from wallet_service.platform.database.sql_files import latest_migration
+from wallet_service.rooms import ROOMS
 
 THING = "create table wallet.things (thing_id int primary key);"
 
@@ -17,14 +20,17 @@ $$;
 """
 
 
-class Release:
-    """The SQL folder of a made-up release."""
+@dataclass(frozen=True, kw_only=True)
+class FolderRoom(Room):
+    """A room whose SQL is in a folder of a test."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.write("schema/0001_things.sql", THING)
-        self.write("functions/wallet_api/one.sql", function("wallet_api.one"))
-        self.write("functions/wallet/helper.sql", function("wallet.helper"))
+    folder: Path
+    module: str = "made_up.folder.room"
+    summary: str = "a room of a test"
+
+    @property
+    def sql(self) -> Path:
+        return self.folder
 
     def write(self, name: str, sql: str) -> None:
         file = self.folder / name
@@ -35,12 +41,26 @@ class Release:
         (self.folder / name).unlink()
 
 
-def following(folder: Path) -> Path:
-    """The SQL of a release after this one: all of this one's, and a migration more."""
-    for part in ("schema", "functions"):
-        shutil.copytree(Path(str(sql_folder())) / part, folder / part)
-    number = int(latest_migration()) + 1
-    (folder / "schema" / f"{number:04}_note.sql").write_text(
-        "alter table wallet.wallets add column note text;"
-    )
-    return folder
+class Release:
+    """A release of one room."""
+
+    def __init__(self, folder: Path) -> None:
+        self.room = FolderRoom(name="things", folder=folder)
+        self.rooms: Sequence[Room] = (self.room,)
+        self.write("migrations/0001_things_table.sql", THING)
+        self.write("one.sql", function("wallet_api.one"))
+        self.write("helper.sql", function("wallet.helper"))
+
+    def write(self, name: str, sql: str) -> None:
+        self.room.write(name, sql)
+
+    def remove(self, name: str) -> None:
+        self.room.remove(name)
+
+
+def following(folder: Path) -> Sequence[Room]:
+    """The rooms of a release after this one: all of this one's, and one with a table script."""
+    note = FolderRoom(name="note", folder=folder)
+    number = int(latest_migration(ROOMS)) + 1
+    note.write(f"migrations/{number:04}_note_column.sql", "alter table wallet.wallets add column note text;")
+    return (*ROOMS, note)

@@ -7,7 +7,8 @@ It is imported when it is needed: a command of the command line does not import 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib import import_module, resources
+from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.trace import Tracer
@@ -126,8 +127,9 @@ class Room:
         body_limits: most bytes of a body by path, where it is not that of the web room.
         lifespan: reference of what runs as long as the application.
         commands: reference of a function that adds commands to the command line.
+        schema: the Postgres schema of the room's tables and private functions: that of its group.
         verify_walks: what ``verify`` checks of the room's tables.
-        posting_rules: functions of schema ``wallet`` that the kernel calls for each operation that it would post.
+        posting_rules: functions of ``schema`` that the kernel calls for each operation that it would post.
         caller_checks: references; called when a caller is authenticated.
         posting_checks: references; called before operations are posted.
         after_posting: references; called after operations were posted.
@@ -147,6 +149,7 @@ class Room:
     )
     lifespan: str | None = None
     commands: str | None = None
+    schema: str = "wallet"
     verify_walks: Sequence[VerifyWalk] = ()
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()
@@ -163,6 +166,11 @@ class Room:
         """The folder above the room: ``money``; the room's own name where it is a group by itself."""
         parts = self.package.split(".")
         return parts[1] if len(parts) > 1 else parts[0]
+
+    @property
+    def sql(self) -> Traversable:
+        """The folder with the room's SQL, in a clone or inside an installed wheel; not every room has it."""
+        return resources.files(self.package) / "sql"
 
     def load(self, reference: str) -> Any:
         """The object that a reference names.

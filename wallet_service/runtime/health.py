@@ -4,21 +4,22 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import AsyncGenerator
-from typing import Literal
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry, Gauge
 from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
-from wallet_service.core.room import RoomContext
+from wallet_service.core.room import Room, RoomContext
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.database.sql_files import latest_migration
 from wallet_service.platform.web.openapi import problems
-from wallet_service.platform.web.state import DatabaseOf
+from wallet_service.rooms import ROOMS
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -41,7 +42,7 @@ class Ready(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"status": "ok", "version": __version__, "migration": latest_migration()}]
+            "examples": [{"status": "ok", "version": __version__, "migration": latest_migration(ROOMS)}]
         }
     )
 
@@ -50,16 +51,36 @@ class Ready(BaseModel):
     migration: str
 
 
-async def _ready(database: Database) -> Ready:
-    health = json.loads(await database.read("health"))
-    if health["migration"] < latest_migration():
-        raise Unavailable("The database lacks migrations: run wallet-service migrate")
-    return Ready(status="ok", version=__version__, migration=health["migration"])
+class Readiness:
+    """Checks whether the service can do its work: the database answers and has every migration of the rooms."""
+
+    def __init__(self, database: Database, rooms: Sequence[Room]) -> None:
+        self._database = database
+        self._migration = latest_migration(rooms)
+
+    async def check(self) -> Ready:
+        """Read the state of the database.
+
+        Raises:
+            Unavailable: the database does not answer, or lacks migrations.
+            WalletError: any other failure of the call.
+        """
+        health = json.loads(await self._database.read("health"))
+        if health["migration"] < self._migration:
+            raise Unavailable("The database lacks migrations: run wallet-service migrate")
+        return Ready(status="ok", version=__version__, migration=health["migration"])
+
+
+async def _readiness(request: Request) -> Readiness:
+    return request.app.state.readiness
+
+
+ReadinessOf = Annotated[Readiness, Depends(_readiness)]
 
 
 @contextlib.asynccontextmanager
 async def watching(
-    database: Database, registry: CollectorRegistry, every_s: float = _WATCH_S
+    readiness: Readiness, registry: CollectorRegistry, every_s: float = _WATCH_S
 ) -> AsyncGenerator[None]:
     """Ask what /health/ready asks, again and again, and show the answer: somebody has to, to be alerted by it."""
     shown = Gauge(
@@ -68,7 +89,7 @@ async def watching(
         registry=registry,
     )
     shown.set(math.nan)
-    task = asyncio.create_task(_watch(database, shown, every_s))
+    task = asyncio.create_task(_watch(readiness, shown, every_s))
     try:
         yield
     finally:
@@ -78,16 +99,17 @@ async def watching(
 
 @contextlib.asynccontextmanager
 async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
-    """Show the readiness of the application as a metric."""
-    async with watching(context.state.database, context.metrics):
+    """Keep the check of the application as ``state.readiness``, and show its result as a metric."""
+    context.state.readiness = Readiness(context.state.database, context.rooms)
+    async with watching(context.state.readiness, context.metrics):
         yield
 
 
-async def _watch(database: Database, shown: Gauge, every_s: float) -> None:
+async def _watch(readiness: Readiness, shown: Gauge, every_s: float) -> None:
     was: str | None = None
     while True:
         await asyncio.sleep(every_s)
-        now = await _lack(database)
+        now = await _lack(readiness)
         shown.set(now == "")
         if now and now != was:
             _log.warning("not_ready", reason=now)
@@ -96,10 +118,10 @@ async def _watch(database: Database, shown: Gauge, every_s: float) -> None:
         was = now
 
 
-async def _lack(database: Database) -> str:
+async def _lack(readiness: Readiness) -> str:
     """Why the service is not ready; nothing when it is."""
     try:
-        await _ready(database)
+        await readiness.check()
     except WalletError as error:
         return error.detail
     except Exception:  # noqa: BLE001 - logged; a watch that ended would say nothing any more
@@ -115,12 +137,12 @@ async def live() -> Live:
 
 
 @router.get("/ready", responses=problems(Unavailable), summary="Can it do its work")
-async def ready(database: DatabaseOf) -> Ready:
+async def ready(readiness: ReadinessOf) -> Ready:
     """Send no traffic while this fails: the database is reached and its migrations are current."""
-    return await _ready(database)
+    return await readiness.check()
 
 
 @router.get("", responses=problems(Unavailable), summary="The same as ready")
-async def health(database: DatabaseOf) -> Ready:
+async def health(readiness: ReadinessOf) -> Ready:
     """The same as /health/ready, for those who know one path only."""
-    return await _ready(database)
+    return await readiness.check()

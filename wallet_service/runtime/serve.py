@@ -31,6 +31,7 @@ from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresS
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
+from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.metrics import listening
 from wallet_service.runtime.settings import MetricsSettings
@@ -99,12 +100,12 @@ async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.soc
 async def _migrate(dsn: str) -> None:
     """Not where a newer release has been: a rollback, or a crash while others are upgraded, must not stop the service."""
     try:
-        report = await migrate(dsn)
+        report = await migrate(dsn, ROOMS)
     except DatabaseNewerError as newer:
         _log.warning(
             "database_is_newer",
             release=__version__,
-            migration=latest_migration(),
+            migration=latest_migration(ROOMS),
             database_release=newer.release,
             database_migration=newer.migration,
             meaning="it is served as it is, which is meant for one release back; further back, restore the backup",

@@ -8,13 +8,19 @@ import pytest
 from conftest import FreshDatabase, TestDatabase
 
 from wallet_service.platform.database.sql_files import Function, read_sql_files
+from wallet_service.rooms import ROOMS
 
-FILES = read_sql_files()
+FILES = read_sql_files(ROOMS)
 
 UNPINNED = {"amount_text", "clock", "counter_group", "fault", "is_shown", "is_uuid", "refused", "time_text"}
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 
 LONGEST_FUNCTION = 80
+
+SCHEMAS = ", ".join(f"'{schema}'" for schema in FILES.schemas)
+"""Of the service, for SQL: its own all of them, and all but ``wallet_api`` private."""
+
+OURS = f"in (select oid from pg_namespace where nspname in ({SCHEMAS}))"
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ async def functions(connection: asyncpg.Connection, condition: str) -> list[str]
         f"""
         select p.oid::regprocedure::text as signature
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
-        where n.nspname in ('wallet', 'wallet_api') and p.prokind = 'f'
+        where n.nspname in ({SCHEMAS}) and p.prokind = 'f'
           and p.proname not like 't\\_%' -- what other tests are trying
           and ({condition})
         order by 1
@@ -60,7 +66,7 @@ async def test_no_name_has_two_functions(connection: asyncpg.Connection) -> None
 async def test_nothing_but_functions(connection: asyncpg.Connection) -> None:
     others = await connection.fetch(
         "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-        " where n.nspname in ('wallet', 'wallet_api') and p.prokind <> 'f'"
+        f" where n.nspname in ({SCHEMAS}) and p.prokind <> 'f'"
         " union all select c.oid::regclass::text from pg_class c"
         " where c.relnamespace = 'wallet_api'::regnamespace"
     )
@@ -71,14 +77,14 @@ async def test_nothing_but_functions(connection: asyncpg.Connection) -> None:
     "exception",
     [
         "n.nspname = 'wallet_api' and not p.prosecdef",
-        "n.nspname = 'wallet' and p.prosecdef",
+        "n.nspname <> 'wallet_api' and p.prosecdef",
         "p.proowner <> 'wallet_owner'::regrole",
         "n.nspname = 'wallet_api' and not 'search_path=pg_catalog, pg_temp' = any(coalesce(p.proconfig, '{}'))",
         "n.nspname = 'wallet_api' and (p.prorettype <> 'text'::regtype or p.proretset)",
         "p.provariadic <> 0",
         "0 = any(select grantee from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))))",
         "n.nspname = 'wallet_api' and not has_function_privilege('wallet_service', p.oid, 'execute')",
-        "n.nspname = 'wallet' and has_function_privilege('wallet_service', p.oid, 'execute')",
+        "n.nspname <> 'wallet_api' and has_function_privilege('wallet_service', p.oid, 'execute')",
         # An output parameter would be a second shape beside the text.
         "n.nspname = 'wallet_api' and p.proargmodes is not null",
         # Amounts come in as text too: a float or a JSON number has lost its digits before it arrives.
@@ -108,7 +114,7 @@ async def test_helpers_pin_their_search_path_unless_they_are_inlined(connection:
 async def test_columns_hold_no_floats(connection: asyncpg.Connection) -> None:
     assert not await connection.fetch(
         "select table_name, column_name from information_schema.columns"
-        " where table_schema = 'wallet' and data_type in ('real', 'double precision', 'money')"
+        f" where table_schema in ({SCHEMAS}) and data_type in ('real', 'double precision', 'money')"
     )
 
 
@@ -116,7 +122,7 @@ async def tables(connection: asyncpg.Connection) -> list[str]:
     """Every table of the service, the runner's own too."""
     rows = await connection.fetch(
         "select oid::regclass::text as name from pg_class"
-        " where relnamespace = 'wallet'::regnamespace and relkind in ('r', 'p') order by 1"
+        f" where relnamespace {OURS} and relkind in ('r', 'p') order by 1"
     )
     return [row["name"] for row in rows]
 
@@ -125,13 +131,12 @@ async def test_every_table_has_row_level_security_for_all_but_its_owner(
     connection: asyncpg.Connection,
 ) -> None:
     exceptions = await connection.fetch(
-        "select oid::regclass::text from pg_class where relnamespace = 'wallet'::regnamespace"
+        f"select oid::regclass::text from pg_class where relnamespace {OURS}"
         " and relkind in ('r', 'p') and (not relrowsecurity or relforcerowsecurity"
         "  or relowner <> 'wallet_owner'::regrole)"
     )
     policies = await connection.fetch(
-        "select polname from pg_policy join pg_class c on c.oid = polrelid"
-        " where relnamespace = 'wallet'::regnamespace"
+        f"select polname from pg_policy join pg_class c on c.oid = polrelid where relnamespace {OURS}"
     )
 
     assert exceptions == policies == []

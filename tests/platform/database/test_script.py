@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -13,14 +13,15 @@ import pytest
 from conftest import FreshDatabase, TestDatabase
 from support import cluster as clusters
 from support.catalog import catalog
-from support.releases import Release, function
+from support.releases import FolderRoom, Release, function
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import MigrationReport, migrate
 from wallet_service.platform.database.script import migration_script
-from wallet_service.platform.database.sql_files import sql_folder
+from wallet_service.platform.database.sql_files import latest_migration
+from wallet_service.rooms import ROOMS
 
-SCRIPT = migration_script()
+SCRIPT = migration_script(ROOMS)
 
 
 async def psql(dsn: str, script: str, *options: str) -> tuple[int, str]:
@@ -64,18 +65,19 @@ def release(tmp_path: Path) -> Release:
     return Release(tmp_path)
 
 
-def older(folder: Path) -> Release:
-    """This release as it was: a migration less, a function more, one more that takes and one that says less."""
-    was = Release(folder)
-    for file in (was.folder / "schema/0001_things.sql", *was.folder.glob("functions/*/*.sql")):
-        file.unlink()
-    ours = sql_folder()
-    for migration in [file for file in (ours / "schema").iterdir() if file.name < "0004"]:
-        was.write(f"schema/{migration.name}", migration.read_text(encoding="utf-8"))
-    was.write("functions/wallet_api/forgotten.sql", function("wallet_api.forgotten"))
-    was.write("functions/wallet_api/health.sql", function("wallet_api.health", "p_one int default 1"))
-    was.write("functions/wallet/clock.sql", function("wallet.clock"))
-    return was
+def older(folder: Path) -> Sequence[FolderRoom]:
+    """This release as it was: a table script less, a function more, and two with another signature."""
+    newest = latest_migration(ROOMS)
+    rooms = [FolderRoom(name=room.name, folder=folder / room.name) for room in ROOMS]
+    for room, was in zip(ROOMS, rooms, strict=True):
+        scripts = room.sql / "migrations"
+        for file in scripts.iterdir() if scripts.is_dir() else ():
+            if not file.name.startswith(newest):
+                was.write(f"migrations/{file.name}", file.read_text(encoding="utf-8"))
+    rooms[0].write("forgotten.sql", function("wallet_api.forgotten"))
+    rooms[0].write("health.sql", function("wallet_api.health", "p_one int default 1"))
+    rooms[0].write("clock.sql", function("wallet.clock"))
+    return rooms
 
 
 async def test_an_empty_database_becomes_what_migrate_makes(
@@ -84,7 +86,7 @@ async def test_an_empty_database_becomes_what_migrate_makes(
     assert await psql(empty.dsn, SCRIPT, "-1") == (0, "")
 
     assert await catalog(admin) == await catalog(migrated)
-    assert await migrate(empty.dsn) == MigrationReport()
+    assert await migrate(empty.dsn, ROOMS) == MigrationReport()
 
 
 async def test_without_a_transaction_around_it_is_the_same(
@@ -103,7 +105,7 @@ async def test_a_driver_can_run_it(
     await (admin.execute(SCRIPT) if statements == "many" else admin.fetch(SCRIPT))
 
     assert await catalog(admin) == await catalog(migrated)
-    assert await migrate(empty.dsn) == MigrationReport()
+    assert await migrate(empty.dsn, ROOMS) == MigrationReport()
 
 
 async def test_the_rest_of_the_transaction_is_as_it_was(admin: asyncpg.Connection) -> None:
@@ -151,58 +153,58 @@ async def test_it_brings_an_older_database_forward(
 ) -> None:
     was = older(tmp_path)
     if by == "migrate":
-        await migrate(empty.dsn, source=was.folder, release="0.0.1")
+        await migrate(empty.dsn, was, release="0.0.1")
     else:
-        await admin.execute(migration_script(was.folder, "0.0.1"))
-    was.remove("functions/wallet_api/forgotten.sql")
-    await admin.execute(migration_script(was.folder, "0.0.2"))
+        await admin.execute(migration_script(was, "0.0.1"))
+    was[0].remove("forgotten.sql")
+    await admin.execute(migration_script(was, "0.0.2"))
     applied = await admin.fetch("select number, applied_at from wallet.migrations order by number")
+    assert applied
 
     assert await psql(empty.dsn, SCRIPT, "-1") == (0, "")
 
     assert await catalog(admin) == await catalog(migrated)
-    assert (
-        await admin.fetch("select number, applied_at from wallet.migrations where number < '0004'") == applied
-    )
-    assert await migrate(empty.dsn) == MigrationReport()
+    now = await admin.fetch("select number, applied_at from wallet.migrations order by number")
+    assert now[:-1] == applied
+    assert await migrate(empty.dsn, ROOMS) == MigrationReport()
 
 
 async def test_a_newer_database_is_refused(
     empty: TestDatabase, admin: asyncpg.Connection, release: Release
 ) -> None:
-    older_script = migration_script(release.folder, "1.0.0")
-    release.write("schema/0002_more.sql", "create table wallet.more ();")
-    await migrate(empty.dsn, source=release.folder, release="1.0.0")
+    older_script = migration_script(release.rooms, "1.0.0")
+    release.write("migrations/0002_things_more.sql", "create table wallet.more ();")
+    await migrate(empty.dsn, release.rooms, release="1.0.0")
     before = await catalog(admin)
 
     status, said = await psql(empty.dsn, older_script, "-1")
     assert status != 0
     assert "ERROR:  the database has migration 0002, this release ends at 0001" in said
 
-    await migrate(empty.dsn, source=release.folder, release="1.10.0")
-    status, said = await psql(empty.dsn, migration_script(release.folder, "1.9.0"), "-1")
+    await migrate(empty.dsn, release.rooms, release="1.10.0")
+    status, said = await psql(empty.dsn, migration_script(release.rooms, "1.9.0"), "-1")
     assert status != 0
     assert "ERROR:  release 1.10.0 has migrated this database, this is 1.9.0" in said
     assert (await catalog(admin))["functions"] == before["functions"]
 
 
 async def test_an_edited_migration_is_refused(empty: TestDatabase, release: Release) -> None:
-    await migrate(empty.dsn, source=release.folder)
-    release.write("schema/0001_things.sql", "create table wallet.other ();")
+    await migrate(empty.dsn, release.rooms)
+    release.write("migrations/0001_things_table.sql", "create table wallet.other ();")
 
-    status, said = await psql(empty.dsn, migration_script(release.folder), "-1")
+    status, said = await psql(empty.dsn, migration_script(release.rooms), "-1")
 
     assert status != 0
-    assert "schema/0001_things.sql was edited after it was applied here" in said
+    assert "0001_things_table.sql was edited after it was applied here" in said
 
 
 async def test_it_waits_for_a_run_under_way(
     empty: TestDatabase, admin: asyncpg.Connection, release: Release
 ) -> None:
-    script = migration_script(release.folder)
+    script = migration_script(release.rooms)
     runs = await asyncio.gather(
         *(psql(empty.dsn, script, "-1") for _ in range(3)),
-        *(migrate(empty.dsn, source=release.folder) for _ in range(3)),
+        *(migrate(empty.dsn, release.rooms) for _ in range(3)),
     )
 
     assert [run for run in runs if isinstance(run, tuple)] == [(0, "")] * 3
@@ -210,12 +212,13 @@ async def test_it_waits_for_a_run_under_way(
 
 
 async def test_any_text_in_a_file_comes_through(admin: asyncpg.Connection, release: Release) -> None:
-    words = "$file$ $file1$ $wallet_service$ $$ ' \\ {{doors}} é"
+    words = "$file$ $file1$ $wallet_service$ $$ ' \\ {{grants}} é"
     release.write(
-        "schema/0002_words.sql", f"comment on table wallet.things is '{words.replace(chr(39), chr(39) * 2)}'"
+        "migrations/0002_things_words.sql",
+        f"comment on table wallet.things is '{words.replace(chr(39), chr(39) * 2)}'",
     )
 
-    await admin.execute(migration_script(release.folder, "1.0.0-it's"))
+    await admin.execute(migration_script(release.rooms, "1.0.0-it's"))
 
     assert await admin.fetchval("select obj_description('wallet.things'::regclass)") == words
     assert await admin.fetchval("select release from wallet.releases") == "1.0.0-it's"
@@ -229,7 +232,7 @@ async def test_the_owner_of_a_supabase_project_can_run_it(
 
     assert await psql(dsn, SCRIPT, "-1") == (0, "")
 
-    assert await migrate(dsn) == MigrationReport()
+    assert await migrate(dsn, ROOMS) == MigrationReport()
     connection = await asyncpg.connect(dsn)
     try:
         made = await catalog(connection)
@@ -250,7 +253,7 @@ async def test_somebody_who_acts_for_the_owner_can_run_it(postgres_version: int)
         await connection.execute(f"set role {OWNER}")
         await connection.execute(SCRIPT)
         assert await connection.fetchval("select current_user") == OWNER
-        assert await migrate(cluster.dsn(name, OWNER)) == MigrationReport()
+        assert await migrate(cluster.dsn(name, OWNER), ROOMS) == MigrationReport()
     finally:
         await connection.close()
         await owner.execute(f"drop role {login}")

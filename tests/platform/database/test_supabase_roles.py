@@ -12,6 +12,7 @@ from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import MigrationReport, migrate
 from wallet_service.platform.database.script import migration_script
+from wallet_service.rooms import ROOMS
 
 Refused = asyncpg.InsufficientPrivilegeError
 
@@ -37,13 +38,13 @@ async def project(request: pytest.FixtureRequest, project_server: Cluster) -> Ca
     """The DSNs of a project that its owner has migrated, by user."""
     if request.param == "generous":
         # So that the role is there, and its owner's.
-        await migrate(project_server.dsn(await create_project(project_server), OWNER))
+        await migrate(project_server.dsn(await create_project(project_server), OWNER), ROOMS)
     name = await create_project(project_server)
     if request.param == "generous":
         superuser = await asyncpg.connect(project_server.dsn(name))
         await superuser.execute(_GENEROUS)
         await superuser.close()
-    await migrate(project_server.dsn(name, OWNER))
+    await migrate(project_server.dsn(name, OWNER), ROOMS)
 
     def dsn(user: str) -> str:
         return project_server.dsn(name, user)
@@ -288,18 +289,18 @@ async def admin(migrated: TestDatabase) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-RUNS: dict[str, Callable[[str], Awaitable[object]]] = {"migrate": migrate}
-
-
 async def run_script(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(migration_script())
+        await connection.execute(migration_script(ROOMS))
     finally:
         await connection.close()
 
 
-RUNS["script"] = run_script
+RUNS: dict[str, Callable[[str], Awaitable[object]]] = {
+    "migrate": lambda dsn: migrate(dsn, ROOMS),
+    "script": run_script,
+}
 
 
 def _handed_on(right: str, by: str, to: str) -> str:
@@ -329,7 +330,7 @@ def _handed_on(right: str, by: str, to: str) -> str:
 async def test_the_next_run_sets_grants_right(
     *, migrated: TestDatabase, admin: asyncpg.Connection, change: str, way: str
 ) -> None:
-    await migrate(migrated.dsn)
+    await migrate(migrated.dsn, ROOMS)
     before = [await rights(admin, role) for role in ("public", *CALLERS, "wallet_service")]
     await admin.execute(change)
     assert [await rights(admin, role) for role in ("public", *CALLERS, "wallet_service")] != before
@@ -348,7 +349,7 @@ async def test_what_somebody_else_was_granted_stays(
     try:
         await admin.execute(f"grant execute on function wallet_api.post_transactions to {billing}")
         await admin.execute("grant usage on schema wallet to anon")
-        await migrate(migrated.dsn)
+        await migrate(migrated.dsn, ROOMS)
         assert {privilege for privilege, _ in await rights(admin, billing)} == {"EXECUTE"}
         assert await rights(admin, "anon") == set()
     finally:
@@ -360,12 +361,12 @@ async def test_service_role_may_come_after_the_first_run(postgres_version: int) 
     cluster = await bare_cluster(postgres_version, "later")
     await create_database(cluster, "later", template="template0")
     dsn = cluster.dsn("later")
-    assert (await migrate(dsn)).applied
+    assert (await migrate(dsn, ROOMS)).applied
     superuser = await asyncpg.connect(dsn)
     try:
         await superuser.execute("create role service_role nologin noinherit bypassrls")
 
-        assert await migrate(dsn) == MigrationReport()
+        assert await migrate(dsn, ROOMS) == MigrationReport()
 
         assert await rights(superuser, "service_role") == await rights(superuser, "wallet_service") != set()
     finally:
@@ -375,15 +376,15 @@ async def test_service_role_may_come_after_the_first_run(postgres_version: int) 
 async def test_postgrest_is_told_of_a_run_that_changed_something(
     migrated: TestDatabase, admin: asyncpg.Connection
 ) -> None:
-    await migrate(migrated.dsn)
+    await migrate(migrated.dsn, ROOMS)
     heard: asyncio.Queue[str] = asyncio.Queue()
     await admin.add_listener("pgrst", lambda *said: heard.put_nowait(said[-1]))
 
     await admin.execute("grant usage on schema wallet_api to anon")
-    await migrate(migrated.dsn)
+    await migrate(migrated.dsn, ROOMS)
     assert await asyncio.wait_for(heard.get(), 10) == "reload schema"
 
-    await migrate(migrated.dsn)
+    await migrate(migrated.dsn, ROOMS)
     await run_script(migrated.dsn)
     await admin.execute("notify pgrst, 'the end'")
     assert await asyncio.wait_for(heard.get(), 10) == "the end"

@@ -7,7 +7,6 @@ import typer
 
 from wallet_service import __version__
 from wallet_service.core.commands import CommandLine
-from wallet_service.core.settings import Settings
 from wallet_service.platform.database.dsns import migration_database
 from wallet_service.platform.database.migrate import migrate as migrate_database
 from wallet_service.platform.database.script import migration_script
@@ -30,17 +29,18 @@ def add_commands(line: CommandLine) -> None:
             if database_url is not None:
                 raise typer.BadParameter("--sql touches no database: it goes without --database-url")
             # As bytes: UTF-8 whatever the terminal's encoding is.
-            typer.echo(migration_script().encode(), nl=False)
+            typer.echo(migration_script(line.rooms).encode(), nl=False)
             return
-        asyncio.run(_migrate(line.settings(), database_url))
+        asyncio.run(_migrate(line, database_url))
 
 
-async def _migrate(settings: Settings, database_url: str | None) -> None:
+async def _migrate(line: CommandLine, database_url: str | None) -> None:
+    settings = line.settings()
     if database_url is not None:
-        report = await migrate_database(database_url)
+        report = await migrate_database(database_url, line.rooms)
     else:
         async with migration_database(settings) as dsn:
-            report = await migrate_database(dsn)
+            report = await migrate_database(dsn, line.rooms)
     for name in report.applied:
         typer.echo(f"applied {name}")
     for signature in report.functions_dropped:

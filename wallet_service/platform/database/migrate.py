@@ -6,12 +6,12 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from typing import Any
 
 import asyncpg
 
 from wallet_service import __version__
+from wallet_service.core.room import Room
 from wallet_service.platform.database import script
 from wallet_service.platform.database.dsns import place_of
 from wallet_service.platform.database.sql_files import (
@@ -55,9 +55,7 @@ class MigrationReport:
     functions_dropped: Sequence[str] = ()
 
 
-async def migrate(
-    dsn: str, *, source: Traversable | None = None, release: str = __version__
-) -> MigrationReport:
+async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__) -> MigrationReport:
     """Bring the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
 
     Needs a superuser, or a role that owns the database and has CREATEROLE, or (when the roles and schemas are
@@ -65,14 +63,14 @@ async def migrate(
 
     Args:
         dsn: where the database is.
-        source: the folder with ``schema`` and ``functions``; without it, this package's.
+        rooms: whose SQL is applied.
         release: the name under which the run is recorded.
 
     Raises:
         DatabaseNewerError: a newer release has been here.
         MigrationError: anything else that stops it, with the file's name where one is to blame.
     """
-    files = await asyncio.to_thread(read_sql_files, source)
+    files = await asyncio.to_thread(read_sql_files, rooms)
     try:
         # No cached statements: the way may lead through a pooler that gives each transaction another session.
         connection = await asyncpg.connect(
@@ -102,7 +100,7 @@ async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
     release_now = [release, files.functions_checksum]
     try:
         async with connection.transaction(readonly=True):
-            return bool(await connection.fetchval(script.current_query(), migrations, release_now))
+            return bool(await connection.fetchval(script.current_query(files), migrations, release_now))
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
         return False
 
@@ -128,7 +126,7 @@ def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
     context: str = getattr(error, "context", None) or ""
     for file in (*files.migrations, *files.functions):
         if file.sql == query and position:
-            line = file.sql.count("\n", 0, int(position) - 1) + 1
+            line = file.line + file.sql.count("\n", 0, int(position) - 1)
             return MigrationError(f"{file.file}, line {line}: {error}")
         if file.sql and file.sql in context:
             return MigrationError(f"{file.file}: {error}")

@@ -3,10 +3,11 @@
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources.abc import Traversable
+from importlib import resources
 
 from wallet_service import __version__
-from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files, sql_folder
+from wallet_service.core.room import Room
+from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files
 
 ADVISORY_LOCK = 8208_0001
 """The lock that one runner per database holds until its transaction ends."""
@@ -20,42 +21,46 @@ REPORT = "wallet_service.report"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def migration_script(source: Traversable | None = None, release: str = __version__) -> str:
+def migration_script(rooms: Sequence[Room], release: str = __version__) -> str:
     """One SQL statement that brings any database to this release, or refuses; it needs nothing but Postgres.
 
     Args:
-        source: the folder with ``schema`` and ``functions``; without it, this package's.
+        rooms: whose SQL is applied.
         release: the name under which the run is recorded.
 
     Raises:
         MigrationError: the files are not what their names say.
     """
-    return render(read_sql_files(source), release)
+    return render(read_sql_files(rooms), release)
 
 
 def render(files: SqlFiles, release: str) -> str:
     """``migration_script`` of files that are read already."""
-    newest = max((migration.number for migration in files.migrations), default="0000")
     texts = (file.sql for file in (*files.migrations, *files.functions))
     parts = {
         "tag": _tag("wallet_service", *texts),
         "release": release.replace("\n", " "),
         "release_literal": _literal(release),
-        "newest": _literal(newest),
+        "schemas": _array(files.schemas),
+        "numbers": _array([migration.number for migration in files.migrations]),
         "functions_checksum": _literal(files.functions_checksum),
         "lock": str(ADVISORY_LOCK),
         "migrations": _rows(
             4, ((file.number, file.name, file.checksum, file.sql) for file in files.migrations)
         ),
         "functions": _rows(3, ((file.schema, file.name, file.sql) for file in files.functions)),
-        "doors": _text("doors.sql"),
+        "grants": _grants(files.schemas),
     }
     return _filled("script.sql", parts)
 
 
-def current_query() -> str:
-    """The query for whether a database needs nothing of the script; ``current.sql`` says with which parameters."""
-    return _filled("current.sql", {"doors": _text("doors.sql")})
+def current_query(files: SqlFiles) -> str:
+    """The query for whether a database needs nothing of the script; ``current.sql`` describes its parameters."""
+    return _filled("current.sql", {"grants": _grants(files.schemas)})
+
+
+def _grants(schemas: Sequence[str]) -> str:
+    return _filled("grants.sql", {"schemas": _array(schemas)})
 
 
 def _filled(name: str, parts: Mapping[str, str]) -> str:
@@ -63,7 +68,8 @@ def _filled(name: str, parts: Mapping[str, str]) -> str:
 
 
 def _text(name: str) -> str:
-    return (sql_folder() / "runner" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    file = resources.files("wallet_service.platform.database") / "runner" / name
+    return file.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:
@@ -76,6 +82,10 @@ def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _array(texts: Sequence[str]) -> str:
+    return f"array[{', '.join(map(_literal, texts))}]::text[]"
 
 
 def _quoted(sql: str) -> str:

@@ -1,14 +1,22 @@
-"""The SQL files of a release: numbered migrations, one function per file. Checked without a server."""
+"""The SQL of a release: what the rooms have in their folders ``sql``. Read and checked without a server.
+
+``sql/*.sql`` hold functions, ``sql/migrations/NNNN_<room>_<what>.sql`` are the scripts that change tables.
+"""
 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from importlib.resources.abc import Traversable
 
-SCHEMAS = ("wallet", "wallet_api")
-"""The Postgres schemas of the service: tables with their helpers, and the functions that may be called."""
+from wallet_service.core.room import Room
+
+EXPOSED = "wallet_api"
+"""The schema of the functions that may be called. All other schemas are private."""
+RUNNER = "wallet"
+"""The schema of the runner's own tables."""
+
+_SCHEMA = re.compile(r"(?!pg_|public$|information_schema$)[a-z][a-z0-9_]*")
 
 _MIGRATION_FILE = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _NOT_CODE = re.compile(
@@ -19,47 +27,52 @@ _NOT_CODE = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+_STATEMENT = re.compile(r"\s*(?P<code>[^;\s][^;]*);?")
 _FUNCTION_HEAD = re.compile(r"create\s+or\s+replace\s+function\s+(\w+)\.(\w+)\s*\(", re.IGNORECASE)
+_BLANK_LINE = "\n\n"
 
 
 class MigrationError(Exception):
-    """The database can't be brought to this release; the message says why, and nothing was changed."""
+    """The database can't be brought to this release. The message has the reason; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A numbered, forward-only step of the tables.
+    """A numbered, forward-only script that changes tables.
 
     Attributes:
-        number: four digits, gapless from 0001.
-        name: what the file name says after the number.
+        number: four digits. Numbers have gaps, so that branches don't collide; no two rooms have the same one.
+        name: the rest of the file's name; begins with the room's.
+        file: the file's path in the package.
         sql: the file's text.
         checksum: SHA-256 of the text, hexadecimal.
+        line: the line of the file on which ``sql`` begins.
     """
 
     number: str
     name: str
+    file: str
     sql: str
     checksum: str
-
-    @property
-    def file(self) -> str:
-        """The file's path below the SQL folder."""
-        return f"schema/{self.number}_{self.name}.sql"
+    line: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function whose file replaces it whole.
+    """A function, which is replaced as a whole.
 
     Attributes:
-        schema: the Postgres schema, and the folder.
-        name: the function's name, and the file's.
-        sql: the file's text, one CREATE OR REPLACE FUNCTION.
+        schema: the Postgres schema.
+        name: unique over all rooms and schemas.
+        file: the path in the package of the file that defines it.
+        line: the line of the file on which ``sql`` begins, from 1.
+        sql: its comment and one CREATE OR REPLACE FUNCTION.
     """
 
     schema: str
     name: str
+    file: str
+    line: int
     sql: str
 
     @property
@@ -67,100 +80,109 @@ class Function:
         """The name with its schema."""
         return f"{self.schema}.{self.name}"
 
-    @property
-    def file(self) -> str:
-        """The file's path below the SQL folder."""
-        return f"functions/{self.schema}/{self.name}.sql"
-
 
 @dataclass(frozen=True, slots=True)
 class SqlFiles:
     """Everything that ``migrate`` applies.
 
     Attributes:
+        schemas: of the service; all of them are its own.
         migrations: in the order of their numbers.
         functions: in the order of their qualified names.
-        functions_checksum: SHA-256 over all function files, hexadecimal.
+        functions_checksum: SHA-256 over all functions, hexadecimal.
     """
 
+    schemas: Sequence[str]
     migrations: Sequence[Migration]
     functions: Sequence[Function]
     functions_checksum: str
 
 
-def sql_folder() -> Traversable:
-    """The folder with ``schema`` and ``functions``, in a clone or inside an installed wheel."""
-    return resources.files("wallet_service.platform.database")
-
-
-def read_sql_files(source: Traversable | None = None) -> SqlFiles:
-    """Read and check the files of a release.
+def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
+    """Read and check the SQL of these rooms.
 
     Raises:
-        MigrationError: a gap in the numbers, or a file that holds something else than its name says.
+        MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
-    folder = source or sql_folder()
-    functions = sorted(_functions(folder / "functions"), key=lambda function: function.qualified)
+    functions = sorted(_functions(rooms), key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
-        whole.update(f"{function.file} {len(function.sql)}\n{function.sql}".encode())
-    return SqlFiles(tuple(_migrations(folder / "schema")), tuple(functions), whole.hexdigest())
+        whole.update(f"{function.qualified} {len(function.sql)}\n{function.sql}".encode())
+    return SqlFiles(_schemas(rooms), tuple(_migrations(rooms)), tuple(functions), whole.hexdigest())
 
 
-def latest_migration(source: Traversable | None = None) -> str:
-    """The number of this release's newest migration, "0000" without any; to compare with a database."""
-    return max(
-        (migration.number for migration in _migrations((source or sql_folder()) / "schema")), default="0000"
-    )
+def latest_migration(rooms: Sequence[Room]) -> str:
+    """The number of this release's newest table script, "0000" without any; to compare with a database."""
+    return max((migration.number for migration in _migrations(rooms)), default="0000")
 
 
-def _migrations(folder: Traversable) -> list[Migration]:
-    migrations: list[Migration] = []
-    for file in _sql_files_in(folder):
-        match = _MIGRATION_FILE.fullmatch(file.name)
-        if match is None:
-            raise MigrationError(f"schema/{file.name}: the name is not of the form 0001_what_it_does.sql")
-        sql = _text_of(file)
-        checksum = hashlib.sha256(sql.encode()).hexdigest()
-        migrations.append(Migration(match["number"], match["name"], sql, checksum))
-    for expected, migration in enumerate(migrations, start=1):
-        if int(migration.number) != expected:
+def _schemas(rooms: Sequence[Room]) -> tuple[str, ...]:
+    for room in rooms:
+        if _SCHEMA.fullmatch(room.schema) is None or room.schema == EXPOSED:
+            raise MigrationError(f"room {room.name}: {room.schema} can't be the schema of a room")
+    return tuple(sorted({RUNNER, EXPOSED} | {room.schema for room in rooms}))
+
+
+def _migrations(rooms: Sequence[Room]) -> list[Migration]:
+    migrations = [_migration(room, file) for room in rooms for file in _sql_files_in(room.sql / "migrations")]
+    found: dict[str, Migration] = {}
+    for migration in migrations:
+        other = found.setdefault(migration.number, migration)
+        if other is not migration:
+            raise MigrationError(f"{migration.file} has the number of {other.file}: give one of them another")
+    return sorted(migrations, key=lambda migration: migration.number)
+
+
+def _migration(room: Room, file: Traversable) -> Migration:
+    path = _path(room, f"migrations/{file.name}")
+    match = _MIGRATION_FILE.fullmatch(file.name)
+    if match is None or not match["name"].startswith(f"{room.name}_"):
+        raise MigrationError(f"{path}: the name is not of the form 0001_{room.name}_what_it_does.sql")
+    sql = _text_of(file)
+    return Migration(match["number"], match["name"], path, sql, hashlib.sha256(sql.encode()).hexdigest())
+
+
+def _functions(rooms: Sequence[Room]) -> Iterator[Function]:
+    found: dict[str, Function] = {}
+    for room in rooms:
+        for file in _sql_files_in(room.sql):
+            functions = list(_functions_of(room, file))
+            if file.name.removesuffix(".sql") not in {function.name for function in functions}:
+                raise MigrationError(f"{_path(room, file.name)}: holds no function of the file's name")
+            for function in functions:
+                other = found.setdefault(function.name, function)
+                if other is not function:
+                    raise MigrationError(
+                        f"{function.file} and {other.file} both define a function {function.name}"
+                    )
+            yield from functions
+
+
+def _functions_of(room: Room, file: Traversable) -> Iterator[Function]:
+    """The functions of a file, each with the comment directly above it; a comment apart is the file's own."""
+    text, path = _text_of(file), _path(room, file.name)
+    code = _NOT_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    end = 0
+    for statement in _STATEMENT.finditer(code):
+        comment, begin = text[end : statement.start("code")], statement.start("code")
+        line = text.count("\n", 0, begin) + 1
+        head = _FUNCTION_HEAD.match(code, begin)
+        if head is None:
+            raise MigrationError(f"{path}, line {line}: this is not create or replace function schema.name(")
+        if head[1] not in (room.schema, EXPOSED):
             raise MigrationError(
-                f"{migration.file}: expected number {expected:04}; numbers have no gaps and no twins"
+                f"{path}, line {line}: a function of this room is in {room.schema} or {EXPOSED}"
             )
-    return migrations
+        if "/*" not in comment:
+            comment = comment.rpartition(_BLANK_LINE)[2]
+        begin -= len(comment.lstrip())
+        end = statement.end()
+        yield Function(head[1], head[2], path, text.count("\n", 0, begin) + 1, f"{text[begin:end]}\n")
 
 
-def _functions(folder: Traversable) -> Iterator[Function]:
-    if not folder.is_dir():
-        return
-    for schema in folder.iterdir():
-        if not schema.is_dir() or schema.name.startswith(("_", ".")):
-            continue
-        if schema.name not in SCHEMAS:
-            raise MigrationError(
-                f"functions/{schema.name}: there is no such schema; expected one of {SCHEMAS}"
-            )
-        for file in _sql_files_in(schema):
-            function = Function(schema.name, file.name.removesuffix(".sql"), _text_of(file))
-            _check(function)
-            yield function
-
-
-def _check(function: Function) -> None:
-    """Refuse a file that is anything else than one function of the file's name."""
-    code = _NOT_CODE.sub(lambda match: "''" if match[0][0] in "$'" else " ", function.sql)
-    statements = [statement.strip() for statement in code.split(";") if statement.strip()]
-    if len(statements) != 1:
-        raise MigrationError(f"{function.file}: holds {len(statements)} statements instead of one")
-    head = _FUNCTION_HEAD.match(statements[0])
-    if head is None:
-        raise MigrationError(f"{function.file}: does not start with create or replace function schema.name(")
-    if head.groups() != (function.schema, function.name):
-        raise MigrationError(
-            f"{function.file}: defines {'.'.join(head.groups())} instead of {function.qualified}"
-        )
+def _path(room: Room, file: str) -> str:
+    return f"{room.package.partition('.')[2].replace('.', '/')}/sql/{file}"
 
 
 def _sql_files_in(folder: Traversable) -> list[Traversable]:

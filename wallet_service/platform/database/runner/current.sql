@@ -2,5 +2,5 @@
 select coalesce((select array_agg(m.number || ' ' || m.checksum order by m.number) from wallet.migrations m), '{}') = $1::text[]
   and (select array[r.release, r.checksum] from wallet.releases r order by r.sequence desc limit 1) = $2::text[]
   and not exists (
-{{doors}}
+{{grants}}
   )

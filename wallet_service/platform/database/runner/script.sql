@@ -6,7 +6,8 @@
 do {{tag}}
 declare
   c_release constant text := {{release_literal}};
-  c_newest constant text := {{newest}};
+  c_numbers constant text[] := {{numbers}};
+  c_newest constant text := coalesce(c_numbers[cardinality(c_numbers)], '0000');
   c_functions constant text := {{functions_checksum}};
   c_role constant text := pg_catalog.current_setting('role');
   c_search_path constant text := pg_catalog.current_setting('search_path');
@@ -16,6 +17,7 @@ declare
   v_dropped text[] := '{}';
   v_changed boolean := false;
   v_name text;
+  v_number text;
   v_recorded text;
   v_before text[];
   v_grants text[];
@@ -58,7 +60,7 @@ begin
     end;
   end loop;
 
-  foreach v_name in array array['wallet', 'wallet_api'] loop
+  foreach v_name in array {{schemas}} loop
     select pg_get_userbyid(nspowner) as owner into v_last from pg_catalog.pg_namespace where nspname = v_name;
     if v_last.owner <> 'wallet_owner' then
       raise exception using errcode = 'WL011',
@@ -92,36 +94,39 @@ begin
     );
     comment on table wallet.releases is 'written by the runner only: the functions of every release applied';
   end if;
-  if not (select bool_and(relrowsecurity) from pg_catalog.pg_class
-          where oid in ('wallet.migrations'::regclass, 'wallet.releases'::regclass)) then
-    alter table wallet.migrations enable row level security;
-    alter table wallet.releases enable row level security;
-  end if;
 
-  select max(number) into v_name from wallet.migrations;
+  select max(number) into v_number from wallet.migrations;
   -- The numbers of a release, for order; what follows them (rc1, .dev0) doesn't count.
   select r.release, r.checksum, r.functions,
     string_to_array(substring(r.release from '^\d+(?:\.\d+)*'), '.')::int[]
       > string_to_array(substring(c_release from '^\d+(?:\.\d+)*'), '.')::int[] as is_newer
   into v_last from wallet.releases r order by sequence desc limit 1;
-  if v_name > c_newest or v_last.is_newer then
+  if v_number > c_newest or v_last.is_newer then
     raise exception using errcode = 'WL010',
-      message = case when v_name > c_newest
-        then format('the database has migration %s, this release ends at %s', v_name, c_newest)
+      message = case when v_number > c_newest
+        then format('the database has migration %s, this release ends at %s', v_number, c_newest)
         else format('release %s has migrated this database, this is %s', v_last.release, c_release) end,
-      detail = json_build_object('release', v_last.release, 'migration', v_name),
+      detail = json_build_object('release', v_last.release, 'migration', v_number),
       hint = format('Nothing was changed. The release before that one can serve from the database as it is; to go further back, '
         'restore the backup made before it was migrated; to go on, migrate with release %s or a newer one.', v_last.release);
+  end if;
+  select m.number || '_' || m.name into v_name from wallet.migrations m where m.number <> all (c_numbers) order by m.number limit 1;
+  if v_name is not null then
+    raise exception using errcode = 'WL011',
+      message = format('the database has migration %s.sql, which this release lacks', v_name);
   end if;
 
   for v_file in
     select file.* from ({{migrations}}) as file (number, name, checksum, sql) order by number collate "C"
   loop
-    v_name := format('schema/%s_%s.sql', v_file.number, v_file.name);
+    v_name := format('%s_%s.sql', v_file.number, v_file.name);
     select m.checksum into v_recorded from wallet.migrations m where m.number = v_file.number;
     if v_recorded <> v_file.checksum then
       raise exception using errcode = 'WL011',
         message = format('%s was edited after it was applied here; undo that, add another', v_name);
+    elsif v_recorded is null and v_file.number < v_number then
+      raise exception using errcode = 'WL011',
+        message = format('%s is not applied here, and %s is: give it a newer number', v_name, v_number);
     elsif v_recorded is null then
       execute v_file.sql;
       insert into wallet.migrations (number, name, checksum, release)
@@ -177,7 +182,7 @@ begin
         select distinct p.oid::regprocedure::text
         from wallet.releases r, unnest(r.functions) as f (qualified)
         join pg_catalog.pg_proc p
-          on p.pronamespace = split_part(f.qualified, '.', 1)::regnamespace and p.proname = split_part(f.qualified, '.', 2)
+          on p.pronamespace = to_regnamespace(split_part(f.qualified, '.', 1)) and p.proname = split_part(f.qualified, '.', 2)
         where f.qualified <> all (v_replaced) and f.qualified <> all (v_last.functions)
         order by 1);
       foreach v_name in array v_dropped loop
@@ -202,7 +207,7 @@ begin
   end if;
 
   foreach v_name in array array(
-{{doors}}
+{{grants}}
   ) loop
     execute v_name;
     v_changed := true;

@@ -1,7 +1,9 @@
--- The statements that set the grants right; none when they are.
--- wallet_service and Supabase's service_role may call the functions of wallet_api. service_role may do nothing else, and
--- everybody, anon and authenticated nothing at all, whatever default privileges have given them. Who may hand on what they
--- have loses that option, with all that was handed on, as soon as one of those has got something by it.
+-- The statements that correct the grants and row level security of all schemas of the rooms; no row when both are correct.
+-- wallet_service and Supabase's service_role may call the functions of wallet_api. service_role may do nothing else. PUBLIC,
+-- anon and authenticated may do nothing at all, whatever default privileges have granted to them. A role that may grant its
+-- privilege to others loses that option, and the grants it made are revoked, as soon as one of these roles got something by it.
+-- Every table has row level security and no policy: a grant alone shows no row. Functions run as the owner of the tables,
+-- to whom row level security does not apply.
 with objects (schema, kind, name, acl, owner) as (
   select n.nspname, 'schema', n.nspname::text, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner
   from pg_catalog.pg_namespace n
@@ -23,7 +25,7 @@ ours as (
     case when schema = 'wallet_api' and kind = 'schema' then 'USAGE'
          when schema = 'wallet_api' and kind = 'function' then 'EXECUTE' end as opens
   from objects
-  where schema in ('wallet', 'wallet_api') and owner = to_regrole('wallet_owner')
+  where schema = any ({{schemas}}) and owner = to_regrole('wallet_owner')
 ),
 granted as (
   select ours.schema, kind, name, opens, acl.grantee, acl.privilege_type, acl.is_grantable, acl.grantor = ours.owner as is_ours
@@ -59,3 +61,8 @@ where is_ours and is_grantable and (
     select from granted other
     where not other.is_ours and other.grantee in (select role from strangers)
       and (other.kind, other.name, other.privilege_type) = (g.kind, g.name, g.privilege_type)))
+union all
+select format('alter table %s enable row level security', c.oid::regclass)
+from pg_catalog.pg_class c
+where c.relnamespace in (select to_regnamespace(name) from unnest({{schemas}}) as s (name))
+  and c.relkind in ('r', 'p') and c.relowner = to_regrole('wallet_owner') and not c.relrowsecurity

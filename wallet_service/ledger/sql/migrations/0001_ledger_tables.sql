@@ -103,13 +103,6 @@ create table wallet.checkpoints (
   primary key (wallet_id, wallet_version, transaction_type, direction, counter_account)
 );
 
-alter table wallet.currencies enable row level security;
-alter table wallet.wallets enable row level security;
-alter table wallet.wallet_transactions enable row level security;
-alter table wallet.idempotency enable row level security;
-alter table wallet.tombstones enable row level security;
-alter table wallet.checkpoints enable row level security;
-
 create function wallet.refuse_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
