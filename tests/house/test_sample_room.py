@@ -1,6 +1,7 @@
 """A room is added by its folder and one line; everything else is made of what it declares."""
 
 import difflib
+import json
 import os
 import shutil
 import subprocess
@@ -8,11 +9,15 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
+from conftest import FreshDatabase, Reach, TestDatabase
 from house.notes.room import ROOM
 from support.api import Api, Client, new_user, open_api, posted, problem
 from support.places import Place
 
+from wallet_service.ledger.verify import verify
+from wallet_service.platform.database.migrate import migrate
 from wallet_service.rooms import ROOMS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,8 +35,16 @@ GENERATED = {
 
 
 @pytest.fixture
-async def api(place: Place) -> AsyncIterator[Api]:
-    async with open_api(place, rooms=WITH_NOTES, notes_longest=10) as opened:
+async def notes_database(fresh_database: FreshDatabase) -> TestDatabase:
+    """A database that was migrated with the room."""
+    made = await fresh_database()
+    await migrate(made.dsn, WITH_NOTES)
+    return made
+
+
+@pytest.fixture
+async def api(notes_database: TestDatabase, reach: Reach) -> AsyncIterator[Api]:
+    async with open_api(await reach(notes_database), rooms=WITH_NOTES, notes_longest=10) as opened:
         yield opened
 
 
@@ -42,8 +55,8 @@ async def writer(api: Api, *, name: str | None = None) -> Client:
 async def test_route_setting_permission_and_problem(api: Api) -> None:
     service = await writer(api)
     written = await service.post("/wallets/7/notes", {"text": "short"})
-    assert written.status_code == 201
-    assert written.json()["wallet_id"] == "7"
+    assert written.status_code == 201, written.text
+    assert (written.json()["note_id"], written.json()["wallet_id"]) == (1, "7")
     problem(await service.post("/wallets/7/notes", {"text": "longer than 10"}), "note_too_long")
     refused = await (await api.service("wallets:read")).post("/wallets/7/notes", {"text": "short"})
     assert problem(refused, "forbidden")["scope"] == "notes:write"
@@ -56,9 +69,38 @@ async def test_the_document_has_the_path_and_the_problem(api: Api) -> None:
     assert document["paths"]["/api/v1/wallets/{wallet_id}/notes"]["post"]["summary"] == "Write a note"
 
 
+async def test_its_table_is_closed_and_its_function_open(notes_database: TestDatabase) -> None:
+    connection = await asyncpg.connect(notes_database.service_dsn)
+    try:
+        assert json.loads(await connection.fetchval("select wallet_api.write_note('7', 'short')")) == {
+            "note_id": 1
+        }
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("select * from samples.notes")
+    finally:
+        await connection.close()
+    superuser = await asyncpg.connect(notes_database.dsn)
+    try:
+        secured = "select relrowsecurity from pg_class where oid = 'samples.notes'::regclass"
+        assert await superuser.fetchval(secured) is True
+    finally:
+        await superuser.close()
+
+
+async def test_verify_walks_its_table(api: Api) -> None:
+    walks = [walk for room in WITH_NOTES for walk in room.verify_walks]
+    lines: list[str] = []
+    await (await writer(api)).post("/wallets/7/notes", {"text": "short"})
+    assert await verify(api.app.state.database, lines.append, walks)
+    assert "note text: a note has a text: 1 notes: ok" in lines
+    await (await writer(api)).post("/wallets/7/notes", {"text": ""})
+    assert not await verify(api.app.state.database, lines.append, walks)
+    assert "FAULT note text: wallet 7" in lines
+
+
 async def test_what_a_request_costs(place: Place) -> None:
     async with open_api(place, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
-        answer = await api.admin.post("/wallets/7/notes", {"text": "short"})
+        answer = await api.admin.post("/wallets/7/notes", {"text": "no"})
         assert ";r=97;" in answer.headers["RateLimit"]
 
 

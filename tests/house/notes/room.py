@@ -1,6 +1,6 @@
 """What the sample room declares: one of everything."""
 
-from wallet_service.core.room import Permission, RequestCost, Room
+from wallet_service.core.room import Permission, RequestCost, Room, VerifyWalk
 
 from .problems import NoteTooLong
 from .settings import NotesSettings
@@ -17,6 +17,8 @@ ROOM = Room(
     problems=(NoteTooLong,),
     request_costs={"write_note": RequestCost(3)},
     lifespan="hooks:open_counter",
+    schema="samples",
+    verify_walks=(VerifyWalk("verify_notes", "notes", {"note text": "a note has a text"}),),
     commands="commands:add_commands",
     caller_checks=("hooks:check_caller",),
     posting_checks=("hooks:check_posting",),

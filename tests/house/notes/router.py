@@ -1,5 +1,6 @@
 """Paths of the sample room."""
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -27,8 +28,11 @@ class Note(BaseModel):
 class Written(BaseModel):
     """A note that was kept."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": "7", "by": "billing"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note_id": 1, "wallet_id": "7", "by": "billing"}]}
+    )
 
+    note_id: int
     wallet_id: str
     by: str | None
 
@@ -45,4 +49,5 @@ async def write_note(
     """Keep a note."""
     if len(note.text) > request.app.state.notes_longest:
         raise NoteTooLong
-    return Written(wallet_id=wallet_id, by=caller.client_id)
+    kept = await request.app.state.database.call("write_note", wallet_id=wallet_id, text=note.text)
+    return Written(note_id=json.loads(kept)["note_id"], wallet_id=wallet_id, by=caller.client_id)
