@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from support.cluster import ServiceMissingError
 from support.consul_agent import ConsulAgent
+from support.external_programs import program
 from support.redis_server import redis_server
 from support.stand_in import stand_in
-from support.supabase_services import program
 
 from bench.job import RowFailed
 from bench.plan import Where

@@ -16,7 +16,6 @@ import asyncpg
 import pytest
 import structlog
 from support.api import Api, open_api
-from support.books import Books, open_books
 from support.clock import SettableClock
 from support.cluster import (
     BASE,
@@ -31,9 +30,10 @@ from support.cluster import (
     open_clusters,
 )
 from support.consul_agent import ConsulAgent, consul_agent, guarded_agent
-from support.places import Place, connect, reached
+from support.database_location import Place, connect, reached
+from support.external_programs import PROGRAMS, program
+from support.ledger_database import Books, open_books
 from support.redis_server import RedisServer, redis_server
-from support.supabase_services import PROGRAMS, program
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.gateway import Database

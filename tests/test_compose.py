@@ -17,9 +17,9 @@ from support.api import new_user
 from support.callers import NAME, WALLET, Callers, ends, followed
 from support.compose import Replay, gateway_command, new_secrets, read
 from support.consul_agent import eventually
+from support.external_programs import Running, free_port, program, status
 from support.service import ROOT, WAIT_S
 from support.supabase_project import create_project, project_cluster
-from support.supabase_services import Running, free_port, program, status
 
 CALLERS = 4
 CHANGED = {"WALLET_CONSUL_CHECK_INTERVAL_MS": "1000", "WALLET_REDIS_TIMEOUT_MS": "5000"}

@@ -11,8 +11,8 @@ import asyncpg
 import httpx
 import pytest
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.places import Place
-from support.waiting import until_waiting
+from support.database_location import Place
+from support.polling import until_waiting
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger import group_commit

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.python.asgi import shutdown_lifespans
 from support.api import ADMIN_KEY, Api, make_app, open_api
 from support.cluster import create_database, drop_database
-from support.places import Place, reached
+from support.database_location import Place, reached
 from support.settings import make_settings
 
 from contract.references import inlined

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.console import by_form, commands, rewritten, run
+from support.page_commands import by_form, commands, rewritten, run
 from support.service import serving
 
 ROOT = Path(__file__).parent.parent

@@ -15,11 +15,11 @@ import httpx
 import pytest
 from conftest import FreshDatabase, Reach
 from support.api import ROOT, Api, Client, new_user, open_api, posted
+from support.database_location import Place
 from support.load import READY_S, REQUESTS, WALLETS, Load, is_right, posted_to, rich_wallets, until_ready
-from support.places import Place
+from support.polling import until_waiting
 from support.service import command, serving
 from support.supabase import as_authenticator, make_roles, open_project
-from support.waiting import until_waiting
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.migrate import migrate

@@ -14,11 +14,11 @@ import httpx
 import jwt
 import pytest
 from conftest import FreshDatabase, Reach, TestDatabase
-from support import faults
+from support import http_faults as faults
 from support.api import Api, new_user, open_api, posted, problem
-from support.faults import Fault, FaultyLine, Held, faulty_line, refused
+from support.database_location import connect
+from support.http_faults import Fault, FaultyLine, Held, faulty_line, refused
 from support.load import Load, is_right, posted_to, rich_wallets, until_ready
-from support.places import connect
 from support.supabase import WRONG_KEY, Project
 
 from wallet_service.core.errors import Unavailable

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from house.notes.room import ROOM
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.places import Place
+from support.database_location import Place
 
 from wallet_service.rooms import ROOMS
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.clock import SettableClock
 from support.cluster import VERSIONS, cluster, create_database, drop_database
-from support.line import Line
-from support.places import connect, reached
+from support.database_faults import Line
+from support.database_location import connect, reached
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Limits

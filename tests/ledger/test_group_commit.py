@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
+from support.database_faults import Line, names
 from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
-from support.line import Line, names
-from support.waiting import until
+from support.polling import until
 
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.core.identifiers import new_id

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from support.database_faults import Line
 from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
-from support.line import Line
-from support.waiting import until, until_waiting
+from support.polling import until, until_waiting
 
 from wallet_service.core.errors import Overloaded, WalletBusy
 from wallet_service.core.identifiers import new_id

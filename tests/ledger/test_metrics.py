@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 
 from prometheus_client import CollectorRegistry
+from support.database_faults import Line
 from support.ledger import consume, new_wallet
-from support.line import Line
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.ledger.group_commit import Limits

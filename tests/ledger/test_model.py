@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.kernel.bench import Kernel, Op, Outcome, unit
+from support.kernel.harness import Kernel, Op, Outcome, unit
 from support.model import Account, Leg, Model, Told
 
 from wallet_service.core.identifiers import new_id

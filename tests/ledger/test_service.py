@@ -3,9 +3,9 @@ import json
 
 import asyncpg
 import pytest
+from support.database_faults import Line
 from support.ledger import balance, consume, new_wallet, told
-from support.line import Line
-from support.waiting import until_waiting
+from support.polling import until_waiting
 
 from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
 from wallet_service.core.identifiers import new_id

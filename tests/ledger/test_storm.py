@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase
 from support.cluster import VERSIONS
-from support.kernel.bench import Kernel, Op, Outcome, again, op, refund, transfer, unit
+from support.kernel.harness import Kernel, Op, Outcome, again, op, refund, transfer, unit
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.postgres import PostgresDatabase

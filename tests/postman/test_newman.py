@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
-from support.places import connect
-from support.started import started_on
+from support.database_location import connect
+from support.service_process import started_on
 
 from contract.document import committed
 from contract.postman.collection import COLLECTION

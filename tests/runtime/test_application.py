@@ -1,6 +1,6 @@
 import pytest
 from support.api import Api, open_api, problem
-from support.places import Place
+from support.database_location import Place
 
 from wallet_service.core.errors import Unavailable
 

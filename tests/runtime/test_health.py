@@ -5,7 +5,7 @@ import pytest
 from conftest import FreshDatabase, Reach
 from prometheus_client import CollectorRegistry
 from support.api import Api, open_api, problem
-from support.waiting import until, until_waiting
+from support.polling import until, until_waiting
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable

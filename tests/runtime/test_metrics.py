@@ -7,7 +7,7 @@ import httpx
 import pytest
 from conftest import FreshApi
 from support.api import ADMIN_KEY, Api, new_user, problem
-from support.waiting import until
+from support.polling import until
 
 from wallet_service import __version__
 from wallet_service.core.identifiers import new_id

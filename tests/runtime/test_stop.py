@@ -11,8 +11,8 @@ import httpx
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY, new_user
+from support.polling import until_waiting
 from support.service import Service
-from support.waiting import until_waiting
 
 CUT_OFF = 503
 STOP_S = 25

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.types import Message
 from starlette.types import Scope as AsgiScope
 
-from support.places import Place
+from support.database_location import Place
 from support.settings import make_settings
 from support.supabase import Project
 from wallet_service.core.errors import ERRORS

@@ -16,10 +16,10 @@ import httpx
 
 from support.cluster import Cluster
 from support.consul_agent import ConsulAgent
+from support.external_programs import Running, free_port, program, status
 from support.service import ROOT, Service, environment, serving, wait_for
 from support.supabase_gateway import as_root
 from support.supabase_project import OWNER
-from support.supabase_services import Running, free_port, program, status
 
 FILE = ROOT / "docker-compose.yml"
 _NGINX = """

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from support.supabase_services import Running, free_port, program
+from support.external_programs import Running, free_port, program
 
 LONGEST_S = 30
 _BETWEEN_LOOKS_S = 0.02

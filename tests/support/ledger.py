@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from support.api import new_user
-from support.waiting import until
+from support.polling import until
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.operation_types import TransactionType

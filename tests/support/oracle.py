@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import httpx
 
-from support.foretold import Document, problem_of, refused, refused_whole, same, text_of
+from support.expectations import Document, problem_of, refused, refused_whole, same, text_of
 from support.model import CREDITS, LIMIT, Account, Model, Operation, Told
 from wallet_service.core.identifiers import new_id
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from support.cluster import BASE, SERVICE_LOGIN, SUPERUSER, Cluster, system_user
-from support.supabase_services import Running, program
+from support.external_programs import Running, program
 
 LONGEST_START_S = 20
 _PORT = 6432  # of a socket in a folder of its own, so that it is always free

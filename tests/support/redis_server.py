@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from support.cluster import BASE
-from support.supabase_services import Running, free_port, program
+from support.external_programs import Running, free_port, program
 
 LONGEST_START_S = 20
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from wallet_client import AsyncWalletClient
 
 from support.api import ADMIN_KEY, Api
-from support.waiting import until
+from support.polling import until
 
 
 def in_process(api: Api, api_key: str = ADMIN_KEY, **options: Any) -> AsyncWalletClient:

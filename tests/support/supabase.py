@@ -11,9 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from support.cluster import BASE, SUPABASE_ROLES
+from support.external_programs import Running, free_port, program, status
 from support.service import wait_for
 from support.supabase_gateway import Gateway, gateway
-from support.supabase_services import Running, free_port, program, status
 
 WRONG_KEY = "sb_secret_0123456789-of-another-project"
 """No gateway knows it."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from support.api import Api
-from support.beside import NOWHERE, Both, beside
 from support.clock import SettableClock
+from support.fake_comparison import NOWHERE, Both, beside
 from wallet_client.testing.problems import STATUSES, Refusal
 from wallet_client.testing.values import EXPONENTS
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import FreshDatabase
 from support.api import new_user
+from support.network_faults import KINDS, shaky_line
 from support.service import Service, serving
-from support.shaky import KINDS, shaky_line
 from wallet_client import AsyncWalletClient, WalletClient
 
 KEY = "client-test-key-" + "k" * 32

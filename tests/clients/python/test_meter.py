@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.waiting import until
+from support.polling import until
 from wallet_client import (
     AsyncWalletClient,
     InsufficientFunds,

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.told import Told
+from support.callback_log import Told
 from wallet_client import (
     AsyncWalletClient,
     InsufficientFunds,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import faults
+from support import http_faults as faults
 from support.api import ADMIN_KEY, Api
-from support.faults import Fault, Pass, faulty_line
+from support.http_faults import Fault, Pass, faulty_line
 from support.sdk import listening
 from wallet_client import AsyncWalletClient, ServiceError, Transaction, WalletClient
 from wallet_client.meter import AsyncUsageMeter, Unsent, Usage, UsageMeter

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.told import Told
+from support.callback_log import Told
 from wallet_client import WalletClient
 from wallet_client.meter import AsyncUsageMeter, MeterClosed, UsageMeter
 from wallet_client.testing import FakeWallet

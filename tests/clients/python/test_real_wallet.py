@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.waiting import until
+from support.polling import until
 from wallet_client import WalletNotFound
 from wallet_client.testing import RealWallet, ServiceNotStarted
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import httpx
 import pytest
-from support.dribbling import ANSWER, CREDITS, HEAD, dribbling
+from support.slow_server import ANSWER, CREDITS, HEAD, dribbling
 from wallet_client import (
     AsyncWalletClient,
     ClientClosed,

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from support.dribbling import ANSWER, HEAD, dribbling
+from support.slow_server import ANSWER, HEAD, dribbling
 from wallet_client import (
     AsyncWalletClient,
     NoAnswer,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
-from support.started import started_on
+from support.service_process import started_on
 
 from contract.document import OPENAPI, ROOT
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 from support.api import Api, conforms, new_user, posted, problem
-from support.waiting import until_waiting
+from support.polling import until_waiting
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.credits.schemas import CreditsBalance

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.books import Books, Row, oldest_first, op
+from support.ledger_database import Books, Row, oldest_first, op
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
 from wallet_service.core.identifiers import new_id

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.books import Books, op
+from support.ledger_database import Books, op
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.schemas import Transaction

@@ -2,8 +2,8 @@ import asyncio
 
 from conftest import FreshApi
 from support.api import posted, problem
-from support.line import Line
-from support.waiting import until
+from support.database_faults import Line
+from support.polling import until
 
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.metrics import CommitMetrics

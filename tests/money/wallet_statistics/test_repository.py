@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pytest
-from support.books import Books, Row, op
+from support.ledger_database import Books, Row, op
 
 from wallet_service.core.errors import ValidationFailed, WalletNotFound
 from wallet_service.core.identifiers import new_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from babel.core import get_global
 from pydantic import BaseModel
-from support.books import Books, op
+from support.ledger_database import Books, op
 
 from wallet_service.money.wallet_statistics.schemas import (
     CurrencyPage,

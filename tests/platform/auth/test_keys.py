@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import FreshDatabase, Reach
-from support.places import connect
+from support.database_location import connect
 
 from wallet_service.core.errors import Unauthorized, Unavailable, ValidationFailed
 from wallet_service.platform.auth import keys

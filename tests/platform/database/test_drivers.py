@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from conftest import DRIVERS, FreshDatabase, TestDatabase, driver_or_skip
-from support.places import Place, connect, reached
+from support.database_location import Place, connect, reached
 
 from wallet_service.core.errors import (
     InternalError,

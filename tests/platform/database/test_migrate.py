@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
 from support.cluster import bare_cluster, create_database
-from support.releases import THING, Release, function
+from support.sample_releases import THING, Release, function
 
 from wallet_service import __version__
 from wallet_service.platform.database.migrate import (

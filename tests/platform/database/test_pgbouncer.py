@@ -13,7 +13,7 @@ from conftest import REQUIRED, FreshDatabase, TestDatabase
 from support.cluster import SERVICE_LOGIN, ServiceMissingError, cluster
 from support.ledger import balance, new_wallet
 from support.pgbouncer import Pooler, pooler
-from support.waiting import until_waiting
+from support.polling import until_waiting
 
 from wallet_service.core.errors import InternalError, Unavailable
 from wallet_service.core.identifiers import new_id

@@ -13,7 +13,7 @@ import pytest
 from conftest import FreshDatabase, TestDatabase
 from support import cluster as clusters
 from support.catalog import catalog
-from support.releases import Release, function
+from support.sample_releases import Release, function
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import MigrationReport, migrate

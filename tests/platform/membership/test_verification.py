@@ -9,9 +9,9 @@ import pytest
 from cachetools import LRUCache
 from structlog.testing import capture_logs
 from support.api import new_user
+from support.polling import until
 from support.stand_in import StandIn
 from support.upstreams import Places, Seconds, asking
-from support.waiting import until
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id

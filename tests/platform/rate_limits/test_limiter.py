@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from support.api import ADMIN_KEY, Api, Client, created, new_user, open_api, problem
-from support.places import Place
+from support.database_location import Place
 
 NOW = 1_790_000_000.0
 NOWHERE = "/wallets/019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"

@@ -12,8 +12,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 from support.api import Api, Client, open_api, problem
+from support.polling import until
 from support.redis_server import RedisServer
-from support.waiting import until
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.rate_limits import redis_lender

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.waiting import until
+from support.polling import until
 
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited

@@ -26,11 +26,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Receive, Scope, Send
 from support.api import ADMIN_KEY, Api, new_user, problem
-from support.line import Line
+from support.database_faults import Line
+from support.polling import until
 from support.service import environment, serving
 from support.stand_in import stand_in
 from support.upstreams import Places, asking
-from support.waiting import until
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import SettingsError

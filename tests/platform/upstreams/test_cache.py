@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from support.waiting import until
+from support.polling import until
 
 from wallet_service.platform.upstreams import cache
 from wallet_service.platform.upstreams.cache import (

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from support.kernel.bench import Kernel, Op, check, error_of, op, refund, transfer
+from support.kernel.harness import Kernel, Op, check, error_of, op, refund, transfer
 from wallet_service.core.identifiers import new_id
 
 MISSING = object()

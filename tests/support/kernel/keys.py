@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from support.kernel.bench import Kernel, Op, Outcome, again, check, op, refund, transfer, unit
+from support.kernel.harness import Kernel, Op, Outcome, again, check, op, refund, transfer, unit
 from wallet_service.core.identifiers import new_id
 
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
-from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, refund, transfer
+from support.kernel.harness import Kernel, Outcome, again, check, error_of, op, refund, transfer
 from wallet_service.core.identifiers import new_id
 
 

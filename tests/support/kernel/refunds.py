@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from support.kernel.bench import Kernel, check, op, refund, transfer, unit
+from support.kernel.harness import Kernel, check, op, refund, transfer, unit
 
 
 @check

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from support.kernel.bench import Kernel, again, check, op, refund, transfer, unit
+from support.kernel.harness import Kernel, again, check, op, refund, transfer, unit
 from wallet_service.core.identifiers import new_id
 
 

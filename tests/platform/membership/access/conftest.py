@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from support.access_checks import Open
 from support.api import Api
 from support.api import open_api as open_any_api
-from support.guarded import Open
-from support.places import Place
+from support.database_location import Place
 from support.stand_in import StandIn
 
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
+from support.access_checks import AWAY, Open, settled, shared, unverified, uses
 from support.api import Api, new_user, posted
-from support.guarded import AWAY, Open, settled, shared, unverified, uses
 from support.stand_in import StandIn
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from support.access_checks import AWAY, Open, back, unverified
 from support.api import Api, created, new_user, posted, problem
-from support.guarded import AWAY, Open, back, unverified
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id

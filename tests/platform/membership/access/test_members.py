@@ -1,7 +1,7 @@
 """Wallets of organizations, and who may use them."""
 
+from support.access_checks import AWAY, shared, uses
 from support.api import Api, posted, problem
-from support.guarded import AWAY, shared, uses
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id

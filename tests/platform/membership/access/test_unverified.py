@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
+from support.access_checks import AWAY, back, debited_later, ids, settled, unverified
 from support.api import Api, new_user, posted, problem
-from support.guarded import AWAY, back, debited_later, ids, settled, unverified
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 import httpx
+from support.access_checks import AWAY
 from support.api import Api, Client, new_user, problem
-from support.guarded import AWAY
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id

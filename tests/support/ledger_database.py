@@ -14,7 +14,7 @@ import jwt
 
 from support.api import ADMIN_KEY, JWT_SECRET, make_app
 from support.clock import SettableClock
-from support.places import Place, connect
+from support.database_location import Place, connect
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.gateway import Database, Json
 

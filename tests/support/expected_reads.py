@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from support.foretold import Document, text_of
+from support.expectations import Document, text_of
 from support.oracle import EXPONENTS, Oracle, Wallet
 
 
