@@ -1,8 +1,8 @@
-"""What the callbacks of a usage metrics were told."""
+"""What the callbacks of a usage meter were told."""
 
 from typing import Any
 
-from wallet_client.metrics import Unsent, Usage
+from wallet_client.meter import Unsent, Usage
 
 
 class Told:
