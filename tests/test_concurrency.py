@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.database_location import Place
+from support.database_location import DatabaseLocation
 from support.polling import until_waiting
 
 from wallet_service.core.identifiers import new_id
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-async def api(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Api]:
+async def api(request: pytest.FixtureRequest, database_location: DatabaseLocation) -> AsyncIterator[Api]:
     """The application with batches of so many operations, at most."""
-    async with open_api(place, commit_batch_operations=request.param) as opened:
+    async with open_api(database_location, commit_batch_operations=request.param) as opened:
         yield opened
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from conftest import FreshDatabase, Reach
+from conftest import FreshDatabase, Locate
 from support.api import ROOT, Api, Client, new_user, open_api, posted
-from support.database_location import Place
+from support.database_location import DatabaseLocation
 from support.load import READY_S, REQUESTS, WALLETS, Load, is_right, posted_to, rich_wallets, until_ready
 from support.polling import until_waiting
 from support.service import command, serving
@@ -31,14 +31,14 @@ async def running(data_dir: Path, driver: str) -> AsyncIterator[tuple[EmbeddedPo
     """The application on a server of its own, both started for this."""
     async with (
         EmbeddedPostgres(data_dir) as server,
-        place_on(server, driver) as place,
-        open_api(place) as api,
+        location_on(server, driver) as location,
+        open_api(location) as api,
     ):
         yield server, api
 
 
 @asynccontextmanager
-async def place_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[Place]:
+async def location_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[DatabaseLocation]:
     """Where the driver finds the migrated database of this server."""
     if driver == "postgres":
         await migrate(server.admin_dsn)
@@ -158,11 +158,13 @@ async def _backends(server: EmbeddedPostgres, driver: str) -> list[int]:
     return [row["pid"] for row in rows]
 
 
-async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_sessions_are_ended_while_they_post(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
     """The service sends what they had under way again, under the same ids: nobody hears of it, nothing is doubled."""
     database = await fresh_database()
     superuser = await asyncpg.connect(database.dsn)
-    async with open_api(await reach(database)) as api:
+    async with open_api(await locate_database(database)) as api:
         admin = api.admin
         wallet = (await admin.wallet("100"))["wallet_id"]
         async with superuser.transaction():

@@ -36,7 +36,7 @@ from support.call_sequences import (
     some_order,
 )
 from support.cluster import Cluster, create_database, drop_database
-from support.database_location import reached
+from support.database_location import open_location
 from support.expectations import Document
 from support.oracle import EXPONENTS, Oracle
 
@@ -83,7 +83,7 @@ class Run:
         name = f"stateful_{secrets.token_hex(8)}"
         await create_database(self.cluster, name)
         self.stack.push_async_callback(drop_database, self.cluster, name)
-        place = await self.stack.enter_async_context(reached(self.driver, self.cluster, name))
+        place = await self.stack.enter_async_context(open_location(self.driver, self.cluster, name))
         application = open_api(place, commit_batch_operations=self.batch_operations)
         return await self.stack.enter_async_context(application)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from house.notes.room import ROOM
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.database_location import Place
+from support.database_location import DatabaseLocation
 
 from wallet_service.rooms import ROOMS
 
@@ -30,8 +30,8 @@ GENERATED = {
 
 
 @pytest.fixture
-async def api(place: Place) -> AsyncIterator[Api]:
-    async with open_api(place, rooms=WITH_NOTES, notes_longest=10) as opened:
+async def api(database_location: DatabaseLocation) -> AsyncIterator[Api]:
+    async with open_api(database_location, rooms=WITH_NOTES, notes_longest=10) as opened:
         yield opened
 
 
@@ -56,8 +56,8 @@ async def test_the_document_has_the_path_and_the_problem(api: Api) -> None:
     assert document["paths"]["/api/v1/wallets/{wallet_id}/notes"]["post"]["summary"] == "Write a note"
 
 
-async def test_what_a_request_costs(place: Place) -> None:
-    async with open_api(place, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
+async def test_what_a_request_costs(database_location: DatabaseLocation) -> None:
+    async with open_api(database_location, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
         answer = await api.admin.post("/wallets/7/notes", {"text": "short"})
         assert ";r=97;" in answer.headers["RateLimit"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.database_faults import Line
+from support.database_faults import FaultyDatabase
 from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
 from support.polling import until, until_waiting
 
@@ -144,12 +144,12 @@ async def test_a_key_that_somebody_else_claims_holds_up_only_itself(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     keyed, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, PATIENT, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, PATIENT, metrics)
     async with claiming(superuser, key):
-        async with line.stopped():
+        async with faulty.paused():
             first = asyncio.create_task(ledger.post_one(consume(free)))
-            await line.until_sent(1)
+            await faulty.wait_for_calls(1)
             beside, waiting, other = await queued(
                 ledger,
                 metrics,
@@ -230,17 +230,17 @@ async def test_a_key_that_many_send_again_is_asked_for_once_at_a_time(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallet, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, PATIENT, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, PATIENT, metrics)
     async with claiming(superuser, key):
-        async with line.stopped():
+        async with faulty.paused():
             first = asyncio.create_task(ledger.post_one(consume(free)))
-            await line.until_sent(1)
+            await faulty.wait_for_calls(1)
             again = [single(consume(wallet, key=key)) for _ in range(60)]
             *keyed, beside = await queued(ledger, metrics, *again, single(consume(free)))
         await asyncio.gather(first, beside)
         # The batch, the first with the key by itself, and then the beside: not the other 59.
-        assert len(line.sent) < 20
+        assert len(faulty.sent) < 20
     answers = [outcome for (outcome,) in await asyncio.gather(*keyed)]
     assert all(isinstance(answer, Posted) for answer in answers)
     assert await balance(database, wallet) == 9
@@ -268,7 +268,7 @@ async def test_those_who_wait_for_a_held_wallet_leave_the_queue_to_others(
 async def test_no_connection_for_the_part_that_waits_is_told_of_that_part_only(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
-    class NoneFree(Line):
+    class NoneFree(FaultyDatabase):
         async def call(self, function: str, /, **params: Param) -> bytes:
             if params["wait_ms"]:
                 raise Overloaded("Every connection to the database is in use")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.stand_in import StandIn, stand_in
-from support.upstreams import Seconds
+from support.upstreams import ManualClock
 
 
 @pytest.fixture
@@ -15,6 +15,6 @@ async def others() -> AsyncIterator[StandIn]:
 
 
 @pytest.fixture
-def clock() -> Seconds:
+def clock() -> ManualClock:
     """Seconds that pass when the test says."""
-    return Seconds()
+    return ManualClock()

@@ -2,7 +2,7 @@ import asyncio
 
 from conftest import FreshApi
 from support.api import posted, problem
-from support.database_faults import Line
+from support.database_faults import FaultyDatabase
 from support.polling import until
 
 from wallet_service.ledger.group_commit import Limits
@@ -12,12 +12,12 @@ from wallet_service.ledger.service import Ledger
 
 async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    admin, line, metrics = api.admin, Line(api.app.state.database), CommitMetrics()
+    admin, faulty, metrics = api.admin, FaultyDatabase(api.app.state.database), CommitMetrics()
     wallet = (await admin.wallet("10"))["wallet_id"]
-    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_operations=2), metrics)
-    async with line.stopped():
+    api.app.state.ledger = Ledger(faulty, Limits(lanes=1, queue_operations=2), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = [asyncio.create_task(admin.move("consume", wallet, "1")) for _ in range(2)]
         await until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
         refused = await admin.move("consume", wallet, "1")
@@ -30,12 +30,12 @@ async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshAp
 
 async def test_a_turn_that_does_not_come_in_time_is_told_to_come_back(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    admin, line = api.admin, Line(api.app.state.database)
+    admin, faulty = api.admin, FaultyDatabase(api.app.state.database)
     wallet = (await admin.wallet("10"))["wallet_id"]
-    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_wait_ms=20))
-    async with line.stopped():
+    api.app.state.ledger = Ledger(faulty, Limits(lanes=1, queue_wait_ms=20))
+    async with faulty.paused():
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         refused = await admin.move("consume", wallet, "1")
         problem(refused, "overloaded")
         assert refused.headers["Retry-After"] == "1"

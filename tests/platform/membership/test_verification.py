@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from support.api import new_user
 from support.polling import until
 from support.stand_in import StandIn
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id
@@ -55,8 +55,8 @@ def watched(database: Database) -> Watched:
 
 
 @pytest.fixture
-async def verification(watched: Watched, others: StandIn, clock: Seconds) -> AsyncIterator[Verification]:
-    async with asking(Places(others.url), clock) as client:
+async def verification(watched: Watched, others: StandIn, clock: ManualClock) -> AsyncIterator[Verification]:
+    async with account_client(ListedInstances(others.url), clock) as client:
         policy = Policy(AccountClient(client, clock), OrganizationClient(client, clock), None)
         opened = Verification(watched, policy, clock)
         yield opened
@@ -91,7 +91,7 @@ async def test_many_debits_are_looked_up_together(
 
 
 async def test_while_the_upstream_is_away_it_is_left_alone(
-    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
+    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: ManualClock
 ) -> None:
     wallet_id = await make(database)
     others.fault = "500"
@@ -110,7 +110,7 @@ async def test_while_the_upstream_is_away_it_is_left_alone(
 
 
 async def test_one_of_nobody_stops_none_of_the_others(
-    verification: Verification, database: Database, others: StandIn, clock: Seconds
+    verification: Verification, database: Database, others: StandIn, clock: ManualClock
 ) -> None:
     first, nobody, last = wallets = [
         await make(database, user_id=user) for user in (new_user(), f"unknown-{new_id()}", new_user())
@@ -130,7 +130,7 @@ async def test_one_of_nobody_stops_none_of_the_others(
 
 
 async def test_one_that_was_unknown_once_and_is_known_then(
-    verification: Verification, database: Database, others: StandIn, clock: Seconds
+    verification: Verification, database: Database, others: StandIn, clock: ManualClock
 ) -> None:
     user_id = new_user()
     wallet_id = await make(database, user_id=user_id)
@@ -157,7 +157,7 @@ async def test_what_is_remembered_of_suspects_is_bounded(
 
 
 async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
-    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
+    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: ManualClock
 ) -> None:
     odd = new_user()
     wallets = [await make(database, user_id=user) for user in (odd, new_user(), new_user())]
@@ -176,7 +176,7 @@ async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
 
 
 async def test_an_organization_that_is_gone(
-    verification: Verification, database: Database, clock: Seconds
+    verification: Verification, database: Database, clock: ManualClock
 ) -> None:
     wallet_id = await make(database, organization_id="unknown-org")
     for _ in range(2):
@@ -192,7 +192,7 @@ def said(log: list[Any], event: str) -> list[str]:
 
 
 async def test_without_the_database_it_is_tried_later(
-    verification: Verification, watched: Watched, database: Database, clock: Seconds
+    verification: Verification, watched: Watched, database: Database, clock: ManualClock
 ) -> None:
     wallet_id = await make(database)
     watched.away = True

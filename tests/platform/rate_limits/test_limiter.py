@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from support.api import ADMIN_KEY, Api, Client, created, new_user, open_api, problem
-from support.database_location import Place
+from support.database_location import DatabaseLocation
 
 NOW = 1_790_000_000.0
 NOWHERE = "/wallets/019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
@@ -41,12 +41,12 @@ def moment() -> Moment:
 
 
 @pytest.fixture
-async def limited(place: Place, moment: Moment) -> AsyncIterator[Limited]:
+async def limited(database_location: DatabaseLocation, moment: Moment) -> AsyncIterator[Limited]:
     """``await limited(rate_limit_client_tokens=5)``: the application with these settings, at this moment."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
-            api = await stack.enter_async_context(open_api(place, **settings))
+            api = await stack.enter_async_context(open_api(database_location, **settings))
             if api.app.state.limiter is not None:
                 for leases in api.app.state.limiter._leases.values():
                     leases._clock = moment

@@ -26,11 +26,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Receive, Scope, Send
 from support.api import ADMIN_KEY, Api, new_user, problem
-from support.database_faults import Line
+from support.database_faults import FaultyDatabase
 from support.polling import until
 from support.service import environment, serving
 from support.stand_in import stand_in
-from support.upstreams import Places, asking
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import SettingsError
@@ -142,13 +142,13 @@ async def test_a_request_its_batch_and_its_call_are_one_trace(fresh_api: FreshAp
 async def test_a_batch_knows_every_request_in_it(fresh_api: FreshApi, spans: Spans) -> None:
     api = await fresh_api(tracer_provider=spans.provider)
     wallet = (await api.admin.wallet("100"))["wallet_id"]
-    line = Line(TracedDatabase(api.app.state.database, spans.tracer))
-    ledger, kept = Ledger(line, spans=BatchSpans(spans.tracer)), api.app.state.ledger
+    faulty = FaultyDatabase(TracedDatabase(api.app.state.database, spans.tracer))
+    ledger, kept = Ledger(faulty, spans=BatchSpans(spans.tracer)), api.app.state.ledger
     api.app.state.ledger = ledger
     spans.exporter.clear()
-    async with line.stopped():
+    async with faulty.paused():
         first = asyncio.create_task(consume(api, wallet))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         others = [asyncio.create_task(consume(api, wallet)) for _ in range(3)]
         unseen = asyncio.create_task(consume(api, wallet, traceparent=NOT_SAMPLED))
         await until(lambda: ledger._group_commit._queued == 4)
@@ -206,10 +206,12 @@ async def test_the_context_goes_on_to_a_upstream(spans: Spans) -> None:
     off = Spans(sampler=ParentBased(ALWAYS_OFF))
     async with stand_in() as others:
         for made in (spans, off):
-            async with asking(Places(others.url), spans=CallSpans(made.tracer)) as client:
+            async with account_client(ListedInstances(others.url), spans=CallSpans(made.tracer)) as client:
                 with made.tracer.start_as_current_span("request"):
                     await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
-        async with asking(Places("http://127.0.0.1:1"), spans=CallSpans(spans.tracer)) as client:
+        async with account_client(
+            ListedInstances("http://127.0.0.1:1"), spans=CallSpans(spans.tracer)
+        ) as client:
             with spans.tracer.start_as_current_span("other"), pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
     good, *bad = spans.named("GET account")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 import respx
 from support.stand_in import UNUSABLE, StandIn
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.cache import KNOWN_S, UNKNOWN_S
@@ -13,8 +13,8 @@ from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 
 @pytest.fixture
-async def accounts(others: StandIn, clock: Seconds) -> AsyncIterator[AccountClient]:
-    async with asking(Places(others.url)) as client:
+async def accounts(others: StandIn, clock: ManualClock) -> AsyncIterator[AccountClient]:
+    async with account_client(ListedInstances(others.url)) as client:
         opened = AccountClient(client, clock)
         yield opened
         await opened.close()
@@ -36,7 +36,7 @@ async def test_users_who_do_not(accounts: AccountClient, others: StandIn) -> Non
 
 
 async def test_what_is_known_is_believed_longer(
-    accounts: AccountClient, others: StandIn, clock: Seconds
+    accounts: AccountClient, others: StandIn, clock: ManualClock
 ) -> None:
     others.unknown.add("bob")
     assert await accounts.validate_user("ann")
@@ -54,7 +54,7 @@ async def test_what_is_known_is_believed_longer(
 
 
 async def test_a_closed_account_is_believed_no_longer_than_none(
-    accounts: AccountClient, others: StandIn, clock: Seconds
+    accounts: AccountClient, others: StandIn, clock: ManualClock
 ) -> None:
     others.inactive.add("ann")
     assert not await accounts.validate_user("ann")
@@ -106,7 +106,7 @@ async def test_strange_ids_are_asked_for_as_they_are(
 
 async def test_a_server_that_takes_a_coded_slash_for_one_is_not_believed() -> None:
     # It finds another account below the path of the one that was asked for.
-    async with asking(Places("http://accounts.example")) as client:
+    async with account_client(ListedInstances("http://accounts.example")) as client:
         accounts = AccountClient(client)
         with respx.mock(using="httpx") as router:
             router.get(url__regex=r".*").respond(json={"user_id": "root"})

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams import client as module
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
@@ -51,7 +51,7 @@ def account() -> Any:
 
 @pytest.fixture
 async def client() -> AsyncIterator[UpstreamClient]:
-    async with asking(Places(URL)) as opened:
+    async with account_client(ListedInstances(URL)) as opened:
         yield opened
 
 
@@ -90,29 +90,29 @@ async def test_but_not_for_ever(account: respx.Route, client: UpstreamClient) ->
 
 
 async def test_what_failed_is_told_and_another_instance_answers() -> None:
-    places = Places("http://one", "http://two")
+    instances = ListedInstances("http://one", "http://two")
     with respx.mock(using="httpx") as router:
         router.get("http://one" + PATH).mock(side_effect=httpx.ConnectError("refused"))
         router.get("http://two" + PATH).respond(json=GOOD)
-        async with asking(places) as client:
+        async with account_client(instances) as client:
             for _ in range(3 * FAILURES):  # one of two that works keeps the breaker closed
                 assert await client.ask("GET", PATH, read) == GOOD
-    assert set(places.gone) == {("account", "http://one")}
+    assert set(instances.failures) == {("account", "http://one")}
 
 
 async def test_nobody_to_ask() -> None:
-    places = Places()
+    instances = ListedInstances()
     registry = CollectorRegistry()
     with capture_logs() as log:
-        async with asking(places, metrics=UpstreamMetrics(registry)) as client:
+        async with account_client(instances, metrics=UpstreamMetrics(registry)) as client:
             for _ in range(2 * FAILURES):
                 with pytest.raises(UpstreamUnavailable) as refused:
                     await client.ask("GET", PATH, read)
-            places.urls.append(URL)
+            instances.urls.append(URL)
             with respx.mock(using="httpx") as router:
                 router.get(URL + PATH).respond(json=GOOD)
                 assert await client.ask("GET", PATH, read) == GOOD
-            places.urls.clear()
+            instances.urls.clear()
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
     missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
@@ -129,9 +129,9 @@ async def test_nobody_to_ask() -> None:
 @pytest.mark.parametrize("fault", AWAY)
 async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> None:
     others.fault = fault
-    places = Places(others.url)
+    instances = ListedInstances(others.url)
     hangs = fault in {"hang", "trickle"}
-    async with asking(places, timeout_s=0.4 if hangs else 5) as client:
+    async with account_client(instances, timeout_s=0.4 if hangs else 5) as client:
         with pytest.raises(UpstreamUnavailable) as refused:
             await client.ask("GET", PATH, read)
         assert (refused.value.status, refused.value.retryable) == (503, True)
@@ -139,7 +139,7 @@ async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> N
             assert set(others.paths()) <= {PATH}
         else:
             attempts = 1 if fault == "429" else ATTEMPTS
-            assert places.gone == [("account", others.url)] * attempts
+            assert instances.failures == [("account", others.url)] * attempts
             # aiohttp asks again itself when a connection is cut.
             assert others.paths() == [PATH] * attempts * (2 if fault == "drop" else 1), "nothing is followed"
         others.fault = None
@@ -149,14 +149,14 @@ async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> N
 @pytest.mark.parametrize("fault", UNUSABLE)
 async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: str) -> None:
     others.fault = fault
-    places = Places(others.url)
-    async with asking(places) as client:
+    instances = ListedInstances(others.url)
+    async with account_client(instances) as client:
         with capture_logs() as log:
             for _ in range(2 * FAILURES):
                 with pytest.raises(AnswerUnusable) as refused:
                     await client.ask("GET", PATH, read)
         assert others.paths() == [PATH] * 2 * FAILURES, "asked once each time, and always"
-        assert places.gone == []
+        assert instances.failures == []
         assert refused.value.refuses_id is (fault == "422")
         lines = [(line["event"], line["log_level"]) for line in log]
         if fault in {"401", "403"}:
@@ -167,8 +167,8 @@ async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: st
 
 async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
     # Or else whoever sends odd ids would take every turn to find out that the service is back.
-    clock = Seconds()
-    async with asking(Places(others.url), clock) as client:
+    clock = ManualClock()
+    async with account_client(ListedInstances(others.url), clock) as client:
         others.fault = "500"
         for _ in range(FAILURES):
             with pytest.raises(UpstreamUnavailable):
@@ -182,7 +182,7 @@ async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
 
 
 async def test_being_refused_is_said_again_after_it_was_over(others: StandIn) -> None:
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(others.url)) as client:
         with capture_logs() as log:
             for fault in ("401", None, "401"):
                 others.fault = fault
@@ -197,23 +197,23 @@ def _ok(status: int) -> None:
 
 
 async def test_whatever_goes_wrong_is_a_failed_attempt() -> None:
-    for place in (
+    for address in (
         "http://127.0.0.1:99999",
         "http://127.0.0.1:0",
         "http://a b:80",
         "http://:80",
         "no address",
     ):
-        places = Places(place)
-        async with asking(places) as client:
+        instances = ListedInstances(address)
+        async with account_client(instances) as client:
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
-        assert len(places.gone) == ATTEMPTS, place
+        assert len(instances.failures) == ATTEMPTS, address
 
 
 async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
     others.fault = "big"
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(others.url)) as client:
         with capture_logs() as log, pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
     assert log[0]["reason"] == f"the answer is larger than {LARGEST_BYTES} bytes"
@@ -221,19 +221,22 @@ async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
 
 async def test_a_hanging_upstream_takes_no_longer_than_it_may(others: StandIn) -> None:
     for fault in ("hang", "trickle"):
-        others.fault, places = fault, Places(others.url)
-        async with asking(places, timeout_s=1) as client:
+        others.fault, instances = fault, ListedInstances(others.url)
+        async with account_client(instances, timeout_s=1) as client:
             started = time.monotonic()
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
             # An attempt takes half of it; the second has the rest, and counts too.
             assert 0.5 <= time.monotonic() - started < 2
-        assert len(places.gone) == 2
+        assert len(instances.failures) == 2
 
 
 async def test_a_hang_leaves_time_for_another_instance(others: StandIn) -> None:
     others.fault = "hang"
-    async with stand_in() as good, asking(Places(others.url, good.url), timeout_s=2) as client:
+    async with (
+        stand_in() as good,
+        account_client(ListedInstances(others.url, good.url), timeout_s=2) as client,
+    ):
         found = await client.ask("GET", PATH, lambda _, document: document)
     assert found["user_id"] == "ann"
 
@@ -257,7 +260,7 @@ async def test_attempts_are_further_and_further_apart(
 
 async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
     # Questions that end while they wait for a connection, or make one, must not keep it.
-    clock = Seconds()
+    clock = ManualClock()
 
     async def all_ask(client: UpstreamClient, times: int, given_up_s: float | None = None) -> set[Any]:
         asked = [asyncio.create_task(client.ask("GET", PATH, lambda *_: "answered")) for _ in range(times)]
@@ -266,7 +269,7 @@ async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
         found = await asyncio.gather(*asked, return_exceptions=True)
         return {type(each) if isinstance(each, BaseException) else each for each in found}
 
-    async with asking(Places(others.url), clock, timeout_s=0.8) as client:
+    async with account_client(ListedInstances(others.url), clock, timeout_s=0.8) as client:
         for fault in ("hang", "trickle", "hang"):
             others.fault = fault
             assert await all_ask(client, 3 * CONNECTIONS) == {UpstreamUnavailable}
@@ -290,7 +293,10 @@ async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question
 
     module._authorities.cache_clear()
     monkeypatch.setattr(module, "httpx", SimpleNamespace(**vars(httpx) | {"create_ssl_context": create}))
-    async with asking(Places(others.url)) as first, asking(Places(others.url)) as second:
+    async with (
+        account_client(ListedInstances(others.url)) as first,
+        account_client(ListedInstances(others.url)) as second,
+    ):
         assert read_by == []
         for client in (first, second, first):
             await client.ask("GET", PATH, lambda *_: None)
@@ -308,24 +314,24 @@ async def test_a_burst_is_not_the_upstreams_failure(others: StandIn) -> None:
     def _user(_status: int, document: dict[str, Any]) -> str:
         return document["user_id"]
 
-    places = Places(others.url)
-    async with asking(places, timeout_s=20) as client:
+    instances = ListedInstances(others.url)
+    async with account_client(instances, timeout_s=20) as client:
         assert await burst(client) == [str(number) for number in range(200)]
     # With too little time for all of them some are refused, and nobody blames the upstream.
     others.slow_s = 0.4
-    async with asking(places, timeout_s=2) as client:
+    async with account_client(instances, timeout_s=2) as client:
         with capture_logs() as log:
             found = await burst(client)
         refused = [each for each in found if isinstance(each, UpstreamUnavailable)]
         assert 0 < len(refused) < 200
         assert "upstream_left_alone" not in str(log)
         assert "of ours" in str(log)
-    assert places.gone == []
+    assert instances.failures == []
 
 
 async def test_a_caller_that_goes_away_is_let_go(others: StandIn) -> None:
     others.fault = "hang"
-    async with asking(Places(others.url), timeout_s=60) as client:
+    async with account_client(ListedInstances(others.url), timeout_s=60) as client:
         asked = asyncio.create_task(client.ask("GET", PATH, read))
         await others.held.wait()
         asked.cancel()
@@ -334,9 +340,9 @@ async def test_a_caller_that_goes_away_is_let_go(others: StandIn) -> None:
 
 
 async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
-    clock = Seconds()
+    clock = ManualClock()
     account.respond(500)
-    async with asking(Places(URL), clock) as client:
+    async with account_client(ListedInstances(URL), clock) as client:
         with capture_logs() as log:
             for _ in range(5):
                 with pytest.raises(UpstreamUnavailable):
@@ -366,7 +372,7 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
 async def test_cookies_are_nobodys(others: StandIn) -> None:
     others.fault = "cookie"
     # A name, as cookies of addresses are not kept anyway.
-    async with asking(Places(others.url.replace("127.0.0.1", "localhost"))) as client:
+    async with account_client(ListedInstances(others.url.replace("127.0.0.1", "localhost"))) as client:
         for _ in range(2):
             await client.ask("GET", PATH, lambda *_: None)
     assert [question.headers.get("Cookie") for question in others.questions] == [None, None]
@@ -377,7 +383,7 @@ async def test_the_log_says_nothing_of_who_was_asked_for(others: StandIn) -> Non
     with capture_logs() as log:
         for fault in {**AWAY, **UNUSABLE}:
             others.fault = fault
-            async with asking(Places(others.url), timeout_s=0.2) as client:
+            async with account_client(ListedInstances(others.url), timeout_s=0.2) as client:
                 with pytest.raises((UpstreamUnavailable, AnswerUnusable)) as refused:
                     await client.ask("GET", path, _shaped)
                 assert "secret" not in "".join(traceback.format_exception(refused.value))
@@ -410,7 +416,7 @@ def _shaped(_status: int, document: dict[str, Any]) -> None:
 )
 async def test_an_id_stays_one_segment(others: StandIn, segment: str, encoded: str) -> None:
     path = path_of("api", "v1", "accounts", segment)
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(others.url)) as client:
         found = await client.ask("GET", path, lambda _, document: document)
     assert others.paths() == ["/api/v1/accounts/" + encoded], "on the line, as the server sees it"
     assert found["user_id"] == segment

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 import respx
 from support.stand_in import StandIn
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
@@ -12,8 +12,8 @@ from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 
 @pytest.fixture
-async def organizations(others: StandIn, clock: Seconds) -> AsyncIterator[OrganizationClient]:
-    async with asking(Places(others.url)) as client:
+async def organizations(others: StandIn, clock: ManualClock) -> AsyncIterator[OrganizationClient]:
+    async with account_client(ListedInstances(others.url)) as client:
         opened = OrganizationClient(client, clock)
         yield opened
         await opened.close()
@@ -26,7 +26,7 @@ async def test_organizations(organizations: OrganizationClient, others: StandIn)
     assert others.paths() == ["/api/v1/organizations/org-1", "/api/v1/organizations/unknown-1"]
 
 
-async def test_members(organizations: OrganizationClient, others: StandIn, clock: Seconds) -> None:
+async def test_members(organizations: OrganizationClient, others: StandIn, clock: ManualClock) -> None:
     others.strangers.add(("org-1", "bob"))
     for _ in range(2):
         assert await organizations.is_member("org-1", "ann")
@@ -74,7 +74,7 @@ async def test_no_id_reaches_into_the_next_segment(
     ],
 )
 async def test_an_answer_about_something_else_is_none(answer: dict[str, str]) -> None:
-    async with asking(Places("http://organizations.example")) as client:
+    async with account_client(ListedInstances("http://organizations.example")) as client:
         organizations = OrganizationClient(client)
         with respx.mock(using="httpx") as router:
             router.get(url__regex=r".*").respond(json=answer)

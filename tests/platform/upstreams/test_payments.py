@@ -7,7 +7,7 @@ import httpx
 import pytest
 import respx
 from support.stand_in import StandIn
-from support.upstreams import Places, asking
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.platform.upstreams.payments import PaymentClient, PaymentRefused
 from wallet_service.platform.upstreams.responses import AnswerUnusable
@@ -24,13 +24,13 @@ PAYMENT = {
 
 @pytest.fixture
 async def payments(others: StandIn) -> AsyncIterator[PaymentClient]:
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(others.url)) as client:
         yield PaymentClient(client)
 
 
 @pytest.fixture
 async def mocked() -> AsyncIterator[PaymentClient]:
-    async with asking(Places("http://payments.example")) as client:
+    async with account_client(ListedInstances("http://payments.example")) as client:
         yield PaymentClient(client)
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support import stand_in as module
 from support.stand_in import CONTRACTS, StandIn
-from support.upstreams import Places, asking
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.organizations import OrganizationClient
@@ -68,7 +68,7 @@ async def test_its_answers_are_those_of_the_contract(
 
 
 async def test_the_clients_ask_for_what_is_in_the_contracts(others: StandIn) -> None:
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(others.url)) as client:
         organizations, payments = OrganizationClient(client), PaymentClient(client)
         await AccountClient(client).validate_user("ann")
         await organizations.validate_organization("org")

@@ -8,19 +8,19 @@ import pytest
 from support.access_checks import Open
 from support.api import Api
 from support.api import open_api as open_any_api
-from support.database_location import Place
+from support.database_location import DatabaseLocation
 from support.stand_in import StandIn
 
 
 @pytest.fixture
-def open_api(place: Place, others: StandIn) -> Open:
+def open_api(database_location: DatabaseLocation, others: StandIn) -> Open:
     """The application with checks, and these settings beside."""
 
     @asynccontextmanager
     async def opening(**settings: Any) -> AsyncIterator[Api]:
         urls = {"account_url": others.url, "organization_url": others.url}
         given = {"verify_users": True, "upstream_set_aside_ms": 0}
-        async with open_any_api(place, **urls | given | settings) as opened:
+        async with open_any_api(database_location, **urls | given | settings) as opened:
             yield opened
 
     return opening
