@@ -34,8 +34,8 @@ async def _everything() -> AsyncGenerator[Mapping[str, str], None]:
             try:
                 await asyncio.to_thread(agent.start)
                 redis = await stack.enter_async_context(redis_server())
-                others = await stack.enter_async_context(stand_in())
-                await asyncio.to_thread(agent.add, "account_service", urlsplit(others.url).port or 0)
+                upstreams = await stack.enter_async_context(stand_in())
+                await asyncio.to_thread(agent.add, "account_service", urlsplit(upstreams.url).port or 0)
             except (AssertionError, TimeoutError) as error:
                 raise RowFailed(f"what stands around the service does not start: {error}") from error
             yield {

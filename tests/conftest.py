@@ -29,7 +29,7 @@ from support.cluster import (
     drop_database,
     open_clusters,
 )
-from support.consul_agent import ConsulAgent, consul_agent, guarded_agent
+from support.consul_agent import ConsulAgent, agent_with_acl, consul_agent
 from support.database_location import DatabaseLocation, connect, open_location
 from support.external_programs import PROGRAMS, program
 from support.ledger_database import LedgerDatabase, open_ledger_database
@@ -344,10 +344,10 @@ def own_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
 
 
 @pytest.fixture
-def guarded_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
+def consul_with_acl(consul_program: Path) -> Generator[ConsulAgent, None, None]:
     """An agent that refuses whoever has no token."""
     del consul_program
-    with guarded_agent() as agent:
+    with agent_with_acl() as agent:
         yield agent
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from support.api import Api, Client, new_user, open_api, posted, problem
 from support.database_location import DatabaseLocation
-from support.polling import until_waiting
+from support.polling import wait_for_lock_waiters
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger import group_commit
@@ -244,7 +244,7 @@ async def test_a_close_and_a_deposit_that_wait_for_each_other(
         await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet)
         for call in calls if deposit_first else calls[::-1]:
             waiting.append(asyncio.create_task(call))
-            await until_waiting(superuser, len(waiting))
+            await wait_for_lock_waiters(superuser, len(waiting))
     first, second = await asyncio.gather(*waiting)
     read = await admin.read(wallet)
     if deposit_first:

@@ -18,7 +18,7 @@ from support import http_faults as faults
 from support.api import Api, new_user, open_api, posted, problem
 from support.database_location import connect
 from support.http_faults import DelayedResponse, Fault, FaultyProxy, faulty_proxy, refuse_with
-from support.load import Load, is_right, posted_to, rich_wallets, until_ready
+from support.load import Load, assert_verified, funded_wallets, postings_of, until_ready
 from support.supabase import WRONG_KEY, Project
 
 from wallet_service.core.errors import Unavailable
@@ -76,7 +76,7 @@ async def scene_on(project: Project, **settings: Any) -> AsyncIterator[Scene]:
         yield Scene(api, proxy, wallet_id)
         proxy.always = None
         proxy.next()
-        await is_right(api)
+        await assert_verified(api)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ async def test_a_passing_fault_is_not_heard_of(scene: Scene, fault: Fault) -> No
 
 
 @pytest.mark.parametrize("name", ["lost before", "lost after", "cut", "a page", "refused 503", "failed 520"])
-async def test_a_lasting_fault_is_told_and_the_key_settles_it(scene: Scene, name: str) -> None:
+async def test_a_lasting_fault_is_reported_and_the_key_settles_it(scene: Scene, name: str) -> None:
     scene.proxy.always = PASSING[name]
 
     answer = await scene.consume("key")
@@ -178,7 +178,7 @@ async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, sta
     await again(scene, "key")
 
 
-async def test_what_may_have_happened_is_never_told_as_nothing_done(scene: Scene) -> None:
+async def test_what_may_have_happened_is_never_reported_as_nothing_done(scene: Scene) -> None:
     """A wallet and its deposit are made, the answer is lost, and then the gateway takes no more."""
     wallet = {"user_id": new_user(), "initial_balance": "5"}
     too_many = refuse_with(429, b'{"message":"-"}', "application/json")
@@ -192,7 +192,7 @@ async def test_what_may_have_happened_is_never_told_as_nothing_done(scene: Scene
     assert made.json()["balance"] == "5.000000"
 
 
-async def test_the_first_key_is_told_though_its_answer_was_lost(
+async def test_the_first_key_is_printed_though_its_response_was_lost(
     fresh_database: FreshDatabase, locate_database: Locate
 ) -> None:
     location = await locate_database(await fresh_database())
@@ -268,7 +268,7 @@ async def test_a_wrong_key_is_named(project: Project, key: str) -> None:
         assert (await wrong.http.get("/health/live")).is_success
         assert await right.admin.balance(wallet_id) == OPENING
         posted(await right.admin.move("consume", wallet_id, "1", key="key"))
-        await is_right(right)
+        await assert_verified(right)
 
 
 async def test_an_expired_key_is_named(project: Project, scene: Scene) -> None:
@@ -350,7 +350,7 @@ async def test_a_schema_that_is_not_exposed_is_named(
                 pass
         posted(await api.admin.move("consume", wallet_id, "1", key="key"))
         assert await api.admin.balance(wallet_id) == TAKEN
-        await is_right(api)
+        await assert_verified(api)
 
 
 async def test_before_and_after_the_migration(fresh_database: FreshDatabase, locate_database: Locate) -> None:
@@ -367,7 +367,7 @@ async def test_before_and_after_the_migration(fresh_database: FreshDatabase, loc
         assert (await api.http.get("/health/ready")).is_success
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
         posted(await api.admin.move("consume", wallet_id, "1"))
-        await is_right(api)
+        await assert_verified(api)
 
 
 async def test_a_function_newer_than_what_postgrest_has_read(
@@ -437,7 +437,7 @@ def _kill(project: Project) -> None:
 @pytest.mark.parametrize("end", [_stop, _kill])
 async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Project], None]) -> None:
     async with open_api(project) as api:
-        wallets = await rich_wallets(api.admin)
+        wallets = await funded_wallets(api.admin)
         load = Load.on(wallets)
         restarted: list[asyncio.Task[None]] = []
 
@@ -448,17 +448,17 @@ async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Pr
         await load.send(api.admin.post, len(load.requests) // 4, restart)
         await asyncio.gather(*restarted)
         assert restarted
-        load.were_posted_or_unavailable()
+        load.assert_posted_or_unavailable()
         await until_ready(api)
-        kept, _ = await posted_to(api.admin, wallets)
-        assert load.told <= kept
+        kept, _ = await postings_of(api.admin, wallets)
+        assert load.posted_ids <= kept
         for _ in range(2):
             await load.send(api.admin.post)
-        names = load.each_posted_once()
-        kept, balance = await posted_to(api.admin, wallets)
+        names = load.assert_each_posted_once()
+        kept, balance = await postings_of(api.admin, wallets)
         assert kept == names
-        assert balance == load.left
-        await is_right(api)
+        assert balance == load.expected_total
+        await assert_verified(api)
 
 
 async def test_every_kind_of_key_of_the_service(project: Project) -> None:

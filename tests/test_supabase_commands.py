@@ -53,7 +53,9 @@ async def test_from_an_empty_project_to_a_running_service(
     await asyncio.to_thread(walk, own_folder / "data", dsn, settings, project.secret_key)
 
 
-async def test_it_starts_while_the_project_is_away(empty: tuple[str, Project], own_folder: Path) -> None:
+async def test_it_starts_while_the_project_is_unavailable(
+    empty: tuple[str, Project], own_folder: Path
+) -> None:
     """With a key of the operator's nothing is asked of the project at the start."""
     _, project = empty
     await project.stop_rest()

@@ -76,7 +76,7 @@ async def test_a_posting_check_refuses_and_nothing_is_posted(api: Api) -> None:
     assert (await api.admin.get(f"/wallets/{wallet['wallet_id']}")).json()["version"] == wallet["version"]
 
 
-async def test_after_a_posting_the_room_is_told_of_debits(api: Api) -> None:
+async def test_after_a_posting_the_room_gets_the_debits(api: Api) -> None:
     wallet = (await api.admin.wallet("10"))["wallet_id"]
     posted(await api.admin.move("deposit", wallet, "1"))
     posted(await api.admin.move("consume", wallet, "1"))

@@ -10,8 +10,8 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 from support.database_faults import FaultyDatabase, has_wallet
-from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
-from support.polling import until
+from support.ledger import balance, consume, locking, move, new_wallet, queued, single, status_or_code, value
+from support.polling import wait_until
 
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.core.identifiers import new_id
@@ -48,7 +48,7 @@ async def test_those_that_wait_leave_together_and_each_is_answered(database: Dat
             ledger, metrics, *(single(consume(wallet, amount)) for amount in amounts for wallet in wallets)
         )
     assert isinstance(await first, Posted)
-    answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    answers = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert faulty.batch_sizes() == [1, 15]
     no = "insufficient_funds"
     # Refused in order, each for what those before it had left, and none for another's sake.
@@ -66,7 +66,7 @@ async def test_the_same_wallet_five_hundred_times(database: Database, superuser:
         await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(500)))
     await first
-    answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    answers = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert answers == ["posted"] * 498 + ["insufficient_funds"] * 2
     assert faulty.batch_sizes() == [1, 500]
     assert await balance(database, wallet) == 0
@@ -118,7 +118,7 @@ async def test_the_same_key_twice_in_a_batch(database: Database) -> None:
     assert isinstance(one, Posted)
     assert isinstance(two, Posted)
     assert (one.transaction, one.replayed, two.replayed) == (two.transaction, False, True)
-    assert told(other) == "idempotency_key_reused"
+    assert status_or_code(other) == "idempotency_key_reused"
     assert await balance(database, wallet) == 7
     assert faulty.batch_sizes() == [1, 3]
 
@@ -154,7 +154,9 @@ async def test_too_much_that_waits_is_refused_at_once(database: Database) -> Non
     assert await balance(database, wallet) == 5
 
 
-async def test_whoever_waits_too_long_for_a_turn_is_refused_and_nothing_is_done(database: Database) -> None:
+async def test_a_unit_that_waits_too_long_for_a_batch_is_refused_and_nothing_is_done(
+    database: Database,
+) -> None:
     wallet = await new_wallet(database)
     faulty, metrics = FaultyDatabase(database), CommitMetrics()
     ledger = Ledger(faulty, Limits(lanes=1, queue_wait_ms=20), metrics)
@@ -198,11 +200,11 @@ async def test_a_caller_who_goes_takes_nothing_back(database: Database) -> None:
         gone.cancel()
         left = await asyncio.gather(first, gone, return_exceptions=True)
         assert [type(each) for each in left] == [asyncio.CancelledError] * 2
-    assert [told(each) for each in await stays] == ["posted"]
+    assert [status_or_code(each) for each in await stays] == ["posted"]
     assert await balance(database, wallet) == 7
 
 
-async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
+async def test_an_internal_fault_among_single_ones_lets_no_caller_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wallet = await new_wallet(database)
@@ -230,7 +232,7 @@ async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
     gc.collect()  # now, so that what the loop says of the lane's end is said in this test
 
 
-@pytest.mark.parametrize("cuts", [["after"], ["before"], ["after", "before", "after"]], ids="+".join)
+@pytest.mark.parametrize("failures", [["after"], ["before"], ["after", "before", "after"]], ids="+".join)
 async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
     database: Database, failures: list[str]
 ) -> None:
@@ -244,7 +246,7 @@ async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
         waiting = await queued(ledger, metrics, *units)
         faulty.fail_next(None, *failures)
     await first
-    *posted, poor = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    *posted, poor = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert posted == ["posted"] * 3
     # Refused for good once a second attempt was, whether or not its answer got through.
     assert poor == ("insufficient_funds" if len(failures) == 1 else "transaction_superseded")
@@ -255,13 +257,13 @@ async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
     assert len({json.dumps([unit["operations"] for unit in units]) for units in again}) == 1
 
 
-async def test_after_a_lost_line_nobody_says_that_nothing_was_done(
+async def test_after_a_lost_connection_no_response_says_that_nothing_was_done(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     """The first attempt, which may still be under way, could be the one that holds the wallet."""
     wallet = await new_wallet(database)
     ledger = Ledger(FaultyDatabase(database, "before"), Limits(lanes=1, lock_wait_ms=50))
-    async with holding(superuser, wallet):
+    async with locking(superuser, wallet):
         with pytest.raises(Unavailable):
             await ledger.post_one(consume(wallet))
 
@@ -301,7 +303,11 @@ async def test_a_poisonous_operation_hurts_only_itself(database: Database) -> No
     assert isinstance(one, list)
     assert isinstance(poor, list)
     assert isinstance(two, list)
-    assert [told(each) for each in (*one, *poor, *two)] == ["posted", "insufficient_funds", "posted"]
+    assert [status_or_code(each) for each in (*one, *poor, *two)] == [
+        "posted",
+        "insufficient_funds",
+        "posted",
+    ]
     assert faulty.batch_sizes() == [1, 4, 1, 1, 1, 1]
     assert await balance(database, wallet) == 7
 
@@ -318,7 +324,7 @@ async def test_a_fault_of_ours_after_the_commit_posts_nothing_twice(
     assert await balance(database, wallet) == 8
 
 
-async def test_a_fault_of_ours_lets_nobody_wait_for_ever(
+async def test_an_internal_fault_lets_no_caller_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wallet = await new_wallet(database)
@@ -352,7 +358,7 @@ async def test_the_end_waits_for_what_was_taken(database: Database) -> None:
         assert not closing.done()
     await closing
     assert first.done()
-    assert [told(each) for task in waiting for each in task.result()] == ["posted"] * 3
+    assert [status_or_code(each) for task in waiting for each in task.result()] == ["posted"] * 3
     assert await balance(database, wallet) == 6
 
 
@@ -383,8 +389,8 @@ async def test_what_ops_see(database: Database, superuser: asyncpg.Connection) -
     assert value(metrics, "batch_operations_sum") == 7
     assert value(metrics, "wait_seconds_count") == 7
     assert value(metrics, "queued_operations") == 0
-    async with holding(superuser, wallet):
+    async with locking(superuser, wallet):
         busy = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await until(lambda: value(metrics, "locked_wallets") == 1)
+        await wait_until(lambda: value(metrics, "locked_wallets") == 1)
     await busy
     assert value(metrics, "locked_wallets") == 0

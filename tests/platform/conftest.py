@@ -8,7 +8,7 @@ from support.upstreams import ManualClock
 
 
 @pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
+async def upstreams() -> AsyncIterator[StandIn]:
     """All the upstreams, as a stand-in of this test."""
     async with stand_in() as opened:
         yield opened

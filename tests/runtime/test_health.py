@@ -5,7 +5,7 @@ import pytest
 from conftest import FreshDatabase, Locate
 from prometheus_client import CollectorRegistry
 from support.api import Api, open_api, problem
-from support.polling import until, until_waiting
+from support.polling import wait_for_lock_waiters, wait_until
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
@@ -87,11 +87,11 @@ async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(a
 
     async with watching(database, registry, every_s=0):
         for error in (Unavailable(), ValueError("no error of the database")):
-            await until(lambda: shown() == 1)
+            await wait_until(lambda: shown() == 1)
             database.error = error
-            await until(lambda: shown() == 0)
+            await wait_until(lambda: shown() == 0)
             database.error = None
-        await until(lambda: shown() == 1)
+        await wait_until(lambda: shown() == 1)
 
 
 async def test_a_stop_does_not_wait_for_the_answer(
@@ -105,5 +105,5 @@ async def test_a_stop_does_not_wait_for_the_answer(
             await connection.execute("lock table wallet.migrations in access exclusive mode")
             # A call is given up after 5 s.
             async with asyncio.timeout(2), watching(database, CollectorRegistry(), every_s=0):
-                await until_waiting(connection, 1)
+                await wait_for_lock_waiters(connection, 1)
     await connection.close()

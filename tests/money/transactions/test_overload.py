@@ -3,14 +3,14 @@ import asyncio
 from conftest import FreshApi
 from support.api import posted, problem
 from support.database_faults import FaultyDatabase
-from support.polling import until
+from support.polling import wait_until
 
 from wallet_service.ledger.group_commit import Limits
 from wallet_service.ledger.metrics import CommitMetrics
 from wallet_service.ledger.service import Ledger
 
 
-async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshApi) -> None:
+async def test_more_than_the_queue_holds_is_refused_with_retry_after(fresh_api: FreshApi) -> None:
     api = await fresh_api()
     admin, faulty, metrics = api.admin, FaultyDatabase(api.app.state.database), CommitMetrics()
     wallet = (await admin.wallet("10"))["wallet_id"]
@@ -19,7 +19,7 @@ async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshAp
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
         await faulty.wait_for_calls(1)
         waiting = [asyncio.create_task(admin.move("consume", wallet, "1")) for _ in range(2)]
-        await until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
+        await wait_until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
         refused = await admin.move("consume", wallet, "1")
         assert problem(refused, "overloaded")["retryable"] is True
         assert refused.headers["Retry-After"] == "1"
@@ -28,7 +28,7 @@ async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshAp
     assert await admin.balance(wallet) == "7.000000"
 
 
-async def test_a_turn_that_does_not_come_in_time_is_told_to_come_back(fresh_api: FreshApi) -> None:
+async def test_a_unit_that_waits_too_long_is_refused_with_retry_after(fresh_api: FreshApi) -> None:
     api = await fresh_api()
     admin, faulty = api.admin, FaultyDatabase(api.app.state.database)
     wallet = (await admin.wallet("10"))["wallet_id"]

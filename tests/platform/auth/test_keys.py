@@ -172,7 +172,7 @@ async def test_a_slow_answer_is_not_remembered_longer(
         await ring.verify(key.encode())
 
 
-async def test_nobody_joins_a_lookup_older_than_the_limit(
+async def test_no_request_joins_a_lookup_older_than_the_limit(
     database: Database, ring: KeyRing, watched: Watched, clock: Seconds
 ) -> None:
     key = await create_key(database, "billing", ["admin"])
@@ -200,7 +200,7 @@ async def test_lookups_of_one_key_are_one(database: Database, ring: KeyRing, wat
     assert not ring._flights
 
 
-async def test_a_database_that_is_away_is_not_a_wrong_key(
+async def test_an_unavailable_database_is_not_a_wrong_key(
     database: Database, ring: KeyRing, watched: Watched
 ) -> None:
     key = (await create_key(database, "billing", ["admin"])).encode()
@@ -211,7 +211,7 @@ async def test_a_database_that_is_away_is_not_a_wrong_key(
     assert (await ring.verify(key)).client_name == "billing"
 
 
-async def test_invented_ids_fill_nothing_and_push_out_nobody(watched: Watched, clock: Seconds) -> None:
+async def test_invented_ids_fill_nothing_and_push_out_no_key(watched: Watched, clock: Seconds) -> None:
     ring = KeyRing(watched, TTL_S, most_cached=10, clock=clock)
     key = (await create_key(watched.inner, "billing", ["admin"])).encode()
     await ring.verify(key)

@@ -323,9 +323,7 @@ async def test_closing_waits_for_calls_under_way(
         await driver.call("t_same", text="x")
 
 
-async def test_the_driver_tells_the_log_nothing_by_itself(
-    driver: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_driver_logs_nothing_by_itself(driver: Database, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(InternalError):
         await driver.call("t_insert", secret="hunter2")
 

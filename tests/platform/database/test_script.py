@@ -238,7 +238,7 @@ async def test_the_owner_of_a_supabase_project_can_run_it(
     assert made == await catalog(migrated)
 
 
-async def test_somebody_who_acts_for_the_owner_can_run_it(postgres_version: int) -> None:
+async def test_a_login_that_acts_for_the_owner_can_run_it(postgres_version: int) -> None:
     """Supabase's CLI logs in as a role of its own, and then takes the owner's."""
     cluster = await project_cluster(postgres_version)
     name = await create_project(cluster)

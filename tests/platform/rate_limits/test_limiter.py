@@ -55,7 +55,7 @@ async def limited(database_location: DatabaseLocation, moment: Moment) -> AsyncI
         yield start
 
 
-async def test_without_a_setting_nobody_is_limited(limited: Limited) -> None:
+async def test_without_a_setting_no_caller_is_limited(limited: Limited) -> None:
     api = await limited()
     for client in (api.admin, api.user()):
         answer = await client.get(NOWHERE)
@@ -153,7 +153,7 @@ async def test_what_is_refused_is_not_read(limited: Limited) -> None:
     problem(await service.send("POST", "/wallets/import", b"x"), "rate_limited")
 
 
-async def test_wrong_credentials_are_nobody(limited: Limited) -> None:
+async def test_wrong_credentials_belong_to_no_caller(limited: Limited) -> None:
     api = await limited(rate_limit_client_tokens=1, rate_limit_user_tokens=1)
     for wrong in ("wsk_" + "0" * 32 + "_" + "x" * 43, "a.b.c"):
         for _ in range(3):

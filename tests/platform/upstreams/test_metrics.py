@@ -12,9 +12,9 @@ from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 PATH = "/api/v1/accounts/ann"
 
 
-async def test_questions_and_the_breaker(others: StandIn, clock: ManualClock) -> None:
+async def test_questions_and_the_breaker(upstreams: StandIn, clock: ManualClock) -> None:
     registry = CollectorRegistry()
-    instances = ListedInstances(others.url)
+    instances = ListedInstances(upstreams.url)
 
     def count(outcome: str) -> float | None:
         labels = {"upstream": "account", "outcome": outcome}
