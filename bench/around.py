@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from support.cluster import ServiceMissingError
 from support.consul_agent import ConsulAgent
+from support.external_programs import program
 from support.redis_server import redis_server
 from support.stand_in import stand_in
-from support.supabase_services import program
 
 from bench.job import RowFailed
 from bench.plan import Where
@@ -34,8 +34,8 @@ async def _everything() -> AsyncGenerator[Mapping[str, str], None]:
             try:
                 await asyncio.to_thread(agent.start)
                 redis = await stack.enter_async_context(redis_server())
-                others = await stack.enter_async_context(stand_in())
-                await asyncio.to_thread(agent.add, "account_service", urlsplit(others.url).port or 0)
+                upstreams = await stack.enter_async_context(stand_in())
+                await asyncio.to_thread(agent.add, "account_service", urlsplit(upstreams.url).port or 0)
             except (AssertionError, TimeoutError) as error:
                 raise RowFailed(f"what stands around the service does not start: {error}") from error
             yield {

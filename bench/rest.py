@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 
 from support.cluster import BASE, ServiceMissingError, open_clusters
+from support.external_programs import pids, program
 from support.supabase import as_authenticator, make_roles, open_project
-from support.supabase_services import pids, program
 
 from bench.job import RowFailed
 from bench.server import Server

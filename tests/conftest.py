@@ -16,7 +16,6 @@ import asyncpg
 import pytest
 import structlog
 from support.api import Api, open_api
-from support.books import Books, open_books
 from support.clock import SettableClock
 from support.cluster import (
     BASE,
@@ -30,10 +29,11 @@ from support.cluster import (
     drop_database,
     open_clusters,
 )
-from support.consul_agent import ConsulAgent, consul_agent, guarded_agent
-from support.places import Place, connect, reached
+from support.consul_agent import ConsulAgent, agent_with_acl, consul_agent
+from support.database_location import DatabaseLocation, connect, open_location
+from support.external_programs import PROGRAMS, program
+from support.ledger_database import LedgerDatabase, open_ledger_database
 from support.redis_server import RedisServer, redis_server
-from support.supabase_services import PROGRAMS, program
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.gateway import Database
@@ -213,9 +213,9 @@ def driver(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-async def place(driver: str, postgres: TestDatabase) -> AsyncIterator[Place]:
+async def database_location(driver: str, postgres: TestDatabase) -> AsyncIterator[DatabaseLocation]:
     """Where the driver finds the worker's database, which is the same for both."""
-    async with reached(driver, postgres.cluster, postgres.name) as found:
+    async with open_location(driver, postgres.cluster, postgres.name) as found:
         yield found
 
 
@@ -228,23 +228,23 @@ async def redis() -> AsyncIterator[RedisServer]:
         yield made
 
 
-class Reach(Protocol):
+class Locate(Protocol):
     """Lets the driver find a database for as long as the test runs."""
 
-    def __call__(self, database: TestDatabase) -> Awaitable[Place]: ...
+    def __call__(self, database: TestDatabase) -> Awaitable[DatabaseLocation]: ...
 
 
 @pytest.fixture
-async def reach(driver: str) -> AsyncIterator[Reach]:
-    """``await reach(made)``: where the driver finds a database of ``fresh_database``."""
+async def locate_database(driver: str) -> AsyncIterator[Locate]:
+    """``await locate_database(database)``: where the driver finds a database of ``fresh_database``."""
     async with AsyncExitStack() as stack:
-        yield lambda made: stack.enter_async_context(reached(driver, made.cluster, made.name))
+        yield lambda made: stack.enter_async_context(open_location(driver, made.cluster, made.name))
 
 
 @pytest.fixture(scope="session")
-async def database(place: Place) -> AsyncIterator[Database]:
+async def database(database_location: DatabaseLocation) -> AsyncIterator[Database]:
     """Each driver on the worker's database."""
-    opened = await connect(place)
+    opened = await connect(database_location)
     yield opened
     await opened.close()
 
@@ -288,16 +288,18 @@ async def clock(timed_postgres: TestDatabase) -> AsyncIterator[SettableClock]:
 
 
 @pytest.fixture
-async def timed_place(timed_postgres: TestDatabase, clock: SettableClock, reach: Reach) -> Place:
+async def timed_location(
+    timed_postgres: TestDatabase, clock: SettableClock, locate_database: Locate
+) -> DatabaseLocation:
     """Where the driver finds ``timed_postgres``."""
     del clock  # installed before the first call
-    return await reach(timed_postgres)
+    return await locate_database(timed_postgres)
 
 
 @pytest.fixture
-async def timed_database(timed_place: Place) -> AsyncIterator[Database]:
+async def timed_database(timed_location: DatabaseLocation) -> AsyncIterator[Database]:
     """Each driver on ``timed_postgres``."""
-    opened = await connect(timed_place)
+    opened = await connect(timed_location)
     yield opened
     await opened.close()
 
@@ -342,10 +344,10 @@ def own_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
 
 
 @pytest.fixture
-def guarded_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
+def consul_with_acl(consul_program: Path) -> Generator[ConsulAgent, None, None]:
     """An agent that refuses whoever has no token."""
     del consul_program
-    with guarded_agent() as agent:
+    with agent_with_acl() as agent:
         yield agent
 
 
@@ -372,9 +374,9 @@ def set_clock(clock: SettableClock) -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture(scope="session")
-async def api(place: Place) -> AsyncIterator[Api]:
+async def api(database_location: DatabaseLocation) -> AsyncIterator[Api]:
     """The application on the worker's database."""
-    async with open_api(place) as opened:
+    async with open_api(database_location) as opened:
         yield opened
 
 
@@ -392,21 +394,21 @@ class FreshApi(Protocol):
 
 
 @pytest.fixture
-async def fresh_api(fresh_database: FreshDatabase, reach: Reach) -> AsyncIterator[FreshApi]:
+async def fresh_api(fresh_database: FreshDatabase, locate_database: Locate) -> AsyncIterator[FreshApi]:
     """A factory of applications, each on a database that nobody else sees."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
-            made = await reach(await fresh_database())
+            made = await locate_database(await fresh_database())
             return await stack.enter_async_context(open_api(made, **settings))
 
         yield start
 
 
 @pytest.fixture
-async def timed_api(timed_place: Place) -> AsyncIterator[Api]:
+async def timed_api(timed_location: DatabaseLocation) -> AsyncIterator[Api]:
     """The application on ``timed_postgres``, whose time a test sets with ``clock``."""
-    async with open_api(timed_place) as opened:
+    async with open_api(timed_location) as opened:
         yield opened
 
 
@@ -440,20 +442,24 @@ def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContex
         pytest.param((VERSIONS[0], "supabase"), id="supabase", marks=pytest.mark.supabase),
     ]
 )
-async def books(request: pytest.FixtureRequest, fresh_database: FreshDatabase) -> AsyncIterator[Books]:
+async def ledger_database(
+    request: pytest.FixtureRequest, fresh_database: FreshDatabase
+) -> AsyncIterator[LedgerDatabase]:
     """Books of one test, on each version, and through each driver on the newest."""
     version, driver = request.param
     made = await fresh_database(version=version)
     async with (
-        reached(driver_or_skip(driver), made.cluster, made.name) as found,
-        open_books(made.dsn, found) as opened,
+        open_location(driver_or_skip(driver), made.cluster, made.name) as found,
+        open_ledger_database(made.dsn, found) as opened,
     ):
         yield opened
 
 
 @pytest.fixture
-async def newest_books(fresh_database: FreshDatabase, reach: Reach) -> AsyncIterator[Books]:
+async def newest_ledger_database(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> AsyncIterator[LedgerDatabase]:
     """Books of one test, on the newest version, through each driver."""
     made = await fresh_database()
-    async with open_books(made.dsn, await reach(made)) as opened:
+    async with open_ledger_database(made.dsn, await locate_database(made)) as opened:
         yield opened

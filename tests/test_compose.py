@@ -17,9 +17,9 @@ from support.api import new_user
 from support.callers import NAME, WALLET, Callers, ends, followed
 from support.compose import Replay, gateway_command, new_secrets, read
 from support.consul_agent import eventually
+from support.external_programs import RunningProgram, free_port, program, status
 from support.service import ROOT, WAIT_S
 from support.supabase_project import create_project, project_cluster
-from support.supabase_services import Running, free_port, program, status
 
 CALLERS = 4
 CHANGED = {"WALLET_CONSUL_CHECK_INTERVAL_MS": "1000", "WALLET_REDIS_TIMEOUT_MS": "5000"}
@@ -140,7 +140,7 @@ async def test_the_gateway_finds_a_postgrest_that_has_another_address_now(own_fo
     ):
         assert there in text
         text = text.replace(there, here)
-    running = Running(f"gateway-{gateway}", *map(str, gateway_command(own_folder, text, gateway)))
+    running = RunningProgram(f"gateway-{gateway}", *map(str, gateway_command(own_folder, text, gateway)))
     try:
         await eventually(lambda: status(gateway, "/rest/v1/x") == 200)
         names.address = "127.0.0.3"
@@ -168,7 +168,7 @@ def test_a_missing_secret_is_named() -> None:
 
 
 @pytest.mark.supabase
-async def test_without_a_secret_nobody_is_let_in(compose_programs: None) -> None:
+async def test_without_a_secret_no_caller_is_let_in(compose_programs: None) -> None:
     """An empty key signs too: it must open nothing."""
     del compose_programs
     cluster = await project_cluster(15)
@@ -185,7 +185,7 @@ async def test_without_a_secret_nobody_is_let_in(compose_programs: None) -> None
     }
     assert settings["PGRST_JWT_SECRET"] == ""
     named = [f"{name}={value}" for name, value in settings.items()]
-    running = Running(f"postgrest-{port}", "env", *named, str(program("postgrest")))
+    running = RunningProgram(f"postgrest-{port}", "env", *named, str(program("postgrest")))
     try:
         await eventually(lambda: status(port, "/") == 200)
         make = runpy.run_path(str(ROOT / "scripts" / "compose_env.py"))["service_role_key"]

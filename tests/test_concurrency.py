@@ -11,8 +11,8 @@ import asyncpg
 import httpx
 import pytest
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.places import Place
-from support.waiting import until_waiting
+from support.database_location import DatabaseLocation
+from support.polling import wait_for_lock_waiters
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger import locked_wallets
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-async def api(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Api]:
+async def api(request: pytest.FixtureRequest, database_location: DatabaseLocation) -> AsyncIterator[Api]:
     """The application with batches of so many operations, at most."""
-    async with open_api(place, commit_batch_operations=request.param) as opened:
+    async with open_api(database_location, commit_batch_operations=request.param) as opened:
         yield opened
 
 
@@ -246,7 +246,7 @@ async def test_a_close_and_a_deposit_that_wait_for_each_other(
         await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet)
         for call in calls if deposit_first else calls[::-1]:
             waiting.append(asyncio.create_task(call))
-            await until_waiting(superuser, len(waiting))
+            await wait_for_lock_waiters(superuser, len(waiting))
     first, second = await asyncio.gather(*waiting)
     read = await admin.read(wallet)
     if deposit_first:

@@ -72,7 +72,7 @@ def test_every_package_is_hashed() -> None:
         assert "--require-hashes" in part or "--no-index" in part, part
 
 
-def test_the_health_check_tells_well_from_ill(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_health_check_distinguishes_healthy_from_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"/health/live": 200}
 
     class Handler(BaseHTTPRequestHandler):

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.python.asgi import shutdown_lifespans
 from support.api import ADMIN_KEY, Api, make_app, open_api
 from support.cluster import create_database, drop_database
-from support.places import Place, reached
+from support.database_location import DatabaseLocation, open_location
 from support.problems import ERRORS
 from support.settings import make_settings
 
@@ -300,13 +300,13 @@ async def contract(driver: str, postgres: Any) -> AsyncIterator[Contract]:
         if driver == "postgres"
         else (schemathesis.GenerationMode.POSITIVE,)
     )
-    async with reached(driver, postgres.cluster, database) as place:
+    async with open_location(driver, postgres.cluster, database) as place:
         yield await _contract(place, modes)
         shutdown_lifespans()
     await drop_database(postgres.cluster, database)
 
 
-async def _contract(place: Place, modes: tuple[schemathesis.GenerationMode, ...]) -> Contract:
+async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.GenerationMode, ...]) -> Contract:
     async with open_api(place) as api:
         ann = api.user("ann")
         wallets = [

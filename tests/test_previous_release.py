@@ -8,7 +8,7 @@ import httpx
 import pytest
 from conftest import LEFT_OUT, FreshDatabase
 from support.api import ADMIN_KEY
-from support.released import ROOT, NoHistoryError, Release, newest_release
+from support.previous_release import ROOT, NoHistoryError, Release, newest_release
 from support.service import serving
 
 from wallet_service.platform.database.migrate import migrate

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.console import by_form, commands, rewritten, run
+from support.page_commands import commands, normalized, run, with_outputs
 from support.service import serving
 
 ROOT = Path(__file__).parent.parent
@@ -19,8 +19,8 @@ def test_the_page_shows_what_its_commands_say(name: str, own_folder: Path) -> No
         outputs = run(found, own_folder, environment)
 
     if os.environ.get("UPDATE_PAGES") == "1":
-        (ROOT / name).write_text(rewritten(page, outputs))
+        (ROOT / name).write_text(with_outputs(page, outputs))
     assert len(found) > 0
-    assert [by_form(command.shown) for command in commands((ROOT / name).read_text())] == [
-        by_form(output) for output in outputs
+    assert [normalized(command.shown) for command in commands((ROOT / name).read_text())] == [
+        normalized(output) for output in outputs
     ]

@@ -13,13 +13,22 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from conftest import FreshDatabase, Reach
+from conftest import FreshDatabase, Locate
 from support.api import ROOT, Api, Client, new_user, open_api, posted
-from support.load import READY_S, REQUESTS, WALLETS, Load, is_right, posted_to, rich_wallets, until_ready
-from support.places import Place
+from support.database_location import DatabaseLocation
+from support.load import (
+    READY_S,
+    REQUESTS,
+    WALLETS,
+    Load,
+    assert_verified,
+    funded_wallets,
+    postings_of,
+    until_ready,
+)
+from support.polling import wait_for_lock_waiters
 from support.service import command, serving
 from support.supabase import as_authenticator, make_roles, open_project
-from support.waiting import until_waiting
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.migrate import migrate
@@ -32,14 +41,14 @@ async def running(data_dir: Path, driver: str) -> AsyncIterator[tuple[EmbeddedPo
     """The application on a server of its own, both started for this."""
     async with (
         EmbeddedPostgres(data_dir) as server,
-        place_on(server, driver) as place,
-        open_api(place) as api,
+        location_on(server, driver) as location,
+        open_api(location) as api,
     ):
         yield server, api
 
 
 @asynccontextmanager
-async def place_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[Place]:
+async def location_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[DatabaseLocation]:
     """Where the driver finds the migrated database of this server."""
     if driver == "postgres":
         await migrate(server.admin_dsn, ROOMS)
@@ -81,7 +90,7 @@ async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Pa
         changed = await api.admin.move("consume", wallet, "11", key="taken")
         assert changed.json()["code"] == "idempotency_key_reused"
         assert await api.admin.read(wallet) == before
-        await is_right(api)
+        await assert_verified(api)
 
 
 def _postmaster(server: EmbeddedPostgres) -> int:
@@ -128,24 +137,24 @@ async def test_postgres_is_killed_under_load(
 ) -> None:
     async with running(own_folder / "data", driver) as (server, api):
         admin = api.admin
-        wallets = await rich_wallets(admin)
+        wallets = await funded_wallets(admin)
         load = Load.on(wallets)
         backends: list[int] = []
         await asyncio.gather(*(admin.read(wallet) for wallet in wallets))  # connections are made
         backends += await _backends(server, driver)
         assert backends
         await load.send(admin.post, REQUESTS // 4, lambda: kill(server, backends))
-        load.were_posted_or_unavailable()
+        load.assert_posted_or_unavailable()
         await until_ready(api)
-        kept, _ = await posted_to(admin, wallets)
-        assert load.told <= kept
+        kept, _ = await postings_of(admin, wallets)
+        assert load.posted_ids <= kept
         for _ in range(2):
             await load.send(admin.post)
-        names = load.each_posted_once()
-        kept, balance = await posted_to(admin, wallets)
+        names = load.assert_each_posted_once()
+        kept, balance = await postings_of(admin, wallets)
         assert kept == names
-        assert balance == load.left
-        await is_right(api)
+        assert balance == load.expected_total
+        await assert_verified(api)
 
 
 async def _backends(server: EmbeddedPostgres, driver: str) -> list[int]:
@@ -159,11 +168,13 @@ async def _backends(server: EmbeddedPostgres, driver: str) -> list[int]:
     return [row["pid"] for row in rows]
 
 
-async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_sessions_are_ended_while_they_post(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
     """The service sends what they had under way again, under the same ids: nobody hears of it, nothing is doubled."""
     database = await fresh_database()
     superuser = await asyncpg.connect(database.dsn)
-    async with open_api(await reach(database)) as api:
+    async with open_api(await locate_database(database)) as api:
         admin = api.admin
         wallet = (await admin.wallet("100"))["wallet_id"]
         async with superuser.transaction():
@@ -172,7 +183,7 @@ async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase,
                 asyncio.create_task(admin.move("consume", wallet, "1", key=key))
                 for key in (None, None, "first", "second", "second")
             ]
-            await until_waiting(superuser, 1)  # one session waits for all of them
+            await wait_for_lock_waiters(superuser, 1)  # one session waits for all of them
             ended = await superuser.fetch(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
@@ -181,7 +192,7 @@ async def test_sessions_are_ended_while_they_post(fresh_database: FreshDatabase,
         answers = [posted(answer) for answer in await asyncio.gather(*sent)]
         assert len({answer["transaction_id"] for answer in answers}) == len(answers) - 1
         assert await admin.balance(wallet) == "96.000000"
-        await is_right(api)
+        await assert_verified(api)
     await superuser.close()
 
 
@@ -215,8 +226,8 @@ async def test_the_service_is_killed_under_load(own_folder: Path) -> None:
             for _ in range(2):
                 await load.send(post_of(http))
             balances = [(await http.get(f"/wallets/{wallet}")).json()["balance"] for wallet in wallets]
-    load.each_posted_once()
-    assert sum(map(Decimal, balances)) == load.left
+    load.assert_each_posted_once()
+    assert sum(map(Decimal, balances)) == load.expected_total
     with serving(data_dir, **settings):
         checked = command(data_dir, "verify", **settings)
     assert checked.returncode == 0, checked.stdout

@@ -19,13 +19,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support import reads
+from support import expected_reads as reads
 from support.api import Api, open_api
-from support.cluster import Cluster, create_database, drop_database
-from support.foretold import Document
-from support.oracle import EXPONENTS, Oracle
-from support.places import reached
-from support.programs import (
+from support.call_sequences import (
     HUGE,
     NOWHERE,
     USERS,
@@ -39,6 +35,10 @@ from support.programs import (
     places,
     some_order,
 )
+from support.cluster import Cluster, create_database, drop_database
+from support.database_location import open_location
+from support.expectations import Document
+from support.oracle import EXPONENTS, Oracle
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
@@ -83,7 +83,7 @@ class Run:
         name = f"stateful_{secrets.token_hex(8)}"
         await create_database(self.cluster, name)
         self.stack.push_async_callback(drop_database, self.cluster, name)
-        place = await self.stack.enter_async_context(reached(self.driver, self.cluster, name))
+        place = await self.stack.enter_async_context(open_location(self.driver, self.cluster, name))
         application = open_api(place, commit_batch_operations=self.batch_operations)
         return await self.stack.enter_async_context(application)
 

@@ -13,12 +13,12 @@ import asyncpg
 import httpx
 import jwt
 import pytest
-from conftest import FreshDatabase, Reach, TestDatabase
-from support import faults
+from conftest import FreshDatabase, Locate, TestDatabase
+from support import http_faults as faults
 from support.api import Api, new_user, open_api, posted, problem
-from support.faults import Fault, FaultyLine, Held, faulty_line, refused
-from support.load import Load, is_right, posted_to, rich_wallets, until_ready
-from support.places import connect
+from support.database_location import connect
+from support.http_faults import DelayedResponse, Fault, FaultyProxy, faulty_proxy, refuse_with
+from support.load import Load, assert_verified, funded_wallets, postings_of, until_ready
 from support.supabase import WRONG_KEY, Project
 
 from wallet_service.core.errors import Unavailable
@@ -38,7 +38,7 @@ class Scene:
     """The application over a line that can fail, and a wallet with 100 credits."""
 
     api: Api
-    line: FaultyLine
+    proxy: FaultyProxy
     wallet_id: str
 
     async def consume(self, key: str) -> Any:
@@ -51,9 +51,9 @@ class Scene:
 
 
 @pytest.fixture
-async def project(fresh_database: FreshDatabase, reach: Reach) -> Project:
+async def project(fresh_database: FreshDatabase, locate_database: Locate) -> Project:
     """A project of this test."""
-    found = await reach(await fresh_database())
+    found = await locate_database(await fresh_database())
     assert isinstance(found, Project)
     return found
 
@@ -69,15 +69,15 @@ def changed(project: Project, **attributes: str) -> Project:
 @asynccontextmanager
 async def scene_on(project: Project, **settings: Any) -> AsyncIterator[Scene]:
     async with (
-        faulty_line(project.url) as line,
-        open_api(changed(project, url=line.url), **settings) as api,
+        faulty_proxy(project.url) as proxy,
+        open_api(changed(project, url=proxy.url), **settings) as api,
     ):
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
-        line.requests = 0
-        yield Scene(api, line, wallet_id)
-        line.always = None
-        line.next()
-        await is_right(api)
+        proxy.requests = 0
+        yield Scene(api, proxy, wallet_id)
+        proxy.always = None
+        proxy.next()
+        await assert_verified(api)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ async def scene(project: Project) -> AsyncIterator[Scene]:
 
 async def again(scene: Scene, key: str) -> None:
     """Sent again when the line is sound, the request has had its one effect."""
-    scene.line.always = None
-    scene.line.next()
+    scene.proxy.always = None
+    scene.proxy.next()
     answer = posted(await scene.consume(key))
     assert answer["balance_after"] == TAKEN
     assert await scene.balance() == TAKEN
@@ -107,32 +107,35 @@ PASSING: dict[str, Fault] = {
     "chunked wrongly": faults.chunked_wrongly,
     "a control character": faults.control_character,
     "a cut refusal": faults.cut_refusal,
-    **{f"refused {status}": refused(status) for status in (500, 502, 503, 504, 520)},
-    **{f"failed {status}": faults.failed(status) for status in (402, 408, 425, 499, 500, 502, 503, 504, 520)},
-    "PostgREST has no connection": refused(503, b'{"code":"PGRST000","message":"-"}', "application/json"),
-    "the server is starting": refused(503, b'{"code":"57P03","message":"-"}', "application/json"),
-    "a long page": refused(500, b"x" * 10_000_000),
+    **{f"refused {status}": refuse_with(status) for status in (500, 502, 503, 504, 520)},
+    **{
+        f"failed {status}": faults.fail_with(status)
+        for status in (402, 408, 425, 499, 500, 502, 503, 504, 520)
+    },
+    "PostgREST has no connection": refuse_with(503, b'{"code":"PGRST000","message":"-"}', "application/json"),
+    "the server is starting": refuse_with(503, b'{"code":"57P03","message":"-"}', "application/json"),
+    "a long page": refuse_with(500, b"x" * 10_000_000),
 }
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 async def test_a_passing_fault_is_not_heard_of(scene: Scene, fault: Fault) -> None:
-    scene.line.next(fault)
+    scene.proxy.next(fault)
 
     assert posted(await scene.consume("key"))["balance_after"] == TAKEN
 
-    assert scene.line.requests == 2  # what failed, and the same again
+    assert scene.proxy.requests == 2  # what failed, and the same again
     await again(scene, "key")
 
 
 @pytest.mark.parametrize("name", ["lost before", "lost after", "cut", "a page", "refused 503", "failed 520"])
-async def test_a_lasting_fault_is_told_and_the_key_settles_it(scene: Scene, name: str) -> None:
-    scene.line.always = PASSING[name]
+async def test_a_lasting_fault_is_reported_and_the_key_settles_it(scene: Scene, name: str) -> None:
+    scene.proxy.always = PASSING[name]
 
     answer = await scene.consume("key")
     problem(answer, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    assert scene.line.requests > 2
+    assert scene.proxy.requests > 2
     not_ready = await scene.api.http.get("/health/ready")
     assert not_ready.status_code == 503
 
@@ -140,35 +143,35 @@ async def test_a_lasting_fault_is_told_and_the_key_settles_it(scene: Scene, name
 
 
 async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
-    scene.line.next(refused(429, b'{"message":"-"}', "application/json"))
+    scene.proxy.next(refuse_with(429, b'{"message":"-"}', "application/json"))
 
     answer = await scene.consume("key")
 
     problem(answer, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
-    assert scene.line.requests == 1
+    assert scene.proxy.requests == 1
     assert await scene.balance() == OPENING
     await again(scene, "key")
 
 
 @pytest.mark.parametrize(
     "fault",
-    [refused(307, more="Location: https://elsewhere.example/\r\n"), refused(404), refused(405)],
+    [refuse_with(307, more="Location: https://elsewhere.example/\r\n"), refuse_with(404), refuse_with(405)],
     ids=["redirect", "404", "405"],
 )
 async def test_a_wrong_address_is_named_at_once(scene: Scene, fault: Fault) -> None:
-    scene.line.always = fault
+    scene.proxy.always = fault
 
     document = problem(await scene.consume("key"), "unavailable")
 
     assert "SUPABASE_URL" in document["detail"]
-    assert scene.line.requests == 1
+    assert scene.proxy.requests == 1
     await again(scene, "key")
 
 
 @pytest.mark.parametrize("status", [403, 413])
 async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, status: int) -> None:
-    scene.line.next(refused(status))
+    scene.proxy.next(refuse_with(status))
 
     problem(await scene.consume("key"), "internal_error")
 
@@ -176,33 +179,33 @@ async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, sta
     await again(scene, "key")
 
 
-async def test_what_may_have_happened_is_never_told_as_nothing_done(scene: Scene) -> None:
+async def test_what_may_have_happened_is_never_reported_as_nothing_done(scene: Scene) -> None:
     """A wallet and its deposit are made, the answer is lost, and then the gateway takes no more."""
     wallet = {"user_id": new_user(), "initial_balance": "5"}
-    too_many = refused(429, b'{"message":"-"}', "application/json")
-    scene.line.next(faults.lost_after, too_many, *[faults.lost_before] * 20)
+    too_many = refuse_with(429, b'{"message":"-"}', "application/json")
+    scene.proxy.next(faults.lost_after, too_many, *[faults.lost_before] * 20)
 
     problem(await scene.api.admin.post("/wallets", wallet, key="wallet"), "unavailable")
 
-    scene.line.next()
+    scene.proxy.next()
     made = await scene.api.admin.post("/wallets", wallet, key="wallet")
     assert made.status_code == 201
     assert made.json()["balance"] == "5.000000"
 
 
-async def test_the_first_key_is_told_though_its_answer_was_lost(
-    fresh_database: FreshDatabase, reach: Reach
+async def test_the_first_key_is_printed_though_its_response_was_lost(
+    fresh_database: FreshDatabase, locate_database: Locate
 ) -> None:
-    place = await reach(await fresh_database())
-    assert isinstance(place, Project)
-    async with faulty_line(place.url) as line:
-        database = await connect(changed(place, url=line.url))
-        line.next(faults.lost_after)
+    location = await locate_database(await fresh_database())
+    assert isinstance(location, Project)
+    async with faulty_proxy(location.url) as proxy:
+        database = await connect(changed(location, url=proxy.url))
+        proxy.next(faults.lost_after)
         key = await create_first_admin_key(database)
         assert key is not None
         assert await create_first_admin_key(database) is None
         await database.close()
-    async with open_api(place, admin_key=None) as api:
+    async with open_api(location, admin_key=None) as api:
         answer = await api.http.get(
             "/api/v1/ledger/trial-balance", headers={"Authorization": f"Bearer {key}"}
         )
@@ -211,7 +214,7 @@ async def test_the_first_key_is_told_though_its_answer_was_lost(
 
 async def test_an_answer_that_drips_ends_with_the_timeout(project: Project) -> None:
     async with scene_on(project, database_timeout_ms=500) as scene:
-        scene.line.next(faults.dripping)
+        scene.proxy.next(faults.dripping)
         async with asyncio.timeout(10):
             assert posted(await scene.consume("key"))["balance_after"] == TAKEN
         await again(scene, "key")
@@ -220,25 +223,25 @@ async def test_an_answer_that_drips_ends_with_the_timeout(project: Project) -> N
 async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
     """What was done and what is sent again are one: the second is answered with the first's result."""
     async with scene_on(project, database_timeout_ms=500) as scene:
-        held = Held()
-        scene.line.next(held.fault)
+        delayed = DelayedResponse()
+        scene.proxy.next(delayed.fault)
         answer = posted(await scene.consume("key"))
         assert answer["balance_after"] == TAKEN
-        assert held.through.is_set()
-        assert scene.line.requests == 2
-        held.let_go()
+        assert delayed.forwarded.is_set()
+        assert scene.proxy.requests == 2
+        delayed.release()
         await again(scene, "key")
 
 
 async def test_a_cookie_of_a_gateway_is_not_sent_back(project: Project) -> None:
-    async with faulty_line(project.url) as line:
+    async with faulty_proxy(project.url) as proxy:
         # By name: aiohttp takes no cookie from an address.
-        database = await connect(changed(project, url=line.url.replace("127.0.0.1", "localhost")))
-        line.always = faults.with_cookie
+        database = await connect(changed(project, url=proxy.url.replace("127.0.0.1", "localhost")))
+        proxy.always = faults.with_cookie
         for _ in range(2):
             assert await database.call("health")
-        assert line.requests == 2
-        assert not [head for head in line.heads if "\r\ncookie:" in head.lower()]
+        assert proxy.requests == 2
+        assert not [head for head in proxy.heads if "\r\ncookie:" in head.lower()]
         await database.close()
 
 
@@ -266,13 +269,13 @@ async def test_a_wrong_key_is_named(project: Project, key: str) -> None:
         assert (await wrong.http.get("/health/live")).is_success
         assert await right.admin.balance(wallet_id) == OPENING
         posted(await right.admin.move("consume", wallet_id, "1", key="key"))
-        await is_right(right)
+        await assert_verified(right)
 
 
 async def test_an_expired_key_is_named(project: Project, scene: Scene) -> None:
     """The gateway knows it, PostgREST finds that its time is over."""
     del project
-    scene.line.always = refused(401, b'{"code":"PGRST303","message":"JWT expired"}', "application/json")
+    scene.proxy.always = refuse_with(401, b'{"code":"PGRST303","message":"JWT expired"}', "application/json")
 
     document = problem(await scene.consume("key"), "unavailable")
 
@@ -281,14 +284,14 @@ async def test_an_expired_key_is_named(project: Project, scene: Scene) -> None:
 
 
 async def test_a_secret_key_goes_where_the_gateway_looks_for_it(project: Project) -> None:
-    async with faulty_line(project.url) as line:
+    async with faulty_proxy(project.url) as proxy:
         for key, has_token in ((project.secret_key, False), (project.service_role_key, True)):
-            place = changed(project, url=line.url, service_role_key=key)
-            line.heads.clear()
-            async with open_api(place) as api:
+            location = changed(project, url=proxy.url, service_role_key=key)
+            proxy.heads.clear()
+            async with open_api(location) as api:
                 assert (await api.http.get("/health/ready")).is_success
-            assert line.heads
-            for head in line.heads:
+            assert proxy.heads
+            for head in proxy.heads:
                 assert f"apikey: {key}".lower() in head.lower()
                 assert ("authorization: bearer" in head.lower()) == has_token
 
@@ -319,10 +322,12 @@ async def superuser_of(database: TestDatabase) -> AsyncIterator[asyncpg.Connecti
     await connection.close()
 
 
-async def test_a_schema_that_is_not_exposed_is_named(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_a_schema_that_is_not_exposed_is_named(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
     """PostgREST's settings in the database, as a project has them: changed while everything runs."""
     made = await fresh_database()
-    async with superuser_of(made) as superuser, open_api(await reach(made)) as api:
+    async with superuser_of(made) as superuser, open_api(await locate_database(made)) as api:
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
 
         async def expose(schemas: str) -> None:
@@ -346,13 +351,13 @@ async def test_a_schema_that_is_not_exposed_is_named(fresh_database: FreshDataba
                 pass
         posted(await api.admin.move("consume", wallet_id, "1", key="key"))
         assert await api.admin.balance(wallet_id) == TAKEN
-        await is_right(api)
+        await assert_verified(api)
 
 
-async def test_before_and_after_the_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_before_and_after_the_migration(fresh_database: FreshDatabase, locate_database: Locate) -> None:
     """Nothing is started again in between: PostgREST is told, and the service finds what it missed."""
     made = await fresh_database(empty=True)
-    async with open_api(await reach(made)) as api:
+    async with open_api(await locate_database(made)) as api:
         document = problem(await api.http.get("/health/ready"), "unavailable")
         assert "run wallet-service migrate" in document["detail"]
         document = problem(
@@ -363,14 +368,14 @@ async def test_before_and_after_the_migration(fresh_database: FreshDatabase, rea
         assert (await api.http.get("/health/ready")).is_success
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
         posted(await api.admin.move("consume", wallet_id, "1"))
-        await is_right(api)
+        await assert_verified(api)
 
 
 async def test_a_function_newer_than_what_postgrest_has_read(
-    fresh_database: FreshDatabase, reach: Reach
+    fresh_database: FreshDatabase, locate_database: Locate
 ) -> None:
     made = await fresh_database()
-    async with superuser_of(made) as superuser, open_api(await reach(made)) as api:
+    async with superuser_of(made) as superuser, open_api(await locate_database(made)) as api:
         # PostgREST is not told of it, and goes by the parameters that it has read.
         await superuser.execute(
             "alter function wallet_api.post_transactions rename to the_one;"
@@ -389,14 +394,14 @@ async def test_a_function_newer_than_what_postgrest_has_read(
 
 
 async def test_many_who_miss_a_function_ask_for_it_once(project: Project) -> None:
-    async with faulty_line(project.url) as line:
-        database = await connect(changed(project, url=line.url))
+    async with faulty_proxy(project.url) as proxy:
+        database = await connect(changed(project, url=proxy.url))
         missing = [database.read("t_nobody_made") for _ in range(20)]
         outcomes = await asyncio.gather(*missing, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {Unavailable}
-        assert sum("reload_rest" in head for head in line.heads) <= 2
+        assert sum("reload_rest" in head for head in proxy.heads) <= 2
         # 20 first attempts, and those of the one that looks again every 50 ms.
-        assert line.requests < 20 + 1.5 / 0.05 + 10
+        assert proxy.requests < 20 + 1.5 / 0.05 + 10
         await database.close()
 
 
@@ -406,18 +411,18 @@ async def test_closing_twice_and_giving_up_closing(project: Project) -> None:
     with pytest.raises(Unavailable):
         await database.call("health")
 
-    async with faulty_line(project.url) as line:
-        database = await connect(changed(project, url=line.url), pool_size=2)
-        held = Held()
-        line.next(held.fault)
+    async with faulty_proxy(project.url) as proxy:
+        database = await connect(changed(project, url=proxy.url), pool_size=2)
+        delayed = DelayedResponse()
+        proxy.next(delayed.fault)
         under_way = asyncio.create_task(database.call("health"))
-        await held.through.wait()
+        await delayed.forwarded.wait()
         closing = asyncio.create_task(database.close())
         await asyncio.sleep(0)
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing
-        held.let_go()
+        delayed.release()
         await asyncio.gather(under_way, return_exceptions=True)
         await database.close()
 
@@ -433,7 +438,7 @@ def _kill(project: Project) -> None:
 @pytest.mark.parametrize("end", [_stop, _kill])
 async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Project], None]) -> None:
     async with open_api(project) as api:
-        wallets = await rich_wallets(api.admin)
+        wallets = await funded_wallets(api.admin)
         load = Load.on(wallets)
         restarted: list[asyncio.Task[None]] = []
 
@@ -444,17 +449,17 @@ async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Pr
         await load.send(api.admin.post, len(load.requests) // 4, restart)
         await asyncio.gather(*restarted)
         assert restarted
-        load.were_posted_or_unavailable()
+        load.assert_posted_or_unavailable()
         await until_ready(api)
-        kept, _ = await posted_to(api.admin, wallets)
-        assert load.told <= kept
+        kept, _ = await postings_of(api.admin, wallets)
+        assert load.posted_ids <= kept
         for _ in range(2):
             await load.send(api.admin.post)
-        names = load.each_posted_once()
-        kept, balance = await posted_to(api.admin, wallets)
+        names = load.assert_each_posted_once()
+        kept, balance = await postings_of(api.admin, wallets)
         assert kept == names
-        assert balance == load.left
-        await is_right(api)
+        assert balance == load.expected_total
+        await assert_verified(api)
 
 
 async def test_every_kind_of_key_of_the_service(project: Project) -> None:

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import FreshDatabase, Reach
+from conftest import FreshDatabase, Locate
 from support.service import Service, command, refused, serving
 from support.supabase import Project
 
@@ -13,10 +13,10 @@ pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase
 
 
 @pytest.fixture
-async def empty(fresh_database: FreshDatabase, reach: Reach) -> tuple[str, Project]:
+async def empty(fresh_database: FreshDatabase, locate_database: Locate) -> tuple[str, Project]:
     """The address of an empty project's database, and the project."""
     made = await fresh_database(empty=True)
-    project = await reach(made)
+    project = await locate_database(made)
     assert isinstance(project, Project)
     return made.dsn, project
 
@@ -53,7 +53,9 @@ async def test_from_an_empty_project_to_a_running_service(
     await asyncio.to_thread(walk, own_folder / "data", dsn, settings, project.secret_key)
 
 
-async def test_it_starts_while_the_project_is_away(empty: tuple[str, Project], own_folder: Path) -> None:
+async def test_it_starts_while_the_project_is_unavailable(
+    empty: tuple[str, Project], own_folder: Path
+) -> None:
     """With a key of the operator's nothing is asked of the project at the start."""
     _, project = empty
     await project.stop_rest()

@@ -67,7 +67,7 @@ def test_both_clients_take_the_same_refusals_for_the_ledgers() -> None:
     assert typescript_set("OF_THE_LEDGER") == ledgers
 
 
-def test_both_clients_take_the_same_refusals_for_those_of_a_try_that_did_nothing() -> None:
+def test_both_clients_take_the_same_refusals_for_those_of_an_attempt_that_did_nothing() -> None:
     nothing_done = {error.code for error in _retries.NOTHING_DONE}
 
     assert typescript_set("NOTHING_DONE") == nothing_done

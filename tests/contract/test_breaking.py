@@ -340,7 +340,7 @@ def test_what_breaks_a_client_is_named(change: Callable[[Document], Any], named:
 
 
 @pytest.mark.parametrize("change", HARMLESS)
-def test_what_breaks_nobody_is_not(change: Callable[[Document], Any]) -> None:
+def test_what_breaks_no_client_is_not(change: Callable[[Document], Any]) -> None:
     assert changed(change) == []
 
 
@@ -361,7 +361,7 @@ def shared(document: Document) -> None:
     post(document)["requestBody"] = {"$ref": "#/components/requestBodies/wallet"}
 
 
-def test_sharing_a_part_by_reference_breaks_nobody() -> None:
+def test_sharing_a_part_by_reference_breaks_no_client() -> None:
     document = copy.deepcopy(DOCUMENT)
     shared(document)
     assert breaking_changes(DOCUMENT, document) == []

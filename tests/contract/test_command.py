@@ -38,7 +38,7 @@ def test_it_writes_both_and_the_same_again(
     assert capsys.readouterr().err == ""
 
 
-def test_it_refuses_what_breaks_a_client_until_it_is_told_to(
+def test_it_refuses_what_breaks_a_client_without_the_option(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = copy.deepcopy(current())

@@ -214,7 +214,7 @@ def test_the_user_data_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_p
         ({}, False),
     ],
 )
-def test_users_are_verified_where_somebody_can_be_asked(
+def test_users_are_verified_where_an_account_service_is_configured(
     *, beside: dict[str, str], is_refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"WALLET_VERIFY_USERS": "true", **beside}.items():

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from conftest import FreshDatabase, Reach, TestDatabase
+from conftest import FreshDatabase, Locate, TestDatabase
 from house.notes.room import ROOM
 from support.api import Api, Client, new_user, open_api, posted, problem
-from support.places import Place
+from support.database_location import DatabaseLocation
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.migrate import migrate
@@ -43,8 +43,8 @@ async def notes_database(fresh_database: FreshDatabase) -> TestDatabase:
 
 
 @pytest.fixture
-async def api(notes_database: TestDatabase, reach: Reach) -> AsyncIterator[Api]:
-    async with open_api(await reach(notes_database), rooms=WITH_NOTES, notes_longest=10) as opened:
+async def api(notes_database: TestDatabase, locate_database: Locate) -> AsyncIterator[Api]:
+    async with open_api(await locate_database(notes_database), rooms=WITH_NOTES, notes_longest=10) as opened:
         yield opened
 
 
@@ -98,8 +98,8 @@ async def test_verify_walks_its_table(api: Api) -> None:
     assert "FAULT note text: wallet 7" in lines
 
 
-async def test_what_a_request_costs(place: Place) -> None:
-    async with open_api(place, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
+async def test_what_a_request_costs(database_location: DatabaseLocation) -> None:
+    async with open_api(database_location, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
         answer = await api.admin.post("/wallets/7/notes", {"text": "no"})
         assert ";r=97;" in answer.headers["RateLimit"]
 
@@ -118,7 +118,7 @@ async def test_a_posting_check_refuses_and_nothing_is_posted(api: Api) -> None:
     assert (await api.admin.get(f"/wallets/{wallet['wallet_id']}")).json()["version"] == wallet["version"]
 
 
-async def test_after_a_posting_the_room_is_told_of_debits(api: Api) -> None:
+async def test_after_a_posting_the_room_gets_the_debits(api: Api) -> None:
     wallet = (await api.admin.wallet("10"))["wallet_id"]
     posted(await api.admin.move("deposit", wallet, "1"))
     posted(await api.admin.move("consume", wallet, "1"))

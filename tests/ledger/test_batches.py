@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.clock import SettableClock
 from support.cluster import VERSIONS, cluster, create_database, drop_database
-from support.line import Line
-from support.places import connect, reached
+from support.database_faults import FaultyDatabase
+from support.database_location import connect, open_location
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Ledger
@@ -86,7 +86,7 @@ class House:
 
     size: int
     superuser: asyncpg.Connection
-    line: Line
+    faulty: FaultyDatabase
     ledger: Ledger
 
     async def open_wallets(self, wallets: list[str]) -> None:
@@ -112,10 +112,12 @@ class House:
     async def run(self, units: list[Unit]) -> list[list[Outcome]]:
         if not self.size:
             return [await self.ledger.post(unit) for unit in units]
-        before = len(self.line.sent)
+        before = len(self.faulty.sent)
         tasks = [asyncio.create_task(self.ledger.post(unit)) for unit in units]
         answers = await asyncio.gather(*tasks)  # all were in the queue before the lane began to send
-        assert self.line.sizes()[before:] == _packed([len(unit.operations) for unit in units], self.size)
+        assert self.faulty.batch_sizes()[before:] == _packed(
+            [len(unit.operations) for unit in units], self.size
+        )
         return answers
 
     async def left(self, wallets: list[str], units: list[Unit]) -> dict[str, list[str]]:
@@ -150,11 +152,11 @@ async def _house(stack: AsyncExitStack, driver: str, size: int) -> House:
     clock = SettableClock(superuser)
     await clock.install()
     await clock.set(MOMENT)
-    database = await connect(await stack.enter_async_context(reached(driver, server, name)))
+    database = await connect(await stack.enter_async_context(open_location(driver, server, name)))
     stack.push_async_callback(database.close)
-    line = Line(database)
+    faulty = FaultyDatabase(database)
     limits = Limits(lanes=1, batch_operations=size or 1)
-    return House(size, superuser, line, Ledger(line, limits))
+    return House(size, superuser, faulty, Ledger(faulty, limits))
 
 
 def _packed(units: list[int], size: int) -> list[int]:

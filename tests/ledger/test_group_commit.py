@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
-from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
-from support.line import Line, names
-from support.waiting import until
+from support.database_faults import FaultyDatabase, has_wallet
+from support.ledger import balance, consume, locking, move, new_wallet, queued, single, status_or_code, value
+from support.polling import wait_until
 
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.core.identifiers import new_id
@@ -28,28 +28,28 @@ LONGEST_S = 10
 
 
 async def test_a_lone_operation_leaves_at_once(database: Database) -> None:
-    wallet, line = await new_wallet(database), Line(database)
-    ledger = Ledger(line)
+    wallet, faulty = await new_wallet(database), FaultyDatabase(database)
+    ledger = Ledger(faulty)
     for _ in range(3):
         await ledger.post_one(consume(wallet))
-    assert line.sizes() == [1, 1, 1]
-    assert line.calls == [{"wait_ms": 0, "wait_for": None}] * 3
+    assert faulty.batch_sizes() == [1, 1, 1]
+    assert faulty.calls == [{"wait_ms": 0, "wait_for": None}] * 3
 
 
 async def test_those_that_wait_leave_together_and_each_is_answered(database: Database) -> None:
     wallets = [await new_wallet(database) for _ in range(3)]
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallets[0])))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         amounts = ["4", "6", "5.5", "0.5", "11"]
         waiting = await queued(
             ledger, metrics, *(single(consume(wallet, amount)) for amount in amounts for wallet in wallets)
         )
     assert isinstance(await first, Posted)
-    answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
-    assert line.sizes() == [1, 15]
+    answers = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    assert faulty.batch_sizes() == [1, 15]
     no = "insufficient_funds"
     # Refused in order, each for what those before it had left, and none for another's sake.
     assert answers[0::3] == ["posted", no, no, "posted", no]
@@ -59,16 +59,16 @@ async def test_those_that_wait_leave_together_and_each_is_answered(database: Dat
 
 async def test_the_same_wallet_five_hundred_times(database: Database, superuser: asyncpg.Connection) -> None:
     wallet = await new_wallet(database, "499")
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=500), metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, Limits(lanes=1, batch_operations=500), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(500)))
     await first
-    answers = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    answers = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert answers == ["posted"] * 498 + ["insufficient_funds"] * 2
-    assert line.sizes() == [1, 500]
+    assert faulty.batch_sizes() == [1, 500]
     assert await balance(database, wallet) == 0
     # Every row goes on from the one before, though the wallet was written once.
     rows = await superuser.fetch(
@@ -82,11 +82,11 @@ async def test_the_same_wallet_five_hundred_times(database: Database, superuser:
 
 async def test_a_wallet_is_written_once_a_batch(database: Database, superuser: asyncpg.Connection) -> None:
     wallet = await new_wallet(database, "100")
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(50)))
     written = "select xmin::text::bigint, ctid::text from wallet.wallets where wallet_id = $1"
     await first
@@ -102,11 +102,11 @@ async def test_a_wallet_is_written_once_a_batch(database: Database, superuser: a
 
 async def test_the_same_key_twice_in_a_batch(database: Database) -> None:
     wallet, key = await new_wallet(database), new_id()
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(
             ledger,
             metrics,
@@ -118,33 +118,33 @@ async def test_the_same_key_twice_in_a_batch(database: Database) -> None:
     assert isinstance(one, Posted)
     assert isinstance(two, Posted)
     assert (one.transaction, one.replayed, two.replayed) == (two.transaction, False, True)
-    assert told(other) == "idempotency_key_reused"
+    assert status_or_code(other) == "idempotency_key_reused"
     assert await balance(database, wallet) == 7
-    assert line.sizes() == [1, 3]
+    assert faulty.batch_sizes() == [1, 3]
 
 
 async def test_a_batch_has_a_size_and_a_unit_is_never_divided(database: Database) -> None:
     wallet = await new_wallet(database, "100")
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=3), metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, Limits(lanes=1, batch_operations=3), metrics)
     large = Unit(tuple(consume(wallet) for _ in range(5)), atomic=True)
-    async with line.stopped():
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         units = [*(single(consume(wallet)) for _ in range(4)), large, single(consume(wallet))]
         waiting = await queued(ledger, metrics, *units)
     await asyncio.gather(first, *waiting)
-    assert line.sizes() == [1, 3, 1, 5, 1]
+    assert faulty.batch_sizes() == [1, 3, 1, 5, 1]
     assert await balance(database, wallet) == 89
 
 
 async def test_too_much_that_waits_is_refused_at_once(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, Limits(lanes=1, queue_operations=3), metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, Limits(lanes=1, queue_operations=3), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         with pytest.raises(Overloaded) as refused:
             await ledger.post_one(consume(wallet))
@@ -154,31 +154,33 @@ async def test_too_much_that_waits_is_refused_at_once(database: Database) -> Non
     assert await balance(database, wallet) == 5
 
 
-async def test_whoever_waits_too_long_for_a_turn_is_refused_and_nothing_is_done(database: Database) -> None:
+async def test_a_unit_that_waits_too_long_for_a_batch_is_refused_and_nothing_is_done(
+    database: Database,
+) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, Limits(lanes=1, queue_wait_ms=20), metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, Limits(lanes=1, queue_wait_ms=20), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         refusals = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(refusal) for refusal in refusals} == {Overloaded}
         assert value(metrics, "queued_operations") == 0
         assert not first.done()
     await first
-    assert line.sizes() == [1]
+    assert faulty.batch_sizes() == [1]
     assert await balance(database, wallet) == 9
 
 
 async def test_lanes_don_t_wait_for_each_other(database: Database) -> None:
     wallets = [await new_wallet(database) for _ in range(12)]
-    line = Line(database)
-    ledger = Ledger(line, Limits(lanes=4))
+    faulty = FaultyDatabase(database)
+    ledger = Ledger(faulty, Limits(lanes=4))
     stuck = wallets[0]
-    async with line.stopped(names(stuck)):
+    async with faulty.paused(has_wallet(stuck)):
         blocked = asyncio.create_task(ledger.post_one(consume(stuck)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         others = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in wallets[1:]]
         done, _ = await asyncio.wait(others, timeout=LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
         assert done
@@ -188,26 +190,26 @@ async def test_lanes_don_t_wait_for_each_other(database: Database) -> None:
 
 async def test_a_caller_who_goes_takes_nothing_back(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         gone, stays = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(2)))
         first.cancel()
         gone.cancel()
         left = await asyncio.gather(first, gone, return_exceptions=True)
         assert [type(each) for each in left] == [asyncio.CancelledError] * 2
-    assert [told(each) for each in await stays] == ["posted"]
+    assert [status_or_code(each) for each in await stays] == ["posted"]
     assert await balance(database, wallet) == 7
 
 
-async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
+async def test_an_internal_fault_among_single_ones_lets_no_caller_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
     real, settled = PendingUnit.settle, list[PendingUnit]()
 
     def settle(ticket: PendingUnit, outcomes: Any) -> Any:
@@ -218,9 +220,9 @@ async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
 
     monkeypatch.setattr(PendingUnit, "settle", settle)
     poison = move("consume", wallet, "1", description="\x00")
-    async with line.stopped():
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         units = [single(consume(wallet)), single(consume(wallet)), single(poison)]
         waiting = await queued(ledger, metrics, *units)
     await first
@@ -230,56 +232,56 @@ async def test_a_fault_of_ours_among_single_ones_lets_nobody_wait_for_ever(
     gc.collect()  # now, so that what the loop says of the lane's end is said in this test
 
 
-@pytest.mark.parametrize("cuts", [["after"], ["before"], ["after", "before", "after"]], ids="+".join)
+@pytest.mark.parametrize("failures", [["after"], ["before"], ["after", "before", "after"]], ids="+".join)
 async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
-    database: Database, cuts: list[str]
+    database: Database, failures: list[str]
 ) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         units = [*(single(consume(wallet, key=new_id())) for _ in range(3)), single(consume(wallet, "8"))]
         waiting = await queued(ledger, metrics, *units)
-        line.cut(None, *cuts)
+        faulty.fail_next(None, *failures)
     await first
-    *posted, poor = [told(outcome) for (outcome,) in await asyncio.gather(*waiting)]
+    *posted, poor = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert posted == ["posted"] * 3
     # Refused for good once a second attempt was, whether or not its answer got through.
-    assert poor == ("insufficient_funds" if len(cuts) == 1 else "transaction_superseded")
+    assert poor == ("insufficient_funds" if len(failures) == 1 else "transaction_superseded")
     assert await balance(database, wallet) == 6
-    again = line.sent[1:]
-    assert len(again) == 1 + len(cuts)
-    assert [{unit["resent"] for unit in units} for units in again] == [{False}, *[{True}] * len(cuts)]
+    again = faulty.sent[1:]
+    assert len(again) == 1 + len(failures)
+    assert [{unit["resent"] for unit in units} for units in again] == [{False}, *[{True}] * len(failures)]
     assert len({json.dumps([unit["operations"] for unit in units]) for units in again}) == 1
 
 
-async def test_after_a_lost_line_nobody_says_that_nothing_was_done(
+async def test_after_a_lost_connection_no_response_says_that_nothing_was_done(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     """The first attempt, which may still be under way, could be the one that holds the wallet."""
     wallet = await new_wallet(database)
-    ledger = Ledger(Line(database, "before"), Limits(lanes=1, lock_wait_ms=50))
-    async with holding(superuser, wallet):
+    ledger = Ledger(FaultyDatabase(database, "before"), Limits(lanes=1, lock_wait_ms=50))
+    async with locking(superuser, wallet):
         with pytest.raises(Unavailable):
             await ledger.post_one(consume(wallet))
 
 
 async def test_a_line_that_stays_cut_fails_the_batch_and_not_the_next(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
-        line.cut(None, *["before"] * 100)
+        faulty.fail_next(None, *["before"] * 100)
     await first
     refusals = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(refusal) for refusal in refusals} == {Unavailable}
     assert len({id(refusal) for refusal in refusals}) == len(refusals)
-    line.cut()
+    faulty.fail_next()
     await ledger.post_one(consume(wallet))
     assert await balance(database, wallet) == 8
 
@@ -287,12 +289,12 @@ async def test_a_line_that_stays_cut_fails_the_batch_and_not_the_next(database: 
 async def test_a_poisonous_operation_hurts_only_itself(database: Database) -> None:
     """A text that jsonb can't read fails the whole call; HTTP lets none through."""
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
     poison = move("consume", wallet, "1", description="\x00")
-    async with line.stopped():
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         operations = [consume(wallet), poison, consume(wallet, "20"), consume(wallet)]
         waiting = await queued(ledger, metrics, *map(single, operations))
     await first
@@ -301,8 +303,12 @@ async def test_a_poisonous_operation_hurts_only_itself(database: Database) -> No
     assert isinstance(one, list)
     assert isinstance(poor, list)
     assert isinstance(two, list)
-    assert [told(each) for each in (*one, *poor, *two)] == ["posted", "insufficient_funds", "posted"]
-    assert line.sizes() == [1, 4, 1, 1, 1, 1]
+    assert [status_or_code(each) for each in (*one, *poor, *two)] == [
+        "posted",
+        "insufficient_funds",
+        "posted",
+    ]
+    assert faulty.batch_sizes() == [1, 4, 1, 1, 1, 1]
     assert await balance(database, wallet) == 7
 
 
@@ -318,17 +324,17 @@ async def test_a_fault_of_ours_after_the_commit_posts_nothing_twice(
     assert await balance(database, wallet) == 8
 
 
-async def test_a_fault_of_ours_lets_nobody_wait_for_ever(
+async def test_an_internal_fault_lets_no_caller_wait_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, Limits(lanes=1, batch_operations=1), metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, Limits(lanes=1, batch_operations=1), metrics)
     with monkeypatch.context() as patch:
         patch.setattr(PendingUnit, "settle", lambda ticket, _: ticket.no_such)
-        async with line.stopped():
+        async with faulty.paused():
             first = asyncio.create_task(ledger.post_one(consume(wallet)))
-            await line.until_sent(1)
+            await faulty.wait_for_calls(1)
             (waiting,) = await queued(ledger, metrics, single(consume(wallet)))
         failed = await asyncio.gather(first, waiting, return_exceptions=True)
     assert [type(error) for error in failed] == [InternalError, InternalError]
@@ -340,11 +346,11 @@ async def test_a_fault_of_ours_lets_nobody_wait_for_ever(
 
 async def test_the_end_waits_for_what_was_taken(database: Database) -> None:
     wallet = await new_wallet(database)
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(3)))
         closing = asyncio.create_task(ledger.close())
         with pytest.raises(Unavailable):
@@ -352,14 +358,14 @@ async def test_the_end_waits_for_what_was_taken(database: Database) -> None:
         assert not closing.done()
     await closing
     assert first.done()
-    assert [told(each) for task in waiting for each in task.result()] == ["posted"] * 3
+    assert [status_or_code(each) for task in waiting for each in task.result()] == ["posted"] * 3
     assert await balance(database, wallet) == 6
 
 
 async def test_a_lane_is_no_part_of_the_request_that_wakes_it(database: Database) -> None:
     wallet, seen = await new_wallet(database), list[dict[str, Any]]()
 
-    class Listening(Line):
+    class Listening(FaultyDatabase):
         def call(self, function: str, /, **params: Any) -> Coroutine[Any, Any, bytes]:
             seen.append(structlog.contextvars.get_contextvars())
             return super().call(function, **params)
@@ -371,11 +377,11 @@ async def test_a_lane_is_no_part_of_the_request_that_wakes_it(database: Database
 
 async def test_what_ops_see(database: Database, superuser: asyncpg.Connection) -> None:
     wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
-    line = Line(database)
-    ledger = Ledger(line, ONE_LANE, metrics)
-    async with line.stopped():
+    faulty = FaultyDatabase(database)
+    ledger = Ledger(faulty, ONE_LANE, metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = await queued(ledger, metrics, *(single(consume(wallet)) for _ in range(6)))
         assert value(metrics, "queued_operations") == 6
     await asyncio.gather(first, *waiting)
@@ -383,8 +389,8 @@ async def test_what_ops_see(database: Database, superuser: asyncpg.Connection) -
     assert value(metrics, "batch_operations_sum") == 7
     assert value(metrics, "wait_seconds_count") == 7
     assert value(metrics, "queued_operations") == 0
-    async with holding(superuser, wallet):
+    async with locking(superuser, wallet):
         busy = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await until(lambda: value(metrics, "locked_wallets") == 1)
+        await wait_until(lambda: value(metrics, "locked_wallets") == 1)
     await busy
     assert value(metrics, "locked_wallets") == 0

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.cluster import SUPPORTED, VERSIONS
-from support.kernel.bench import CHECKS, Kernel
+from support.kernel.harness import CHECKS, Kernel
 
 for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows"):
     importlib.import_module(f"support.kernel.{room}")

@@ -3,9 +3,9 @@ import json
 
 import asyncpg
 import pytest
-from support.ledger import balance, consume, move, new_wallet, told
-from support.line import Line
-from support.waiting import until_waiting
+from support.database_faults import FaultyDatabase
+from support.ledger import balance, consume, move, new_wallet, status_or_code
+from support.polling import wait_for_lock_waiters
 
 from wallet_service.core.errors import Unavailable, ValidationFailed, WalletBusy
 from wallet_service.core.identifiers import new_id
@@ -41,40 +41,46 @@ async def test_a_dry_run_keeps_nothing(database: Database) -> None:
 async def test_the_outcomes_of_a_unit_are_in_order(database: Database) -> None:
     wallet_id, ledger = await new_wallet(database), Ledger(database)
     alone = await ledger.post(Unit((consume(wallet_id, "6"), consume(wallet_id, "6"), consume(wallet_id))))
-    assert [told(each) for each in alone] == ["posted", "insufficient_funds", "posted"]
+    assert [status_or_code(each) for each in alone] == ["posted", "insufficient_funds", "posted"]
     together = Unit((consume(wallet_id, "1"), consume(wallet_id, "9")), atomic=True)
-    assert [told(each) for each in await ledger.post(together)] == ["batch_aborted", "insufficient_funds"]
+    assert [status_or_code(each) for each in await ledger.post(together)] == [
+        "batch_aborted",
+        "insufficient_funds",
+    ]
     assert await balance(database, wallet_id) == 3
 
 
-@pytest.mark.parametrize("cuts", [["before"], ["after"], ["after", "before", "after"]], ids="+".join)
+@pytest.mark.parametrize("failures", [["before"], ["after"], ["after", "before", "after"]], ids="+".join)
 @pytest.mark.parametrize("keyed", [True, False])
 async def test_after_a_lost_connection_it_is_sent_again_and_posted_once(
-    database: Database, cuts: list[str], keyed: bool
+    database: Database, failures: list[str], keyed: bool
 ) -> None:
-    wallet_id, line = await new_wallet(database), Line(database, *cuts)
+    wallet_id, faulty = await new_wallet(database), FaultyDatabase(database, *failures)
     operation = consume(wallet_id, key=new_id() if keyed else None)
-    posted = await Ledger(line).post_one(operation)
+    posted = await Ledger(faulty).post_one(operation)
     # Whichever attempt did it: this caller posted, nobody before them.
     assert (posted.transaction_id, posted.replayed) == (operation.transaction_id, False)
     assert await balance(database, wallet_id) == 9
-    assert [[unit["resent"] for unit in units] for units in line.sent] == [[False], *[[True]] * len(cuts)]
-    assert len({json.dumps(unit["operations"]) for units in line.sent for unit in units}) == 1
+    assert [[unit["resent"] for unit in units] for units in faulty.sent] == [
+        [False],
+        *[[True]] * len(failures),
+    ]
+    assert len({json.dumps(unit["operations"]) for units in faulty.sent for unit in units}) == 1
 
 
 async def test_a_line_that_stays_cut_is_unavailable(database: Database) -> None:
-    wallet_id, line = await new_wallet(database), Line(database, *["before"] * 100)
+    wallet_id, faulty = await new_wallet(database), FaultyDatabase(database, *["before"] * 100)
     with pytest.raises(Unavailable):
-        await Ledger(line).post_one(consume(wallet_id))
-    assert 2 <= len(line.sent) <= 50
+        await Ledger(faulty).post_one(consume(wallet_id))
+    assert 2 <= len(faulty.sent) <= 50
     assert await balance(database, wallet_id) == 10
 
 
-async def test_a_late_first_attempt_can_t_post_after_its_caller_was_told_no(database: Database) -> None:
-    wallet_id, line = await new_wallet(database), Line(database, "before")
+async def test_a_late_first_attempt_can_t_post_after_its_caller_was_refused(database: Database) -> None:
+    wallet_id, faulty = await new_wallet(database), FaultyDatabase(database, "before")
     operation = consume(wallet_id, "11")
     with pytest.raises(InsufficientFunds):
-        await Ledger(line).post_one(operation)
+        await Ledger(faulty).post_one(operation)
     await Ledger(database).post_one(
         Operation(type="deposit", client_id="test", wallet_id=wallet_id, amount="5")
     )
@@ -104,7 +110,7 @@ async def test_a_wallet_that_is_held_briefly_is_waited_for(
     async with superuser.transaction():
         await superuser.execute("select from wallet.wallets where wallet_id = $1 for update", wallet_id)
         posting = asyncio.create_task(Ledger(database).post_one(consume(wallet_id)))
-        await until_waiting(superuser, 1)
+        await wait_for_lock_waiters(superuser, 1)
         assert not posting.done()
     assert isinstance(await posting, Posted)
     assert await balance(database, wallet_id) == 9

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.ledger import balance, consume, holding, move, new_wallet, queued, single, told, value
-from support.line import Line
-from support.waiting import until, until_waiting
+from support.database_faults import FaultyDatabase
+from support.ledger import balance, consume, locking, move, new_wallet, queued, single, status_or_code, value
+from support.polling import wait_for_lock_waiters, wait_until
 
 from wallet_service.core.errors import Overloaded, WalletBusy
 from wallet_service.core.identifiers import new_id
@@ -57,7 +57,7 @@ async def test_a_held_wallet_holds_up_only_itself(
 ) -> None:
     held, free, other = [await new_wallet(database) for _ in range(3)]
     ledger = Ledger(database, Limits(lanes=lanes, lock_wait_ms=60_000))
-    async with holding(superuser, held):
+    async with locking(superuser, held):
         waiting: list[asyncio.Task[Any]] = [
             asyncio.create_task(ledger.post_one(consume(held))),
             asyncio.create_task(ledger.post_one(move("transfer", free, "2", to_wallet_id=held))),
@@ -79,7 +79,7 @@ async def test_a_wallet_keeps_its_order_while_it_is_held(
 ) -> None:
     wallet = await new_wallet(database, "50")
     ledger = Ledger(database, PATIENT)
-    async with holding(superuser, wallet):
+    async with locking(superuser, wallet):
         tasks: list[asyncio.Task[Any]] = []
         for number in range(1, 8):
             tasks.append(asyncio.create_task(ledger.post_one(consume(wallet, str(number)))))
@@ -97,11 +97,11 @@ async def test_a_wallet_that_is_held_too_long_is_busy_and_the_others_are_not(
         (consume(free), consume(held), consume(free), move("transfer", free, "1", to_wallet_id=held))
     )
     whole = Unit((consume(free, "2"), consume(held)), atomic=True)
-    async with holding(superuser, held):
+    async with locking(superuser, held):
         outcomes = await asyncio.gather(
             ledger.post(mixed), ledger.post(whole), ledger.post(Unit((consume(held),), dry_run=True))
         )
-    assert [[told(each) for each in unit] for unit in outcomes] == [
+    assert [[status_or_code(each) for each in unit] for unit in outcomes] == [
         ["posted", "wallet_busy", "posted", "wallet_busy"],
         ["wallet_busy", "wallet_busy"],
         ["wallet_busy"],
@@ -116,7 +116,7 @@ async def test_more_held_wallets_than_calls_that_wait(
     free = await new_wallet(database)
     metrics = CommitMetrics()
     ledger = Ledger(database, Limits(lanes=1, locked_lanes=1, lock_wait_ms=60_000), metrics)
-    async with holding(superuser, *wallets):
+    async with locking(superuser, *wallets):
         waiting = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in wallets]
         await ledger.post_one(consume(free))
         async with asyncio.timeout(LONGEST_S):
@@ -133,23 +133,23 @@ async def test_more_held_wallets_than_calls_that_wait_are_busy_in_time(
 ) -> None:
     wallets = [await new_wallet(database) for _ in range(5)]
     ledger = Ledger(database, Limits(lanes=1, locked_lanes=1, lock_wait_ms=100))
-    async with holding(superuser, *wallets):
+    async with locking(superuser, *wallets):
         refusals = await asyncio.gather(
             *(ledger.post_one(consume(wallet)) for wallet in wallets), return_exceptions=True
         )
     assert {type(refusal) for refusal in refusals} == {WalletBusy}
 
 
-async def test_a_key_that_somebody_else_claims_holds_up_only_itself(
+async def test_a_key_that_another_session_claims_delays_only_itself(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     keyed, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, PATIENT, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, PATIENT, metrics)
     async with claiming(superuser, key):
-        async with line.stopped():
+        async with faulty.paused():
             first = asyncio.create_task(ledger.post_one(consume(free)))
-            await line.until_sent(1)
+            await faulty.wait_for_calls(1)
             beside, waiting, other = await queued(
                 ledger,
                 metrics,
@@ -159,11 +159,11 @@ async def test_a_key_that_somebody_else_claims_holds_up_only_itself(
             )
         await asyncio.gather(first, beside, other)
         assert not waiting.done()
-    assert [told(each) for each in await waiting] == ["posted"]
+    assert [status_or_code(each) for each in await waiting] == ["posted"]
     assert (await balance(database, keyed), await balance(database, free)) == (8, 8)
 
 
-async def test_a_key_that_somebody_else_claims_for_too_long(
+async def test_a_key_that_another_session_claims_for_too_long(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallet, key = await new_wallet(database), new_id()
@@ -179,12 +179,12 @@ async def test_a_unit_with_a_wallet_that_is_known_to_be_held_is_divided(
 ) -> None:
     held, free = await new_wallet(database), await new_wallet(database)
     ledger = Ledger(database, Limits(lanes=1, lock_wait_ms=200))
-    async with holding(superuser, held):
+    async with locking(superuser, held):
         first = asyncio.create_task(ledger.post_one(consume(held)))
-        await until_waiting(superuser, 1)
+        await wait_for_lock_waiters(superuser, 1)
         outcomes = await ledger.post(Unit((consume(free), consume(held), consume(free))))
         await asyncio.gather(first, return_exceptions=True)
-    assert [told(each) for each in outcomes] == ["posted", "wallet_busy", "posted"]
+    assert [status_or_code(each) for each in outcomes] == ["posted", "wallet_busy", "posted"]
 
 
 async def test_a_wallet_that_is_held_briefly_is_met_though_others_are_held_for_long(
@@ -194,12 +194,12 @@ async def test_a_wallet_that_is_held_briefly_is_met_though_others_are_held_for_l
     brief = await new_wallet(database)
     metrics = CommitMetrics()
     ledger = Ledger(database, Limits(lanes=1, locked_lanes=2, lock_wait_ms=60_000), metrics)
-    async with holding(superuser, *stuck):
+    async with locking(superuser, *stuck):
         waiting = [asyncio.create_task(ledger.post_one(consume(wallet))) for wallet in stuck]
-        await until(lambda: value(metrics, "locked_wallets") == len(stuck))
-        async with holding(other, brief):
+        await wait_until(lambda: value(metrics, "locked_wallets") == len(stuck))
+        async with locking(other, brief):
             posting = asyncio.create_task(ledger.post_one(consume(brief)))
-            await until(lambda: value(metrics, "locked_wallets") == len(stuck) + 1)
+            await wait_until(lambda: value(metrics, "locked_wallets") == len(stuck) + 1)
         async with asyncio.timeout(LONGEST_S):
             assert isinstance(await posting, Posted)
         assert not any(task.done() for task in waiting)
@@ -213,12 +213,12 @@ async def test_a_stuck_key_among_those_who_wait_for_a_wallet_stops_only_itself(
     metrics = CommitMetrics()
     ledger = Ledger(database, PATIENT, metrics)
     async with claiming(superuser, key):
-        async with holding(other, wallet):
+        async with locking(other, wallet):
             tasks = [asyncio.create_task(ledger.post_one(consume(wallet)))]
-            await until(lambda: value(metrics, "locked_wallets") == 1)
+            await wait_until(lambda: value(metrics, "locked_wallets") == 1)
             keyed = asyncio.create_task(ledger.post_one(consume(wallet, key=key)))
             tasks += [asyncio.create_task(ledger.post_one(consume(wallet))) for _ in range(20)]
-            await until(lambda: value(metrics, "queued_operations") >= 20)
+            await wait_until(lambda: value(metrics, "queued_operations") >= 20)
         async with asyncio.timeout(LONGEST_S):
             await asyncio.gather(*tasks)
         assert not keyed.done()
@@ -230,17 +230,17 @@ async def test_a_key_that_many_send_again_is_asked_for_once_at_a_time(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
     wallet, free, key = await new_wallet(database), await new_wallet(database), new_id()
-    line, metrics = Line(database), CommitMetrics()
-    ledger = Ledger(line, PATIENT, metrics)
+    faulty, metrics = FaultyDatabase(database), CommitMetrics()
+    ledger = Ledger(faulty, PATIENT, metrics)
     async with claiming(superuser, key):
-        async with line.stopped():
+        async with faulty.paused():
             first = asyncio.create_task(ledger.post_one(consume(free)))
-            await line.until_sent(1)
+            await faulty.wait_for_calls(1)
             again = [single(consume(wallet, key=key)) for _ in range(60)]
             *keyed, beside = await queued(ledger, metrics, *again, single(consume(free)))
         await asyncio.gather(first, beside)
         # The batch, the first with the key by itself, and then the beside: not the other 59.
-        assert len(line.sent) < 20
+        assert len(faulty.sent) < 20
     answers = [outcome for (outcome,) in await asyncio.gather(*keyed)]
     assert all(isinstance(answer, Posted) for answer in answers)
     assert await balance(database, wallet) == 9
@@ -251,7 +251,7 @@ async def test_those_who_wait_for_a_held_wallet_leave_the_queue_to_others(
 ) -> None:
     held, free = await new_wallet(database), await new_wallet(database)
     ledger = Ledger(database, Limits(lanes=1, queue_operations=3, lock_wait_ms=60_000))
-    async with holding(superuser, held):
+    async with locking(superuser, held):
         waiting: list[asyncio.Task[Posted]] = []
         for _ in range(10):
             waiting.append(asyncio.create_task(ledger.post_one(consume(held))))
@@ -265,10 +265,10 @@ async def test_those_who_wait_for_a_held_wallet_leave_the_queue_to_others(
     assert (await balance(database, held), await balance(database, free)) == (10 - posted, 9)
 
 
-async def test_no_connection_for_the_part_that_waits_is_told_of_that_part_only(
+async def test_no_connection_for_the_part_that_waits_is_reported_of_that_part_only(
     database: Database, superuser: asyncpg.Connection
 ) -> None:
-    class NoneFree(Line):
+    class NoneFree(FaultyDatabase):
         async def call(self, function: str, /, **params: Param) -> bytes:
             if params["wait_ms"]:
                 raise Overloaded("Every connection to the database is in use")
@@ -276,7 +276,7 @@ async def test_no_connection_for_the_part_that_waits_is_told_of_that_part_only(
 
     held, free = await new_wallet(database), await new_wallet(database)
     ledger = Ledger(NoneFree(database), ONE_LANE)
-    async with holding(superuser, held):
+    async with locking(superuser, held):
         outcomes = await ledger.post(Unit((consume(free), consume(held))))
-    assert [told(each) for each in outcomes] == ["posted", "wallet_busy"]
+    assert [status_or_code(each) for each in outcomes] == ["posted", "wallet_busy"]
     assert (await balance(database, free), await balance(database, held)) == (9, 10)

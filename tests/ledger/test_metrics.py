@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 
 from prometheus_client import CollectorRegistry
+from support.database_faults import FaultyDatabase
 from support.ledger import consume, new_wallet
-from support.line import Line
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.ledger.group_commit import Ledger
@@ -26,11 +26,11 @@ def counted(metrics: CommitMetrics) -> dict[str, float]:
 
 async def test_a_caller_who_is_gone(database: Database) -> None:
     wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
-    line = Line(database)
-    ledger = Ledger(line, metrics=metrics)
-    async with line.stopped():
+    faulty = FaultyDatabase(database)
+    ledger = Ledger(faulty, metrics=metrics)
+    async with faulty.paused():
         caller = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         caller.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await caller
@@ -40,11 +40,11 @@ async def test_a_caller_who_is_gone(database: Database) -> None:
 
 async def test_too_much_and_too_late(database: Database) -> None:
     wallet, metrics = await new_wallet(database), CommitMetrics(CollectorRegistry())
-    line = Line(database)
-    ledger = Ledger(line, Limits(queue_operations=1), metrics)
-    async with line.stopped():
+    faulty = FaultyDatabase(database)
+    ledger = Ledger(faulty, Limits(queue_operations=1), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(ledger.post_one(consume(wallet)))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         second = asyncio.create_task(ledger.post_one(consume(wallet)))
         await asyncio.sleep(0)
         too_much = Unit((consume(wallet), consume(wallet)))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.kernel.bench import Kernel, Op, Outcome, unit
-from support.model import Account, Leg, Model, Told
+from support.kernel.harness import Kernel, Op, Outcome, unit
+from support.model import Account, Decision, Leg, Model
 
 from wallet_service.core.identifiers import new_id
 
@@ -146,11 +146,11 @@ class World:
         assert set(superseded or ()) == self.model.superseded
 
 
-def _seen(outcome: Outcome) -> Told:
+def _seen(outcome: Outcome) -> Decision:
     """The outcome as the oracle would tell it; another user's wallet hides its balance and version."""
     legs = outcome.transaction.get("legs") or ([outcome.transaction] if outcome.transaction else [])
-    return Told(
-        outcome.told,
+    return Decision(
+        outcome.status_or_code,
         tuple(
             Leg(
                 leg["wallet_id"],
@@ -163,12 +163,12 @@ def _seen(outcome: Outcome) -> Told:
     )
 
 
-def _agree(outcome: Outcome, expected: Told, operation: Op) -> None:
+def _agree(outcome: Outcome, expected: Decision, operation: Op) -> None:
     seen = _seen(outcome)
     hidden = [leg.balance_after.is_nan() for leg in seen.legs]
-    shown = Told(seen.told, tuple(leg for leg, hide in zip(seen.legs, hidden, strict=True) if not hide))
+    shown = Decision(seen.status, tuple(leg for leg, hide in zip(seen.legs, hidden, strict=True) if not hide))
     legs = expected.legs if len(hidden) == len(expected.legs) else ()
-    kept = Told(expected.told, tuple(leg for leg, hide in zip(legs, hidden, strict=True) if not hide))
+    kept = Decision(expected.status, tuple(leg for leg, hide in zip(legs, hidden, strict=True) if not hide))
     assert shown == kept, (operation, seen, expected)
     assert all(hide is False for hide in hidden) or "acting_user_id" in operation
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 from support.cluster import TEMPLATE, VERSIONS, Cluster, cluster, create_database, drop_database
-from support.kernel.bench import CHECKS, Kernel
+from support.kernel.harness import CHECKS, Kernel
 
 from wallet_service.platform.database.sql_files import read_sql_files
 from wallet_service.rooms import ROOMS

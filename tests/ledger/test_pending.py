@@ -64,7 +64,7 @@ async def test_a_turn_that_never_came_is_overloaded() -> None:
 
 
 @pytest.mark.parametrize("error", [WalletBusy(), Overloaded()])
-async def test_after_a_lost_attempt_nobody_says_that_nothing_was_done(error: WalletError) -> None:
+async def test_after_a_lost_attempt_no_error_says_that_nothing_was_done(error: WalletError) -> None:
     made = pending(1)
     made.resent = True
     made.fail(error)
@@ -84,7 +84,7 @@ async def test_each_caller_gets_an_error_of_their_own() -> None:
     assert raised.value.__cause__ is cause
 
 
-async def test_nobody_is_told_who_has_gone() -> None:
+async def test_a_cancelled_caller_gets_no_outcome() -> None:
     gone = pending(1)
     gone.answer.future.cancel()
     assert gone.settle([POSTED]) == []

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase
 from support.cluster import VERSIONS
-from support.kernel.bench import Kernel, Op, Outcome, again, op, refund, transfer, unit
+from support.kernel.harness import Kernel, Op, Outcome, another_attempt, op, refund, transfer, unit
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.postgres import PostgresDatabase
@@ -49,7 +49,7 @@ class Storm:
         for _ in range(CALLS):
             operations = [self.operation(rng) for _ in range(rng.choice(SIZES))]
             if rng.random() < 0.2:
-                operations.append(again(rng.choice(operations)))
+                operations.append(another_attempt(rng.choice(operations)))
             flags = {"atomic": rng.random() < 0.2, "dry_run": rng.random() < 0.1}
             wait_ms = rng.choice([0, 20_000])
             attempts = [False, True] if rng.random() < 0.1 else [False]  # sent again while under way
@@ -137,7 +137,7 @@ async def test_storm(storm: Storm) -> None:
     assert await verify(database, lines.append), lines
     await database.close()
     await _check_answers(storm)
-    told = Counter(outcome.told for _, outcome in storm.answers)
+    outcomes = Counter(outcome.status_or_code for _, outcome in storm.answers)
     expected = {
         "posted",
         "replayed",
@@ -147,7 +147,7 @@ async def test_storm(storm: Storm) -> None:
         "idempotency_key_reused",
         "insufficient_funds",
     }
-    assert expected <= told.keys(), told
+    assert expected <= outcomes.keys(), outcomes
     assert (
         await storm.kernel.value("select deadlocks from pg_stat_database where datname = current_database()")
         == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 from support.cluster import VERSIONS, Cluster, cluster, create_database, drop_database
-from support.kernel.bench import Kernel, op, refund, transfer
+from support.kernel.harness import Kernel, op, refund, transfer
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import LEDGER_WALKS, verify

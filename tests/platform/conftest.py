@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.stand_in import StandIn, stand_in
-from support.upstreams import Seconds
+from support.upstreams import ManualClock
 
 
 @pytest.fixture
-async def others() -> AsyncIterator[StandIn]:
+async def upstreams() -> AsyncIterator[StandIn]:
     """All the upstreams, as a stand-in of this test."""
     async with stand_in() as opened:
         yield opened
 
 
 @pytest.fixture
-def clock() -> Seconds:
+def clock() -> ManualClock:
     """Seconds that pass when the test says."""
-    return Seconds()
+    return ManualClock()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
-from support.places import connect
-from support.started import started_on
+from support.database_location import connect
+from support.service_process import running_service
 
 from contract.document import committed
 from contract.postman.collection import COLLECTION
@@ -121,7 +121,7 @@ async def test_all_is_answered_as_the_collection_says_twice_on_the_same_database
     database = await connect(made.service_dsn)
     read_only = await create_key(database, "tester", ["wallets:read"])
     await database.close()
-    with started_on(made.service_dsn, own_folder) as service:
+    with running_service(made.service_dsn, own_folder) as service:
         whole = run(newman, own_folder, service.url, read_only)
         assert whole.failed == []
         assert whole.answered == made_of.count('"request": {') > 250

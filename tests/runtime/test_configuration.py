@@ -29,7 +29,7 @@ def warned(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[dict[str, 
     return sorted(log, key=lambda line: line["name"])  # pyright: ignore[reportReturnType]
 
 
-def test_a_name_that_nobody_reads_is_told_with_the_one_that_was_meant(
+def test_an_unused_name_is_reported_with_the_intended_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert warned(
@@ -68,7 +68,7 @@ def test_names_of_scripts_clients_and_kubernetes_are_known(monkeypatch: pytest.M
         ("WALLET_JWT_ISSUER", "hidden", KEYS, {"WALLET_JWT_SECRET": "s" * 32}),
     ],
 )
-def test_a_setting_without_its_partner_is_told(
+def test_a_setting_without_its_partner_is_reported(
     name: str, value: str, needs: str, partner: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert warned(monkeypatch, **{name: value}) == [

@@ -2,10 +2,10 @@ import asyncio
 
 import asyncpg
 import pytest
-from conftest import FreshDatabase, Reach
+from conftest import FreshDatabase, Locate
 from prometheus_client import CollectorRegistry
 from support.api import Api, open_api, problem
-from support.waiting import until, until_waiting
+from support.polling import wait_for_lock_waiters, wait_until
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
@@ -31,19 +31,23 @@ async def test_ready_names_the_newest_migration(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
-async def test_not_ready_without_migrations(fresh_database: FreshDatabase, reach: Reach, path: str) -> None:
+async def test_not_ready_without_migrations(
+    fresh_database: FreshDatabase, locate_database: Locate, path: str
+) -> None:
     empty = await fresh_database(empty=True)
-    async with open_api(await reach(empty)) as opened:
+    async with open_api(await locate_database(empty)) as opened:
         problem(await opened.http.get(path), "unavailable")
         assert (await opened.http.get("/health/live")).status_code == 200
 
 
-async def test_not_ready_behind_the_newest_migration(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_not_ready_behind_the_newest_migration(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
     made = await fresh_database()
     connection = await asyncpg.connect(made.dsn)
     await connection.execute("delete from wallet.migrations where number = $1", latest_migration(ROOMS))
     await connection.close()
-    async with open_api(await reach(made)) as opened:
+    async with open_api(await locate_database(made)) as opened:
         document = problem(await opened.http.get("/health/ready"), "unavailable")
         assert "migrat" in document["detail"]
 
@@ -84,21 +88,23 @@ async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(a
 
     async with watching(Readiness(database, ROOMS), registry, every_s=0):
         for error in (Unavailable(), ValueError("no error of the database")):
-            await until(lambda: shown() == 1)
+            await wait_until(lambda: shown() == 1)
             database.error = error
-            await until(lambda: shown() == 0)
+            await wait_until(lambda: shown() == 0)
             database.error = None
-        await until(lambda: shown() == 1)
+        await wait_until(lambda: shown() == 1)
 
 
-async def test_a_stop_does_not_wait_for_the_answer(fresh_database: FreshDatabase, reach: Reach) -> None:
+async def test_a_stop_does_not_wait_for_the_answer(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
     made = await fresh_database()
     connection = await asyncpg.connect(made.dsn)
-    async with open_api(await reach(made)) as opened:
+    async with open_api(await locate_database(made)) as opened:
         readiness = opened.app.state.readiness
         async with connection.transaction():
             await connection.execute("lock table wallet.migrations in access exclusive mode")
             # A call is given up after 5 s.
             async with asyncio.timeout(2), watching(readiness, CollectorRegistry(), every_s=0):
-                await until_waiting(connection, 1)
+                await wait_for_lock_waiters(connection, 1)
     await connection.close()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from conftest import FreshApi
 from support.api import ADMIN_KEY, Api, new_user, problem
-from support.waiting import until
+from support.polling import wait_until
 
 from wallet_service import __version__
 from wallet_service.core.identifiers import new_id
@@ -107,7 +107,7 @@ async def test_calls_of_the_database(fresh_api: FreshApi) -> None:
     api = await fresh_api(database_pool_size=3)
     await api.admin.read((await api.admin.wallet("10"))["wallet_id"])
     problem(await api.admin.get(f"/wallets/{new_id()}"), "wallet_not_found")
-    await until(lambda: api.app.state.database.limit.taken == 0)  # given back after the answer
+    await wait_until(lambda: api.app.state.database.limit.taken == 0)  # given back after the answer
     read = await values(api)
     assert read['wallet_database_calls_total{function="get_wallet",outcome="answered"}'] == 1
     assert read['wallet_database_calls_total{function="get_wallet",outcome="refused"}'] == 1
@@ -116,7 +116,7 @@ async def test_calls_of_the_database(fresh_api: FreshApi) -> None:
     assert [read[f"wallet_database_pool_{name}"] for name in ("size", "in_use", "waiting")] == [3, 0, 0]
 
 
-async def test_no_series_for_whatever_callers_think_of_and_nobody_is_named(fresh_api: FreshApi) -> None:
+async def test_unknown_paths_and_callers_add_no_series_and_no_names(fresh_api: FreshApi) -> None:
     api = await fresh_api()
     user = new_user()
     wallet = (await api.admin.wallet("10", user_id=user))["wallet_id"]

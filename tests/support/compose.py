@@ -16,10 +16,10 @@ import httpx
 
 from support.cluster import Cluster
 from support.consul_agent import ConsulAgent
+from support.external_programs import RunningProgram, free_port, program, status
 from support.service import ROOT, Service, environment, serving, wait_for
 from support.supabase_gateway import as_root
 from support.supabase_project import OWNER
-from support.supabase_services import Running, free_port, program, status
 
 FILE = ROOT / "docker-compose.yml"
 _NGINX = """
@@ -198,7 +198,7 @@ class Replay:
         wait_for(lambda: status(int(address.rpartition(":")[2]), "/-/ready") == 200)
 
     def _run(self, service: str, *command: Any) -> None:
-        running = Running(f"compose-{service}-{secrets.token_hex(4)}", *map(str, command))
+        running = RunningProgram(f"compose-{service}-{secrets.token_hex(4)}", *map(str, command))
         self._stack.callback(running.stop)
 
     def _file(self, service: str, target: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from support.supabase_services import Running, free_port, program
+from support.external_programs import RunningProgram, free_port, program
 
 LONGEST_S = 30
 _BETWEEN_LOOKS_S = 0.02
@@ -36,7 +36,7 @@ class ConsulAgent:
         self.secure_url = ""
         self._config = config
         self._ports = [free_port() for _ in range(3)]
-        self._running: Running | None = None
+        self._running: RunningProgram | None = None
         # None is kept open: the agent restarts.
         self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=LONGEST_S)
 
@@ -49,7 +49,7 @@ class ConsulAgent:
         for _ in range(_TRIES):
             self._running = self._run()
             deadline = time.monotonic() + LONGEST_S
-            while not self._running.is_gone():
+            while not self._running.has_ended():
                 if self._leads():
                     return
                 assert time.monotonic() < deadline, self._running.log.read_text()
@@ -66,7 +66,7 @@ class ConsulAgent:
     def leave(self) -> str:
         """Its address; it runs until the tests end."""
         if self._running is not None:
-            self._running.leave()
+            self._running.keep_running()
         self._client.close()
         return self.url
 
@@ -138,9 +138,9 @@ class ConsulAgent:
         except (httpx.HTTPError, ValueError, AssertionError):
             return False
 
-    def _run(self) -> Running:
+    def _run(self) -> RunningProgram:
         http, server, serf = self._ports
-        return Running(
+        return RunningProgram(
             f"consul-{secrets.token_hex(4)}",
             program("consul"),
             "agent",
@@ -170,7 +170,7 @@ def consul_agent(token: str = "", config: str = "") -> Generator[ConsulAgent, No
 
 
 @contextmanager
-def guarded_agent() -> Generator[ConsulAgent, None, None]:
+def agent_with_acl() -> Generator[ConsulAgent, None, None]:
     """An agent that refuses whoever has no token; ``put("acl/…")`` makes some."""
     token = "5e1f7e57-0000-4000-8000-000000000000"
     config = (

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from support.api import new_user
-from support.waiting import until
+from support.polling import wait_until
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.metrics import CommitMetrics
@@ -66,7 +66,7 @@ async def balance(database: Database, wallet_id: str) -> Decimal:
     )
 
 
-def told(outcome: Outcome) -> str:
+def status_or_code(outcome: Outcome) -> str:
     """``posted`` or the code of the refusal."""
     return outcome.error.code if isinstance(outcome, Refused) else "posted"
 
@@ -75,7 +75,7 @@ async def queued(ledger: Ledger, metrics: CommitMetrics, *units: Unit) -> list[a
     """Tasks that post these units, all of them in the queue by now."""
     tasks = [asyncio.create_task(ledger.post(unit)) for unit in units]
     size = sum(len(unit.operations) for unit in units)
-    await until(lambda: value(metrics, "queued_operations") >= size)
+    await wait_until(lambda: value(metrics, "queued_operations") >= size)
     return tasks
 
 
@@ -92,7 +92,7 @@ def single(operation: Operation) -> Unit:
 
 
 @asynccontextmanager
-async def holding(superuser: asyncpg.Connection, *wallets: str) -> AsyncIterator[None]:
+async def locking(superuser: asyncpg.Connection, *wallets: str) -> AsyncIterator[None]:
     """Somebody else holds these wallets."""
     async with superuser.transaction():
         await superuser.execute("select from wallet.wallets where wallet_id = any ($1) for update", wallets)

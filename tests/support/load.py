@@ -21,7 +21,7 @@ OPENING = 1000
 READY_S = 60
 
 
-async def is_right(api: Api) -> None:
+async def assert_verified(api: Api) -> None:
     lines: list[str] = []
     assert await verify(api.app.state.database, lines.append), lines
 
@@ -69,7 +69,7 @@ class Load:
         """How many answers there were of each status."""
         return Counter(answer.status_code for answers in self.answers.values() for answer in answers)
 
-    def were_posted_or_unavailable(self) -> None:
+    def assert_posted_or_unavailable(self) -> None:
         """What could not be done was told so, and when to ask again."""
         for answers in self.answers.values():
             for answer in answers:
@@ -77,7 +77,7 @@ class Load:
                 assert answer.status_code == 201 or answer.headers["Retry-After"]
 
     @property
-    def told(self) -> set[str]:
+    def posted_ids(self) -> set[str]:
         """The transaction_ids of what was answered 201."""
         return {
             answer.json()["transaction_id"]
@@ -87,11 +87,11 @@ class Load:
         }
 
     @property
-    def left(self) -> Decimal:
+    def expected_total(self) -> Decimal:
         """What the wallets hold together when each request was posted once."""
         return Decimal(WALLETS * OPENING - sum("consume" in path for _, path, _ in self.requests))
 
-    def each_posted_once(self) -> set[str]:
+    def assert_each_posted_once(self) -> set[str]:
         """Every request was answered 201 in the end, always with the same bytes; their transaction_ids."""
         names: set[str] = set()
         for key, _, _ in self.requests:
@@ -104,11 +104,11 @@ class Load:
         return names
 
 
-async def rich_wallets(admin: Client) -> list[str]:
+async def funded_wallets(admin: Client) -> list[str]:
     return [(await admin.wallet(str(OPENING)))["wallet_id"] for _ in range(WALLETS)]
 
 
-async def posted_to(admin: Client, wallets: Sequence[str]) -> tuple[set[str], Decimal]:
+async def postings_of(admin: Client, wallets: Sequence[str]) -> tuple[set[str], Decimal]:
     """The postings other than opening balances in the ledger of these wallets, and what the wallets hold."""
     names: set[str] = set()
     for wallet in wallets:

@@ -39,10 +39,10 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Told:
+class Decision:
     """What the caller is told: ``posted``, ``replayed``, ``dry_run`` or the code of a refusal; and the rows, if any."""
 
-    told: str
+    status: str
     legs: tuple[Leg, ...] = ()
 
 
@@ -76,43 +76,49 @@ class Model:
         atomic: bool = False,
         dry_run: bool = False,
         resent: bool = False,
-    ) -> list[Told]:
+    ) -> list[Decision]:
         """Decide a unit, and keep what stands of it."""
         saved = deepcopy((self.accounts, self.postings, self.keys, self.superseded))
-        told: list[Told] = []
+        decisions: list[Decision] = []
         failed = None
         for position, operation in enumerate(operations):
             if failed is None:
-                told.append(self._decide(operation, dry_run=dry_run))
-                if atomic and told[-1].told not in ("posted", "replayed"):
+                decisions.append(self._decide(operation, dry_run=dry_run))
+                if atomic and decisions[-1].status not in ("posted", "replayed"):
                     failed = position
             else:
-                told.append(Told("batch_aborted"))
+                decisions.append(Decision("batch_aborted"))
         if failed is not None:
-            told = [found if place == failed else Told("batch_aborted") for place, found in enumerate(told)]
+            decisions = [
+                found if place == failed else Decision("batch_aborted")
+                for place, found in enumerate(decisions)
+            ]
         if failed is not None or dry_run:
             self.accounts, self.postings, self.keys, self.superseded = saved
         if dry_run:
             return [
-                Told("dry_run", found.legs) if found.told in ("posted", "replayed") else found
-                for found in told
+                Decision("dry_run", found.legs) if found.status in ("posted", "replayed") else found
+                for found in decisions
             ]
         if resent:
-            self._supersede(operations, told)
-        return told
+            self._supersede(operations, decisions)
+        return decisions
 
-    def _supersede(self, operations: Sequence[Operation], told: Sequence[Told]) -> None:
-        for operation, found in zip(operations, told, strict=True):
-            if found.told not in ("posted", "replayed") and operation["transaction_id"] not in self.postings:
+    def _supersede(self, operations: Sequence[Operation], decisions: Sequence[Decision]) -> None:
+        for operation, found in zip(operations, decisions, strict=True):
+            if (
+                found.status not in ("posted", "replayed")
+                and operation["transaction_id"] not in self.postings
+            ):
                 self.superseded.add(operation["transaction_id"])
 
-    def _decide(self, operation: Operation, *, dry_run: bool) -> Told:
+    def _decide(self, operation: Operation, *, dry_run: bool) -> Decision:
         try:
             return self._decided(operation, dry_run=dry_run)
         except _Refused as refused:
-            return Told(refused.code)
+            return Decision(refused.code)
 
-    def _decided(self, operation: Operation, *, dry_run: bool) -> Told:
+    def _decided(self, operation: Operation, *, dry_run: bool) -> Decision:
         name = operation["transaction_id"]
         if operation.get("acting_user_id") is not None and operation["type"] in MINTING:
             raise _Refused("forbidden")
@@ -132,13 +138,13 @@ class Model:
             else self._move(operation, amount)
         )
         self.keys[key] = (name, request, dry_run)
-        return Told("posted", legs)
+        return Decision("posted", legs)
 
-    def _recall(self, name: str, key: tuple[str, str], request: Any) -> Told:
+    def _recall(self, name: str, key: tuple[str, str], request: Any) -> Decision:
         owner, first_request, in_dry_run = self.keys[key]
         if first_request != request:
             raise _Refused("idempotency_key_reused")
-        return Told("posted" if owner == name or in_dry_run else "replayed", self.postings[owner].legs)
+        return Decision("posted" if owner == name or in_dry_run else "replayed", self.postings[owner].legs)
 
     def _refund(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
         original = self.postings.get(operation["original_transaction_id"])

@@ -9,8 +9,15 @@ from decimal import Decimal, InvalidOperation
 
 import httpx
 
-from support.foretold import Document, problem_of, refused, refused_whole, same, text_of
-from support.model import CREDITS, LIMIT, Account, Model, Operation, Told
+from support.expectations import (
+    Document,
+    amount_text,
+    assert_batch_refused,
+    assert_equal,
+    assert_problem,
+    assert_refused,
+)
+from support.model import CREDITS, LIMIT, Account, Decision, Model, Operation
 from wallet_service.core.identifiers import new_id
 
 CLIENT = "admin"
@@ -78,19 +85,19 @@ class Oracle:
             request = {name: value for name, value in request.items() if name != "initial_balance"}
         too_fine = {"currency": currency, "exponent": exponent}
         if _too_fine(limit, exponent):
-            refused(answer, "amount_precision", **too_fine)
+            assert_refused(answer, "amount_precision", **too_fine)
             return False
         if key is not None and (CLIENT, key) in self.model.keys:
             return self._replay_creation(request, key, answer)
         if currency not in EXPONENTS:
-            refused(answer, "currency_unknown", currency=currency)
+            assert_refused(answer, "currency_unknown", currency=currency)
             return False
         taken = self._named(request["user_id"], currency, request["name"])
         if taken is not None:
-            refused(answer, "wallet_exists", wallet_id=taken)
+            assert_refused(answer, "wallet_exists", wallet_id=taken)
             return False
         if _too_fine(initial, exponent):
-            refused(answer, "amount_precision", **too_fine)
+            assert_refused(answer, "amount_precision", **too_fine)
             return False
         assert answer.status_code == 201, answer.text
         document = answer.json()
@@ -108,10 +115,10 @@ class Oracle:
 
     def _replay_creation(self, request: Document, key: str, answer: httpx.Response) -> bool:
         if self.created.get(key, (None, b""))[0] != request:
-            refused(answer, "idempotency_key_reused")
+            assert_refused(answer, "idempotency_key_reused")
             return False
-        same((answer.status_code, answer.headers.get("idempotency-replayed")), (201, "true"))
-        same(answer.content, self.created[key][1])
+        assert_equal((answer.status_code, answer.headers.get("idempotency-replayed")), (201, "true"))
+        assert_equal(answer.content, self.created[key][1])
         return False
 
     def _open(self, wallet_id: str, request: Document, limit: Decimal) -> None:
@@ -138,14 +145,14 @@ class Oracle:
         wallet, account = self.wallets[wallet_id], self.model.accounts[wallet_id]
         limit = Decimal(changes.get("credit_limit", account.credit_limit))
         if _too_fine(limit, account.exponent):
-            refused(answer, "amount_precision", currency=account.currency, exponent=account.exponent)
+            assert_refused(answer, "amount_precision", currency=account.currency, exponent=account.exponent)
             return False
         if account.balance < -limit:
-            refused(answer, "credit_limit_in_use", wallet_id=wallet_id)
+            assert_refused(answer, "credit_limit_in_use", wallet_id=wallet_id)
             return False
         other = self._named(wallet.user_id, wallet.currency, changes.get("name", wallet.name))
         if other not in (None, wallet_id):
-            refused(answer, "wallet_exists", wallet_id=other)
+            assert_refused(answer, "wallet_exists", wallet_id=other)
             return False
         changed = replace(
             wallet,
@@ -169,7 +176,7 @@ class Oracle:
             return False
         wallet, account = self.wallets[wallet_id], self.model.accounts[wallet_id]
         if account.balance != 0:
-            refused(answer, "wallet_not_empty", wallet_id=wallet_id)
+            assert_refused(answer, "wallet_not_empty", wallet_id=wallet_id)
             return False
         account.status = "closed"
         self.wallets[wallet_id] = replace(wallet, is_primary=False, version=wallet.version + 1)
@@ -180,11 +187,11 @@ class Oracle:
     def _may_change(self, wallet_id: str, version: int | None, answer: httpx.Response) -> bool:
         wallet = self.wallets.get(wallet_id)
         if wallet is None:
-            refused(answer, "wallet_not_found", wallet_id=wallet_id)
+            assert_refused(answer, "wallet_not_found", wallet_id=wallet_id)
         elif self.model.accounts[wallet_id].status == "closed":
-            refused(answer, "wallet_closed", wallet_id=wallet_id)
+            assert_refused(answer, "wallet_closed", wallet_id=wallet_id)
         elif version not in (None, wallet.version):
-            refused(answer, "version_mismatch", wallet_id=wallet_id, version=wallet.version)
+            assert_refused(answer, "version_mismatch", wallet_id=wallet_id, version=wallet.version)
         else:
             return True
         return False
@@ -207,7 +214,7 @@ class Oracle:
             self._open(wallet_id, request, Decimal(0))
             return True
         first = min(found, key=lambda wallet: (not wallet.is_primary, wallet.wallet_id))
-        same(wallet_id, first.wallet_id)
+        assert_equal(wallet_id, first.wallet_id)
         return False
 
     # Money
@@ -215,23 +222,23 @@ class Oracle:
     def move(self, operation: Operation, answer: httpx.Response, *, dry_run: bool = False) -> bool:
         """One operation by itself; whether something changed."""
         document = answer.json()
-        books = self.clone() if dry_run else self
-        told = books.ask(operation, document)
-        if told.told not in ("posted", "replayed"):
-            refused(answer, told.told, **books.facts(told.told, operation))
+        following = self.clone() if dry_run else self
+        decision = following.ask(operation, document)
+        if decision.status not in ("posted", "replayed"):
+            assert_refused(answer, decision.status, **following.facts(decision.status, operation))
             return False
         key = operation.get("idempotency_key")
-        replayed = told.told == "replayed"
-        assert answer.status_code == (200 if dry_run else 201), (told, answer.text)
+        replayed = decision.status == "replayed"
+        assert answer.status_code == (200 if dry_run else 201), (decision, answer.text)
         if not replayed:
-            books.keep(operation, told, document)
-        name = books.owner(operation) if replayed else document["transaction_id"]
-        same(document, books.documents[name] | {"dry_run": dry_run})
-        same(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
-        same(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
+            following.keep(operation, decision, document)
+        name = following.owner(operation) if replayed else document["transaction_id"]
+        assert_equal(document, following.documents[name] | {"dry_run": dry_run})
+        assert_equal(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
+        assert_equal(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
         if key is not None and not dry_run:
             # A batch has no bytes of one operation alone, so they can be known from its replay on only.
-            same(answer.content, self.answers.setdefault(key, answer.content))
+            assert_equal(answer.content, self.answers.setdefault(key, answer.content))
         return not dry_run and not replayed
 
     def batch(
@@ -243,40 +250,40 @@ class Oracle:
         dry_run: bool = False,
     ) -> bool:
         """A batch; whether something changed."""
-        books = self.clone()
+        following = self.clone()
         results: list[Document] = answer.json().get("results", [])
         misfit = next((place for place, each in enumerate(operations) if _amount_fault(each)), None)
         if atomic and misfit is not None:
-            return refused_whole(answer, len(operations), misfit, "amount_invalid", {})
+            return assert_batch_refused(answer, len(operations), misfit, "amount_invalid", {})
         expected: list[Document | tuple[str, Document]] = []
         replays = 0
         for place, operation in enumerate(operations):
             result = results[place] if place < len(results) else {}
             # What is posted here and taken back afterwards is in no answer.
             document = result.get("transaction", {"transaction_id": new_id(), "created_at": "9999"})
-            told = books.ask(operation, document)
-            if told.told not in ("posted", "replayed"):
-                facts = books.facts(told.told, operation)
+            decision = following.ask(operation, document)
+            if decision.status not in ("posted", "replayed"):
+                facts = following.facts(decision.status, operation)
                 if atomic:
-                    return refused_whole(answer, len(operations), place, told.told, facts)
-                expected.append((told.told, facts))
+                    return assert_batch_refused(answer, len(operations), place, decision.status, facts)
+                expected.append((decision.status, facts))
                 continue
-            if told.told == "posted":
-                books.keep(operation, told, document)
-            replays += told.told == "replayed" and not dry_run
-            name = books.owner(operation) if told.told == "replayed" else document["transaction_id"]
-            expected.append(books.documents[name] | {"dry_run": dry_run})
-        same((answer.status_code, len(results)), (200, len(operations)))
+            if decision.status == "posted":
+                following.keep(operation, decision, document)
+            replays += decision.status == "replayed" and not dry_run
+            name = following.owner(operation) if decision.status == "replayed" else document["transaction_id"]
+            expected.append(following.documents[name] | {"dry_run": dry_run})
+        assert_equal((answer.status_code, len(results)), (200, len(operations)))
         for result, foretold in zip(results, expected, strict=True):
             if isinstance(foretold, tuple):
-                same(result["status"], "refused")
-                problem_of(result["problem"], *foretold)
+                assert_equal(result["status"], "refused")
+                assert_problem(result["problem"], *foretold)
             else:
-                same(result, {"status": "posted", "transaction": foretold})
+                assert_equal(result, {"status": "posted", "transaction": foretold})
         is_replay = replays == len(operations)
-        same(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
+        assert_equal(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
         if not dry_run:
-            self.__dict__.update(books.__dict__)
+            self.__dict__.update(following.__dict__)
         return not dry_run and not is_replay
 
     def part_of_batch(
@@ -284,39 +291,39 @@ class Oracle:
     ) -> bool:
         """One operation of a batch by itself; whether something changed."""
         results = answer.json().get("results", [])
-        same((answer.status_code, len(results)), (200, len(operations)))
+        assert_equal((answer.status_code, len(results)), (200, len(operations)))
         alone = httpx.Response(200, json={"results": [results[place]]})
-        books = self.clone()
+        following = self.clone()
         if (
-            books.ask(operations[place], results[place].get("transaction", {})).told == "replayed"
+            following.ask(operations[place], results[place].get("transaction", {})).status == "replayed"
             and not dry_run
         ):
             alone.headers["Idempotency-Replayed"] = "true"  # the batch has it only when all are
         return self.batch([operations[place]], alone, dry_run=dry_run)
 
-    def ask(self, operation: Operation, document: Document) -> Told:
+    def ask(self, operation: Operation, document: Document) -> Decision:
         """What the ledger decides; the document, if there is one, says under which id it posted."""
         name = document.get("transaction_id", "")
         if not name or name in self.model.postings:
             name = new_id()
-        (told,) = self.model.post([{**operation, "client_id": CLIENT, "transaction_id": name}])
-        return told
+        (decision,) = self.model.post([{**operation, "client_id": CLIENT, "transaction_id": name}])
+        return decision
 
     def owner(self, operation: Operation) -> str:
         """The posting on which the operation's key was spent."""
         return self.model.keys[CLIENT, operation["idempotency_key"]][0]
 
-    def keep(self, operation: Operation, told: Told, answered: Document) -> None:
+    def keep(self, operation: Operation, decision: Decision, answered: Document) -> None:
         """Write the rows of what was posted; its id and times are the answer's."""
         name, moment = answered["transaction_id"], answered["created_at"]
         original = self.documents.get(operation.get("original_transaction_id", ""))
         entries: list[Document] = []
-        for leg, part in enumerate(told.legs):
+        for leg, part in enumerate(decision.legs):
             account = self.model.accounts[part.wallet_id]
             if original is not None:
                 counter = (original["legs"] or [original])[leg]["counter_account"]
             elif operation["type"] == "transfer":
-                counter = f"wallet:{told.legs[1 - leg].wallet_id}"
+                counter = f"wallet:{decision.legs[1 - leg].wallet_id}"
             else:
                 counter = operation.get("counter_account", _COUNTERS[operation["type"]])
             entries.append(
@@ -328,9 +335,9 @@ class Oracle:
                     "user_id": account.user_id,
                     "currency": account.currency,
                     "direction": "credit" if part.signed > 0 else "debit",
-                    "amount": text_of(abs(part.signed), account.exponent),
-                    "balance_before": text_of(part.balance_after - part.signed, account.exponent),
-                    "balance_after": text_of(part.balance_after, account.exponent),
+                    "amount": amount_text(abs(part.signed), account.exponent),
+                    "balance_before": amount_text(part.balance_after - part.signed, account.exponent),
+                    "balance_after": amount_text(part.balance_after, account.exponent),
                     "wallet_version": part.version,
                     "counter_account": counter,
                     "original_transaction_id": operation.get("original_transaction_id"),
@@ -371,7 +378,9 @@ class Oracle:
                 facts = {"currency": currency, "exponent": EXPONENTS[currency]}
             case "refund_exceeds":
                 posting = self.model.postings[operation["original_transaction_id"]]
-                left = text_of(posting.amount - posting.refunded, EXPONENTS[self.wallets[source].currency])
+                left = amount_text(
+                    posting.amount - posting.refunded, EXPONENTS[self.wallets[source].currency]
+                )
                 facts = {"transaction_id": operation["original_transaction_id"], "refundable": left}
             case _:
                 facts = self._facts_of_movement(code, operation, original)
@@ -382,7 +391,10 @@ class Oracle:
             account = self.model.accounts[wallet_id]
             available = account.balance + account.credit_limit
             if code == "insufficient_funds" and signed < 0 and available + signed < 0:
-                return {"wallet_id": wallet_id, "shortfall": text_of(-signed - available, account.exponent)}
+                return {
+                    "wallet_id": wallet_id,
+                    "shortfall": amount_text(-signed - available, account.exponent),
+                }
             if code == f"wallet_{account.status}" and (account.status == "closed" or signed < 0):
                 return {"wallet_id": wallet_id}
             if code == "balance_limit" and signed > 0 and account.balance + signed >= LIMIT:
@@ -406,7 +418,7 @@ class Oracle:
         """The document is this wallet as it is now; its times are not foretold."""
         wallet = self.wallets[document["wallet_id"]]
         account = self.model.accounts[wallet.wallet_id]
-        balance = text_of(account.balance, account.exponent)
+        balance = amount_text(account.balance, account.exponent)
         expected = {
             "wallet_id": wallet.wallet_id,
             "user_id": wallet.user_id,
@@ -417,19 +429,19 @@ class Oracle:
             "network": None,
             "address": None,
             "balance": balance,
-            "locked_balance": text_of(Decimal(0), account.exponent),
+            "locked_balance": amount_text(Decimal(0), account.exponent),
             "available_balance": balance,
-            "credit_limit": text_of(account.credit_limit, account.exponent),
+            "credit_limit": amount_text(account.credit_limit, account.exponent),
             "status": account.status,
             "is_primary": wallet.is_primary,
             "version": wallet.version,
             "last_entry": account.version,
             "metadata": wallet.metadata,
         }
-        same({name: document[name] for name in expected}, expected)
-        same(set(document) - set(expected), {"created_at", "updated_at"})
+        assert_equal({name: document[name] for name in expected}, expected)
+        assert_equal(set(document) - set(expected), {"created_at", "updated_at"})
         if etag is not None:
-            same(etag, f'"{wallet.version}.{account.version}"')
+            assert_equal(etag, f'"{wallet.version}.{account.version}"')
 
 
 def _too_fine(amount: Decimal, exponent: int) -> bool:

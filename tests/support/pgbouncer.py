@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from support.cluster import BASE, SERVICE_LOGIN, SUPERUSER, Cluster, system_user
-from support.supabase_services import Running, program
+from support.external_programs import RunningProgram, program
 
 LONGEST_START_S = 20
 _PORT = 6432  # of a socket in a folder of its own, so that it is always free
@@ -40,7 +40,7 @@ class Pooler:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._process: Running | None = None
+        self._process: RunningProgram | None = None
 
     def dsn(self, database: str, user: str = SERVICE_LOGIN) -> str:
         """A database of the server, by way of the pooler."""
@@ -51,10 +51,10 @@ class Pooler:
         command: list[object] = [_binary(), self._folder / "pgbouncer.ini"]
         if (user := system_user()) is not None:
             command[1:1] = ["-u", user]  # it refuses to run as root
-        self._process = Running(self._folder.name, *command)
+        self._process = RunningProgram(self._folder.name, *command)
         async with asyncio.timeout(LONGEST_START_S):
             while not await self._answers():
-                assert not self._process.is_gone(), self._process.log.read_text()
+                assert not self._process.has_ended(), self._process.log.read_text()
 
     async def restart(self) -> None:
         """End it with every session, at once, and start it again."""

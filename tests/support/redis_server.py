@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from support.cluster import BASE
-from support.supabase_services import Running, free_port, program
+from support.external_programs import RunningProgram, free_port, program
 
 LONGEST_START_S = 20
 
@@ -25,7 +25,7 @@ class RedisServer:
         self._folder = folder
         self._password = password
         self._port = free_port()
-        self._process: Running | None = None
+        self._process: RunningProgram | None = None
 
     @property
     def url(self) -> str:
@@ -46,10 +46,10 @@ class RedisServer:
             "dir": self._folder,
         }
         command = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        self._process = Running(self._folder.name, program("redis-server"), *command)
+        self._process = RunningProgram(self._folder.name, program("redis-server"), *command)
         async with asyncio.timeout(LONGEST_START_S):
             while not await self._answers():
-                assert not self._process.is_gone(), self._process.log.read_text()
+                assert not self._process.has_ended(), self._process.log.read_text()
 
     def kill(self) -> None:
         """End it at once, with everything it knew."""

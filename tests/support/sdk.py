@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from wallet_client import AsyncWalletClient
 
 from support.api import ADMIN_KEY, Api
-from support.waiting import until
+from support.polling import wait_until
 
 
 def in_process(api: Api, api_key: str = ADMIN_KEY, **options: Any) -> AsyncWalletClient:
@@ -26,7 +26,7 @@ async def listening(app: FastAPI) -> AsyncIterator[str]:
     """The address of the application on a socket; its lifespan is somebody else's."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
+    await wait_until(lambda: server.started)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:

@@ -174,8 +174,8 @@ async def _deep(_others: StandIn, _request: web.Request) -> web.Response:
     return web.Response(text="[" * 60_000, content_type="application/json")
 
 
-async def _redirect(others: StandIn, _request: web.Request) -> web.Response:
-    return web.Response(status=302, headers={"Location": f"{others.url}/elsewhere"})
+async def _redirect(upstreams: StandIn, _request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": f"{upstreams.url}/elsewhere"})
 
 
 async def _redirect_nowhere(_others: StandIn, _request: web.Request) -> web.Response:
@@ -198,18 +198,18 @@ async def _bomb(_others: StandIn, _request: web.Request) -> web.StreamResponse:
     return answer
 
 
-async def _hang(others: StandIn, _request: web.Request) -> web.Response:
-    others.held.set()
+async def _hang(upstreams: StandIn, _request: web.Request) -> web.Response:
+    upstreams.held.set()
     await asyncio.Event().wait()
     raise AssertionError("nothing sets it")
 
 
-async def _trickle(others: StandIn, request: web.Request) -> web.StreamResponse:
+async def _trickle(upstreams: StandIn, request: web.Request) -> web.StreamResponse:
     """Begins to answer, and does not go on."""
     answer = web.StreamResponse(headers={"Content-Type": "application/json"})
     await answer.prepare(request)
     await answer.write(b'{"user_id": "')
-    return await _hang(others, request)
+    return await _hang(upstreams, request)
 
 
 async def _drop(_others: StandIn, request: web.Request) -> web.Response:
@@ -224,8 +224,8 @@ async def _cookie(_others: StandIn, request: web.Request) -> web.Response:
     return answer
 
 
-async def _slow(others: StandIn, request: web.Request) -> web.Response:
-    await asyncio.sleep(others.slow_s)
+async def _slow(upstreams: StandIn, request: web.Request) -> web.Response:
+    await asyncio.sleep(upstreams.slow_s)
     return web.json_response(dict(request.match_info))
 
 
@@ -238,7 +238,7 @@ def _saying(document: Any, status: int = 200) -> "Fault":
 
 Fault = Callable[[StandIn, web.Request], Awaitable[web.StreamResponse]]
 
-AWAY: Mapping[str, Fault] = {
+UNAVAILABLE: Mapping[str, Fault] = {
     "500": _refusing(500),
     "503": _refusing(503),
     "408": _refusing(408),
@@ -274,23 +274,23 @@ UNUSABLE: Mapping[str, Fault] = {
 }
 """CachedResponses of one that is there, which say neither yes nor no."""
 
-FAULTS: Mapping[str, Fault] = {**AWAY, **UNUSABLE, "cookie": _cookie, "slow": _slow}
+FAULTS: Mapping[str, Fault] = {**UNAVAILABLE, **UNUSABLE, "cookie": _cookie, "slow": _slow}
 """Everything that can be asked for; the last two are no faults, only unusual."""
 
 
 @asynccontextmanager
 async def stand_in(host: str = "127.0.0.1", ports: tuple[int, ...] = (0,)) -> AsyncIterator[StandIn]:
     """The services on these ports; 0 is a free one."""
-    others = StandIn()
+    upstreams = StandIn()
     runner = web.AppRunner(
-        others.application(), access_log=None, shutdown_timeout=0, handler_cancellation=True
+        upstreams.application(), access_log=None, shutdown_timeout=0, handler_cancellation=True
     )
     await runner.setup()
     try:
         for port in ports:
             await web.TCPSite(runner, host, port).start()
-        others.url = f"http://{host}:{runner.addresses[0][1]}"
-        yield others
+        upstreams.url = f"http://{host}:{runner.addresses[0][1]}"
+        yield upstreams
     finally:
         await runner.cleanup()
 
@@ -299,8 +299,8 @@ async def _serve(host: str, ports: tuple[int, ...]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with stand_in(host, ports) as others:
-        print(json.dumps({"url": others.url, "ports": ports}), flush=True)  # noqa: T201 - whoever started it waits for it
+    async with stand_in(host, ports) as upstreams:
+        print(json.dumps({"url": upstreams.url, "ports": ports}), flush=True)  # noqa: T201 - whoever started it waits for it
         await stopped.wait()
 
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from support.cluster import BASE, SUPABASE_ROLES
+from support.external_programs import RunningProgram, free_port, program, status
 from support.service import wait_for
 from support.supabase_gateway import Gateway, gateway
-from support.supabase_services import Running, free_port, program, status
 
 WRONG_KEY = "sb_secret_0123456789-of-another-project"
 """No gateway knows it."""
@@ -48,7 +48,7 @@ class Project:
     def __init__(self, database_url: str, name: str, before: Gateway) -> None:
         self._name = f"{name}_{secrets.token_hex(4)}"
         self._database_url = database_url
-        self._rest: Running | None = None
+        self._rest: RunningProgram | None = None
         self.url = f"http://127.0.0.1:{before.port}/{self._name}"
         self.service_role_key = before.keys.service_role
         self.secret_key = before.keys.secret
@@ -78,7 +78,7 @@ class Project:
         await self.stop_rest()
         await self.start_rest()
 
-    def _start(self) -> Running:
+    def _start(self) -> RunningProgram:
         postgrest, base = program("postgrest"), Path(os.environ[BASE])
         configuration = base / f"{self._name}.conf"
         for _ in range(_TRIES):
@@ -91,9 +91,9 @@ class Project:
                     port=port,
                 )
             )
-            running = Running(self._name, postgrest, configuration)
-            wait_for(lambda: running.is_gone() or status(port, "/ready") == 200)  # noqa: B023 - called at once
-            if not running.is_gone():
+            running = RunningProgram(self._name, postgrest, configuration)
+            wait_for(lambda: running.has_ended() or status(port, "/ready") == 200)  # noqa: B023 - called at once
+            if not running.has_ended():
                 return running
             running.stop()  # somebody took the port in between
         raise RuntimeError(f"PostgREST does not start\n{running.log.read_text()}")

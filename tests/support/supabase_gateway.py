@@ -13,7 +13,7 @@ import jwt
 from filelock import FileLock
 
 from support.cluster import BASE
-from support.supabase_services import free_port, pids, program
+from support.external_programs import free_port, pids, program
 
 _TRIES = 5
 _CONFIGURATION = """

@@ -8,12 +8,12 @@ from wallet_service.platform.upstreams.client import UpstreamClient
 from wallet_service.platform.upstreams.discovery import ACCOUNT, NoInstance
 
 
-class Places:
+class ListedInstances:
     """Discovery in the hands of a test: gives its addresses in turn, and remembers which of them failed."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = list(urls)
-        self.gone: list[tuple[str, str]] = []
+        self.failures: list[tuple[str, str]] = []
         self._next = 0
 
     def instance(self, service: str) -> str:
@@ -23,10 +23,10 @@ class Places:
         return self.urls[(self._next - 1) % len(self.urls)]
 
     def failed(self, service: str, url: str) -> None:
-        self.gone.append((service, url))
+        self.failures.append((service, url))
 
 
-class Seconds:
+class ManualClock:
     """A clock that stands still until a test sets it."""
 
     value = 50_000.0
@@ -36,10 +36,13 @@ class Seconds:
 
 
 @asynccontextmanager
-async def asking(
-    places: Places, clock: Callable[[], float] | None = None, timeout_s: float = 5.0, **watched: Any
+async def account_client(
+    instances: ListedInstances,
+    clock: Callable[[], float] | None = None,
+    timeout_s: float = 5.0,
+    **watched: Any,
 ) -> AsyncIterator[UpstreamClient]:
     """A client of the account service at these places; ``watched``: its metrics and spans."""
-    client = UpstreamClient(ACCOUNT, places, timeout_s=timeout_s, clock=clock or Seconds(), **watched)
+    client = UpstreamClient(ACCOUNT, instances, timeout_s=timeout_s, clock=clock or ManualClock(), **watched)
     yield client
     await client.close()

@@ -14,7 +14,7 @@ import pytest
 from conftest import FreshDatabase
 from support.api import new_user
 from support.callers import crash
-from support.consul_agent import ConsulAgent, guarded_agent
+from support.consul_agent import ConsulAgent, agent_with_acl
 from support.service import serving
 from wallet_client import AsyncWalletClient, NoAnswer, WalletClient
 from wallet_client._consul import ASIDE_S, Instances
@@ -197,7 +197,7 @@ def test_a_service_that_consul_does_not_know_is_named_and_a_refusal_is_something
     assert str(error) == f"{where} knows no healthy instance of the service 'walet_service'"
     assert error.__cause__ is None
 
-    with guarded_agent() as guarded:
+    with agent_with_acl() as guarded:
         error = refused(guarded.url, token="5e1f7e57-0000-4000-8000-00000000beef")
     assert str(error).endswith("(ACLPermissionDenied)")
     assert isinstance(error.__cause__, ConnectionError)

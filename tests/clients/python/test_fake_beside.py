@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from support.api import Api
-from support.beside import NOWHERE, Both, beside
 from support.clock import SettableClock
+from support.fake_comparison import NOWHERE, FakeAndReal, fake_and_real
 from support.problems import ERRORS
 from wallet_client.testing.problems import STATUSES, Refusal
 from wallet_client.testing.values import EXPONENTS
@@ -18,12 +18,12 @@ postgres_only = pytest.mark.parametrize("driver", ["postgres"], indirect=True)
 
 
 @pytest.fixture
-async def both(timed_api: Api, clock: SettableClock) -> Both:
-    return await beside(timed_api, clock)
+async def both(timed_api: Api, clock: SettableClock) -> FakeAndReal:
+    return await fake_and_real(timed_api, clock)
 
 
 @postgres_only
-async def test_wallets(both: Both) -> None:
+async def test_wallets(both: FakeAndReal) -> None:
     metadata = {"zeta": 1, "a": {"z": 1.50, "bb": None}, "list": [1, "two", True, None], "e": Decimal("1e2")}
     new = {"user_id": "ada", "initial_balance": "100", "metadata": metadata, "organization_id": "org"}
     await both.post("/wallets", new, key="make", save="ada")
@@ -82,7 +82,7 @@ async def test_wallets(both: Both) -> None:
 
 
 @postgres_only
-async def test_money(both: Both) -> None:
+async def test_money(both: FakeAndReal) -> None:
     await _three_wallets(both)
     await _movements(both)
     await _refusals_of_movements(both)
@@ -97,14 +97,14 @@ async def test_money(both: Both) -> None:
     assert both.statuses == {200, 201, 402, 404, 409, 413, 422}
 
 
-async def _three_wallets(both: Both) -> None:
+async def _three_wallets(both: FakeAndReal) -> None:
     for user, currency in (("ada", "CREDIT"), ("bob", "CREDIT"), ("cy", "USD")):
         new = {"user_id": user, "currency": currency, "initial_balance": "50"}
         await both.post("/wallets", new, save=user)
         await both.later()
 
 
-async def _movements(both: Both) -> None:
+async def _movements(both: FakeAndReal) -> None:
     detailed = {
         "amount": "2.50",
         "reference": "invoice-1",
@@ -130,7 +130,7 @@ async def _movements(both: Both) -> None:
         await both.post("/wallets/<ada>/transfer", {"amount": "7", "to_wallet_id": target})
 
 
-async def _refusals_of_movements(both: Both) -> None:
+async def _refusals_of_movements(both: FakeAndReal) -> None:
     for amount in ("1000", "0", "0.0", "-1", "1e3", "9" * 20, "9" * 21, "0" * 30, "", " 1", "NaN"):
         await both.post("/wallets/<ada>/consume", {"amount": amount})
         await both.post("/wallets/<ada>/deposit", {"amount": amount})
@@ -147,7 +147,7 @@ async def _refusals_of_movements(both: Both) -> None:
         await both.post("/wallets/<ada>/consume", body)
 
 
-async def _refunds(both: Both) -> None:
+async def _refunds(both: FakeAndReal) -> None:
     for amount in ("1", None, "2", "0.0000000001"):
         for original in ("<consumed>", "<transfer>", "<deposit>", NOWHERE, "none"):
             body = {} if amount is None else {"amount": amount}
@@ -160,7 +160,7 @@ async def _refunds(both: Both) -> None:
 
 
 @postgres_only
-async def test_batches(both: Both) -> None:
+async def test_batches(both: FakeAndReal) -> None:
     await both.post("/wallets", {"user_id": "ada", "initial_balance": "100"}, save="ada")
     await both.post("/wallets", {"user_id": "bob"}, save="bob")
 
@@ -199,7 +199,7 @@ async def test_batches(both: Both) -> None:
 
 
 @postgres_only
-async def test_atomic_refunds(both: Both) -> None:
+async def test_atomic_refunds(both: FakeAndReal) -> None:
     """What an atomic batch or a dry run takes back, it takes back wholly."""
     await _three_wallets(both)
     await both.post("/wallets/<ada>/transfer", {"amount": "7", "to_wallet_id": "<bob>"}, save="transfer")
@@ -214,7 +214,7 @@ async def test_atomic_refunds(both: Both) -> None:
 
 
 @postgres_only
-async def test_currencies(both: Both) -> None:
+async def test_currencies(both: FakeAndReal) -> None:
     service, _ = both.sides
     currencies = (await service.client.get("/currencies")).json()["items"]
     assert {each["code"]: each["exponent"] for each in currencies} == EXPONENTS

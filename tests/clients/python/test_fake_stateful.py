@@ -7,9 +7,9 @@ import test_stateful
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.api import Api
-from support.foretold import Document
+from support.call_sequences import Call
+from support.expectations import Document
 from support.oracle import CLIENT, EXPONENTS
-from support.programs import Call
 from wallet_client.testing import FakeWallet
 
 EXAMPLES = test_stateful.EXAMPLES

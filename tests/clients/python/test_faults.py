@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import FreshDatabase
 from support.api import new_user
+from support.network_faults import KINDS, faulty_network
 from support.service import Service, serving
-from support.shaky import KINDS, shaky_line
 from wallet_client import AsyncWalletClient, WalletClient
 
 KEY = "client-test-key-" + "k" * 32
@@ -45,7 +45,7 @@ def amounts(debits: int) -> list[Decimal]:
 async def test_10000_debits_through_a_line_with_5_percent_faults(service: Service) -> None:
     debits = amounts(10_000)
     async with (
-        shaky_line(service.url, PART, hold_s=HOLD_S) as line,
+        faulty_network(service.url, PART, delay_s=HOLD_S) as line,
         AsyncWalletClient(service.url, api_key=KEY) as direct,
         AsyncExitStack() as stack,
     ):
@@ -67,7 +67,7 @@ async def test_10000_debits_through_a_line_with_5_percent_faults(service: Servic
                 await client.consume(wallets[number % WALLETS], amount)
 
         await asyncio.gather(*(debit(client) for client in clients for _ in range(TASKS)))
-        await line.settled()
+        await line.wait_for_late_requests()
 
         left = [(await direct.get_balance(wallet)).balance for wallet in wallets]
         sums = await direct.statistics.service()
@@ -78,12 +78,12 @@ async def test_10000_debits_through_a_line_with_5_percent_faults(service: Servic
         assert sum(each.calls for each in counted) == len(debits)
         assert not any(each.errors for each in counted)
         assert sum(each.retries for each in counted) > PART * len(debits) / 2
-        assert line.happened.keys() == set(KINDS)
+        assert line.counts.keys() == set(KINDS)
 
 
 async def test_debits_of_threads_through_such_a_line(service: Service) -> None:
     debits = amounts(400)
-    async with shaky_line(service.url, 3 * PART, seed=2, hold_s=HOLD_S) as line:
+    async with faulty_network(service.url, 3 * PART, seed=2, delay_s=HOLD_S) as line:
 
         def debit_all() -> tuple[Decimal, int]:
             with (
@@ -100,8 +100,8 @@ async def test_debits_of_threads_through_such_a_line(service: Service) -> None:
                 )
 
         left, rows = await asyncio.to_thread(debit_all)
-        await line.settled()
+        await line.wait_for_late_requests()
 
         assert left == 1000 - sum(debits)
         assert rows == 1 + len(debits)
-        assert line.happened.keys() == set(KINDS)
+        assert line.counts.keys() == set(KINDS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.waiting import until
+from support.polling import wait_until
 from wallet_client import (
     AsyncWalletClient,
     InsufficientFunds,
@@ -477,7 +477,7 @@ async def test_the_async_meter_reports_what_it_could_not_send(fake: FakeWallet, 
         meter = AsyncUsageMeter(client, **told.callbacks, max_delay_s=0)
         fake.fail_next(httpx.ReadTimeout, times=FOREVER, after=True)
         keys = [await meter.record(wallet.wallet_id, 1) for _ in range(3)]
-        await until(lambda: len(fake.calls) > 1)  # it was tried
+        await wait_until(lambda: len(fake.calls) > 1)  # it was tried
         unsent = await meter.aclose(timeout_s=0.01)
     assert sorted(each.usage.key for each in unsent) == sorted(keys)
     assert all(each.outcome_unknown for each in unsent)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.told import Told
+from support.callback_log import CallbackLog
 from wallet_client import (
     AsyncWalletClient,
     InsufficientFunds,
@@ -36,8 +36,8 @@ def fake() -> FakeWallet:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> CallbackLog:
+    return CallbackLog()
 
 
 def in_child(do: Callable[[], object]) -> int:
@@ -57,12 +57,12 @@ def in_child(do: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Told) -> None:
+def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: CallbackLog) -> None:
     """The thread ends with the process, in the middle of its telling."""
     first, go_on = threading.Event(), threading.Event()
 
     def slow(usage: Usage, transaction: Transaction) -> None:
-        told.of_usage(usage, transaction)
+        told.record_usage(usage, transaction)
         if not first.is_set():
             first.set()
             assert go_on.wait(WAIT_S)
@@ -82,7 +82,7 @@ def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Told
 
 @pytest.mark.parametrize("timeout_s", [0, WAIT_S])
 def test_a_second_close_waits_for_the_first_in_its_own_time(
-    fake: FakeWallet, told: Told, timeout_s: float
+    fake: FakeWallet, told: CallbackLog, timeout_s: float
 ) -> None:
     reached, open_ = threading.Event(), threading.Event()
 
@@ -109,7 +109,7 @@ def test_a_second_close_waits_for_the_first_in_its_own_time(
 
 
 def test_a_thread_that_could_not_start_is_started_by_the_next(
-    fake: FakeWallet, told: Told, monkeypatch: pytest.MonkeyPatch
+    fake: FakeWallet, told: CallbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -128,7 +128,7 @@ def test_a_thread_that_could_not_start_is_started_by_the_next(
     assert told.keys == [key]
 
 
-def test_a_hook_of_the_client_that_exits_ends_no_thread(fake: FakeWallet, told: Told) -> None:
+def test_a_hook_of_the_client_that_exits_ends_no_thread(fake: FakeWallet, told: CallbackLog) -> None:
     left: list[RequestEvent] = []
 
     def leave(event: RequestEvent) -> None:
@@ -144,7 +144,7 @@ def test_a_hook_of_the_client_that_exits_ends_no_thread(fake: FakeWallet, told: 
     assert (told.keys, told.unsent) == ([key], [])
 
 
-def test_an_endless_delay_is_one(fake: FakeWallet, told: Told) -> None:
+def test_an_endless_delay_is_one(fake: FakeWallet, told: CallbackLog) -> None:
     endless: dict[str, Any] = dict.fromkeys(("max_delay_s", "close_timeout_s", "block_timeout_s"), math.inf)
     with fake.client() as client:
         wallet = client.create_wallet(user_id="ada", initial_balance=9)
@@ -153,7 +153,7 @@ def test_an_endless_delay_is_one(fake: FakeWallet, told: Told) -> None:
     assert (told.keys, told.unsent) == (keys, [])
 
 
-def test_a_child_asks_nothing_of_its_parents_meter(fake: FakeWallet, told: Told) -> None:
+def test_a_child_asks_nothing_of_its_parents_meter(fake: FakeWallet, told: CallbackLog) -> None:
     with fake.client() as client, UsageMeter(client, **told.callbacks) as meter:
 
         def ask() -> None:
@@ -177,7 +177,7 @@ def test_a_child_asks_nothing_of_its_parents_meter(fake: FakeWallet, told: Told)
         holding.join()
 
 
-def test_a_child_records_nothing_in_its_parents_async_meter(fake: FakeWallet, told: Told) -> None:
+def test_a_child_records_nothing_in_its_parents_async_meter(fake: FakeWallet, told: CallbackLog) -> None:
     async def record(meter: AsyncUsageMeter) -> None:
         with pytest.raises(MeterClosed, match="fork"):
             await meter.record(WALLET, 1)
@@ -187,7 +187,9 @@ def test_a_child_records_nothing_in_its_parents_async_meter(fake: FakeWallet, to
     assert in_child(lambda: asyncio.run(record(meter))) == 0
 
 
-def test_a_loop_that_ends_at_once_loses_nothing_and_ends_the_meter(fake: FakeWallet, told: Told) -> None:
+def test_a_loop_that_ends_at_once_loses_nothing_and_ends_the_meter(
+    fake: FakeWallet, told: CallbackLog
+) -> None:
     meter = AsyncUsageMeter(fake.async_client(), **told.callbacks)
     key = asyncio.run(meter.record(WALLET, 1))
     assert told.keys == [key]
@@ -200,7 +202,7 @@ def test_a_loop_that_ends_at_once_loses_nothing_and_ends_the_meter(fake: FakeWal
     asyncio.run(again())
 
 
-def test_a_meter_of_another_loop_takes_nothing(fake: FakeWallet, told: Told) -> None:
+def test_a_meter_of_another_loop_takes_nothing(fake: FakeWallet, told: CallbackLog) -> None:
     meter = AsyncUsageMeter(fake.async_client(), **told.callbacks)
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     try:
@@ -214,7 +216,9 @@ def test_a_meter_of_another_loop_takes_nothing(fake: FakeWallet, told: Told) -> 
         second.close()
 
 
-async def test_a_second_aclose_waits_for_the_first_in_its_own_time(fake: FakeWallet, told: Told) -> None:
+async def test_a_second_aclose_waits_for_the_first_in_its_own_time(
+    fake: FakeWallet, told: CallbackLog
+) -> None:
     reached, open_ = asyncio.Event(), asyncio.Event()
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -236,7 +240,7 @@ async def test_a_second_aclose_waits_for_the_first_in_its_own_time(fake: FakeWal
         assert (await first, told.unsent) == ([], [])
 
 
-async def test_who_flushes_does_not_wait_for_what_was_given_up(fake: FakeWallet, told: Told) -> None:
+async def test_who_flushes_does_not_wait_for_what_was_given_up(fake: FakeWallet, told: CallbackLog) -> None:
     fake.fail_next(httpx.ConnectError, times=10_000)
     async with fake.async_client(max_retries=0) as client:
         meter = AsyncUsageMeter(client, **told.callbacks)

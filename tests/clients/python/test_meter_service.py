@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import faults
+from support import http_faults as faults
 from support.api import ADMIN_KEY, Api
-from support.faults import Fault, Pass, faulty_line
+from support.http_faults import Fault, Forward, faulty_proxy
 from support.sdk import listening
 from wallet_client import AsyncWalletClient, ServiceError, Transaction, WalletClient
 from wallet_client.meter import AsyncUsageMeter, Unsent, Usage, UsageMeter
@@ -24,7 +24,7 @@ BALANCE = 1600
 postgres_only = pytest.mark.parametrize("driver", ["postgres"], indirect=True)
 
 
-async def late(through: Pass) -> bytes:
+async def late(through: Forward) -> bytes:
     """The request gets through, and its answer comes when nobody waits for it any more."""
     answer = await through()
     await asyncio.sleep(0.6)
@@ -38,10 +38,10 @@ FAULTS: tuple[Fault, ...] = (
     faults.lost_after,
     faults.cut,
     faults.html_instead,
-    faults.failed(502),
-    faults.failed(504),
-    faults.refused(503),
-    faults.refused(429),
+    faults.fail_with(502),
+    faults.fail_with(504),
+    faults.refuse_with(503),
+    faults.refuse_with(429),
     late,
 )
 
@@ -90,13 +90,13 @@ async def broken_line(api: Api) -> AsyncIterator[BrokenLine]:
     met: list[Fault] = []
     chance = random.Random(6)  # noqa: S311 - the same faults each time
 
-    async def now_and_then(through: Pass) -> bytes | None:
+    async def now_and_then(through: Forward) -> bytes | None:
         if chance.random() < 0.35:
             met.append(chance.choice(FAULTS))
             return await met[-1](through)
         return (await through()).whole
 
-    async with listening(api.app) as url, faulty_line(url) as line:
+    async with listening(api.app) as url, faulty_proxy(url) as line:
         line.always = now_and_then
         yield BrokenLine(line.url, met)
 

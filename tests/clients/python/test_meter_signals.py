@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.told import Told
+from support.callback_log import CallbackLog
 from wallet_client import WalletClient
 from wallet_client.meter import AsyncUsageMeter, MeterClosed, UsageMeter
 from wallet_client.testing import FakeWallet
@@ -67,7 +67,7 @@ class AtLine:
 
 def interrupted_at(line: int, when: str) -> bool:
     """Whether it has so many lines."""
-    told, fake, interrupting = Told(), FakeWallet(), AtLine(line)
+    told, fake, interrupting = CallbackLog(), FakeWallet(), AtLine(line)
     with fake.client(max_retries=0) as client:
         fake.fail_next(httpx.ConnectError, times=10_000)
         meter = UsageMeter(client, **told.callbacks, max_delay_s=60, close_timeout_s=0.001)
@@ -92,7 +92,7 @@ def test_an_interrupt_at_any_line_loses_nothing(when: str) -> None:
 
 def closed_at(line: int, *, exits: bool) -> bool:
     """Whether recording has so many lines."""
-    told, fake, recorded = Told(), FakeWallet(), list[str]()
+    told, fake, recorded = CallbackLog(), FakeWallet(), list[str]()
 
     def handle() -> None:
         meter.close(WAIT_S)
@@ -122,7 +122,7 @@ def test_a_signal_handler_may_close_it_wherever_it_came(exits: bool) -> None:
 
 def waiting_interrupted_at(line: int, when: str) -> bool:
     """Whether it has so many lines."""
-    told, fake, open_, interrupting = Told(), FakeWallet(), threading.Event(), AtLine(line)
+    told, fake, open_, interrupting = CallbackLog(), FakeWallet(), threading.Event(), AtLine(line)
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert open_.wait(WAIT_S)
@@ -155,7 +155,7 @@ def test_who_is_interrupted_as_it_waits_keeps_nobody_else_waiting(when: str) -> 
 
 def left_at(line: int) -> bool:
     """Whether the end of an asyncio program has so many lines of the meter."""
-    told, fake = Told(), FakeWallet()
+    told, fake = CallbackLog(), FakeWallet()
     wallet_id = fake.client().create_wallet(user_id="ada", initial_balance=1).wallet_id
     leaving = AtLine(line)
     keys: list[str] = []

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.waiting import until
+from support.polling import wait_until
 from wallet_client import WalletNotFound
 from wallet_client.testing import RealWallet, ServiceNotStarted
 
@@ -93,7 +93,7 @@ async def test_a_cancelled_start_leaves_nothing() -> None:
             pass
 
     task = asyncio.create_task(use())
-    await until(lambda: real._process is not None)
+    await wait_until(lambda: real._process is not None)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -9,7 +9,7 @@ from unittest import mock
 
 import httpx
 import pytest
-from support.dribbling import ANSWER, CREDITS, HEAD, dribbling
+from support.slow_server import CREDITS, HEAD, RESPONSE, slow_server
 from wallet_client import (
     AsyncWalletClient,
     ClientClosed,
@@ -27,7 +27,7 @@ async def test_a_client_whose_calls_were_cancelled_goes_on() -> None:
     """httpcore 1.0.9 alone loses a connection of the pool for each that is cancelled at the wrong moment."""
     chance = random.Random(5)  # noqa: S311 - the same each time
     async with (
-        dribbling(HEAD, ANSWER, 10, 0.002) as url,
+        slow_server(HEAD, RESPONSE, 10, 0.002) as url,
         AsyncWalletClient(url, api_key="a-key", max_connections=5, timeout_s=5, max_retries=0) as client,
     ):
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from support.dribbling import ANSWER, HEAD, dribbling
+from support.slow_server import HEAD, RESPONSE, slow_server
 from wallet_client import (
     AsyncWalletClient,
     NoAnswer,
@@ -42,7 +42,7 @@ DRIBBLES = {
 
 @pytest.mark.parametrize("what", DRIBBLES)
 async def test_an_answer_that_dribbles_does_not_outlast_the_time_of_a_try(what: str) -> None:
-    async with dribbling(*DRIBBLES[what], 200, 0.1) as url:
+    async with slow_server(*DRIBBLES[what], 200, 0.1) as url:
         async with AsyncWalletClient(url, api_key="a-key", timeout_s=0.4, max_retries=0) as client:
             began = time.monotonic()
             with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
@@ -95,7 +95,7 @@ def test_a_connection_is_kept_and_a_lost_one_replaced() -> None:
                 with connection:
                     for _ in range(2):
                         connection.recv(65536)
-                        connection.sendall(HEAD + ANSWER)
+                        connection.sendall(HEAD + RESPONSE)
 
         serving = threading.Thread(target=answer_twice_and_hang_up)
         serving.start()
@@ -139,7 +139,7 @@ def test_it_speaks_tls_and_checks_whom_it_speaks_to(
             accepted, _ = listening.accept()
             with suppress(ssl.SSLError), context.wrap_socket(accepted, server_side=True) as connection:
                 connection.recv(65536)
-                connection.sendall(HEAD + ANSWER)
+                connection.sendall(HEAD + RESPONSE)
 
     with listening, ThreadPoolExecutor(1) as threads:
         answering = threads.submit(answer)
@@ -178,7 +178,7 @@ async def test_the_time_of_a_try_holds_whatever_proxies_the_environment_names(
     proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_PROXY", raising=False)
-    async with dribbling(*DRIBBLES["its head"], 200, 0.1) as url:
+    async with slow_server(*DRIBBLES["its head"], 200, 0.1) as url:
         for name, value in proxies.items():
             monkeypatch.setenv(name, url if value == "the server" else value)
 
@@ -208,7 +208,7 @@ def test_a_tunnel_through_a_proxy_ends_in_time_too(
         accepted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         with suppress(OSError), context.wrap_socket(accepted, server_side=True) as connection:
             connection.recv(65536)
-            connection.sendall(HEAD + ANSWER)
+            connection.sendall(HEAD + RESPONSE)
             connection.recv(65536)
             while not over.wait(0.1):
                 connection.sendall(b"a")
@@ -242,7 +242,7 @@ async def test_a_call_within_a_call_has_its_own_time() -> None:
                 ended.append("ended")
 
     log, handler = logging.getLogger("httpcore.http11"), Nested()
-    async with dribbling(b"", HEAD + ANSWER, 11, 0.05) as url:
+    async with slow_server(b"", HEAD + RESPONSE, 11, 0.05) as url:
         with WalletClient(url, api_key="a-key", timeout_s=10, max_retries=0) as outer:
             log.addHandler(handler)
             log.setLevel(logging.DEBUG)
@@ -307,7 +307,7 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
             connection, _ = listening.accept()
             with connection:
                 heard.append(connection.recv(65536))
-                connection.sendall(HEAD + ANSWER)
+                connection.sendall(HEAD + RESPONSE)
 
         serving = threading.Thread(target=answer)
         serving.start()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
-from support.started import started_on
+from support.service_process import running_service
 
 from contract.document import OPENAPI, ROOT
 
@@ -95,6 +95,6 @@ async def test_it_does_what_it_says_against_the_service(
         (client / "tests" / f"{name}.test.ts").write_text(page)
     run(vitest, client, packages / ".bin" / "tsc")
     made = await fresh_database()
-    with started_on(made.service_dsn, own_folder / "data") as service:
+    with running_service(made.service_dsn, own_folder / "data") as service:
         said = run(vitest, client, vitest, "run", WALLET_URL=service.url, WALLET_API_KEY=ADMIN_KEY)
     assert re.search(r"Test Files +3 passed \(3\)", said), said

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 from support.api import Api, conforms, new_user, posted, problem
-from support.waiting import until_waiting
+from support.polling import wait_for_lock_waiters
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.credits.schemas import CreditsBalance
@@ -52,7 +52,7 @@ async def test_who_comes_second_finds_the_wallet_of_the_first(
         await superuser.execute("select wallet.lock_primary($1, 'CREDIT')", user_id)
         both = asyncio.gather(balance(api, user_id), balance(api, user_id))
         # Both have looked, and found none.
-        await until_waiting(superuser, 2)
+        await wait_for_lock_waiters(superuser, 2)
     one, two = await both
     assert one == two
 

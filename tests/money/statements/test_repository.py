@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.books import Books, Row, oldest_first, op
+from support.ledger_database import LedgerDatabase, Row, oldest_first, op
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
 from wallet_service.core.identifiers import new_id
@@ -49,14 +49,14 @@ async def walk(
         position = page.position
 
 
-async def some_history(books: Books, seed: int) -> list[str]:
+async def some_history(ledger_database: LedgerDatabase, seed: int) -> list[str]:
     """Four wallets of ann with rows at few moments, so that many have the same; one of bob."""
     dice = random.Random(seed)  # noqa: S311  # a test's data
-    wallets = [await books.wallet() for _ in range(4)] + [await books.wallet("bob")]
+    wallets = [await ledger_database.wallet() for _ in range(4)] + [await ledger_database.wallet("bob")]
     at = START
     for _ in range(60):
         at += dice.choice((timedelta(), TICK, timedelta(hours=1)))
-        await books.post(*(some_operation(dice, wallets) for _ in range(dice.randint(1, 4))), at=at)
+        await ledger_database.post(*(some_operation(dice, wallets) for _ in range(dice.randint(1, 4))), at=at)
     return wallets[:4]
 
 
@@ -74,25 +74,29 @@ def some_operation(dice: random.Random, wallets: list[str]) -> Row:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
-async def test_a_users_pages_hold_every_row_once_and_in_order(books: Books, limit: int) -> None:
-    wallets = await some_history(books, seed=limit)
-    repository = StatementRepository(books.database)
+async def test_a_users_pages_hold_every_row_once_and_in_order(
+    ledger_database: LedgerDatabase, limit: int
+) -> None:
+    wallets = await some_history(ledger_database, seed=limit)
+    repository = StatementRepository(ledger_database.database)
 
     found, sizes = await walk(lambda position: repository.user_page("ann", None, {}, position, limit, ALL))
 
-    assert found == [key_of(row) for row in await books.rows(*wallets)]
+    assert found == [key_of(row) for row in await ledger_database.rows(*wallets)]
     assert set(sizes[:-1]) <= {limit}
     assert sizes[-1] > 0
 
 
-async def test_rows_posted_meanwhile_neither_shift_nor_repeat_a_users_pages(books: Books) -> None:
-    wallets = await some_history(books, seed=5)
-    before = [key_of(row) for row in await books.rows(*wallets)]
-    repository = StatementRepository(books.database)
+async def test_rows_posted_meanwhile_neither_shift_nor_repeat_a_users_pages(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallets = await some_history(ledger_database, seed=5)
+    before = [key_of(row) for row in await ledger_database.rows(*wallets)]
+    repository = StatementRepository(ledger_database.database)
 
     async def read_and_post(position: Position | None) -> Page:
         page = await repository.user_page("ann", None, {}, position, 10, ALL)
-        await books.post(*(op("deposit", wallet, 1) for wallet in wallets))
+        await ledger_database.post(*(op("deposit", wallet, 1) for wallet in wallets))
         return page
 
     found, _ = await walk(read_and_post)
@@ -100,16 +104,16 @@ async def test_rows_posted_meanwhile_neither_shift_nor_repeat_a_users_pages(book
     assert found == before
 
 
-async def test_a_wallets_pages_go_down_its_versions(books: Books) -> None:
-    wallet = (await some_history(books, seed=1))[0]
-    repository = StatementRepository(books.database)
+async def test_a_wallets_pages_go_down_its_versions(ledger_database: LedgerDatabase) -> None:
+    wallet = (await some_history(ledger_database, seed=1))[0]
+    repository = StatementRepository(ledger_database.database)
 
     async def read(position: Position | None) -> Page:
         return await repository.wallet_page(wallet, None, {}, position and position[2], 7)
 
     found, _ = await walk(read)
 
-    last = await books.superuser.fetchval(
+    last = await ledger_database.superuser.fetchval(
         "select last_entry from wallet.wallets where wallet_id = $1", wallet
     )
     assert found == [(wallet, version) for version in range(last, 0, -1)]
@@ -144,11 +148,11 @@ def some_filters(dice: random.Random, rows: list[Row]) -> dict[str, Any]:
     return {name: choices[name] for name in dice.sample(sorted(choices), dice.randint(1, 3))}
 
 
-async def test_filters_give_what_a_look_at_every_row_gives(books: Books) -> None:
+async def test_filters_give_what_a_look_at_every_row_gives(ledger_database: LedgerDatabase) -> None:
     dice = random.Random(3)  # noqa: S311  # a test's data
-    wallets = await some_history(books, seed=3)
-    rows = await books.rows(*wallets)
-    repository = StatementRepository(books.database)
+    wallets = await some_history(ledger_database, seed=3)
+    rows = await ledger_database.rows(*wallets)
+    repository = StatementRepository(ledger_database.database)
     found_something = 0
 
     for _ in range(60):
@@ -171,11 +175,13 @@ async def test_filters_give_what_a_look_at_every_row_gives(books: Books) -> None
     assert found_something > 20
 
 
-async def test_a_metadata_filter_compares_text_and_top_level_members_only(books: Books) -> None:
-    wallet = await books.wallet()
+async def test_a_metadata_filter_compares_text_and_top_level_members_only(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallet = await ledger_database.wallet()
     metadata = {"number": 1.50, "flag": True, "nothing": None, "inner": {"number": "7"}}
-    await books.post(op("deposit", wallet, 1, metadata=metadata))
-    repository = StatementRepository(books.database)
+    await ledger_database.post(op("deposit", wallet, 1, metadata=metadata))
+    repository = StatementRepository(ledger_database.database)
 
     async def hits(*pairs: tuple[str, str]) -> int:
         page = await repository.wallet_page(wallet, None, {"metadata": list(pairs)}, None, 5)
@@ -209,10 +215,12 @@ async def reads_of(connection: asyncpg.Connection, query: str, *arguments: Any) 
         return {name: number - before[name] for name, number in (await counters()).items()}
 
 
-async def test_history_pages_read_by_primary_key_and_a_bounded_number_of_rows(books: Books) -> None:
-    wallets = [await books.wallet() for _ in range(3)]
+async def test_history_pages_read_by_primary_key_and_a_bounded_number_of_rows(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallets = [await ledger_database.wallet() for _ in range(3)]
     for number, wallet in enumerate(wallets):
-        await books.bulk(wallet, START + number * TICK, 12_000, timedelta(seconds=1))
+        await ledger_database.bulk(wallet, START + number * TICK, 12_000, timedelta(seconds=1))
     user = "select wallet_api.list_user_transactions('ann', p_filters => $1, p_limit => 100)"
     one = "select wallet_api.list_wallet_transactions($2, p_filters => $1, p_limit => 100)"
     period = {"from": "2026-01-01T01:00:00Z", "to": "2026-01-01T02:00:00Z"}
@@ -225,34 +233,38 @@ async def test_history_pages_read_by_primary_key_and_a_bounded_number_of_rows(bo
         ({"reference": "nothing", **period}, MOST_ROWS + probes),
     ):
         for query, arguments in ((user, ()), (one, (wallets[0],))):
-            reads = await reads_of(books.superuser, query, json.dumps(filters), *arguments)
+            reads = await reads_of(ledger_database.superuser, query, json.dumps(filters), *arguments)
             assert 100 <= reads.pop("rows") <= most, (filters, query)
             assert {name for name, scans in reads.items() if scans} == {"wallet.wallet_transactions_pkey"}
 
 
-async def test_rare_rows_are_found_over_short_and_empty_pages(books: Books) -> None:
-    wallets = [await books.wallet() for _ in range(3)]
+async def test_rare_rows_are_found_over_short_and_empty_pages(ledger_database: LedgerDatabase) -> None:
+    wallets = [await ledger_database.wallet() for _ in range(3)]
     for number, wallet in enumerate(wallets):
-        await books.bulk(wallet, START + number * TICK, 12_000 + number, timedelta(seconds=1 + number))
-    repository = StatementRepository(books.database)
+        await ledger_database.bulk(
+            wallet, START + number * TICK, 12_000 + number, timedelta(seconds=1 + number)
+        )
+    repository = StatementRepository(ledger_database.database)
     filters = {"metadata": [["n", "7"]]}
 
     found, sizes = await walk(lambda position: repository.user_page("ann", None, filters, position, 100, ALL))
 
-    expected = [row for row in await books.rows(*wallets) if json.loads(row["metadata"])["n"] == 7]
+    expected = [row for row in await ledger_database.rows(*wallets) if json.loads(row["metadata"])["n"] == 7]
     assert found == list(map(key_of, expected))
     assert len(sizes) > 3
     assert max(sizes) < 100
 
 
-async def test_balance_at_every_moment_is_that_of_the_rows_until_then(books: Books) -> None:
-    wallet = (await some_history(books, seed=2))[0]
-    rows = oldest_first(await books.rows(wallet))
-    await books.clock.set(rows[-1]["created_at"] + timedelta(days=1))
+async def test_balance_at_every_moment_is_that_of_the_rows_until_then(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallet = (await some_history(ledger_database, seed=2))[0]
+    rows = oldest_first(await ledger_database.rows(wallet))
+    await ledger_database.clock.set(rows[-1]["created_at"] + timedelta(days=1))
     moments = {row["created_at"] + shift for row in rows for shift in (-TICK, timedelta(), TICK)}
 
     for moment in sorted(moments):
-        answer = await books.read("balance_at", wallet_id=wallet, at=moment.isoformat())
+        answer = await ledger_database.read("balance_at", wallet_id=wallet, at=moment.isoformat())
         until = [row for row in rows if row["created_at"] <= moment]
         balance = until[-1]["balance_after"] if until else Decimal(0)
         assert Decimal(answer["balance"]) == balance
@@ -260,12 +272,14 @@ async def test_balance_at_every_moment_is_that_of_the_rows_until_then(books: Boo
         assert answer["locked_balance"] is answer["available_balance"] is answer["credit_limit"] is None
 
 
-async def test_the_balance_now(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.post(op("deposit", wallet, "10.5"))
-    await books.superuser.execute("update wallet.wallets set locked_balance = 2 where wallet_id = $1", wallet)
+async def test_the_balance_now(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.post(op("deposit", wallet, "10.5"))
+    await ledger_database.superuser.execute(
+        "update wallet.wallets set locked_balance = 2 where wallet_id = $1", wallet
+    )
 
-    assert await books.read("balance_at", wallet_id=wallet) == {
+    assert await ledger_database.read("balance_at", wallet_id=wallet) == {
         "wallet_id": wallet,
         "currency": "CREDIT",
         "balance": "10.500000",
@@ -277,95 +291,103 @@ async def test_the_balance_now(books: Books) -> None:
     }
 
 
-async def test_a_moment_to_come_has_no_balance(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.clock.set(START)
+async def test_a_moment_to_come_has_no_balance(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.clock.set(START)
 
     with pytest.raises(ValidationFailed) as refused:
-        await books.read("balance_at", wallet_id=wallet, at=START.isoformat())
+        await ledger_database.read("balance_at", wallet_id=wallet, at=START.isoformat())
 
     assert refused.value.facts["errors"][0]["pointer"] == "/at"
-    await books.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+    await ledger_database.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
 
 
-async def until_waiting(books: Books, task: "asyncio.Task[Any]") -> None:
+async def until_waiting(ledger_database: LedgerDatabase, task: "asyncio.Task[Any]") -> None:
     """Until somebody waits for a lock; a task that ends instead is a failure."""
-    while not await books.waiting_for_a_lock():
+    while not await ledger_database.waiting_for_a_lock():
         assert not task.done(), "it should have waited for the posting under way"
         await asyncio.sleep(0.005)
 
 
-async def test_a_posting_under_way_is_waited_for_when_it_may_count(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.post(op("deposit", wallet, 1), at=START)
-    async with books.posting(op("deposit", wallet, 5)):  # its time is START, as the clock still shows
-        await books.clock.set(START + timedelta(hours=1))
-        asking = asyncio.create_task(books.read("balance_at", wallet_id=wallet, at=START.isoformat()))
-        await until_waiting(books, asking)
+async def test_a_posting_under_way_is_waited_for_when_it_may_count(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.post(op("deposit", wallet, 1), at=START)
+    async with ledger_database.posting(
+        op("deposit", wallet, 5)
+    ):  # its time is START, as the clock still shows
+        await ledger_database.clock.set(START + timedelta(hours=1))
+        asking = asyncio.create_task(
+            ledger_database.read("balance_at", wallet_id=wallet, at=START.isoformat())
+        )
+        await until_waiting(ledger_database, asking)
 
     assert Decimal((await asking)["balance"]) == 6
 
 
-async def test_a_posting_under_way_is_not_waited_for_when_it_can_not_count(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.post(op("deposit", wallet, 1), at=START)
-    async with books.posting(op("deposit", wallet, 5)):
-        await books.clock.set(START + timedelta(hours=1))
-        before = await books.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+async def test_a_posting_under_way_is_not_waited_for_when_it_can_not_count(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.post(op("deposit", wallet, 1), at=START)
+    async with ledger_database.posting(op("deposit", wallet, 5)):
+        await ledger_database.clock.set(START + timedelta(hours=1))
+        before = await ledger_database.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
 
     assert Decimal(before["balance"]) == 0
 
 
-async def test_a_posting_that_does_not_end_makes_the_wallet_busy(books: Books) -> None:
-    wallet = await books.wallet()
-    async with books.posting(op("deposit", wallet, 5)):
+async def test_a_posting_that_does_not_end_makes_the_wallet_busy(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    async with ledger_database.posting(op("deposit", wallet, 5)):
         with pytest.raises(WalletBusy):
-            await books.read("balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
+            await ledger_database.read("balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
 
 
-async def test_asking_for_the_past_keeps_no_lock(books: Books) -> None:
-    wallet = await books.wallet()
-    async with books.superuser.transaction():
-        await books.superuser.fetchval(
+async def test_asking_for_the_past_keeps_no_lock(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    async with ledger_database.superuser.transaction():
+        await ledger_database.superuser.fetchval(
             "select wallet_api.balance_at($1, p_at => clock_timestamp() - interval '1 microsecond')", wallet
         )
         units = json.dumps([{"operations": [op("deposit", wallet, 1)]}])
-        answer = await books.database.call("post_transactions", units=Json(units), wait_ms=0)
+        answer = await ledger_database.database.call("post_transactions", units=Json(units), wait_ms=0)
 
     assert json.loads(answer)[0][0]["status"] == "posted"
 
 
-async def test_an_answer_about_a_moment_never_changes_while_others_post(books: Books) -> None:
-    wallet = await books.wallet()
+async def test_an_answer_about_a_moment_never_changes_while_others_post(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallet = await ledger_database.wallet()
     answers: dict[str, Any] = {}
     versions: set[int] = set()
     enough = 8
 
     async def write() -> None:
         while len(versions) < enough:
-            await books.post(op("deposit", wallet, 1), op("consume", wallet, 2))
+            await ledger_database.post(op("deposit", wallet, 1), op("consume", wallet, 2))
 
     async def ask() -> None:
         while len(versions) < enough:
             at = datetime.now(UTC).isoformat()
-            answers[at] = await books.read("balance_at", wallet_id=wallet, at=at)
+            answers[at] = await ledger_database.read("balance_at", wallet_id=wallet, at=at)
             versions.add(answers[at]["wallet_version"])
 
     await asyncio.gather(write(), ask(), ask())
 
-    rows = oldest_first(await books.rows(wallet))
+    rows = oldest_first(await ledger_database.rows(wallet))
     assert all(earlier["created_at"] <= later["created_at"] for earlier, later in pairwise(rows))
     for at, answer in answers.items():
-        assert answer == await books.read("balance_at", wallet_id=wallet, at=at)
+        assert answer == await ledger_database.read("balance_at", wallet_id=wallet, at=at)
         assert answer["wallet_version"] == sum(
             row["created_at"] <= datetime.fromisoformat(at) for row in rows
         )
 
 
-async def test_a_posting_is_shown_to_those_whose_wallet_it_touches(books: Books) -> None:
-    mine, theirs = await books.wallet("ann"), await books.wallet("bob")
-    (transaction,) = await books.post(op("transfer", mine, 3, to_wallet_id=theirs))
-    repository = StatementRepository(books.database)
+async def test_a_posting_is_shown_to_those_whose_wallet_it_touches(ledger_database: LedgerDatabase) -> None:
+    mine, theirs = await ledger_database.wallet("ann"), await ledger_database.wallet("bob")
+    (transaction,) = await ledger_database.post(op("transfer", mine, 3, to_wallet_id=theirs))
+    repository = StatementRepository(ledger_database.database)
 
     whole = json.loads(await repository.transaction(transaction, None))
     seen_by_bob = json.loads(await repository.transaction(transaction, "bob"))
@@ -378,9 +400,9 @@ async def test_a_posting_is_shown_to_those_whose_wallet_it_touches(books: Books)
             await repository.transaction(name, viewer)
 
 
-async def test_others_wallets_are_not_there(books: Books) -> None:
-    wallet = await books.wallet("ann")
-    repository = StatementRepository(books.database)
+async def test_others_wallets_are_not_there(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet("ann")
+    repository = StatementRepository(ledger_database.database)
 
     for attempt in (
         repository.balance(wallet, "eve", None),

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.books import Books, op
+from support.ledger_database import LedgerDatabase, op
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.schemas import Transaction
@@ -30,13 +30,13 @@ async def pages(client: httpx.AsyncClient, path: str, **query: Any) -> list[dict
         query["cursor"] = answer.json()["next_cursor"]
 
 
-async def test_histories_go_on_over_cursors(newest_books: Books) -> None:
-    first, second = await newest_books.wallet("ann"), await newest_books.wallet("ann")
+async def test_histories_go_on_over_cursors(newest_ledger_database: LedgerDatabase) -> None:
+    first, second = await newest_ledger_database.wallet("ann"), await newest_ledger_database.wallet("ann")
     for number in range(12):
         at = START + timedelta(hours=number)
-        await newest_books.post(op("deposit", first, number + 1), op("reward", second, 1), at=at)
+        await newest_ledger_database.post(op("deposit", first, number + 1), op("reward", second, 1), at=at)
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         of_wallet = await pages(client, f"/api/v1/wallets/{first}/transactions", limit=5)
         of_user = await pages(client, "/api/v1/users/ann/transactions", limit=5)
         some = await pages(
@@ -57,15 +57,15 @@ async def test_histories_go_on_over_cursors(newest_books: Books) -> None:
     assert [item["amount"] for item in some] == ["6.000000", "5.000000", "4.000000"]
 
 
-async def test_filters_on_texts_and_metadata(newest_books: Books) -> None:
-    wallet = await newest_books.wallet()
-    await newest_books.post(
+async def test_filters_on_texts_and_metadata(newest_ledger_database: LedgerDatabase) -> None:
+    wallet = await newest_ledger_database.wallet()
+    await newest_ledger_database.post(
         op("consume", wallet, 1, reference="a b=c", metadata={"model": "x=y", "tier": 2}),
         op("consume", wallet, 2, counter_account="revenue:usage:b", metadata={"model": "x=y"}),
     )
     path = f"/api/v1/wallets/{wallet}/transactions"
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         for query, amounts in (
             ({"reference": "a b=c"}, ["1.000000"]),
             ({"counter_account": "revenue:usage:b"}, ["2.000000"]),
@@ -76,12 +76,12 @@ async def test_filters_on_texts_and_metadata(newest_books: Books) -> None:
             assert [item["amount"] for item in await pages(client, path, **query)] == amounts, query
 
 
-async def test_a_cursor_is_good_for_its_own_list_only(newest_books: Books) -> None:
-    wallets = [await newest_books.wallet("ann") for _ in range(2)]
-    await newest_books.post(*(op("deposit", wallet, 1) for wallet in wallets for _ in range(3)))
+async def test_a_cursor_is_good_for_its_own_list_only(newest_ledger_database: LedgerDatabase) -> None:
+    wallets = [await newest_ledger_database.wallet("ann") for _ in range(2)]
+    await newest_ledger_database.post(*(op("deposit", wallet, 1) for wallet in wallets for _ in range(3)))
     own, other = (f"/api/v1/wallets/{wallet}/transactions" for wallet in wallets)
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         cursor = (await client.get(own, params={"limit": 1})).json()["next_cursor"]
         assert (await client.get(own, params={"cursor": cursor})).status_code == 200
         for path, query in (
@@ -110,19 +110,21 @@ async def test_a_cursor_is_good_for_its_own_list_only(newest_books: Books) -> No
         ({"metadata": ["a=b"] * 11}, "validation_failed"),
     ],
 )
-async def test_questions_that_are_refused(newest_books: Books, query: dict[str, Any], code: str) -> None:
-    wallet = await newest_books.wallet("ann")
-    async with newest_books.client() as client:
+async def test_questions_that_are_refused(
+    newest_ledger_database: LedgerDatabase, query: dict[str, Any], code: str
+) -> None:
+    wallet = await newest_ledger_database.wallet("ann")
+    async with newest_ledger_database.client() as client:
         for path in (f"wallets/{wallet}", "users/ann"):
             answer = await client.get(f"/api/v1/{path}/transactions", params=query)
             assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-async def test_a_statement_is_the_whole_history_as_csv(newest_books: Books) -> None:
-    wallet = await newest_books.wallet("ann")
-    await newest_books.bulk(wallet, START, 1203, timedelta(seconds=1))
+async def test_a_statement_is_the_whole_history_as_csv(newest_ledger_database: LedgerDatabase) -> None:
+    wallet = await newest_ledger_database.wallet("ann")
+    await newest_ledger_database.bulk(wallet, START, 1203, timedelta(seconds=1))
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         for path, name in (
             (f"wallets/{wallet}", f"wallet-{wallet}.csv"),
             ("users/ann", "user-statement.csv"),
@@ -146,14 +148,16 @@ async def test_a_statement_is_the_whole_history_as_csv(newest_books: Books) -> N
         assert (missing.status_code, missing.json()["code"]) == (404, "wallet_not_found")
 
 
-async def test_a_statement_keeps_texts_apart_and_spreadsheets_from_running_them(newest_books: Books) -> None:
-    wallet = await newest_books.wallet()
-    await newest_books.post(
+async def test_a_statement_keeps_texts_apart_and_spreadsheets_from_running_them(
+    newest_ledger_database: LedgerDatabase,
+) -> None:
+    wallet = await newest_ledger_database.wallet()
+    await newest_ledger_database.post(
         op("deposit", wallet, 1, description='a "quoted", text\nof two lines', metadata={"n": 0.1, "t": "é"}),
         op("consume", wallet, 5, reference='=HYPERLINK("http://x")', description="-1"),
     )
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         answer = await client.get(f"/api/v1/wallets/{wallet}/transactions", headers={"Accept": "text/csv"})
 
     debit, deposit = csv.DictReader(io.StringIO(answer.text, newline=""))
@@ -163,13 +167,13 @@ async def test_a_statement_keeps_texts_apart_and_spreadsheets_from_running_them(
     assert debit["balance_after"] == "-4.000000"  # an amount is no text of a caller's
 
 
-async def test_balance_and_transaction(newest_books: Books) -> None:
-    wallet = await newest_books.wallet()
-    (transaction,) = await newest_books.post(op("deposit", wallet, 3), at=START)
+async def test_balance_and_transaction(newest_ledger_database: LedgerDatabase) -> None:
+    wallet = await newest_ledger_database.wallet()
+    (transaction,) = await newest_ledger_database.post(op("deposit", wallet, 3), at=START)
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         now = await client.get(f"/api/v1/wallets/{wallet}/balance")
-        await newest_books.clock.set(START + timedelta(days=1))
+        await newest_ledger_database.clock.set(START + timedelta(days=1))
         then = await client.get(f"/api/v1/wallets/{wallet}/balance", params={"at": "2025-12-31T23:59:59Z"})
         to_come = await client.get(f"/api/v1/wallets/{wallet}/balance", params={"at": "2026-02-01T00:00:00Z"})
         posting = await client.get(f"/api/v1/transactions/{transaction}")
@@ -184,11 +188,11 @@ async def test_balance_and_transaction(newest_books: Books) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (404, "transaction_not_found")
 
 
-async def test_a_user_reads_their_own_only(newest_books: Books) -> None:
-    mine, theirs = await newest_books.wallet("ann"), await newest_books.wallet("bob")
-    own, other = await newest_books.post(op("deposit", mine, 1), op("deposit", theirs, 1))
+async def test_a_user_reads_their_own_only(newest_ledger_database: LedgerDatabase) -> None:
+    mine, theirs = await newest_ledger_database.wallet("ann"), await newest_ledger_database.wallet("bob")
+    own, other = await newest_ledger_database.post(op("deposit", mine, 1), op("deposit", theirs, 1))
 
-    async with newest_books.client("ann") as client:
+    async with newest_ledger_database.client("ann") as client:
         for path, status in (
             (f"wallets/{mine}/transactions", 200),
             (f"wallets/{mine}/balance", 200),
@@ -202,10 +206,10 @@ async def test_a_user_reads_their_own_only(newest_books: Books) -> None:
             assert (await client.get(f"/api/v1/{path}")).status_code == status, path
 
 
-async def test_a_forged_position_is_refused_or_harmless(newest_books: Books) -> None:
-    wallet = await newest_books.wallet("ann")
-    await newest_books.post(op("deposit", wallet, 1))
-    async with newest_books.client() as client:
+async def test_a_forged_position_is_refused_or_harmless(newest_ledger_database: LedgerDatabase) -> None:
+    wallet = await newest_ledger_database.wallet("ann")
+    await newest_ledger_database.post(op("deposit", wallet, 1))
+    async with newest_ledger_database.client() as client:
         for position, status in (
             (["2026-01-01T00:00:00Z", wallet, 2**63 - 1], 200),
             (["9999-12-31T23:59:59.999999Z", new_id(), 0], 200),

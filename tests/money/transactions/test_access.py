@@ -310,7 +310,7 @@ async def test_users_with_the_same_key_don_t_meet(api: Api) -> None:
         assert "Idempotency-Replayed" not in answer.headers
 
 
-async def test_the_receiver_of_a_transfer_is_not_told_who_sent_it(api: Api) -> None:
+async def test_the_receiver_of_a_transfer_does_not_learn_the_sender(api: Api) -> None:
     one, other = new_user(), new_user()
     source = await api.admin.wallet("10", user_id=one)
     target = await api.admin.wallet("10", user_id=other)
@@ -329,7 +329,7 @@ async def test_a_user_chooses_no_counter_account(api: Api, unchanged: Unchanged)
         problem(answer, "forbidden")
 
 
-async def test_a_user_is_not_told_the_currency_of_anothers_wallet(api: Api) -> None:
+async def test_a_user_does_not_learn_the_currency_of_another_users_wallet(api: Api) -> None:
     user_id = new_user()
     source, target = (
         await api.admin.wallet("10", user_id=user_id, currency="USD"),

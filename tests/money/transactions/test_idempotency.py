@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import FreshDatabase, Reach
+from conftest import FreshDatabase, Locate
 from support.api import Api, Client, new_user, open_api, posted, problem
 
 from wallet_service.core.identifiers import new_id
@@ -172,8 +172,10 @@ async def test_another_operation_in_a_batch_isn_t_hurt_by_a_key_that_another_bat
         assert told == [("posted", "posted", "posted"), ("posted", "refused", "posted")]
 
 
-async def test_the_same_answer_after_a_restart(fresh_database: FreshDatabase, reach: Reach) -> None:
-    found, key, wallet_key = await reach(await fresh_database()), new_id(), new_id()
+async def test_the_same_answer_after_a_restart(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    found, key, wallet_key = await locate_database(await fresh_database()), new_id(), new_id()
     body = {"user_id": new_user(), "initial_balance": "10"}
     contents: list[list[bytes]] = []
     for _ in range(2):

@@ -2,24 +2,24 @@ import asyncio
 
 from conftest import FreshApi
 from support.api import posted, problem
-from support.line import Line
-from support.waiting import until
+from support.database_faults import FaultyDatabase
+from support.polling import wait_until
 
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.limits import Limits
 from wallet_service.ledger.metrics import CommitMetrics
 
 
-async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshApi) -> None:
+async def test_more_than_the_queue_holds_is_refused_with_retry_after(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    admin, line, metrics = api.admin, Line(api.app.state.database), CommitMetrics()
+    admin, faulty, metrics = api.admin, FaultyDatabase(api.app.state.database), CommitMetrics()
     wallet = (await admin.wallet("10"))["wallet_id"]
-    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_operations=2), metrics)
-    async with line.stopped():
+    api.app.state.ledger = Ledger(faulty, Limits(lanes=1, queue_operations=2), metrics)
+    async with faulty.paused():
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         waiting = [asyncio.create_task(admin.move("consume", wallet, "1")) for _ in range(2)]
-        await until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
+        await wait_until(lambda: metrics.registry.get_sample_value("wallet_commit_queued_operations") == 2)
         refused = await admin.move("consume", wallet, "1")
         assert problem(refused, "overloaded")["retryable"] is True
         assert refused.headers["Retry-After"] == "1"
@@ -28,14 +28,14 @@ async def test_more_than_the_queue_holds_is_told_to_come_back(fresh_api: FreshAp
     assert await admin.balance(wallet) == "7.000000"
 
 
-async def test_a_turn_that_does_not_come_in_time_is_told_to_come_back(fresh_api: FreshApi) -> None:
+async def test_a_unit_that_waits_too_long_is_refused_with_retry_after(fresh_api: FreshApi) -> None:
     api = await fresh_api()
-    admin, line = api.admin, Line(api.app.state.database)
+    admin, faulty = api.admin, FaultyDatabase(api.app.state.database)
     wallet = (await admin.wallet("10"))["wallet_id"]
-    api.app.state.ledger = Ledger(line, Limits(lanes=1, queue_wait_ms=20))
-    async with line.stopped():
+    api.app.state.ledger = Ledger(faulty, Limits(lanes=1, queue_wait_ms=20))
+    async with faulty.paused():
         first = asyncio.create_task(admin.move("consume", wallet, "1"))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         refused = await admin.move("consume", wallet, "1")
         problem(refused, "overloaded")
         assert refused.headers["Retry-After"] == "1"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pytest
-from support.books import Books, Row, op
+from support.ledger_database import LedgerDatabase, Row, op
 
 from wallet_service.core.errors import ValidationFailed, WalletNotFound
 from wallet_service.core.identifiers import new_id
@@ -26,17 +26,17 @@ LONG_AGO, FAR_AWAY = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=
 Totals: TypeAlias = dict[tuple[str, ...], tuple[int, Decimal]]
 
 
-async def busy_wallet(books: Books, user: str = "ann", rows: int = 2_700) -> str:
+async def busy_wallet(ledger_database: LedgerDatabase, user: str = "ann", rows: int = 2_700) -> str:
     """A wallet with more rows than two checkpoints, of every kind, over four days and a month's end."""
     dice = random.Random(rows)  # noqa: S311  # a test's data
-    wallet, other = await books.wallet(user), await books.wallet("other")
+    wallet, other = await ledger_database.wallet(user), await ledger_database.wallet("other")
     at, left = START, rows
     while left:
         at += dice.choice((TICK, timedelta(seconds=1), timedelta(hours=7)))
         batch = min(left, dice.choice((1, 499, 500)))
-        await books.post(*(some_operation(dice, wallet, other) for _ in range(batch)), at=at)
+        await ledger_database.post(*(some_operation(dice, wallet, other) for _ in range(batch)), at=at)
         left -= batch
-    await books.clock.set(at + timedelta(days=1))
+    await ledger_database.clock.set(at + timedelta(days=1))
     return wallet
 
 
@@ -116,9 +116,9 @@ def text(moment: datetime | None) -> str | None:
 
 
 async def of_wallet(
-    books: Books, wallet: str, start: datetime | None, end: datetime | None, interval: Any
+    ledger_database: LedgerDatabase, wallet: str, start: datetime | None, end: datetime | None, interval: Any
 ) -> Row:
-    answer = await StatisticsRepository(books.database).of_wallet(
+    answer = await StatisticsRepository(ledger_database.database).of_wallet(
         wallet, None, Period(text(start), text(end), interval)
     )
     read = json.loads(answer)
@@ -128,10 +128,12 @@ async def of_wallet(
     return currency
 
 
-async def test_any_period_is_exact_across_checkpoints_and_at_rows_own_moments(books: Books) -> None:
-    wallet = await busy_wallet(books)
-    rows = (await books.rows(wallet))[::-1]
-    checkpoints = await books.superuser.fetch(
+async def test_any_period_is_exact_across_checkpoints_and_at_rows_own_moments(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallet = await busy_wallet(ledger_database)
+    rows = (await ledger_database.rows(wallet))[::-1]
+    checkpoints = await ledger_database.superuser.fetch(
         "select distinct wallet_version from wallet.checkpoints where wallet_id = $1 order by 1", wallet
     )
     assert [row["wallet_version"] for row in checkpoints] == [1000, 2000]
@@ -141,24 +143,26 @@ async def test_any_period_is_exact_across_checkpoints_and_at_rows_own_moments(bo
     periods += [tuple(sorted(dice.sample(moments, 2))) for _ in range(60)]
 
     for start, end in periods:
-        check_period(await of_wallet(books, wallet, start, end, None), rows, start, end)
+        check_period(await of_wallet(ledger_database, wallet, start, end, None), rows, start, end)
 
 
-async def test_every_version_has_exact_totals(books: Books) -> None:
-    wallet = await busy_wallet(books)
-    rows = (await books.rows(wallet))[::-1]
+async def test_every_version_has_exact_totals(ledger_database: LedgerDatabase) -> None:
+    wallet = await busy_wallet(ledger_database)
+    rows = (await ledger_database.rows(wallet))[::-1]
 
     for version in (0, 1, 499, 500, 501, 999, 1000, 1001, 1499, 1500, 1501, 2000, 2499, 2500, 2699, 2700):
-        found = await books.superuser.fetch("select * from wallet.totals_at($1, $2, 2700)", wallet, version)
+        found = await ledger_database.superuser.fetch(
+            "select * from wallet.totals_at($1, $2, 2700)", wallet, version
+        )
         assert told(
             [dict(row) for row in found], "transaction_type", "direction", "counter_account"
         ) == totals(rows[:version], "transaction_type", "direction", "counter_account")
 
 
 @pytest.mark.parametrize("interval", ["day", "month"])
-async def test_steps_are_exact_and_follow_each_other(books: Books, interval: str) -> None:
-    wallet = await busy_wallet(books)
-    rows = (await books.rows(wallet))[::-1]
+async def test_steps_are_exact_and_follow_each_other(ledger_database: LedgerDatabase, interval: str) -> None:
+    wallet = await busy_wallet(ledger_database)
+    rows = (await ledger_database.rows(wallet))[::-1]
     first, last = rows[0]["created_at"], rows[-1]["created_at"]
     midnight = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -170,9 +174,11 @@ async def test_steps_are_exact_and_follow_each_other(books: Books, interval: str
         (first, None),
         (FAR_AWAY, None),
     ):
-        currency = await of_wallet(books, wallet, start, end, interval)
+        currency = await of_wallet(ledger_database, wallet, start, end, interval)
         check_period(currency, rows, start, end)
-    days = await of_wallet(books, wallet, midnight - TICK, midnight + timedelta(days=1) + TICK, "day")
+    days = await of_wallet(
+        ledger_database, wallet, midnight - TICK, midnight + timedelta(days=1) + TICK, "day"
+    )
     assert [step["from"] for step in days["steps"]] == [
         "2026-01-30T23:59:59.999999Z",
         "2026-01-31T00:00:00.000000Z",
@@ -180,30 +186,34 @@ async def test_steps_are_exact_and_follow_each_other(books: Books, interval: str
     ]
 
 
-async def test_a_users_statistics_are_those_of_all_their_wallets_by_currency(books: Books) -> None:
-    wallets = [await busy_wallet(books, rows=1_050) for _ in range(2)]
-    ether = await books.wallet("ann", "ETH")
-    await books.post(op("deposit", ether, "0.000000000000000001"))
+async def test_a_users_statistics_are_those_of_all_their_wallets_by_currency(
+    ledger_database: LedgerDatabase,
+) -> None:
+    wallets = [await busy_wallet(ledger_database, rows=1_050) for _ in range(2)]
+    ether = await ledger_database.wallet("ann", "ETH")
+    await ledger_database.post(op("deposit", ether, "0.000000000000000001"))
     start, end = START + timedelta(hours=10), START + timedelta(days=2)
 
-    answer = await StatisticsRepository(books.database).of_user(
+    answer = await StatisticsRepository(ledger_database.database).of_user(
         "ann", "ann", Period(text(start), text(end), "day"), ALL
     )
 
     read = json.loads(answer)
     assert (read["user_id"], [item["currency"] for item in read["currencies"]]) == ("ann", ["CREDIT", "ETH"])
-    check_period(read["currencies"][0], (await books.rows(*wallets))[::-1], start, end)
+    check_period(read["currencies"][0], (await ledger_database.rows(*wallets))[::-1], start, end)
     whole = json.loads(
-        await StatisticsRepository(books.database).of_user("ann", None, Period(None, None, None), ALL)
+        await StatisticsRepository(ledger_database.database).of_user(
+            "ann", None, Period(None, None, None), ALL
+        )
     )
     assert whole["currencies"][1]["closing_balance"] == "0.000000000000000001"
 
 
-async def test_nothing_happened(books: Books) -> None:
-    wallet = await books.wallet("idle", "JPY")
+async def test_nothing_happened(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet("idle", "JPY")
 
     answer = json.loads(
-        await StatisticsRepository(books.database).of_user(
+        await StatisticsRepository(ledger_database.database).of_user(
             "idle", None, Period(text(START), text(FAR_AWAY), None), ALL
         )
     )
@@ -222,7 +232,9 @@ async def test_nothing_happened(books: Books) -> None:
         }
     ]
     assert wallet
-    nobody = await StatisticsRepository(books.database).of_user("nobody", None, Period(None, None, None), ALL)
+    nobody = await StatisticsRepository(ledger_database.database).of_user(
+        "nobody", None, Period(None, None, None), ALL
+    )
     assert json.loads(nobody)["currencies"] == []
 
 
@@ -237,28 +249,30 @@ async def test_nothing_happened(books: Books) -> None:
         (Period("2026-01-01T00:00:00Z", None, "hour"), "/interval"),
     ],
 )
-async def test_periods_that_are_refused(books: Books, period: Period, pointer: str) -> None:
-    wallet = await books.wallet()
+async def test_periods_that_are_refused(
+    ledger_database: LedgerDatabase, period: Period, pointer: str
+) -> None:
+    wallet = await ledger_database.wallet()
 
     with pytest.raises(ValidationFailed) as refused:
-        await StatisticsRepository(books.database).of_wallet(wallet, None, period)
+        await StatisticsRepository(ledger_database.database).of_wallet(wallet, None, period)
 
     (error,) = refused.value.facts["errors"]
     assert (error["in"], error["pointer"]) == ("query", pointer)
 
 
-async def test_366_steps_are_not_too_many(books: Books) -> None:
-    wallet = await books.wallet()
+async def test_366_steps_are_not_too_many(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
     start = datetime(2024, 1, 1, tzinfo=UTC)
 
-    currency = await of_wallet(books, wallet, start, start + timedelta(days=366), "day")
+    currency = await of_wallet(ledger_database, wallet, start, start + timedelta(days=366), "day")
 
     assert len(currency["steps"]) == 366
 
 
-async def test_others_wallets_are_not_there(books: Books) -> None:
-    wallet = await books.wallet("ann")
-    statistics = StatisticsRepository(books.database)
+async def test_others_wallets_are_not_there(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet("ann")
+    statistics = StatisticsRepository(ledger_database.database)
     always = Period(None, None, None)
 
     for attempt in (
@@ -270,15 +284,15 @@ async def test_others_wallets_are_not_there(books: Books) -> None:
             await attempt
 
 
-async def test_a_posting_under_way_is_waited_for_when_it_may_count(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.post(op("deposit", wallet, 1), at=START)
-    async with books.posting(op("deposit", wallet, 5)):
-        await books.clock.set(START + timedelta(hours=1))
+async def test_a_posting_under_way_is_waited_for_when_it_may_count(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.post(op("deposit", wallet, 1), at=START)
+    async with ledger_database.posting(op("deposit", wallet, 5)):
+        await ledger_database.clock.set(START + timedelta(hours=1))
         # Open to the present there is nothing to wait for; the posting under way has the time START.
-        open_end = await of_wallet(books, wallet, None, None, None)
-        asking = asyncio.create_task(of_wallet(books, wallet, None, START + TICK, None))
-        while not await books.waiting_for_a_lock():
+        open_end = await of_wallet(ledger_database, wallet, None, None, None)
+        asking = asyncio.create_task(of_wallet(ledger_database, wallet, None, START + TICK, None))
+        while not await ledger_database.waiting_for_a_lock():
             assert not asking.done(), "it should have waited for the posting under way"
             await asyncio.sleep(0.005)
 
@@ -287,10 +301,12 @@ async def test_a_posting_under_way_is_waited_for_when_it_may_count(books: Books)
 
 
 async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
-    books: Books, monkeypatch: pytest.MonkeyPatch
+    ledger_database: LedgerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "_WALLETS_A_CALL", 2)
-    wallets = [await books.wallet() for _ in range(7)] + [await books.wallet("ann", "ETH")]
+    wallets = [await ledger_database.wallet() for _ in range(7)] + [
+        await ledger_database.wallet("ann", "ETH")
+    ]
     dice = random.Random(9)  # noqa: S311  # a test's data
     seen: list[dict[tuple[str, str], Decimal]] = []
     written = 0
@@ -302,7 +318,7 @@ async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
         nonlocal written
         while len(moments()) < 5:
             source, target = dice.sample(wallets[:-1], 2)
-            await books.post(
+            await ledger_database.post(
                 op("transfer", source, 7, to_wallet_id=target),
                 op("deposit", source, dice.randint(1, 9)),
                 op("consume", target, "0.5"),
@@ -312,7 +328,7 @@ async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
 
     async def ask() -> None:
         while len(moments()) < 5:
-            count, balances = await StatisticsRepository(books.database).trial_balance()
+            count, balances = await StatisticsRepository(ledger_database.database).trial_balance()
             assert count == len(wallets)
             seen.append(balances)
 
@@ -321,36 +337,40 @@ async def test_the_trial_balance_is_zero_at_any_time_while_others_post(
     for balances in seen:
         for currency in {key[0] for key in balances}:
             assert sum(value for key, value in balances.items() if key[0] == currency) == 0
-    _, at_rest = await StatisticsRepository(books.database).trial_balance()
-    held = await books.superuser.fetchval("select sum(balance) from wallet.wallets where currency = 'CREDIT'")
+    _, at_rest = await StatisticsRepository(ledger_database.database).trial_balance()
+    held = await ledger_database.superuser.fetchval(
+        "select sum(balance) from wallet.wallets where currency = 'CREDIT'"
+    )
     assert at_rest["CREDIT", "wallets"] == held
     assert at_rest["CREDIT", "transfers"] == 0
     assert at_rest["CREDIT", "revenue:usage"] == written * Decimal("0.5")
     assert at_rest["ETH", "external:deposits"] == written * Decimal("-0.25")
 
 
-async def test_the_trial_balance_shows_a_balance_that_is_wrong(books: Books) -> None:
-    wallet = await books.wallet()
-    await books.post(op("deposit", wallet, 5))
-    await books.superuser.execute(
+async def test_the_trial_balance_shows_a_balance_that_is_wrong(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
+    await ledger_database.post(op("deposit", wallet, 5))
+    await ledger_database.superuser.execute(
         "update wallet.wallets set balance = balance + 1 where wallet_id = $1", wallet
     )
 
-    _, balances = await StatisticsRepository(books.database).trial_balance()
+    _, balances = await StatisticsRepository(ledger_database.database).trial_balance()
 
     assert sum(balances.values()) == 1
 
 
-async def test_service_stats_count_and_sum_every_wallet(books: Books) -> None:
-    in_credit = [await books.wallet(f"user-{number}") for number in range(4)]
-    ether = await books.wallet("ann", "ETH")
-    await books.post(*(op("deposit", wallet, 3) for wallet in in_credit), op("deposit", ether, 1))
-    await books.superuser.execute(
+async def test_service_stats_count_and_sum_every_wallet(ledger_database: LedgerDatabase) -> None:
+    in_credit = [await ledger_database.wallet(f"user-{number}") for number in range(4)]
+    ether = await ledger_database.wallet("ann", "ETH")
+    await ledger_database.post(*(op("deposit", wallet, 3) for wallet in in_credit), op("deposit", ether, 1))
+    await ledger_database.superuser.execute(
         "update wallet.wallets set status = 'frozen' where wallet_id = $1", in_credit[0]
     )
-    await books.superuser.execute("update wallet.wallets set locked_balance = 1 where wallet_id = $1", ether)
+    await ledger_database.superuser.execute(
+        "update wallet.wallets set locked_balance = 1 where wallet_id = $1", ether
+    )
 
-    read = json.loads(await StatisticsRepository(books.database).of_service())
+    read = json.loads(await StatisticsRepository(ledger_database.database).of_service())
 
     assert (read["wallets"], read["ledger_entries"]) == (5, 5)
     of_credit, of_ether = read["currencies"]
@@ -367,19 +387,19 @@ async def test_service_stats_count_and_sum_every_wallet(books: Books) -> None:
     assert (of_ether["balance"], of_ether["locked_balance"]) == (f"1.{'0' * 18}", f"1.{'0' * 18}")
 
 
-async def test_an_empty_ledger_has_stats_and_a_trial_balance(books: Books) -> None:
-    statistics = StatisticsRepository(books.database)
+async def test_an_empty_ledger_has_stats_and_a_trial_balance(ledger_database: LedgerDatabase) -> None:
+    statistics = StatisticsRepository(ledger_database.database)
 
     assert json.loads(await statistics.of_service())["currencies"] == []
     assert await statistics.trial_balance() == (0, {})
 
 
-async def test_totals_survive_a_batch_that_passes_a_checkpoint(books: Books) -> None:
-    wallet = await books.wallet()
+async def test_totals_survive_a_batch_that_passes_a_checkpoint(ledger_database: LedgerDatabase) -> None:
+    wallet = await ledger_database.wallet()
     for _ in range(2):
         units = [{"operations": [op("deposit", wallet, 1) for _ in range(501)]}]
-        await books.database.call("post_transactions", units=Json(json.dumps(units)))
+        await ledger_database.database.call("post_transactions", units=Json(json.dumps(units)))
 
-    currency = await of_wallet(books, wallet, None, None, None)
+    currency = await of_wallet(ledger_database, wallet, None, None, None)
 
     assert (currency["transactions"], currency["credited"]) == (1002, "1002.000000")

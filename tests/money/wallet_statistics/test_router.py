@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from babel.core import get_global
 from pydantic import BaseModel
-from support.books import Books, op
+from support.ledger_database import LedgerDatabase, op
 
 from wallet_service.money.wallet_statistics.schemas import (
     CurrencyPage,
@@ -40,11 +40,11 @@ def same_shape(document: dict[str, Any], model: type[BaseModel]) -> None:
     assert model.model_validate(document).model_dump(mode="json", by_alias=True).keys() == document.keys()
 
 
-async def test_statistics_of_a_wallet_and_a_user(newest_books: Books) -> None:
-    wallet = await newest_books.wallet("ann")
-    await newest_books.post(op("deposit", wallet, 10), op("consume", wallet, "2.5"))
+async def test_statistics_of_a_wallet_and_a_user(newest_ledger_database: LedgerDatabase) -> None:
+    wallet = await newest_ledger_database.wallet("ann")
+    await newest_ledger_database.post(op("deposit", wallet, 10), op("consume", wallet, "2.5"))
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         query = {"from": "2026-01-01T00:00:00Z", "interval": "month"}
         of_wallet = await client.get(f"/api/v1/wallets/{wallet}/statistics", params=query)
         of_user = await client.get("/api/v1/users/ann/statistics")
@@ -74,20 +74,24 @@ async def test_statistics_of_a_wallet_and_a_user(newest_books: Books) -> None:
         {"since": "2026-01-01T00:00:00Z"},
     ],
 )
-async def test_a_period_that_is_not_one(newest_books: Books, query: dict[str, str]) -> None:
-    wallet = await newest_books.wallet("ann")
-    async with newest_books.client() as client:
+async def test_a_period_that_is_not_one(
+    newest_ledger_database: LedgerDatabase, query: dict[str, str]
+) -> None:
+    wallet = await newest_ledger_database.wallet("ann")
+    async with newest_ledger_database.client() as client:
         for path in (f"wallets/{wallet}", "users/ann"):
             answer = await client.get(f"/api/v1/{path}/statistics", params=query)
             assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
             assert answer.json()["errors"][0]["in"] == "query"
 
 
-async def test_the_whole_service(newest_books: Books) -> None:
-    wallet, other = await newest_books.wallet("ann"), await newest_books.wallet("bob")
-    await newest_books.post(op("deposit", wallet, 10), op("transfer", wallet, 4, to_wallet_id=other))
+async def test_the_whole_service(newest_ledger_database: LedgerDatabase) -> None:
+    wallet, other = await newest_ledger_database.wallet("ann"), await newest_ledger_database.wallet("bob")
+    await newest_ledger_database.post(
+        op("deposit", wallet, 10), op("transfer", wallet, 4, to_wallet_id=other)
+    )
 
-    async with newest_books.client() as client:
+    async with newest_ledger_database.client() as client:
         stats = await client.get("/api/v1/wallet/stats")
         trial = await client.get("/api/v1/ledger/trial-balance")
 
@@ -111,10 +115,10 @@ async def test_the_whole_service(newest_books: Books) -> None:
     }
 
 
-async def test_a_user_reads_their_own_sums_only(newest_books: Books) -> None:
-    mine, theirs = await newest_books.wallet("ann"), await newest_books.wallet("bob")
+async def test_a_user_reads_their_own_sums_only(newest_ledger_database: LedgerDatabase) -> None:
+    mine, theirs = await newest_ledger_database.wallet("ann"), await newest_ledger_database.wallet("bob")
 
-    async with newest_books.client("ann") as client:
+    async with newest_ledger_database.client("ann") as client:
         for path, status in (
             (f"wallets/{mine}/statistics", 200),
             ("users/ann/statistics", 200),
@@ -136,8 +140,10 @@ def currencies_script() -> ModuleType:
     return module
 
 
-async def test_currencies_are_the_legal_tenders_with_isos_exponents_and_our_own(newest_books: Books) -> None:
-    async with newest_books.client() as client:
+async def test_currencies_are_the_legal_tenders_with_isos_exponents_and_our_own(
+    newest_ledger_database: LedgerDatabase,
+) -> None:
+    async with newest_ledger_database.client() as client:
         answer = await client.get("/api/v1/currencies")
 
     CurrencyPage.model_validate(answer.json())
@@ -155,14 +161,14 @@ async def test_currencies_are_the_legal_tenders_with_isos_exponents_and_our_own(
     assert (listed["HUF"]["exponent"], listed["HUF"]["name"]) == (2, "Hungarian Forint")
 
 
-async def test_the_script_writes_nothing_that_the_table_lacks(newest_books: Books) -> None:
+async def test_the_script_writes_nothing_that_the_table_lacks(newest_ledger_database: LedgerDatabase) -> None:
     """When babel learns a currency this fails: run the script into a new migration."""
-    kept = await newest_books.superuser.fetch("select code, exponent, kind from wallet.currencies")
+    kept = await newest_ledger_database.superuser.fetch("select code, exponent, kind from wallet.currencies")
 
     written = {(code, exponent, kind) for code, exponent, kind, _ in currencies_script().currencies()}
 
     assert written <= {tuple(row) for row in kept}
-    await newest_books.superuser.execute("delete from wallet.currencies")
-    await newest_books.superuser.execute(currencies_script().migration())
-    again = await newest_books.superuser.fetchval("select count(*) from wallet.currencies")
+    await newest_ledger_database.superuser.execute("delete from wallet.currencies")
+    await newest_ledger_database.superuser.execute(currencies_script().migration())
+    again = await newest_ledger_database.superuser.fetchval("select count(*) from wallet.currencies")
     assert again == len(written)

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase
 from support.api import Api, Client, conforms, new_user, pointers, problem
-from support.places import connect
+from support.database_location import connect
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.wallets.repository import WalletRepository

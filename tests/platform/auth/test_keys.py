@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from conftest import FreshDatabase, Reach
-from support.places import connect
+from conftest import FreshDatabase, Locate
+from support.database_location import connect
 
 from wallet_service.core.errors import Unauthorized, Unavailable, ValidationFailed
 from wallet_service.platform.auth import keys
@@ -172,7 +172,7 @@ async def test_a_slow_answer_is_not_remembered_longer(
         await ring.verify(key.encode())
 
 
-async def test_nobody_joins_a_lookup_older_than_the_limit(
+async def test_no_request_joins_a_lookup_older_than_the_limit(
     database: Database, ring: KeyRing, watched: Watched, clock: Seconds
 ) -> None:
     key = await create_key(database, "billing", ["admin"])
@@ -200,7 +200,7 @@ async def test_lookups_of_one_key_are_one(database: Database, ring: KeyRing, wat
     assert not ring._flights
 
 
-async def test_a_database_that_is_away_is_not_a_wrong_key(
+async def test_an_unavailable_database_is_not_a_wrong_key(
     database: Database, ring: KeyRing, watched: Watched
 ) -> None:
     key = (await create_key(database, "billing", ["admin"])).encode()
@@ -211,7 +211,7 @@ async def test_a_database_that_is_away_is_not_a_wrong_key(
     assert (await ring.verify(key)).client_name == "billing"
 
 
-async def test_invented_ids_fill_nothing_and_push_out_nobody(watched: Watched, clock: Seconds) -> None:
+async def test_invented_ids_fill_nothing_and_push_out_no_key(watched: Watched, clock: Seconds) -> None:
     ring = KeyRing(watched, TTL_S, most_cached=10, clock=clock)
     key = (await create_key(watched.inner, "billing", ["admin"])).encode()
     await ring.verify(key)
@@ -237,9 +237,9 @@ async def test_a_key_expires_also_while_it_is_remembered(database: Database) -> 
 
 
 async def test_keys_are_listed_in_order_and_without_hashes(
-    fresh_database: FreshDatabase, reach: Reach
+    fresh_database: FreshDatabase, locate_database: Locate
 ) -> None:
-    database = await connect(await reach(await fresh_database()))
+    database = await connect(await locate_database(await fresh_database()))
     keys_made = [await create_key(database, f"client-{n}", ["admin"]) for n in range(103)]
     revoked_at = await revoke_key(database, id_of(keys_made[1]))
     listed = await list_keys(database)
@@ -256,8 +256,10 @@ async def test_the_first_revocation_counts(database: Database) -> None:
     assert await revoke_key(database, "0" * 32) is None
 
 
-async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDatabase, reach: Reach) -> None:
-    found = await reach(await fresh_database())
+async def test_of_several_starts_one_makes_the_first_key(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    found = await locate_database(await fresh_database())
     databases = [await connect(found) for _ in range(4)]
     answers = await asyncio.gather(*(create_first_admin_key(database) for database in databases * 4))
     (key,) = [answer for answer in answers if answer is not None]
@@ -270,10 +272,10 @@ async def test_of_several_starts_one_makes_the_first_key(fresh_database: FreshDa
 
 
 async def test_a_start_waits_for_one_that_is_making_the_first_key(
-    fresh_database: FreshDatabase, reach: Reach
+    fresh_database: FreshDatabase, locate_database: Locate
 ) -> None:
     made = await fresh_database()
-    database = await connect(await reach(made))
+    database = await connect(await locate_database(made))
     other, observer = await asyncpg.connect(made.service_dsn), await asyncpg.connect(made.dsn)
     transaction = other.transaction()
     await transaction.start()

@@ -107,7 +107,7 @@ async def test_without_an_agent_it_serves_and_stops_as_ever(place: Place) -> Non
 
 
 @pytest.mark.consul
-async def test_where_consul_is_required_and_away_it_does_not_start(place: Place) -> None:
+async def test_where_consul_is_required_and_unavailable_it_does_not_start(place: Place) -> None:
     settings = place.settings(WALLET_CONSUL_URL="http://127.0.0.1:9", WALLET_CONSUL_REQUIRED="true")
     service = Service(place.folder, **settings)
     assert await asyncio.to_thread(service.process.wait, WAIT_S) == 1

@@ -85,7 +85,7 @@ async def test_it_is_critical_while_it_is_not_ready(consul: ConsulAgent) -> None
 
 
 @pytest.mark.consul
-async def test_an_agent_that_forgot_it_is_told_again(consul: ConsulAgent) -> None:
+async def test_an_agent_that_forgot_it_gets_it_again(consul: ConsulAgent) -> None:
     with Checked() as here:
         async with joined(settings(consul), here.port):
             name = f"{NAME}-127.0.0.1-{here.port}"
@@ -129,7 +129,7 @@ async def test_what_a_crashed_one_left_is_replaced(consul: ConsulAgent) -> None:
 
 
 @pytest.mark.consul
-async def test_an_agent_that_restarts_is_told_again_and_the_log_has_it_once(own_consul: ConsulAgent) -> None:
+async def test_an_agent_that_restarts_gets_it_again_and_the_log_has_it_once(own_consul: ConsulAgent) -> None:
     with structlog.testing.capture_logs() as log, Checked() as here:
         async with joined(settings(own_consul), here.port):
             await eventually(lambda: list(states(own_consul).values()) == ["passing"])
@@ -143,7 +143,7 @@ async def test_an_agent_that_restarts_is_told_again_and_the_log_has_it_once(own_
 
 
 @pytest.mark.consul
-async def test_an_agent_that_comes_later_is_told_then(own_consul: ConsulAgent) -> None:
+async def test_an_agent_that_starts_later_gets_it_then(own_consul: ConsulAgent) -> None:
     own_consul.stop()
     with structlog.testing.capture_logs() as log, Checked() as here:
         async with joined(settings(own_consul), here.port):
@@ -154,7 +154,7 @@ async def test_an_agent_that_comes_later_is_told_then(own_consul: ConsulAgent) -
 
 
 @pytest.mark.consul
-async def test_where_it_is_required_a_first_try_that_fails_is_an_error(own_consul: ConsulAgent) -> None:
+async def test_where_it_is_required_a_first_attempt_that_fails_is_an_error(own_consul: ConsulAgent) -> None:
     own_consul.stop()
     with pytest.raises(AgentError, match="ClientConnectorError"):
         async with joined(settings(own_consul, consul_required=True), 1):
@@ -167,7 +167,7 @@ def test_required_without_an_address_is_refused() -> None:
 
 
 @pytest.mark.consul
-async def test_leaving_does_not_wait_for_an_agent_that_is_away(own_consul: ConsulAgent) -> None:
+async def test_leaving_does_not_wait_for_an_unavailable_agent(own_consul: ConsulAgent) -> None:
     with structlog.testing.capture_logs() as log, Checked() as here:
         # A pause would show: the test's time limit is shorter.
         async with joined(settings(own_consul, consul_leave_pause_ms=600_000), here.port) as made:
@@ -178,7 +178,7 @@ async def test_leaving_does_not_wait_for_an_agent_that_is_away(own_consul: Consu
 
 
 @pytest.mark.consul
-async def test_who_leaves_stays_away(consul: ConsulAgent) -> None:
+async def test_an_instance_that_left_stays_deregistered(consul: ConsulAgent) -> None:
     with Checked() as here:
         async with joined(settings(consul), here.port) as made:
             await eventually(lambda: states(consul) != {})
@@ -220,19 +220,19 @@ async def test_a_registration_that_arrives_after_the_farewell_is_taken_back() ->
 
 @pytest.mark.consul
 async def test_a_token_is_needed_where_the_agent_asks_for_one(
-    guarded_consul: ConsulAgent, monkeypatch: pytest.MonkeyPatch
+    consul_with_acl: ConsulAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It would go before the token that the constructor is given.
-    monkeypatch.setenv("CONSUL_HTTP_TOKEN", guarded_consul.token)
-    writer = token_for(guarded_consul, f'service "{NAME}" {{ policy = "write" }}')
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", consul_with_acl.token)
+    writer = token_for(consul_with_acl, f'service "{NAME}" {{ policy = "write" }}')
     with structlog.testing.capture_logs() as log, Checked() as here:
-        async with joined(settings(guarded_consul), here.port):
+        async with joined(settings(consul_with_acl), here.port):
             await eventually(lambda: events(log, "consul_unavailable") != [])
             assert "ACLPermissionDenied" in events(log, "consul_unavailable")[0]["reason"]
-        assert states(guarded_consul) == {}
-        async with joined(settings(guarded_consul, consul_token=writer), here.port):
-            await eventually(lambda: list(states(guarded_consul).values()) == ["passing"])
-        await eventually(lambda: states(guarded_consul) == {})
+        assert states(consul_with_acl) == {}
+        async with joined(settings(consul_with_acl, consul_token=writer), here.port):
+            await eventually(lambda: list(states(consul_with_acl).values()) == ["passing"])
+        await eventually(lambda: states(consul_with_acl) == {})
     assert len(events(log, "consul_registered")) == 1
     assert writer not in repr(log)
 
@@ -288,9 +288,7 @@ async def test_the_address_for_others(given: dict[str, Any], address: str | None
         ("http://[::1]:8500", "127.0.0.2", False),
     ],
 )
-async def test_an_address_that_nobody_reaches_is_told_once(
-    *, agent: str, address: str, is_told: bool
-) -> None:
+async def test_an_unreachable_address_is_reported_once(*, agent: str, address: str, is_told: bool) -> None:
     class Forgetful:
         """Takes every registration, and knows none of them a moment later."""
 
@@ -315,7 +313,7 @@ async def test_an_address_that_nobody_reaches_is_told_once(
     assert [(line["log_level"], line["address"]) for line in told] == [("warning", address)] * is_told
 
 
-async def test_no_way_to_the_agent_is_tried_again_like_an_agent_that_is_away() -> None:
+async def test_an_agent_without_a_route_is_retried_like_an_unavailable_one() -> None:
     given = make_settings(consul_url="http://agent.invalid:8500", host=EVERYWHERE)
     with pytest.raises(AgentError, match=r"no way to agent\.invalid"):
         await describe(given, 9, CAPABILITIES)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from conftest import DRIVERS, FreshDatabase, TestDatabase, driver_or_skip
-from support.places import Place, connect, reached
+from support.database_location import DatabaseLocation, connect, open_location
 
 from wallet_service.core.errors import (
     InternalError,
@@ -74,26 +74,26 @@ async def admin(prepared: TestDatabase) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture(scope="module", params=[*DRIVERS, "uncached"])
-async def place(request: pytest.FixtureRequest, prepared: TestDatabase) -> AsyncIterator[Place]:
+async def location(request: pytest.FixtureRequest, prepared: TestDatabase) -> AsyncIterator[DatabaseLocation]:
     """``uncached``: Postgres without prepared statements."""
     kind = "postgres" if request.param == "uncached" else driver_or_skip(request.param)
-    async with reached(kind, prepared.cluster, prepared.name) as found:
+    async with open_location(kind, prepared.cluster, prepared.name) as found:
         yield found
 
 
 @pytest.fixture
-async def driver(place: Place, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+async def driver(location: DatabaseLocation, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     uncached = "uncached" in request.node.name
     options = {"statement_cache_size": 0} if uncached else {}
-    opened = await connect(place, pool_size=2, timeout_ms=4000, **options)
+    opened = await connect(location, pool_size=2, timeout_ms=4000, **options)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def hasty(place: Place) -> AsyncIterator[Database]:
+async def hasty(location: DatabaseLocation) -> AsyncIterator[Database]:
     """One connection, and little patience."""
-    opened = await connect(place, pool_size=1, timeout_ms=800)
+    opened = await connect(location, pool_size=1, timeout_ms=800)
     yield opened
     await opened.close()
 
@@ -230,7 +230,7 @@ async def test_a_missing_function_names_the_way_out(driver: Database) -> None:
 @pytest.mark.parametrize("kind", DRIVERS)
 async def test_a_missing_schema_names_the_way_out(fresh_database: FreshDatabase, kind: str) -> None:
     empty = await fresh_database(empty=True)
-    async with reached(driver_or_skip(kind), empty.cluster, empty.name) as found:
+    async with open_location(driver_or_skip(kind), empty.cluster, empty.name) as found:
         driver = await connect(found)
         with pytest.raises(Unavailable, match="run wallet-service migrate"):
             await driver.call("health")
@@ -267,8 +267,8 @@ async def test_no_free_connection_in_time_is_overload(hasty: Database) -> None:
     assert await hasty.call("t_same", text="x") == b"x"
 
 
-async def test_the_wait_for_a_turn_is_part_of_the_limit(place: Place) -> None:
-    driver = await connect(place, pool_size=1, timeout_ms=3000)
+async def test_the_wait_for_a_turn_is_part_of_the_limit(location: DatabaseLocation) -> None:
+    driver = await connect(location, pool_size=1, timeout_ms=3000)
     began = time.monotonic()
     first, second = await asyncio.gather(
         driver.call("t_sleep", seconds=1), driver.call("t_sleep", seconds=60), return_exceptions=True
@@ -303,10 +303,10 @@ async def test_a_cancelled_caller_gives_its_connection_back(
 
 
 async def test_closing_waits_for_calls_under_way(
-    place: Place, prepared: TestDatabase, admin: asyncpg.Connection
+    location: DatabaseLocation, prepared: TestDatabase, admin: asyncpg.Connection
 ) -> None:
     observer = await asyncpg.connect(prepared.dsn)
-    driver = await connect(place)
+    driver = await connect(location)
     async with admin.transaction():
         await admin.execute("select from public.rows where place = 1 for update")
         under_way = asyncio.create_task(driver.call("t_wait"))
@@ -323,9 +323,7 @@ async def test_closing_waits_for_calls_under_way(
         await driver.call("t_same", text="x")
 
 
-async def test_the_driver_tells_the_log_nothing_by_itself(
-    driver: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_driver_logs_nothing_by_itself(driver: Database, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(InternalError):
         await driver.call("t_insert", secret="hunter2")
 
@@ -333,6 +331,6 @@ async def test_the_driver_tells_the_log_nothing_by_itself(
 
 
 async def test_large_json_keeps_every_digit(driver: Database) -> None:
-    amounts = [f"{place}.{'9' * 18}" for place in range(5000)]
+    amounts = [f"{number}.{'9' * 18}" for number in range(5000)]
 
     assert json.loads(await driver.call("t_same", text=json.dumps(amounts))) == amounts

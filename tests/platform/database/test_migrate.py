@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
 from support.cluster import bare_cluster, create_database
-from support.releases import THING, FolderRoom, Release, function
+from support.sample_releases import THING, FolderRoom, Release, function
 
 from wallet_service import __version__
 from wallet_service.platform.database.migrate import (
@@ -257,7 +257,7 @@ async def test_all_or_nothing(empty: TestDatabase, admin: asyncpg.Connection, re
     ],
 )
 @pytest.mark.parametrize("before", ["nothing", "a release"])
-async def test_what_fails_is_told_with_its_file(
+async def test_a_failing_script_is_reported_with_its_file(
     *, empty: TestDatabase, release: Release, file: str, sql: str, message: str, before: str
 ) -> None:
     if before == "a release":
@@ -312,7 +312,7 @@ async def test_a_member_of_the_owner_needs_no_createrole(
     )
 
 
-async def test_who_may_not_gets_told(
+async def test_a_missing_privilege_is_reported(
     empty: TestDatabase, release: Release, make_role: Callable[[str], Awaitable[str]]
 ) -> None:
     stranger = await make_role("login")
@@ -321,7 +321,7 @@ async def test_who_may_not_gets_told(
         await migrate(empty.cluster.dsn(empty.name, stranger), release.rooms)
 
 
-async def test_a_schema_of_somebody_else_is_left_alone(
+async def test_a_schema_of_another_program_is_left_alone(
     empty: TestDatabase, admin: asyncpg.Connection, release: Release
 ) -> None:
     await admin.execute("create schema wallet_api")
@@ -558,7 +558,7 @@ def test_a_file_may_hold_several_functions(release: Release) -> None:
     assert found["two"] == ("wallet", 9, second)
 
 
-async def test_no_server_is_told_without_the_password(release: Release, tmp_path: Path) -> None:
+async def test_a_missing_server_is_reported_without_the_password(release: Release, tmp_path: Path) -> None:
     with pytest.raises(MigrationError, match="can't connect") as refusal:
         await migrate(f"postgresql://me:hunter2@/db?host={tmp_path}", release.rooms)
 

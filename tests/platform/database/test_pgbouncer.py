@@ -13,7 +13,7 @@ from conftest import REQUIRED, FreshDatabase, TestDatabase
 from support.cluster import SERVICE_LOGIN, ServiceMissingError, cluster
 from support.ledger import balance, new_wallet
 from support.pgbouncer import Pooler, pooler
-from support.waiting import until_waiting
+from support.polling import wait_for_lock_waiters
 
 from wallet_service.core.errors import InternalError, Unavailable
 from wallet_service.core.identifiers import new_id
@@ -207,7 +207,7 @@ async def test_a_call_that_is_lost_under_way_is_unavailable(
             call = asyncio.create_task(
                 database.call("post_transactions", units=units, wait_ms=4000, wait_for=wallet_id)
             )
-            await until_waiting(superuser, 1)
+            await wait_for_lock_waiters(superuser, 1)
             bouncer.stop()
             with pytest.raises(Unavailable):
                 await call

@@ -152,7 +152,7 @@ async def test_each_exchange_has_what_the_wait_for_a_connection_left(driver: Pos
     assert max(limits) < 4 - 0.05
 
 
-async def test_what_fails_in_a_transaction_is_rolled_back_and_nobody_complains(
+async def test_a_failure_in_a_transaction_is_rolled_back_without_a_warning(
     prepared: TestDatabase,
 ) -> None:
     complaints: list[Any] = []
@@ -171,7 +171,7 @@ async def test_what_fails_in_a_transaction_is_rolled_back_and_nobody_complains(
     assert complaints == []
 
 
-async def test_a_begin_that_is_answered_late_is_taken_back_and_nobody_complains(
+async def test_a_begin_with_a_late_response_is_rolled_back_without_a_warning(
     prepared: TestDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with frozen_line(prepared.service_dsn) as (dsn, flows):

@@ -13,7 +13,7 @@ import pytest
 from conftest import FreshDatabase, TestDatabase
 from support import cluster as clusters
 from support.catalog import catalog
-from support.releases import FolderRoom, Release, function
+from support.sample_releases import FolderRoom, Release, function
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import MigrationReport, migrate
@@ -241,7 +241,7 @@ async def test_the_owner_of_a_supabase_project_can_run_it(
     assert made == await catalog(migrated)
 
 
-async def test_somebody_who_acts_for_the_owner_can_run_it(postgres_version: int) -> None:
+async def test_a_login_that_acts_for_the_owner_can_run_it(postgres_version: int) -> None:
     """Supabase's CLI logs in as a role of its own, and then takes the owner's."""
     cluster = await project_cluster(postgres_version)
     name = await create_project(cluster)

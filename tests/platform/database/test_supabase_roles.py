@@ -159,13 +159,13 @@ async def allowed(connection: asyncpg.Connection, statements: Sequence[str]) -> 
     return found
 
 
-async def test_nobody_touches_a_table_or_becomes_the_owner(
+async def test_no_role_touches_a_table_or_becomes_the_owner(
     superuser: asyncpg.Connection, somebody: asyncpg.Connection
 ) -> None:
     assert await allowed(somebody, await attempts(superuser)) == []
 
 
-async def test_nobody_calls_a_helper(superuser: asyncpg.Connection, somebody: asyncpg.Connection) -> None:
+async def test_no_role_calls_a_helper(superuser: asyncpg.Connection, somebody: asyncpg.Connection) -> None:
     assert await allowed(somebody, await calls(superuser, "wallet")) == []
 
 
@@ -341,9 +341,7 @@ async def test_the_next_run_sets_grants_right(
     assert await admin.fetchval("select count(*) from wallet.releases") == 1
 
 
-async def test_what_somebody_else_was_granted_stays(
-    migrated: TestDatabase, admin: asyncpg.Connection
-) -> None:
+async def test_grants_to_other_roles_stay(migrated: TestDatabase, admin: asyncpg.Connection) -> None:
     billing = f"billing_{secrets.token_hex(4)}"
     await admin.execute(f"create role {billing}")
     try:
@@ -373,7 +371,7 @@ async def test_service_role_may_come_after_the_first_run(postgres_version: int) 
         await superuser.close()
 
 
-async def test_postgrest_is_told_of_a_run_that_changed_something(
+async def test_postgrest_is_notified_of_a_run_that_changed_something(
     migrated: TestDatabase, admin: asyncpg.Connection
 ) -> None:
     await migrate(migrated.dsn, ROOMS)

@@ -271,7 +271,7 @@ async def test_a_server_that_dies_under_way_is_started_again(tmp_path: Path) -> 
     assert not servers_of(data_dir)
 
 
-async def test_a_pid_file_that_names_somebody_elses_process(tmp_path: Path) -> None:
+async def test_a_pid_file_that_names_another_users_process(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     async with EmbeddedPostgres(data_dir) as server:
         claim = (data_dir / "pg" / "postmaster.pid").read_text().splitlines()
@@ -342,7 +342,7 @@ async def test_a_planted_socket_folder_is_refused(tmp_path: Path) -> None:
 
 
 @as_root
-async def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+async def test_a_socket_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     data_dir = tmp_path / ("a long path" * 12)
     async with EmbeddedPostgres(data_dir) as server:
         planned = server.socket_dir

@@ -9,9 +9,9 @@ import pytest
 from cachetools import LRUCache
 from structlog.testing import capture_logs
 from support.api import new_user
+from support.polling import wait_until
 from support.stand_in import StandIn
-from support.upstreams import Places, Seconds, asking
-from support.waiting import until
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id
@@ -55,8 +55,10 @@ def watched(database: Database) -> Watched:
 
 
 @pytest.fixture
-async def verification(watched: Watched, others: StandIn, clock: Seconds) -> AsyncIterator[Verification]:
-    async with asking(Places(others.url), clock) as client:
+async def verification(
+    watched: Watched, upstreams: StandIn, clock: ManualClock
+) -> AsyncIterator[Verification]:
+    async with account_client(ListedInstances(upstreams.url), clock) as client:
         policy = Policy(AccountClient(client, clock), OrganizationClient(client, clock), None)
         opened = Verification(watched, policy, clock)
         yield opened
@@ -90,16 +92,16 @@ async def test_many_debits_are_looked_up_together(
     assert len(watched.calls) == 6, "what needs nothing once needs nothing for ever"
 
 
-async def test_while_the_upstream_is_away_it_is_left_alone(
-    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
+async def test_while_the_upstream_is_unavailable_it_is_left_alone(
+    verification: Verification, watched: Watched, database: Database, upstreams: StandIn, clock: ManualClock
 ) -> None:
     wallet_id = await make(database)
-    others.fault = "500"
+    upstreams.fault = "500"
     for _ in range(3):
         verification.note(wallet_id)
         await verification.idle()
     assert watched.calls == ["unverified_wallets"]
-    others.fault = None
+    upstreams.fault = None
     verification.note(wallet_id)
     await verification.idle()
     assert len(watched.calls) == 1
@@ -109,8 +111,8 @@ async def test_while_the_upstream_is_away_it_is_left_alone(
     assert await marked(database, wallet_id) == set()
 
 
-async def test_one_of_nobody_stops_none_of_the_others(
-    verification: Verification, database: Database, others: StandIn, clock: Seconds
+async def test_a_wallet_without_a_user_stops_none_of_the_others(
+    verification: Verification, database: Database, upstreams: StandIn, clock: ManualClock
 ) -> None:
     first, nobody, last = wallets = [
         await make(database, user_id=user) for user in (new_user(), f"unknown-{new_id()}", new_user())
@@ -125,21 +127,21 @@ async def test_one_of_nobody_stops_none_of_the_others(
             await verification.idle()
     assert await marked(database, first, nobody, last) == {nobody}
     assert said(log, "wallet_of_unknown_user") == said(log, "wallet_of_unknown_user_frozen") == [nobody]
-    assert len(others.questions) == 5
+    assert len(upstreams.questions) == 5
     assert not verification._suspected_s
 
 
 async def test_one_that_was_unknown_once_and_is_known_then(
-    verification: Verification, database: Database, others: StandIn, clock: Seconds
+    verification: Verification, database: Database, upstreams: StandIn, clock: ManualClock
 ) -> None:
     user_id = new_user()
     wallet_id = await make(database, user_id=user_id)
-    others.unknown.add(user_id)
+    upstreams.unknown.add(user_id)
     verification.note(wallet_id)
     await verification.idle()
     clock.value += UNKNOWN_S - 1
     assert not await verification._policy.exists(user_id, None, anew=True), "that is remembered longer"
-    others.unknown.clear()
+    upstreams.unknown.clear()
     clock.value += 1
     verification.note(wallet_id)
     await verification.idle()
@@ -156,12 +158,12 @@ async def test_what_is_remembered_of_suspects_is_bounded(
     assert len(verification._suspected_s) == 2
 
 
-async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
-    verification: Verification, watched: Watched, database: Database, others: StandIn, clock: Seconds
+async def test_an_owner_who_can_not_be_asked_for_delays_no_other(
+    verification: Verification, watched: Watched, database: Database, upstreams: StandIn, clock: ManualClock
 ) -> None:
     odd = new_user()
     wallets = [await make(database, user_id=user) for user in (odd, new_user(), new_user())]
-    others.refused.add(odd)
+    upstreams.refused.add(odd)
     for _ in range(2):
         for wallet_id in wallets:
             verification.note(wallet_id)
@@ -176,7 +178,7 @@ async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
 
 
 async def test_an_organization_that_is_gone(
-    verification: Verification, database: Database, clock: Seconds
+    verification: Verification, database: Database, clock: ManualClock
 ) -> None:
     wallet_id = await make(database, organization_id="unknown-org")
     for _ in range(2):
@@ -192,7 +194,7 @@ def said(log: list[Any], event: str) -> list[str]:
 
 
 async def test_without_the_database_it_is_tried_later(
-    verification: Verification, watched: Watched, database: Database, clock: Seconds
+    verification: Verification, watched: Watched, database: Database, clock: ManualClock
 ) -> None:
     wallet_id = await make(database)
     watched.away = True
@@ -224,7 +226,7 @@ async def test_it_stops_at_once(verification: Verification, watched: Watched, da
     wallet_id = await make(database)
     watched.free.clear()
     verification.note(wallet_id)
-    await until(lambda: watched.calls == ["unverified_wallets"])
+    await wait_until(lambda: watched.calls == ["unverified_wallets"])
     await verification.close()
     verification.note(wallet_id)
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from support.api import ADMIN_KEY, Api, Client, created, new_user, open_api, problem
-from support.places import Place
+from support.database_location import DatabaseLocation
 
 NOW = 1_790_000_000.0
 NOWHERE = "/wallets/019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
@@ -41,12 +41,12 @@ def moment() -> Moment:
 
 
 @pytest.fixture
-async def limited(place: Place, moment: Moment) -> AsyncIterator[Limited]:
+async def limited(database_location: DatabaseLocation, moment: Moment) -> AsyncIterator[Limited]:
     """``await limited(rate_limit_client_tokens=5)``: the application with these settings, at this moment."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
-            api = await stack.enter_async_context(open_api(place, **settings))
+            api = await stack.enter_async_context(open_api(database_location, **settings))
             if api.app.state.limiter is not None:
                 for leases in api.app.state.limiter._leases.values():
                     leases._clock = moment
@@ -55,7 +55,7 @@ async def limited(place: Place, moment: Moment) -> AsyncIterator[Limited]:
         yield start
 
 
-async def test_without_a_setting_nobody_is_limited(limited: Limited) -> None:
+async def test_without_a_setting_no_caller_is_limited(limited: Limited) -> None:
     api = await limited()
     for client in (api.admin, api.user()):
         answer = await client.get(NOWHERE)
@@ -153,7 +153,7 @@ async def test_what_is_refused_is_not_read(limited: Limited) -> None:
     problem(await service.send("POST", "/wallets/import", b"x"), "rate_limited")
 
 
-async def test_wrong_credentials_are_nobody(limited: Limited) -> None:
+async def test_wrong_credentials_belong_to_no_caller(limited: Limited) -> None:
     api = await limited(rate_limit_client_tokens=1, rate_limit_user_tokens=1)
     for wrong in ("wsk_" + "0" * 32 + "_" + "x" * 43, "a.b.c"):
         for _ in range(3):

@@ -12,8 +12,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 from support.api import Api, Client, open_api, problem
+from support.polling import wait_until
 from support.redis_server import RedisServer
-from support.waiting import until
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.rate_limits import redis_lender
@@ -82,7 +82,7 @@ async def test_two_instances_share_one_limit_to_the_last_token(redis: RedisServe
 async def test_a_warm_caller_needs_no_redis(redis: RedisServer, service_dsn: str) -> None:
     async with pair(service_dsn, redis.url, 10_000) as both:
         await both.ask(10)
-        await until(
+        await wait_until(
             lambda: not any(both.apis[place].app.state.limiter._leases["client"]._loans for place in (0, 1))
         )
         with redis.frozen():
@@ -120,11 +120,11 @@ async def test_redis_dies_under_load_and_comes_back(
         with capture_logs() as logs:
             done = asyncio.Event()
             load = [asyncio.create_task(knock_until(both, done, answers)) for _ in range(4)]
-            await until(lambda: len(answers) >= 50)
+            await wait_until(lambda: len(answers) >= 50)
             redis.kill()
-            await until(lambda: both.lender(0).away and both.lender(1).away)
+            await wait_until(lambda: both.lender(0).away and both.lender(1).away)
             await redis.start()
-            await until(lambda: not both.lender(0).away and not both.lender(1).away)
+            await wait_until(lambda: not both.lender(0).away and not both.lender(1).away)
             done.set()
             await asyncio.gather(*load)
     assert {answer.status_code for answer in answers} <= {404, 429}
@@ -137,7 +137,7 @@ async def test_after_it_came_back_the_limit_is_shared_again(redis: RedisServer, 
         redis.kill()
         assert await both.ask(60) == {404: 40, 429: 20}  # each by itself
         await redis.start()
-        await until(lambda: not both.lender(0).away and not both.lender(1).away)
+        await wait_until(lambda: not both.lender(0).away and not both.lender(1).away)
         other = await both.apis[0].service("wallets:read")
         second = Client(both.apis[1].app, both.apis[1].http, other._headers["Authorization"][7:])
         both.callers = [other, second]
@@ -151,7 +151,7 @@ def is_away(api: Api) -> float | None:
     return api.app.state.metrics.get_sample_value("wallet_rate_limit_redis_unavailable")
 
 
-async def test_what_cannot_be_counted_is_denied_when_told_so(redis: RedisServer, service_dsn: str) -> None:
+async def test_what_cannot_be_counted_is_denied_when_configured(redis: RedisServer, service_dsn: str) -> None:
     async with pair(service_dsn, redis.url, 1000, rate_limit_on_redis_down="deny") as both:
         redis.kill()
         answers = [await both.callers[0].get(NOWHERE) for _ in range(3)]
@@ -161,7 +161,7 @@ async def test_what_cannot_be_counted_is_denied_when_told_so(redis: RedisServer,
             assert answer.headers["Retry-After"] == "1"
         assert is_away(both.apis[0]) == 1
         await redis.start()
-        await until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.lender(0).away)
         assert is_away(both.apis[0]) == 0
         assert (await both.callers[0].get(NOWHERE)).status_code == 404
 
@@ -174,7 +174,7 @@ async def test_a_frozen_redis_delays_one_request_by_its_timeout(redis: RedisServ
             assert both.lender(0).away
             first = time.perf_counter() - started
             assert HASTY_MS / 1000 <= first < LONGEST_S
-        await until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.lender(0).away)
 
 
 @pytest.mark.parametrize("policy", ["local", "deny"])
@@ -203,14 +203,16 @@ async def test_the_door_is_closed_later(redis: RedisServer, service_dsn: str) ->
         assert both.lender(0).away
 
 
-async def test_a_redis_that_only_reads_is_away_until_it_writes(redis: RedisServer, service_dsn: str) -> None:
+async def test_a_redis_that_only_reads_is_unavailable_until_it_writes(
+    redis: RedisServer, service_dsn: str
+) -> None:
     async with pair(service_dsn, redis.url, 20) as both:
         async with redis.client() as client:
             await client.config_set("maxmemory", 1)
             assert await both.ask(60) == {404: 40, 429: 20}
             assert both.lender(0).away
             await client.config_set("maxmemory", 0)
-        await until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.lender(0).away)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ async def test_a_redis_that_only_reads_is_away_until_it_writes(redis: RedisServe
         b"\xff" * 64 + b"\r\n",
     ],
 )
-async def test_what_is_no_redis_is_away(service_dsn: str, said: bytes) -> None:
+async def test_a_server_that_is_no_redis_is_unavailable(service_dsn: str, said: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while said and await reader.read(4096):
             writer.write(said)

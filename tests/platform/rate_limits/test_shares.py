@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.waiting import until
+from support.polling import wait_until
 
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited
@@ -81,7 +81,7 @@ class Instances:
 
     async def settled(self) -> None:
         """Return when no instance waits for the lender."""
-        await until(lambda: not any(each._loans for each in self.all))
+        await wait_until(lambda: not any(each._loans for each in self.all))
 
     def of_windows(self) -> Counter[int]:
         sums: Counter[int] = Counter()
@@ -147,7 +147,7 @@ async def test_an_instance_on_its_own_refuses_only_what_would_pass_the_limit(
     st.integers(1, 20),
     st.booleans(),
 )
-async def test_while_the_lender_is_away_each_instance_keeps_the_limit(
+async def test_while_the_lender_is_unavailable_each_instance_keeps_the_limit(
     program: list[tuple[tuple[float, list[tuple[int, int]]], bool]], tokens: int, window_s: int, deny: bool
 ) -> None:
     instances = Instances(3, tokens, window_s, deny=deny)
@@ -233,17 +233,17 @@ async def test_one_loan_serves_all_who_wait() -> None:
     instances = Instances(1, 1000, 60)
     instances.lender.open.clear()
     waiting = [asyncio.create_task(instances.ask(0, 10)) for _ in range(50)]
-    await until(lambda: instances.metrics.waits._value.get() == 50)
+    await wait_until(lambda: instances.metrics.waits._value.get() == 50)
     instances.lender.open.set()
     assert all(await asyncio.gather(*waiting))
     assert instances.lender.calls <= 2 + 1  # the first was asked by one alone; the last is for those who come
 
 
-async def test_who_goes_away_does_not_take_the_loan_along() -> None:
+async def test_a_caller_that_disconnects_does_not_take_the_lease_along() -> None:
     instances = Instances(1, 10, 60)
     instances.lender.open.clear()
     first, second = (asyncio.create_task(instances.ask(0, 1)) for _ in range(2))
-    await until(lambda: instances.metrics.waits._value.get() == 2)
+    await wait_until(lambda: instances.metrics.waits._value.get() == 2)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     instances.lender.open.set()
@@ -289,7 +289,7 @@ async def test_a_large_request_that_is_refused_leaves_the_limit_to_the_others(*,
     assert granted + 1 + instances.all[0]._shares[ANN].left <= 1600
 
 
-async def test_what_cannot_be_counted_is_refused_when_told_so_and_asked_again_soon() -> None:
+async def test_what_cannot_be_counted_is_refused_when_configured_and_retried_soon() -> None:
     instances = Instances(1, 10, 3600, deny=True)
     instances.lender.away = True
     with pytest.raises(RateLimited, match="can't be counted now") as refused:
@@ -303,7 +303,7 @@ async def test_closing_ends_the_loans() -> None:
     instances = Instances(1, 10, 60)
     instances.lender.open.clear()
     waiting = asyncio.create_task(instances.ask(0, 1))
-    await until(lambda: instances.lender.calls == 1)
+    await wait_until(lambda: instances.lender.calls == 1)
     await instances.all[0].close()
     with pytest.raises(asyncio.CancelledError):
         await waiting

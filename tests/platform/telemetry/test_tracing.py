@@ -26,11 +26,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Receive, Scope, Send
 from support.api import ADMIN_KEY, Api, new_user, problem
-from support.line import Line
+from support.database_faults import FaultyDatabase
+from support.polling import wait_until
 from support.service import environment, serving
 from support.stand_in import stand_in
-from support.upstreams import Places, asking
-from support.waiting import until
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.settings import SettingsError
@@ -142,16 +142,16 @@ async def test_a_request_its_batch_and_its_call_are_one_trace(fresh_api: FreshAp
 async def test_a_batch_knows_every_request_in_it(fresh_api: FreshApi, spans: Spans) -> None:
     api = await fresh_api(tracer_provider=spans.provider)
     wallet = (await api.admin.wallet("100"))["wallet_id"]
-    line = Line(TracedDatabase(api.app.state.database, spans.tracer))
-    ledger, kept = Ledger(line, spans=BatchSpans(spans.tracer)), api.app.state.ledger
+    faulty = FaultyDatabase(TracedDatabase(api.app.state.database, spans.tracer))
+    ledger, kept = Ledger(faulty, spans=BatchSpans(spans.tracer)), api.app.state.ledger
     api.app.state.ledger = ledger
     spans.exporter.clear()
-    async with line.stopped():
+    async with faulty.paused():
         first = asyncio.create_task(consume(api, wallet))
-        await line.until_sent(1)
+        await faulty.wait_for_calls(1)
         others = [asyncio.create_task(consume(api, wallet)) for _ in range(3)]
         unseen = asyncio.create_task(consume(api, wallet, traceparent=NOT_SAMPLED))
-        await until(lambda: ledger._queued.operations == 4)
+        await wait_until(lambda: ledger._queued.operations == 4)
     assert {(await each).status_code for each in (first, *others, unseen)} == {201}
     api.app.state.ledger = kept
     alone, together = spans.named("group_commit")
@@ -204,16 +204,18 @@ async def test_a_path_that_is_none_is_not_in_the_name(fresh_api: FreshApi, spans
 
 async def test_the_context_goes_on_to_a_upstream(spans: Spans) -> None:
     off = Spans(sampler=ParentBased(ALWAYS_OFF))
-    async with stand_in() as others:
+    async with stand_in() as upstreams:
         for made in (spans, off):
-            async with asking(Places(others.url), spans=CallSpans(made.tracer)) as client:
+            async with account_client(ListedInstances(upstreams.url), spans=CallSpans(made.tracer)) as client:
                 with made.tracer.start_as_current_span("request"):
                     await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
-        async with asking(Places("http://127.0.0.1:1"), spans=CallSpans(spans.tracer)) as client:
+        async with account_client(
+            ListedInstances("http://127.0.0.1:1"), spans=CallSpans(spans.tracer)
+        ) as client:
             with spans.tracer.start_as_current_span("other"), pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", "/api/v1/accounts/ann", lambda *_: None)
     good, *bad = spans.named("GET account")
-    seen, unseen = (question.headers["traceparent"] for question in others.questions)
+    seen, unseen = (question.headers["traceparent"] for question in upstreams.questions)
     context = good.get_span_context()
     assert seen == f"00-{context.trace_id:032x}-{context.span_id:016x}-01" or seen.endswith("-03")
     assert seen.split("-")[1:3] == [f"{context.trace_id:032x}", f"{context.span_id:016x}"]
@@ -347,7 +349,7 @@ async def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pyt
         await tracing(TelemetrySettings(tracing=True)).__aenter__()
 
 
-async def test_a_collector_that_is_away_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unavailable_collector_delays_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     async with asyncio.timeout(5), tracing(TelemetrySettings(tracing=True), 0.05) as provider:

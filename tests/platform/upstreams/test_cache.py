@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from support.waiting import until
+from support.polling import wait_until
 
 from wallet_service.platform.upstreams import cache
 from wallet_service.platform.upstreams.cache import (
@@ -58,7 +58,7 @@ async def test_what_is_unknown_is_asked_for_sooner() -> None:
     assert UNKNOWN_S < KNOWN_S
 
 
-async def test_a_yes_is_renewed_before_its_end_and_nobody_waits() -> None:
+async def test_a_yes_is_renewed_before_its_end_and_no_caller_waits() -> None:
     source, clock = Source(), Seconds()
     answers = CachedResponses(source.ask, clock)
     assert await answers.of("ann")
@@ -66,15 +66,15 @@ async def test_a_yes_is_renewed_before_its_end_and_nobody_waits() -> None:
     clock.value = RENEW_S
     for _ in range(10):
         assert await answers.of("ann"), "at once, while it is being asked for"
-    await until(lambda: len(source.asked) == 2)
+    await wait_until(lambda: len(source.asked) == 2)
     source.free.set()
-    await until(lambda: not answers._asked)
+    await wait_until(lambda: not answers._asked)
     clock.value = RENEW_S + KNOWN_S - 1
     assert await answers.of("ann")
     await answers.close()
 
 
-async def test_a_renewal_that_fails_takes_nothing_away_and_is_not_repeated_at_once() -> None:
+async def test_a_renewal_that_fails_keeps_the_response_and_is_not_repeated_at_once() -> None:
     source, clock = Source(), Seconds()
     answers = CachedResponses(source.ask, clock)
     assert await answers.of("ann")
@@ -87,7 +87,7 @@ async def test_a_renewal_that_fails_takes_nothing_away_and_is_not_repeated_at_on
     ):
         clock.value = now
         assert await answers.of("ann")
-        await until(lambda: not answers._asked)
+        await wait_until(lambda: not answers._asked)
         assert len(source.asked) == asked, now
     clock.value = KNOWN_S
     with pytest.raises(UpstreamUnavailable):
@@ -104,16 +104,16 @@ async def test_renewals_leave_connections_for_those_who_wait() -> None:
     clock.value = RENEW_S
     for number in range(3 * MOST_RENEWED):
         assert await answers.of(str(number))
-    await until(lambda: len(source.asked) == MOST_RENEWED)
+    await wait_until(lambda: len(source.asked) == MOST_RENEWED)
     source.free.set()
-    await until(lambda: answers._renewed == 0)
+    await wait_until(lambda: answers._renewed == 0)
     for number in range(3 * MOST_RENEWED):
         assert await answers.of(str(number))
-    await until(lambda: len(source.asked) == 2 * MOST_RENEWED)
+    await wait_until(lambda: len(source.asked) == 2 * MOST_RENEWED)
     await answers.close()
 
 
-async def test_an_answer_can_be_wanted_anew() -> None:
+async def test_a_fresh_response_can_be_required() -> None:
     source = Source()
     answers = CachedResponses(source.ask)
     assert not await answers.of("unknown-1")
@@ -139,18 +139,18 @@ async def test_many_who_ask_the_same_wait_for_one_answer() -> None:
     source.free.clear()
     answers = CachedResponses(source.ask)
     waiting = [asyncio.create_task(answers.of(key)) for key in ["ann"] * 50 + ["bob"]]
-    await until(lambda: len(source.asked) == 2)
+    await wait_until(lambda: len(source.asked) == 2)
     source.free.set()
     assert await asyncio.gather(*waiting) == [True] * 51
     assert source.asked == ["ann", "bob"]
 
 
-async def test_whoever_goes_away_takes_the_answer_from_nobody() -> None:
+async def test_a_caller_that_disconnects_takes_the_response_from_no_other() -> None:
     source = Source()
     source.free.clear()
     answers = CachedResponses(source.ask)
     first, second = (asyncio.create_task(answers.of("ann")) for _ in range(2))
-    await until(lambda: source.asked == ["ann"])
+    await wait_until(lambda: source.asked == ["ann"])
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -181,12 +181,12 @@ async def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(source.asked) == 30
 
 
-async def test_when_it_closes_nobody_is_asked_any_more() -> None:
+async def test_after_close_no_upstream_is_called() -> None:
     source = Source()
     source.free.clear()
     answers = CachedResponses(source.ask)
     waiting = asyncio.create_task(answers.of("ann"))
-    await until(lambda: source.asked == ["ann"])
+    await wait_until(lambda: source.asked == ["ann"])
     await answers.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -15,8 +15,8 @@ import respx
 import structlog
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
-from support.stand_in import AWAY, UNUSABLE, StandIn, stand_in
-from support.upstreams import Places, Seconds, asking
+from support.stand_in import UNAVAILABLE, UNUSABLE, StandIn, stand_in
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams import client as module
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
@@ -51,7 +51,7 @@ def account() -> Any:
 
 @pytest.fixture
 async def client() -> AsyncIterator[UpstreamClient]:
-    async with asking(Places(URL)) as opened:
+    async with account_client(ListedInstances(URL)) as opened:
         yield opened
 
 
@@ -89,30 +89,30 @@ async def test_but_not_for_ever(account: respx.Route, client: UpstreamClient) ->
     ]
 
 
-async def test_what_failed_is_told_and_another_instance_answers() -> None:
-    places = Places("http://one", "http://two")
+async def test_a_failed_instance_is_reported_and_another_responds() -> None:
+    instances = ListedInstances("http://one", "http://two")
     with respx.mock(using="httpx") as router:
         router.get("http://one" + PATH).mock(side_effect=httpx.ConnectError("refused"))
         router.get("http://two" + PATH).respond(json=GOOD)
-        async with asking(places) as client:
+        async with account_client(instances) as client:
             for _ in range(3 * FAILURES):  # one of two that works keeps the breaker closed
                 assert await client.ask("GET", PATH, read) == GOOD
-    assert set(places.gone) == {("account", "http://one")}
+    assert set(instances.failures) == {("account", "http://one")}
 
 
-async def test_nobody_to_ask() -> None:
-    places = Places()
+async def test_no_instance_to_call() -> None:
+    instances = ListedInstances()
     registry = CollectorRegistry()
     with capture_logs() as log:
-        async with asking(places, metrics=UpstreamMetrics(registry)) as client:
+        async with account_client(instances, metrics=UpstreamMetrics(registry)) as client:
             for _ in range(2 * FAILURES):
                 with pytest.raises(UpstreamUnavailable) as refused:
                     await client.ask("GET", PATH, read)
-            places.urls.append(URL)
+            instances.urls.append(URL)
             with respx.mock(using="httpx") as router:
                 router.get(URL + PATH).respond(json=GOOD)
                 assert await client.ask("GET", PATH, read) == GOOD
-            places.urls.clear()
+            instances.urls.clear()
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
     missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
@@ -126,37 +126,39 @@ async def test_nobody_to_ask() -> None:
     assert registry.get_sample_value("wallet_upstream_calls_total", labels) == 2 * FAILURES + 1
 
 
-@pytest.mark.parametrize("fault", AWAY)
-async def test_one_that_is_away_is_one_refusal(others: StandIn, fault: str) -> None:
-    others.fault = fault
-    places = Places(others.url)
+@pytest.mark.parametrize("fault", UNAVAILABLE)
+async def test_an_unavailable_upstream_is_one_refusal(upstreams: StandIn, fault: str) -> None:
+    upstreams.fault = fault
+    instances = ListedInstances(upstreams.url)
     hangs = fault in {"hang", "trickle"}
-    async with asking(places, timeout_s=0.4 if hangs else 5) as client:
+    async with account_client(instances, timeout_s=0.4 if hangs else 5) as client:
         with pytest.raises(UpstreamUnavailable) as refused:
             await client.ask("GET", PATH, read)
         assert (refused.value.status, refused.value.retryable) == (503, True)
         if hangs:  # on a slow machine the time may be over before a question has left
-            assert set(others.paths()) <= {PATH}
+            assert set(upstreams.paths()) <= {PATH}
         else:
             attempts = 1 if fault == "429" else ATTEMPTS
-            assert places.gone == [("account", others.url)] * attempts
+            assert instances.failures == [("account", upstreams.url)] * attempts
             # aiohttp asks again itself when a connection is cut.
-            assert others.paths() == [PATH] * attempts * (2 if fault == "drop" else 1), "nothing is followed"
-        others.fault = None
+            assert upstreams.paths() == [PATH] * attempts * (2 if fault == "drop" else 1), (
+                "nothing is followed"
+            )
+        upstreams.fault = None
         assert (await client.ask("GET", PATH, lambda _, found: found))["user_id"] == "ann"
 
 
 @pytest.mark.parametrize("fault", UNUSABLE)
-async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: str) -> None:
-    others.fault = fault
-    places = Places(others.url)
-    async with asking(places) as client:
+async def test_an_unusable_response_is_no_failure_of_an_instance(upstreams: StandIn, fault: str) -> None:
+    upstreams.fault = fault
+    instances = ListedInstances(upstreams.url)
+    async with account_client(instances) as client:
         with capture_logs() as log:
             for _ in range(2 * FAILURES):
                 with pytest.raises(AnswerUnusable) as refused:
                     await client.ask("GET", PATH, read)
-        assert others.paths() == [PATH] * 2 * FAILURES, "asked once each time, and always"
-        assert places.gone == []
+        assert upstreams.paths() == [PATH] * 2 * FAILURES, "asked once each time, and always"
+        assert instances.failures == []
         assert refused.value.refuses_id is (fault == "422")
         lines = [(line["event"], line["log_level"]) for line in log]
         if fault in {"401", "403"}:
@@ -165,27 +167,27 @@ async def test_an_answer_of_no_use_is_nobodys_failure(others: StandIn, fault: st
             assert lines == [("upstream_answer_unusable", "warning")] * 2 * FAILURES
 
 
-async def test_an_answer_of_no_use_closes_the_breaker(others: StandIn) -> None:
+async def test_an_answer_of_no_use_closes_the_breaker(upstreams: StandIn) -> None:
     # Or else whoever sends odd ids would take every turn to find out that the service is back.
-    clock = Seconds()
-    async with asking(Places(others.url), clock) as client:
-        others.fault = "500"
+    clock = ManualClock()
+    async with account_client(ListedInstances(upstreams.url), clock) as client:
+        upstreams.fault = "500"
         for _ in range(FAILURES):
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
         clock.value += PAUSE_S
-        others.fault = "422"
+        upstreams.fault = "422"
         with pytest.raises(AnswerUnusable):
             await client.ask("GET", PATH, read)
-        others.fault = None
+        upstreams.fault = None
         assert await client.ask("GET", PATH, lambda *_: "answered") == "answered"
 
 
-async def test_being_refused_is_said_again_after_it_was_over(others: StandIn) -> None:
-    async with asking(Places(others.url)) as client:
+async def test_being_refused_is_said_again_after_it_was_over(upstreams: StandIn) -> None:
+    async with account_client(ListedInstances(upstreams.url)) as client:
         with capture_logs() as log:
             for fault in ("401", None, "401"):
-                others.fault = fault
+                upstreams.fault = fault
                 with contextlib.suppress(AnswerUnusable):
                     await client.ask("GET", PATH, lambda status, _: _ok(status))
     assert [line["event"] for line in log] == ["upstream_refuses_us"] * 2
@@ -197,43 +199,46 @@ def _ok(status: int) -> None:
 
 
 async def test_whatever_goes_wrong_is_a_failed_attempt() -> None:
-    for place in (
+    for address in (
         "http://127.0.0.1:99999",
         "http://127.0.0.1:0",
         "http://a b:80",
         "http://:80",
         "no address",
     ):
-        places = Places(place)
-        async with asking(places) as client:
+        instances = ListedInstances(address)
+        async with account_client(instances) as client:
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
-        assert len(places.gone) == ATTEMPTS, place
+        assert len(instances.failures) == ATTEMPTS, address
 
 
-async def test_a_long_answer_is_not_read_to_its_end(others: StandIn) -> None:
-    others.fault = "big"
-    async with asking(Places(others.url)) as client:
+async def test_a_long_answer_is_not_read_to_its_end(upstreams: StandIn) -> None:
+    upstreams.fault = "big"
+    async with account_client(ListedInstances(upstreams.url)) as client:
         with capture_logs() as log, pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
     assert log[0]["reason"] == f"the answer is larger than {LARGEST_BYTES} bytes"
 
 
-async def test_a_hanging_upstream_takes_no_longer_than_it_may(others: StandIn) -> None:
+async def test_a_hanging_upstream_takes_no_longer_than_it_may(upstreams: StandIn) -> None:
     for fault in ("hang", "trickle"):
-        others.fault, places = fault, Places(others.url)
-        async with asking(places, timeout_s=1) as client:
+        upstreams.fault, instances = fault, ListedInstances(upstreams.url)
+        async with account_client(instances, timeout_s=1) as client:
             started = time.monotonic()
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
             # An attempt takes half of it; the second has the rest, and counts too.
             assert 0.5 <= time.monotonic() - started < 2
-        assert len(places.gone) == 2
+        assert len(instances.failures) == 2
 
 
-async def test_a_hang_leaves_time_for_another_instance(others: StandIn) -> None:
-    others.fault = "hang"
-    async with stand_in() as good, asking(Places(others.url, good.url), timeout_s=2) as client:
+async def test_a_hang_leaves_time_for_another_instance(upstreams: StandIn) -> None:
+    upstreams.fault = "hang"
+    async with (
+        stand_in() as good,
+        account_client(ListedInstances(upstreams.url, good.url), timeout_s=2) as client,
+    ):
         found = await client.ask("GET", PATH, lambda _, document: document)
     assert found["user_id"] == "ann"
 
@@ -255,9 +260,9 @@ async def test_attempts_are_further_and_further_apart(
     assert BACKOFF_S / 2 < max(first) <= BACKOFF_S < max(second) <= 2 * BACKOFF_S
 
 
-async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
+async def test_one_hang_is_over_when_it_is_over(upstreams: StandIn) -> None:
     # Questions that end while they wait for a connection, or make one, must not keep it.
-    clock = Seconds()
+    clock = ManualClock()
 
     async def all_ask(client: UpstreamClient, times: int, given_up_s: float | None = None) -> set[Any]:
         asked = [asyncio.create_task(client.ask("GET", PATH, lambda *_: "answered")) for _ in range(times)]
@@ -266,21 +271,21 @@ async def test_one_hang_is_over_when_it_is_over(others: StandIn) -> None:
         found = await asyncio.gather(*asked, return_exceptions=True)
         return {type(each) if isinstance(each, BaseException) else each for each in found}
 
-    async with asking(Places(others.url), clock, timeout_s=0.8) as client:
+    async with account_client(ListedInstances(upstreams.url), clock, timeout_s=0.8) as client:
         for fault in ("hang", "trickle", "hang"):
-            others.fault = fault
+            upstreams.fault = fault
             assert await all_ask(client, 3 * CONNECTIONS) == {UpstreamUnavailable}
-            others.fault = None
+            upstreams.fault = None
             clock.value += PAUSE_S
             assert await all_ask(client, 1) == {"answered"}
-        others.fault = "hang"
+        upstreams.fault = "hang"
         assert await all_ask(client, 3 * CONNECTIONS, given_up_s=0.05) == {asyncio.CancelledError}
-        others.fault = None
+        upstreams.fault = None
         assert await all_ask(client, CONNECTIONS) == {"answered"}
 
 
 async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question(
-    others: StandIn, monkeypatch: pytest.MonkeyPatch
+    upstreams: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_by: list[threading.Thread] = []
 
@@ -290,7 +295,10 @@ async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question
 
     module._authorities.cache_clear()
     monkeypatch.setattr(module, "httpx", SimpleNamespace(**vars(httpx) | {"create_ssl_context": create}))
-    async with asking(Places(others.url)) as first, asking(Places(others.url)) as second:
+    async with (
+        account_client(ListedInstances(upstreams.url)) as first,
+        account_client(ListedInstances(upstreams.url)) as second,
+    ):
         assert read_by == []
         for client in (first, second, first):
             await client.ask("GET", PATH, lambda *_: None)
@@ -298,8 +306,8 @@ async def test_certificates_are_read_once_off_the_loop_and_not_before_a_question
     assert read_by != [threading.main_thread()]
 
 
-async def test_a_burst_is_not_the_upstreams_failure(others: StandIn) -> None:
-    others.fault = "slow"
+async def test_a_burst_is_not_the_upstreams_failure(upstreams: StandIn) -> None:
+    upstreams.fault = "slow"
 
     def burst(client: UpstreamClient) -> Awaitable[list[Any]]:
         asked = (client.ask("GET", path_of("api", "v1", "accounts", str(n)), _user) for n in range(200))
@@ -308,35 +316,35 @@ async def test_a_burst_is_not_the_upstreams_failure(others: StandIn) -> None:
     def _user(_status: int, document: dict[str, Any]) -> str:
         return document["user_id"]
 
-    places = Places(others.url)
-    async with asking(places, timeout_s=20) as client:
+    instances = ListedInstances(upstreams.url)
+    async with account_client(instances, timeout_s=20) as client:
         assert await burst(client) == [str(number) for number in range(200)]
     # With too little time for all of them some are refused, and nobody blames the upstream.
-    others.slow_s = 0.4
-    async with asking(places, timeout_s=2) as client:
+    upstreams.slow_s = 0.4
+    async with account_client(instances, timeout_s=2) as client:
         with capture_logs() as log:
             found = await burst(client)
         refused = [each for each in found if isinstance(each, UpstreamUnavailable)]
         assert 0 < len(refused) < 200
         assert "upstream_left_alone" not in str(log)
         assert "of ours" in str(log)
-    assert places.gone == []
+    assert instances.failures == []
 
 
-async def test_a_caller_that_goes_away_is_let_go(others: StandIn) -> None:
-    others.fault = "hang"
-    async with asking(Places(others.url), timeout_s=60) as client:
+async def test_a_caller_that_disconnects_is_released(upstreams: StandIn) -> None:
+    upstreams.fault = "hang"
+    async with account_client(ListedInstances(upstreams.url), timeout_s=60) as client:
         asked = asyncio.create_task(client.ask("GET", PATH, read))
-        await others.held.wait()
+        await upstreams.held.wait()
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
 
 
 async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
-    clock = Seconds()
+    clock = ManualClock()
     account.respond(500)
-    async with asking(Places(URL), clock) as client:
+    async with account_client(ListedInstances(URL), clock) as client:
         with capture_logs() as log:
             for _ in range(5):
                 with pytest.raises(UpstreamUnavailable):
@@ -363,25 +371,25 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
         assert [line["event"] for line in log] == ["upstream_back"]
 
 
-async def test_cookies_are_nobodys(others: StandIn) -> None:
-    others.fault = "cookie"
+async def test_cookies_are_not_kept(upstreams: StandIn) -> None:
+    upstreams.fault = "cookie"
     # A name, as cookies of addresses are not kept anyway.
-    async with asking(Places(others.url.replace("127.0.0.1", "localhost"))) as client:
+    async with account_client(ListedInstances(upstreams.url.replace("127.0.0.1", "localhost"))) as client:
         for _ in range(2):
             await client.ask("GET", PATH, lambda *_: None)
-    assert [question.headers.get("Cookie") for question in others.questions] == [None, None]
+    assert [question.headers.get("Cookie") for question in upstreams.questions] == [None, None]
 
 
-async def test_the_log_says_nothing_of_who_was_asked_for(others: StandIn) -> None:
+async def test_the_log_says_nothing_of_who_was_asked_for(upstreams: StandIn) -> None:
     path = "/api/v1/accounts/secret-name"
     with capture_logs() as log:
-        for fault in {**AWAY, **UNUSABLE}:
-            others.fault = fault
-            async with asking(Places(others.url), timeout_s=0.2) as client:
+        for fault in {**UNAVAILABLE, **UNUSABLE}:
+            upstreams.fault = fault
+            async with account_client(ListedInstances(upstreams.url), timeout_s=0.2) as client:
                 with pytest.raises((UpstreamUnavailable, AnswerUnusable)) as refused:
                     await client.ask("GET", path, _shaped)
                 assert "secret" not in "".join(traceback.format_exception(refused.value))
-    assert len(log) >= len({**AWAY, **UNUSABLE})
+    assert len(log) >= len({**UNAVAILABLE, **UNUSABLE})
     assert "secret" not in str(log)
 
 
@@ -408,11 +416,11 @@ def _shaped(_status: int, document: dict[str, Any]) -> None:
         ("a\tb", "a%09b"),
     ],
 )
-async def test_an_id_stays_one_segment(others: StandIn, segment: str, encoded: str) -> None:
+async def test_an_id_stays_one_segment(upstreams: StandIn, segment: str, encoded: str) -> None:
     path = path_of("api", "v1", "accounts", segment)
-    async with asking(Places(others.url)) as client:
+    async with account_client(ListedInstances(upstreams.url)) as client:
         found = await client.ask("GET", path, lambda _, document: document)
-    assert others.paths() == ["/api/v1/accounts/" + encoded], "on the line, as the server sees it"
+    assert upstreams.paths() == ["/api/v1/accounts/" + encoded], "on the line, as the server sees it"
     assert found["user_id"] == segment
 
 

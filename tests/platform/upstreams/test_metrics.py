@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 from support.stand_in import StandIn
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
@@ -12,9 +12,9 @@ from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 PATH = "/api/v1/accounts/ann"
 
 
-async def test_questions_and_the_breaker(others: StandIn, clock: Seconds) -> None:
+async def test_questions_and_the_breaker(upstreams: StandIn, clock: ManualClock) -> None:
     registry = CollectorRegistry()
-    places = Places(others.url)
+    instances = ListedInstances(upstreams.url)
 
     def count(outcome: str) -> float | None:
         labels = {"upstream": "account", "outcome": outcome}
@@ -23,17 +23,17 @@ async def test_questions_and_the_breaker(others: StandIn, clock: Seconds) -> Non
     def is_open() -> float | None:
         return registry.get_sample_value("wallet_upstream_breaker_open", {"upstream": "account"})
 
-    async with asking(places, clock, metrics=UpstreamMetrics(registry)) as client:
+    async with account_client(instances, clock, metrics=UpstreamMetrics(registry)) as client:
         await client.ask("GET", PATH, lambda *_: None)
         assert (count("answered"), is_open()) == (1, 0)
-        good, places.urls = places.urls, ["http://127.0.0.1:1"]
+        good, instances.urls = instances.urls, ["http://127.0.0.1:1"]
         for _ in range(FAILURES):
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, lambda *_: None)
         assert is_open() == 1
         assert (count("unavailable") or 0) + (count("not_asked") or 0) == FAILURES
         assert count("not_asked")
-        places.urls = good
+        instances.urls = good
         clock.value += PAUSE_S
         await client.ask("GET", PATH, lambda *_: None)
         assert (count("answered"), is_open()) == (2, 0)

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 import respx
 from support.stand_in import StandIn
-from support.upstreams import Places, Seconds, asking
+from support.upstreams import ListedInstances, ManualClock, account_client
 
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
@@ -12,53 +12,53 @@ from wallet_service.platform.upstreams.responses import AnswerUnusable
 
 
 @pytest.fixture
-async def organizations(others: StandIn, clock: Seconds) -> AsyncIterator[OrganizationClient]:
-    async with asking(Places(others.url)) as client:
+async def organizations(upstreams: StandIn, clock: ManualClock) -> AsyncIterator[OrganizationClient]:
+    async with account_client(ListedInstances(upstreams.url)) as client:
         opened = OrganizationClient(client, clock)
         yield opened
         await opened.close()
 
 
-async def test_organizations(organizations: OrganizationClient, others: StandIn) -> None:
+async def test_organizations(organizations: OrganizationClient, upstreams: StandIn) -> None:
     for _ in range(2):
         assert await organizations.validate_organization("org-1")
         assert not await organizations.validate_organization("unknown-1")
-    assert others.paths() == ["/api/v1/organizations/org-1", "/api/v1/organizations/unknown-1"]
+    assert upstreams.paths() == ["/api/v1/organizations/org-1", "/api/v1/organizations/unknown-1"]
 
 
-async def test_members(organizations: OrganizationClient, others: StandIn, clock: Seconds) -> None:
-    others.strangers.add(("org-1", "bob"))
+async def test_members(organizations: OrganizationClient, upstreams: StandIn, clock: ManualClock) -> None:
+    upstreams.strangers.add(("org-1", "bob"))
     for _ in range(2):
         assert await organizations.is_member("org-1", "ann")
         assert not await organizations.is_member("org-1", "bob")
         assert await organizations.is_member("org-2", "bob")
-    assert len(others.questions) == 3
-    assert others.paths()[0] == "/api/v1/organizations/org-1/members/ann"
-    others.strangers.add(("org-1", "ann"))
+    assert len(upstreams.questions) == 3
+    assert upstreams.paths()[0] == "/api/v1/organizations/org-1/members/ann"
+    upstreams.strangers.add(("org-1", "ann"))
     clock.value += KNOWN_S
     assert not await organizations.is_member("org-1", "ann")
     clock.value += 100 * KNOWN_S
     assert organizations.was_no_member("org-1", "ann"), "the last word, however old"
     assert not organizations.was_no_member("org-2", "bob")
-    others.strangers.clear()
+    upstreams.strangers.clear()
     assert await organizations.is_member("org-1", "ann")
     assert not organizations.was_no_member("org-1", "ann")
 
 
 @pytest.mark.parametrize(("organization", "user"), [(".", "ann"), ("org-1", ".."), ("", "ann"), ("o", "")])
 async def test_what_can_not_be_asked_for(
-    organizations: OrganizationClient, others: StandIn, organization: str, user: str
+    organizations: OrganizationClient, upstreams: StandIn, organization: str, user: str
 ) -> None:
     assert not await organizations.is_member(organization, user)
-    assert others.questions == []
+    assert upstreams.questions == []
 
 
 async def test_no_id_reaches_into_the_next_segment(
-    organizations: OrganizationClient, others: StandIn
+    organizations: OrganizationClient, upstreams: StandIn
 ) -> None:
     assert await organizations.validate_organization("org-1/members/ann")
     assert await organizations.is_member("org/1", "a/../b")
-    assert others.paths() == [
+    assert upstreams.paths() == [
         "/api/v1/organizations/org-1%2Fmembers%2Fann",
         "/api/v1/organizations/org%2F1/members/a%2F..%2Fb",
     ]
@@ -74,7 +74,7 @@ async def test_no_id_reaches_into_the_next_segment(
     ],
 )
 async def test_an_answer_about_something_else_is_none(answer: dict[str, str]) -> None:
-    async with asking(Places("http://organizations.example")) as client:
+    async with account_client(ListedInstances("http://organizations.example")) as client:
         organizations = OrganizationClient(client)
         with respx.mock(using="httpx") as router:
             router.get(url__regex=r".*").respond(json=answer)
@@ -85,10 +85,10 @@ async def test_an_answer_about_something_else_is_none(answer: dict[str, str]) ->
 
 
 async def test_no_answer_is_kept_when_there_was_none(
-    organizations: OrganizationClient, others: StandIn
+    organizations: OrganizationClient, upstreams: StandIn
 ) -> None:
-    others.fault = "503"
+    upstreams.fault = "503"
     with pytest.raises(UpstreamUnavailable):
         await organizations.is_member("org-1", "ann")
-    others.fault = None
+    upstreams.fault = None
     assert await organizations.is_member("org-1", "ann")

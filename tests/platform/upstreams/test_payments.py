@@ -7,7 +7,7 @@ import httpx
 import pytest
 import respx
 from support.stand_in import StandIn
-from support.upstreams import Places, asking
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.platform.upstreams.payments import PaymentClient, PaymentRefused
 from wallet_service.platform.upstreams.responses import AnswerUnusable
@@ -23,14 +23,14 @@ PAYMENT = {
 
 
 @pytest.fixture
-async def payments(others: StandIn) -> AsyncIterator[PaymentClient]:
-    async with asking(Places(others.url)) as client:
+async def payments(upstreams: StandIn) -> AsyncIterator[PaymentClient]:
+    async with account_client(ListedInstances(upstreams.url)) as client:
         yield PaymentClient(client)
 
 
 @pytest.fixture
 async def mocked() -> AsyncIterator[PaymentClient]:
-    async with asking(Places("http://payments.example")) as client:
+    async with account_client(ListedInstances("http://payments.example")) as client:
         yield PaymentClient(client)
 
 
@@ -96,16 +96,16 @@ async def test_another_payment_is_no_answer(mocked: PaymentClient, change: dict[
             await mocked.create_payment("ann", "10", "USD")
 
 
-async def test_an_amount_that_is_none_is_not_sent(payments: PaymentClient, others: StandIn) -> None:
+async def test_an_amount_that_is_none_is_not_sent(payments: PaymentClient, upstreams: StandIn) -> None:
     with pytest.raises(ValueError, match="decimal"):
         await payments.create_payment("ann", "five", "USD")
-    assert others.questions == []
+    assert upstreams.questions == []
 
 
-async def test_no_such_payment(payments: PaymentClient, others: StandIn) -> None:
+async def test_no_such_payment(payments: PaymentClient, upstreams: StandIn) -> None:
     assert await payments.get_payment("p/../q") is None
     assert await payments.get_payment("..") is None
-    assert others.paths() == ["/api/v1/payments/p%2F..%2Fq"]
+    assert upstreams.paths() == ["/api/v1/payments/p%2F..%2Fq"]
 
 
 async def test_a_payment_is_asked_for_each_time(mocked: PaymentClient) -> None:

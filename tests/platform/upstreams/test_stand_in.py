@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support import stand_in as module
 from support.stand_in import CONTRACTS, StandIn
-from support.upstreams import Places, asking
+from support.upstreams import ListedInstances, account_client
 
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.organizations import OrganizationClient
@@ -46,17 +46,17 @@ def test_the_contracts_are_the_endpoints_that_were_promised() -> None:
 
 @pytest.mark.parametrize(("name", "path", "method"), OPERATIONS)
 async def test_its_answers_are_those_of_the_contract(
-    others: StandIn, name: str, path: str, method: str
+    upstreams: StandIn, name: str, path: str, method: str
 ) -> None:
     body = {"user_id": "ann", "amount": "1", "currency": "USD"}
-    async with httpx.AsyncClient(base_url=others.url) as http:
+    async with httpx.AsyncClient(base_url=upstreams.url) as http:
         made = await http.post("/api/v1/payments", json=body, headers={"Idempotency-Key": "k"})
         there = {"user_id": "ann", "organization_id": "org", "payment_id": made.json()["payment_id"]}
         nowhere = dict.fromkeys(there, "unknown")
         if method == "post":
             answers = [made, await http.post(path, json={}, headers={"Idempotency-Key": "k2"})]
         else:
-            others.refused.add("odd")
+            upstreams.refused.add("odd")
             answers = [
                 await http.get(path.format(**ids)) for ids in (there, nowhere, dict.fromkeys(there, "odd"))
             ]
@@ -67,20 +67,20 @@ async def test_its_answers_are_those_of_the_contract(
         jsonschema_rs.validate(schema(name, path, method, answer.status_code), answer.json())
 
 
-async def test_the_clients_ask_for_what_is_in_the_contracts(others: StandIn) -> None:
-    async with asking(Places(others.url)) as client:
+async def test_the_clients_ask_for_what_is_in_the_contracts(upstreams: StandIn) -> None:
+    async with account_client(ListedInstances(upstreams.url)) as client:
         organizations, payments = OrganizationClient(client), PaymentClient(client)
         await AccountClient(client).validate_user("ann")
         await organizations.validate_organization("org")
         await organizations.is_member("org", "ann")
         made = await payments.create_payment("ann", "1", "USD", reference="r")
         await payments.get_payment(made.payment_id)
-        others.unknown.add("ann")
+        upstreams.unknown.add("ann")
         with pytest.raises(PaymentRefused):
             await payments.create_payment("ann", "1", "USD")
     asked = {
         (question.path.replace(made.payment_id, "{payment_id}"), question.method.lower())
-        for question in others.questions
+        for question in upstreams.questions
     }
     ids = {"user_id": "ann", "organization_id": "org", "payment_id": "{payment_id}"}
     assert asked == {(path.format(**ids), method) for _, path, method in OPERATIONS}

@@ -145,7 +145,7 @@ async def test_an_agent_that_restarts_is_followed_again_from_its_beginning(own_c
 
 
 @pytest.mark.consul
-async def test_an_agent_that_is_away_at_the_start_delays_nothing(own_consul: ConsulAgent) -> None:
+async def test_an_unavailable_agent_at_the_start_delays_nothing(own_consul: ConsulAgent) -> None:
     own_consul.stop()
     async with discovering(settings(own_consul, account_url="http://configured:1")) as discovery:
         assert discovery.instance(ACCOUNT) == "http://configured:1"
@@ -155,18 +155,18 @@ async def test_an_agent_that_is_away_at_the_start_delays_nothing(own_consul: Con
 
 
 @pytest.mark.consul
-async def test_who_may_not_read_finds_nobody_and_a_token_opens(
-    guarded_consul: ConsulAgent, monkeypatch: pytest.MonkeyPatch
+async def test_without_the_right_to_read_no_instance_is_found_and_a_token_helps(
+    consul_with_acl: ConsulAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It would go before the token that the constructor is given.
     monkeypatch.setenv("CONSUL_HTTP_TOKEN", "11111111-1111-4111-8111-111111111111")
-    guarded_consul.add(NAME, 7001)
+    consul_with_acl.add(NAME, 7001)
     reader = token_for(
-        guarded_consul, 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
+        consul_with_acl, 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
     )
-    async with discovering(settings(guarded_consul)) as discovery:
+    async with discovering(settings(consul_with_acl)) as discovery:
         assert seen(discovery) == set()
-    async with discovering(settings(guarded_consul, consul_token=reader)) as discovery:
+    async with discovering(settings(consul_with_acl, consul_token=reader)) as discovery:
         assert seen(discovery) == {url(7001)}
 
 

@@ -125,7 +125,7 @@ async def test_a_path_can_have_its_own_limit(client: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["limit_bytes"]) == (413, IMPORT_LIMIT)
 
 
-async def test_nobody_is_parsed_before_they_say_who_they_are(client: httpx.AsyncClient) -> None:
+async def test_no_body_is_parsed_before_the_caller_is_authenticated(client: httpx.AsyncClient) -> None:
     read = 0
 
     async def body() -> AsyncIterator[bytes]:

@@ -117,7 +117,7 @@ async def test_a_health_check_that_succeeds_is_worth_no_line(
     assert [line["level"] for line in lines(log)] == [level]
 
 
-async def test_nobody_is_named_and_no_secret_told(database: Database, log: io.StringIO) -> None:
+async def test_no_user_and_no_secret_is_logged(database: Database, log: io.StringIO) -> None:
     key = await create_key(database, "billing", ["wallets:read"])
     wrong = key[:-5] + "AAAAA"
     for credentials in (key, wrong, "wsk_garbage-credentials", "garbage.credentials.here", ADMIN_KEY):
@@ -132,7 +132,7 @@ async def test_nobody_is_named_and_no_secret_told(database: Database, log: io.St
         assert secret not in written
 
 
-async def test_a_fault_is_logged_and_not_told(client: httpx.AsyncClient, log: io.StringIO) -> None:
+async def test_a_fault_is_logged_and_not_in_the_response(client: httpx.AsyncClient, log: io.StringIO) -> None:
     answer = await client.get(f"{THING}/fault")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "inner workings" not in answer.text
@@ -167,7 +167,7 @@ async def test_a_fault_after_the_start_cuts_the_answer_off(log: io.StringIO) -> 
     assert [line["event"] for line in lines(log)] == ["request_failed", "request"]
 
 
-async def test_a_client_that_went_away_is_no_fault(log: io.StringIO) -> None:
+async def test_a_client_that_disconnected_is_no_fault(log: io.StringIO) -> None:
     async def app(scope: Scope, receive: Receive, _send: Send) -> None:
         await Request(scope, receive).body()
 

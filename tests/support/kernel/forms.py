@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from support.kernel.bench import Kernel, Op, check, error_of, op, refund, transfer
+from support.kernel.harness import Kernel, Op, check, error_of, op, refund, transfer
 from wallet_service.core.identifiers import new_id
 
 MISSING = object()
@@ -152,7 +152,7 @@ async def _refused_alone(kernel: Kernel, good: Op, bad: list[tuple[Any, str]]) -
             wait_ms=wait_ms,
         )
         assert (first.status, last.status) == ("posted", "posted"), (first, last)
-        assert [outcome.told for outcome in refused] == [code for _, code in bad]
+        assert [outcome.status_or_code for outcome in refused] == [code for _, code in bad]
         assert last.transaction["balance_before"] == first.transaction["balance_after"]
     assert len((await kernel.state())["wallet_transactions"]) == len(before["wallet_transactions"]) + 4
 
@@ -302,7 +302,7 @@ async def funds(kernel: Kernel) -> None:
     assert (await kernel.one(op("fee", wallet, "0.01"))).facts["shortfall"] == "0.01"
     spent = await kernel.wallet("10")
     transferred = await kernel.all(transfer(spent, wallet, "10"), transfer(spent, wallet, "0.01"))
-    assert [outcome.told for outcome in transferred] == ["posted", "insufficient_funds"]
+    assert [outcome.status_or_code for outcome in transferred] == ["posted", "insufficient_funds"]
 
 
 @check

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
-from support.kernel.bench import Kernel, Outcome, again, check, error_of, op, refund, transfer
+from support.kernel.harness import Kernel, Outcome, another_attempt, check, error_of, op, refund, transfer
 from wallet_service.core.identifiers import new_id
 
 
@@ -22,7 +22,7 @@ async def opposed_transfers_fifty_at_once(kernel: Kernel) -> None:
         for a, b, c in [[(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2), (0, 2, 1)][number % 5]]
     ]
     outcomes = await asyncio.gather(*(kernel.all(*operations, wait_ms=20_000) for operations in calls))
-    assert Counter(outcome.told for found in outcomes for outcome in found) == {"posted": 150}
+    assert Counter(outcome.status_or_code for found in outcomes for outcome in found) == {"posted": 150}
     assert sum([await kernel.balance(wallet) for wallet in wallets]) == Decimal("299.5")
 
 
@@ -31,7 +31,7 @@ async def locks_in_the_order_of_ids(kernel: Kernel) -> None:
     """A call that names the wallets backwards waits for the lowest first, and holds no other meanwhile."""
     low, middle, high = sorted([await kernel.wallet("100") for _ in range(3)])
     for first, last in ((low, high), (low, middle), (middle, high)):
-        async with kernel.holding(first):
+        async with kernel.locking(first):
             task = asyncio.create_task(kernel.all(transfer(last, first, "1"), op("consume", last, "1")))
             await kernel.waits_for_lock(task)
             async with kernel.pool.acquire() as other, other.transaction():
@@ -52,7 +52,7 @@ async def keys_in_their_order(kernel: Kernel) -> None:
         await kernel.waits_for_lock(task)
         # With the higher key claimed by the task this would be a deadlock.
         await kernel.one(op("consume", await kernel.wallet("9"), "1", key=high), on=connection)
-    assert [outcome.told for outcome in await task] == ["idempotency_key_reused"] * 2
+    assert [outcome.status_or_code for outcome in await task] == ["idempotency_key_reused"] * 2
 
 
 @check
@@ -70,11 +70,11 @@ async def held_wallets_are_busy(kernel: Kernel) -> None:
         op("refund", original_transaction_id=spent["transaction_id"]),
         op("consume", new_id(), "1"),
     ]
-    async with kernel.holding(held):
+    async with kernel.locking(held):
         outcomes = await kernel.all(*operations, wait_ms=0, resent=True)
-        atomic = await kernel.all(op("consume", free, "1"), again(stuck), atomic=True, wait_ms=0)
+        atomic = await kernel.all(op("consume", free, "1"), another_attempt(stuck), atomic=True, wait_ms=0)
         after = await kernel.all(op("consume", free, "1"), wait_ms=0)
-    assert [outcome.told for outcome in outcomes] == [
+    assert [outcome.status_or_code for outcome in outcomes] == [
         "busy",
         "posted",
         "busy",
@@ -82,28 +82,28 @@ async def held_wallets_are_busy(kernel: Kernel) -> None:
         "busy",
         "wallet_not_found",
     ]
-    assert [outcome.held for outcome in outcomes] == [held, None, held, held, held, None]
-    assert [(outcome.told, outcome.held) for outcome in atomic] == [("busy", held)] * 2
+    assert [outcome.locked_wallet_id for outcome in outcomes] == [held, None, held, held, held, None]
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in atomic] == [("busy", held)] * 2
     assert after[0].transaction["balance_before"] == "9.00"
     assert await kernel.key_owner(stuck["idempotency_key"]) is None
-    assert (await kernel.one(again(stuck))).status == "posted"
+    assert (await kernel.one(another_attempt(stuck))).status == "posted"
     retried = await kernel.all(*operations[2:5], wait_ms=0, resent=True)
-    assert [outcome.told for outcome in retried] == ["posted"] * 3
+    assert [outcome.status_or_code for outcome in retried] == ["posted"] * 3
 
 
 @check
 async def unknown_wallet_among_free_ones(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
     outcomes = await kernel.all(op("consume", wallet, "1"), op("consume", new_id(), "1"), wait_ms=0)
-    assert [outcome.told for outcome in outcomes] == ["posted", "wallet_not_found"]
-    assert (await kernel.one(op("consume", new_id(), "1"), wait_ms=0)).told == "wallet_not_found"
+    assert [outcome.status_or_code for outcome in outcomes] == ["posted", "wallet_not_found"]
+    assert (await kernel.one(op("consume", new_id(), "1"), wait_ms=0)).status_or_code == "wallet_not_found"
 
 
 @check
 async def waits_and_gives_up(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
     before = await kernel.state()
-    async with kernel.holding(wallet):
+    async with kernel.locking(wallet):
         state, _ = await error_of(kernel.one(op("consume", wallet, "1"), wait_ms=20)) or (None, "")
         assert state == "55P03"
         task = asyncio.create_task(kernel.one(op("consume", wallet, "1"), wait_ms=20_000))
@@ -144,9 +144,9 @@ async def busy_names_the_source_first(kernel: Kernel) -> None:
     sent = transfer(high, low, "1")
     await kernel.one(sent)
     operations = [transfer(low, high, "1"), transfer(high, low, "1"), refund(sent)]
-    async with kernel.holding(low, high):
+    async with kernel.locking(low, high):
         outcomes = await kernel.all(*operations, wait_ms=0)
-    assert [(outcome.told, outcome.held) for outcome in outcomes] == [
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in outcomes] == [
         ("busy", low),
         ("busy", high),
         ("busy", high),
@@ -158,13 +158,13 @@ async def waits_for_one_wallet_and_holds_no_other(kernel: Kernel) -> None:
     """The wallet it waits for is the highest and is not even named first; the lower ones stay free meanwhile."""
     low, middle, high = sorted([await kernel.wallet("10") for _ in range(3)])
     operations = [op("consume", low, "1"), transfer(middle, high, "1"), op("consume", high, "2")]
-    async with kernel.holding(high):
+    async with kernel.locking(high):
         task = asyncio.create_task(kernel.all(*operations, wait_ms=20_000, wait_for=high))
         await kernel.waits_for_lock(task)
         for free in (low, middle):
             assert (await kernel.one(op("consume", free, "3"), wait_ms=0)).status == "posted"
     outcomes = await task
-    assert [outcome.told for outcome in outcomes] == ["posted"] * 3
+    assert [outcome.status_or_code for outcome in outcomes] == ["posted"] * 3
     assert outcomes[0].transaction["balance_before"] == "7.00"
 
 
@@ -173,14 +173,14 @@ async def skips_the_others_when_it_waits_for_one(kernel: Kernel) -> None:
     """Two calls that wait for each other's wallets can't deadlock: the second wallet is never waited for."""
     low, high = sorted([await kernel.wallet("10"), await kernel.wallet("10")])
     for wanted, held in ((low, high), (high, low)):
-        async with kernel.holding(held):
+        async with kernel.locking(held):
             outcomes = await kernel.all(
                 transfer(wanted, held, "1"),
                 transfer(held, wanted, "1"),
                 op("consume", wanted, "1"),
                 wait_for=wanted,
             )
-        assert [(outcome.told, outcome.held) for outcome in outcomes] == [
+        assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in outcomes] == [
             ("busy", held),
             ("busy", held),
             ("posted", None),
@@ -191,14 +191,17 @@ async def skips_the_others_when_it_waits_for_one(kernel: Kernel) -> None:
 async def gives_up_on_the_one_wallet(kernel: Kernel) -> None:
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
     operations = [op("consume", other, "1"), op("consume", wallet, "1")]
-    async with kernel.holding(wallet):
+    async with kernel.locking(wallet):
         outcomes = await kernel.all(*operations, wait_ms=20, wait_for=wallet)
-    assert [(outcome.told, outcome.held) for outcome in outcomes] == [("posted", None), ("busy", wallet)]
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in outcomes] == [
+        ("posted", None),
+        ("busy", wallet),
+    ]
     assert (await kernel.balance(wallet), await kernel.balance(other)) == (10, 9)
     unknown = new_id()
     operations = [op("consume", other, "1"), op("consume", unknown, "1"), op("consume", wallet, "1")]
     outcomes = await kernel.all(*operations, wait_ms=20, wait_for=unknown)
-    assert [outcome.told for outcome in outcomes] == ["posted", "wallet_not_found", "posted"]
+    assert [outcome.status_or_code for outcome in outcomes] == ["posted", "wallet_not_found", "posted"]
 
 
 @check
@@ -211,13 +214,13 @@ async def key_under_way_stops_a_call_briefly(kernel: Kernel) -> None:
         before = await kernel.state()
         for limits in {"wait_ms": 0}, {"wait_ms": 60_000, "wait_for": other}:
             started = time.monotonic()
-            call = kernel.all(op("consume", other, "1"), again(first), **limits)
+            call = kernel.all(op("consume", other, "1"), another_attempt(first), **limits)
             assert (await error_of(call) or ("",))[0] == "55P03"
             assert 0.018 < time.monotonic() - started < 1
         assert await kernel.state() == before
-        task = asyncio.create_task(kernel.one(again(first), wait_ms=20_000))
+        task = asyncio.create_task(kernel.one(another_attempt(first), wait_ms=20_000))
         await kernel.waits_for_lock(task)
-    assert (await task).told == "replayed"
+    assert (await task).status_or_code == "replayed"
 
 
 @check
@@ -233,9 +236,12 @@ async def busy_for_a_key_names_no_wallet(kernel: Kernel) -> None:
         wallet,
     )
     wanted = op("consume", wallet, "1", key=key)
-    async with kernel.holding(held):
+    async with kernel.locking(held):
         task = asyncio.create_task(kernel.all(wanted, op("consume", held, "1")))
         await kernel.waits_for_lock(task)
         await kernel.pool.execute("delete from wallet.idempotency where key = $1", key)
-    assert [(outcome.told, outcome.held) for outcome in await task] == [("busy", None), ("posted", None)]
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in await task] == [
+        ("busy", None),
+        ("posted", None),
+    ]
     assert (await kernel.one(wanted)).status == "posted"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from support.kernel.bench import Kernel, Op, again, check, op
+from support.kernel.harness import Kernel, Op, another_attempt, check, op
 from wallet_service.core.identifiers import new_id
 
 
@@ -42,7 +42,7 @@ async def owners_wallet_is_the_primary_one(kernel: Kernel) -> None:
     found = [await kernel.one(of(user, to_wallet_id=first, kind="transfer")), await kernel.one(of(user))]
     assert {outcome.transaction.get("wallet_id") for outcome in found} == {second}
     await kernel.pool.execute("update wallet.wallets set status = 'frozen' where wallet_id = $1", second)
-    assert (await kernel.one(of(user))).told == "wallet_frozen"
+    assert (await kernel.one(of(user))).status_or_code == "wallet_frozen"
     await kernel.pool.execute(
         "update wallet.wallets set status = 'closed', is_primary = false where wallet_id = $1", second
     )
@@ -56,7 +56,7 @@ async def owner_without_a_wallet(kernel: Kernel) -> None:
     before = await kernel.state()
     for wanted in (of("user-none"), of(user, currency="EUR"), of("user-" + "x" * 600), of(user, currency="")):
         outcome = await kernel.one(wanted | {"idempotency_key": new_id()})
-        assert (outcome.told, outcome.facts) == (
+        assert (outcome.status_or_code, outcome.facts) == (
             "wallet_not_found",
             {"user_id": wanted["user_id"], "currency": wanted["currency"]},
         )
@@ -72,10 +72,10 @@ async def owner_without_a_wallet_is_refused_for_good(kernel: Kernel) -> None:
     """A late first attempt finds a tombstone, though the wallet is there by then."""
     user = f"user-{new_id()}"
     wanted = of(user, kind="deposit")
-    assert (await kernel.one(wanted, resent=True)).told == "wallet_not_found"
+    assert (await kernel.one(wanted, resent=True)).status_or_code == "wallet_not_found"
     wallet = await kernel.wallet("10", user=user)
-    assert (await kernel.one(wanted)).told == "transaction_superseded"
-    assert (await kernel.one(again(wanted))).transaction.get("wallet_id") == wallet
+    assert (await kernel.one(wanted)).status_or_code == "transaction_superseded"
+    assert (await kernel.one(another_attempt(wanted))).transaction.get("wallet_id") == wallet
 
 
 @check
@@ -88,16 +88,16 @@ async def bad_owners(kernel: Kernel) -> None:
     odd += [good | {"currency": value} for value in (7, None)] + [good | {"wallet_id": first}]
     for wanted in odd:
         outcome = await kernel.one(wanted)
-        assert outcome.told == "validation_failed", wanted
+        assert outcome.status_or_code == "validation_failed", wanted
         assert outcome.facts["errors"][0]["pointer"] == "/user_id", wanted
     alone = [
         {name: value for name, value in good.items() if name != left} for left in ("user_id", "currency")
     ]
     refund = op("refund", original_transaction_id=new_id(), user_id=user, currency="USD")
     for wanted in (*alone, refund, good | {"by_owner": True}, op("consume", first, "1", by_owner=True)):
-        assert (await kernel.one(wanted)).told == "validation_failed", wanted
-    assert (await kernel.one(good | {"amount": "0"})).told == "amount_invalid"
-    assert (await kernel.one(of("user-none", amount="0"))).told == "amount_invalid"
+        assert (await kernel.one(wanted)).status_or_code == "validation_failed", wanted
+    assert (await kernel.one(good | {"amount": "0"})).status_or_code == "amount_invalid"
+    assert (await kernel.one(of("user-none", amount="0"))).status_or_code == "amount_invalid"
     assert (await kernel.one(good | {"transaction_id": "x"})).facts["errors"][0][
         "pointer"
     ] == "/transaction_id"
@@ -110,25 +110,25 @@ async def owners_key_is_the_wallets(kernel: Kernel) -> None:
     user, first, second = await _wallets(kernel)
     key = new_id()
     posted = await kernel.one(of(user, key=key))
-    assert (posted.told, posted.transaction.get("wallet_id")) == ("posted", second)
+    assert (posted.status_or_code, posted.transaction.get("wallet_id")) == ("posted", second)
     await kernel.pool.execute(_MOVE, first)
     for same in (of(user, key=key), op("consume", second, "1", key=key)):
         outcome = await kernel.one(same)
-        assert (outcome.told, outcome.raw) == ("replayed", posted.raw)
+        assert (outcome.status_or_code, outcome.raw) == ("replayed", posted.raw)
     dry = await kernel.one(of(user, key=key), dry_run=True)
-    assert (dry.told, dry.transaction.get("wallet_id")) == ("dry_run", second)
+    assert (dry.status_or_code, dry.transaction.get("wallet_id")) == ("dry_run", second)
     for other in (
         of(user, amount="2", key=key),
         op("consume", first, "1", key=key),
         of(user, key=key, reference="r"),
     ):
-        assert (await kernel.one(other)).told == "idempotency_key_reused"
+        assert (await kernel.one(other)).status_or_code == "idempotency_key_reused"
     await kernel.pool.execute("update wallet.wallets set status = 'closed' where wallet_id = $1", second)
     assert (await kernel.one(of(user, key=key))).raw == posted.raw
     assert (await kernel.one(of(user, key=key, client_id="another"))).transaction.get("wallet_id") == first
     # A key that was spent on another user's wallet finds none of this user's.
     other_user, *_ = await _wallets(kernel)
-    assert (await kernel.one(of(other_user, key=key))).told == "idempotency_key_reused"
+    assert (await kernel.one(of(other_user, key=key))).status_or_code == "idempotency_key_reused"
 
 
 @check
@@ -137,14 +137,19 @@ async def owners_in_one_call(kernel: Kernel) -> None:
     key = new_id()
     same = of(user, key=key)
     outcomes = await kernel.all(
-        same, again(same), op("consume", second, "1", key=key), of(user, amount="8"), of(user), of("none")
+        same,
+        another_attempt(same),
+        op("consume", second, "1", key=key),
+        of(user, amount="8"),
+        of(user),
+        of("none"),
     )
-    assert [outcome.told for outcome in outcomes] == [
+    assert [outcome.status_or_code for outcome in outcomes] == [
         *("posted", "replayed", "replayed", "posted", "posted", "wallet_not_found")
     ]
     assert await kernel.balance(second) == 0
     atomic = await kernel.all(op("consume", first, "1"), of("none"), atomic=True)
-    assert [outcome.told for outcome in atomic] == ["batch_aborted", "wallet_not_found"]
+    assert [outcome.status_or_code for outcome in atomic] == ["batch_aborted", "wallet_not_found"]
     assert await kernel.balance(first) == 10
 
 
@@ -166,7 +171,7 @@ async def owners_wallet_moves_while_it_is_waited_for(kernel: Kernel) -> None:
             await kernel.waits_for_lock(task)
             await transaction.commit()
         moved, direct = await task
-        assert (moved.told, moved.held, direct.told) == ("busy", None, "posted")
+        assert (moved.status_or_code, moved.held, direct.status_or_code) == ("busy", None, "posted")
         assert await kernel.key_owner(wanted["idempotency_key"]) is None
         assert (await kernel.one(wanted)).transaction.get("wallet_id") == first
         assert (await kernel.balance(first), await kernel.balance(second)) == (9, 8)
@@ -184,7 +189,7 @@ async def owners_wallet_is_closed_while_it_is_waited_for(kernel: Kernel) -> None
         task = asyncio.create_task(kernel.one(of(user), wait_ms=20_000))
         await kernel.waits_for_lock(task)
         await transaction.commit()
-    assert (await task).told == "busy"
+    assert (await task).status_or_code == "busy"
     assert (await kernel.one(of(user))).transaction.get("wallet_id") == first
 
 
@@ -193,4 +198,4 @@ async def owners_locked_wallet_is_busy(kernel: Kernel) -> None:
     user, _, second = await _wallets(kernel)
     async with kernel.holding(second):
         outcome = await kernel.one(of(user), wait_ms=0)
-    assert (outcome.told, outcome.held) == ("busy", second)
+    assert (outcome.status_or_code, outcome.held) == ("busy", second)

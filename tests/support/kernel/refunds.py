@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from support.kernel.bench import Kernel, check, op, refund, transfer, unit
+from support.kernel.harness import Kernel, check, op, refund, transfer, unit
 
 
 @check
@@ -17,11 +17,11 @@ async def full_and_partial(kernel: Kernel) -> None:
     assert part.transaction["original_transaction_id"] == spent["transaction_id"]
     before = await kernel.state()
     over = await kernel.one(refund(spent, "3.51"))
-    assert over.told == "refund_exceeds"
+    assert over.status_or_code == "refund_exceeds"
     assert over.facts["refundable"] == "3.50"
     assert await kernel.state() == before
     rest = await kernel.one(refund(spent))
-    assert rest.told == "posted"
+    assert rest.status_or_code == "posted"
     assert (rest.transaction["amount"], rest.transaction["balance_after"]) == ("3.50", "10.00")
     for amount in ("0.01", None):
         done = await kernel.one(refund(spent, amount))
@@ -35,7 +35,7 @@ async def exceeding_at_once(kernel: Kernel) -> None:
     spent = op("consume", wallet, "10")
     await kernel.one(spent)
     outcomes = await asyncio.gather(*(kernel.one(refund(spent, "3")) for _ in range(10)))
-    assert Counter(outcome.told for outcome in outcomes) == {"posted": 3, "refund_exceeds": 7}
+    assert Counter(outcome.status_or_code for outcome in outcomes) == {"posted": 3, "refund_exceeds": 7}
     assert await kernel.balance(wallet) == 9
 
 
@@ -45,7 +45,7 @@ async def exceeding_in_one_call(kernel: Kernel) -> None:
     spent = op("consume", wallet, "10")
     await kernel.one(spent)
     outcomes = await kernel.all(*(refund(spent, "3") for _ in range(5)), refund(spent), refund(spent))
-    assert [outcome.told for outcome in outcomes] == ["posted"] * 3 + ["refund_exceeds"] * 2 + [
+    assert [outcome.status_or_code for outcome in outcomes] == ["posted"] * 3 + ["refund_exceeds"] * 2 + [
         "posted",
         "refund_exceeds",
     ]
@@ -100,7 +100,7 @@ async def of_a_refund(kernel: Kernel) -> None:
     assert (await kernel.one(refund(back, "1"))).code == "not_refundable"
     assert await kernel.state() == before
     second = refund(spent, "1")
-    assert [outcome.told for outcome in await kernel.all(second, refund(second))] == [
+    assert [outcome.status_or_code for outcome in await kernel.all(second, refund(second))] == [
         "posted",
         "not_refundable",
     ]
@@ -127,7 +127,7 @@ async def in_the_call_of_the_original(kernel: Kernel) -> None:
     outcomes = await kernel.all(
         refund(sent), sent, spent, refund(spent), refund(sent, "5"), refund(sent, "2")
     )
-    assert [outcome.told for outcome in outcomes] == [
+    assert [outcome.status_or_code for outcome in outcomes] == [
         *("transaction_not_found", "posted", "posted", "posted", "posted", "refund_exceeds"),
     ]
     assert (await kernel.balance(source), await kernel.balance(target)) == (9, 1)
@@ -144,13 +144,13 @@ async def transfer_posted_meanwhile(kernel: Kernel) -> None:
     held = await kernel.wallet("10")
     source, target = await kernel.wallet("10"), await kernel.wallet("10")
     sent = transfer(source, target, "6")
-    async with kernel.holding(held):
+    async with kernel.locking(held):
         task = asyncio.create_task(
             kernel.all(op("consume", held, "1"), op("deposit", source, "1"), refund(sent))
         )
         await kernel.waits_for_lock(task)
         assert (await kernel.one(sent)).status == "posted"
-    assert [(outcome.told, outcome.held) for outcome in await task] == [
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in await task] == [
         *(("posted", None), ("posted", None), ("busy", None)),
     ]
     assert (await kernel.balance(source), await kernel.balance(target)) == (5, 16)
@@ -163,10 +163,10 @@ async def original_posted_meanwhile(kernel: Kernel) -> None:
     """The refund looks for its wallets, waits for another, and the original is posted while it waits."""
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
     spent = op("consume", wallet, "6")
-    async with kernel.holding(other):
+    async with kernel.locking(other):
         task = asyncio.create_task(kernel.all(op("consume", other, "1"), refund(spent)))
         await kernel.waits_for_lock(task)
         assert (await kernel.one(spent)).status == "posted"
     posted, back = await task
-    assert (posted.status, back.status, back.held) == ("posted", "busy", None)
+    assert (posted.status, back.status, back.locked_wallet_id) == ("posted", "busy", None)
     assert (await kernel.one(refund(spent))).status == "posted"

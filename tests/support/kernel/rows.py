@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from support.kernel.bench import Kernel, check, op, refund, transfer, unit
+from support.kernel.harness import Kernel, check, op, refund, transfer, unit
 
 
 @check

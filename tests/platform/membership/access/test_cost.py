@@ -6,34 +6,41 @@ from typing import Any
 
 import httpx
 import pytest
+from support.access_checks import (
+    UNAVAILABLE,
+    OpenApi,
+    create_shared_wallet,
+    unverified_ids,
+    user_calls,
+    verification_idle,
+)
 from support.api import Api, new_user, posted
-from support.guarded import AWAY, Open, settled, shared, unverified, uses
 from support.stand_in import StandIn
 
 ATTEMPTS = 3
 """Requests of one question that is not answered."""
 
 
-async def test_unless_it_is_on_nobody_is_asked(open_api: Open, others: StandIn) -> None:
-    others.fault = AWAY
+async def test_unless_it_is_on_no_upstream_is_called(open_api: OpenApi, upstreams: StandIn) -> None:
+    upstreams.fault = UNAVAILABLE
     async with open_api(verify_users=False, upstream_unavailable_policy="deny") as api:
-        place = await shared(api)
-        for name, use in uses(place).items():
+        shared = await create_shared_wallet(api)
+        for name, use in user_calls(shared).items():
             answer = await use()
             assert answer.status_code in {200, 201}, (name, answer.text)
-        everything = await place.user.get(f"/users/{place.user.user_id}/wallets")
-        assert [wallet["wallet_id"] for wallet in everything.json()["items"]] == [place.wallet_id]
+        everything = await shared.user.get(f"/users/{shared.user.user_id}/wallets")
+        assert [wallet["wallet_id"] for wallet in everything.json()["items"]] == [shared.wallet_id]
         fresh = new_user()
         assert (await api.admin.get(f"/users/{fresh}/credits/balance")).status_code == 200
-        assert place.wallet_id not in await unverified(api.admin)
-    assert others.questions == []
+        assert shared.wallet_id not in await unverified_ids(api.admin)
+    assert upstreams.questions == []
 
 
-async def test_with_warm_memory_nobody_is_asked(api: Api, others: StandIn) -> None:
-    place = await shared(api)
-    await place.user.move("consume", place.wallet_id)
-    await settled(api)
-    asked, database = len(others.questions), api.app.state.database
+async def test_with_a_warm_cache_no_upstream_is_called(api: Api, upstreams: StandIn) -> None:
+    shared = await create_shared_wallet(api)
+    await shared.user.move("consume", shared.wallet_id)
+    await verification_idle(api)
+    asked, database = len(upstreams.questions), api.app.state.database
     calls: list[str] = []
     call = database.call
 
@@ -43,16 +50,16 @@ async def test_with_warm_memory_nobody_is_asked(api: Api, others: StandIn) -> No
 
     database.call = counted
     for _ in range(5):
-        posted(await place.user.move("consume", place.wallet_id))
-        await settled(api)
-    assert len(others.questions) == asked
+        posted(await shared.user.move("consume", shared.wallet_id))
+        await verification_idle(api)
+    assert len(upstreams.questions) == asked
     assert calls == ["post_transactions"] * 5
 
 
 @pytest.mark.parametrize("use", ["read", "consume", "transfer", "batch", "transaction", "spend"])
-async def test_a_request_asks_once_about_an_organization(api: Api, others: StandIn, use: str) -> None:
+async def test_a_request_asks_once_about_an_organization(api: Api, upstreams: StandIn, use: str) -> None:
     """Also when there is no response, which no cache holds."""
-    place = await shared(api)
+    place = await create_shared_wallet(api)
     user, path = place.user, f"/wallets/{place.wallet_id}"
     user_id, organization_id = user.user_id, place.organization_id
     assert user_id is not None
@@ -68,14 +75,14 @@ async def test_a_request_asks_once_about_an_organization(api: Api, others: Stand
         "transaction": lambda: user.get(f"/transactions/{posted(moved)['transaction_id']}"),
         "spend": lambda: user.post(f"/users/{user_id}/credits/consume", {"amount": "1"}),
     }
-    others.fault = AWAY
-    asked = len(others.questions)
+    upstreams.fault = UNAVAILABLE
+    asked = len(upstreams.questions)
     assert (await send[use]()).status_code in {200, 201}
     member = f"/api/v1/organizations/{organization_id}/members/{user_id}"
-    assert others.paths()[asked:] == [member] * ATTEMPTS
+    assert upstreams.paths()[asked:] == [member] * ATTEMPTS
 
 
-async def test_at_the_stop_nothing_is_verified_any_more(open_api: Open) -> None:
+async def test_at_the_stop_nothing_is_verified_any_more(open_api: OpenApi) -> None:
     async with open_api() as api:
         wallet_id = (await api.admin.wallet("10"))["wallet_id"]
         database, looked_up = api.app.state.database, asyncio.Event()

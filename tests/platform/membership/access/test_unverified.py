@@ -6,41 +6,50 @@ from typing import Any
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
+from support.access_checks import (
+    UNAVAILABLE,
+    debit_after_pause,
+    restore_upstreams,
+    unverified_ids,
+    verification_idle,
+    wallet_ids,
+)
 from support.api import Api, new_user, posted, problem
-from support.guarded import AWAY, back, debited_later, ids, settled, unverified
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id
 
 
-async def test_a_wallet_made_unverified_is_marked_until_its_next_debit(lenient: Api, others: StandIn) -> None:
+async def test_a_wallet_made_unverified_is_marked_until_its_next_debit(
+    lenient: Api, upstreams: StandIn
+) -> None:
     user_id = new_user()
-    others.fault = AWAY
+    upstreams.fault = UNAVAILABLE
     wallet_id = (await lenient.admin.wallet("10", user_id=user_id))["wallet_id"]
     credits_of = new_user()
     credits_id = (await lenient.admin.get(f"/users/{credits_of}/credits/balance")).json()["wallet_id"]
-    assert {wallet_id, credits_id} <= await unverified(lenient.admin)
-    assert wallet_id in await ids(lenient.admin)
-    assert wallet_id not in await ids(lenient.admin, verified="true")
+    assert {wallet_id, credits_id} <= await unverified_ids(lenient.admin)
+    assert wallet_id in await wallet_ids(lenient.admin)
+    assert wallet_id not in await wallet_ids(lenient.admin, verified="true")
 
-    back(lenient, others)
+    restore_upstreams(lenient, upstreams)
     await lenient.admin.read(wallet_id)
     posted(await lenient.admin.move("deposit", wallet_id))
     posted(await lenient.admin.move("consume", wallet_id, dry_run=False))
-    await settled(lenient)
-    assert wallet_id not in await unverified(lenient.admin)
-    assert credits_id in await unverified(lenient.admin), "it was not debited"
+    await verification_idle(lenient)
+    assert wallet_id not in await unverified_ids(lenient.admin)
+    assert credits_id in await unverified_ids(lenient.admin), "it was not debited"
     wallet = await lenient.admin.read(wallet_id)
     assert (wallet["status"], wallet["version"]) == ("active", 1)
 
 
 @pytest.mark.parametrize("kind", ["withdraw", "consume", "fee", "transfer", "batch", "credits"])
-async def test_every_debit_verifies(lenient: Api, others: StandIn, kind: str) -> None:
+async def test_every_debit_verifies(lenient: Api, upstreams: StandIn, kind: str) -> None:
     target = (await lenient.admin.wallet())["wallet_id"]
-    others.fault = AWAY
+    upstreams.fault = UNAVAILABLE
     wallet = await lenient.admin.wallet("10")
     wallet_id = wallet["wallet_id"]
-    back(lenient, others)
+    restore_upstreams(lenient, upstreams)
     move = lenient.admin.move
     moves: dict[str, Callable[[], Awaitable[Any]]] = {
         "transfer": lambda: move("transfer", wallet_id, to_wallet_id=target),
@@ -49,49 +58,51 @@ async def test_every_debit_verifies(lenient: Api, others: StandIn, kind: str) ->
     }
     answer = await moves.get(kind, lambda: move(kind, wallet_id))()
     assert answer.status_code in {200, 201}, answer.text
-    await settled(lenient)
-    assert wallet_id not in await unverified(lenient.admin)
+    await verification_idle(lenient)
+    assert wallet_id not in await unverified_ids(lenient.admin)
 
 
-async def test_what_takes_nothing_verifies_nothing(lenient: Api, others: StandIn) -> None:
-    others.fault = AWAY
+async def test_what_takes_nothing_verifies_nothing(lenient: Api, upstreams: StandIn) -> None:
+    upstreams.fault = UNAVAILABLE
     wallet_id = (await lenient.admin.wallet("10"))["wallet_id"]
-    back(lenient, others)
+    restore_upstreams(lenient, upstreams)
     posted(await lenient.admin.move("deposit", wallet_id))
     posted(await lenient.admin.move("reward", wallet_id))
     assert (await lenient.admin.move("consume", wallet_id, dry_run=True)).status_code == 200
     problem(await lenient.admin.move("consume", wallet_id, "1000"), "insufficient_funds")
-    await settled(lenient)
-    assert wallet_id in await unverified(lenient.admin)
+    await verification_idle(lenient)
+    assert wallet_id in await unverified_ids(lenient.admin)
 
 
-async def test_the_wallet_of_nobody_is_frozen_at_the_second_look(lenient: Api, others: StandIn) -> None:
+async def test_the_wallet_of_an_unknown_user_is_frozen_at_the_second_check(
+    lenient: Api, upstreams: StandIn
+) -> None:
     user_id = new_user()
-    others.fault = AWAY
+    upstreams.fault = UNAVAILABLE
     wallet_id = (await lenient.admin.wallet("10", user_id=user_id))["wallet_id"]
-    back(lenient, others)
-    others.unknown.add(user_id)
+    restore_upstreams(lenient, upstreams)
+    upstreams.unknown.add(user_id)
     with capture_logs() as log:
         for _ in range(3):
             posted(await lenient.admin.move("consume", wallet_id))
-            await settled(lenient)
+            await verification_idle(lenient)
         assert said(log) == [("wallet_of_unknown_user", wallet_id)], "one answer freezes nothing"
-        await debited_later(lenient, wallet_id)
+        await debit_after_pause(lenient, wallet_id)
     assert said(log)[1:] == [("wallet_of_unknown_user_frozen", wallet_id)]
     assert user_id not in str(log)
     wallet = await lenient.admin.read(wallet_id)
     assert (wallet["status"], wallet["balance"]) == ("frozen", "6.000000")
     problem(await lenient.admin.move("consume", wallet_id), "wallet_frozen")
-    assert wallet_id in await unverified(lenient.admin), "an operator sees it there"
+    assert wallet_id in await unverified_ids(lenient.admin), "an operator sees it there"
 
     # The user is made after all, and an operator thaws the wallet; that there was none is still remembered.
-    others.unknown.clear()
+    upstreams.unknown.clear()
     await lenient.admin.patch(f"/wallets/{wallet_id}", {"status": "active"})
-    await debited_later(lenient, wallet_id)
+    await debit_after_pause(lenient, wallet_id)
     assert (await lenient.admin.read(wallet_id))["status"] == "active"
-    await debited_later(lenient, wallet_id)
+    await debit_after_pause(lenient, wallet_id)
     assert (await lenient.admin.read(wallet_id))["status"] == "active"
-    assert wallet_id not in await unverified(lenient.admin)
+    assert wallet_id not in await unverified_ids(lenient.admin)
 
 
 def said(log: list[Any]) -> list[tuple[str, str]]:
@@ -99,21 +110,21 @@ def said(log: list[Any]) -> list[tuple[str, str]]:
     return [(line["event"], line["wallet_id"]) for line in log if "wallet_id" in line]
 
 
-async def test_debits_go_on_while_the_upstream_stays_away(lenient: Api, others: StandIn) -> None:
-    others.fault = AWAY
+async def test_debits_go_on_while_the_upstream_stays_unavailable(lenient: Api, upstreams: StandIn) -> None:
+    upstreams.fault = UNAVAILABLE
     wallet_id = (await lenient.admin.wallet("10"))["wallet_id"]
     for _ in range(3):
         posted(await lenient.admin.move("consume", wallet_id))
-        await settled(lenient)
-    asked = len(others.questions)
+        await verification_idle(lenient)
+    asked = len(upstreams.questions)
     posted(await lenient.admin.move("consume", wallet_id))
-    await settled(lenient)
-    assert len(others.questions) == asked, "it is left alone for a while"
-    assert wallet_id in await unverified(lenient.admin)
+    await verification_idle(lenient)
+    assert len(upstreams.questions) == asked, "it is left alone for a while"
+    assert wallet_id in await unverified_ids(lenient.admin)
     assert await lenient.admin.balance(wallet_id) == "6.000000"
 
 
-async def test_imported_wallets_are_verified_at_their_first_debit(api: Api, others: StandIn) -> None:
+async def test_imported_wallets_are_verified_at_their_first_debit(api: Api, upstreams: StandIn) -> None:
     known, unknown = new_user(), f"unknown-{new_id()}"
     lines = "".join(
         f'{{"user_id": "{user}", "currency": "CREDIT", "balance": "5"}}\n' for user in (known, unknown)
@@ -126,14 +137,14 @@ async def test_imported_wallets_are_verified_at_their_first_debit(api: Api, othe
         (await api.admin.get(f"/users/{user}/wallets")).json()["items"][0]["wallet_id"]
         for user in (known, unknown)
     ]
-    assert others.questions == []
-    assert set(made) <= await unverified(api.admin)
+    assert upstreams.questions == []
+    assert set(made) <= await unverified_ids(api.admin)
     for wallet_id in made:
         posted(await api.admin.move("consume", wallet_id))
-    await settled(api)
-    await debited_later(api, made[1])
+    await verification_idle(api)
+    await debit_after_pause(api, made[1])
     assert [(await api.admin.read(wallet_id))["status"] for wallet_id in made] == ["active", "frozen"]
-    assert made[0] not in await unverified(api.admin)
+    assert made[0] not in await unverified_ids(api.admin)
 
 
 async def test_only_operators_list_all_wallets(api: Api) -> None:
@@ -145,8 +156,8 @@ async def test_only_operators_list_all_wallets(api: Api) -> None:
         assert problem(await api.user().get("/wallets", **query), "forbidden")
 
 
-async def test_the_list_has_pages(lenient: Api, others: StandIn) -> None:
-    others.fault = AWAY
+async def test_the_list_has_pages(lenient: Api, upstreams: StandIn) -> None:
+    upstreams.fault = UNAVAILABLE
     made = {(await lenient.admin.wallet())["wallet_id"] for _ in range(3)}
     first = (await lenient.admin.get("/wallets", verified="false", limit=1)).json()
     assert len(first["items"]) == 1
@@ -164,10 +175,10 @@ async def test_the_list_has_pages(lenient: Api, others: StandIn) -> None:
     assert made <= seen
 
 
-async def test_the_marks_are_seen_by_nobody_else(
-    lenient: Api, others: StandIn, superuser: asyncpg.Connection
+async def test_only_operators_see_what_is_unverified(
+    lenient: Api, upstreams: StandIn, superuser: asyncpg.Connection
 ) -> None:
-    others.fault = AWAY
+    upstreams.fault = UNAVAILABLE
     wallet = await lenient.admin.wallet()
     row = await superuser.fetchrow(
         "select unverified_since, created_at from wallet.wallets where wallet_id = $1", wallet["wallet_id"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 import httpx
+from support.access_checks import UNAVAILABLE
 from support.api import Api, Client, new_user, problem
-from support.guarded import AWAY
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id
@@ -49,8 +49,8 @@ async def seen(client: Client, user_id: str) -> tuple[set[str], str | None]:
 class Shared:
     """A user with 1 credit of their own, and 10, 100 … in wallets of organizations."""
 
-    def __init__(self, api: Api, others: StandIn) -> None:
-        self._api, self._others = api, others
+    def __init__(self, api: Api, upstreams: StandIn) -> None:
+        self._api, self._upstreams = api, upstreams
         self.user_id = new_user()
         self.user = api.user(self.user_id)
         self.organizations: list[str] = []
@@ -70,11 +70,11 @@ class Shared:
         self.organizations += members.values()
 
     def leave(self, organization_id: str) -> None:
-        self._others.strangers.add((organization_id, self.user_id))
+        self._upstreams.strangers.add((organization_id, self.user_id))
 
 
-async def test_what_the_user_left_is_left_out(api: Api, others: StandIn) -> None:
-    shared = await Shared(api, others).made(2)
+async def test_what_the_user_left_is_left_out(api: Api, upstreams: StandIn) -> None:
+    shared = await Shared(api, upstreams).made(2)
     own, _, still = shared.wallets
     shared.leave(shared.organizations[0])
     assert await seen(shared.user, shared.user_id) == ({own, still}, "101.000000")
@@ -84,10 +84,10 @@ async def test_what_the_user_left_is_left_out(api: Api, others: StandIn) -> None
     assert await seen(shared.user, shared.user_id) == ({own}, "1.000000")
 
 
-async def test_warm_it_costs_no_call_and_what_is_new_is_asked_about(api: Api, others: StandIn) -> None:
-    shared = await Shared(api, others).made(1)
+async def test_warm_it_costs_no_call_and_what_is_new_is_asked_about(api: Api, upstreams: StandIn) -> None:
+    shared = await Shared(api, upstreams).made(1)
     assert await seen(shared.user, shared.user_id) == (set(shared.wallets), "11.000000")
-    asked, database, calls = len(others.questions), api.app.state.database, list[str]()
+    asked, database, calls = len(upstreams.questions), api.app.state.database, list[str]()
     call = database.call
 
     async def counted(function: str, /, **params: Any) -> bytes:
@@ -101,19 +101,19 @@ async def test_warm_it_costs_no_call_and_what_is_new_is_asked_about(api: Api, ot
         database.call = call
     history = "list_user_transactions"
     assert calls == ["list_user_wallets", history, history, "user_statistics"]
-    assert len(others.questions) == asked
+    assert len(upstreams.questions) == asked
     joined, closed_to_them = f"org-{new_id()}", f"org-{new_id()}"
     shared.leave(closed_to_them)
     for organization_id in (joined, closed_to_them):
         await shared.add(organization_id)
-    asked = len(others.questions)
+    asked = len(upstreams.questions)
     assert await seen(shared.user, shared.user_id) == (set(shared.wallets[:3]), "111.000000")
     members = {f"/api/v1/organizations/{each}/members/{shared.user_id}" for each in (joined, closed_to_them)}
-    assert sorted(others.paths()[asked:]) == sorted(members), "each once"
+    assert sorted(upstreams.paths()[asked:]) == sorted(members), "each once"
 
 
-async def test_pages_go_on_when_the_user_leaves_between_them(api: Api, others: StandIn) -> None:
-    shared = await Shared(api, others).made(4)
+async def test_pages_go_on_when_the_user_leaves_between_them(api: Api, upstreams: StandIn) -> None:
+    shared = await Shared(api, upstreams).made(4)
     left = {shared.wallets[2], shared.wallets[3]}
     for kind in ("wallets", "history"):
         read = reads(shared.user, shared.user_id)[kind]
@@ -130,12 +130,12 @@ async def test_pages_go_on_when_the_user_leaves_between_them(api: Api, others: S
         expected = shared.wallets if kind == "wallets" else shared.wallets[::-1]
         kept = found[: 3 if kind == "wallets" else 2]
         assert found == [each for each in expected if each not in left or each in kept]
-        others.strangers.clear()
+        upstreams.strangers.clear()
         api.app.state.clients.organizations._members._kept.clear()
 
 
-async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: StandIn) -> None:
-    shared = await Shared(api, others).made(1)
+async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, upstreams: StandIn) -> None:
+    shared = await Shared(api, upstreams).made(1)
     repository = StatementRepository(api.app.state.database)
 
     async def rows(sight: Visibility, before: Position | None) -> Page:
@@ -153,34 +153,34 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: S
     assert json.loads((await rows(later, None)).items)[0]["wallet_id"] == shared.wallets[0]
 
 
-async def test_without_an_answer_all_but_the_last_no_is_shown(api: Api, others: StandIn) -> None:
-    shared = await Shared(api, others).made(2)
+async def test_without_an_answer_all_but_the_last_no_is_shown(api: Api, upstreams: StandIn) -> None:
+    shared = await Shared(api, upstreams).made(2)
     shared.leave(shared.organizations[0])
     await seen(shared.user, shared.user_id)
     api.app.state.clients.organizations._members._kept.clear()
-    others.fault = AWAY
+    upstreams.fault = UNAVAILABLE
     shown = {shared.wallets[0], shared.wallets[2]}
     assert await seen(shared.user, shared.user_id) == (shown, "101.000000")
 
 
-async def test_or_nothing_when_the_policy_says_so(strict: Api, others: StandIn) -> None:
-    shared, own = await Shared(strict, others).made(1), await Shared(strict, others).made(0)
-    others.fault = AWAY
+async def test_or_nothing_when_the_policy_says_so(strict: Api, upstreams: StandIn) -> None:
+    shared, own = await Shared(strict, upstreams).made(1), await Shared(strict, upstreams).made(0)
+    upstreams.fault = UNAVAILABLE
     for read in reads(shared.user, shared.user_id).values():
         assert problem(await read(), "upstream_unavailable")["upstream"] == "organization"
     assert await seen(own.user, own.user_id) == (set(own.wallets), "1.000000")
     assert await seen(strict.admin, shared.user_id) == (set(shared.wallets), "11.000000")
 
 
-async def test_there_is_a_most(api: Api, others: StandIn, superuser: asyncpg.Connection) -> None:
-    shared = await Shared(api, others).made(0)
+async def test_there_is_a_most(api: Api, upstreams: StandIn, superuser: asyncpg.Connection) -> None:
+    shared = await Shared(api, upstreams).made(0)
     add = (
         "insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, created_at,"
         " updated_at) select gen_random_uuid(), $1, 'org-' || n, 'of ' || n, 'fiat', 'CREDIT', now(), now()"
         " from generate_series($2::int, $3::int) n"
     )
     await superuser.execute(add, shared.user_id, 1, MOST_ORGANIZATIONS)
-    others.fault = AWAY  # so all are shown, and soon nobody is asked
+    upstreams.fault = UNAVAILABLE  # so all are shown, and soon nobody is asked
     sums = given(await reads(shared.user, shared.user_id)["statistics"]())
     assert sums["currencies"][0]["closing_balance"] == "1.000000"
     await superuser.execute(add, shared.user_id, MOST_ORGANIZATIONS + 1, MOST_ORGANIZATIONS + 1)

@@ -12,12 +12,12 @@ CREDITS = {
     "balance": "1",
     "available_balance": "1",
 }
-ANSWER = json.dumps(CREDITS).encode().ljust(2000)
+RESPONSE = json.dumps(CREDITS).encode().ljust(2000)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n"
 
 
 @asynccontextmanager
-async def dribbling(head: bytes, part: bytes, parts: int, pause_s: float) -> AsyncIterator[str]:
+async def slow_server(head: bytes, part: bytes, parts: int, pause_s: float) -> AsyncIterator[str]:
     """CachedResponses each request with a head, and then so many parts, after a pause each."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,17 +10,17 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.money.wallets.schemas import WalletPage
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
 
-AWAY = "500"
-Open = Callable[..., Any]
+UNAVAILABLE = "500"
+OpenApi = Callable[..., Any]
 """Opens the application with these settings beside those of the checks."""
 
 
-async def unverified(client: Client) -> set[str]:
+async def unverified_ids(client: Client) -> set[str]:
     """The ids of all wallets that are marked."""
-    return await ids(client, verified="false")
+    return await wallet_ids(client, verified="false")
 
 
-async def ids(client: Client, **query: Any) -> set[str]:
+async def wallet_ids(client: Client, **query: Any) -> set[str]:
     found: set[str] = set()
     cursor: dict[str, str] = {}
     while True:
@@ -33,20 +33,20 @@ async def ids(client: Client, **query: Any) -> set[str]:
         cursor = {"cursor": page["next_cursor"]}
 
 
-def back(api: Api, others: StandIn) -> None:
+def restore_upstreams(api: Api, upstreams: StandIn) -> None:
     """The upstreams answer again, and the pauses of the breakers are over."""
-    others.fault = None
+    upstreams.fault = None
     for client in (api.app.state.clients.accounts, api.app.state.clients.organizations):
         client._client._breaker.succeeded()
 
 
-async def settled(api: Api) -> None:
+async def verification_idle(api: Api) -> None:
     """Return when nothing is being verified any more."""
     await api.app.state.access._verification.idle()
 
 
 @dataclass
-class Shared:
+class SharedWallet:
     """A wallet of an organization, and its user."""
 
     organization_id: str
@@ -54,28 +54,28 @@ class Shared:
     user: Client
 
 
-async def shared(api: Api, amount: str = "10") -> Shared:
+async def create_shared_wallet(api: Api, amount: str = "10") -> SharedWallet:
     user, organization_id = api.user(), f"org-{new_id()}"
     wallet = await api.admin.wallet(amount, user_id=user.user_id, organization_id=organization_id)
-    return Shared(organization_id, wallet["wallet_id"], user)
+    return SharedWallet(organization_id, wallet["wallet_id"], user)
 
 
-def uses(place: Shared) -> dict[str, Callable[[], Awaitable[Any]]]:
+def user_calls(shared: SharedWallet) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Everything that a user's token can do with one wallet."""
-    user, path = place.user, f"/wallets/{place.wallet_id}"
+    user, path = shared.user, f"/wallets/{shared.wallet_id}"
     return {
         "read": lambda: user.get(path),
         "balance": lambda: user.get(f"{path}/balance"),
         "history": lambda: user.get(f"{path}/transactions"),
         "statistics": lambda: user.get(f"{path}/statistics"),
         "patch": lambda: user.patch(path, {"name": new_id()}),
-        "consume": lambda: user.move("consume", place.wallet_id),
+        "consume": lambda: user.move("consume", shared.wallet_id),
         "credits": lambda: user.get(f"/users/{user.user_id}/credits/balance"),
         "spend": lambda: user.post(f"/users/{user.user_id}/credits/consume", {"amount": "1"}),
     }
 
 
-async def debited_later(api: Api, wallet_id: str) -> None:
+async def debit_after_pause(api: Api, wallet_id: str) -> None:
     """A debit, so long after the last look at the wallet's owner that it is looked at again."""
     verification = api.app.state.access._verification
     verification._later.clear()
@@ -83,4 +83,4 @@ async def debited_later(api: Api, wallet_id: str) -> None:
         verification._suspected_s[suspected] -= UNKNOWN_S
     answer = await api.admin.move("consume", wallet_id)
     assert answer.status_code == 201, answer.text
-    await settled(api)
+    await verification_idle(api)

@@ -14,7 +14,7 @@ import jwt
 
 from support.api import ADMIN_KEY, JWT_SECRET, make_app
 from support.clock import SettableClock
-from support.places import Place, connect
+from support.database_location import DatabaseLocation, connect
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.gateway import Database, Json
 
@@ -36,7 +36,7 @@ def op(kind: str, wallet_id: str, amount: str | int, **members: Any) -> Row:
 
 
 @dataclass(frozen=True)
-class Books:
+class LedgerDatabase:
     """The ledger of one database.
 
     Attributes:
@@ -50,7 +50,7 @@ class Books:
     superuser: asyncpg.Connection
     database: Database
     clock: SettableClock
-    place: Place
+    database_location: DatabaseLocation
     dsn: str
 
     async def wallet(self, user: str = "ann", currency: str = "CREDIT", name: str = "main") -> str:
@@ -144,7 +144,7 @@ class Books:
     @asynccontextmanager
     async def client(self, user: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """The service on these books: as its operator, or with a user's token."""
-        app = make_app(self.place)
+        app = make_app(self.database_location)
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://wallet") as client,
@@ -158,15 +158,17 @@ def _token(user: str) -> str:
 
 
 @asynccontextmanager
-async def open_books(dsn: str, place: Place) -> AsyncIterator[Books]:
+async def open_ledger_database(
+    dsn: str, database_location: DatabaseLocation
+) -> AsyncIterator[LedgerDatabase]:
     """The books of a migrated database of the test's own, where superusers and the service find it."""
     superuser = await asyncpg.connect(dsn)
     try:
         clock = SettableClock(superuser)
         await clock.install()
-        database = await connect(place)
+        database = await connect(database_location)
         try:
-            yield Books(superuser, database, clock, place, dsn)
+            yield LedgerDatabase(superuser, database, clock, database_location, dsn)
         finally:
             await database.close()
     finally:

@@ -12,7 +12,7 @@ from wallet_service.platform.database.gateway import Database, Json, Param
 LONGEST_S = 10
 
 
-class Line(Database):
+class FaultyDatabase(Database):
     """Passes calls on.
 
     Attributes:
@@ -20,12 +20,12 @@ class Line(Database):
         calls: the other parameters of every call.
     """
 
-    def __init__(self, database: Database, *cuts: str | None) -> None:
+    def __init__(self, database: Database, *failures: str | None) -> None:
         """``cuts``: ``before`` or ``after`` each of the first calls got through, the line is lost."""
         self._database = database
-        self._cuts = list(cuts)
+        self._failures = list(failures)
         self._gate: asyncio.Event | None = None
-        self._stopped = every
+        self._pauses = any_units
         self._called = asyncio.Event()
         self.sent: list[Any] = []
         self.calls: list[dict[str, Param]] = []
@@ -38,13 +38,13 @@ class Line(Database):
         self.calls.append({name: value for name, value in params.items() if name != "units"})
         self._called.set()
         gate = self._gate
-        if gate is not None and self._stopped(read):
+        if gate is not None and self._pauses(read):
             await gate.wait()
-        cut = self._cuts.pop(0) if self._cuts else None
-        if cut == "before":
+        failure = self._failures.pop(0) if self._failures else None
+        if failure == "before":
             raise Unavailable
         answer = await self._database.call(function, **params)
-        if cut == "after":
+        if failure == "after":
             raise Unavailable
         return answer
 
@@ -52,24 +52,24 @@ class Line(Database):
         raise AssertionError("the ledger doesn't own the database")
 
     @asynccontextmanager
-    async def stopped(self, which: Callable[[Any], bool] | None = None) -> AsyncIterator[None]:
+    async def paused(self, which: Callable[[Any], bool] | None = None) -> AsyncIterator[None]:
         """Calls (those with such units) wait within until the end of the block."""
-        self._gate, self._stopped = asyncio.Event(), which or every
+        self._gate, self._pauses = asyncio.Event(), which or any_units
         try:
             yield
         finally:
             self._gate.set()
             self._gate = None
 
-    def cut(self, *cuts: str | None) -> None:
+    def fail_next(self, *failures: str | None) -> None:
         """What becomes of the next calls, as at the start; None: nothing. A call that is stopped is one of them."""
-        self._cuts = list(cuts)
+        self._failures = list(failures)
 
-    def sizes(self) -> list[int]:
+    def batch_sizes(self) -> list[int]:
         """Operations of each call."""
         return [sum(len(unit["operations"]) for unit in units) for units in self.sent]
 
-    async def until_sent(self, calls: int) -> None:
+    async def wait_for_calls(self, calls: int) -> None:
         """Return when so many calls were made."""
         async with asyncio.timeout(LONGEST_S):
             while len(self.sent) < calls:
@@ -77,12 +77,12 @@ class Line(Database):
                 await self._called.wait()
 
 
-def every(units: Any) -> bool:
+def any_units(units: Any) -> bool:
     """Any call."""
     return bool(units)
 
 
-def names(wallet_id: str) -> Callable[[Any], bool]:
+def has_wallet(wallet_id: str) -> Callable[[Any], bool]:
     """Whether units have an operation on this wallet."""
     return lambda units: any(
         wallet_id in (operation.get("wallet_id"), operation.get("to_wallet_id"))

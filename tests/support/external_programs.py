@@ -38,7 +38,7 @@ def pids() -> Path:
     return folder
 
 
-class Running:
+class RunningProgram:
     """A program that runs until it is stopped, or the tests end; it writes to ``<name>.log``."""
 
     def __init__(self, name: str, *command: Any) -> None:
@@ -54,11 +54,11 @@ class Running:
                 start_new_session=True,  # Ctrl-C is for the tests
             )
 
-    def is_gone(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it ended by itself."""
         return self.process.poll() is not None
 
-    def leave(self) -> None:
+    def keep_running(self) -> None:
         """Let it run until the tests end, whatever becomes of this process."""
         self.process.returncode = 0  # or Popen complains of a process that nobody waited for
 

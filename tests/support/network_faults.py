@@ -22,7 +22,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class ShakyLine:
+class FaultyNetwork:
     """Passes each connection on to one of its own.
 
     Attributes:
@@ -32,17 +32,17 @@ class ShakyLine:
         hold_s: how long an answer is held back, and a request is late.
     """
 
-    def __init__(self, url: str, part: float, seed: int, hold_s: float) -> None:
+    def __init__(self, url: str, share: float, seed: int, delay_s: float) -> None:
         parts = urlsplit(url)
         self._target = (parts.hostname, parts.port)
         self.url = ""
-        self.part = part
-        self.hold_s = hold_s
-        self.happened: Counter[str] = Counter()
+        self.share = share
+        self.delay_s = delay_s
+        self.counts: Counter[str] = Counter()
         self._random = random.Random(seed)  # noqa: S311 - the same faults in every run
         self._later: set[asyncio.Task[None]] = set()
 
-    async def settled(self) -> None:
+    async def wait_for_late_requests(self) -> None:
         """Return when no request is on its way any more."""
         await asyncio.gather(*self._later)
 
@@ -51,7 +51,7 @@ class ShakyLine:
         upstream = await asyncio.open_connection(*self._target)
         try:
             while (request := await _message(reader)) is not None:
-                kind = self._random.choice(KINDS) if self._random.random() < self.part else None
+                kind = self._random.choice(KINDS) if self._random.random() < self.share else None
                 answer = await self._passed(request, upstream, kind)
                 writer.write(answer)
                 await writer.drain()
@@ -65,7 +65,7 @@ class ShakyLine:
 
     async def _passed(self, request: bytes, upstream: Streams, kind: str | None) -> bytes:
         if kind is not None:
-            self.happened[kind] += 1
+            self.counts[kind] += 1
         if kind == CUT_BEFORE:
             return b""
         if kind == LATE:
@@ -76,25 +76,27 @@ class ShakyLine:
         if kind == TWICE:
             answer = await _ask(request, upstream)
         elif kind == HELD:
-            await asyncio.sleep(self.hold_s)
+            await asyncio.sleep(self.delay_s)
         return {CUT_AFTER: b"", CUT_WITHIN: answer[: len(answer) // 2]}.get(kind or "", answer)
 
     async def _send_later(self, request: bytes) -> None:
-        await asyncio.sleep(self.hold_s)
+        await asyncio.sleep(self.delay_s)
         upstream = await asyncio.open_connection(*self._target)
         await _ask(request, upstream)
         upstream[1].close()
 
 
 @asynccontextmanager
-async def shaky_line(url: str, part: float, *, seed: int = 1, hold_s: float) -> AsyncIterator[ShakyLine]:
+async def faulty_network(
+    url: str, share: float, *, seed: int = 1, delay_s: float
+) -> AsyncIterator[FaultyNetwork]:
     """A line to the service at this address."""
-    line = ShakyLine(url, part, seed, hold_s)
-    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
-    line.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    network = FaultyNetwork(url, share, seed, delay_s)
+    server = await asyncio.start_server(network.serve, "127.0.0.1", 0)
+    network.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
-        yield line
-        await line.settled()
+        yield network
+        await network.wait_for_late_requests()
 
 
 async def _ask(request: bytes, upstream: Streams) -> bytes:

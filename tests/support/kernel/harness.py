@@ -27,10 +27,10 @@ class Outcome:
     facts: dict[str, Any]
     transaction: dict[str, Any]
     raw: str
-    held: str | None
+    locked_wallet_id: str | None
 
     @property
-    def told(self) -> str:
+    def status_or_code(self) -> str:
         """The status, or the code of the refusal."""
         return self.code or self.status
 
@@ -50,7 +50,7 @@ def op(
     return {name: value for name, value in (named | members).items() if value is not None}
 
 
-def again(operation: Op) -> Op:
+def another_attempt(operation: Op) -> Op:
     """The same request in another attempt of its caller: same key, new transaction_id."""
     return operation | {"transaction_id": new_id()}
 
@@ -202,7 +202,7 @@ class Kernel:
         }
 
     @asynccontextmanager
-    async def holding(self, *wallet_ids: str) -> AsyncIterator[None]:
+    async def locking(self, *wallet_ids: str) -> AsyncIterator[None]:
         """Somebody else holds these wallets meanwhile."""
         async with self.pool.acquire() as other, other.transaction():
             await other.execute(

@@ -2,23 +2,27 @@
 
 from typing import Any
 
-from wallet_client.meter.usage import Unsent, Usage
+from wallet_client.meter import Unsent, Usage
 
 
-class Told:
+class CallbackLog:
     """How often the callbacks were told of each event."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.unsent: list[Unsent] = []
 
-    def of_usage(self, usage: Usage, _: Any) -> None:
+    def record_usage(self, usage: Usage, _: Any) -> None:
         self.keys.append(usage.key)
 
-    def of_unsent(self, unsent: Unsent) -> None:
+    def record_unsent(self, unsent: Unsent) -> None:
         self.keys.append(unsent.usage.key)
         self.unsent.append(unsent)
 
     @property
     def callbacks(self) -> dict[str, Any]:
-        return {"on_charged": self.of_usage, "on_refused": self.of_usage, "on_unsent": self.of_unsent}
+        return {
+            "on_charged": self.record_usage,
+            "on_refused": self.record_usage,
+            "on_unsent": self.record_unsent,
+        }

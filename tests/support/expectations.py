@@ -14,45 +14,50 @@ _PROBLEM_MEMBERS = frozenset(
 )
 
 
-def problem_of(document: Document, code: str, facts: Document) -> None:
+def assert_problem(document: Document, code: str, facts: Document) -> None:
     """The document is this problem, with these facts and no others."""
-    told = {name: value for name, value in document.items() if name not in _PROBLEM_MEMBERS}
+    facts_shown = {name: value for name, value in document.items() if name not in _PROBLEM_MEMBERS}
     error = ERRORS[code]
     expected = (code, error.status, error.retryable, facts)
-    assert (document.get("code"), document.get("status"), document.get("retryable"), told) == expected, (
+    assert (
+        document.get("code"),
+        document.get("status"),
+        document.get("retryable"),
+        facts_shown,
+    ) == expected, (
         document,
         expected,
     )
 
 
-def refused(answer: httpx.Response, code: str, **facts: Any) -> None:
+def assert_refused(answer: httpx.Response, code: str, **facts: Any) -> None:
     """The answer is this problem."""
     assert answer.status_code == ERRORS[code].status, (answer.status_code, answer.text, code)
     assert answer.headers["content-type"] == "application/problem+json"
-    problem_of(answer.json(), code, facts)
+    assert_problem(answer.json(), code, facts)
 
 
-def same(actual: Any, expected: Any) -> None:
+def assert_equal(actual: Any, expected: Any) -> None:
     """The answer is what was foretold."""
     assert actual == expected, f"answered {actual}, foretold {expected}"
 
 
-def refused_whole(answer: httpx.Response, size: int, failed: int, code: str, facts: Document) -> bool:
+def assert_batch_refused(answer: httpx.Response, size: int, failed: int, code: str, facts: Document) -> bool:
     """An atomic batch is refused for one operation, and changes nothing."""
     document = answer.json()
-    same(answer.status_code, ERRORS[code].status)
+    assert_equal(answer.status_code, ERRORS[code].status)
     results = document.pop("results")
-    problem_of(document, code, {**facts, "index": failed})
-    same(len(results), size)
+    assert_problem(document, code, {**facts, "index": failed})
+    assert_equal(len(results), size)
     for place, result in enumerate(results):
-        same(result["status"], "refused")
+        assert_equal(result["status"], "refused")
         if place == failed:
-            problem_of(result["problem"], code, facts)
+            assert_problem(result["problem"], code, facts)
         else:
-            problem_of(result["problem"], "batch_aborted", {"index": failed})
+            assert_problem(result["problem"], "batch_aborted", {"index": failed})
     return False
 
 
-def text_of(amount: Decimal | int, exponent: int) -> str:
+def amount_text(amount: Decimal | int, exponent: int) -> str:
     """The amount with exactly this many decimals."""
     return format(abs(amount) if amount == 0 else amount, f".{exponent}f")

@@ -9,7 +9,7 @@ from support.service import Service, serving
 
 
 @contextlib.contextmanager
-def started_on(service_dsn: str, folder: Path) -> Generator[Service, None, None]:
+def running_service(service_dsn: str, folder: Path) -> Generator[Service, None, None]:
     """It answers to ``ADMIN_KEY``.
 
     Args:

@@ -12,7 +12,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """An answer of HTTP."""
 
     status: int
@@ -31,10 +31,10 @@ class Answer:
         return self.head + b"Content-Length: %d\r\n\r\n%s" % (len(self.body), self.body)
 
 
-Pass: TypeAlias = Callable[[], Awaitable[Answer]]
+Forward: TypeAlias = Callable[[], Awaitable[Response]]
 """Lets the request get through, and returns the answer."""
 
-Fault: TypeAlias = Callable[[Pass], Awaitable[bytes | None]]
+Fault: TypeAlias = Callable[[Forward], Awaitable[bytes | None]]
 """What becomes of a request: the bytes that its sender gets, and None or the end of them ends the connection."""
 
 DRIP = b"Content-Length: 1000000\r\n\r\n"
@@ -43,118 +43,118 @@ DRIP = b"Content-Length: 1000000\r\n\r\n"
 HTML = b"<!DOCTYPE html><html><body>Something is wrong here</body></html>"
 
 
-async def lost_before(through: Pass) -> None:
+async def lost_before(forward: Forward) -> None:
     """The line breaks before the request gets through."""
-    del through
+    del forward
 
 
-async def lost_after(through: Pass) -> None:
+async def lost_after(forward: Forward) -> None:
     """The request gets through, the answer does not."""
-    await through()
+    await forward()
 
 
-async def cut(through: Pass) -> bytes:
+async def cut(forward: Forward) -> bytes:
     """Half the answer."""
-    whole = (answer := await through()).whole
-    return whole[: -len(answer.body) // 2]
+    whole = (response := await forward()).whole
+    return whole[: -len(response.body) // 2]
 
 
-async def cut_unseen(through: Pass) -> bytes:
+async def cut_unseen(forward: Forward) -> bytes:
     """Half an answer that does not say how long it is: HTTP takes the end of the connection for its end."""
-    answer = await through()
-    return answer.head + b"Connection: close\r\n\r\n" + answer.body[: len(answer.body) // 2]
+    response = await forward()
+    return response.head + b"Connection: close\r\n\r\n" + response.body[: len(response.body) // 2]
 
 
-async def html_instead(through: Pass) -> bytes:
+async def html_instead(forward: Forward) -> bytes:
     """The request gets through, and success is claimed with a page."""
-    await through()
-    return Answer(200, HTML).whole
+    await forward()
+    return Response(200, HTML).whole
 
 
-async def html_as_json(through: Pass) -> bytes:
+async def html_as_json(forward: Forward) -> bytes:
     """The same, and the page is called JSON."""
-    await through()
-    return Answer(200, HTML, "application/json").whole
+    await forward()
+    return Response(200, HTML, "application/json").whole
 
 
-async def garbled(through: Pass) -> bytes:
+async def garbled(forward: Forward) -> bytes:
     """The request gets through, and the answer has the head of another protocol."""
-    await through()
+    await forward()
     return b"HTTP/9 two hundred\r\nContent-Length: many\r\n\r\n"
 
 
-async def packed_wrongly(through: Pass) -> bytes:
+async def packed_wrongly(forward: Forward) -> bytes:
     """The request gets through, and the answer says that it is packed, and is not."""
-    answer = await through()
-    return Answer(200, answer.body, answer.content_type, "Content-Encoding: gzip\r\n").whole
+    response = await forward()
+    return Response(200, response.body, response.content_type, "Content-Encoding: gzip\r\n").whole
 
 
-async def chunked_wrongly(through: Pass) -> bytes:
+async def chunked_wrongly(forward: Forward) -> bytes:
     """The request gets through, and a chunk of the answer has no size."""
-    answer = await through()
-    return answer.head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + answer.body
+    response = await forward()
+    return response.head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + response.body
 
 
-async def control_character(through: Pass) -> bytes:
+async def control_character(forward: Forward) -> bytes:
     """The request gets through, and a byte that JSON doesn't allow gets into the answer."""
-    answer = await through()
-    return Answer(200, answer.body[:5] + b"\x01" + answer.body[5:], answer.content_type).whole
+    response = await forward()
+    return Response(200, response.body[:5] + b"\x01" + response.body[5:], response.content_type).whole
 
 
-async def cut_refusal(through: Pass) -> bytes:
+async def cut_refusal(forward: Forward) -> bytes:
     """The request gets through, and what says so is not whole."""
-    await through()
-    return Answer(400, b'{"code":"WL001","mess', "application/json").whole
+    await forward()
+    return Response(400, b'{"code":"WL001","mess', "application/json").whole
 
 
-async def with_cookie(through: Pass) -> bytes:
+async def with_cookie(forward: Forward) -> bytes:
     """A gateway would know its caller again."""
-    return replace(await through(), more="Set-Cookie: caller=7; Path=/\r\nConnection: close\r\n").whole
+    return replace(await forward(), more="Set-Cookie: caller=7; Path=/\r\nConnection: close\r\n").whole
 
 
-async def dripping(through: Pass) -> bytes:
+async def dripping(forward: Forward) -> bytes:
     """The answer comes byte by byte, for ever: no single wait is long."""
-    return (await through()).head + DRIP
+    return (await forward()).head + DRIP
 
 
-def refused(status: int, body: bytes = HTML, content_type: str = "text/html", more: str = "") -> Fault:
+def refuse_with(status: int, body: bytes = HTML, content_type: str = "text/html", more: str = "") -> Fault:
     """A gateway refuses, and does not let the request through."""
 
-    async def fault(through: Pass) -> bytes:
-        del through
-        return Answer(status, body, content_type, more).whole
+    async def fault(forward: Forward) -> bytes:
+        del forward
+        return Response(status, body, content_type, more).whole
 
     return fault
 
 
-def failed(status: int) -> Fault:
+def fail_with(status: int) -> Fault:
     """A gateway says that it failed, and the request got through all the same."""
 
-    async def fault(through: Pass) -> bytes:
-        await through()
-        return Answer(status, HTML).whole
+    async def fault(forward: Forward) -> bytes:
+        await forward()
+        return Response(status, HTML).whole
 
     return fault
 
 
-class Held:
+class DelayedResponse:
     """An answer that comes when the test lets it: ``held.fault``, ``await held.through``, ``held.let_go()``."""
 
     def __init__(self) -> None:
-        self.through = asyncio.Event()
-        self._free = asyncio.Event()
+        self.forwarded = asyncio.Event()
+        self._released = asyncio.Event()
 
-    async def fault(self, through: Pass) -> bytes:
-        answer = await through()
-        self.through.set()
-        await self._free.wait()
-        return answer.whole
+    async def fault(self, forward: Forward) -> bytes:
+        response = await forward()
+        self.forwarded.set()
+        await self._released.wait()
+        return response.whole
 
-    def let_go(self) -> None:
-        self._free.set()
+    def release(self) -> None:
+        self._released.set()
 
 
-class FaultyLine:
+class FaultyProxy:
     """Passes requests on, and does to the next ones what the test asks for.
 
     Attributes:
@@ -187,13 +187,13 @@ class FaultyLine:
                 self.heads.append(request.partition(b"\r\n\r\n")[0].decode())
                 fault = self._next.pop(0) if self._next else self.always
 
-                async def through(sent: bytes = request) -> Answer:
+                async def forward(sent: bytes = request) -> Response:
                     return await self._pass_on(sent)
 
-                answer = (await through()).whole if fault is None else await fault(through)
-                writer.write(answer or b"")
+                response = (await forward()).whole if fault is None else await fault(forward)
+                writer.write(response or b"")
                 await writer.drain()
-                while answer is not None and answer.endswith(DRIP):
+                while response is not None and response.endswith(DRIP):
                     await asyncio.sleep(0.05)
                     writer.write(b" ")
                     await writer.drain()
@@ -204,7 +204,7 @@ class FaultyLine:
         finally:
             writer.close()
 
-    async def _pass_on(self, request: bytes) -> Answer:
+    async def _pass_on(self, request: bytes) -> Response:
         """As HTTP/1.0, whose answers end with the connection: nothing has to be put together again."""
         reader, writer = await asyncio.open_connection(*self._target)
         writer.write(request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1))
@@ -212,22 +212,22 @@ class FaultyLine:
         writer.close()
         kind = re.search(rb"\r\ncontent-type: *([^\r]+)", head, re.IGNORECASE)
         assert kind is not None
-        return Answer(int(head.split()[1]), body, kind[1].decode())
+        return Response(int(head.split()[1]), body, kind[1].decode())
 
 
 @asynccontextmanager
-async def faulty_line(url: str) -> AsyncIterator[FaultyLine]:
+async def faulty_proxy(url: str) -> AsyncIterator[FaultyProxy]:
     """A line to the API at this address."""
-    line: FaultyLine | None = None
+    proxy: FaultyProxy | None = None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert line is not None
-        await line.serve(reader, writer)
+        assert proxy is not None
+        await proxy.serve(reader, writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    line = FaultyLine(url, server.sockets[0].getsockname()[1])
+    proxy = FaultyProxy(url, server.sockets[0].getsockname()[1])
     async with server:
-        yield line
+        yield proxy
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes | None:

@@ -10,12 +10,12 @@ from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.database.postgres import PostgresDatabase
 from wallet_service.platform.database.supabase import SupabaseDatabase
 
-Place: TypeAlias = str | Project
+DatabaseLocation: TypeAlias = str | Project
 """The address of a server, as the service logs in there, or a Supabase project."""
 
 
 @asynccontextmanager
-async def reached(driver: str, cluster: Cluster, database: str) -> AsyncIterator[Place]:
+async def open_location(driver: str, cluster: Cluster, database: str) -> AsyncIterator[DatabaseLocation]:
     """Where this driver finds the database: for ``supabase`` a project is opened on it."""
     if driver == "postgres":
         yield cluster.dsn(database, SERVICE_LOGIN)
@@ -24,8 +24,8 @@ async def reached(driver: str, cluster: Cluster, database: str) -> AsyncIterator
             yield project
 
 
-async def connect(place: Place, **options: Any) -> Database:
+async def connect(location: DatabaseLocation, **options: Any) -> Database:
     """The driver of this place. It has a project's newer key; applications have the legacy one."""
-    if isinstance(place, Project):
-        return await SupabaseDatabase.connect(place.url, place.secret_key, **options)
-    return await PostgresDatabase.connect(place, **options)
+    if isinstance(location, Project):
+        return await SupabaseDatabase.connect(location.url, location.secret_key, **options)
+    return await PostgresDatabase.connect(location, **options)

@@ -4,21 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from support.foretold import Document, text_of
+from support.expectations import Document, amount_text
 from support.oracle import EXPONENTS, Oracle, Wallet
 
 
 def balance(oracle: Oracle, wallet_id: str) -> Document:
     """GET /wallets/{id}/balance."""
     account = oracle.model.accounts[wallet_id]
-    now = text_of(account.balance, account.exponent)
+    now = amount_text(account.balance, account.exponent)
     return {
         "wallet_id": wallet_id,
         "currency": account.currency,
         "balance": now,
-        "locked_balance": text_of(Decimal(0), account.exponent),
+        "locked_balance": amount_text(Decimal(0), account.exponent),
         "available_balance": now,
-        "credit_limit": text_of(account.credit_limit, account.exponent),
+        "credit_limit": amount_text(account.credit_limit, account.exponent),
         "wallet_version": account.version,
         "at": None,
     }
@@ -28,7 +28,7 @@ def balance_at(oracle: Oracle, wallet_id: str, moment: str) -> Document:
     """GET /wallets/{id}/balance?at=moment."""
     wallet = oracle.wallets[wallet_id]
     version = wallet.at(moment)
-    zero = text_of(Decimal(0), EXPONENTS[wallet.currency])
+    zero = amount_text(Decimal(0), EXPONENTS[wallet.currency])
     return {
         "wallet_id": wallet_id,
         "currency": wallet.currency,
@@ -94,7 +94,7 @@ def trial_balance(oracle: Oracle) -> Document:
             {
                 "currency": currency,
                 "lines": [
-                    {"account": account, "balance": text_of(total, EXPONENTS[currency])}
+                    {"account": account, "balance": amount_text(total, EXPONENTS[currency])}
                     for (of, account), total in sorted(lines.items())
                     if of == currency
                 ],
@@ -122,17 +122,17 @@ def _flow(currency: str, wallets: Sequence[Wallet], start: str, end: str) -> Doc
                 name: group,
                 "direction": direction,
                 "transactions": len(amounts),
-                "amount": text_of(sum(amounts), exponent),
+                "amount": amount_text(sum(amounts), exponent),
             }
             for (group, direction), amounts in sorted(grouped.items())
         ]
 
     return {
         "currency": currency,
-        "opening_balance": text_of(opening, exponent),
-        "closing_balance": text_of(opening + change, exponent),
-        "credited": text_of(credited, exponent),
-        "debited": text_of(credited - change, exponent),
+        "opening_balance": amount_text(opening, exponent),
+        "closing_balance": amount_text(opening + change, exponent),
+        "credited": amount_text(credited, exponent),
+        "debited": amount_text(credited - change, exponent),
         "transactions": len(within),
         "by_type": totals("transaction_type"),
         "by_counter_account": totals("counter_account"),

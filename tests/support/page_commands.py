@@ -55,13 +55,13 @@ def run(found: list[Command], folder: Path, environment: Mapping[str, str]) -> l
     return [output.strip("\n") for output in done.stdout.split(f"\n{mark}\n")[:-1]]
 
 
-def by_form(output: str) -> str:
+def normalized(output: str) -> str:
     for pattern, name in _FORMS:
         output = pattern.sub(name, output)
     return output
 
 
-def rewritten(page: str, outputs: list[str]) -> str:
+def with_outputs(page: str, outputs: list[str]) -> str:
     """The page with these outputs in the place of those that it shows."""
     left = iter(outputs)
 

@@ -72,7 +72,7 @@ def _without_prose(document: Any) -> Any:
 
 
 @dataclass
-class Both:
+class FakeAndReal:
     """Both sides, which have to answer the same.
 
     Attributes:
@@ -110,10 +110,10 @@ class Both:
         self.moment += by
 
 
-async def beside(api: Api, clock: SettableClock) -> Both:
+async def fake_and_real(api: Api, clock: SettableClock) -> FakeAndReal:
     """The application, whose clock is this one, and an empty FakeWallet."""
     await clock.set(START)
     fake = FakeWallet(client_id="admin", clock=lambda: both.moment)
     http = httpx.AsyncClient(transport=fake, base_url="http://wallet")
-    both = Both((Side(api.admin), Side(Client(api.app, http, ADMIN_KEY))), clock)
+    both = FakeAndReal((Side(api.admin), Side(Client(api.app, http, ADMIN_KEY))), clock)
     return both
