@@ -111,7 +111,7 @@ async def test_where_consul_is_required_and_away_it_does_not_start(place: Place)
     settings = place.settings(WALLET_CONSUL_URL="http://127.0.0.1:9", WALLET_CONSUL_REQUIRED="true")
     service = Service(place.folder, **settings)
     assert await asyncio.to_thread(service.process.wait, WAIT_S) == 1
-    assert "Consul is required (WALLET_CONSUL_REQUIRED), and not to be had" in service.errors
+    assert "Consul is required (WALLET_CONSUL_REQUIRED), and unavailable" in service.errors
     assert "Traceback" not in service.printed + service.errors
     assert not service.is_ready
 

@@ -39,7 +39,7 @@ def settings(agent: ConsulAgent, **more: Any) -> Settings:
 async def joined(given: Settings, port: int) -> AsyncIterator[Registration]:
     async with registration(given, port, CAPABILITIES) as made:
         assert made is not None
-        await made.join()
+        await made.start()
         yield made
 
 
@@ -173,7 +173,7 @@ async def test_leaving_does_not_wait_for_an_agent_that_is_away(own_consul: Consu
         async with joined(settings(own_consul, consul_leave_pause_ms=600_000), here.port) as made:
             await eventually(lambda: states(own_consul) != {})
             await asyncio.to_thread(own_consul.stop)
-            await made.farewell()
+            await made.leave_and_wait()
     assert len(events(log, "consul_not_left")) == 1
 
 
@@ -182,7 +182,7 @@ async def test_who_leaves_stays_away(consul: ConsulAgent) -> None:
     with Checked() as here:
         async with joined(settings(consul), here.port) as made:
             await eventually(lambda: states(consul) != {})
-            await made.farewell()
+            await made.leave_and_wait()
             assert consul.get("agent/services") == {}
             assert not await made.leave()
 
@@ -213,7 +213,7 @@ async def test_a_registration_that_arrives_after_the_farewell_is_taken_back() ->
     )
     async with joined(given, 1) as made:
         await came.wait()
-        await made.farewell()
+        await made.leave_and_wait()
     assert done == ["deregister", "register", "deregister"]
     await runner.cleanup()
 
@@ -308,7 +308,7 @@ async def test_an_address_that_nobody_reaches_is_told_once(
     given = make_settings(consul_url=agent, advertise_address=address, consul_sync_interval_ms=100)
     made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, ConsulMetrics())
     with structlog.testing.capture_logs() as log:
-        await made.join()
+        await made.start()
         await eventually(lambda: forgetful.taken == 2)
         await made.leave()
     told = events(log, "consul_address_is_loopback")

@@ -44,7 +44,7 @@ class Registration:
         self._calling = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
-    async def join(self) -> None:
+    async def start(self) -> None:
         """Call it once the port is open. From here on the instance is known, or it is tried.
 
         Raises:
@@ -54,7 +54,7 @@ class Registration:
             await self._register()
         self._keeping = asyncio.create_task(self._keep())
 
-    async def farewell(self) -> None:
+    async def leave_and_wait(self) -> None:
         """Call it while the port is open: callers are told to go elsewhere, and get the time to."""
         if await self.leave():
             await asyncio.sleep(self._settings.leave_pause_ms / 1000)

@@ -33,7 +33,7 @@ class Dsns:
     place: str
 
 
-def given(settings: Settings) -> Dsns | None:
+def configured_dsns(settings: Settings) -> Dsns | None:
     """The database that the settings name; None for the service's own."""
     own = settings[DatabaseSettings]
     if own.supabase_url is not None:
@@ -69,7 +69,7 @@ async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
         StartError: there are no data.
         EmbeddedError: the embedded server does not start or can't be reached.
     """
-    if (named := given(settings)) is not None:
+    if (named := configured_dsns(settings)) is not None:
         yield named
         return
     data_dir = settings[EmbeddedPostgresSettings].data_dir
@@ -97,7 +97,7 @@ async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
         StartError: the settings name a Supabase project, whose REST API can't migrate.
         EmbeddedError: as ``existing_database``.
     """
-    made = given(settings) is not None
+    made = configured_dsns(settings) is not None
     made = made or await asyncio.to_thread(
         (settings[EmbeddedPostgresSettings].data_dir / "secrets.json").exists
     )
