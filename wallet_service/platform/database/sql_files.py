@@ -1,4 +1,4 @@
-"""The SQL files of a release: numbered migrations, and functions, one per file. Checked without a server."""
+"""The SQL files of a release: numbered migrations, one function per file. Checked without a server."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 SCHEMAS = ("wallet", "wallet_api")
-"""The PostgreSQL schemas of the service: tables with private functions, and the functions that may be called."""
+"""The Postgres schemas of the service: tables with their helpers, and the functions that may be called."""
 
 _MIGRATION_FILE = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _NOT_CODE = re.compile(
@@ -23,16 +23,16 @@ _FUNCTION_HEAD = re.compile(r"create\s+or\s+replace\s+function\s+(\w+)\.(\w+)\s*
 
 
 class MigrationError(Exception):
-    """The database can't be migrated to this release. The message has the reason; nothing was changed."""
+    """The database can't be brought to this release; the message says why, and nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A numbered, forward-only change of the tables.
+    """A numbered, forward-only step of the tables.
 
     Attributes:
         number: four digits, gapless from 0001.
-        name: the part of the file name after the number.
+        name: what the file name says after the number.
         sql: the file's text.
         checksum: SHA-256 of the text, hexadecimal.
     """
@@ -50,7 +50,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function; its file replaces it as a whole.
+    """A function whose file replaces it whole.
 
     Attributes:
         schema: the Postgres schema, and the folder.
@@ -97,19 +97,19 @@ def read_sql_files(source: Traversable | None = None) -> SqlFiles:
     """Read and check the files of a release.
 
     Raises:
-        MigrationError: the numbers have a gap, or the content of a file does not fit its name.
+        MigrationError: a gap in the numbers, or a file that holds something else than its name says.
     """
     folder = source or sql_folder()
     functions = sorted(_functions(folder / "functions"), key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
-        # With lengths, two different sets never have the same bytes.
+        # Lengths keep two different sets from reading as the same bytes.
         whole.update(f"{function.file} {len(function.sql)}\n{function.sql}".encode())
     return SqlFiles(tuple(_migrations(folder / "schema")), tuple(functions), whole.hexdigest())
 
 
 def latest_migration(source: Traversable | None = None) -> str:
-    """The number of this release's newest migration; "0000" if there is none."""
+    """The number of this release's newest migration, "0000" without any; to compare with a database."""
     return max(
         (migration.number for migration in _migrations((source or sql_folder()) / "schema")), default="0000"
     )
@@ -127,7 +127,7 @@ def _migrations(folder: Traversable) -> list[Migration]:
     for expected, migration in enumerate(migrations, start=1):
         if int(migration.number) != expected:
             raise MigrationError(
-                f"{migration.file}: expected number {expected:04}; numbers have no gaps and no duplicates"
+                f"{migration.file}: expected number {expected:04}; numbers have no gaps and no twins"
             )
     return migrations
 
@@ -149,7 +149,7 @@ def _functions(folder: Traversable) -> Iterator[Function]:
 
 
 def _check(function: Function) -> None:
-    """Check that a file has exactly one function, with the file's name."""
+    """Refuse a file that is anything else than one function of the file's name."""
     code = _NOT_CODE.sub(lambda match: "''" if match[0][0] in "$'" else " ", function.sql)
     statements = [statement.strip() for statement in code.split(";") if statement.strip()]
     if len(statements) != 1:
@@ -172,5 +172,5 @@ def _sql_files_in(folder: Traversable) -> list[Traversable]:
 
 
 def _text_of(file: Traversable) -> str:
-    # A checkout with other line endings is the same release.
+    # A checkout with other line ends is the same release.
     return file.read_text(encoding="utf-8").replace("\r\n", "\n")

@@ -32,7 +32,7 @@ SCHEMA = "wallet_api"
 RELOAD_S = 1.5
 """How long a call waits for PostgREST to reload the schema."""
 RELOAD_EVERY_S = 1.0
-"""PostgREST is asked to reload the schema at most once in this time, because that loads the database."""
+"""PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
 
 _IDLE_S = 30.0
 """A connection unused for longer is closed, before a gateway closes it."""
