@@ -87,7 +87,7 @@ async def test_the_pause_ends_and_so_does_the_service(place: Place) -> None:
     assert await asyncio.to_thread(service.stop) == 0
     assert place.consul.states(NAME) == {}
     events = [line for line in service.printed.splitlines() if "consul_" in line]
-    assert [event for event in events if "consul_left" in event] == events[-1:]
+    assert [event for event in events if "consul_deregistered" in event] == events[-1:]
 
 
 @pytest.mark.consul

@@ -138,7 +138,7 @@ async def test_an_agent_that_restarts_is_told_again_and_the_log_has_it_once(own_
             await asyncio.to_thread(own_consul.start)
             await eventually(lambda: list(states(own_consul).values()) == ["passing"])
     assert [line["purpose"] for line in events(log, "consul_unavailable")] == ["registration"]
-    assert len(events(log, "consul_back")) == 1
+    assert len(events(log, "consul_available_again")) == 1
     assert len(events(log, "consul_registered")) == 2
 
 
@@ -174,7 +174,7 @@ async def test_leaving_does_not_wait_for_an_agent_that_is_away(own_consul: Consu
             await eventually(lambda: states(own_consul) != {})
             await asyncio.to_thread(own_consul.stop)
             await made.leave_and_wait()
-    assert len(events(log, "consul_not_left")) == 1
+    assert len(events(log, "consul_deregistration_failed")) == 1
 
 
 @pytest.mark.consul
@@ -317,7 +317,7 @@ async def test_an_address_that_nobody_reaches_is_told_once(
 
 async def test_no_way_to_the_agent_is_tried_again_like_an_agent_that_is_away() -> None:
     given = make_settings(consul_url="http://agent.invalid:8500", host=EVERYWHERE)
-    with pytest.raises(AgentError, match=r"no way to agent\.invalid"):
+    with pytest.raises(AgentError, match=r"no route to agent\.invalid"):
         await describe(given, 9, CAPABILITIES)
     with structlog.testing.capture_logs() as log:
         async with joined(given, 9):

@@ -1,4 +1,4 @@
-"""What is tried until it works: with growing pauses, and one line in the log when it fails and one when it is back."""
+"""Calls to Consul that are repeated until they succeed; an outage has one log line at its start and one at its end."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Outage:
-    """Consul is away for one purpose, which may be pursued by several tasks: they share its two lines."""
+    """Outages of Consul for one purpose; tasks with the same purpose share the two log lines."""
 
     def __init__(self, purpose: str, longest_pause_ms: int, metrics: ConsulMetrics) -> None:
         self._purpose = purpose
@@ -29,34 +29,36 @@ class Outage:
         )
         self._failing: set[str] = set()
 
-    async def outlast(self, who: str, call: Callable[[], Awaitable[T]]) -> T:
-        """What the call gives once it works; it is called again after each ``AgentError``.
+    async def retry(self, task: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of the call, which is repeated after each ``AgentError``.
 
         Args:
-            who: the task, among those of this purpose.
-            call: asks the agent.
+            task: its name, unique within the purpose.
+            call: a request to the agent.
         """
 
-        def lost(state: RetryCallState) -> None:
-            self._lost(who, state.outcome.exception() if state.outcome else None)
+        def failed(state: RetryCallState) -> None:
+            self._failed(task, state.outcome.exception() if state.outcome else None)
 
-        trying = AsyncRetrying(retry=retry_if_exception_type(AgentError), wait=self._wait, before_sleep=lost)
-        async for attempt in trying:
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(AgentError), wait=self._wait, before_sleep=failed
+        )
+        async for attempt in attempts:
             with attempt:
                 result = await call()
-                self._over(who)
+                self._succeeded(task)
                 return result
-        raise AssertionError("it is tried without end")  # pragma: no cover
+        raise AssertionError("it retries without end")  # pragma: no cover
 
-    def _lost(self, who: str, error: BaseException | None) -> None:
+    def _failed(self, task: str, error: BaseException | None) -> None:
         if not self._failing:
             _log.warning("consul_unavailable", purpose=self._purpose, reason=str(error))
             self._metrics.report(self._purpose, is_unavailable=True)
-        self._failing.add(who)
+        self._failing.add(task)
 
-    def _over(self, who: str) -> None:
-        if who in self._failing:
-            self._failing.remove(who)
+    def _succeeded(self, task: str) -> None:
+        if task in self._failing:
+            self._failing.remove(task)
             if not self._failing:
-                _log.info("consul_back", purpose=self._purpose)
+                _log.info("consul_available_again", purpose=self._purpose)
                 self._metrics.report(self._purpose, is_unavailable=False)

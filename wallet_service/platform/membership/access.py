@@ -1,4 +1,4 @@
-"""Asks the upstreams where a wallet is made, read or debited, at the one place that each room calls."""
+"""Access checks: whether a new wallet's user exists, and whether a user may act on a wallet."""
 
 import json
 import time
@@ -14,62 +14,62 @@ from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
 
 if TYPE_CHECKING:
-    # What asks: a third of a second of imports, for those only who ask.
+    # Imports that take a third of a second, and are needed only where users are verified.
     from wallet_service.platform.membership.policy import Policy
     from wallet_service.platform.membership.verification import Verification
 
 MOST_WALLETS = 50_000
-"""Of users' tokens whose organization is remembered: it never changes."""
+"""Wallets of users whose organization is cached. It never changes."""
 
 MOST_KNOWN = 100_000
-"""Organizations of users' wallets, over all users, that are remembered for reads of all wallets of a user."""
+"""Organizations of users' wallets, over all users, that are cached for reads of all wallets of a user."""
 
 NOT_THEIRS_S = 60.0
-"""How long it is remembered that a wallet is not the user's."""
+"""How long it is cached that a wallet is not the user's, in seconds."""
 
 
 class WalletAccess:
-    """Asks nobody: every user is taken for known (``WALLET_VERIFY_USERS`` is not set)."""
+    """Checks nothing, because ``WALLET_VERIFY_USERS`` is not set."""
 
     asks = False
-    """Whether an owner can turn out to be unknown."""
+    """Whether owners are verified."""
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """Whether a new wallet's owner is verified; False: it is to be marked.
+        """Whether the owner of a new wallet is verified; if False, the wallet is created as unverified.
 
         Raises:
-            UserUnknown, OrganizationUnknown: there is no such owner.
-            UpstreamUnavailable: nobody can say, and the policy is not to make it then.
+            UserUnknown, OrganizationUnknown: the owner does not exist.
+            UpstreamUnavailable: the owner can't be checked, and the policy is to create no wallet then.
         """
         del user_id, organization_id
         return True
 
     async def check_access(self, user_id: str, wallet_id: str) -> None:
-        """Refuse a user's token that acts on a wallet of an organization to which the user does not belong.
+        """Refuse a user who acts on a wallet of an organization without being a member.
 
         Raises:
-            Forbidden: not a member.
-            UpstreamUnavailable: nobody can say, and the policy is to let nobody then.
+            Forbidden: the user is not a member.
+            UpstreamUnavailable: the membership can't be checked, and the policy is to refuse then.
         """
 
     def visibility(self, user_id: str | None) -> Visibility:
-        """What a read of all wallets of a user shows to whom asks; one for each request.
+        """Which wallets a read of all wallets of a user includes; one object for each request.
 
         Args:
-            user_id: the user who asks, or None for a service.
+            user_id: the user who calls; None if a client calls.
         """
         del user_id
         return ALL
 
     def note_debit(self, wallet_id: str) -> None:
-        """A wallet was debited: if its owner is unverified, find out in the background. Never waits."""
+        """Have the owner of a debited wallet verified in the background, if it is not yet. Never waits."""
 
     async def close(self) -> None:
-        """Stop what runs in the background."""
+        """Stop background tasks."""
 
 
 class MembershipAccess(WalletAccess):
-    """Asks the account and organization services, by the policy."""
+    """Checks users with the account and organization services, by the policy."""
 
     asks = True
 
@@ -84,11 +84,11 @@ class MembershipAccess(WalletAccess):
         self._of_users: LRUCache[str, tuple[str, ...]] = LRUCache(MOST_KNOWN, len)
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """As the policy says."""
+        """By the policy."""
         return await self._policy.admit(user_id, organization_id)
 
     async def check_access(self, user_id: str, wallet_id: str) -> None:
-        """As the policy says; the database is asked once for each wallet, and then remembered."""
+        """By the policy. The wallet's organization is read once and cached."""
         key = user_id, wallet_id
         if key in self._not_theirs:
             return
@@ -96,7 +96,7 @@ class MembershipAccess(WalletAccess):
             try:
                 found = await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
             except WalletNotFound:
-                # Whoever asked finds the same, and says it in their own way; the target of a transfer may be anybody's.
+                # Not refused here: the route finds the same, and the target of a transfer may be another user's.
                 self._not_theirs[key] = True
                 return
             self._organizations[key] = _organization(found)
@@ -105,17 +105,17 @@ class MembershipAccess(WalletAccess):
             raise Forbidden("The user is not a member of the wallet's organization", wallet_id=wallet_id)
 
     def visibility(self, user_id: str | None) -> Visibility:
-        """A user's leaves out what they may not act on, as the policy says."""
+        """For a user, without wallets that the user may not act on, by the policy."""
         if user_id is None:
             return ALL
         return MemberVisibility(user_id, partial(self._policy.may_act, user_id=user_id), self._of_users)
 
     def note_debit(self, wallet_id: str) -> None:
-        """Queue it, unless the wallet is known to need nothing."""
-        self._verification.note(wallet_id)
+        """Queue the wallet, unless it is known to be verified."""
+        self._verification.enqueue(wallet_id)
 
     async def close(self) -> None:
-        """Stop verifying; what was queued is found again at its next debit."""
+        """Stop verifying. Queued wallets are queued again after their next debit."""
         await self._verification.close()
 
 
@@ -129,4 +129,4 @@ async def _access(request: Request) -> WalletAccess:
 
 
 AccessOf = Annotated[WalletAccess, Depends(_access)]
-"""Parameter type of an endpoint that makes wallets."""
+"""Parameter type of an endpoint that creates wallets."""

@@ -101,7 +101,7 @@ class RedisLender:
         if self.away:
             return  # another call said it
         _log.warning(
-            "rate_limit_redis_away",
+            "redis_unavailable",
             error=f"{type(error).__name__}: {error}".rstrip(": "),
             policy=self._policy,
         )
@@ -119,4 +119,4 @@ class RedisLender:
                 await self._count(_PROBE_KEY, 1, 1)
         self._probe = None
         self._metrics.shared.set(1)
-        _log.info("rate_limit_redis_back", away_s=round(time.monotonic() - since, 1))
+        _log.info("redis_available_again", away_s=round(time.monotonic() - since, 1))
