@@ -30,7 +30,7 @@ EXPECTED = (
     asyncpg.InterfaceError,
     OSError,
 )
-"""What can go wrong without a fault of the service: reported in one line, exit status 1."""
+"""Errors that are not faults of the service: reported in one line, exit status 1."""
 
 app = typer.Typer(
     name="wallet-service",
@@ -45,14 +45,14 @@ app = typer.Typer(
 def serve() -> None:
     """Serve the API until Ctrl-C.
 
-    Without WALLET_DATABASE_URL a PostgreSQL of its own is started on WALLET_DATA_DIR. The first start prints
+    Without WALLET_DATABASE_URL the embedded PostgreSQL is started on WALLET_DATA_DIR. The first start prints
     an admin key, once, unless WALLET_ADMIN_KEY is set.
     """
     settings = load_settings()
     telemetry = settings[TelemetrySettings]
     configure_logging(telemetry.log_level, traced=telemetry.tracing)
     warn_of_unused(settings, os.environ)
-    # A second of imports, which no other command needs.
+    # Imports that take a second, and that no other command needs.
     import uvloop  # noqa: PLC0415
 
     from wallet_service.runtime.serve import serve as serve_until_stopped  # noqa: PLC0415
@@ -82,7 +82,7 @@ for _room in ROOMS:
 
 
 def main() -> None:
-    """Run the command line. Exit status 1 for what failed, 2 for a command that is not understood."""
+    """Run the command line. The exit status is 1 after an error, 2 for a wrong command or option."""
     try:
         app(prog_name="wallet-service")
     except EXPECTED as error:

@@ -1,4 +1,4 @@
-"""The rooms of the house, from the lowest to the highest. A new room adds its line here, and nothing elsewhere.
+"""The list of rooms, from the lowest to the highest. A new room adds its line here and changes nothing else.
 
 A room may import only rooms above its line. They are opened in this order and closed in reverse.
 """

@@ -12,7 +12,7 @@ from wallet_service.core.errors import Unavailable
 from wallet_service.platform.database.gateway import Database, Param
 from wallet_service.platform.database.sql_files import latest_migration
 from wallet_service.rooms import ROOMS
-from wallet_service.runtime.health import Readiness, watching
+from wallet_service.runtime.health import Readiness, measured_readiness
 
 OPEN = ("/health", "/health/live", "/health/ready")
 
@@ -86,7 +86,7 @@ async def test_what_is_shown_follows_the_database_through_failures_of_any_kind(a
     def shown() -> float | None:
         return registry.get_sample_value("wallet_ready")
 
-    async with watching(Readiness(database, ROOMS), registry, every_s=0):
+    async with measured_readiness(Readiness(database, ROOMS), registry, every_s=0):
         for error in (Unavailable(), ValueError("no error of the database")):
             await wait_until(lambda: shown() == 1)
             database.error = error
@@ -105,6 +105,6 @@ async def test_a_stop_does_not_wait_for_the_answer(
         async with connection.transaction():
             await connection.execute("lock table wallet.migrations in access exclusive mode")
             # A call is given up after 5 s.
-            async with asyncio.timeout(2), watching(readiness, CollectorRegistry(), every_s=0):
+            async with asyncio.timeout(2), measured_readiness(readiness, CollectorRegistry(), every_s=0):
                 await wait_for_lock_waiters(connection, 1)
     await connection.close()

@@ -13,7 +13,7 @@ from wallet_service import __version__
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.runtime import metrics
-from wallet_service.runtime.metrics import listening, new_registry
+from wallet_service.runtime.metrics import metrics_listener, new_registry
 from wallet_service.runtime.settings import MetricsSettings
 
 CONSUME = 'route="/api/v1/wallets/{wallet_id}/consume"'
@@ -152,7 +152,7 @@ async def test_unknown_paths_and_callers_add_no_series_and_no_names(fresh_api: F
 async def test_prometheus_has_a_port_of_its_own_without_a_key() -> None:
     registry = new_registry()
     async with (
-        listening(MetricsSettings(port=0), registry) as port,
+        metrics_listener(MetricsSettings(port=0), registry) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as prometheus,
     ):
         answer = await prometheus.get("/metrics")
@@ -165,8 +165,8 @@ async def test_prometheus_has_a_port_of_its_own_without_a_key() -> None:
 async def test_who_says_nothing_to_the_port_holds_no_thread_for_ever(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(metrics, "_READ_S", 0.1)
-    async with listening(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
+    monkeypatch.setattr(metrics, "_TRANSFER_S", 0.1)
+    async with metrics_listener(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /metrics HTTP/1.1\r\n")
         assert await reader.read() == b""
@@ -177,8 +177,8 @@ async def test_who_says_nothing_to_the_port_holds_no_thread_for_ever(
 async def test_who_drips_into_the_port_holds_no_thread_for_ever(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(metrics, "_READ_S", 0.2)
-    async with listening(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
+    monkeypatch.setattr(metrics, "_TRANSFER_S", 0.2)
+    async with metrics_listener(MetricsSettings(port=0), new_registry()) as port, asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         ended = asyncio.create_task(reader.read())
         while not ended.done():
@@ -191,12 +191,12 @@ async def test_who_drips_into_the_port_holds_no_thread_for_ever(
 
 
 async def test_without_the_setting_there_is_no_such_port() -> None:
-    async with listening(MetricsSettings(), new_registry()) as port:
+    async with metrics_listener(MetricsSettings(), new_registry()) as port:
         assert port is None
 
 
 async def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        opening = listening(MetricsSettings(port=taken.getsockname()[1]), new_registry())
+        opening = metrics_listener(MetricsSettings(port=taken.getsockname()[1]), new_registry())
         with pytest.raises(OSError, match="in use"):
             await opening.__aenter__()

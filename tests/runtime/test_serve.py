@@ -27,7 +27,7 @@ from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
-from wallet_service.runtime.serve import _bound, _Server
+from wallet_service.runtime.serve import _bound_socket, _Server
 
 SETTINGS = make_settings(port=0, keep_alive_ms=90_000)
 
@@ -62,8 +62,8 @@ async def test_the_server_parses_with_httptools_and_leaves_the_collector_little(
         frozen.append(gc.get_freeze_count())
         server.should_exit = True
 
-    server.announce = announced
-    with _bound(SETTINGS[WebSettings]) as listener:
+    server.on_started = announced
+    with _bound_socket(SETTINGS[WebSettings]) as listener:
         await server.run_on(listener)
     assert server.config.http_protocol_class is HttpToolsProtocol
     assert server.config.timeout_keep_alive == 90

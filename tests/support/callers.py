@@ -10,7 +10,7 @@ import httpx
 from support.consul_agent import ConsulAgent, eventually
 from support.service import Service
 from support.settings import make_settings
-from wallet_service.platform.upstreams.watch import Upstream, Upstreams, discovering
+from wallet_service.platform.upstreams.watch import Upstream, Upstreams, upstream_discovery
 
 NAME = "wallet_service"
 WALLET = "wallet"
@@ -30,7 +30,7 @@ async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
     """Discovery as a caller of the wallet service has it."""
     table = {WALLET: Upstream(NAME, lambda _: None, 8208)}
     given = make_settings(consul_url=consul.url, environment="production", verify_users=True)
-    async with discovering(given, table) as discovery:
+    async with upstream_discovery(given, table) as discovery:
         yield discovery
 
 

@@ -1,1 +1,1 @@
-"""Words that every layer shares; imports nothing above it."""
+"""What every layer shares. Imports nothing above it."""

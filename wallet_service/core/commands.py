@@ -1,4 +1,4 @@
-"""What a room's commands on the command line are given."""
+"""What rooms need to add commands to the command line."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class CommandLine:
     """The command line that rooms add their commands to.
 
     Attributes:
-        app: takes the commands.
-        settings: reads the settings of this process, for a command whose output is on stdout: the log goes to stderr.
-        rooms: all of them.
+        app: the Typer application that commands are added to.
+        settings: loads the settings of this process, and sends the log to stderr, because stdout is the command's.
+        rooms: all rooms.
     """
 
     app: typer.Typer
@@ -25,5 +25,5 @@ class CommandLine:
 
 
 def print_line(line: str) -> None:
-    """Write a line to stdout, at once."""
+    """Write a line to stdout and flush it."""
     print(line, flush=True)  # noqa: T201  # the command line's output

@@ -7,29 +7,29 @@
     ├── Unavailable, Overloaded, WalletBusy        the database room
     └── WalletNotFound                             the wallets room
 
-Each has a stable code, an HTTP status, a title, and says whether to retry. SQL functions use the same codes (a refused
-outcome, or SQLSTATE ``WL001`` with the code as its message), so that Python, OpenAPI, docs and SDK share one list.
+Each has a stable code, an HTTP status, a title, and whether a retry can succeed. SQL functions use the same codes (a
+refused outcome, or SQLSTATE ``WL001`` with the code as its message), so Python, OpenAPI, docs and SDK share one list.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 ERRORS: "dict[str, type[WalletError]]" = {}
-"""Every problem by its code. A room's problems are known once the room is imported, as ``rooms.py`` does with all."""
+"""Every problem by its code. A room's problems are registered when the room is imported; ``rooms.py`` imports all."""
 
 
 class WalletError(Exception):
-    """A refusal that the caller sees, as a problem document.
+    """A refusal or a fault that the caller receives as a problem document.
 
     Attributes:
         code: stable, machine-readable; part of the API.
         status: HTTP status.
-        title: one line for people, the same for every occurrence.
+        title: one line for people, the same at every occurrence.
         retryable: whether the same request can succeed later without a change.
         facts: members of the problem document beside the standard ones (``shortfall``, ``wallet_id`` …).
-        retry_after_s: seconds to wait before trying again; sent as ``Retry-After``.
+        retry_after_s: seconds to wait before a retry; sent as ``Retry-After``.
         example_facts: the facts of the problem's example in the OpenAPI document.
-        is_logged: whether a 5xx is logged where it is answered; False where it is logged where it happens.
+        is_logged: whether a 5xx is logged when it is sent; False if the code that raises it logs it.
     """
 
     code: ClassVar[str]
@@ -112,10 +112,10 @@ class Overloaded(WalletError):
 
 
 class Unavailable(WalletError):
-    """The database is unavailable or did not answer in time. Nothing is half done.
+    """The database is unavailable or did not answer in time. No operation is half done.
 
     Attributes:
-        passing: whether it may be over in a moment, so that the service itself tries again.
+        passing: whether it may pass within a moment, so that the service itself retries.
     """
 
     code, status, title = "unavailable", 503, "Database unavailable"
@@ -128,7 +128,7 @@ class Unavailable(WalletError):
 
 
 class ValidationFailed(WalletError):
-    """The request is readable, but some values are not acceptable; ``errors`` lists them."""
+    """The request can be read, but some values are not acceptable; ``errors`` lists them."""
 
     code, status, title = "validation_failed", 422, "Validation failed"
     example_facts: ClassVar[Mapping[str, Any]] = {
@@ -162,5 +162,5 @@ class InternalError(WalletError):
 
 
 def error_of(code: str, detail: str | None = None, /, **facts: Any) -> WalletError:
-    """The problem with this code; an unknown code is a fault of the service."""
+    """The problem with this code. An unknown code is a fault of the service: ``InternalError``."""
     return ERRORS.get(code, InternalError)(detail, **facts)

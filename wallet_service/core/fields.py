@@ -1,4 +1,4 @@
-"""The types of request members that several rooms share."""
+"""Types of request members that several rooms share."""
 
 import re
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^
 """An idempotency key in a body: 1 to 255 printable ASCII characters."""
 
 CurrencyCode = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[A-Z0-9]+$")]
-"""A currency's code, as GET /api/v1/currencies lists them."""
+"""The code of a currency; GET /api/v1/currencies lists them."""
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -35,15 +35,15 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_small), Field(examples=[{"model": "small"}])]
-"""Free JSON of the caller's, at most 16 KiB."""
+"""A JSON object of the caller, at most 16 KiB."""
 
 
 def _moment(text: str) -> str:
     if not _TIMESTAMP.fullmatch(text):
         raise PydanticCustomError("timestamp_invalid", "must be RFC 3339 with an offset from UTC")
     try:
-        # Cut to the six digits of a second that the database keeps: it would round up, past the year 9999.
-        # And in UTC: it takes offsets up to 15:59 only.
+        # Cut to six digits of a second, as the database stores them: it would round up, even past the year 9999.
+        # In UTC, because the database accepts offsets up to 15:59 only.
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper())).astimezone(UTC)
     except (ValueError, OverflowError):
         raise PydanticCustomError("timestamp_invalid", "there is no such moment") from None
@@ -55,7 +55,7 @@ Timestamp = Annotated[
     AfterValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
 ]
-"""An RFC 3339 timestamp with its offset, put into UTC; text on its way to the database."""
+"""An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
 
 CounterAccount = Annotated[
     str,
@@ -64,4 +64,4 @@ CounterAccount = Annotated[
     ),
     Field(examples=["revenue:usage:model-small"]),
 ]
-"""The other side of a posting: revenue:…, external:…, promotions, promotions:… or expense:…."""
+"""The counter account of an entry: revenue:…, external:…, promotions, promotions:… or expense:…."""

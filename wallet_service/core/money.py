@@ -35,10 +35,10 @@ def parse_amount(value: Any, *, zero: bool = False) -> str:
 
     Args:
         value: a string of ASCII digits with at most one point, or a JSON number as int or Decimal.
-        zero: whether 0 is allowed (a limit, an opening balance); amounts that move are positive.
+        zero: whether 0 is allowed, as in a limit or an opening balance; amounts to move are positive.
 
     Raises:
-        PydanticCustomError: type ``amount_invalid``.
+        PydanticCustomError: it is not such an amount; the error's type is ``amount_invalid``.
     """
     text = _plain(value)
     if not _DECIMAL.fullmatch(text):
@@ -68,7 +68,7 @@ Amount = Annotated[
     BeforeValidator(_positive),
     WithJsonSchema(_TEXTS | {"anyOf": [_DIGITS | {"not": {"pattern": r"^[0.]*$"}}, _NUMBER]}),
 ]
-"""An amount to move: more than 0. Its precision is the currency's, which the ledger checks."""
+"""An amount to move: more than 0. The ledger checks that it has no more decimals than the currency."""
 
 AmountOrZero = Annotated[
     str,
@@ -78,9 +78,9 @@ AmountOrZero = Annotated[
 """A limit or an opening balance: 0 or more."""
 
 AmountInQuery = Annotated[str, BeforeValidator(_not_negative), WithJsonSchema(_TEXTS | _DIGITS)]
-"""A bound in a query, where there are no JSON numbers: 0 or more."""
+"""A bound in a query string, which has no JSON numbers: 0 or more."""
 
 AmountText = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]})
 ]
-"""An amount in an answer: exactly its currency's digits."""
+"""An amount in a response, with exactly the currency's decimals."""

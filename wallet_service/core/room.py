@@ -1,7 +1,7 @@
-"""What a room declares of itself. The runtime builds the service from the declarations and knows no room by name.
+"""What a room declares. The runtime builds the service from the declarations and knows no room by name.
 
 A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``.
-It is imported when it is needed: a command of the command line does not import what serves HTTP.
+It is imported only when it is needed: a command of the command line does not import the HTTP code.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,12 +20,12 @@ from wallet_service.core.settings import Check, RoomSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a caller may be allowed to do.
+    """A named right that a route requires.
 
     Attributes:
-        name: as keys carry it: ``wallets:read``.
+        name: as API keys carry it: ``wallets:read``.
         summary: for the documentation.
-        is_users: whether a user's token has it, for the user's own wallets.
+        is_users: whether a user token has it, for the user's own wallets.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class RequestCost:
-    """What a request costs against rate limits, in tokens.
+    """How many rate-limit tokens a request costs.
 
     Attributes:
-        tokens: before the body is read; 0 is not limited.
-        csv_tokens: instead, where the caller accepts CSV.
-        is_per_operation: one token more for each operation of the body beyond the first.
+        tokens: charged before the body is read; with 0 the request is not limited.
+        csv_tokens: charged instead when the caller accepts CSV.
+        is_per_operation: whether each operation of the body after the first costs one token more.
     """
 
     tokens: int = 1
@@ -50,12 +50,12 @@ class RequestCost:
 
 @dataclass(frozen=True, slots=True)
 class VerifyWalk:
-    """A function of SQL that ``verify`` calls page by page, and what it checks.
+    """A database function that ``verify`` calls page by page, and what it checks.
 
     Attributes:
-        function: in schema ``wallet_api``; takes the place to go on from, returns ``{"next", "checked", "faults"}``.
-        things: what it reads, for the report.
-        checks: what must hold, by the name under which faults are reported.
+        function: in schema ``wallet_api``; takes the place to continue from, returns ``{"next", "checked", "faults"}``.
+        things: the rows that it reads, as the report names them.
+        checks: each rule that must hold, by the name under which faults are reported.
     """
 
     function: str
@@ -65,15 +65,15 @@ class VerifyWalk:
 
 @dataclass(frozen=True, slots=True)
 class RoomContext:
-    """What a room's lifespan is given when the application starts.
+    """What a room's lifespan receives when the application starts.
 
     Attributes:
         settings: of all rooms.
-        state: the application's; a room puts there what its requests need.
-        metrics: for what is counted while the application runs.
-        tracer: None where tracing is off.
+        state: the application's state; a room stores there what its requests need.
+        metrics: the registry for metrics of the running application.
+        tracer: None if tracing is off.
         database_url: of the PostgreSQL to use; None for the Supabase project of the settings.
-        rooms: all of them, for what they declare.
+        rooms: all rooms, for their declarations.
     """
 
     settings: Settings
@@ -85,7 +85,7 @@ class RoomContext:
 
 
 class Lifespan(Protocol):
-    """Runs as long as the application does."""
+    """An asynchronous context that is open while the application runs."""
 
     def __call__(self, context: RoomContext, /) -> AbstractAsyncContextManager[None]:
         """Open what the room needs, and close it at the end."""
@@ -93,26 +93,26 @@ class Lifespan(Protocol):
 
 
 CallerCheck = Callable[[Any, Any], Awaitable[None]]
-"""``async (state, principal)``: raises a problem when the caller may not act any more."""
+"""``async (state, principal)``: raises a problem if the caller may no longer act."""
 
 PostingCheck = Callable[[Any, Any, Any], Awaitable[None]]
-"""``async (state, principal, operations)``: raises a problem when the operations may not be posted."""
+"""``async (state, principal, operations)``: raises a problem if the operations may not be posted."""
 
 
 class Moved(NamedTuple):
-    """A wallet that a posting moved."""
+    """A wallet whose balance a posting changed."""
 
     wallet_id: str
     is_debit: bool
 
 
 AfterPosting = Callable[[Any, Sequence[Moved]], None]
-"""``(state, moved)``: is told which wallets postings moved. Never waits, never raises."""
+"""``(state, moved)``: called with the wallets whose balances postings changed. Never waits, never raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """A room of the house: a folder with one concern.
+    """A room: a folder that does one thing.
 
     Attributes:
         name: unique.
@@ -120,15 +120,15 @@ class Room:
         summary: one line for the documentation.
         routers: references of the routers with the room's paths.
         settings: the model of its settings.
-        settings_checks: of its settings together with those of other rooms.
-        permissions: that its paths need; a permission is declared by one room.
-        problems: that it raises; a problem is declared by one room.
-        request_costs: by the name of the route, where it is not one token.
-        body_limits: most bytes of a body by path, where it is not that of the web room.
-        lifespan: reference of what runs as long as the application.
+        settings_checks: checks of its settings together with those of other rooms.
+        permissions: those that its paths require; one room declares a permission.
+        problems: those that it raises; one room declares a problem.
+        request_costs: by the name of the route, if it is not one token.
+        body_limits: the maximum bytes of a body by path, if it is not the limit of the web room.
+        lifespan: reference of its ``Lifespan``.
         commands: reference of a function that adds commands to the command line.
         schema: the Postgres schema of the room's tables and private functions: that of its group.
-        verify_walks: what ``verify`` checks of the room's tables.
+        verify_walks: what ``verify`` checks in the room's tables.
         posting_rules: functions of ``schema`` that the kernel calls for each operation that it would post.
         caller_checks: references; called when a caller is authenticated.
         posting_checks: references; called before operations are posted.
@@ -163,7 +163,7 @@ class Room:
 
     @property
     def group(self) -> str:
-        """The folder above the room: ``money``; the room's own name where it is a group by itself."""
+        """The folder above the room, such as ``money``; the room's own name if it is a group by itself."""
         parts = self.package.split(".")
         return parts[1] if len(parts) > 1 else parts[0]
 

@@ -14,17 +14,17 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings import SettingsError as SourceError
 
 PREFIX = "WALLET_"
-"""Of every variable but those of other products (``SUPABASE_URL``)."""
+"""Begins every variable except those of other products, such as ``SUPABASE_URL``."""
 
 FILE_SUFFIX = "_FILE"
 """``WALLET_JWT_SECRET_FILE`` names a file that holds the value of ``WALLET_JWT_SECRET``."""
 
 LARGEST_FILE_BYTES = 65_536
-"""A secret is short: a larger file is the wrong one."""
+"""A secret is short, so a larger file is the wrong file."""
 
 
 class SettingsError(Exception):
-    """Some settings are not acceptable. The message names each of them, and never a secret's value."""
+    """Some settings are not acceptable. The message names each of them, but never the value of a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Dependency:
 
     Attributes:
         variables: the variables that depend on it.
-        needs: what has to be set, for people.
+        needs: what must be set, as the log names it.
         is_met: whether it is set.
     """
 
@@ -49,7 +49,7 @@ class RoomSettings(BaseSettings):
     has a ``validation_alias``. An empty variable counts as not set.
 
     Attributes:
-        DEPENDENCIES: variables that do nothing without others; ``serve`` warns of them.
+        DEPENDENCIES: variables that have no effect without others; ``serve`` warns of them.
     """
 
     model_config = SettingsConfigDict(
@@ -85,7 +85,7 @@ class RoomSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Values come from the caller, from the environment, and from the files that it names."""
+        """Values come from the arguments, from the environment, and from the files that the environment names."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
@@ -127,7 +127,7 @@ class Settings:
         self._parts: dict[type[RoomSettings], RoomSettings] = {type(part): part for part in parts}
 
     def __getitem__(self, model: type[Part]) -> Part:
-        """The settings of the room whose model this is."""
+        """The settings of the room with this model."""
         return cast("Part", self._parts[model])
 
     def __iter__(self) -> Iterator[RoomSettings]:
@@ -135,12 +135,12 @@ class Settings:
         return iter(self._parts.values())
 
     def __repr__(self) -> str:
-        """Secrets are masked by their type."""
+        """Secrets are masked, because their type is ``SecretStr``."""
         return f"Settings({', '.join(map(repr, self))})"
 
 
 Check = Callable[[Settings], Iterable[str]]
-"""Finds faults between settings of several rooms; gives one line for each."""
+"""Finds conflicts between settings of several rooms, and yields one line for each."""
 
 
 def load(
@@ -150,8 +150,8 @@ def load(
 
     Args:
         models: one per room.
-        checks: of settings of several rooms, done when each by itself is acceptable.
-        values: take precedence over the environment, by the model's name: ``DatabaseSettings={"pool_size": 2}``.
+        checks: of settings of several rooms; they run if each setting by itself is acceptable.
+        values: used instead of the environment, by the model's name: ``DatabaseSettings={"pool_size": 2}``.
 
     Raises:
         SettingsError: names every setting that is not acceptable.
@@ -184,10 +184,10 @@ def _fault(model: type[RoomSettings], details: Any) -> str:
 
 
 def require_header_text(text: str) -> None:
-    """Refuse what can't be sent in a header.
+    """Refuse a text that can't be sent in a header.
 
     Raises:
-        ValueError: it holds a blank, or a character that is not printable ASCII.
+        ValueError: it has a space, or a character that is not printable ASCII.
     """
     if any(not "!" <= character <= "~" for character in text):
         raise ValueError("should be printable ASCII without spaces, since it is sent in a header")

@@ -29,10 +29,17 @@ def create_app(
     traced_part: float = 1.0,
     rooms: Sequence[Room] = ROOMS,
 ) -> FastAPI:
-    """The service on this database, or on the Supabase project of the settings.
+    """Create the application.
 
-    Connections are made when they are needed. With a ``tracer_provider`` requests, batches and calls have spans: those
-    whose trace began elsewhere, and this part of the others.
+    Connections are opened when they are needed.
+
+    Args:
+        settings: of all rooms.
+        database_url: of the PostgreSQL to use; None for the Supabase project of the settings.
+        tracer_provider: if given, requests, batches and calls have spans.
+        traced_part: the part, from 0 to 1, of the traces beginning here that are recorded. A trace that the caller
+            began goes on as the caller decided.
+        rooms: the application consists of these.
     """
     tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
     registry = new_registry()
@@ -44,7 +51,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lambda app: _run(app, settings, database_url, tracer, rooms),
-        # It would add work to each request; RequestSpans says why it is not used.
+        # It would add work to each request. RequestSpans gives the other reason why it is not used.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.metrics = registry
@@ -61,7 +68,7 @@ def create_app(
     )
     for room in rooms:
         for reference in room.routers:
-            # Not include_router: its look-ups cost 15 % of each request, and these bring their prefixes with them.
+            # Not include_router: its look-ups cost 15 % of each request, and these routes have their prefixes already.
             app.router.routes.extend(room.load(reference).routes)
     return app
 
@@ -70,8 +77,8 @@ def create_app(
 async def _run(
     app: FastAPI, settings: Settings, database_url: str | None, tracer: Tracer | None, rooms: Sequence[Room]
 ) -> AsyncGenerator[None]:
-    """Open the rooms in their order, and close them in reverse: an upper room may use all below it until its end."""
-    # A registry of its own, since an application can run more than once.
+    """Open the rooms in their order and close them in reverse: an upper room may use lower ones until it is closed."""
+    # A registry of its own, because an application can run more than once.
     metrics = CollectorRegistry()
     context = RoomContext(settings, app.state, metrics, tracer, database_url, rooms)
     async with AsyncExitStack() as stack:
@@ -84,8 +91,8 @@ async def _run(
 
 @contextmanager
 def _registered(metrics: CollectorRegistry, registry: CollectorRegistry) -> Generator[None]:
-    """Make metrics a part of a registry for as long as this is open."""
-    registry.register(metrics)  # it collects, as any collector does
+    """Include metrics in a registry while this context is open."""
+    registry.register(metrics)  # a registry is a collector, too
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The settings of this process: those of all rooms, loaded together; and a warning for those that do nothing."""
+"""Loads the settings of all rooms together, and warns of variables that have no effect."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from wallet_service.core.room import Room
 from wallet_service.core.settings import FILE_SUFFIX, PREFIX, RoomSettings, Settings, load
 from wallet_service.rooms import ROOMS
 
-_OF_OTHERS = re.compile(r"WALLET_(VENV|TEST_.*|URL|API_KEY|SERVICE_(SERVICE_|PORT).*)")
-"""What scripts, tests and clients read; and what Kubernetes sets in each container beside a service "wallet-service"."""
+_OTHER_PROGRAMS = re.compile(r"WALLET_(VENV|TEST_.*|URL|API_KEY|SERVICE_(SERVICE_|PORT).*)")
+"""Variables that scripts, tests and clients read, and those that Kubernetes sets for a Service "wallet-service"."""
 
 _log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ def models_of(rooms: Sequence[Room] = ROOMS) -> Sequence[type[RoomSettings]]:
 
 
 def variables_of(rooms: Sequence[Room] = ROOMS) -> Mapping[str, tuple[type[RoomSettings], str]]:
-    """Model and field by environment variable."""
+    """The model and field of each environment variable."""
     return {
         model.variable(field): (model, field) for model in models_of(rooms) for field in model.model_fields
     }
@@ -32,8 +32,8 @@ def load_settings(rooms: Sequence[Room] = ROOMS, **values: dict[str, object]) ->
     """The settings of this process.
 
     Args:
-        rooms: whose settings are read.
-        values: take precedence over the environment, by the model's name.
+        rooms: their settings are read.
+        values: used instead of the environment, by the model's name.
 
     Raises:
         SettingsError: names every setting that is not acceptable.
@@ -42,15 +42,15 @@ def load_settings(rooms: Sequence[Room] = ROOMS, **values: dict[str, object]) ->
 
 
 def warn_of_unused(settings: Settings, environment: Mapping[str, str], rooms: Sequence[Room] = ROOMS) -> None:
-    """Log ``setting_unknown`` for each variable that is not read, ``setting_without_effect`` for each that does nothing.
+    """Log ``setting_unknown`` for variables that are not read, ``setting_without_effect`` for those that do nothing.
 
     Args:
-        settings: made of the environment.
+        settings: loaded from the environment.
         environment: names and values; no value is logged.
-        rooms: whose settings are known.
+        rooms: their settings are known.
     """
     variables = variables_of(rooms)
-    # "WALLET_SUPABASE_URI" is close to a variable without our prefix, so names are compared without it.
+    # Compared without our prefix: "WALLET_SUPABASE_URI" is close to "SUPABASE_URL", which has none.
     known = {name.removeprefix(PREFIX): name for name in variables}
     known |= {
         f"{name.removeprefix(PREFIX)}{FILE_SUFFIX}": f"{name}{FILE_SUFFIX}"
@@ -59,7 +59,7 @@ def warn_of_unused(settings: Settings, environment: Mapping[str, str], rooms: Se
     }
     for name in sorted(name.upper() for name, value in environment.items() if value):
         setting = name.removeprefix(PREFIX)
-        if setting == name or setting in known or _OF_OTHERS.fullmatch(name):
+        if setting == name or setting in known or _OTHER_PROGRAMS.fullmatch(name):
             continue
         close = get_close_matches(setting, known, n=1)
         _log.warning("setting_unknown", name=name, **({"closest": known[close[0]]} if close else {}))

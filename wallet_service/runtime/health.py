@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can do its work. Open doors: no key is needed."""
+"""Health checks: whether the service is alive, and whether it is ready. They need no key."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """The database was reached and has every migration of this release."""
+    """The database is reachable and has every migration of this release."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -79,17 +79,17 @@ ReadinessOf = Annotated[Readiness, Depends(_readiness)]
 
 
 @contextlib.asynccontextmanager
-async def watching(
+async def measured_readiness(
     readiness: Readiness, registry: CollectorRegistry, every_s: float = _WATCH_S
 ) -> AsyncGenerator[None]:
-    """Ask what /health/ready asks, again and again, and show the answer: somebody has to, to be alerted by it."""
-    shown = Gauge(
+    """Do the check of /health/ready at an interval and set ``wallet_ready`` by it, so that an alert can use it."""
+    gauge = Gauge(
         "wallet_ready",
-        "1 while the service can do its work, as /health/ready says; it asks itself every 15 s. NaN until it first did.",
+        "1 while the service is ready, by the check of /health/ready every 15 s. NaN before the first check.",
         registry=registry,
     )
-    shown.set(math.nan)
-    task = asyncio.create_task(_watch(readiness, shown, every_s))
+    gauge.set(math.nan)
+    task = asyncio.create_task(_watch(readiness, gauge, every_s))
     try:
         yield
     finally:
@@ -101,48 +101,48 @@ async def watching(
 async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
     """Keep the check of the application as ``state.readiness``, and show its result as a metric."""
     context.state.readiness = Readiness(context.state.database, context.rooms)
-    async with watching(context.state.readiness, context.metrics):
+    async with measured_readiness(context.state.readiness, context.metrics):
         yield
 
 
-async def _watch(readiness: Readiness, shown: Gauge, every_s: float) -> None:
-    was: str | None = None
+async def _watch(readiness: Readiness, gauge: Gauge, every_s: float) -> None:
+    last: str | None = None
     while True:
         await asyncio.sleep(every_s)
-        now = await _lack(readiness)
-        shown.set(now == "")
-        if now and now != was:
-            _log.warning("not_ready", reason=now)
-        elif was and not now:
+        reason = await _reason_not_ready(readiness)
+        gauge.set(reason == "")
+        if reason and reason != last:
+            _log.warning("not_ready", reason=reason)
+        elif last and not reason:
             _log.info("ready_again")
-        was = now
+        last = reason
 
 
-async def _lack(readiness: Readiness) -> str:
-    """Why the service is not ready; nothing when it is."""
+async def _reason_not_ready(readiness: Readiness) -> str:
+    """Why the service is not ready; empty if it is."""
     try:
         await readiness.check()
     except WalletError as error:
         return error.detail
-    except Exception:  # noqa: BLE001 - logged; a watch that ended would say nothing any more
+    except Exception:  # noqa: BLE001 - logged; the loop must go on
         _log.exception("readiness_failed")
         return "a fault of the service"
     return ""
 
 
-@router.get("/live", summary="Does the process answer")
+@router.get("/live", summary="Whether the process is alive")
 async def live() -> Live:
     """Restart the process when this fails."""
     return Live(status="ok", version=__version__)
 
 
-@router.get("/ready", responses=problems(Unavailable), summary="Can it do its work")
+@router.get("/ready", responses=problems(Unavailable), summary="Whether the service is ready")
 async def ready(readiness: ReadinessOf) -> Ready:
-    """Send no traffic while this fails: the database is reached and its migrations are current."""
+    """Send no traffic while this fails. It succeeds if the database is reachable and has all migrations."""
     return await readiness.check()
 
 
-@router.get("", responses=problems(Unavailable), summary="The same as ready")
+@router.get("", responses=problems(Unavailable), summary="The same as /health/ready")
 async def health(readiness: ReadinessOf) -> Ready:
-    """The same as /health/ready, for those who know one path only."""
+    """For load balancers that expect this path."""
     return await readiness.check()

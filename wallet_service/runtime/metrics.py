@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus: for the scope ``admin``, and on a port of its own without a key."""
+"""Metrics for Prometheus: with the permission ``admin``, and on a port of its own without a key."""
 
 import asyncio
 import contextlib
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["health"])
 
-_READ_S = 10
-"""How long a question at the port without a key may take to arrive, and a write of its answer: each holds a thread."""
+_TRANSFER_S = 10
+"""The most time to receive a request at the port without a key, and for a write of its response. Each has a thread."""
 
 _log = structlog.get_logger(__name__)
 
 
 def new_registry() -> CollectorRegistry:
-    """A registry that knows the process and the release; the rooms add what they count."""
+    """A registry with the metrics of the process and the release; the rooms add theirs."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -59,28 +59,30 @@ def new_registry() -> CollectorRegistry:
 async def metrics(request: Request, caller: Admin) -> Response:
     """Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus.
 
-    While the database is away, only the key of WALLET_ADMIN_KEY is known here, and any other answered with 503: for
-    Prometheus take that one, or the port without a key (WALLET_METRICS_PORT).
+    While the database is unavailable, only the key of WALLET_ADMIN_KEY can be checked, and a request with another key
+    gets 503. So give Prometheus that key, or the port without a key (WALLET_METRICS_PORT).
     """
-    del caller  # only has to be one
-    text = await asyncio.to_thread(generate_latest, request.app.state.metrics)  # for some 10 ms
+    del caller  # it only has to have the permission
+    text = await asyncio.to_thread(generate_latest, request.app.state.metrics)  # takes about 10 ms
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 @contextlib.asynccontextmanager
-async def listening(settings: MetricsSettings, registry: CollectorRegistry) -> AsyncGenerator[int | None]:
-    """The listener for Prometheus alone, where the settings have one; gives its port.
+async def metrics_listener(
+    settings: MetricsSettings, registry: CollectorRegistry
+) -> AsyncGenerator[int | None]:
+    """The listener for Prometheus, if the settings have a port for it; yields the port, or None.
 
-    It answers from a thread: what is counted can be read at any time, and requests don't wait for it.
+    It responds from a thread, so that requests to the service don't wait for it.
 
     Raises:
-        OSError: it can't listen there.
+        OSError: it can't listen on that address.
     """
     if settings.port is None:
         yield None
         return
     server, thread = await asyncio.to_thread(start_http_server, settings.port, settings.host, registry)
-    server.RequestHandlerClass = _Scrape
+    server.RequestHandlerClass = _ScrapeHandler
     _log.info("metrics_listening", host=settings.host, port=server.server_port)
     try:
         yield server.server_port
@@ -90,8 +92,8 @@ async def listening(settings: MetricsSettings, registry: CollectorRegistry) -> A
         thread.join()
 
 
-class _Within(io.RawIOBase):
-    """Reads a connection for so long: a socket's own timeout begins anew with each byte."""
+class _LimitedReader(io.RawIOBase):
+    """Reads a connection up to a time limit; the timeout of a socket starts again with each byte."""
 
     def __init__(self, connection: socket.socket, limit_s: float) -> None:
         self._connection = connection
@@ -109,19 +111,21 @@ class _Within(io.RawIOBase):
         try:
             return self._connection.recv_into(buffer)
         finally:
-            self._connection.settimeout(self._limit_s)  # for what is written
+            self._connection.settimeout(self._limit_s)  # for writes
 
 
-class _Scrape(WSGIRequestHandler):
-    """A handler that does not wait for ever, and logs nothing, as prometheus_client's own."""
+class _ScrapeHandler(WSGIRequestHandler):
+    """A handler with a time limit. It logs nothing, like that of prometheus_client."""
 
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = io.BufferedReader(_Within(self.connection, _READ_S))
+        self.rfile = io.BufferedReader(_LimitedReader(self.connection, _TRANSFER_S))
 
     def handle(self) -> None:
-        with contextlib.suppress(TimeoutError):  # who is silent, or drips, is not answered
+        with contextlib.suppress(
+            TimeoutError
+        ):  # a client that sends nothing, or too slowly, gets no response
             super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class

@@ -1,4 +1,4 @@
-"""What the runtime itself declares: health and metrics of the process."""
+"""Declares the runtime: health and metrics of the process."""
 
 from wallet_service.core.room import RequestCost, Room
 from wallet_service.runtime.settings import MetricsSettings
@@ -9,6 +9,6 @@ ROOM = Room(
     summary="assembles, serves and stops the service; health and metrics",
     routers=("health:router", "metrics:router"),
     settings=MetricsSettings,
-    request_costs={"metrics": RequestCost(0)},  # operators must see the service when it is busy
+    request_costs={"metrics": RequestCost(0)},  # operators need metrics of an overloaded service, too
     lifespan="health:watch_readiness",
 )

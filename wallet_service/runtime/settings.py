@@ -15,13 +15,13 @@ class MetricsSettings(RoomSettings):
 
     port: Annotated[int | None, Field(ge=0, le=65535)] = Field(
         default=None,
-        description="TCP port of a listener for Prometheus alone, which needs no key; `0` takes a free one, "
-        "the log names it. Not set: metrics are only at `/metrics` of the service, with the "
+        description="TCP port of a listener for Prometheus, which needs no key; `0` takes a free port, "
+        "which the log names. Not set: metrics are only at `/metrics` of the service, with the "
         "permission `admin`",
     )
     host: Annotated[str, Field(min_length=1)] = Field(
         default="127.0.0.1",
-        description="address of that listener; on another machine's network, let only Prometheus reach it",
+        description="address of that listener. If other machines can reach it, allow only Prometheus to",
     )
 
     DEPENDENCIES: ClassVar = (

@@ -87,7 +87,7 @@ async def test_the_pause_ends_and_so_does_the_service(place: Place) -> None:
     assert await asyncio.to_thread(service.stop) == 0
     assert place.consul.states(NAME) == {}
     events = [line for line in service.printed.splitlines() if "consul_" in line]
-    assert [event for event in events if "consul_left" in event] == events[-1:]
+    assert [event for event in events if "consul_deregistered" in event] == events[-1:]
 
 
 @pytest.mark.consul
@@ -111,7 +111,7 @@ async def test_where_consul_is_required_and_unavailable_it_does_not_start(place:
     settings = place.settings(WALLET_CONSUL_URL="http://127.0.0.1:9", WALLET_CONSUL_REQUIRED="true")
     service = Service(place.folder, **settings)
     assert await asyncio.to_thread(service.process.wait, WAIT_S) == 1
-    assert "Consul is required (WALLET_CONSUL_REQUIRED), and not to be had" in service.errors
+    assert "Consul is required (WALLET_CONSUL_REQUIRED), and unavailable" in service.errors
     assert "Traceback" not in service.printed + service.errors
     assert not service.is_ready
 

@@ -20,6 +20,6 @@ async def test_consul_that_goes_and_comes_back() -> None:
             raise AgentError("gone")
 
     async with asyncio.timeout(10):
-        await outage.outlast("a task", call)
+        await outage.retry("a task", call)
     assert seen == [0, 1]
     assert registry.get_sample_value("wallet_consul_unavailable", {"purpose": "discovery"}) == 0

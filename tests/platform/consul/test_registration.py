@@ -39,7 +39,7 @@ def settings(agent: ConsulAgent, **more: Any) -> Settings:
 async def joined(given: Settings, port: int) -> AsyncIterator[Registration]:
     async with registration(given, port, CAPABILITIES) as made:
         assert made is not None
-        await made.join()
+        await made.start()
         yield made
 
 
@@ -138,7 +138,7 @@ async def test_an_agent_that_restarts_gets_it_again_and_the_log_has_it_once(own_
             await asyncio.to_thread(own_consul.start)
             await eventually(lambda: list(states(own_consul).values()) == ["passing"])
     assert [line["purpose"] for line in events(log, "consul_unavailable")] == ["registration"]
-    assert len(events(log, "consul_back")) == 1
+    assert len(events(log, "consul_available_again")) == 1
     assert len(events(log, "consul_registered")) == 2
 
 
@@ -173,8 +173,8 @@ async def test_leaving_does_not_wait_for_an_unavailable_agent(own_consul: Consul
         async with joined(settings(own_consul, consul_leave_pause_ms=600_000), here.port) as made:
             await eventually(lambda: states(own_consul) != {})
             await asyncio.to_thread(own_consul.stop)
-            await made.farewell()
-    assert len(events(log, "consul_not_left")) == 1
+            await made.leave_and_wait()
+    assert len(events(log, "consul_deregistration_failed")) == 1
 
 
 @pytest.mark.consul
@@ -182,7 +182,7 @@ async def test_an_instance_that_left_stays_deregistered(consul: ConsulAgent) -> 
     with Checked() as here:
         async with joined(settings(consul), here.port) as made:
             await eventually(lambda: states(consul) != {})
-            await made.farewell()
+            await made.leave_and_wait()
             assert consul.get("agent/services") == {}
             assert not await made.leave()
 
@@ -213,7 +213,7 @@ async def test_a_registration_that_arrives_after_the_farewell_is_taken_back() ->
     )
     async with joined(given, 1) as made:
         await came.wait()
-        await made.farewell()
+        await made.leave_and_wait()
     assert done == ["deregister", "register", "deregister"]
     await runner.cleanup()
 
@@ -306,7 +306,7 @@ async def test_an_unreachable_address_is_reported_once(*, agent: str, address: s
     given = make_settings(consul_url=agent, advertise_address=address, consul_sync_interval_ms=100)
     made = Registration(given, cast("Agent", forgetful), 9, CAPABILITIES, ConsulMetrics())
     with structlog.testing.capture_logs() as log:
-        await made.join()
+        await made.start()
         await eventually(lambda: forgetful.taken == 2)
         await made.leave()
     told = events(log, "consul_address_is_loopback")
@@ -315,7 +315,7 @@ async def test_an_unreachable_address_is_reported_once(*, agent: str, address: s
 
 async def test_an_agent_without_a_route_is_retried_like_an_unavailable_one() -> None:
     given = make_settings(consul_url="http://agent.invalid:8500", host=EVERYWHERE)
-    with pytest.raises(AgentError, match=r"no way to agent\.invalid"):
+    with pytest.raises(AgentError, match=r"no route to agent\.invalid"):
         await describe(given, 9, CAPABILITIES)
     with structlog.testing.capture_logs() as log:
         async with joined(given, 9):

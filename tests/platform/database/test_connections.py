@@ -45,12 +45,12 @@ async def session(connection: Any) -> int:
 async def test_the_connection_used_last_is_used_next(connections: Connections) -> None:
     first, second = await taken(connections), await taken(connections)
     assert await session(first) != await session(second)
-    await connections.give_back(second, sound=True)
-    await connections.give_back(first, sound=True)
+    await connections.give_back(second, reusable=True)
+    await connections.give_back(first, reusable=True)
     for _ in range(3):
         again = await taken(connections)
         assert again is first
-        await connections.give_back(again, sound=True)
+        await connections.give_back(again, reusable=True)
 
 
 async def test_no_more_than_so_many_and_the_next_waits_for_its_turn(connections: Connections) -> None:
@@ -60,10 +60,10 @@ async def test_no_more_than_so_many_and_the_next_waits_for_its_turn(connections:
     waiting = asyncio.create_task(taken(connections))
     await asyncio.sleep(0)
     assert not waiting.done()
-    await connections.give_back(first, sound=True)
+    await connections.give_back(first, reusable=True)
     assert await waiting is first
-    await connections.give_back(first, sound=True)
-    await connections.give_back(second, sound=True)
+    await connections.give_back(first, reusable=True)
+    await connections.give_back(second, reusable=True)
 
 
 async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> None:
@@ -71,7 +71,7 @@ async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> N
         connection = await taken(connections)
         with pytest.raises(asyncpg.PostgresError):
             await connection.fetchval("select 1 / 0")
-        await connections.give_back(connection, sound=False)
+        await connections.give_back(connection, reusable=False)
         await asyncio.gather(*connections._releasing)
         with pytest.raises(asyncpg.InterfaceError, match="released"):
             await session(connection)
@@ -79,22 +79,22 @@ async def test_a_failed_one_goes_back_to_the_pool(connections: Connections) -> N
 
 async def test_one_that_was_lost_meanwhile_is_replaced(connections: Connections) -> None:
     connection = await taken(connections)
-    await connections.give_back(connection, sound=True)
+    await connections.give_back(connection, reusable=True)
     connection.terminate()
     for _ in range(2 * SIZE):
         other = await taken(connections)
         assert await session(other)
-        await connections.give_back(other, sound=True)
+        await connections.give_back(other, reusable=True)
 
 
 async def test_one_that_was_idle_for_long_is_not_used_again(connections: Connections, clock: Clock) -> None:
     first = await taken(connections)
     before = await session(first)
-    await connections.give_back(first, sound=True)
+    await connections.give_back(first, reusable=True)
     clock.now += LONGEST_IDLE_S
     second = await taken(connections)
     assert await session(second) != before
-    await connections.give_back(second, sound=True)
+    await connections.give_back(second, reusable=True)
 
 
 async def test_those_that_are_no_longer_needed_are_closed(
@@ -103,12 +103,12 @@ async def test_those_that_are_no_longer_needed_are_closed(
     often, seldom = await taken(connections), await taken(connections)
     unneeded = await session(seldom)
     for connection in (seldom, often):
-        await connections.give_back(connection, sound=True)
+        await connections.give_back(connection, reusable=True)
     clock.now += LONGEST_IDLE_S - 1
-    await connections.give_back(await taken(connections), sound=True)
+    await connections.give_back(await taken(connections), reusable=True)
     clock.now += 2
     assert await taken(connections) is often
-    await connections.give_back(often, sound=True)
+    await connections.give_back(often, reusable=True)
     async with asyncio.timeout(20):
         while await superuser.fetchval("select count(*) from pg_stat_activity where pid = $1", unneeded):
             pass
@@ -123,9 +123,9 @@ async def test_a_cancelled_wait_takes_no_turn(connections: Connections) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     for connection in all_taken:
-        await connections.give_back(connection, sound=True)
+        await connections.give_back(connection, reusable=True)
     for connection in [await taken(connections) for _ in range(SIZE)]:
-        await connections.give_back(connection, sound=True)
+        await connections.give_back(connection, reusable=True)
 
 
 async def test_closing_waits_for_those_in_use(connections: Connections) -> None:
@@ -134,7 +134,7 @@ async def test_closing_waits_for_those_in_use(connections: Connections) -> None:
     await asyncio.sleep(0)
     assert await session(connection)
     assert not closing.done()
-    await connections.give_back(connection, sound=True)
+    await connections.give_back(connection, reusable=True)
     async with asyncio.timeout(20):
         await closing
     with pytest.raises(asyncpg.InterfaceError):

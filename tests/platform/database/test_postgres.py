@@ -144,9 +144,9 @@ async def test_each_exchange_has_what_the_wait_for_a_connection_left(driver: Pos
     call = asyncio.create_task(driver.call("t_same", text="x"))
     await held.fetchval("select pg_sleep(0.1)")
     held.add_query_logger(lambda record: limits.append(record.timeout))
-    await driver._connections.give_back(held, sound=True)
+    await driver._connections.give_back(held, reusable=True)
     answer = await call
-    await driver._connections.give_back(other, sound=True)
+    await driver._connections.give_back(other, reusable=True)
     assert answer == b"x"
     assert limits
     assert max(limits) < 4 - 0.05
@@ -228,7 +228,7 @@ async def test_a_call_is_one_exchange_and_nothing_is_reset(prepared: TestDatabas
     await driver.call("t_same", text="warm")
     connection = await driver._connections.take(asyncio.get_running_loop().time() + 5)
     connection.add_query_logger(lambda record: sent.append(record.query))
-    await driver._connections.give_back(connection, sound=True)
+    await driver._connections.give_back(connection, reusable=True)
     await driver.call("t_same", text="x")
     await driver.call("t_same", text="y")
     await driver.close()

@@ -82,12 +82,12 @@ async def test_many_debits_are_looked_up_together(
 ) -> None:
     wallets = [await make(database, verified=number % 2 == 0) for number in range(10)]
     for wallet_id in wallets * 3:
-        verification.note(wallet_id)
+        verification.enqueue(wallet_id)
     await verification.idle()
     assert watched.calls == ["unverified_wallets"] + ["settle_wallet"] * 5
     assert await marked(database, *wallets) == set()
     for wallet_id in wallets:
-        verification.note(wallet_id)
+        verification.enqueue(wallet_id)
     await verification.idle()
     assert len(watched.calls) == 6, "what needs nothing once needs nothing for ever"
 
@@ -98,15 +98,15 @@ async def test_while_the_upstream_is_unavailable_it_is_left_alone(
     wallet_id = await make(database)
     upstreams.fault = "500"
     for _ in range(3):
-        verification.note(wallet_id)
+        verification.enqueue(wallet_id)
         await verification.idle()
     assert watched.calls == ["unverified_wallets"]
     upstreams.fault = None
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await verification.idle()
     assert len(watched.calls) == 1
     clock.value += LATER_S
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await verification.idle()
     assert await marked(database, wallet_id) == set()
 
@@ -123,7 +123,7 @@ async def test_a_wallet_without_a_user_stops_none_of_the_others(
             verification._later.clear()  # which is bounded, so it may have forgotten
             assert said(log, "wallet_of_unknown_user_frozen") == [], "one answer freezes nothing"
             for wallet_id in wallets:
-                verification.note(wallet_id)
+                verification.enqueue(wallet_id)
             await verification.idle()
     assert await marked(database, first, nobody, last) == {nobody}
     assert said(log, "wallet_of_unknown_user") == said(log, "wallet_of_unknown_user_frozen") == [nobody]
@@ -137,13 +137,13 @@ async def test_one_that_was_unknown_once_and_is_known_then(
     user_id = new_user()
     wallet_id = await make(database, user_id=user_id)
     upstreams.unknown.add(user_id)
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await verification.idle()
     clock.value += UNKNOWN_S - 1
-    assert not await verification._policy.exists(user_id, None, anew=True), "that is remembered longer"
+    assert not await verification._policy.exists(user_id, None, refresh=True), "that is remembered longer"
     upstreams.unknown.clear()
     clock.value += 1
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await verification.idle()
     assert await marked(database, wallet_id) == set()
 
@@ -153,7 +153,7 @@ async def test_what_is_remembered_of_suspects_is_bounded(
 ) -> None:
     monkeypatch.setattr(verification, "_suspected_s", LRUCache(2))
     for number in range(4):
-        verification.note(await make(database, user_id=f"unknown-{number}-{new_id()}"))
+        verification.enqueue(await make(database, user_id=f"unknown-{number}-{new_id()}"))
     await verification.idle()
     assert len(verification._suspected_s) == 2
 
@@ -166,12 +166,12 @@ async def test_an_owner_who_can_not_be_asked_for_delays_no_other(
     upstreams.refused.add(odd)
     for _ in range(2):
         for wallet_id in wallets:
-            verification.note(wallet_id)
+            verification.enqueue(wallet_id)
         await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}
     assert watched.calls.count("unverified_wallets") == 1, "it is left alone for a while"
     clock.value += LATER_S
-    verification.note(wallets[0])
+    verification.enqueue(wallets[0])
     await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}, "and neither verified nor frozen"
     assert b'"active"' in await database.read("get_wallet", wallet_id=wallets[0], user_id=None)
@@ -182,7 +182,7 @@ async def test_an_organization_that_is_gone(
 ) -> None:
     wallet_id = await make(database, organization_id="unknown-org")
     for _ in range(2):
-        verification.note(wallet_id)
+        verification.enqueue(wallet_id)
         await verification.idle()
         clock.value += UNKNOWN_S
     assert b'"frozen"' in await database.read("get_wallet", wallet_id=wallet_id, user_id=None)
@@ -199,12 +199,12 @@ async def test_without_the_database_it_is_tried_later(
     wallet_id = await make(database)
     watched.away = True
     with capture_logs() as log:
-        verification.note(wallet_id)
+        verification.enqueue(wallet_id)
         await verification.idle()
     assert [(line["event"], line["reason"]) for line in log] == [("verification_postponed", "unavailable")]
     watched.away = False
     clock.value += LATER_S
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await verification.idle()
     assert await marked(database, wallet_id) == set()
 
@@ -215,7 +215,7 @@ async def test_what_waits_is_bounded(
     monkeypatch.setattr(module, "MOST_WAITING", 5)
     watched.free.clear()
     for _ in range(50):
-        verification.note(new_id())
+        verification.enqueue(new_id())
     assert len(verification._waiting) == 5
     watched.free.set()
     await verification.idle()
@@ -225,10 +225,10 @@ async def test_what_waits_is_bounded(
 async def test_it_stops_at_once(verification: Verification, watched: Watched, database: Database) -> None:
     wallet_id = await make(database)
     watched.free.clear()
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await wait_until(lambda: watched.calls == ["unverified_wallets"])
     await verification.close()
-    verification.note(wallet_id)
+    verification.enqueue(wallet_id)
     await asyncio.sleep(0)
     watched.free.set()
     await verification.idle()

@@ -129,7 +129,7 @@ async def test_redis_dies_under_load_and_comes_back(
             await asyncio.gather(*load)
     assert {answer.status_code for answer in answers} <= {404, 429}
     events = Counter(line["event"] for line in logs if line["event"].startswith("rate_limit"))
-    assert events == {"rate_limit_redis_away": 2, "rate_limit_redis_back": 2}
+    assert events == {"redis_unavailable": 2, "redis_available_again": 2}
 
 
 async def test_after_it_came_back_the_limit_is_shared_again(redis: RedisServer, service_dsn: str) -> None:
@@ -189,7 +189,7 @@ async def test_a_wrong_password_at_the_start_is_said_and_not_shown(
             answers = await both.ask(8)
     assert answers == ({404: 6, 429: 2} if policy == "local" else {429: 8})
     lines = [line for line in logs if line["event"].startswith("rate_limit")]
-    assert [line["event"] for line in lines] == ["rate_limit_redis_away"] * 2
+    assert [line["event"] for line in lines] == ["redis_unavailable"] * 2
     assert all("AuthenticationError" in line["error"] for line in lines)
     assert "wrong-password" not in str(lines)
 

@@ -9,7 +9,7 @@ from support.upstreams import ListedInstances, ManualClock, account_client
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.cache import KNOWN_S, UNKNOWN_S
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
-from wallet_service.platform.upstreams.responses import AnswerUnusable
+from wallet_service.platform.upstreams.responses import ResponseUnusable
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_what_is_kept_needs_no_upstream(accounts: AccountClient, upstreams
 
 async def test_only_a_clear_no_is_a_no(accounts: AccountClient, upstreams: StandIn) -> None:
     for upstreams.fault in UNUSABLE:
-        with pytest.raises(AnswerUnusable) as refused:
+        with pytest.raises(ResponseUnusable) as refused:
             await accounts.validate_user("ann")
         assert "ann" not in str(refused.value) + str(vars(refused.value))
 
@@ -110,5 +110,5 @@ async def test_a_server_that_takes_a_coded_slash_for_one_is_not_believed() -> No
         accounts = AccountClient(client)
         with respx.mock(using="httpx") as router:
             router.get(url__regex=r".*").respond(json={"user_id": "root"})
-            with pytest.raises(AnswerUnusable):
+            with pytest.raises(ResponseUnusable):
                 await accounts.validate_user("x/../root")

@@ -30,7 +30,7 @@ from wallet_service.platform.upstreams.client import (
 )
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
-from wallet_service.platform.upstreams.responses import AnswerUnusable
+from wallet_service.platform.upstreams.responses import ResponseUnusable
 
 URL = "http://accounts.example"
 PATH = "/api/v1/accounts/ann"
@@ -115,14 +115,14 @@ async def test_no_instance_to_call() -> None:
             instances.urls.clear()
             with pytest.raises(UpstreamUnavailable):
                 await client.ask("GET", PATH, read)
-    missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
+    missing = "The account service can't be found: no healthy instance and no WALLET_ACCOUNT_URL"
     assert refused.value.detail == missing
     assert [(line["event"], line["log_level"]) for line in log] == [
-        ("upstream_not_known", "warning"),  # once until it is found
-        ("upstream_not_known", "warning"),
+        ("upstream_no_instance", "warning"),  # once until it is found
+        ("upstream_no_instance", "warning"),
     ]
     assert (log[0]["upstream"], log[0]["setting"]) == ("account", "WALLET_ACCOUNT_URL")
-    labels = {"upstream": "account", "outcome": "not_known"}
+    labels = {"upstream": "account", "outcome": "no_instance"}
     assert registry.get_sample_value("wallet_upstream_calls_total", labels) == 2 * FAILURES + 1
 
 
@@ -155,16 +155,16 @@ async def test_an_unusable_response_is_no_failure_of_an_instance(upstreams: Stan
     async with account_client(instances) as client:
         with capture_logs() as log:
             for _ in range(2 * FAILURES):
-                with pytest.raises(AnswerUnusable) as refused:
+                with pytest.raises(ResponseUnusable) as refused:
                     await client.ask("GET", PATH, read)
         assert upstreams.paths() == [PATH] * 2 * FAILURES, "asked once each time, and always"
         assert instances.failures == []
         assert refused.value.refuses_id is (fault == "422")
         lines = [(line["event"], line["log_level"]) for line in log]
         if fault in {"401", "403"}:
-            assert lines == [("upstream_refuses_us", "error")], "once, until it takes us again"
+            assert lines == [("upstream_access_refused", "error")], "once, until it takes us again"
         else:
-            assert lines == [("upstream_answer_unusable", "warning")] * 2 * FAILURES
+            assert lines == [("upstream_response_unusable", "warning")] * 2 * FAILURES
 
 
 async def test_an_answer_of_no_use_closes_the_breaker(upstreams: StandIn) -> None:
@@ -177,7 +177,7 @@ async def test_an_answer_of_no_use_closes_the_breaker(upstreams: StandIn) -> Non
                 await client.ask("GET", PATH, read)
         clock.value += PAUSE_S
         upstreams.fault = "422"
-        with pytest.raises(AnswerUnusable):
+        with pytest.raises(ResponseUnusable):
             await client.ask("GET", PATH, read)
         upstreams.fault = None
         assert await client.ask("GET", PATH, lambda *_: "answered") == "answered"
@@ -188,9 +188,9 @@ async def test_being_refused_is_said_again_after_it_was_over(upstreams: StandIn)
         with capture_logs() as log:
             for fault in ("401", None, "401"):
                 upstreams.fault = fault
-                with contextlib.suppress(AnswerUnusable):
+                with contextlib.suppress(ResponseUnusable):
                     await client.ask("GET", PATH, lambda status, _: _ok(status))
-    assert [line["event"] for line in log] == ["upstream_refuses_us"] * 2
+    assert [line["event"] for line in log] == ["upstream_access_refused"] * 2
 
 
 def _ok(status: int) -> None:
@@ -218,7 +218,7 @@ async def test_a_long_answer_is_not_read_to_its_end(upstreams: StandIn) -> None:
     async with account_client(ListedInstances(upstreams.url)) as client:
         with capture_logs() as log, pytest.raises(UpstreamUnavailable):
             await client.ask("GET", PATH, read)
-    assert log[0]["reason"] == f"the answer is larger than {LARGEST_BYTES} bytes"
+    assert log[0]["reason"] == f"the response is larger than {LARGEST_BYTES} bytes"
 
 
 async def test_a_hanging_upstream_takes_no_longer_than_it_may(upstreams: StandIn) -> None:
@@ -326,7 +326,7 @@ async def test_a_burst_is_not_the_upstreams_failure(upstreams: StandIn) -> None:
             found = await burst(client)
         refused = [each for each in found if isinstance(each, UpstreamUnavailable)]
         assert 0 < len(refused) < 200
-        assert "upstream_left_alone" not in str(log)
+        assert "upstream_breaker_opened" not in str(log)
         assert "of ours" in str(log)
     assert instances.failures == []
 
@@ -351,7 +351,7 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
                     await client.ask("GET", PATH, read)
         assert account.call_count == FAILURES, "nobody waits for one that is left alone"
         assert [line["event"] for line in log if line["log_level"] == "warning"].count(
-            "upstream_left_alone"
+            "upstream_breaker_opened"
         ) == 1
 
         account.respond(json=GOOD)
@@ -368,7 +368,7 @@ async def test_the_breaker_opens_and_closes(account: respx.Route) -> None:
         with capture_logs() as log:
             for _ in range(3):
                 assert await client.ask("GET", PATH, read) == GOOD
-        assert [line["event"] for line in log] == ["upstream_back"]
+        assert [line["event"] for line in log] == ["upstream_breaker_closed"]
 
 
 async def test_cookies_are_not_kept(upstreams: StandIn) -> None:
@@ -386,7 +386,7 @@ async def test_the_log_says_nothing_of_who_was_asked_for(upstreams: StandIn) -> 
         for fault in {**UNAVAILABLE, **UNUSABLE}:
             upstreams.fault = fault
             async with account_client(ListedInstances(upstreams.url), timeout_s=0.2) as client:
-                with pytest.raises((UpstreamUnavailable, AnswerUnusable)) as refused:
+                with pytest.raises((UpstreamUnavailable, ResponseUnusable)) as refused:
                     await client.ask("GET", path, _shaped)
                 assert "secret" not in "".join(traceback.format_exception(refused.value))
     assert len(log) >= len({**UNAVAILABLE, **UNUSABLE})

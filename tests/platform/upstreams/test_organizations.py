@@ -8,7 +8,7 @@ from support.upstreams import ListedInstances, ManualClock, account_client
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
-from wallet_service.platform.upstreams.responses import AnswerUnusable
+from wallet_service.platform.upstreams.responses import ResponseUnusable
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ async def test_an_answer_about_something_else_is_none(answer: dict[str, str]) ->
         organizations = OrganizationClient(client)
         with respx.mock(using="httpx") as router:
             router.get(url__regex=r".*").respond(json=answer)
-            with pytest.raises(AnswerUnusable):
+            with pytest.raises(ResponseUnusable):
                 await organizations.validate_organization("org-1/members/ann")
-            with pytest.raises(AnswerUnusable):
+            with pytest.raises(ResponseUnusable):
                 await organizations.is_member("org-2", "ann")
 
 

@@ -10,7 +10,7 @@ from support.stand_in import StandIn
 from support.upstreams import ListedInstances, account_client
 
 from wallet_service.platform.upstreams.payments import PaymentClient, PaymentRefused
-from wallet_service.platform.upstreams.responses import AnswerUnusable
+from wallet_service.platform.upstreams.responses import ResponseUnusable
 
 URL = "http://payments.example/api/v1/payments"
 PAYMENT = {
@@ -92,7 +92,7 @@ async def test_a_refusal_is_said_once(mocked: PaymentClient, status: int) -> Non
 async def test_another_payment_is_no_answer(mocked: PaymentClient, change: dict[str, Any]) -> None:
     with respx.mock(using="httpx") as router:
         router.post(URL).respond(201, json=PAYMENT | change)
-        with pytest.raises(AnswerUnusable):
+        with pytest.raises(ResponseUnusable):
             await mocked.create_payment("ann", "10", "USD")
 
 
@@ -117,5 +117,5 @@ async def test_a_payment_is_asked_for_each_time(mocked: PaymentClient) -> None:
         found = [await mocked.get_payment("p-1") for _ in range(2)]
         assert [each.status for each in found if each] == ["pending", "succeeded"]
         route.side_effect = [httpx.Response(200, json=PAYMENT | {"payment_id": "p-2"})]
-        with pytest.raises(AnswerUnusable):
+        with pytest.raises(ResponseUnusable):
             await mocked.get_payment("p-1")

@@ -19,7 +19,7 @@ from wallet_service.platform.consul.settings import ConsulSettings
 from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.upstreams import watch as module
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
-from wallet_service.platform.upstreams.watch import Upstreams, discovering
+from wallet_service.platform.upstreams.watch import Upstreams, upstream_discovery
 from wallet_service.runtime.application import create_app
 
 NAME = "account_service"
@@ -90,13 +90,13 @@ def test_development_is_where_no_database_was_given(given: dict[str, Any], devel
 @pytest.mark.consul
 async def test_the_first_list_is_there_when_the_start_is_over(consul: ConsulAgent) -> None:
     consul.add(NAME, 7001)
-    async with discovering(settings(consul, account_url="http://configured:1")) as discovery:
+    async with upstream_discovery(settings(consul, account_url="http://configured:1")) as discovery:
         assert seen(discovery) == {url(7001)}
 
 
 @pytest.mark.consul
 async def test_it_follows_instances_that_come_go_and_fall_ill(consul: ConsulAgent) -> None:
-    async with discovering(settings(consul)) as discovery:
+    async with upstream_discovery(settings(consul)) as discovery:
         with pytest.raises(NoInstance):
             discovery.instance(ACCOUNT)
         first = consul.add(NAME, 7001)
@@ -115,10 +115,10 @@ async def test_it_follows_instances_that_come_go_and_fall_ill(consul: ConsulAgen
 async def test_when_the_last_one_goes_the_old_list_stays_and_is_said(consul: ConsulAgent) -> None:
     first = consul.add(NAME, 7001)
     with structlog.testing.capture_logs() as log:
-        async with discovering(settings(consul)) as discovery:
+        async with upstream_discovery(settings(consul)) as discovery:
             consul.turn(first, "critical")
             await eventually(
-                lambda: {"upstream_not_healthy", 1} <= {*_values(log, "event"), *_values(log, "kept")}
+                lambda: {"upstream_no_healthy_instance", 1} <= {*_values(log, "event"), *_values(log, "kept")}
             )
             assert seen(discovery) == {url(7001)}
             consul.add(NAME, 7002)
@@ -131,7 +131,7 @@ async def test_an_agent_that_restarts_is_followed_again_from_its_beginning(own_c
         own_consul.put(f"kv/{number}", number)
     own_consul.add(NAME, 7001)
     with structlog.testing.capture_logs() as log:
-        async with discovering(settings(own_consul)) as discovery:
+        async with upstream_discovery(settings(own_consul)) as discovery:
             await asyncio.to_thread(own_consul.stop)
             await eventually(lambda: "consul_unavailable" in _values(log, "event"))
             assert seen(discovery) == {url(7001)}
@@ -139,15 +139,15 @@ async def test_an_agent_that_restarts_is_followed_again_from_its_beginning(own_c
             assert seen(discovery) == {url(7001)}
             own_consul.add(NAME, 7002)
             await until_seen(discovery, 7002)
-            await eventually(lambda: "consul_back" in _values(log, "event"))
+            await eventually(lambda: "consul_available_again" in _values(log, "event"))
     assert _values(log, "event").count("consul_unavailable") == 1
-    assert _values(log, "event").count("consul_back") == 1
+    assert _values(log, "event").count("consul_available_again") == 1
 
 
 @pytest.mark.consul
 async def test_an_unavailable_agent_at_the_start_delays_nothing(own_consul: ConsulAgent) -> None:
     own_consul.stop()
-    async with discovering(settings(own_consul, account_url="http://configured:1")) as discovery:
+    async with upstream_discovery(settings(own_consul, account_url="http://configured:1")) as discovery:
         assert discovery.instance(ACCOUNT) == "http://configured:1"
         await asyncio.to_thread(own_consul.start)
         own_consul.add(NAME, 7001)
@@ -164,16 +164,16 @@ async def test_without_the_right_to_read_no_instance_is_found_and_a_token_helps(
     reader = token_for(
         consul_with_acl, 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
     )
-    async with discovering(settings(consul_with_acl)) as discovery:
+    async with upstream_discovery(settings(consul_with_acl)) as discovery:
         assert seen(discovery) == set()
-    async with discovering(settings(consul_with_acl, consul_token=reader)) as discovery:
+    async with upstream_discovery(settings(consul_with_acl, consul_token=reader)) as discovery:
         assert seen(discovery) == {url(7001)}
 
 
 @pytest.mark.consul
 async def test_the_address_of_the_node_stands_in_for_one_that_is_not_given(consul: ConsulAgent) -> None:
     consul.put("agent/service/register", {"Name": NAME, "Port": 7009})
-    async with discovering(settings(consul)) as discovery:
+    async with upstream_discovery(settings(consul)) as discovery:
         assert seen(discovery) == {url(7009)}
 
 
@@ -317,7 +317,7 @@ async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     with structlog.testing.capture_logs() as log:
         async with (
             pretender(http_answer("200 OK", b"[]", INDEX)) as address,
-            discovering(settings(address)),
+            upstream_discovery(settings(address)),
         ):
             await eventually(lambda: _values(log, "event").count("discovery_ended") == 2)
     assert all(isinstance(error, RecursionError) for error in _values(log, "exc_info"))
@@ -325,7 +325,7 @@ async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_at_the_stop_a_watch_ends_and_nothing_is_said() -> None:
     with structlog.testing.capture_logs() as log:
-        async with pretender(None) as address, discovering(settings(address)):
+        async with pretender(None) as address, upstream_discovery(settings(address)):
             pass
     assert log == []
 
@@ -334,9 +334,9 @@ async def test_at_the_stop_a_watch_ends_and_nothing_is_said() -> None:
 async def test_only_who_is_asked_is_watched(consul: ConsulAgent) -> None:
     consul.add("auth_service", 7001)
     consul.add(NAME, 7002)
-    others = {"auth_url": "http://configured:1", "payment_url": "http://configured:2"}
+    upstreams = {"auth_url": "http://configured:1", "payment_url": "http://configured:2"}
     with structlog.testing.capture_logs() as log:
-        async with discovering(settings(consul, **others)) as discovery:
+        async with upstream_discovery(settings(consul, **upstreams)) as discovery:
             assert seen(discovery) == {url(7002)}
             assert discovery.instance(AUTH) == "http://configured:1"
             assert discovery.instance(PAYMENT) == "http://configured:2"
@@ -353,7 +353,7 @@ async def test_a_pretender_costs_the_start_a_second_at_most_and_says_so_once() -
         async with (
             pretender(None) as address,
             asyncio.timeout(5),
-            discovering(
+            upstream_discovery(
                 settings(address, consul_timeout_ms=60_000, account_url="http://configured:1")
             ) as found,
         ):
@@ -361,7 +361,7 @@ async def test_a_pretender_costs_the_start_a_second_at_most_and_says_so_once() -
         assert log == []
         async with (
             pretender(http_answer("500 Internal Server Error", b"No cluster leader")) as address,
-            discovering(settings(address)),
+            upstream_discovery(settings(address)),
         ):
             await eventually(lambda: log != [])
     assert [line["event"] for line in log] == ["consul_unavailable"]

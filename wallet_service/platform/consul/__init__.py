@@ -1,1 +1,1 @@
-"""Registration with Consul and its agent."""
+"""Registration of this instance in Consul, and the Consul agent."""

@@ -32,26 +32,26 @@ class Outage:
         )
         self._failing: set[str] = set()
 
-    async def outlast(self, who: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def retry(self, task: str, call: Callable[[], Awaitable[T]]) -> T:
         """The result of the call, which is repeated after each ``AgentError``.
 
         Args:
-            who: the name of the task, unique within the purpose.
+            task: its name, unique within the purpose.
             call: a request to the agent.
         """
-        result = await self._retries.run(call, before_pause=lambda error: self._lost(who, error))
-        self._over(who)
+        result = await self._retries.run(call, before_pause=lambda error: self._failed(task, error))
+        self._succeeded(task)
         return result
 
-    def _lost(self, who: str, error: Exception) -> None:
+    def _failed(self, task: str, error: Exception) -> None:
         if not self._failing:
             _log.warning("consul_unavailable", purpose=self._purpose, reason=str(error))
             self._metrics.report(self._purpose, is_unavailable=True)
-        self._failing.add(who)
+        self._failing.add(task)
 
-    def _over(self, who: str) -> None:
-        if who in self._failing:
-            self._failing.remove(who)
+    def _succeeded(self, task: str) -> None:
+        if task in self._failing:
+            self._failing.remove(task)
             if not self._failing:
-                _log.info("consul_back", purpose=self._purpose)
+                _log.info("consul_available_again", purpose=self._purpose)
                 self._metrics.report(self._purpose, is_unavailable=False)

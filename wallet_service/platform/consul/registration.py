@@ -1,4 +1,4 @@
-"""This instance in Consul: there as long as it serves, and gone before it stops to."""
+"""Registration of this instance in Consul: registered while it serves, deregistered before it stops."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Registration:
-    """Tells the agent of this instance, again whenever the agent does not know it."""
+    """Registers this instance with the agent, and again whenever the agent does not know it."""
 
     def __init__(
         self,
@@ -39,35 +39,35 @@ class Registration:
         self._capabilities = capabilities
         self._instance: Instance | None = None
         self._registered = False
-        self._unanswered: Instance | None = None
-        """Was sent to the agent, whose answer did not come: it can arrive later."""
+        self._unconfirmed: Instance | None = None
+        """Sent to the agent without a response: the registration can take effect later."""
         self._calling = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
-    async def join(self) -> None:
-        """Call it once the port is open. From here on the instance is known, or it is tried.
+    async def start(self) -> None:
+        """Register, and stay registered. Call it when the port is open.
 
         Raises:
-            AgentError: the first try failed, and ``WALLET_CONSUL_REQUIRED`` is set.
+            AgentError: the first attempt failed, and ``WALLET_CONSUL_REQUIRED`` is set.
         """
         if self._settings.required:
             await self._register()
         self._keeping = asyncio.create_task(self._keep())
 
-    async def farewell(self) -> None:
-        """Call it while the port is open: callers are told to go elsewhere, and get the time to."""
+    async def leave_and_wait(self) -> None:
+        """Deregister, and wait until callers have noticed. Call it while the port is open."""
         if await self.leave():
             await asyncio.sleep(self._settings.leave_pause_ms / 1000)
-            if self._unanswered is not None:
-                await self._deregister(self._unanswered)  # once more, after what may have come in late
+            if self._unconfirmed is not None:
+                await self._deregister(self._unconfirmed)  # again: a late registration may have taken effect
 
     async def leave(self) -> bool:
-        """Take the instance out of Consul; whether it now is, and was not before.
+        """Deregister the instance; whether this call did it.
 
-        An agent that is away is not waited for: what it knew goes by its check.
+        If the agent is unavailable, this does not wait: the failing check removes the instance.
         """
         if self._keeping is not None:
-            # Not while a registration is under way: it could arrive after this.
+            # Not while a registration is under way: it could take effect after this.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.timeout_ms / 1000), self._calling:
                     pass
@@ -81,31 +81,31 @@ class Registration:
         try:
             await self._agent.deregister(instance.id)
         except AgentError as error:
-            _log.warning("consul_not_left", instance=instance.id, reason=str(error))
+            _log.warning("consul_deregistration_failed", instance=instance.id, reason=str(error))
             return False
-        _log.info("consul_left", instance=instance.id)
+        _log.info("consul_deregistered", instance=instance.id)
         return True
 
     async def _keep(self) -> None:
         outage = Outage("registration", self._settings.retry_max_ms, self._metrics)
         while True:
-            await outage.outlast("registration", self._register)
+            await outage.retry("registration", self._register)
             await asyncio.sleep(self._settings.sync_interval_ms / 1000)
 
     async def _register(self) -> None:
         async with self._calling:
             if self._instance is None:
                 instance = await describe(self._all_settings, self._port, self._capabilities)
-                if _is_out_of_reach(instance.address, self._settings):
+                if _is_unreachable(instance.address, self._settings):
                     _log.warning("consul_address_is_loopback", instance=instance.id, address=instance.address)
                 self._instance = instance
-            # Only what this process registered: an entry of the same id can be of one that crashed, of another release.
+            # Check only after a registration of this process: an entry with this id can be of a crashed process.
             if self._registered and await self._agent.knows(self._instance.id):
                 return
             self._registered = False
-            self._unanswered = self._instance
+            self._unconfirmed = self._instance
             await self._agent.register(self._instance)
-            self._registered, self._unanswered = True, None
+            self._registered, self._unconfirmed = True, None
             _log.info(
                 "consul_registered",
                 instance=self._instance.id,
@@ -118,40 +118,40 @@ class Registration:
 async def registration(
     settings: Settings, port: int, capabilities: Sequence[str], metrics: ConsulMetrics | None = None
 ) -> AsyncGenerator[Registration | None, None]:
-    """What takes this instance into Consul and out of it; None where Consul is not set.
+    """The registration of this instance; None if WALLET_CONSUL_URL is not set. Deregisters at the end.
 
     Args:
-        settings: those of the service.
-        port: the one that is listened on.
+        settings: of all rooms.
+        port: the port that the instance listens on.
         capabilities: what the instance can do, for its ``meta``.
-        metrics: shows whether Consul answers.
+        metrics: record whether Consul responds.
 
     Raises:
-        SettingsError: what is set for Consul can't be used.
+        SettingsError: the settings for Consul can't be used.
     """
     consul = settings[ConsulSettings]
     if consul.url is None:
         yield None
         return
     async with await Agent.open(consul) as agent:
-        made = Registration(settings, agent, port, capabilities, metrics or ConsulMetrics())
+        created = Registration(settings, agent, port, capabilities, metrics or ConsulMetrics())
         try:
-            yield made
+            yield created
         finally:
-            await made.leave()
+            await created.leave()
 
 
 async def describe(settings: Settings, port: int, capabilities: Sequence[str]) -> Instance:
-    """This instance, under the address at which others reach it.
+    """This instance, with the address at which callers reach it.
 
     Raises:
-        AgentError: there is no way to the agent, by which the address is found.
+        AgentError: the agent's host can't be resolved or routed to, so the address is unknown.
     """
     own = settings[ConsulSettings]
     address, checked = await _addresses(settings[WebSettings].host, own)
     port = own.advertise_port or port
     return Instance(
-        # The same after a crash, so that what comes back takes the place of what was.
+        # The same after a crash, so that the restarted instance replaces its old entry.
         id=f"{own.service_name}-{address or socket.gethostname()}-{port}",
         name=own.service_name,
         address=address,
@@ -166,7 +166,7 @@ async def describe(settings: Settings, port: int, capabilities: Sequence[str]) -
 
 
 async def _addresses(host: str, settings: ConsulSettings) -> tuple[str | None, str]:
-    """The address for callers, None for the agent's own, and that for the agent's check."""
+    """The address for callers (None for that of the agent), and the address for the agent's check."""
     if settings.advertise_address is not None:
         return settings.advertise_address, settings.advertise_address
     try:
@@ -179,13 +179,13 @@ async def _addresses(host: str, settings: ConsulSettings) -> tuple[str | None, s
     return (None, own) if ipaddress.ip_address(own).is_loopback else (own, own)
 
 
-def _is_out_of_reach(address: str | None, settings: ConsulSettings) -> bool:
-    """Whether callers beside the agent, which is on another machine, would find themselves at this address."""
+def _is_unreachable(address: str | None, settings: ConsulSettings) -> bool:
+    """Whether the address is a loopback address although the agent is on another machine."""
     return _is_loopback(address) and not _is_loopback(settings.url.host if settings.url else None)
 
 
 def _is_loopback(host: str | None) -> bool:
-    """As far as the text says: a name other than localhost can be anywhere."""
+    """Whether the host is localhost or a loopback address; other names are not resolved."""
     try:
         return host == "localhost" or ipaddress.ip_address((host or "").strip("[]")).is_loopback
     except ValueError:
@@ -193,7 +193,7 @@ def _is_loopback(host: str | None) -> bool:
 
 
 async def _towards_agent(settings: ConsulSettings) -> str:
-    """The address that this machine has on the way to the agent; nothing is sent."""
+    """The address of this machine on the route to the agent. Nothing is sent."""
     host, port = (settings.url.host, settings.url.port) if settings.url else (None, None)
     try:
         async with asyncio.timeout(settings.timeout_ms / 1000):
@@ -201,7 +201,7 @@ async def _towards_agent(settings: ConsulSettings) -> str:
                 asyncio.DatagramProtocol, remote_addr=((host or "").strip("[]"), port or 0)
             )
     except OSError as error:  # a TimeoutError is one
-        raise AgentError(f"there is no way to {host}: {error}") from error
+        raise AgentError(f"there is no route to {host}: {error}") from error
     try:
         return transport.get_extra_info("sockname")[0]
     finally:

@@ -18,40 +18,40 @@ _NEED_AN_AGENT = (
 
 
 class ConsulSettings(RoomSettings):
-    """Without an agent the service neither registers itself nor looks for others there."""
+    """Without an agent, the service neither registers itself nor uses Consul for discovery."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_CONSUL_")
 
     url: HttpUrl | None = Field(
         default=None,
         description="address of the Consul agent, `http://127.0.0.1:8500` or `https://…`; not set, the "
-        "service neither registers itself nor looks for others there. `CONSUL_HTTP_…` variables "
+        "service neither registers itself nor uses Consul for discovery. `CONSUL_HTTP_…` variables "
         "are not read",
     )
     token: SecretStr | None = Field(
         default=None,
-        description="ACL token for Consul: `service:write` on this service, `service:read` and `node:read` on"
-        " those it calls",
+        description="ACL token for Consul: `service:write` on this service, `service:read` and `node:read` on "
+        "the services that it calls",
     )
     ca_file: Path | None = Field(
         default=None,
-        description="certificates of the authority that signed the agent's, in addition to those of the "
-        "machine",
+        description="file with the certificates of the authority that signed the agent's certificate, in addition to "
+        "those of the machine",
     )
-    required: bool = Field(default=False, description="stop the start when the first registration fails")
+    required: bool = Field(default=False, description="do not start if the first registration fails")
     service_name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,63}$")] = Field(
         default="wallet_service", description="name in Consul"
     )
     tags: str = Field(default="http", description="tags in Consul, separated by commas")
     timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
-        default=2000, description="milliseconds for one call of the agent"
+        default=2000, description="milliseconds for one request to the agent"
     )
     sync_interval_ms: Annotated[int, Field(ge=100, le=3_600_000)] = Field(
         default=5000,
         description="milliseconds between two checks whether the agent still knows this instance",
     )
     retry_max_ms: Annotated[int, Field(ge=100, le=3_600_000)] = Field(
-        default=15_000, description="most milliseconds between two attempts while the agent is unavailable"
+        default=15_000, description="maximum milliseconds between two attempts while the agent is unavailable"
     )
     check_interval_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
         default=5000, description="milliseconds between two of Consul's checks of `/health/ready`"
@@ -61,26 +61,25 @@ class ConsulSettings(RoomSettings):
     )
     deregister_after_ms: Annotated[int, Field(ge=60_000)] = Field(
         default=600_000,
-        description="milliseconds for which the check fails until Consul removes the instance; Consul looks "
-        "every 30 s",
+        description="milliseconds for which the check fails until Consul removes the instance; Consul checks "
+        "this every 30 s",
     )
     leave_pause_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(
         default=2000,
-        description="milliseconds between leaving Consul and closing the port, in which callers learn of it",
+        description="milliseconds between the deregistration and closing the port, so that callers notice it",
     )
     advertise_address: Annotated[
         str | None,
         Field(pattern="^[A-Za-z0-9_.:-]{1,253}$", validation_alias="WALLET_ADVERTISE_ADDRESS"),
     ] = Field(
         default=None,
-        description="address under which others reach this instance. Not set: `WALLET_HOST`, or where that is"
-        " every address, the one towards the agent; the agent's own where the agent is on this "
-        "machine",
+        description="address at which callers reach this instance. Not set: `WALLET_HOST`; if that is every "
+        "address, the one on the route to the agent, or the agent's own if the agent is on this machine",
     )
     advertise_port: Annotated[int | None, Field(ge=1, le=65535, validation_alias="WALLET_ADVERTISE_PORT")] = (
         Field(
             default=None,
-            description="port under which others reach this instance. Not set: the port that the service "
+            description="port at which callers reach this instance. Not set: the port that the service "
             "listens on",
         )
     )
@@ -95,7 +94,7 @@ class ConsulSettings(RoomSettings):
     @classmethod
     def _address_alone(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url and ((url.path or "/") != "/" or url.query or url.fragment or url.username or url.password):
-            raise ValueError("should be the agent's address alone, as in http://127.0.0.1:8500")
+            raise ValueError("should be only the agent's address, as in http://127.0.0.1:8500")
         return url
 
     @field_validator("token")

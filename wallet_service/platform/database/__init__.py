@@ -1,1 +1,1 @@
-"""The only room that knows Postgres: the seam, its drivers, the bundled server, the migrations."""
+"""The interface to PostgreSQL, its two drivers, and the migrations."""

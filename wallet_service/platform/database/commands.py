@@ -16,19 +16,19 @@ def add_commands(line: CommandLine) -> None:
     """Add the room's commands."""
 
     @line.app.command()
-    def migrate(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+    def migrate(  # pyright: ignore[reportUnusedFunction]  # typer registers it
         database_url: Annotated[
-            str | None, typer.Option(help="postgresql://…; without it, the database of the settings.")
+            str | None, typer.Option(help="postgresql://…; without it, the database that the settings name.")
         ] = None,
         sql: Annotated[
-            bool, typer.Option("--sql", help="Print the script that does it, and touch no database.")
+            bool, typer.Option("--sql", help="Print the migration script instead of running it.")
         ] = False,
     ) -> None:
-        """Bring the database to this release. Run again, it changes nothing."""
+        """Migrate the database to this release. A second run changes nothing."""
         if sql:
             if database_url is not None:
-                raise typer.BadParameter("--sql touches no database: it goes without --database-url")
-            # As bytes: UTF-8 whatever the terminal's encoding is.
+                raise typer.BadParameter("--sql uses no database: leave out --database-url")
+            # As bytes, so that it is UTF-8 in every encoding of the terminal.
             typer.echo(migration_script(line.rooms).encode(), nl=False)
             return
         asyncio.run(_migrate(line, database_url))

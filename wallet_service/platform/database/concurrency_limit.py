@@ -1,15 +1,15 @@
-"""How many calls of the database run at a time; the others wait."""
+"""Limits how many calls of the database are under way; the others wait."""
 
 import asyncio
 from typing import Literal
 
 
 class ConcurrencyLimit(asyncio.Semaphore):
-    """A semaphore that reports how it is used.
+    """A semaphore whose use can be measured.
 
     Attributes:
-        size: most calls at a time.
-        taken: calls that run.
+        size: the maximum number of calls at a time.
+        taken: calls under way.
         waiting: calls that wait for a place.
     """
 
@@ -32,14 +32,14 @@ class ConcurrencyLimit(asyncio.Semaphore):
     async def acquire_by(self, until: float) -> None:
         """Take a place while at least half of the call's time is left.
 
-        A call that starts later would often be given up half-way. With too many callers all places would go to such
+        A call that starts later would often time out half-way. With too many callers all places would go to such
         calls, and none would succeed.
 
         Args:
-            until: end of the call's time, by the loop's clock.
+            until: the end of the call's time, by the loop's clock.
 
         Raises:
-            TimeoutError: no place was free in the first half of the time.
+            TimeoutError: no place became free in the first half of the time.
         """
         if not self.locked():
             await self.acquire()

@@ -1,4 +1,4 @@
-"""Which driver: the REST API of a Supabase project when the settings name one, else Postgres itself."""
+"""Chooses the driver: the REST API of a Supabase project if the settings name one, else PostgreSQL itself."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,17 +13,20 @@ from wallet_service.platform.database.tracing import TracedDatabase
 
 
 async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None = None) -> Database:
-    """The database of the service; connections are made when calls need them.
+    """The database of the service. Connections are opened when calls need them.
 
     Args:
-        settings: name the project, or only how to use the connections.
-        dsn: where the database is, when it is no Supabase project.
-        pool_size: instead of the settings' own.
+        settings: name the Supabase project, if there is one, and the limits of connections.
+        dsn: of the database, if it is not a Supabase project.
+        pool_size: used instead of that of the settings.
+
+    Raises:
+        ValueError: there is neither a project nor a DSN.
     """
     own = settings[DatabaseSettings]
     size = own.pool_size if pool_size is None else pool_size
     if own.supabase_url is not None and own.supabase_service_role_key is not None:
-        # Half a second of imports, needed for Supabase only.
+        # Imports that take half a second, and that only Supabase needs.
         from wallet_service.platform.database.supabase import SupabaseDatabase  # noqa: PLC0415
 
         return await SupabaseDatabase.connect(
@@ -44,7 +47,7 @@ async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None 
 
 @asynccontextmanager
 async def open_database(context: RoomContext) -> AsyncGenerator[None]:
-    """The database of the application, measured and where tracing is on traced, as ``state.database``."""
+    """The database of the application, with metrics and, if tracing is on, spans, as ``state.database``."""
     database: Database = MeasuredDatabase(
         await connect(context.settings, context.database_url), DatabaseMetrics(context.metrics)
     )

@@ -1,4 +1,4 @@
-"""Where the database is: where the settings say, or the embedded server on the data folder."""
+"""The address of the database: that of the settings, or of the embedded server on the data folder."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresS
 
 
 class StartError(Exception):
-    """The service, or a command beside it, can't start; the message says why."""
+    """The service, or a command, can't start. The message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Dsns:
     """How to reach the database.
 
     Attributes:
-        admin: for migrations; None over the REST API, which can't do them.
-        service: for everything that the service does; None for the Supabase project of the settings.
-        place: where the data are, for people; holds no password.
+        admin: for migrations; None over the REST API, which can't migrate.
+        service: for all calls of the service; None for the Supabase project of the settings.
+        place: where the data are, for people; without a password.
     """
 
     admin: str | None
@@ -33,8 +33,8 @@ class Dsns:
     place: str
 
 
-def given(settings: Settings) -> Dsns | None:
-    """The database that the settings name; None for the service's own."""
+def configured_dsns(settings: Settings) -> Dsns | None:
+    """The database that the settings name; None for the embedded server."""
     own = settings[DatabaseSettings]
     if own.supabase_url is not None:
         return Dsns(None, None, f"the Supabase project {own.supabase_url.host}")
@@ -45,38 +45,38 @@ def given(settings: Settings) -> Dsns | None:
 
 
 def place_of(url: str) -> str:
-    """Which database an address names, and where, for people: no user, no password, none of its options."""
+    """The name and host of a database, for people: without user, password and options."""
     parts = urlsplit(url)
     if "@" in parts.path + parts.query + parts.fragment:
-        return "database of the address"  # a password with a / ? or # in it: nobody can say where it ends
+        return "database of the address"  # a password has / ? or # in it, so its end is unknown
     options = parse_qs(parts.query)
     host = parts.netloc.rpartition("@")[2] or ",".join(options.get("host", ["(default)"]))
     return f"database {parts.path.lstrip('/') or '(default)'} on {host}"
 
 
 def embedded_dsns(server: EmbeddedPostgres) -> Dsns:
-    """The service's own, which runs."""
+    """The embedded server, which must be running."""
     return Dsns(server.admin_dsn, server.service_dsn, str(server.data_dir))
 
 
 @contextlib.asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
-    """The database that a service serves from, or served from, for a command beside it.
+    """The database that the service uses, for a command.
 
-    The embedded server of a running service is used as it is; without one it is started for the time being.
+    If the embedded server is configured and not running, it is started for as long as this context is open.
 
     Raises:
-        StartError: there are no data.
+        StartError: the data folder has no data.
         EmbeddedError: the embedded server does not start or can't be reached.
     """
-    if (named := given(settings)) is not None:
-        yield named
+    if (dsns := configured_dsns(settings)) is not None:
+        yield dsns
         return
     data_dir = settings[EmbeddedPostgresSettings].data_dir
     embedded = EmbeddedPostgres(data_dir)
     if not await asyncio.to_thread((data_dir / "secrets.json").exists):
         raise StartError(
-            f"There are no data in {data_dir}: set WALLET_DATA_DIR to where they are, or make them "
+            f"There are no data in {data_dir}: set WALLET_DATA_DIR to the data folder, or create one "
             "with `wallet-service serve` or `wallet-service migrate`"
         )
     try:
@@ -91,22 +91,22 @@ async def existing_database(settings: Settings) -> AsyncGenerator[Dsns, None]:
 
 @contextlib.asynccontextmanager
 async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
-    """The DSN of the database to migrate: as ``existing_database``, and data are made where there are none.
+    """The DSN of the database to migrate: as ``existing_database``, but an empty data folder gets a new database.
 
     Raises:
         StartError: the settings name a Supabase project, whose REST API can't migrate.
         EmbeddedError: as ``existing_database``.
     """
-    made = given(settings) is not None
-    made = made or await asyncio.to_thread(
+    exists = configured_dsns(settings) is not None
+    exists = exists or await asyncio.to_thread(
         (settings[EmbeddedPostgresSettings].data_dir / "secrets.json").exists
     )
-    if made:
+    if exists:
         async with existing_database(settings) as dsns:
             if dsns.admin is None:
                 raise StartError(
-                    "A Supabase project is not migrated over its REST API: name its database with "
-                    "--database-url, or apply what `wallet-service migrate --sql` prints"
+                    "A Supabase project can't be migrated over its REST API: name its database with "
+                    "--database-url, or run the script that `wallet-service migrate --sql` prints"
                 )
             yield dsns.admin
     else:
@@ -116,7 +116,7 @@ async def migration_database(settings: Settings) -> AsyncGenerator[str, None]:
 
 @contextlib.asynccontextmanager
 async def open_existing(settings: Settings) -> AsyncGenerator[Database, None]:
-    """A connection to the database of ``existing_database``, for a command."""
+    """``existing_database``, connected."""
     async with existing_database(settings) as dsns:
         database = await connect(settings, dsns.service, pool_size=1)
         try:

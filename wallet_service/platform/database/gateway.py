@@ -1,4 +1,4 @@
-"""The seam between the service and Postgres: one function call, JSON bytes back."""
+"""The interface to PostgreSQL: a call of one function returns JSON bytes."""
 
 import re
 from abc import ABC, abstractmethod
@@ -21,12 +21,12 @@ class Json:
 
     @classmethod
     def of(cls, value: Any) -> "Json":
-        """The text of decoded JSON; a Decimal keeps its digits, unlike in the standard library."""
+        """Encode a value as JSON. A Decimal keeps its digits, unlike with the standard library."""
         return cls(simplejson.dumps(value, use_decimal=True, allow_nan=False, separators=(",", ":")))
 
 
 Param: TypeAlias = "str | int | bool | Json | None"
-"""What a function takes. Amounts and timestamps (RFC 3339) go as strings: both drivers keep them exact."""
+"""The type of a parameter. Amounts and timestamps (RFC 3339) are strings, which both drivers keep exact."""
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
@@ -46,10 +46,10 @@ attempt's ``Unavailable``. A bound method: this is on the way of every call to t
 
 @lru_cache(maxsize=1024)
 def check_names(*names: str) -> None:
-    """Refuse what is not the name of a function or a parameter: names can't be parameters of SQL.
+    """Check names of functions and parameters, because a name can't be a parameter of an SQL statement.
 
     Raises:
-        ValueError: names the one that is something else.
+        ValueError: one is not a name; the message has it.
     """
     for name in names:
         if _NAME.fullmatch(name) is None:
@@ -57,23 +57,23 @@ def check_names(*names: str) -> None:
 
 
 class Database(ABC):
-    """Calls the functions of schema ``wallet_api``, and nothing else.
+    """Calls functions of schema ``wallet_api``. The service sends no other statement.
 
     Attributes:
-        limit: on its connections; None where there are none.
+        limit: on its calls; None if there is no limit.
     """
 
     limit: ConcurrencyLimit | None = None
 
     @abstractmethod
     async def call(self, function: str, /, **params: Param) -> bytes:
-        """Call ``wallet_api.<function>`` once, parameters prefixed ``p_``; returns the text it answers.
+        """Call ``wallet_api.<function>`` once, with ``p_`` before the names of the parameters; returns its text.
 
         Raises:
-            WalletError: the function refused (SQLSTATE WL001), translated by its code.
-            WalletBusy: a lock was not to be had in time.
-            Overloaded: nothing was done, since no connection was free in time or the REST API takes no more.
-            Unavailable: the server can't be reached, or the connection was lost; the call may have happened.
+            WalletError: the function refused the call (SQLSTATE WL001); the class is that of the refusal's code.
+            WalletBusy: a lock was not free in time.
+            Overloaded: no connection was free in time, or the REST API accepts no more. Nothing was done.
+            Unavailable: the server can't be reached, or the connection was lost. The call may have taken effect.
         """
 
     @abstractmethod
@@ -81,9 +81,10 @@ class Database(ABC):
         """Wait for calls under way, then close every connection."""
 
     async def repeat(self, function: str, /, **params: Param) -> bytes:
-        """``call`` for a function that has one effect however often it is called: sent again when the line is lost.
+        """``call`` for a function that has one effect however often it is called; retried if the connection is lost.
 
-        Overloaded and WalletBusy say that nothing was done. After a lost attempt nobody knows that: it is Unavailable.
+        Overloaded and WalletBusy mean that nothing was done. After a lost attempt that is unknown, so the error is
+        Unavailable.
         """
         lost = False
 
@@ -102,5 +103,5 @@ class Database(ABC):
         return await resend(attempt)
 
     async def read(self, function: str, /, **params: Param) -> bytes:
-        """Call a function that changes nothing; again when the line is lost."""
+        """Call a function that changes nothing; retried if the connection is lost."""
         return await resend(lambda: self.call(function, **params))

@@ -1,4 +1,4 @@
-"""What ops see of the database: each call by its function, and the connections."""
+"""Metrics of the database: calls by function, and connections."""
 
 import asyncio
 import time
@@ -15,20 +15,20 @@ _OUR_FAULTS = 500
 
 
 class DatabaseMetrics:
-    """Metrics of calls and connections; functions are named, parameters never."""
+    """Metrics of calls and connections. Labels have the function, never parameters."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._registry = registry or CollectorRegistry()
         self._calls = Counter(
             "wallet_database_calls",
-            "Calls by what became of them: answered, refused (a rule was broken), cancelled, the code of the "
-            "failure, or failed (a fault of ours). A call that was sent again counts again.",
+            "Calls by outcome: answered, refused (a rule was broken), cancelled, the code of the "
+            "failure, or failed (a fault of this service). Each attempt counts.",
             ["function", "outcome"],
             registry=self._registry,
         )
         self._durations = Histogram(
             "wallet_database_call_duration_seconds",
-            "How long a call took, the wait for a connection included.",
+            "Duration of a call, including the wait for a connection.",
             ["function"],
             buckets=_DURATIONS_S,
             registry=self._registry,
@@ -39,7 +39,7 @@ class DatabaseMetrics:
         """Count a call."""
         series = self._series.get((function, outcome))
         if series is None:
-            # A rate sees the first failure only when the series was there before it.
+            # Without the series before it, the first failure would not show in a rate.
             self._calls.labels(function, "unavailable")
             series = self._calls.labels(function, outcome), self._durations.labels(function)
             self._series[function, outcome] = series
@@ -48,22 +48,22 @@ class DatabaseMetrics:
         durations.observe(duration_s)
 
     def watch(self, limit: ConcurrencyLimit) -> None:
-        """Show how the connections are used."""
+        """Measure how the connections are used."""
 
-        def show(name: str, text: str, look: Callable[[], int]) -> None:
-            Gauge(f"wallet_database_pool_{name}", text, registry=self._registry).set_function(look)
+        def add_gauge(name: str, text: str, read: Callable[[], int]) -> None:
+            Gauge(f"wallet_database_pool_{name}", text, registry=self._registry).set_function(read)
 
-        show(
+        add_gauge(
             "size",
             "Calls that may be under way at a time, each on a connection of its own.",
             lambda: limit.size,
         )
-        show("in_use", "Calls under way.", lambda: limit.taken)
-        show("waiting", "Calls that wait for a connection.", lambda: limit.waiting)
+        add_gauge("in_use", "Calls under way.", lambda: limit.taken)
+        add_gauge("waiting", "Calls that wait for a connection.", lambda: limit.waiting)
 
 
 class MeasuredDatabase(Database):
-    """Counts the calls of another."""
+    """Counts and times the calls of another ``Database``."""
 
     def __init__(self, database: Database, metrics: DatabaseMetrics) -> None:
         self._database = database

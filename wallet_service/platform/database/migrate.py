@@ -1,6 +1,6 @@
 # asyncpg ships no type information, so what it returns is annotated here by hand.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-"""The runner: brings a database to this release, in one transaction, whoever else starts at the same time."""
+"""Migrates a database to this release, in one transaction. Several processes may start it at the same time."""
 
 import asyncio
 import json
@@ -27,11 +27,11 @@ _CONNECT_TIMEOUT_S = 15
 
 
 class DatabaseNewerError(MigrationError):
-    """A newer release has migrated this database. Older code may serve from it, and may not migrate it.
+    """A newer release has migrated this database. Older code may use it, but may not migrate it.
 
     Attributes:
-        release: the one that did.
-        migration: the number of the newest one there.
+        release: the newer release.
+        migration: the number of the newest migration of the database.
     """
 
     def __init__(self, message: str, release: str, migration: str) -> None:
@@ -42,12 +42,12 @@ class DatabaseNewerError(MigrationError):
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What a run changed; all empty when the database was current, or lacked nothing but grants.
+    """What a run changed. All are empty if the database was current, or lacked only grants.
 
     Attributes:
         applied: migration files, in order.
-        functions_replaced: qualified names of all functions, when they were applied.
-        functions_dropped: signatures of functions that neither this release nor the one before it has.
+        functions_replaced: qualified names of all functions, if they were replaced.
+        functions_dropped: signatures of functions that are neither in this release nor in the one before it.
     """
 
     applied: Sequence[str] = ()
@@ -56,23 +56,23 @@ class MigrationReport:
 
 
 async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__) -> MigrationReport:
-    """Bring the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
+    """Migrate the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
 
-    Needs a superuser, or a role that owns the database and has CREATEROLE, or (when the roles and schemas are
-    there already) a member of ``wallet_owner``. With nothing to do it is one query.
+    Needs a superuser, or a role that owns the database and has CREATEROLE, or (if the roles and schemas exist
+    already) a member of ``wallet_owner``. If there is nothing to do, it is one query.
 
     Args:
-        dsn: where the database is.
+        dsn: of the database.
         rooms: whose SQL is applied.
         release: the name under which the run is recorded.
 
     Raises:
-        DatabaseNewerError: a newer release has been here.
-        MigrationError: anything else that stops it, with the file's name where one is to blame.
+        DatabaseNewerError: a newer release has migrated the database.
+        MigrationError: any other reason, with the name of the file that caused it, if one did.
     """
     files = await asyncio.to_thread(read_sql_files, rooms)
     try:
-        # No cached statements: the way may lead through a pooler that gives each transaction another session.
+        # No cached statements: a pooler on the way may give each transaction another session.
         connection = await asyncpg.connect(
             dsn,
             timeout=_CONNECT_TIMEOUT_S,
@@ -95,7 +95,7 @@ async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__
 
 
 async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
-    """Whether nothing is to be done; False too when the roles and tables to see it are missing."""
+    """Whether there is nothing to do. Also False if the roles or tables that the query needs are missing."""
     migrations = [f"{migration.number} {migration.checksum}" for migration in files.migrations]
     release_now = [release, files.functions_checksum]
     try:
@@ -113,7 +113,7 @@ def _newer(error: asyncpg.PostgresError) -> DatabaseNewerError:
 
 
 def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
-    """What stopped the script, with the file and line where one of the files is to blame."""
+    """The error that stopped the script, with the file and line that caused it, if one did."""
     if not isinstance(error, asyncpg.PostgresError):
         return MigrationError(f"the migration was stopped: {error}")
     if error.sqlstate == script.NEWER:

@@ -1,6 +1,6 @@
 # asyncpg ships no type information, so what it returns is annotated here by hand.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-"""The asyncpg driver: any Postgres that speaks its own protocol, the bundled one included."""
+"""The asyncpg driver, for every PostgreSQL that is reached by its own protocol, including the embedded one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from wallet_service.platform.database.gateway import Database, Json, Param, chec
 from wallet_service.platform.database.translate import loggable, translate
 
 PROCESS = uuid_utils.uuid4().hex
-"""In the name of every prepared statement of this process."""
+"""A part of the name of every prepared statement of this process."""
 
 
 class _Connection(asyncpg.Connection):
-    """Names its statements as no other process does.
+    """Gives prepared statements names that are unique over all processes.
 
-    asyncpg counts them in each process. Where a pooler gives two processes the same session, one could run what the
-    other prepared under the same number. Now it meets a statement that is not there, which is an error.
+    asyncpg numbers them in each process. If a pooler gives two processes the same session, one could execute the
+    statement that the other prepared under the same number. With unique names that is an error instead.
     """
 
     __slots__ = ()
@@ -48,14 +48,14 @@ class PostgresDatabase(Database):
     async def connect(
         cls, dsn: str, *, pool_size: int = 10, timeout_ms: int = 5000, statement_cache_size: int = 100
     ) -> Self:
-        """Make the pool; connections are made when calls need them.
+        """Create the pool. Connections are opened when calls need them.
 
-        So this succeeds while the server is down: the service starts, and /health/ready says what is missing.
+        So this succeeds while the server is unavailable: the service starts, and /health/ready reports the reason.
 
         Args:
-            dsn: where the database is.
-            pool_size: most connections at a time.
-            timeout_ms: longest that a call takes, its wait for a connection included.
+            dsn: of the database.
+            pool_size: the maximum number of connections.
+            timeout_ms: milliseconds for a call, including its wait for a connection.
             statement_cache_size: prepared statements kept for each connection. 0 for a pooler that gives each
                 transaction another session (PgBouncer without max_prepared_statements); each call then is a
                 transaction of its own with explicit begin and commit.
@@ -66,7 +66,7 @@ class PostgresDatabase(Database):
             max_size=pool_size,
             init=_set_codecs,
             connection_class=_Connection,
-            reset=_keep,
+            reset=_no_reset,
             timeout=timeout_ms / 1000,
             command_timeout=timeout_ms / 1000,
             statement_cache_size=statement_cache_size,
@@ -77,23 +77,23 @@ class PostgresDatabase(Database):
         )
 
     async def call(self, function: str, /, **params: Param) -> bytes:
-        """Call the function in one exchange, see the base class; Overloaded when no connection is free."""
+        """Call the function in one round trip; see the base class. Overloaded if no connection is free."""
         query = _query(function, tuple(params))
         values = [value.text if isinstance(value, Json) else value for value in params.values()]
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout_s
         connection = await self._take(until)
-        sound = False
+        reusable = False
         try:
             if self._explicit_transactions:
                 answer: bytes | None = await _in_transaction(connection, query, values, until)
             else:
                 answer = await connection.fetchval(query, *values, timeout=until - loop.time())
-            sound = True
-        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+            reusable = True
+        except Exception as error:  # noqa: BLE001 - every error becomes a WalletError
             raise translate(error, connection_lost=is_lost(connection)) from loggable(error)
         finally:
-            await self._connections.give_back(connection, sound=sound)
+            await self._connections.give_back(connection, reusable=reusable)
         return b"null" if answer is None else answer
 
     async def close(self) -> None:
@@ -107,14 +107,15 @@ class PostgresDatabase(Database):
             if self._pool.get_size() >= self._pool_size:
                 raise Overloaded("Every connection to the database is in use") from error
             raise Unavailable from error
-        except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+        except Exception as error:  # noqa: BLE001 - every error becomes a WalletError
             raise translate(error, connection_lost=True) from loggable(error)
 
 
 async def _in_transaction(connection: Any, query: str, values: Sequence[Any], until: float) -> Any:
-    """Prepare and execute are two exchanges; within a transaction both reach the same session.
+    """Prepare and execute are two round trips; within a transaction both reach the same session.
 
-    Not asyncpg's own, each step of which has the whole time. What fails is rolled back once the connection is given back.
+    Not asyncpg's transaction(), because each step of it may take the whole time. After an error, ``give_back`` of the
+    connection rolls back.
     """
     loop = asyncio.get_running_loop()
     await connection.execute("begin", timeout=until - loop.time())
@@ -125,27 +126,29 @@ async def _in_transaction(connection: Any, query: str, values: Sequence[Any], un
 
 @lru_cache(maxsize=1024)
 def _query(function: str, params: tuple[str, ...]) -> str:
-    """The one statement that is ever sent."""
+    """The only statement that the driver sends."""
     check_names(function, *params)
     arguments = ", ".join(f"p_{name} => ${place}" for place, name in enumerate(params, start=1))
     return f"select wallet_api.{function}({arguments})"
 
 
 async def _set_codecs(connection: Any) -> None:
-    """Let text through as bytes and timestamps as written. The types are built in: no round trip.
+    """Pass text as bytes, and timestamps as text. The types are built in, so this is no round trip.
 
-    asyncpg would decode text to str, for us to encode it again, and would want datetime objects
-    where Postgres reads the text itself.
+    asyncpg would decode text to str, which we would have to encode again, and would require datetime objects, although
+    PostgreSQL reads the text itself.
     """
     await connection.set_type_codec(
-        "text", schema="pg_catalog", encoder=str.encode, decoder=_same, format="binary"
+        "text", schema="pg_catalog", encoder=str.encode, decoder=_unchanged, format="binary"
     )
-    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_same, decoder=_same)
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=_unchanged, decoder=_unchanged
+    )
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-async def _keep(connection: Any) -> None:
-    """Nothing to reset: no call leaves session state behind, and a reset is a round trip each time."""
+async def _no_reset(connection: Any) -> None:
+    """Reset nothing: calls leave no session state, and a reset would be a round trip each time."""

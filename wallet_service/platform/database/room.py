@@ -1,4 +1,4 @@
-"""What the database room declares."""
+"""Declares the room."""
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletBusy
 from wallet_service.core.room import Room
@@ -7,7 +7,7 @@ from wallet_service.platform.database.settings import DatabaseSettings
 ROOM = Room(
     name="database",
     module=__name__,
-    summary="the seam to PostgreSQL: one function call over asyncpg or PostgREST; migrations",
+    summary="calls of database functions, over asyncpg or PostgREST; migrations",
     settings=DatabaseSettings,
     lifespan="connect:open_database",
     commands="commands:add_commands",

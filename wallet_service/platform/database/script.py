@@ -1,4 +1,4 @@
-"""The script that brings a database to a release: what ``migrate`` runs, and what ``migrate --sql`` prints."""
+"""The script that migrates a database to a release; ``migrate`` runs it, ``migrate --sql`` prints it."""
 
 import itertools
 import re
@@ -10,32 +10,32 @@ from wallet_service.core.room import Room
 from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files
 
 ADVISORY_LOCK = 8208_0001
-"""The lock that one runner per database holds until its transaction ends."""
+"""The key of the advisory lock that a migration holds until its transaction ends."""
 
 NEWER, STOPPED = "WL010", "WL011"
-"""SQLSTATEs of the script's own refusals: a newer release has been here, anything else. The message says which."""
+"""SQLSTATEs of the script's own errors: a newer release has migrated the database; any other reason."""
 
 REPORT = "wallet_service.report"
-"""The setting in which the script leaves, until its transaction ends, what it changed; JSON."""
+"""The setting that holds, until the transaction ends, what the script changed, as JSON."""
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def migration_script(rooms: Sequence[Room], release: str = __version__) -> str:
-    """One SQL statement that brings any database to this release, or refuses; it needs nothing but Postgres.
+    """One SQL statement that migrates any database to this release, or refuses. It needs nothing but PostgreSQL.
 
     Args:
         rooms: whose SQL is applied.
         release: the name under which the run is recorded.
 
     Raises:
-        MigrationError: the files are not what their names say.
+        MigrationError: the content of a file does not fit its name.
     """
     return render(read_sql_files(rooms), release)
 
 
 def render(files: SqlFiles, release: str) -> str:
-    """``migration_script`` of files that are read already."""
+    """``migration_script`` for files that were read already."""
     texts = (file.sql for file in (*files.migrations, *files.functions))
     parts = {
         "tag": _tag("wallet_service", *texts),
@@ -55,7 +55,7 @@ def render(files: SqlFiles, release: str) -> str:
 
 
 def current_query(files: SqlFiles) -> str:
-    """The query for whether a database needs nothing of the script; ``current.sql`` describes its parameters."""
+    """The query that returns whether a database is current; ``current.sql`` describes its parameters."""
     return _filled("current.sql", {"grants": _grants(files.schemas)})
 
 
@@ -73,7 +73,7 @@ def _text(name: str) -> str:
 
 
 def _rows(columns: int, rows: Iterable[Sequence[str]]) -> str:
-    """A query for these rows, whose last column is a whole file."""
+    """A query for these rows; the last column is the text of a file."""
     lines = [f"({', '.join([*map(_literal, row[:-1]), _quoted(row[-1])])})" for row in rows]
     if not lines:
         return f"select {', '.join(['null::text'] * columns)} where false"
@@ -89,12 +89,12 @@ def _array(texts: Sequence[str]) -> str:
 
 
 def _quoted(sql: str) -> str:
-    """The text in dollar quotes, so that a reader sees the file as it is."""
+    """The text in dollar quotes, so that the file can be read in the script as it is."""
     tag = _tag("file", sql)
     return f"{tag}{sql}{tag}"
 
 
 def _tag(name: str, *texts: str) -> str:
-    """A dollar quote that is nowhere in these texts."""
+    """A dollar quote that does not occur in these texts."""
     tags = (f"${name}{number or ''}$" for number in itertools.count())
     return next(tag for tag in tags if not any(tag in text for text in texts))

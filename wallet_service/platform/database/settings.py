@@ -1,4 +1,4 @@
-"""Where the database is, and how its connections are used."""
+"""The address of the database, and the limits of its connections."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -11,20 +11,20 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 class DatabaseSettings(RoomSettings):
-    """A PostgreSQL, a Supabase project, or neither: then the bundled server is used."""
+    """A PostgreSQL, a Supabase project, or neither: then the embedded server is used."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_DATABASE_")
 
     url: SecretStr | None = Field(
         default=None,
-        description="`postgresql://…` of a PostgreSQL 15 to 18; with it no embedded server is started. Its "
-        "user creates roles at the first migration: a superuser, or a role with CREATEROLE that "
+        description="`postgresql://…` of a PostgreSQL 15 to 18; the embedded server is not started then. Its "
+        "user creates roles at the first migration, so it is a superuser, or a role with CREATEROLE that "
         "owns the database",
     )
     supabase_url: Annotated[HttpUrl | None, Field(validation_alias="SUPABASE_URL")] = Field(
         default=None,
         description="address of a Supabase project, without `/rest/v1`; with its key, the service calls the "
-        "database through the project's REST API and starts no server of its own. See "
+        "database through the project's REST API, and the embedded server is not started. See "
         "[Supabase](supabase.md). Not together with `WALLET_DATABASE_URL`",
     )
     supabase_service_role_key: Annotated[
@@ -35,14 +35,13 @@ class DatabaseSettings(RoomSettings):
     )
     pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=10,
-        description="most connections to the database. Calls that wait for a wallet which another session has"
-        " locked take up to half of those beside the lanes: with fewer than `WALLET_COMMIT_LANES`"
-        " + 2, reads wait for them",
+        description="most connections to the database. Operations on locked wallets use up to half of those "
+        "that the lanes leave: with fewer than `WALLET_COMMIT_LANES` + 2 connections, reads wait for them",
     )
     timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = Field(
         default=5000,
-        description="milliseconds for one call of the database. It waits for a connection for at most half of"
-        " that (then 503 `overloaded`)",
+        description="milliseconds for one call of the database. It waits for a connection for at most half of "
+        "that, then it is refused with 503 `overloaded`",
     )
     statement_cache_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=100,
@@ -51,22 +50,22 @@ class DatabaseSettings(RoomSettings):
     )
     migrate_on_start: Annotated[bool, Field(validation_alias="WALLET_MIGRATE_ON_START")] = Field(
         default=True,
-        description="bring the schema up to date before serving; `false` when `wallet-service migrate` runs "
-        "separately. A database that a newer release has migrated is served as it is, with a "
+        description="migrate the database before serving; `false` if `wallet-service migrate` runs "
+        "separately. A database that a newer release has migrated is used as it is, with a "
         "[warning](operations.md#upgrade)",
     )
     environment: Annotated[
         Literal["development", "production"] | None, Field(validation_alias="WALLET_ENVIRONMENT")
     ] = Field(
         default=None,
-        description="`development` or `production`; not set, it is development where no database is named. In"
-        " development, upstream services are also looked for on this machine",
+        description="`development` or `production`; not set, it is development if no database is configured. In "
+        "development, upstream services are also looked for on this machine",
     )
 
     DEPENDENCIES: ClassVar = (
         Dependency(
             ("WALLET_MIGRATE_ON_START",),
-            "a database that is not reached by SUPABASE_URL: run wallet-service migrate --database-url",
+            "a database other than that of SUPABASE_URL: run wallet-service migrate --database-url",
             lambda settings: (
                 settings[DatabaseSettings].supabase_url is None
                 or not settings[DatabaseSettings].migrate_on_start
@@ -76,7 +75,7 @@ class DatabaseSettings(RoomSettings):
 
     @property
     def is_development(self) -> bool:
-        """As set, or else whether no database is named."""
+        """As set, else whether no database is configured."""
         if self.environment is not None:
             return self.environment == "development"
         return self.url is None and self.supabase_url is None
@@ -110,18 +109,18 @@ class DatabaseSettings(RoomSettings):
             raise ValueError("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY should be set together")
         if self.supabase_url is not None and self.url is not None:
             raise ValueError(
-                "SUPABASE_URL and WALLET_DATABASE_URL should not both be set: one is for REST, the other is not"
+                "SUPABASE_URL and WALLET_DATABASE_URL should not both be set: they choose different drivers"
             )
         return self
 
 
 def _key_fault(key: str) -> str | None:
-    """What kind of key this is, when it may not call the functions; None for one that may."""
+    """The kind of a key that may not call the functions; None for one that may."""
     if key.startswith("sb_secret_"):
         return None
     if key.startswith("sb_"):
         return "a publishable one"
-    # Its imports, cryptography among them, are needed with Supabase only.
+    # Its imports, cryptography among them, are needed only with Supabase.
     import jwt  # noqa: PLC0415
 
     try:

@@ -21,7 +21,7 @@ from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
 from wallet_service.platform.database.gateway import Database, Json, Param, check_names
 from wallet_service.platform.database.translate import (
     NOT_IN_CACHE,
-    NoAnswerError,
+    NoResultError,
     RestError,
     loggable,
     translate,
@@ -30,7 +30,7 @@ from wallet_service.platform.database.translate import (
 SCHEMA = "wallet_api"
 
 RELOAD_S = 1.5
-"""How long calls wait for PostgREST to read the schema again."""
+"""How long a call waits for PostgREST to reload the schema."""
 RELOAD_EVERY_S = 1.0
 """PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
 _UNTIL_KNOWN = RetryPolicy(
@@ -49,7 +49,7 @@ _BODY: ContextVar[bytes] = ContextVar("body")
 
 
 class SupabaseDatabase(Database):
-    """Calls functions by POST /rest/v1/rpc, each call a transaction of its own."""
+    """Calls functions by POST /rest/v1/rpc; each call is a database transaction of its own."""
 
     def __init__(
         self, http: httpx.AsyncClient, api: AsyncPostgrestClient, *, pool_size: int, timeout_ms: int
@@ -68,13 +68,13 @@ class SupabaseDatabase(Database):
 
     @classmethod
     async def connect(cls, url: str, key: str, *, pool_size: int = 10, timeout_ms: int = 5000) -> Self:
-        """Make the client; connections are made when calls need them, see PostgresDatabase.connect.
+        """Create the client. Connections are opened when calls need them, as in ``PostgresDatabase.connect``.
 
         Args:
             url: the project's address, without /rest/v1.
             key: the project's service_role key (a JWT) or one of its secret keys (sb_secret_…).
-            pool_size: most calls under way at a time, each on a connection of its own.
-            timeout_ms: longest that a call takes, its wait for a turn included.
+            pool_size: the maximum number of calls under way, each on a connection of its own.
+            timeout_ms: milliseconds for a call, including its wait for a connection.
         """
         http = _ExactClient(
             timeout=timeout_ms / 1000,
@@ -82,7 +82,7 @@ class SupabaseDatabase(Database):
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
-            # Nothing to unpack: what can't be unpacked is an answer that is lost.
+            # No compression: a response that can't be decompressed would be lost.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             event_hooks={"request": [_only_apikey] if _is_opaque(key) else [], "response": [_check]},
         )
@@ -94,7 +94,7 @@ class SupabaseDatabase(Database):
         return cls(http, client.schema(SCHEMA), pool_size=pool_size, timeout_ms=timeout_ms)
 
     async def call(self, function: str, /, **params: Param) -> bytes:
-        """Call the function in one request, see the base class; Overloaded when no turn is free."""
+        """Call the function in one request; see the base class. Overloaded if no connection is free."""
         check_names(function, *params)
         with _translated():
             body = _body(params)
@@ -128,7 +128,7 @@ class SupabaseDatabase(Database):
         try:
             if self._closed:
                 raise Unavailable
-            # httpx times each step of a request; this is for all of them together.
+            # httpx limits each step of a request; this limits all of them together.
             async with asyncio.timeout_at(until):
                 answer = await self._send(function, body)
         finally:
@@ -136,25 +136,25 @@ class SupabaseDatabase(Database):
         return b"null" if answer is None else str(answer).encode()
 
     async def _send(self, function: str, body: bytes) -> Any:
-        """The function's answer, decoded.
+        """The function's result, decoded.
 
         Raises:
-            RestError: it was refused, and by whom is known.
-            NoAnswerError: anything else; it may have happened.
+            RestError: the API refused the call.
+            NoResultError: any other failure; the call may have taken effect.
         """
         _BODY.set(body)
         try:
             return (await self._api.rpc(function, {}).execute()).data
-        except (RestError, NoAnswerError):
+        except (RestError, NoResultError):
             raise
-        except Exception as error:  # noqa: BLE001 - libraries beneath raise many kinds, some not even documented
-            # Only its kind: some quote the headers and the bytes that they met.
-            raise NoAnswerError(type(error).__name__) from None
+        except Exception as error:  # noqa: BLE001 - the libraries raise many kinds, some undocumented
+            # Only the class: the messages of some quote headers and bytes.
+            raise NoResultError(type(error).__name__) from None
 
     async def _after_reload(self, function: str, body: bytes) -> bytes:
-        """The call again: the function may be newer than what PostgREST has read, and nothing was done so far.
+        """Retry the call, which had no effect: the function may be newer than the schema that PostgREST has loaded.
 
-        One call asks, the others wait for what it finds.
+        One call asks for a reload; the others wait for its result.
         """
         began = time.monotonic()
         async with self._reloading:
@@ -187,7 +187,9 @@ class SupabaseDatabase(Database):
         try:
             await self._exchange("reload_rest", b"{}")
         except RestError as error:
-            if error.code != NOT_IN_CACHE:  # it does not know this one either, and may be about to read it
+            if (
+                error.code != NOT_IN_CACHE
+            ):  # it does not know this function either, and may be about to reload
                 raise
 
 
@@ -197,14 +199,14 @@ def _translated() -> Generator[None]:
         yield
     except WalletError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it was becomes a refusal
+    except Exception as error:  # noqa: BLE001 - every error becomes a WalletError
         raise translate(error) from loggable(error)
 
 
 class _ExactClient(httpx.AsyncClient):
     """Sends the body that the driver wrote.
 
-    supabase-py would write it with json.dumps, which can't write a Decimal, and a float loses digits.
+    supabase-py would encode it with json.dumps, which can't encode a Decimal; and a float loses digits.
     """
 
     async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
@@ -213,12 +215,12 @@ class _ExactClient(httpx.AsyncClient):
 
 
 def _transport(connections: int) -> AiohttpTransport:
-    """A third of what httpx's own costs, which also looks through its whole pool at each request."""
+    """A transport that costs a third of httpx's own, which searches its whole pool at each request."""
 
     def session() -> ClientSession:
         return ClientSession(
             connector=TCPConnector(limit=connections, keepalive_timeout=_IDLE_S, ssl=transport.ssl_context),
-            cookie_jar=DummyCookieJar(),  # httpx has one of its own
+            cookie_jar=DummyCookieJar(),  # httpx has its own
         )
 
     transport = AiohttpTransport(client=session)
@@ -234,30 +236,30 @@ def _body(params: dict[str, Param]) -> bytes:
 
 
 def _is_opaque(key: str) -> bool:
-    """Whether it is one of the newer keys, which are no JWT."""
+    """Whether it is one of the newer keys, which are not JWTs."""
     return key.startswith("sb_")
 
 
 async def _only_apikey(request: httpx.Request) -> None:
-    """A key that is no JWT has no place in Authorization; where it is alone, the gateway puts a JWT there."""
+    """Send a key that is not a JWT in ``apikey`` alone; the gateway then adds a JWT as Authorization."""
     request.headers.pop("Authorization", None)
 
 
 async def _check(response: httpx.Response) -> None:
-    """Let only a function's answer through: supabase-py takes any body for one, and drops the status.
+    """Accept only a response that holds a function's result: supabase-py accepts any body, and drops the status.
 
     Raises:
-        RestError: the API, or what stands before it, refused.
-        NoAnswerError: success is claimed, and this is no function's answer, or not the whole of it.
+        RestError: the API, or a gateway before it, refused the call.
+        NoResultError: the status is a success, but the body is not a function's result, or is incomplete.
     """
     is_json = response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
     if response.is_success:
         if not is_json or not isinstance(_decoded(await response.aread()), str | None):
-            raise NoAnswerError(f"HTTP {response.status_code} without the answer of a function")
+            raise NoResultError(f"HTTP {response.status_code} without the result of a function")
         return
     error: Any = _decoded(await _beginning(response)) if is_json else {}
     if not isinstance(error, dict):
-        raise NoAnswerError(f"HTTP {response.status_code} without the whole of an error")
+        raise NoResultError(f"HTTP {response.status_code} with an incomplete error")
     members = cast("dict[str, Any]", error)
     code, message, details = (members.get(name) for name in ("code", "message", "details"))
     raise RestError(
@@ -269,7 +271,7 @@ async def _check(response: httpx.Response) -> None:
 
 
 def _decoded(body: bytes) -> Any:
-    """The JSON value; an object of no use when it is none, or not the whole of one."""
+    """The JSON value; ``...`` if it is not JSON or incomplete."""
     try:
         return json.loads(body)
     except ValueError:
@@ -277,7 +279,7 @@ def _decoded(body: bytes) -> Any:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    """What an error says, without reading on for ever."""
+    """The body of an error, up to a limit."""
     read = bytearray()
     async for chunk in response.aiter_bytes():
         read += chunk

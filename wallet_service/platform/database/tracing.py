@@ -8,7 +8,7 @@ from wallet_service.platform.telemetry.spans import current
 
 
 class TracedDatabase(Database):
-    """Another database, whose calls have spans. They name the function; parameters are nobody's business."""
+    """Records a span for each call of another ``Database``. It has the function's name, but no parameters."""
 
     def __init__(self, database: Database, tracer: Tracer) -> None:
         self._database = database

@@ -1,6 +1,6 @@
 # asyncpg ships no type information.
 # pyright: reportMissingTypeStubs=false
-"""What went wrong in Postgres, in the service's terms. The one place where SQLSTATEs are known to Python."""
+"""Translates errors of the drivers into problems. The only place in Python that knows SQLSTATEs."""
 
 import json
 import re
@@ -18,12 +18,12 @@ from wallet_service.core.errors import (
 )
 
 REFUSED = "WL001"
-"""A function refused: the message is the code of the refusal, the detail its facts as JSON."""
+"""A function refused the call: the message is the problem's code, the detail its facts as JSON."""
 
 _BUSY = frozenset({"55P03", "40P01"})
-"""A lock that was not to be had in time, or only by ending somebody else's wait: nothing was done."""
+"""A lock was not free in time, or there was a deadlock. Nothing was done."""
 NOT_IN_CACHE = "PGRST202"
-"""PostgREST has not seen such a function: there is none, or it is newer than what PostgREST has read."""
+"""PostgREST does not know the function: it does not exist, or is newer than the schema that PostgREST has loaded."""
 _NOT_MIGRATED = frozenset({"42883", "3F000", "42P01", NOT_IN_CACHE})
 """No such function, schema or table."""
 _FORBIDDEN = "42501"
@@ -35,11 +35,11 @@ _HINTS: Mapping[str | int, str] = {
         (301, 302, 303, 307, 308, 404, 405), "There is no Supabase API there: check SUPABASE_URL"
     ),
 }
-"""What to look at, by PostgREST's code or the status of HTTP."""
+"""The detail of the problem, by PostgREST's code or the HTTP status."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _MAY_HAVE_HAPPENED = frozenset({402, 408, 425, 499})
-"""Said by a gateway of itself: that it gave up, or is closed to the project for now."""
+"""Statuses of a gateway that timed out, or does not serve the project at present."""
 _ENDS_THE_SESSION = frozenset({"FATAL", "PANIC"})
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 
@@ -65,22 +65,22 @@ _UNAVAILABLE_CLASSES = frozenset(
 
 
 def translate(error: Exception, *, connection_lost: bool = False) -> WalletError:
-    """The refusal to raise for what a driver met; chain it with ``from``.
+    """The problem to raise for an error of a driver; chain it with ``from``.
 
-    Nothing of the error's own text gets into it: Postgres names values and rows there.
+    It has nothing of the error's own text, in which PostgreSQL quotes values and rows.
 
     Args:
-        error: what asyncpg, or the driver of Supabase, raised.
-        connection_lost: whether the connection is closed; tells a lost one from a wrong use.
+        error: raised by asyncpg or the Supabase driver.
+        connection_lost: whether the connection is closed; if not, asyncpg was used wrongly.
     """
     if isinstance(error, asyncpg.PostgresError):
         refusal = _of_sqlstate(str(error.sqlstate), str(error.args[0]), error.detail)
-        # The session is over; a pooler says so under the state of an internal error.
+        # The session has ended; a pooler reports that with the SQLSTATE of an internal error.
         ended = getattr(error, "severity_en", None) in _ENDS_THE_SESSION
         return Unavailable() if ended and isinstance(refusal, InternalError) else refusal
     if isinstance(error, RestError):
         return _of_rest(error)
-    if isinstance(error, OSError | NoAnswerError):  # also TimeoutError
+    if isinstance(error, OSError | NoResultError):  # also TimeoutError
         return Unavailable()
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and connection_lost:
         return Unavailable()
@@ -88,13 +88,13 @@ def translate(error: Exception, *, connection_lost: bool = False) -> WalletError
 
 
 class RestError(Exception):
-    """A refusal of a REST API, or of what stands before it.
+    """A refusal of the REST API, or of a gateway before it.
 
     Attributes:
-        status: of HTTP.
-        code: a SQLSTATE, or a code of PostgREST's own; None from a gateway.
-        message: what Postgres, PostgREST or a gateway says; values of rows may be in it.
-        details: the DETAIL of an error in Postgres: only our own refusals' may be looked at.
+        status: the HTTP status.
+        code: a SQLSTATE, or a code of PostgREST; None from a gateway.
+        message: of PostgreSQL, PostgREST or a gateway; it may have values of rows.
+        details: the DETAIL of an error of PostgreSQL; only that of our own refusals may be used.
     """
 
     def __init__(self, status: int, code: str | None, message: str, details: str | None) -> None:
@@ -105,16 +105,16 @@ class RestError(Exception):
         self.details = details
 
 
-class NoAnswerError(Exception):
-    """Success was claimed, and what came is not the answer of a function."""
+class NoResultError(Exception):
+    """The response has a status of success, but not the result of a function."""
 
 
 class PostgresFault(Exception):
-    """What Postgres said, for the log: without the DETAIL, which holds values of rows."""
+    """An error of PostgreSQL for the log, without the DETAIL, which has values of rows."""
 
 
 def loggable(error: Exception) -> Exception:
-    """The cause to chain to a refusal: a driver's own exception prints whole rows into a log."""
+    """The cause to chain to a problem. The driver's own exception would print whole rows into the log."""
     if isinstance(error, RestError):
         return _fault(error, error.code or "", error.message)
     if isinstance(error, asyncpg.PostgresError):
@@ -124,19 +124,19 @@ def loggable(error: Exception) -> Exception:
 
 
 def _fault(what: object, state: str, message: str) -> PostgresFault:
-    # A data exception quotes the value that it could not read.
+    # The message of a data exception quotes the value.
     return PostgresFault(f"{what}" if state.startswith("22") or not message else f"{what}: {message}")
 
 
 def _of_rest(error: RestError) -> WalletError:
-    """By the code where Postgres or PostgREST gave one, else by the status that a gateway gave."""
+    """By the code of PostgreSQL or PostgREST if there is one, else by the HTTP status."""
     if error.code == NOT_IN_CACHE or (error.code is not None and _SQLSTATE.fullmatch(error.code)):
         return _of_sqlstate(error.code, error.message, error.details)
     if error.status == _TOO_MANY_REQUESTS:
-        return Overloaded("The database's API takes no more requests now")
+        return Overloaded("The database's API accepts no more requests at present")
     hint = _HINTS.get(error.code or "") or _HINTS.get(error.status)
     if error.status in _KEY_REFUSED and not error.code and not error.message:
-        # Not from who checks keys: a firewall, which may dislike one body. The other units go without it.
+        # Not a check of the key, but a firewall, which may refuse one body. The other units are sent without it.
         return InternalError()
     if hint is not None:
         return Unavailable(hint, passing=False)
@@ -167,5 +167,5 @@ def _of_sqlstate(state: str, message: str, detail: str | None) -> WalletError:
 def _of_refusal(code: str, facts: str) -> WalletError:
     try:
         return error_of(code, **json.loads(facts))
-    except (ValueError, TypeError):  # not ours, whatever its state: its DETAIL may be a row
+    except (ValueError, TypeError):  # not one of our refusals: its DETAIL may be a row
         return InternalError()

@@ -1,1 +1,1 @@
-"""Whether a user may act on a wallet, and which wallets they see."""
+"""Access checks and visibility of wallets, and verification of their owners."""

@@ -20,12 +20,12 @@ from wallet_service.platform.membership.visibility import ALL, MemberVisibility,
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 if TYPE_CHECKING:
-    # Imports of a third of a second, that are needed only where users are verified.
+    # Imports that take a third of a second, and are needed only where users are verified.
     from wallet_service.platform.membership.policy import Policy
     from wallet_service.platform.membership.verification import Verification
 
 MOST_WALLETS = 50_000
-"""Wallets of user tokens whose organization is cached: it never changes."""
+"""Wallets of users whose organization is cached. It never changes."""
 
 MOST_KNOWN = 100_000
 """Organizations of users' wallets, over all users, that are cached for reads of all wallets of a user."""
@@ -113,14 +113,14 @@ class WalletAccess:
     """Checks nothing: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
 
     asks = False
-    """Whether an owner can turn out to be unknown."""
+    """Whether owners are verified."""
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """Whether a new wallet's owner is verified; False: the wallet is to be marked.
+        """Whether the owner of a new wallet is verified; if False, the wallet is created as unverified.
 
         Raises:
-            UserUnknown, OrganizationUnknown: there is no such owner.
-            UpstreamUnavailable: the owner can't be checked, and the policy is not to create the wallet then.
+            UserUnknown, OrganizationUnknown: the owner does not exist.
+            UpstreamUnavailable: the owner can't be checked, and the policy is to create no wallet then.
         """
         del user_id, organization_id
         return True
@@ -135,14 +135,14 @@ class WalletAccess:
         return _UNCHECKED
 
     def note_debit(self, wallet_id: str) -> None:
-        """A wallet was debited: if its owner is unverified, check the owner in the background. Never waits."""
+        """Have the owner of a debited wallet verified in the background, if it is not yet. Never waits."""
 
     async def close(self) -> None:
-        """Stop the work in the background."""
+        """Stop background tasks."""
 
 
 class MembershipAccess(WalletAccess):
-    """Asks the account and organization services, by the policy."""
+    """Checks users with the account and organization services, by the policy."""
 
     asks = True
 
@@ -157,11 +157,11 @@ class MembershipAccess(WalletAccess):
         self._of_users: LRUCache[str, tuple[str, ...]] = LRUCache(MOST_KNOWN, len)
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
-        """As the policy decides."""
+        """By the policy."""
         return await self._policy.admit(user_id, organization_id)
 
     def of_caller(self, user_id: str | None) -> CallerAccess:
-        """Checks a user's wallets as the policy decides."""
+        """Checks a user's wallets by the policy."""
         if user_id is None:
             return _UNCHECKED
         return MemberAccess(
@@ -172,15 +172,15 @@ class MembershipAccess(WalletAccess):
         )
 
     def note_debit(self, wallet_id: str) -> None:
-        """Queue it, unless the wallet is known to be verified."""
-        self._verification.note(wallet_id)
+        """Queue the wallet, unless it is known to be verified."""
+        self._verification.enqueue(wallet_id)
 
     async def close(self) -> None:
-        """Stop verifying; wallets in the queue are queued again at their next debit."""
+        """Stop verifying. Queued wallets are queued again after their next debit."""
         await self._verification.close()
 
     async def _organization_of(self, user_id: str, wallet_id: str) -> str | None:
-        """The organization of a user's wallet. The database is asked once for each wallet; then it is cached."""
+        """The organization of a user's wallet. It is read once and cached."""
         key = user_id, wallet_id
         if key in self._not_theirs:
             return None

@@ -1,4 +1,4 @@
-"""Opens the clients of upstream services and the access check that uses them."""
+"""Opens the clients of upstream services, and the access checks that use them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,7 @@ from wallet_service.platform.upstreams.tracing import CallSpans
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients of upstream services, and the access check that uses them."""
+    """The clients of upstream services, and the access checks that use them."""
 
     accounts: AccountClient
     organizations: OrganizationClient
@@ -38,7 +38,7 @@ async def open_clients(
     metrics: UpstreamMetrics | None = None,
     spans: CallSpans | None = None,
 ) -> AsyncGenerator[Clients]:
-    """The clients of the settings; nothing is sent before the first request. Close the ledger first."""
+    """The clients of the settings. Nothing is sent before the first request. Close the ledger first."""
     metrics = metrics or UpstreamMetrics()
 
     def client(service: str) -> UpstreamClient:

@@ -1,4 +1,4 @@
-"""The access check of the application, and what it is told of postings."""
+"""Opens the access checks of the application, and verifies owners after postings."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from wallet_service.platform.membership.settings import MembershipSettings
 
 @asynccontextmanager
 async def open_access(context: RoomContext) -> AsyncGenerator[None]:
-    """The access check that the settings describe, as ``state.access``."""
+    """The access checks that the settings describe, as ``state.access``."""
     if not context.settings[MembershipSettings].verify_users:
         context.state.access = WalletAccess()
         yield
@@ -20,11 +20,11 @@ async def open_access(context: RoomContext) -> AsyncGenerator[None]:
     from wallet_service.platform.membership.clients import open_clients  # noqa: PLC0415
     from wallet_service.platform.upstreams.metrics import UpstreamMetrics  # noqa: PLC0415
     from wallet_service.platform.upstreams.tracing import CallSpans  # noqa: PLC0415
-    from wallet_service.platform.upstreams.watch import discovering  # noqa: PLC0415
+    from wallet_service.platform.upstreams.watch import upstream_discovery  # noqa: PLC0415
 
     spans = None if context.tracer is None else CallSpans(context.tracer)
     async with (
-        discovering(context.settings, metrics=context.state.consul_metrics) as discovery,
+        upstream_discovery(context.settings, metrics=context.state.consul_metrics) as discovery,
         open_clients(
             context.settings, context.state.database, discovery, UpstreamMetrics(context.metrics), spans
         ) as clients,
@@ -35,7 +35,7 @@ async def open_access(context: RoomContext) -> AsyncGenerator[None]:
 
 
 def note_debits(state: Any, moved: Sequence[Moved]) -> None:
-    """Have the owners of debited wallets verified, where they are not yet."""
+    """Have the owners of debited wallets verified, if they are not yet."""
     access: WalletAccess = state.access
     for each in moved:
         if each.is_debit:

@@ -1,15 +1,15 @@
-"""Owners that do not exist."""
+"""The room's problems."""
 
 from wallet_service.core.errors import WalletError
 
 
 class UserUnknown(WalletError):
-    """The account service knows no such user, so the user gets no wallet."""
+    """The account service does not know the user, so no wallet is created."""
 
     code, status, title = "user_unknown", 422, "Unknown user"
 
 
 class OrganizationUnknown(WalletError):
-    """The organization service knows no such organization."""
+    """The organization service does not know the organization, so no wallet is created."""
 
     code, status, title = "organization_unknown", 422, "Unknown organization"

@@ -1,4 +1,4 @@
-"""What the membership room declares."""
+"""Declares the room."""
 
 from wallet_service.core.room import Room
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
@@ -7,7 +7,7 @@ from wallet_service.platform.membership.settings import MembershipSettings, find
 ROOM = Room(
     name="membership",
     module=__name__,
-    summary="whether a user may act on a wallet, which wallets a user sees, verification of new owners",
+    summary="access checks: whether a user may act on a wallet; visibility; verification of owners",
     settings=MembershipSettings,
     settings_checks=(find_faults,),
     lifespan="lifespan:open_access",

@@ -1,4 +1,4 @@
-"""Whether users are verified, and what happens when that is impossible."""
+"""Whether users are verified, and what happens if that is impossible."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Literal
@@ -16,16 +16,16 @@ class MembershipSettings(RoomSettings):
 
     verify_users: bool = Field(
         default=False,
-        description="ask the account service (and the organization service) before a wallet is created, and "
-        "whether a user's token may act on an organization's wallet. Outside development it needs"
-        " `WALLET_CONSUL_URL` or `WALLET_ACCOUNT_URL`",
+        description="check that the owner of a new wallet exists, and that a user may act on an organization's "
+        "wallet, with the account and organization services. Outside development it needs "
+        "`WALLET_CONSUL_URL` or `WALLET_ACCOUNT_URL`",
     )
     upstream_unavailable_policy: Literal["allow", "deny"] | None = Field(
         default=None,
-        description="when these services are unavailable. Not set: existing wallets work, no new wallet is "
-        "created (503). `allow`: a new wallet is created too, marked as unverified, and its user "
-        "is checked after its next debit. `deny`: users' tokens can't act on organizations' "
-        "wallets either (503). [Why](decisions/0010-user-and-membership-checks.md)",
+        description="what happens while these services are unavailable. Not set: existing wallets work, no new wallet is "
+        "created (503). `allow`: new wallets are created, as unverified, and their users "
+        "are checked after their next debit. `deny`: users also can't act on organizations' "
+        "wallets (503). [Why](decisions/0010-user-and-membership-checks.md)",
     )
 
     DEPENDENCIES: ClassVar = (
@@ -41,7 +41,7 @@ class MembershipSettings(RoomSettings):
 
 
 def find_faults(settings: Settings) -> Iterable[str]:
-    """Users can be verified only where an account service can be found."""
+    """Users can be verified only if an account service can be found."""
     findable = (
         settings[ConsulSettings].url is not None
         or settings[UpstreamSettings].account_url is not None

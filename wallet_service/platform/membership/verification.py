@@ -1,4 +1,4 @@
-"""Wallets that were made unverified: their owners are looked up after their next debit, in the background."""
+"""Verifies the owners of unverified wallets, in the background, after a debit."""
 
 import asyncio
 import contextvars
@@ -16,21 +16,21 @@ from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
-from wallet_service.platform.upstreams.responses import AnswerUnusable
+from wallet_service.platform.upstreams.responses import ResponseUnusable
 
 MOST_WAITING = 1000
-"""Wallets in the queue; what finds it full comes again with its next debit."""
+"""Wallets in the queue. A wallet that finds it full is queued after its next debit."""
 GROUP = 100
-"""Wallets that one call of the database looks up."""
+"""Wallets that are read in one call of the database."""
 MOST_SETTLED = 100_000
 LATER_S = UNKNOWN_S
-"""After a look that settled nothing a wallet is left alone for so long."""
+"""The time before a wallet without a result is checked again, in seconds."""
 
 _log = structlog.get_logger()
 
 
 class Verification:
-    """One task at a time, and none while nothing waits."""
+    """A queue of wallets, and one task that verifies them while the queue is not empty."""
 
     def __init__(
         self, database: Database, policy: Policy, clock: Callable[[], float] = time.monotonic
@@ -38,7 +38,7 @@ class Verification:
         self._database = database
         self._policy = policy
         self._clock = clock
-        # A wallet is marked when it is made or never, so what needs nothing once needs nothing for ever.
+        # Only a new wallet can be unverified, so a wallet that is verified stays verified.
         self._settled: LRUCache[str, None] = LRUCache(MOST_SETTLED)
         self._suspected_s: LRUCache[str, float] = LRUCache(MOST_SETTLED)
         self._later: TTLCache[str, None] = TTLCache(MOST_SETTLED, LATER_S, clock)
@@ -46,24 +46,24 @@ class Verification:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def note(self, wallet_id: str) -> None:
-        """A wallet was debited. Never waits; a look into memory for one that needs nothing."""
+    def enqueue(self, wallet_id: str) -> None:
+        """Queue a debited wallet, unless it is known to be verified. Never waits."""
         if wallet_id in self._settled or wallet_id in self._later or self._closed:
             return
         if len(self._waiting) >= MOST_WAITING:
             return
         self._waiting[wallet_id] = None
         if self._task is None or self._task.done():
-            # In a context of its own: it works for many requests, and has the id of none.
+            # In a context of its own: it works for many requests, so it has no request id.
             self._task = asyncio.create_task(self._work(), context=contextvars.Context())
 
     async def idle(self) -> None:
-        """Wait until nothing waits."""
+        """Wait until the queue is empty."""
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     async def close(self) -> None:
-        """Stop at once."""
+        """Cancel the task."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
@@ -77,22 +77,22 @@ class Verification:
             except WalletError as error:
                 _log.warning("verification_postponed", reason=error.code, wallets=len(group))
                 self._later.update(dict.fromkeys(group))
-            except Exception:  # noqa: BLE001 - a fault of ours must not stop it for the other wallets
+            except Exception:  # noqa: BLE001 - a fault must not stop it for the other wallets
                 _log.exception("verification_failed")
                 self._later.update(dict.fromkeys(group))
             for wallet_id in group:
                 del self._waiting[wallet_id]
 
     async def _verify(self, group: list[str]) -> None:
-        answer = await self._database.read("unverified_wallets", wallet_ids=Json.of(group))
-        unverified: dict[str, Any] = {wallet["wallet_id"]: wallet for wallet in json.loads(answer)}
+        found = await self._database.read("unverified_wallets", wallet_ids=Json.of(group))
+        unverified: dict[str, Any] = {wallet["wallet_id"]: wallet for wallet in json.loads(found)}
         self._settled.update(dict.fromkeys(each for each in group if each not in unverified))
         for wallet_id, wallet in unverified.items():
             try:
                 exists = await self._policy.exists(
-                    wallet["user_id"], wallet["organization_id"], anew=wallet_id in self._suspected_s
+                    wallet["user_id"], wallet["organization_id"], refresh=wallet_id in self._suspected_s
                 )
-            except AnswerUnusable:
+            except ResponseUnusable:
                 self._later[wallet_id] = None
                 continue
             except UpstreamUnavailable:
@@ -102,7 +102,7 @@ class Verification:
                 await self._settle(wallet_id, exists=exists)
 
     def _is_certain(self, wallet_id: str) -> bool:
-        """Whether this is the second time that the owner is unknown: one wrong answer must freeze nobody's wallet."""
+        """Whether the owner is unknown for the second time: one wrong response must not freeze a wallet."""
         first_s = self._suspected_s.get(wallet_id)
         if first_s is not None and self._clock() - first_s >= UNKNOWN_S:
             return True

@@ -1,4 +1,4 @@
-"""Which wallets a read of all wallets of a user shows."""
+"""Which of a user's wallets a list, history or sum includes."""
 
 import asyncio
 import json
@@ -9,26 +9,26 @@ from wallet_service.core.errors import Forbidden
 from wallet_service.platform.database.gateway import Json
 
 MOST_ORGANIZATIONS = 500
-"""Of the wallets of a user who asks; ``wallet.unasked`` looks at one more."""
+"""The maximum number of organizations of one user's wallets; ``wallet.unasked`` returns up to one more."""
 
-ASKED_AT_ONCE = 10
-"""For one request: the upstream's other connections are for others."""
+CHECKS_AT_ONCE = 10
+"""Checks at a time for one request; the other connections are for other requests."""
 
 _UNASKED = b'{"unasked":'
 
 Read: TypeAlias = Callable[[Json | None], Awaitable[bytes]]
-"""Calls a function of the database with this for ``organizations``, which says what is shown; None: everything."""
+"""Calls a database function; the argument is its ``organizations``: which are included. None: all."""
 
 
 class Visibility:
-    """Shows all of them: a service asks, or nobody is asked about users."""
+    """Includes all wallets: the caller is a client, or users are not verified."""
 
     async def read(self, read: Read) -> bytes:
-        """What the function answers about the wallets that are shown.
+        """The result of the function for the wallets that are included.
 
         Raises:
-            Forbidden: of so many organizations that nobody asks about all of them.
-            UpstreamUnavailable: nobody can say what may be shown, and the policy is to show nothing then.
+            Forbidden: the wallets are of too many organizations to check.
+            UpstreamUnavailable: a membership can't be checked, and the policy is to refuse then.
         """
         return await read(None)
 
@@ -37,15 +37,15 @@ ALL = Visibility()
 
 
 class MemberVisibility(Visibility):
-    """Leaves out those of organizations to which the user does not belong, the same ones for a whole request.
+    """Leaves out wallets of organizations to which the user does not belong; the same ones for a whole request.
 
-    The database answers with names instead where it finds organizations that nobody was asked about: so a wallet of a new
-    one is neither shown unasked nor missing, and whoever is remembered costs no call.
+    If the database finds wallets of organizations that were not checked yet, it returns these instead of the result. They
+    are checked, and the read is repeated. So a wallet of a new organization is neither shown unchecked nor missing.
 
     Args:
-        user_id: who asks.
-        may_act: whether they may, for an organization.
-        known: the organizations of users' wallets as far as they are remembered; no wallet ever changes its own.
+        user_id: the user who calls.
+        may_act: whether the user may act on wallets of an organization.
+        known: the organizations of users' wallets as far as they are cached; that of a wallet never changes.
     """
 
     def __init__(
@@ -57,25 +57,25 @@ class MemberVisibility(Visibility):
         self._user_id = user_id
         self._may_act = may_act
         self._known = known
-        self._shown: dict[str, bool] = {}
+        self._included: dict[str, bool] = {}
 
     async def read(self, read: Read) -> bytes:
         """As ``Visibility.read``."""
-        if not self._shown:
-            await self._ask(self._known.get(self._user_id, ()))
-        while (answer := await read(Json.of(self._shown))).startswith(_UNASKED):
-            unasked: list[str] = json.loads(answer)["unasked"]
-            if len(self._shown) + len(unasked) > MOST_ORGANIZATIONS:
-                self._known.pop(self._user_id, None)  # the next time nobody is asked before this
+        if not self._included:
+            await self._check(self._known.get(self._user_id, ()))
+        while (result := await read(Json.of(self._included))).startswith(_UNASKED):
+            unasked: list[str] = json.loads(result)["unasked"]
+            if len(self._included) + len(unasked) > MOST_ORGANIZATIONS:
+                self._known.pop(self._user_id, None)  # the next request must not check them first
                 raise Forbidden(
-                    f"The user has wallets of more than {MOST_ORGANIZATIONS} organizations: ask for one wallet"
+                    f"The user has wallets of more than {MOST_ORGANIZATIONS} organizations: request a single wallet"
                 )
-            await self._ask(unasked)
-            self._known[self._user_id] = tuple(self._shown)
-        return answer
+            await self._check(unasked)
+            self._known[self._user_id] = tuple(self._included)
+        return result
 
-    async def _ask(self, organizations: Sequence[str]) -> None:
-        for start in range(0, len(organizations), ASKED_AT_ONCE):
-            part = organizations[start : start + ASKED_AT_ONCE]
+    async def _check(self, organizations: Sequence[str]) -> None:
+        for start in range(0, len(organizations), CHECKS_AT_ONCE):
+            part = organizations[start : start + CHECKS_AT_ONCE]
             may = await asyncio.gather(*map(self._may_act, part))
-            self._shown.update(zip(part, may, strict=True))
+            self._included.update(zip(part, may, strict=True))

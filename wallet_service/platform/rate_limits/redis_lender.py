@@ -109,7 +109,7 @@ class RedisLender:
         if self.away:
             return  # another call said it
         _log.warning(
-            "rate_limit_redis_away",
+            "redis_unavailable",
             error=f"{type(error).__name__}: {error}".rstrip(": "),
             policy=self._policy,
         )
@@ -121,7 +121,7 @@ class RedisLender:
         await self._probes.run(self._probe_once)
         self._probe = None
         self._metrics.shared.set(1)
-        _log.info("rate_limit_redis_back", away_s=round(time.monotonic() - since, 1))
+        _log.info("redis_available_again", away_s=round(time.monotonic() - since, 1))
 
     async def _probe_once(self) -> None:
         # Broken connections are of no use, and a write proves more than a ping.

@@ -1,1 +1,1 @@
-"""The services around this one: Consul, where they are found, and what is asked of them."""
+"""Clients of upstream services: how they are found, called, and what is cached of them."""

@@ -1,4 +1,4 @@
-"""The account service: who exists."""
+"""Client of the account service: which users exist."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from wallet_service.platform.upstreams.cache import CachedResponses
+from wallet_service.platform.upstreams.cache import ResultCache
 from wallet_service.platform.upstreams.client import UpstreamClient, path_of
-from wallet_service.platform.upstreams.responses import answered, says_unknown
+from wallet_service.platform.upstreams.responses import is_unknown, read_body
 
 
 class Account(BaseModel):
-    """What is read of an account; the service may say more."""
+    """The members of an account that are used; the response may have more."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -21,44 +21,44 @@ class Account(BaseModel):
 
 
 class AccountClient:
-    """Asks about users; answers are kept for a while."""
+    """Reads accounts; results are cached."""
 
     def __init__(self, client: UpstreamClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._accounts = CachedResponses(self._ask, clock, is_yes=_is_active)
+        self._accounts = ResultCache(self._fetch, clock, is_positive=_is_active)
 
-    async def get_user(self, user_id: str, *, anew: bool = False) -> Account | None:
-        """The user's account; None when there is none.
+    async def get_user(self, user_id: str, *, refresh: bool = False) -> Account | None:
+        """The user's account; None if there is none.
 
         Args:
-            user_id: whose.
-            anew: don't take what is remembered.
+            user_id: of the user.
+            refresh: whether to call the service although a result is cached.
 
         Raises:
-            AnswerUnusable: the service said something else.
-            UpstreamUnavailable: the service can't say now.
+            ResponseUnusable: the response is neither an account nor "unknown".
+            UpstreamUnavailable: no instance responded.
         """
-        return await self._accounts.of(user_id, anew=anew)
+        return await self._accounts.get(user_id, refresh=refresh)
 
-    async def validate_user(self, user_id: str, *, anew: bool = False) -> bool:
-        """Whether there is such a user, and their account is active; see ``get_user``."""
-        return _is_active(await self.get_user(user_id, anew=anew))
+    async def validate_user(self, user_id: str, *, refresh: bool = False) -> bool:
+        """Whether the user exists and the account is active; errors as ``get_user``."""
+        return _is_active(await self.get_user(user_id, refresh=refresh))
 
     async def close(self) -> None:
-        """Ask nothing more, and release the connections."""
+        """Cancel calls under way, and close the connections."""
         await self._accounts.close()
         await self._client.close()
 
-    async def _ask(self, user_id: str) -> Account | None:
+    async def _fetch(self, user_id: str) -> Account | None:
         try:
             path = path_of("api", "v1", "accounts", user_id)
         except ValueError:
-            return None  # nobody can have an account that can't be asked for
+            return None  # an id that can't be in a path belongs to no account
 
         def read(status: int, document: dict[str, Any]) -> Account | None:
-            if says_unknown(status, document):
+            if is_unknown(status, document):
                 return None
-            return answered(status, Account, document, user_id=user_id)
+            return read_body(status, Account, document, user_id=user_id)
 
         return await self._client.ask("GET", path, read)
 

@@ -1,16 +1,16 @@
-"""Stops asking a service that keeps failing, so that nobody waits for it."""
+"""Stops calls of a service that keeps failing, so that callers do not wait for it."""
 
 import time
 from collections.abc import Callable
 
 FAILURES = 5
-"""So many attempts in a row open it."""
+"""After so many failed attempts in a row it opens."""
 PAUSE_S = 10.0
-"""While open, one attempt in so many seconds is let through; the first that succeeds closes it."""
+"""Seconds. While it is open, one attempt in this time is let through; one that succeeds closes it."""
 
 
 class Breaker:
-    """Of one service, over all its instances: one that works among them keeps it closed."""
+    """The breaker of one service, for all its instances: one instance that works keeps it closed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -19,16 +19,16 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether attempts are held back."""
+        """Whether it is open: attempts are refused, except one in each pause."""
         return self._paused_since is not None
 
     @property
     def is_paused(self) -> bool:
-        """Whether no attempt may be made now."""
+        """Whether no attempt is let through now."""
         return self._paused_since is not None and self._clock() - self._paused_since < PAUSE_S
 
     def allows(self) -> bool:
-        """Whether an attempt may be made now; one that is allowed while open starts another pause for the rest."""
+        """Whether an attempt is let through now. If it is open, a permitted attempt starts the next pause."""
         if self.is_paused:
             return False
         if self.is_open:
@@ -36,11 +36,11 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """An attempt was answered."""
+        """Record an attempt that got a response."""
         self._failures, self._paused_since = 0, None
 
     def failed(self) -> None:
-        """An attempt was not answered, or not with what was asked for."""
+        """Record an attempt without a usable response."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._paused_since = self._clock()

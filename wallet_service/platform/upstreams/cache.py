@@ -1,4 +1,4 @@
-"""CachedResponses of other services, kept for a while; who asks what is being asked waits for the same answer."""
+"""A cache of results of upstream services. Callers that need the same result share one call."""
 
 import asyncio
 import contextvars
@@ -10,111 +10,111 @@ from typing import Any, Generic, TypeVar
 from cachetools import LRUCache, TLRUCache
 
 KNOWN_S = 300.0
-"""How long it is believed that something exists."""
+"""How long a positive result ("it exists") is used, in seconds."""
 UNKNOWN_S = 30.0
-"""How long that it doesn't: somebody may be making it."""
+"""How long a negative result is used: the thing may be created in the meantime."""
 RENEW_S = 240.0
-"""A yes that is used when it is older is asked for again in the background, so that nobody waits at its end."""
-RENEW_AGAIN_S = 10.0
-"""When that failed: not sooner than this."""
-MOST_RENEWED = 5
-"""At once: the other connections are for those who wait."""
-MOST = 20_000
+"""A positive result that is used after this time is renewed in the background, so that no caller waits at its end."""
+RENEWAL_PAUSE_S = 10.0
+"""The shortest time between two renewals of the same result."""
+MAX_RENEWALS = 5
+"""The maximum number of renewals at a time: the other connections are for calls that a caller waits for."""
+MAX_RESULTS = 20_000
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept(Generic[_Value]):
-    answer: _Value
+class _Cached(Generic[_Value]):
+    value: _Value
     until_s: float
     renew_s: float
 
 
-class CachedResponses(Generic[_Key, _Value]):
-    """What another service says of each key.
+class ResultCache(Generic[_Key, _Value]):
+    """The results of a call, by key.
 
     Args:
-        ask: asks it. Its errors go to everybody who waits, and are not kept.
+        fetch: calls the service. Its errors go to all callers that wait, and are not cached.
         clock: seconds.
-        is_yes: whether the answer is that it exists.
+        is_positive: whether a result means "it exists".
     """
 
     def __init__(
         self,
-        ask: Callable[[_Key], Awaitable[_Value]],
+        fetch: Callable[[_Key], Awaitable[_Value]],
         clock: Callable[[], float] = time.monotonic,
-        is_yes: Callable[[_Value], bool] = bool,
+        is_positive: Callable[[_Value], bool] = bool,
     ) -> None:
-        self._ask = ask
+        self._fetch = fetch
         self._clock = clock
-        self._is_yes = is_yes
-        self._kept: TLRUCache[_Key, _Kept[_Value]] = TLRUCache(MOST, _until, clock)
-        self._no: LRUCache[_Key, None] = LRUCache(MOST)
-        self._asked: dict[_Key, asyncio.Task[_Value]] = {}
-        self._renewed = 0
+        self._is_positive = is_positive
+        self._cached: TLRUCache[_Key, _Cached[_Value]] = TLRUCache(MAX_RESULTS, _until, clock)
+        self._negative: LRUCache[_Key, None] = LRUCache(MAX_RESULTS)
+        self._under_way: dict[_Key, asyncio.Task[_Value]] = {}
+        self._renewals = 0
 
-    async def of(self, key: _Key, *, anew: bool = False) -> _Value:
-        """The answer, from memory while it is fresh, unless it is wanted anew."""
-        kept = None if anew else self._kept.get(key)
-        if kept is not None:
-            if kept.renew_s <= self._clock():
-                self._renew(key, kept)
-            return kept.answer
-        task = self._asked.get(key)
+    async def get(self, key: _Key, *, refresh: bool = False) -> _Value:
+        """The result: from the cache while it may be used, unless ``refresh`` is set."""
+        cached = None if refresh else self._cached.get(key)
+        if cached is not None:
+            if cached.renew_s <= self._clock():
+                self._renew(key, cached)
+            return cached.value
+        task = self._under_way.get(key)
         if task is None:
-            # A task, since whoever asked first may go away while others wait.
+            # A task, because the first caller may be cancelled while others wait.
             task = self._begin(key, None)
         return await asyncio.shield(task)
 
-    def said_no(self, key: _Key) -> bool:
-        """Whether the last answer, however old, was no."""
-        return key in self._no
+    def was_negative(self, key: _Key) -> bool:
+        """Whether the last result, however old, was negative."""
+        return key in self._negative
 
     async def close(self) -> None:
-        """Ask nothing more."""
-        tasks = list(self._asked.values())
+        """Cancel the calls under way."""
+        tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _renew(self, key: _Key, kept: _Kept[_Value]) -> None:
-        if key in self._asked or self._renewed >= MOST_RENEWED:
+    def _renew(self, key: _Key, cached: _Cached[_Value]) -> None:
+        if key in self._under_way or self._renewals >= MAX_RENEWALS:
             return
-        self._kept[key] = replace(kept, renew_s=self._clock() + RENEW_AGAIN_S)
-        self._renewed += 1
-        # In a context of its own: nobody waits for it, so it has the id of no request.
+        self._cached[key] = replace(cached, renew_s=self._clock() + RENEWAL_PAUSE_S)
+        self._renewals += 1
+        # In a context of its own: no request waits for it, so it has no request id.
         self._begin(key, contextvars.Context()).add_done_callback(self._renewal_ended)
 
     def _renewal_ended(self, _task: asyncio.Task[_Value]) -> None:
-        self._renewed -= 1
+        self._renewals -= 1
 
     def _begin(self, key: _Key, context: contextvars.Context | None) -> asyncio.Task[_Value]:
-        task = self._asked[key] = asyncio.create_task(self._fetch(key), context=context)
-        task.add_done_callback(_looked_at)
+        task = self._under_way[key] = asyncio.create_task(self._fetch_and_cache(key), context=context)
+        task.add_done_callback(_retrieve_error)
         return task
 
-    async def _fetch(self, key: _Key) -> _Value:
+    async def _fetch_and_cache(self, key: _Key) -> _Value:
         try:
-            answer = await self._ask(key)
+            value = await self._fetch(key)
         finally:
-            del self._asked[key]
+            del self._under_way[key]
         now = self._clock()
-        if self._is_yes(answer):
-            self._no.pop(key, None)
-            self._kept[key] = _Kept(answer, now + KNOWN_S, now + RENEW_S)
+        if self._is_positive(value):
+            self._negative.pop(key, None)
+            self._cached[key] = _Cached(value, now + KNOWN_S, now + RENEW_S)
         else:
-            self._no[key] = None
-            self._kept[key] = _Kept(answer, now + UNKNOWN_S, now + UNKNOWN_S)
-        return answer
+            self._negative[key] = None
+            self._cached[key] = _Cached(value, now + UNKNOWN_S, now + UNKNOWN_S)
+        return value
 
 
-def _until(_key: object, kept: _Kept[Any], _now: float) -> float:
-    return kept.until_s
+def _until(_key: object, cached: _Cached[Any], _now: float) -> float:
+    return cached.until_s
 
 
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    """Nobody may be waiting any more: what failed is in the client's log, and needs no second line."""
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    """Mark the error as seen, or asyncio logs it when no caller waits any more. The client has logged it."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""One question to another service, and an answer that can be trusted to be one."""
+"""Calls one upstream service: retries, breaker, and checks that the response can be used."""
 
 import asyncio
 import functools
@@ -22,61 +22,61 @@ from wallet_service.platform.upstreams.breaker import Breaker
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
-from wallet_service.platform.upstreams.responses import AnswerUnusable, Unreadable, refuses_id
+from wallet_service.platform.upstreams.responses import ResponseDefect, ResponseUnusable, refuses_id
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans
 from wallet_service.platform.upstreams.transport import ExactTransport
 
 ATTEMPTS = 3
 BACKOFF_S = 0.05
-"""Most before the second attempt; twice that before the third."""
+"""The longest pause before the second attempt, in seconds; twice that before the third."""
 CONNECTIONS = 20
 LARGEST_BYTES = 65_536
 
-_AWAY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-"""Of the statuses below 500 those that are nothing about the question."""
-_OURS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_UNAVAILABLE = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""Statuses below 500 that are not about the request."""
+_ACCESS_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 _Read = TypeVar("_Read")
 
 _log = structlog.get_logger()
 
 
-class _NoAnswer(Exception):
-    """Nobody answered, and nobody is to be asked again at once."""
+class _NoResponse(Exception):
+    """No instance responded, and no further attempt is useful."""
 
 
-class _Failed(_NoAnswer):
-    """An attempt failed; another may not."""
+class _Failed(_NoResponse):
+    """An attempt failed; another one may succeed."""
 
 
-class _NotAsked(Exception):
-    """It failed too often, and is left alone for a while."""
+class _BreakerOpen(Exception):
+    """The breaker is open."""
 
 
-class _BadStatus(Unreadable):
+class _BadStatus(ResponseDefect):
     def __init__(self, status: int) -> None:
-        super().__init__(f"the answer has status {status}")
+        super().__init__(f"the response has status {status}")
         self.status = status
 
 
 @dataclass(slots=True)
-class _Question:
+class _Request:
     method: str
     path: str
     body: Mapping[str, Any] | None
     headers: Mapping[str, str]
     until: float
-    """By the loop's clock."""
+    """The end of the call's time, by the loop's clock."""
     waited: bool = False
-    """For one of our own places: time that is not the instance's fault."""
+    """Whether it waited for a connection of ours: that time is not the instance's fault."""
 
 
 def path_of(*segments: str) -> str:
-    """A path whose segments are exactly these, whatever is in them.
+    """A path of exactly these segments, which are escaped.
 
     Raises:
-        ValueError: a segment can't stand in a path: empty, ``.``, ``..``, or no Unicode text.
+        ValueError: a segment can't be in a path: it is empty, ``.`` or ``..``, or not Unicode text.
     """
     if any(segment in {"", ".", ".."} for segment in segments):
         raise ValueError("not a segment of a path")
@@ -85,20 +85,20 @@ def path_of(*segments: str) -> str:
 
 @functools.cache
 def _authorities() -> ssl.SSLContext:
-    """Read once: they cost 30 ms of CPU."""
+    """The certificates of the machine, read once, because that takes 30 ms of CPU."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class UpstreamClient:
-    """Asks one service, whichever of its instances answers.
+    """Calls one service, on any of its instances.
 
     Args:
         service: its name in discovery.
-        discovery: where its instances are.
-        timeout_s: for a question with all its attempts; an attempt takes half of it at most.
+        discovery: finds its instances.
+        timeout_s: seconds for a call with all its attempts; one attempt takes at most half of it.
         clock: seconds, for the breaker.
-        metrics: counts the questions.
-        spans: given, attempts have spans, and the trace goes on at the other service.
+        metrics: counts the calls.
+        spans: if given, attempts have spans, and the service receives the trace context.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class UpstreamClient:
         self._spans = spans
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._http: httpx.AsyncClient | None = None
-        self._turned_away = False
-        self._nowhere = False
+        self._access_refused = False
+        self._no_instance_logged = False
         self._retries = RetryPolicy(
             is_temporary=lambda error: isinstance(error, _Failed),
             pause_s=BACKOFF_S,
@@ -139,19 +139,19 @@ class UpstreamClient:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> _Read:
-        """Ask, and again while there is time: only for what is safe to repeat.
+        """Call the service, and retry while there is time. The request must be safe to repeat.
 
         Args:
-            method: as in HTTP.
+            method: the HTTP method.
             path: from ``path_of``.
-            read: makes the answer of the status (2xx or 4xx) and the JSON object, which is empty where a 4xx has
-                none; a ValueError says that it is no answer.
+            read: creates the result from the status (2xx or 4xx) and the JSON object, which is empty if a 4xx has
+                none; raises ValueError if the response can't be used.
             body: sent as JSON.
-            headers: beside the ones of every question.
+            headers: sent beside those of every request.
 
         Raises:
-            AnswerUnusable: the service is there, and what it said is no answer.
-            UpstreamUnavailable: no instance said anything that could be read.
+            ResponseUnusable: the service responded, but ``read`` refused the response.
+            UpstreamUnavailable: no instance gave a readable response.
         """
         sent = {
             "Accept": "application/json",
@@ -160,47 +160,47 @@ class UpstreamClient:
             **(headers or {}),
         }
         http = await self._opened()
-        question = _Question(method, path, body, sent, asyncio.get_running_loop().time() + self._timeout_s)
+        request = _Request(method, path, body, sent, asyncio.get_running_loop().time() + self._timeout_s)
 
         async def attempt() -> _Read:
-            return await self._attempt(http, question, read)
+            return await self._attempt(http, request, read)
 
         started, outcome = time.perf_counter(), "cancelled"
-        # Nothing is chained: what an error comes from can have the answer in its text, and so somebody's name.
+        # Nothing is chained: the text of a cause can have the response in it, and so data of a user.
         try:
             answer: _Read = await self._retries.run(attempt)
-        except AnswerUnusable:
+        except ResponseUnusable:
             outcome = "unusable"
             raise
-        except _NotAsked:
-            outcome = "not_asked"
-            _log.debug("upstream_not_asked", upstream=self._service)
-            raise self._unavailable("does not answer") from None
+        except _BreakerOpen:
+            outcome = "breaker_open"
+            _log.debug("upstream_breaker_open", upstream=self._service)
+            raise self._unavailable("does not respond") from None
         except NoInstance:
-            outcome = "not_known"
-            raise self._unavailable(self._note_nowhere()) from None
-        except _NoAnswer as error:
+            outcome = "no_instance"
+            raise self._unavailable(self._log_no_instance()) from None
+        except _NoResponse as error:
             outcome = "unavailable"
             _log.warning("upstream_unavailable", upstream=self._service, reason=str(error))
-            raise self._unavailable("does not answer") from None
+            raise self._unavailable("does not respond") from None
         else:
             outcome = "answered"
             return answer
         finally:
-            self._metrics.asked(self._service, outcome, time.perf_counter() - started)
+            self._metrics.called(self._service, outcome, time.perf_counter() - started)
 
     async def close(self) -> None:
-        """Release the connections."""
+        """Close the connections."""
         if self._http is not None:
             await self._http.aclose()
 
     async def _opened(self) -> httpx.AsyncClient:
-        """Made for the first question: many services never ask one."""
+        """The HTTP client, created for the first call: in many processes there is none."""
         if self._http is None:
             authorities = await asyncio.to_thread(_authorities)
             self._http = self._http or httpx.AsyncClient(
                 transport=ExactTransport(CONNECTIONS, authorities),
-                timeout=None,  # noqa: S113 - an attempt has one limit for all of it, see below
+                timeout=None,  # noqa: S113 - an attempt has one limit for all its steps, see _response_of
                 follow_redirects=False,
                 trust_env=False,  # upstreams are not behind the proxy to the internet
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -210,120 +210,122 @@ class UpstreamClient:
     def _unavailable(self, fault: str) -> UpstreamUnavailable:
         return UpstreamUnavailable(f"The {self._service} service {fault}", upstream=self._service)
 
-    def _note_nowhere(self) -> str:
+    def _log_no_instance(self) -> str:
         setting = UpstreamSettings.variable(f"{self._service}_url")
-        if not self._nowhere:
-            self._nowhere = True
-            _log.warning("upstream_not_known", upstream=self._service, setting=setting)
-        return f"is not known here: no healthy instance and no {setting}"
+        if not self._no_instance_logged:
+            self._no_instance_logged = True
+            _log.warning("upstream_no_instance", upstream=self._service, setting=setting)
+        return f"can't be found: no healthy instance and no {setting}"
 
     async def _attempt(
-        self, http: httpx.AsyncClient, question: _Question, read: Callable[[int, dict[str, Any]], _Read]
+        self, http: httpx.AsyncClient, request: _Request, read: Callable[[int, dict[str, Any]], _Read]
     ) -> _Read:
         if self._breaker.is_paused:
-            raise _NotAsked
-        async with self._place(question):
-            status, document = await self._answer(http, question)
+            raise _BreakerOpen
+        async with self._place(request):
+            status, document = await self._response_of(http, request)
         try:
             if not isinstance(document, dict):
-                raise Unreadable("the answer is no JSON object")
-            said = read(status, cast("dict[str, Any]", document))
+                raise ResponseDefect("the response is not a JSON object")
+            result = read(status, cast("dict[str, Any]", document))
         except ValueError as error:
-            self._note_unusable(status, error)
+            self._log_unusable(status, error)
             refused = isinstance(document, dict) and refuses_id(status, cast("dict[str, Any]", document))
-            raise AnswerUnusable(self._service, status, refuses_id=refused) from None
-        self._turned_away = False
-        return said
+            raise ResponseUnusable(self._service, status, refuses_id=refused) from None
+        self._access_refused = False
+        return result
 
     @asynccontextmanager
-    async def _place(self, question: _Question) -> AsyncGenerator[None]:
-        """One of our connections. The wait for it is not the instance's doing, so it is before the attempt's time."""
-        question.waited = question.waited or self._places.locked()
+    async def _place(self, request: _Request) -> AsyncGenerator[None]:
+        """Take a connection of ours. The wait for it is before the attempt, because it is not the instance's fault."""
+        request.waited = request.waited or self._places.locked()
         try:
-            async with asyncio.timeout_at(question.until):
+            async with asyncio.timeout_at(request.until):
                 await self._places.acquire()
         except TimeoutError:
-            raise _NoAnswer(f"none of our {CONNECTIONS} connections was free in time") from None
+            raise _NoResponse(f"none of our {CONNECTIONS} connections was free in time") from None
         try:
             yield
         finally:
             self._places.release()
 
-    async def _answer(self, http: httpx.AsyncClient, question: _Question) -> tuple[int, Any]:
-        """What an instance answers, and what that says about it: also when it can't be used, the instance is there."""
+    async def _response_of(self, http: httpx.AsyncClient, request: _Request) -> tuple[int, Any]:
+        """The response of an instance; reports its success or failure to the breaker and discovery."""
         base = self._discovery.instance(self._service)
-        self._nowhere = False
+        self._no_instance_logged = False
         if not self._breaker.allows():
-            raise _NotAsked
-        left_s = question.until - asyncio.get_running_loop().time()
+            raise _BreakerOpen
+        left_s = request.until - asyncio.get_running_loop().time()
         whole_s = self._timeout_s / 2
         try:
-            # One limit for the whole, however slowly it trickles.
+            # One limit for all steps, however slowly the body arrives.
             async with asyncio.timeout(min(whole_s, left_s)):
-                found = await self._exchange(http, base, question)
-        except Exception as error:  # noqa: BLE001 - whatever it was, this attempt has no answer
-            if isinstance(error, TimeoutError) and question.waited and left_s < whole_s:
-                raise _NoAnswer("too little time was left after the wait for a connection of ours") from None
-            self._note_failure(base)
+                found = await self._exchange(http, base, request)
+        except Exception as error:  # noqa: BLE001 - after any error this attempt has no response
+            if isinstance(error, TimeoutError) and request.waited and left_s < whole_s:
+                raise _NoResponse(
+                    "too little time was left after the wait for a connection of ours"
+                ) from None
+            self._record_failure(base)
             again = not (isinstance(error, _BadStatus) and error.status == HTTPStatus.TOO_MANY_REQUESTS)
-            raise (_Failed if again else _NoAnswer)(_reason(error)) from None
+            raise (_Failed if again else _NoResponse)(_reason(error)) from None
         if self._breaker.is_open:
-            _log.info("upstream_back", upstream=self._service)
+            _log.info("upstream_breaker_closed", upstream=self._service)
         self._breaker.succeeded()
         return found
 
-    def _note_failure(self, base: str) -> None:
+    def _record_failure(self, base: str) -> None:
         self._discovery.failed(self._service, base)
         was_open = self._breaker.is_open
         self._breaker.failed()
         if self._breaker.is_open and not was_open:
-            _log.warning("upstream_left_alone", upstream=self._service)
+            _log.warning("upstream_breaker_opened", upstream=self._service)
 
-    def _note_unusable(self, status: int, error: ValueError) -> None:
-        if status not in _OURS:
-            _log.warning("upstream_answer_unusable", upstream=self._service, reason=_reason(error))
-        elif not self._turned_away:
-            self._turned_away = True
-            _log.error("upstream_refuses_us", upstream=self._service, status=status)
+    def _log_unusable(self, status: int, error: ValueError) -> None:
+        if status not in _ACCESS_REFUSED:
+            _log.warning("upstream_response_unusable", upstream=self._service, reason=_reason(error))
+        elif not self._access_refused:
+            self._access_refused = True
+            _log.error("upstream_access_refused", upstream=self._service, status=status)
 
-    async def _exchange(self, http: httpx.AsyncClient, base: str, question: _Question) -> tuple[int, Any]:
+    async def _exchange(self, http: httpx.AsyncClient, base: str, request: _Request) -> tuple[int, Any]:
         calling = (
-            self._spans.call(self._service, question.method, question.headers)
+            self._spans.call(self._service, request.method, request.headers)
             if self._spans is not None
-            else nullcontext(question.headers)
+            else nullcontext(request.headers)
         )
         with calling as headers:
             async with http.stream(
-                question.method, base + question.path, json=question.body, headers=headers
+                request.method, base + request.path, json=request.body, headers=headers
             ) as response:
                 status = response.status_code
                 if response.is_success:
                     return status, await _json(response)
-                if not response.is_client_error or status in _AWAY:
+                if not response.is_client_error or status in _UNAVAILABLE:
                     raise _BadStatus(status)
                 try:
                     return status, await _json(response)
                 except (ValueError, RecursionError):
-                    return status, {}  # its status says enough
+                    return status, {}  # the status is enough
 
 
 async def _json(response: httpx.Response) -> Any:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not (kind == "application/json" or kind.endswith("+json")):
-        raise Unreadable(f"the answer of status {response.status_code} is no JSON")
+        raise ResponseDefect(f"the response with status {response.status_code} is not JSON")
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unreadable("the answer is encoded")
+        raise ResponseDefect("the response is compressed")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > LARGEST_BYTES:
-            raise Unreadable(f"the answer is larger than {LARGEST_BYTES} bytes")
+            raise ResponseDefect(f"the response is larger than {LARGEST_BYTES} bytes")
     return json.loads(body)
 
 
 def _reason(error: Exception) -> str:
-    """For the log: of others' errors only the kind, as their text can have somebody's name in it."""
-    if isinstance(error, Unreadable):
+    """The reason for the log: of errors of libraries only the class, because their text can have data of a user."""
+    if isinstance(error, ResponseDefect):
         return str(error)
     return (
         f"{type(error).__name__}: {error}" if isinstance(error, httpx.ConnectError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Where another service is: what a client of it needs to know, and nothing of Consul."""
+"""The interface by which clients find instances of upstream services."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ AUTH = "auth"
 
 
 class NoInstance(Exception):
-    """Nobody knows where the service is: it is not in Consul, no URL of it is set, and this is no development."""
+    """No instance is known: the service is not in Consul, its URL is not set, and this is not development."""
 
     def __init__(self, service: str) -> None:
         super().__init__(f"no instance of the {service} service is known")
@@ -17,19 +17,19 @@ class NoInstance(Exception):
 
 
 class Discovery(Protocol):
-    """Finds the services that this one calls; answers from memory and never waits."""
+    """Finds instances of upstream services, from memory, without waiting."""
 
     def instance(self, service: str) -> str:
-        """A base URL without a slash at its end, for one attempt; the next call may give another instance.
+        """The base URL of an instance, without a slash at its end, for one attempt. The next call may return another one.
 
         Args:
             service: ``ACCOUNT``, ``ORGANIZATION``, ``PAYMENT`` or ``AUTH``.
 
         Raises:
-            NoInstance: there is none to try.
+            NoInstance: no instance is known.
         """
         ...
 
     def failed(self, service: str, url: str) -> None:
-        """Tell that the instance with this URL was not reached, or could not answer: others go first for a while."""
+        """Report that the instance with this URL failed: it is set aside."""
         ...

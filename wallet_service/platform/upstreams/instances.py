@@ -1,14 +1,14 @@
-"""Which instance of a service the next attempt goes to."""
+"""Chooses the instance of a service for the next attempt."""
 
 import secrets
 from collections.abc import Callable, Iterable
 
 
 class Instances:
-    """Those of one service, in turn; who failed comes after the others for a while.
+    """The instances of one service, taken in turn. One that failed is set aside for a while.
 
-    In this order: the instances that Consul named last, then the configured URL, of both what is not set aside; then
-    the one whose time aside is over first; the port on this machine where there is none of them.
+    The order: instances of Consul's last list that are not set aside; the configured URL unless it is set aside; the one
+    that was set aside first. If there is none of these, the port on this machine.
     """
 
     def __init__(
@@ -24,28 +24,28 @@ class Instances:
 
     @property
     def known(self) -> int:
-        """How many instances Consul named."""
+        """The number of instances in Consul's last list."""
         return len(self._known)
 
     def found(self, urls: Iterable[str]) -> None:
-        """These are healthy now. When there are none, the last ones stay: an old list beats none."""
+        """Take a new list of healthy instances. An empty one is ignored: an old list is better than none."""
         fresh = sorted(set(urls))
         if not fresh or fresh == self._known:
             return
         if not self._known:
-            self._turn = secrets.randbelow(len(fresh))  # so that not all callers begin with the same one
+            self._turn = secrets.randbelow(len(fresh))  # so that not all callers begin with the same instance
         self._known = fresh
         self._aside_until = {
             url: until for url, until in self._aside_until.items() if url in fresh or url == self._configured
         }
 
     def failed(self, url: str) -> None:
-        """Others go before this one for a while."""
+        """Set an instance aside."""
         if url in self._known or url == self._configured:
             self._aside_until[url] = self._clock() + self._set_aside_s
 
     def pick(self) -> str | None:
-        """The one for the next attempt; None when there is none at all."""
+        """The base URL for the next attempt; None if no instance is known."""
         now = self._clock()
         for _ in self._known:
             url = self._known[self._turn % len(self._known)]

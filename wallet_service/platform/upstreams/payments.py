@@ -1,4 +1,4 @@
-"""The payment service: money that comes from outside, for top-ups."""
+"""Client of the payment service, for deposits of money from outside."""
 
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.upstreams.client import UpstreamClient, path_of
-from wallet_service.platform.upstreams.responses import Unreadable, answered, says_unknown
+from wallet_service.platform.upstreams.responses import ResponseDefect, is_unknown, read_body
 
 _REFUSALS = (400, 402, 403, 409, 422)
 
@@ -23,7 +23,7 @@ def _decimal(value: object) -> Decimal:
 
 
 class PaymentRefused(Exception):
-    """The payment service understood and said no; the same payment again will be refused again."""
+    """The payment service refused the payment. A retry would be refused again."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"the payment was refused with status {status}: {detail}")
@@ -32,7 +32,7 @@ class PaymentRefused(Exception):
 
 
 class Payment(BaseModel):
-    """A payment; its amount is a decimal string on the wire, as everywhere."""
+    """A payment. In JSON its amount is a decimal string."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -44,7 +44,7 @@ class Payment(BaseModel):
 
 
 class PaymentClient:
-    """Starts payments and follows them. Nothing is kept: a payment's status changes."""
+    """Creates and reads payments. Nothing is cached, because the status of a payment changes."""
 
     def __init__(self, client: UpstreamClient) -> None:
         self._client = client
@@ -58,19 +58,20 @@ class PaymentClient:
         reference: str | None = None,
         idempotency_key: str | None = None,
     ) -> Payment:
-        """Start a payment, once for its key, however often the request has to be sent.
+        """Create a payment, once for its key, however often the request is sent.
 
         Args:
-            user_id: who pays.
+            user_id: of the user who pays.
             amount: a decimal string in units of the currency.
             currency: its code.
-            reference: names it for people.
-            idempotency_key: the caller's, for a payment that it may ask for again; made here otherwise.
+            reference: a name for people.
+            idempotency_key: needed if the caller may repeat the call; without it, a new one is created.
 
         Raises:
-            ValueError: the amount is no decimal.
-            PaymentRefused: the service said no.
-            AnswerUnusable, UpstreamUnavailable: no answer; the payment may exist, and the same key finds it.
+            ValueError: the amount is not a decimal number.
+            PaymentRefused: the service refused it.
+            ResponseUnusable, UpstreamUnavailable: the outcome is unknown. The payment may exist; a call with the
+                same key finds it.
         """
         wanted = _decimal(amount)
         body = {"user_id": user_id, "amount": amount, "currency": currency}
@@ -82,28 +83,28 @@ class PaymentClient:
                 return PaymentRefused(status, str(document.get("detail", ""))[:200])
             if status == HTTPStatus.CREATED:
                 status = HTTPStatus.OK
-            payment = answered(status, Payment, document, user_id=user_id, currency=currency)
+            payment = read_body(status, Payment, document, user_id=user_id, currency=currency)
             if payment.amount != wanted:
-                raise Unreadable("the payment is of another amount")
+                raise ResponseDefect("the payment has another amount")
             return payment
 
-        answer = await self._client.ask(
+        payment_or_refusal = await self._client.ask(
             "POST",
             path_of("api", "v1", "payments"),
             read,
             body=body,
             headers={"Idempotency-Key": idempotency_key or new_id()},
         )
-        if isinstance(answer, PaymentRefused):
-            raise answer
-        return answer
+        if isinstance(payment_or_refusal, PaymentRefused):
+            raise payment_or_refusal
+        return payment_or_refusal
 
     async def get_payment(self, payment_id: str) -> Payment | None:
-        """A payment as it is now; None when there is no such payment.
+        """The payment with its status; None if there is none with this id.
 
         Raises:
-            AnswerUnusable: the service said something else.
-            UpstreamUnavailable: the service can't say now.
+            ResponseUnusable: the response is neither a payment nor "unknown".
+            UpstreamUnavailable: no instance responded.
         """
         try:
             path = path_of("api", "v1", "payments", payment_id)
@@ -111,12 +112,12 @@ class PaymentClient:
             return None
 
         def read(status: int, document: dict[str, Any]) -> Payment | None:
-            if says_unknown(status, document):
+            if is_unknown(status, document):
                 return None
-            return answered(status, Payment, document, payment_id=payment_id)
+            return read_body(status, Payment, document, payment_id=payment_id)
 
         return await self._client.ask("GET", path, read)
 
     async def close(self) -> None:
-        """Release the connections."""
+        """Close the connections."""
         await self._client.close()

@@ -1,12 +1,12 @@
-"""The problem of upstream services."""
+"""The room's problem."""
 
 from wallet_service.core.errors import WalletError
 
 
 class UpstreamUnavailable(WalletError):
-    """An upstream service that has to be asked first does not answer. Nothing was done."""
+    """An upstream service that the request needs does not respond. Nothing was done."""
 
     code, status, title = "upstream_unavailable", 503, "Upstream service unavailable"
     retryable = True
     retry_after_s = 5
-    is_logged = False  # the client logs each, without ids of users
+    is_logged = False  # UpstreamClient logs it, without ids of users

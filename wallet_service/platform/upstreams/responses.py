@@ -1,4 +1,4 @@
-"""What is read of the answers of other services."""
+"""Reads responses of upstream services."""
 
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -8,61 +8,61 @@ from pydantic import BaseModel
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 _ROUTERS_DETAIL = "Not Found"
-"""What FastAPI and Starlette's routers say where no route is: nothing about the thing that was asked for."""
+"""The detail of the 404 that the routers of FastAPI and Starlette send if no route matches."""
 
-_Shape = TypeVar("_Shape", bound=BaseModel)
-
-
-class Unreadable(ValueError):
-    """What is wrong with an answer, said without a word of it: it goes into the log."""
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
-class AnswerUnusable(Exception):
-    """The service answered, and said neither yes nor no: it is there, and asking again gives the same.
+class ResponseDefect(ValueError):
+    """A defect of a response. The message is logged, so it has nothing of the response."""
+
+
+class ResponseUnusable(Exception):
+    """The service responded, but the response can't be used. A retry would get the same one.
 
     Attributes:
-        upstream: its name.
-        answered: the status of the answer.
-        refuses_id: it says that what was asked for can't be the id of anything.
+        upstream: the name of the service.
+        status: the HTTP status.
+        refuses_id: whether the service rejects the id as impossible.
     """
 
-    def __init__(self, upstream: str, answered: int, *, refuses_id: bool) -> None:
-        super().__init__(f"The {upstream} service gave no answer that can be used")
+    def __init__(self, upstream: str, status: int, *, refuses_id: bool) -> None:
+        super().__init__(f"The response of the {upstream} service can't be used")
         self.upstream = upstream
-        self.answered = answered
+        self.status = status
         self.refuses_id = refuses_id
 
-    def as_away(self) -> UpstreamUnavailable:
-        """The refusal, where it makes no difference."""
+    def as_unavailable(self) -> UpstreamUnavailable:
+        """The problem, for callers that treat this error like an unavailable service."""
         return UpstreamUnavailable(str(self), upstream=self.upstream)
 
 
 def refuses_id(status: int, document: dict[str, Any]) -> bool:
-    """Whether it says that there can be no such id. A proxy's own 400 is about something else, and has no detail."""
+    """Whether the response rejects the id as impossible. A proxy's own 400 has no ``detail``."""
     return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} and "detail" in document
 
 
-def says_unknown(status: int, document: dict[str, Any]) -> bool:
-    """Whether it says that there is no such thing.
+def is_unknown(status: int, document: dict[str, Any]) -> bool:
+    """Whether the response means that the thing does not exist.
 
-    Gateways and routers answer 404 by themselves where they have no way to the service: taken for "unknown", a wrong
-    URL would freeze wallets.
+    Gateways and routers send a 404 of their own if no route matches. If that counted as "unknown", a wrong URL would
+    freeze wallets.
     """
     detail = document.get("detail")
     return status == HTTPStatus.NOT_FOUND and isinstance(detail, str) and detail != _ROUTERS_DETAIL
 
 
-def answered(status: int, shape: type[_Shape], document: dict[str, Any], **asked: str) -> _Shape:
-    """What a 200 says about exactly the thing that was asked for.
+def read_body(status: int, model: type[_Model], document: dict[str, Any], **ids: str) -> _Model:
+    """The body of a 200, checked to be about the requested thing.
 
-    Some servers take an encoded slash for a slash: then an answer can be about something else.
+    Some servers decode an encoded slash in the path; then the response can be about another thing.
 
     Raises:
-        ValueError: another status, another form, or something else.
+        ValueError: the status or the form is another one, or the response is about another thing.
     """
     if status != HTTPStatus.OK:
-        raise Unreadable(f"the answer has status {status}")
-    found = shape.model_validate(document)
-    if any(getattr(found, name) != value for name, value in asked.items()):
-        raise Unreadable("the answer is about something else")
+        raise ResponseDefect(f"the response has status {status}")
+    found = model.model_validate(document)
+    if any(getattr(found, name) != value for name, value in ids.items()):
+        raise ResponseDefect("the response is about another thing")
     return found

@@ -1,4 +1,4 @@
-"""What the room of upstream services declares."""
+"""Declares the room."""
 
 from wallet_service.core.room import Room
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable

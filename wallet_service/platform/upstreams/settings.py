@@ -1,4 +1,4 @@
-"""Where upstream services are, and how long they are waited for."""
+"""The addresses of upstream services, and the time limit of calls."""
 
 from typing import Annotated
 
@@ -8,18 +8,20 @@ from wallet_service.core.settings import RoomSettings, require_plain_base
 
 
 class UpstreamSettings(RoomSettings):
-    """Addresses that are used when Consul knows none."""
+    """Addresses are used when Consul has no instance."""
 
     account_url: HttpUrl | None = Field(
-        default=None, description="the account service, when Consul knows none"
+        default=None, description="URL of the account service, used if Consul has no instance"
     )
     organization_url: HttpUrl | None = Field(
-        default=None, description="the organization service, when Consul knows none"
+        default=None, description="URL of the organization service, used if Consul has no instance"
     )
-    payment_url: HttpUrl | None = Field(default=None, description="the payment service; not called yet")
+    payment_url: HttpUrl | None = Field(
+        default=None, description="URL of the payment service; it is not called yet"
+    )
     auth_url: HttpUrl | None = Field(
         default=None,
-        description="the auth service; not called yet (users' tokens are checked with `WALLET_JWT_SECRET` or "
+        description="URL of the auth service; it is not called yet (user tokens are checked with `WALLET_JWT_SECRET` or "
         "`WALLET_JWT_JWKS_URL`)",
     )
     upstream_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
@@ -29,7 +31,7 @@ class UpstreamSettings(RoomSettings):
     )
     upstream_set_aside_ms: Annotated[int, Field(ge=0, le=3_600_000)] = Field(
         default=10_000,
-        description="milliseconds for which other instances are preferred to one that failed",
+        description="milliseconds for which an instance that failed is set aside: others are called first",
     )
 
     @field_validator("account_url", "organization_url", "payment_url", "auth_url")

@@ -1,4 +1,4 @@
-"""A span for each attempt at another service, which gets the trace's context with the question."""
+"""A span for each attempt of a call; the upstream service receives the trace context."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -13,16 +13,16 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class CallSpans:
-    """Makes the spans of calls."""
+    """Creates the spans of attempts."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
     @contextmanager
     def call(self, upstream: str, method: str, headers: Mapping[str, str]) -> Generator[Mapping[str, str]]:
-        """The span of one attempt, where somebody is traced; gives the headers with the trace's context.
+        """The span of one attempt, if the request is traced; yields the headers with the trace context.
 
-        Neither span nor context says what was asked: paths hold ids of users.
+        Neither has the path, because paths contain ids of users.
         """
         sent = dict(headers)
         if not trace.get_current_span().is_recording():

@@ -1,4 +1,4 @@
-"""The way to another service: httpx over aiohttp, which adds nothing of its own to a question."""
+"""The HTTP transport to upstream services: httpx over aiohttp, which sends requests unchanged."""
 
 import ssl
 
@@ -12,11 +12,11 @@ _IDLE_S = 15.0
 
 
 class ExactTransport(httpx.AsyncBaseTransport):
-    """Sends a path as it is written, keeps no cookies, unpacks nothing, and has no time limits: they are the client's.
+    """Sends paths unchanged, keeps no cookies, decompresses nothing, and has no time limits; the client has them.
 
-    Not httpx's own: its pool loses a connection for good when a question is cancelled while it waits in the pool or
-    connects (httpcore #1093). Not ``AiohttpTransport``: it decodes what need not be encoded, such as ``%3B``, which
-    some servers take for more than a letter.
+    Not httpx's own transport: its pool loses a connection for good if a request is cancelled while it waits in the pool
+    or connects (httpcore #1093). Not ``AiohttpTransport``: it decodes characters that need not be encoded, such as
+    ``%3B``, which mean something else to some servers when they are decoded.
     """
 
     def __init__(self, connections: int, authorities: ssl.SSLContext) -> None:
@@ -25,7 +25,7 @@ class ExactTransport(httpx.AsyncBaseTransport):
         self._session: ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it; the body is read by whoever reads the response."""
+        """Send a request. The body of the response is read later, through the response."""
         if self._session is None:
             self._session = ClientSession(
                 connector=TCPConnector(

@@ -1,4 +1,4 @@
-"""Discovery as the service has it: lists that Consul keeps current in memory, then what is configured."""
+"""Discovery by lists in memory, which Consul keeps current, and by configured URLs."""
 
 import asyncio
 import time
@@ -20,10 +20,10 @@ from wallet_service.platform.upstreams.instances import Instances
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 
 FIRST_ANSWERS_S = 1.0
-"""How long a start waits for the first lists."""
+"""How long the start waits for the first lists, in seconds."""
 
 _BETWEEN_QUERIES_S = 0.1
-"""The shortest time between two queries: an agent that never waits must not be asked without end."""
+"""The shortest time between two queries, for an agent that responds without waiting."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,26 +33,26 @@ class Upstream:
     """How a service is found: by its name in Consul, its setting, its port on a developer's machine.
 
     Attributes:
-        is_asked: whether the service calls it; lists of the others are not followed in Consul.
+        is_called: whether this service calls it; if not, its list in Consul is not followed.
     """
 
     consul_name: str
     configured: Callable[[UpstreamSettings], HttpUrl | None]
     local_port: int
-    is_asked: bool = True
+    is_called: bool = True
 
 
 UPSTREAMS: Mapping[str, Upstream] = {
     ACCOUNT: Upstream("account_service", lambda settings: settings.account_url, 8202),
     ORGANIZATION: Upstream("organization_service", lambda settings: settings.organization_url, 8210),
-    PAYMENT: Upstream("payment_service", lambda settings: settings.payment_url, 8207, is_asked=False),
-    # Tokens are checked with its keys, from the URL that is set for them.
-    AUTH: Upstream("auth_service", lambda settings: settings.auth_url, 8201, is_asked=False),
+    PAYMENT: Upstream("payment_service", lambda settings: settings.payment_url, 8207, is_called=False),
+    # User tokens are checked with its keys, which are read from WALLET_JWT_JWKS_URL.
+    AUTH: Upstream("auth_service", lambda settings: settings.auth_url, 8201, is_called=False),
 }
 
 
 class Upstreams:
-    """The instances of every service that this one calls; a ``Discovery``."""
+    """The instances of every upstream service; a ``Discovery``."""
 
     def __init__(
         self,
@@ -84,11 +84,11 @@ class Upstreams:
         self._services[service].failed(url)
 
     def found(self, service: str, urls: Iterable[str]) -> None:
-        """Consul says that these are healthy now."""
+        """Take Consul's list of healthy instances."""
         self._services[service].found(urls)
 
     def known(self, service: str) -> int:
-        """How many instances Consul named last."""
+        """The number of instances in Consul's last list."""
         return self._services[service].known
 
 
@@ -97,7 +97,7 @@ def _without_slash(url: HttpUrl | None) -> str | None:
 
 
 class _Watch:
-    """Keeps the list of one service current."""
+    """Keeps the list of instances of one service current."""
 
     def __init__(self, service: str, name: str, agent: Agent, upstreams: Upstreams) -> None:
         self._service = service
@@ -106,49 +106,49 @@ class _Watch:
         self._upstreams = upstreams
         self._index: str | None = None
         self._healthy: bool | None = None
-        self.answered = asyncio.Event()
+        self.has_result = asyncio.Event()
 
     async def run(self, outage: Outage) -> None:
         while True:
             pause = asyncio.create_task(asyncio.sleep(_BETWEEN_QUERIES_S))
             try:
-                urls = await outage.outlast(self._service, self._ask)
-                self._tell(urls)
+                urls = await outage.retry(self._service, self._query)
+                self._update(urls)
                 await pause
             finally:
                 pause.cancel()
 
-    async def _ask(self) -> list[str]:
-        # Forgotten until it is answered: an agent that restarted counts from the beginning, and would wait in vain.
+    async def _query(self) -> list[str]:
+        # Without an index until there is a response: a restarted agent counts from 1, and would wait for an old index.
         index, self._index = self._index, None
         try:
             self._index, urls = await self._agent.healthy(self._name, index)
         finally:
-            self.answered.set()
+            self.has_result.set()
         return urls
 
-    def _tell(self, urls: list[str]) -> None:
+    def _update(self, urls: list[str]) -> None:
         self._upstreams.found(self._service, urls)
         healthy = bool(urls)
         if healthy is self._healthy:
             return
         if healthy:
-            _log.info("upstream_found", service=self._name, instances=len(urls))
+            _log.info("upstream_instances_found", service=self._name, instances=len(urls))
         else:
             _log.warning(
-                "upstream_not_healthy", service=self._name, kept=self._upstreams.known(self._service)
+                "upstream_no_healthy_instance", service=self._name, kept=self._upstreams.known(self._service)
             )
         self._healthy = healthy
 
 
 @asynccontextmanager
-async def discovering(
+async def upstream_discovery(
     settings: Settings, table: Mapping[str, Upstream] = UPSTREAMS, metrics: ConsulMetrics | None = None
 ) -> AsyncGenerator[Upstreams, None]:
-    """Where the upstreams are; as long as this is open, Consul's lists of those that are asked are followed.
+    """The discovery of the settings. While this is open, Consul's lists of called services are followed.
 
     Raises:
-        SettingsError: what is set for Consul can't be used.
+        SettingsError: the settings for Consul can't be used.
     """
     upstreams = Upstreams(settings, table)
     consul = settings[ConsulSettings]
@@ -161,20 +161,20 @@ async def discovering(
         watches = [
             _Watch(service, upstream.consul_name, agent, upstreams)
             for service, upstream in table.items()
-            if upstream.is_asked
+            if upstream.is_called
         ]
         tasks = [asyncio.create_task(watch.run(outage)) for watch in watches]
         for task in tasks:
             task.add_done_callback(_ended)
         stack.push_async_callback(_cancel, tasks)
-        first = [asyncio.create_task(watch.answered.wait()) for watch in watches]
+        first = [asyncio.create_task(watch.has_result.wait()) for watch in watches]
         _, late = await asyncio.wait(first, timeout=FIRST_ANSWERS_S)
         await _cancel(late)
         yield upstreams
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    """A watch has no end but the stop: any other is a fault of ours, and the list stays as it is from then on."""
+    """Log a task that ended before the stop: that is a fault, and the list is not updated any more."""
     if not task.cancelled():
         _log.error("discovery_ended", exc_info=task.exception())
 

@@ -84,7 +84,7 @@ async def test_an_unknown_upstream_is_reported_as_unavailable(open_api: OpenApi)
     async with open_api(**nowhere) as api:
         refusal = problem(await api.admin.post("/wallets", {"user_id": new_user()}), "upstream_unavailable")
     assert refusal["upstream"] == "account"
-    missing = "The account service is not known here: no healthy instance and no WALLET_ACCOUNT_URL"
+    missing = "The account service can't be found: no healthy instance and no WALLET_ACCOUNT_URL"
     assert refusal["detail"] == missing
 
 
@@ -115,19 +115,19 @@ async def test_while_it_is_unavailable_the_log_has_one_line_and_names_no_user(
     upstreams.fault = "wrong_types"
     problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     upstreams.fault = "500"
-    while "upstream_left_alone" not in log.getvalue():
+    while "upstream_breaker_opened" not in log.getvalue():
         problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     before = len(log.getvalue())
     for _ in range(5):
         problem(await api.admin.post("/wallets", {"user_id": user_id}), "upstream_unavailable")
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {line["event"] for line in lines} == {
-        "upstream_answer_unusable",
+        "upstream_response_unusable",
         "upstream_unavailable",
-        "upstream_left_alone",
+        "upstream_breaker_opened",
         "request",
     }
-    assert [line["event"] for line in lines].count("upstream_left_alone") == 1
+    assert [line["event"] for line in lines].count("upstream_breaker_opened") == 1
     rest = [json.loads(line)["event"] for line in log.getvalue()[before:].splitlines()]
     assert rest == ["request"] * 5
     assert user_id not in log.getvalue()
