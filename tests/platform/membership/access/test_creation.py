@@ -169,7 +169,7 @@ async def test_a_repeat_gets_its_response_whatever_upstream_is_unavailable(
     user_id, key = new_user(), new_id()
     body = {"user_id": user_id, "initial_balance": "3"}
     first = await api.admin.post("/wallets", body, key=key)
-    api.app.state.clients.accounts._accounts._kept.clear()
+    api.app.state.clients.accounts._accounts._cached.clear()
     for fault in (UNAVAILABLE, None):
         upstreams.fault = fault
         upstreams.unknown.add(user_id)

@@ -101,7 +101,7 @@ async def test_a_user_who_was_no_member_stays_none_while_the_upstream_is_unavail
     assert shared.user.user_id is not None
     upstreams.strangers.add((shared.organization_id, shared.user.user_id))
     problem(await shared.user.move("consume", shared.wallet_id), "forbidden")
-    api.app.state.clients.organizations._members._kept.clear()  # as 30 s later
+    api.app.state.clients.organizations._members._cached.clear()  # as 30 s later
     upstreams.fault = UNAVAILABLE
     problem(await shared.user.move("consume", shared.wallet_id), "forbidden")
 
