@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.api import Api, new_user, posted
+from support.api import Api, new_user, posted, problem
 from support.guarded import AWAY, Open, settled, shared, unverified, uses
 from support.stand_in import StandIn
 
@@ -24,7 +24,8 @@ async def test_unless_it_is_on_nobody_is_asked(open_api: Open, others: StandIn) 
         everything = await place.user.get(f"/users/{place.user.user_id}/wallets")
         assert [wallet["wallet_id"] for wallet in everything.json()["items"]] == [place.wallet_id]
         fresh = new_user()
-        assert (await api.admin.get(f"/users/{fresh}/credits/balance")).status_code == 200
+        answer = await api.admin.post(f"/users/{fresh}/credits/consume", {"amount": "1"})
+        problem(answer, "insufficient_funds")
         assert place.wallet_id not in await unverified(api.admin)
     assert others.questions == []
 
