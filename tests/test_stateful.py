@@ -38,7 +38,7 @@ from support.call_sequences import (
 from support.cluster import Cluster, create_database, drop_database
 from support.database_location import open_location
 from support.expectations import Document
-from support.oracle import EXPONENTS, Oracle
+from support.oracle import EXPONENTS, Oracle, assert_refused
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
@@ -285,12 +285,18 @@ class Run:
 
     @step(user=st.sampled_from(USERS), drawn=movements, key=keys)
     def consume_credits(self, user: str, drawn: Document, key: str | None) -> None:
-        document = self.get(f"/users/{user}/credits/balance")
-        self.oracle.credits_wallet(user, document["wallet_id"])
-        operation = self.operation(drawn | {"type": "consume"}, key) | {"wallet_id": document["wallet_id"]}
+        path = f"/users/{user}/credits"
+        self.oracle.credits_wallet(user, self.get(f"{path}/balance")["wallet_id"])
+        operation = self.operation(drawn | {"type": "consume"}, key)
         body = {name: operation[name] for name in operation if name not in ("type", "wallet_id")}
-        answer = self.run(self.api.admin.post(f"/users/{user}/credits/consume", body))
-        self.oracle.move(operation, answer)
+        answer = self.run(self.api.admin.post(f"{path}/consume", body))
+        primary = self.get(f"{path}/balance")["wallet_id"]
+        self.oracle.credits_wallet(user, primary)
+        wallet_id = self.oracle.credits_spent_under(user, key) or primary
+        if wallet_id is None:
+            assert_refused(answer, "amount_invalid")  # and so no wallet was needed
+        else:
+            self.oracle.move(operation | {"wallet_id": wallet_id}, answer)
 
     @step(weight=4, drawn=st.lists(at_once, min_size=2, max_size=8), twice=st.booleans())
     def many_at_once(self, drawn: list[tuple[Any, Any, Any]], twice: bool) -> None:

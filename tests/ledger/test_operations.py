@@ -1,6 +1,6 @@
 import pytest
 
-from wallet_service.ledger.operations import Operation, Unit
+from wallet_service.ledger.operations import Operation, Owner, Unit
 
 
 def test_an_operation_is_named_when_it_is_made() -> None:
@@ -24,6 +24,27 @@ def test_the_user_and_the_key_are_sent() -> None:
     operation = Operation(type="consume", client_id="user:|u", acting_user_id="u", idempotency_key="k")
     document = operation.document()
     assert (document["acting_user_id"], document["idempotency_key"]) == ("u", "k")
+
+
+def test_an_owner_is_sent_in_place_of_a_wallet() -> None:
+    operation = Operation(type="consume", client_id="billing", owner=Owner("ada", "CREDIT"), amount="1")
+    assert operation.document() == {
+        "transaction_id": operation.transaction_id,
+        "type": "consume",
+        "client_id": "billing",
+        "amount": "1",
+        "user_id": "ada",
+        "currency": "CREDIT",
+    }
+    assert list(operation.lockables()) == [operation.key()]
+
+
+def test_a_lane_is_chosen_by_the_first_wallet_the_refunded_transaction_or_the_owner() -> None:
+    named = {"wallet_id": "w", "to_wallet_id": "t"}
+    assert Operation(type="transfer", client_id="billing", **named).place() == "w"
+    assert Operation(type="refund", client_id="billing", original_transaction_id="o").place() == "o"
+    owner = Owner("ada", "CREDIT")
+    assert Operation(type="consume", client_id="billing", owner=owner).place() == "ada"
 
 
 @pytest.mark.parametrize("resent", [False, True])

@@ -201,21 +201,27 @@ class Oracle:
             if other.is_primary and (other.user_id, other.currency) == (wallet.user_id, wallet.currency):
                 self.wallets[name] = replace(other, is_primary=False, version=other.version + 1)
 
-    def credits_wallet(self, user_id: str, wallet_id: str) -> bool:
-        """The wallet from which a user's credits go is this one; whether it was made by this."""
+    def credits_wallet(self, user_id: str, wallet_id: str | None) -> None:
+        """The wallet from which a user's credits are consumed is this one, which is new if there was none; None: none."""
         found = [
             wallet
             for wallet in self.wallets.values()
             if (wallet.user_id, wallet.currency) == (user_id, "CREDIT")
             and self.model.accounts[wallet.wallet_id].status != "closed"
         ]
-        if not found:
+        if found:
+            first = min(found, key=lambda wallet: (not wallet.is_primary, wallet.wallet_id))
+            assert_equal(wallet_id, first.wallet_id)
+        elif wallet_id is not None:
             request = {"user_id": user_id, "currency": "CREDIT", "name": "main"}
             self._open(wallet_id, request, Decimal(0))
-            return True
-        first = min(found, key=lambda wallet: (not wallet.is_primary, wallet.wallet_id))
-        assert_equal(wallet_id, first.wallet_id)
-        return False
+
+    def credits_spent_under(self, user_id: str, key: str | None) -> str | None:
+        """The wallet with credits of this user on which the key was spent, if it was."""
+        name = self.model.keys.get((CLIENT, key or ""), ("",))[0]
+        document = self.documents.get(name, {})
+        is_theirs = (document.get("user_id"), document.get("currency")) == (user_id, "CREDIT")
+        return document["wallet_id"] if is_theirs else None
 
     # Money
 

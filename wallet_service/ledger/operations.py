@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.operation_types import TransactionType
 
 Lockable: TypeAlias = str | tuple[str, str]
 """What another session can lock: a wallet by its id, or an idempotency key by its client and name."""
+
+
+class Owner(NamedTuple):
+    """Names a wallet without its id: the user's primary one in the currency, or else the oldest one that is open."""
+
+    user_id: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +27,10 @@ class Operation:
         client_id: the owner of its idempotency key.
         acting_user_id: if set, the operation may only debit wallets of this user.
         idempotency_key: the caller's; without one the transaction id is the key.
-        wallet_id: the wallet that it debits or credits; None for a refund.
+        wallet_id: the wallet that it debits or credits; None for a refund, and where an owner is given.
         to_wallet_id: the wallet that a transfer credits.
         original_transaction_id: the transaction that a refund reverses.
+        owner: in place of a wallet_id: the wallet from which this user spends in this currency.
         amount: a decimal number in the currency of the wallet; None: all that is left to refund.
         counter_account: the other side; None: the default of the type.
         details: what is stored with the posting: description, reference, metadata, effective_at.
@@ -36,13 +44,20 @@ class Operation:
     wallet_id: str | None = None
     to_wallet_id: str | None = None
     original_transaction_id: str | None = None
+    owner: Owner | None = None
     amount: str | None = None
     counter_account: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
 
     def place(self) -> str:
-        """Decides its lane: the wallet, or the transaction that it refunds."""
+        """Decides its lane: the wallet, the transaction that it refunds, or the owner.
+
+        Operations that name the same wallet in different ways can be in different lanes: then one of them finds the
+        wallet locked, and waits for it.
+        """
+        if self.owner is not None:
+            return self.owner.user_id
         return self.wallet_id or self.original_transaction_id or self.transaction_id
 
     def key(self) -> tuple[str, str]:
@@ -50,7 +65,7 @@ class Operation:
         return self.client_id, self.idempotency_key or self.transaction_id
 
     def lockables(self) -> Iterator[Lockable]:
-        """Its key, and the wallets that it names; a refund names none."""
+        """Its key, and the wallets that it names by their ids."""
         yield self.key()
         if self.wallet_id is not None:
             yield self.wallet_id
@@ -75,6 +90,8 @@ class Operation:
             document["wallet_id"] = self.wallet_id
         if self.original_transaction_id is not None:
             document["original_transaction_id"] = self.original_transaction_id
+        if self.owner is not None:
+            document["user_id"], document["currency"] = self.owner
         if self.acting_user_id is not None:
             document["acting_user_id"] = self.acting_user_id
         if self.idempotency_key is not None:

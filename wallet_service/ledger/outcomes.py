@@ -34,6 +34,10 @@ class Posted:
         """The posting's id; a replay has that of the first request."""
         return self.transaction[_ID_START:_ID_END].decode()
 
+    def wallet_id(self) -> str:
+        """The wallet of its first leg; it is read from the response."""
+        return json.loads(self.transaction)["wallet_id"]
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -243,11 +243,16 @@ async def test_a_past_balance(client: AsyncWalletClient) -> None:
 async def test_credits(client: AsyncWalletClient) -> None:
     user = new_user()
     none = await client.credits.balance(user)
-    await client.deposit(none.wallet_id, 10)
+    with pytest.raises(InsufficientFunds):
+        await client.credits.consume(user, 1)
+    empty = await client.credits.balance(user)
+    assert empty.wallet_id is not None
+    await client.deposit(empty.wallet_id, 10)
     spent = await client.credits.consume(user, "2.5", description="chat")
 
-    assert (none.balance, none.user_id) == (0, user)
-    assert spent.wallet_id == none.wallet_id
+    assert (none.balance, none.user_id, none.wallet_id) == (0, user, None)
+    assert empty.balance == 0
+    assert spent.wallet_id == empty.wallet_id
     assert (await client.get_credits(user)).available_balance == Decimal("7.5")
 
 

@@ -20,28 +20,72 @@ async def balance(api: Api, user_id: str) -> dict[str, Any]:
     return conforms(answer.content, CreditsBalance)
 
 
-async def test_the_first_look_makes_the_wallet(api: Api, unchanged: Unchanged) -> None:
-    user_id = new_user()
-    found = await balance(api, user_id)
-    assert found == {
-        "user_id": user_id,
-        "wallet_id": found["wallet_id"],
-        "currency": "CREDIT",
-        "balance": "0.000000",
-        "available_balance": "0.000000",
-    }
-    wallet = await api.admin.read(found["wallet_id"])
-    assert (wallet["name"], wallet["wallet_type"], wallet["is_primary"]) == ("main", "fiat", True)
+@pytest.fixture
+def calls(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls of the database, by their functions."""
+    called, database = list[str](), api.app.state.database
+    call = database.call
+
+    async def counted(function: str, /, **params: Any) -> bytes:
+        called.append(function)
+        return await call(function, **params)
+
+    monkeypatch.setattr(database, "call", counted)
+    return called
+
+
+async def consume_nothing(api: Api, user_id: str) -> str:
+    """Consume from a wallet without credits; its id."""
+    answer = await api.admin.post(f"/users/{user_id}/credits/consume", {"amount": "1"})
+    return problem(answer, "insufficient_funds")["wallet_id"]
+
+
+async def test_a_balance_is_read_and_nothing_is_created(api: Api, unchanged: Unchanged) -> None:
+    user = api.user()
+    user_id = user.user_id
+    reader = await api.service("wallets:read")
     async with unchanged():
-        assert await balance(api, user_id) == found
+        for caller in (api.admin, reader, user):
+            answer = await caller.get(f"/users/{user_id}/credits/balance")
+            assert conforms(answer.content, CreditsBalance) == {
+                "user_id": user_id,
+                "wallet_id": None,
+                "currency": "CREDIT",
+                "balance": "0.000000",
+                "available_balance": "0.000000",
+            }
+
+
+async def test_the_first_consumption_creates_the_wallet(api: Api) -> None:
+    user_id = new_user()
+    wallet_id = await consume_nothing(api, user_id)
+    assert (await balance(api, user_id))["wallet_id"] == wallet_id
+    wallet = await api.admin.read(wallet_id)
+    assert (wallet["name"], wallet["wallet_type"], wallet["is_primary"]) == ("main", "fiat", True)
+    assert await consume_nothing(api, user_id) == wallet_id
+
+
+async def test_it_is_one_call_of_the_database(api: Api, calls: list[str]) -> None:
+    wallet, fresh = await api.admin.wallet("5"), new_user()
+    user = api.user(wallet["user_id"])
+    path = f"/users/{wallet['user_id']}/credits/consume"
+    calls.clear()
+    for caller in (api.admin, user):
+        posted(await caller.post(path, {"amount": "1"}, key=new_id()))
+        problem(await caller.post(path, {"amount": "100"}), "insufficient_funds")
+    assert calls == ["post_transactions"] * 4
+    calls.clear()
+    await consume_nothing(api, fresh)
+    await consume_nothing(api, fresh)
+    assert calls == ["post_transactions", "credits_wallet", "post_transactions", "post_transactions"]
 
 
 async def test_twenty_at_once_make_one_wallet(api: Api) -> None:
     user_id = new_user()
-    found = await asyncio.gather(*(balance(api, user_id) for _ in range(20)))
-    assert len({each["wallet_id"] for each in found}) == 1
+    found = await asyncio.gather(*(consume_nothing(api, user_id) for _ in range(20)))
+    assert len(set(found)) == 1
     listed = (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"]
-    assert [wallet["wallet_id"] for wallet in listed] == [found[0]["wallet_id"]]
+    assert [wallet["wallet_id"] for wallet in listed] == [found[0]]
 
 
 async def test_who_comes_second_finds_the_wallet_of_the_first(
@@ -50,11 +94,45 @@ async def test_who_comes_second_finds_the_wallet_of_the_first(
     user_id = new_user()
     async with superuser.transaction():
         await superuser.execute("select wallet.lock_primary($1, 'CREDIT')", user_id)
-        both = asyncio.gather(balance(api, user_id), balance(api, user_id))
-        # Both have looked, and found none.
+        both = asyncio.gather(consume_nothing(api, user_id), consume_nothing(api, user_id))
+        # Both have searched, and found none.
         await wait_for_lock_waiters(superuser, 2)
     one, two = await both
     assert one == two
+
+
+async def test_a_wallet_that_is_primary_no_more_is_not_debited(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    """The change and the consumption are under way at the same time, and the change is first."""
+    user_id, key = new_user(), new_id()
+    first, second = [
+        (await api.admin.wallet("10", user_id=user_id, name=name))["wallet_id"] for name in ("a", "b")
+    ]
+    async with superuser.transaction():
+        await superuser.fetchval(
+            "select wallet_api.update_wallet($1, null, null, $2)", second, '{"is_primary": true}'
+        )
+        consuming = asyncio.create_task(
+            api.admin.post(f"/users/{user_id}/credits/consume", {"amount": "1"}, key=key)
+        )
+        await wait_for_lock_waiters(superuser, 1)
+    entry = posted(await consuming)
+    assert (entry["wallet_id"], entry["balance_after"]) == (second, "9.000000")
+    assert await api.admin.balance(first) == "10.000000"
+
+
+async def test_a_wallet_that_is_closed_meanwhile_is_followed_by_another(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    user_id = new_user()
+    wallet_id = await consume_nothing(api, user_id)
+    async with superuser.transaction():
+        await superuser.fetchval("select wallet_api.close_wallet($1, null, null)", wallet_id)
+        consuming = asyncio.create_task(consume_nothing(api, user_id))
+        await wait_for_lock_waiters(superuser, 1)
+    assert await consuming != wallet_id
+    assert (await balance(api, user_id))["wallet_id"] == await consuming
 
 
 async def test_a_wallet_made_otherwise_is_found(api: Api) -> None:
@@ -75,9 +153,10 @@ async def test_it_is_the_primary_one(api: Api) -> None:
 
 async def test_a_closed_one_is_followed_by_a_new_one(api: Api) -> None:
     user_id = new_user()
-    first = await balance(api, user_id)
-    await api.admin.delete(f"/wallets/{first['wallet_id']}")
-    assert (await balance(api, user_id))["wallet_id"] != first["wallet_id"]
+    first = await consume_nothing(api, user_id)
+    await api.admin.delete(f"/wallets/{first}")
+    assert (await balance(api, user_id))["wallet_id"] is None
+    assert await consume_nothing(api, user_id) != first
 
 
 async def test_consuming(api: Api) -> None:

@@ -1,5 +1,6 @@
-"""/api/v1/users/{user_id}/credits: the user's primary CREDIT wallet, made at first use."""
+"""/api/v1/users/{user_id}/credits: the user's primary CREDIT wallet, created when it is first consumed from."""
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -8,7 +9,6 @@ from starlette.responses import Response
 
 from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
-from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -20,7 +20,7 @@ from wallet_service.ledger.problems import (
 from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
-from wallet_service.money.credits.service import credits_wallet
+from wallet_service.money.credits.service import CreditsService
 from wallet_service.money.responses import POSTED, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.service import TransactionService
@@ -30,6 +30,7 @@ from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
+from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/credits", tags=["credits"], route_class=StrictRoute)
@@ -40,17 +41,19 @@ Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
 
 @router.get(
     "/balance",
-    responses=problems(*READS, WalletNotFound, WalletBusy, UserUnknown, UpstreamUnavailable),
+    response_model=CreditsBalance,
+    responses=problems(*READS, WalletNotFound, UpstreamUnavailable),
     summary="A user's credits",
 )
 async def credits_balance(
-    caller: WalletReader, user_id: Line, repository: Repository, access: AccessOf, own: CallerAccessOf
-) -> CreditsBalance:
-    """The balance of the user's primary CREDIT wallet; 0 for a user who had none."""
+    caller: WalletReader, user_id: Line, repository: Repository, access: CallerAccessOf
+) -> Response:
+    """The balance of the user's primary CREDIT wallet; 0 and no `wallet_id` for a user who has none."""
     caller.require_user(user_id)
-    wallet = await credits_wallet(repository, access, user_id)
-    await own.check(wallet["wallet_id"])
-    return CreditsBalance(**{name: wallet[name] for name in CreditsBalance.model_fields})
+    found = await repository.balance(user_id)
+    if access.checks and (wallet_id := json.loads(found)["wallet_id"]) is not None:
+        await access.check(wallet_id)
+    return JsonBytes(found)
 
 
 @router.post(
@@ -82,15 +85,14 @@ async def consume_credits(
     user_id: Line,
     request: MoneyRequest,
     repository: Repository,
-    access: AccessOf,
-    own: CallerAccessOf,
+    owners: AccessOf,
+    access: CallerAccessOf,
     header_key: HeaderKey,
 ) -> Response:
-    """Debit the user's primary CREDIT wallet."""
+    """Debit the user's primary CREDIT wallet; it is created at first use."""
     caller.require_user(user_id)
     key = chosen_key(header_key, request.idempotency_key)
-    wallet = await credits_wallet(repository, access, user_id, caller.client_id, key)
-    await own.check(wallet["wallet_id"])
-    ledger: Ledger = http_request.app.state.ledger
-    service = TransactionService(ledger, caller, own, http_request.app.state.posting_hooks)
-    return posted_response(await service.move("consume", wallet["wallet_id"], request, key))
+    state = http_request.app.state
+    transactions = TransactionService(state.ledger, caller, access, state.posting_hooks)
+    service = CreditsService(repository, transactions, owners, access)
+    return posted_response(await service.consume(user_id, request, caller.client_id, key))

@@ -1,14 +1,14 @@
-"""The answer about a user's credits."""
+"""The response about a user's credits."""
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from wallet_service.core.money import AmountText
 
 
 class CreditsBalance(BaseModel):
-    """What a user has in the wallet that credits are consumed from."""
+    """What a user has in the wallet from which credits are consumed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -25,7 +25,7 @@ class CreditsBalance(BaseModel):
     )
 
     user_id: str
-    wallet_id: UUID
+    wallet_id: UUID | None = Field(description="Null for a user who has no such wallet.")
     currency: str
     balance: AmountText
     available_balance: AmountText

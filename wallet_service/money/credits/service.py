@@ -1,29 +1,68 @@
-"""The wallet of a user's credits, made at first use for users who exist."""
+"""Consumes a user's credits without a wallet_id. At first use the wallet is created, for users who exist."""
 
-from typing import Any
-
+from wallet_service.core.errors import WalletNotFound
+from wallet_service.ledger.operations import Owner
+from wallet_service.ledger.outcomes import Posted
 from wallet_service.money.credits.repository import CreditsRepository
-from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.money.schemas import MoneyRequest
+from wallet_service.money.transactions.service import TransactionService
+from wallet_service.platform.membership.access import CallerAccess, WalletAccess
 from wallet_service.platform.membership.problems import UserUnknown
 
+CURRENCY = "CREDIT"
 
-async def credits_wallet(
-    repository: CreditsRepository,
-    access: WalletAccess,
-    user_id: str,
-    client_id: str | None = None,
-    idempotency_key: str | None = None,
-) -> dict[str, Any]:
-    """The wallet; the account service is asked only when one has to be made.
 
-    Raises:
-        UserUnknown: there is no such user.
-        UpstreamUnavailable: nobody can say whether there is.
-    """
-    if access.asks:
+class CreditsService:
+    """The credits of users, for the caller of one request."""
+
+    def __init__(
+        self,
+        repository: CreditsRepository,
+        transactions: TransactionService,
+        owners: WalletAccess,
+        access: CallerAccess,
+    ) -> None:
+        self._repository = repository
+        self._transactions = transactions
+        self._owners = owners
+        self._access = access
+
+    async def consume(self, user_id: str, request: MoneyRequest, client_id: str, key: str | None) -> Posted:
+        """Debit the wallet from which the user's credits are consumed.
+
+        Args:
+            user_id: the user; a user token names its own.
+            request: the body.
+            client_id: the owner of the key.
+            key: the idempotency key of the request.
+
+        Raises:
+            UserUnknown: there is no such user.
+            UpstreamUnavailable: it can't be checked whether the user exists, or may act on the wallet.
+            WalletError: the refusal of the ledger.
+        """
+        if self._access.checks:
+            return await self._consume_checked(user_id, request, client_id, key)
+        owner = Owner(user_id, CURRENCY)
         try:
-            return await repository.wallet(user_id, client_id, idempotency_key, verified=None)
+            # One call of the database, in which the ledger finds the wallet.
+            return await self._transactions.move_of_user("consume", owner, request, key)
+        except WalletNotFound:
+            await self._create(user_id)
+        return await self._transactions.move_of_user("consume", owner, request, key)
+
+    async def _consume_checked(
+        self, user_id: str, request: MoneyRequest, client_id: str, key: str | None
+    ) -> Posted:
+        """For a user who may not act on every wallet: which one it is must be known before the posting."""
+        try:
+            wallet_id = await self._repository.find(user_id, client_id, key)
         except UserUnknown:
-            pass  # not asked about yet
-    verified = await access.admit(user_id)
-    return await repository.wallet(user_id, client_id, idempotency_key, verified=verified)
+            wallet_id = await self._create(user_id)
+        await self._access.check(wallet_id)
+        return await self._transactions.move("consume", wallet_id, request, key)
+
+    async def _create(self, user_id: str) -> str:
+        """Create the wallet, for a user who exists; the account service is asked only now."""
+        verified = await self._owners.admit(user_id)
+        return await self._repository.create(user_id, verified=verified)

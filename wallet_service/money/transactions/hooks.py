@@ -32,11 +32,11 @@ class PostingHooks:
             await check(self.state, caller, operations)
 
     def report(self, operations: Sequence[Operation], outcomes: Sequence[Outcome]) -> None:
-        """Report to every room the wallets that were moved."""
+        """Report to every room the wallets that were moved; of refunds none."""
         moved = [
-            Moved(operation.wallet_id, operation.type in DEBITS)
+            Moved(operation.wallet_id or outcome.wallet_id(), operation.type in DEBITS)
             for operation, outcome in zip(operations, outcomes, strict=True)
-            if isinstance(outcome, Posted) and not outcome.dry_run and operation.wallet_id is not None
+            if isinstance(outcome, Posted) and not outcome.dry_run and operation.type != "refund"
         ]
         if moved:
             for report in self.after:

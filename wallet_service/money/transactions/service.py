@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from wallet_service.core.errors import Forbidden, WalletError
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
-from wallet_service.ledger.operations import Operation, Unit
+from wallet_service.ledger.operations import Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
@@ -65,6 +65,19 @@ class TransactionService:
             WalletError: the refusal.
         """
         return await self._post(self._operation(kind, request, key, wallet_id=wallet_id), request.dry_run)
+
+    async def move_of_user(
+        self, kind: TransactionType, owner: Owner, request: MoneyRequest, key: str | None
+    ) -> Posted:
+        """Post one movement on the wallet from which a user spends in a currency; the ledger finds it.
+
+        Only where the caller may act on each wallet of the user.
+
+        Raises:
+            WalletNotFound: the user has no open wallet in the currency.
+            WalletError: the refusal.
+        """
+        return await self._post(self._operation(kind, request, key, owner=owner), request.dry_run)
 
     async def refund(self, transaction_id: str, request: RefundRequest, key: str | None) -> Posted:
         """Give back all or part of an earlier posting.
@@ -124,6 +137,7 @@ class TransactionService:
         *,
         wallet_id: str | None = None,
         original_transaction_id: str | None = None,
+        owner: Owner | None = None,
     ) -> Operation:
         """The operation of a request.
 
@@ -143,6 +157,7 @@ class TransactionService:
             wallet_id=wallet_id,
             to_wallet_id=str(request.to_wallet_id) if isinstance(request, TransferDetails) else None,
             original_transaction_id=original_transaction_id,
+            owner=owner,
             amount=request.amount,
             counter_account=counter_account,
             details=request.details(),

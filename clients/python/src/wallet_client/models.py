@@ -136,10 +136,18 @@ class Transaction(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """The balance of the wallet from which a user's credits are consumed."""
+    """The balance of the wallet from which a user's credits are consumed.
+
+    Attributes:
+        user_id: the user.
+        wallet_id: None where the user has no such wallet; then the balance is 0.
+        currency: ``CREDIT``.
+        balance: in credits.
+        available_balance: in credits, without what is reserved.
+    """
 
     user_id: str
-    wallet_id: str
+    wallet_id: str | None
     currency: str
     balance: Decimal
     available_balance: Decimal

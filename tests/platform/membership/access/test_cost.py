@@ -14,7 +14,7 @@ from support.access_checks import (
     user_calls,
     verification_idle,
 )
-from support.api import Api, new_user, posted
+from support.api import Api, new_user, posted, problem
 from support.stand_in import StandIn
 
 ATTEMPTS = 3
@@ -31,7 +31,8 @@ async def test_unless_it_is_on_no_upstream_is_called(open_api: OpenApi, upstream
         everything = await shared.user.get(f"/users/{shared.user.user_id}/wallets")
         assert [wallet["wallet_id"] for wallet in everything.json()["items"]] == [shared.wallet_id]
         fresh = new_user()
-        assert (await api.admin.get(f"/users/{fresh}/credits/balance")).status_code == 200
+        answer = await api.admin.post(f"/users/{fresh}/credits/consume", {"amount": "1"})
+        problem(answer, "insufficient_funds")
         assert shared.wallet_id not in await unverified_ids(api.admin)
     assert upstreams.questions == []
 

@@ -31,10 +31,11 @@ async def test_a_user_who_does_not_gets_none(api: Api, upstreams: StandIn) -> No
     user_id = f"unknown-{new_id()}"
     for caller in (api.admin, api.user(user_id)):
         problem(await caller.post("/wallets", {"user_id": user_id}, key=new_id()), "user_unknown")
-    problem(await api.admin.get(f"/users/{user_id}/credits/balance"), "user_unknown")
-    answer = await api.admin.post(f"/users/{user_id}/credits/consume", {"amount": "1"})
-    problem(answer, "user_unknown")
+    for caller in (api.admin, api.user(user_id)):
+        answer = await caller.post(f"/users/{user_id}/credits/consume", {"amount": "1"})
+        problem(answer, "user_unknown")
     assert len(upstreams.questions) == 1
+    assert (await api.admin.get(f"/users/{user_id}/credits/balance")).json()["wallet_id"] is None
     assert (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"] == []
 
 
@@ -155,12 +156,20 @@ async def test_credits_are_spent_without_an_answer_and_not_begun(api: Api, upstr
     wallet = await api.admin.wallet("10", user_id=old)
     upstreams.fault = UNAVAILABLE
     asked = len(upstreams.questions)
-    assert (await api.admin.get(f"/users/{old}/credits/balance")).json()["wallet_id"] == wallet["wallet_id"]
-    posted(await api.admin.post(f"/users/{old}/credits/consume", {"amount": "1"}))
+    for caller in (api.admin, api.user(old)):
+        found = await caller.get(f"/users/{old}/credits/balance")
+        assert found.json()["wallet_id"] == wallet["wallet_id"]
+        posted(await caller.post(f"/users/{old}/credits/consume", {"amount": "1"}))
+    for caller in (api.admin, api.user(new)):
+        assert (await caller.get(f"/users/{new}/credits/balance")).json()["wallet_id"] is None
     assert len(upstreams.questions) == asked
-    problem(await api.admin.get(f"/users/{new}/credits/balance"), "upstream_unavailable")
+    for caller in (api.admin, api.user(new)):
+        answer = await caller.post(f"/users/{new}/credits/consume", {"amount": "1"})
+        problem(answer, "upstream_unavailable")
     restore_upstreams(api, upstreams)
-    assert (await api.admin.get(f"/users/{new}/credits/balance")).status_code == 200
+    answer = await api.admin.post(f"/users/{new}/credits/consume", {"amount": "1"})
+    problem(answer, "insufficient_funds")
+    assert (await api.admin.get(f"/users/{new}/credits/balance")).json()["wallet_id"] is not None
 
 
 async def test_a_repeat_gets_its_response_whatever_upstream_is_unavailable(

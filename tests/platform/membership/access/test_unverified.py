@@ -27,7 +27,9 @@ async def test_a_wallet_made_unverified_is_marked_until_its_next_debit(
     upstreams.fault = UNAVAILABLE
     wallet_id = (await lenient.admin.wallet("10", user_id=user_id))["wallet_id"]
     credits_of = new_user()
-    credits_id = (await lenient.admin.get(f"/users/{credits_of}/credits/balance")).json()["wallet_id"]
+    path = f"/users/{credits_of}/credits"
+    problem(await lenient.admin.post(f"{path}/consume", {"amount": "1"}), "insufficient_funds")
+    credits_id = (await lenient.admin.get(f"{path}/balance")).json()["wallet_id"]
     assert {wallet_id, credits_id} <= await unverified_ids(lenient.admin)
     assert wallet_id in await wallet_ids(lenient.admin)
     assert wallet_id not in await wallet_ids(lenient.admin, verified="true")

@@ -21,14 +21,13 @@ class AsyncCreditsResource:
         self._runner = runner
 
     async def balance(self, user_id: Id) -> "Credits":
-        """Read a user's credits: 0 for a user without such a wallet.
+        """Read a user's credits: 0 for a user without such a wallet. No wallet is created.
 
         Args:
             user_id: the user.
 
         Raises:
             WalletNotFound: the caller is another user.
-            UserUnknown: the account service does not know the user.
         """
         call = get_call("get_credits", "/users/{user_id}/credits/balance", credits_of, user_id=user_id)
         return await self._runner.run(call)
