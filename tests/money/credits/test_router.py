@@ -49,7 +49,7 @@ async def test_who_comes_second_finds_the_wallet_of_the_first(
 ) -> None:
     user_id = new_user()
     async with superuser.transaction():
-        await superuser.execute("select wallet.lock_primary($1, 'CREDIT')", user_id)
+        await superuser.execute("select wallet.lock_user_currency($1, 'CREDIT')", user_id)
         both = asyncio.gather(balance(api, user_id), balance(api, user_id))
         # Both have looked, and found none.
         await until_waiting(superuser, 2)

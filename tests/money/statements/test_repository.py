@@ -252,7 +252,7 @@ async def test_balance_at_every_moment_is_that_of_the_rows_until_then(books: Boo
     moments = {row["created_at"] + shift for row in rows for shift in (-TICK, timedelta(), TICK)}
 
     for moment in sorted(moments):
-        answer = await books.read("balance_at", wallet_id=wallet, at=moment.isoformat())
+        answer = await books.read("read_balance_at", wallet_id=wallet, at=moment.isoformat())
         until = [row for row in rows if row["created_at"] <= moment]
         balance = until[-1]["balance_after"] if until else Decimal(0)
         assert Decimal(answer["balance"]) == balance
@@ -265,7 +265,7 @@ async def test_the_balance_now(books: Books) -> None:
     await books.post(op("deposit", wallet, "10.5"))
     await books.superuser.execute("update wallet.wallets set locked_balance = 2 where wallet_id = $1", wallet)
 
-    assert await books.read("balance_at", wallet_id=wallet) == {
+    assert await books.read("read_balance_at", wallet_id=wallet) == {
         "wallet_id": wallet,
         "currency": "CREDIT",
         "balance": "10.500000",
@@ -282,10 +282,10 @@ async def test_a_moment_to_come_has_no_balance(books: Books) -> None:
     await books.clock.set(START)
 
     with pytest.raises(ValidationFailed) as refused:
-        await books.read("balance_at", wallet_id=wallet, at=START.isoformat())
+        await books.read("read_balance_at", wallet_id=wallet, at=START.isoformat())
 
     assert refused.value.facts["errors"][0]["pointer"] == "/at"
-    await books.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+    await books.read("read_balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
 
 
 async def until_waiting(books: Books, task: "asyncio.Task[Any]") -> None:
@@ -300,7 +300,7 @@ async def test_a_posting_under_way_is_waited_for_when_it_may_count(books: Books)
     await books.post(op("deposit", wallet, 1), at=START)
     async with books.posting(op("deposit", wallet, 5)):  # its time is START, as the clock still shows
         await books.clock.set(START + timedelta(hours=1))
-        asking = asyncio.create_task(books.read("balance_at", wallet_id=wallet, at=START.isoformat()))
+        asking = asyncio.create_task(books.read("read_balance_at", wallet_id=wallet, at=START.isoformat()))
         await until_waiting(books, asking)
 
     assert Decimal((await asking)["balance"]) == 6
@@ -311,7 +311,7 @@ async def test_a_posting_under_way_is_not_waited_for_when_it_can_not_count(books
     await books.post(op("deposit", wallet, 1), at=START)
     async with books.posting(op("deposit", wallet, 5)):
         await books.clock.set(START + timedelta(hours=1))
-        before = await books.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+        before = await books.read("read_balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
 
     assert Decimal(before["balance"]) == 0
 
@@ -320,14 +320,15 @@ async def test_a_posting_that_does_not_end_makes_the_wallet_busy(books: Books) -
     wallet = await books.wallet()
     async with books.posting(op("deposit", wallet, 5)):
         with pytest.raises(WalletBusy):
-            await books.read("balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
+            await books.read("read_balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
 
 
 async def test_asking_for_the_past_keeps_no_lock(books: Books) -> None:
     wallet = await books.wallet()
     async with books.superuser.transaction():
         await books.superuser.fetchval(
-            "select wallet_api.balance_at($1, p_at => clock_timestamp() - interval '1 microsecond')", wallet
+            "select wallet_api.read_balance_at($1, p_at => clock_timestamp() - interval '1 microsecond')",
+            wallet,
         )
         units = json.dumps([{"operations": [op("deposit", wallet, 1)]}])
         answer = await books.database.call("post_transactions", units=Json(units), wait_ms=0)
@@ -348,7 +349,7 @@ async def test_an_answer_about_a_moment_never_changes_while_others_post(books: B
     async def ask() -> None:
         while len(versions) < enough:
             at = datetime.now(UTC).isoformat()
-            answers[at] = await books.read("balance_at", wallet_id=wallet, at=at)
+            answers[at] = await books.read("read_balance_at", wallet_id=wallet, at=at)
             versions.add(answers[at]["wallet_version"])
 
     await asyncio.gather(write(), ask(), ask())
@@ -356,7 +357,7 @@ async def test_an_answer_about_a_moment_never_changes_while_others_post(books: B
     rows = oldest_first(await books.rows(wallet))
     assert all(earlier["created_at"] <= later["created_at"] for earlier, later in pairwise(rows))
     for at, answer in answers.items():
-        assert answer == await books.read("balance_at", wallet_id=wallet, at=at)
+        assert answer == await books.read("read_balance_at", wallet_id=wallet, at=at)
         assert answer["wallet_version"] == sum(
             row["created_at"] <= datetime.fromisoformat(at) for row in rows
         )

@@ -71,7 +71,7 @@ async def make(database: Database, *, verified: bool = False, **members: Any) ->
 
 
 async def marked(database: Database, *wallets: str) -> set[str]:
-    answer = await database.read("unverified_wallets", wallet_ids=Json.of(list(wallets)))
+    answer = await database.read("list_unverified_wallets", wallet_ids=Json.of(list(wallets)))
     return {wallet["wallet_id"] for wallet in json.loads(answer)}
 
 
@@ -82,7 +82,7 @@ async def test_many_debits_are_looked_up_together(
     for wallet_id in wallets * 3:
         verification.note(wallet_id)
     await verification.idle()
-    assert watched.calls == ["unverified_wallets"] + ["settle_wallet"] * 5
+    assert watched.calls == ["list_unverified_wallets"] + ["settle_wallet"] * 5
     assert await marked(database, *wallets) == set()
     for wallet_id in wallets:
         verification.note(wallet_id)
@@ -98,7 +98,7 @@ async def test_while_the_upstream_is_away_it_is_left_alone(
     for _ in range(3):
         verification.note(wallet_id)
         await verification.idle()
-    assert watched.calls == ["unverified_wallets"]
+    assert watched.calls == ["list_unverified_wallets"]
     others.fault = None
     verification.note(wallet_id)
     await verification.idle()
@@ -167,7 +167,7 @@ async def test_an_owner_who_can_not_be_asked_for_holds_up_nobody(
             verification.note(wallet_id)
         await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}
-    assert watched.calls.count("unverified_wallets") == 1, "it is left alone for a while"
+    assert watched.calls.count("list_unverified_wallets") == 1, "it is left alone for a while"
     clock.value += LATER_S
     verification.note(wallets[0])
     await verification.idle()
@@ -224,13 +224,13 @@ async def test_it_stops_at_once(verification: Verification, watched: Watched, da
     wallet_id = await make(database)
     watched.free.clear()
     verification.note(wallet_id)
-    await until(lambda: watched.calls == ["unverified_wallets"])
+    await until(lambda: watched.calls == ["list_unverified_wallets"])
     await verification.close()
     verification.note(wallet_id)
     await asyncio.sleep(0)
     watched.free.set()
     await verification.idle()
-    assert watched.calls == ["unverified_wallets"]
+    assert watched.calls == ["list_unverified_wallets"]
     assert await marked(database, wallet_id) == {wallet_id}
 
 

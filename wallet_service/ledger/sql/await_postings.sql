@@ -9,7 +9,7 @@ begin
   if pg_is_in_recovery() then
     return;    -- a replica has nothing under way; what it has not yet received is as late as everything else there
   end if;
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   foreach v_wallet_id in array p_wallet_ids loop
     begin
       perform from wallet.wallets w where w.wallet_id = v_wallet_id for share;

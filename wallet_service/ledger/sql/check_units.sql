@@ -5,7 +5,7 @@ declare
   v_unit jsonb;
 begin
   if jsonb_typeof(p_units) is distinct from 'array' then
-    perform wallet.refuse('validation_failed', wallet.fault('', 'must be an array of units'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('', 'must be an array of units'));
   end if;
   for i in 0 .. jsonb_array_length(p_units) - 1 loop
     v_unit := p_units -> i;
@@ -13,7 +13,7 @@ begin
         when jsonb_typeof(v_unit -> 'operations') is distinct from 'array' then true
         when v_unit -> 'operations' = '[]' or v_unit - '{operations,atomic,dry_run,resent}'::text[] <> '{}' then true
         else jsonb_path_exists(v_unit - 'operations', 'strict $.* ? (@.type() != "boolean")') end) then
-      perform wallet.refuse('validation_failed', wallet.fault('/' || i,
+      perform wallet.refuse_call('validation_failed', wallet.build_fault('/' || i,
         'a unit is an object with operations, an array that is not empty, and the booleans atomic, dry_run and resent'));
     end if;
   end loop;

@@ -27,12 +27,12 @@ begin
       v_saved := case when v_op.atomic or v_op.dry_run then p_accounts end;
     end if;
     if v_failed is not null then
-      v_decision := wallet.refused('batch_aborted');
+      v_decision := wallet.build_refusal('batch_aborted');
     else
-      v_decision := wallet.recall(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
+      v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
         v_known, p_claimed[v_op.leader]);
       if v_decision.status is null then
-        v_decision := wallet.decide_on_accounts(v_op, p_accounts, v_ids, v_decisions, v_now);
+        v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
           v_winners[v_op.leader] := v_op.ordinal;
           foreach v_entry in array v_decision.entries loop
@@ -54,7 +54,7 @@ begin
         if v_winners[p_operations[i].leader] >= v_first then
           v_winners[p_operations[i].leader] := null;
         end if;
-        v_decisions[i] := wallet.taken_back(v_decisions[i], i = v_failed, v_decisions[v_failed], p_operations[v_failed]);
+        v_decisions[i] := wallet.revert_decision(v_decisions[i], i = v_failed, v_decisions[v_failed], p_operations[v_failed]);
       end loop;
     end if;
   end loop;

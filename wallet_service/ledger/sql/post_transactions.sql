@@ -15,7 +15,7 @@ declare
   v_accounts wallet.account[];
   v_decided wallet.decided;
 begin
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   perform wallet.check_units(p_units);
   if p_wait_ms > 0 and p_wait_for is null then
     perform set_config('lock_timeout', p_wait_ms || 'ms', true);
@@ -28,5 +28,5 @@ begin
   v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
   v_decided := wallet.decide_operations(v_operations, v_claimed, v_accounts);
   perform wallet.write_postings(v_operations, v_claimed, v_decided.accounts, v_decided.decisions);
-  return wallet.outcomes_text(v_operations, v_decided.decisions);
+  return wallet.format_outcomes(v_operations, v_decided.decisions);
 end $$;

@@ -7,10 +7,10 @@ declare
   v_op wallet.operation := p_known;
 begin
   if jsonb_typeof(p_operation) <> 'object' then
-    v_op.facts := wallet.fault('', 'an operation is an object');
+    v_op.facts := wallet.build_fault('', 'an operation is an object');
   else
     f := jsonb_populate_record(null::wallet.operation_form, p_operation);
-    v_op.facts := wallet.operation_fault(p_operation, f);
+    v_op.facts := wallet.find_operation_fault(p_operation, f);
   end if;
   if v_op.facts is not null then
     v_op.refusal := 'validation_failed';

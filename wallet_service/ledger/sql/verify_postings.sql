@@ -22,7 +22,7 @@ begin
     from page p
   ), faults as (
     select distinct e.wallet_id, f.name from seen s, unnest(s.legs) e, lateral (values
-      ('legs', wallet.legs_agree(s.legs, s.original)),
+      ('legs', wallet.check_legs(s.legs, s.original)),
       ('refunds', case when s.transaction_type <> 'refund' then s.original_transaction_id is null
         else s.original[1].transaction_type <> 'refund' and s.wallet_id = s.original[1].wallet_id
           and s.legs[2].wallet_id is not distinct from s.original[2].wallet_id

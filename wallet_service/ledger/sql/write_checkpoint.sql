@@ -9,7 +9,7 @@ begin
       select c.transaction_type, c.direction, c.counter_account, c.transactions, c.amount from wallet.checkpoints c
         where c.wallet_id = p_wallet_id and c.wallet_version = p_version - 1000
       union all
-      select t.transaction_type, t.direction, wallet.counter_group(t.counter_account), 1, t.amount
+      select t.transaction_type, t.direction, wallet.group_counter_account(t.counter_account), 1, t.amount
         from wallet.wallet_transactions t
         where t.wallet_id = p_wallet_id and t.wallet_version > p_version - 1000 and t.wallet_version <= p_version
     ) s

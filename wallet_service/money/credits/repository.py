@@ -31,7 +31,7 @@ class CreditsRepository:
         """
         return json.loads(
             await self._database.read(
-                "credits_wallet",
+                "find_credits_wallet",
                 user_id=user_id,
                 wallet_id=new_id(),
                 client_id=client_id,

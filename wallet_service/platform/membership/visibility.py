@@ -9,7 +9,7 @@ from wallet_service.core.errors import Forbidden
 from wallet_service.platform.database.gateway import Json
 
 MOST_ORGANIZATIONS = 500
-"""Of the wallets of a user who asks; ``wallet.unasked`` looks at one more."""
+"""Of the wallets of a user who asks; ``wallet.list_unasked_organizations`` looks at one more."""
 
 ASKED_AT_ONCE = 10
 """For one request: the upstream's other connections are for others."""

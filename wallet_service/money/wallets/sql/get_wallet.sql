@@ -6,7 +6,7 @@ declare
 begin
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.wallet_id is null or v_wallet.user_id <> p_user_id then
-    perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  return wallet.wallet_json(v_wallet);
+  return wallet.format_wallet(v_wallet);
 end $$;

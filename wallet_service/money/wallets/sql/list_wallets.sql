@@ -22,7 +22,7 @@ begin
         and (v_horizon is null or w.wallet_id <= v_horizon)
       order by w.wallet_id limit p_limit + 1);
   end if;
-  return '[' || coalesce((select string_agg(wallet.wallet_json(v_wallets[i]), ',' order by i)
+  return '[' || coalesce((select string_agg(wallet.format_wallet(v_wallets[i]), ',' order by i)
       from generate_subscripts(v_wallets, 1) i where i <= p_limit), '') || E']\n'
     || coalesce(case when array_length(v_wallets, 1) > p_limit then v_wallets[p_limit].wallet_id else v_horizon end::text,
       '');

@@ -5,20 +5,20 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_wallet wallet.wallets;
 begin
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.wallet_id is null or v_wallet.user_id <> p_user_id then
-    perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  perform wallet.lock_primary(v_wallet.user_id, v_wallet.currency);
+  perform wallet.lock_user_currency(v_wallet.user_id, v_wallet.currency);
   perform from wallet.wallets w where w.wallet_id = p_wallet_id
     or w.user_id = v_wallet.user_id and w.currency = v_wallet.currency and w.is_primary
     order by w.wallet_id for no key update;
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.status = 'closed' then
-    perform wallet.refuse('wallet_closed', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_closed', jsonb_build_object('wallet_id', p_wallet_id));
   elsif v_wallet.version <> p_version then
-    perform wallet.refuse('version_mismatch', jsonb_build_object('wallet_id', p_wallet_id, 'version', v_wallet.version));
+    perform wallet.refuse_call('version_mismatch', jsonb_build_object('wallet_id', p_wallet_id, 'version', v_wallet.version));
   end if;
   return v_wallet;
 end $$;

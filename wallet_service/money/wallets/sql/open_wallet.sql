@@ -5,29 +5,29 @@ create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, 
   p_verified boolean default true) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-  v_fault jsonb := wallet.wallet_fault(p_wallet);
+  v_fault jsonb := wallet.find_wallet_fault(p_wallet);
   v_in wallet.wallets;
   v_limit numeric;
   v_existing uuid;
   v_outcome jsonb;
 begin
   if v_fault is not null then
-    perform wallet.refuse('validation_failed', v_fault);
+    perform wallet.refuse_call('validation_failed', v_fault);
   elsif p_wallet_id is null or num_nulls(p_wallet ->> 'user_id', p_wallet ->> 'wallet_type', p_wallet ->> 'currency',
       p_wallet ->> 'name') > 0 then
-    perform wallet.refuse('validation_failed', wallet.fault('', 'needs wallet_id, user_id, wallet_type, currency, name'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('', 'needs wallet_id, user_id, wallet_type, currency, name'));
   end if;
   v_in := jsonb_populate_record(null::wallet.wallets, (select jsonb_object_agg(m.key, m.value) from jsonb_each(p_wallet) m
     where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'network', 'address', 'metadata')));
   if not exists (select from wallet.currencies c where c.code = v_in.currency) then
-    perform wallet.refuse('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
+    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
   end if;
-  v_limit := coalesce(wallet.read_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
-  perform wallet.lock_primary(v_in.user_id, v_in.currency);
+  v_limit := coalesce(wallet.read_credit_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
+  perform wallet.lock_user_currency(v_in.user_id, v_in.currency);
   select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
     and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';
   if found then
-    perform wallet.refuse('wallet_exists', jsonb_build_object('wallet_id', v_existing));
+    perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_existing));
   end if;
   insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, network, address,
       credit_limit, is_primary, metadata, created_at, updated_at, unverified_since)
@@ -40,8 +40,8 @@ begin
     v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations', jsonb_build_array(
       p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id)))))::jsonb -> 0 -> 0;
     if v_outcome ->> 'status' <> 'posted' then
-      perform wallet.refuse(coalesce(v_outcome ->> 'code', 'wallet_busy'), v_outcome -> 'facts');
+      perform wallet.refuse_call(coalesce(v_outcome ->> 'code', 'wallet_busy'), v_outcome -> 'facts');
     end if;
   end if;
-  return (select wallet.wallet_json(w) from wallet.wallets w where w.wallet_id = p_wallet_id);
+  return (select wallet.format_wallet(w) from wallet.wallets w where w.wallet_id = p_wallet_id);
 end $$;

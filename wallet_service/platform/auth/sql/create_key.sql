@@ -19,7 +19,7 @@ begin
                where pg_catalog.jsonb_typeof(scope) <> 'string' or scope #>> '{}' !~ '^[a-z][a-z_]*(:[a-z][a-z_]*)?$')
     or (p_expires_at is not null and (v_expires_at is null or v_expires_at <= v_now))
   then
-    perform wallet.refuse('validation_failed');
+    perform wallet.refuse_call('validation_failed');
   end if;
   if exists (select from wallet.api_keys k
              where k.key_id = p_key_id and k.secret_hash = pg_catalog.decode(p_secret_hash, 'hex')) then
@@ -37,7 +37,7 @@ begin
     v_now, v_expires_at
   on conflict (key_id) do nothing;
   if not found then
-    perform wallet.refuse('validation_failed');
+    perform wallet.refuse_call('validation_failed');
   end if;
   return '{"created": true}';
 end $$;

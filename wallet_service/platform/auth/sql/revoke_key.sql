@@ -7,6 +7,6 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
     returning revoked_at
   )
   select coalesce((
-    select pg_catalog.json_build_object('revoked_at', wallet.time_text(revoked_at))::text from revoked
+    select pg_catalog.json_build_object('revoked_at', wallet.format_time(revoked_at))::text from revoked
   ), 'null')
 $$;

@@ -6,7 +6,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 declare
   v_wallet wallet.wallets;
 begin
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id for no key update;
   if v_wallet.unverified_since is null or v_wallet.status <> 'active' or p_exists is null then
     return 'nothing';

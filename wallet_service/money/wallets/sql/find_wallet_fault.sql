@@ -1,0 +1,32 @@
+-- What is wrong with the form of a new wallet or of changes to one, as the facts of validation_failed; null when
+-- nothing is. A member that is absent is not looked at.
+create or replace function wallet.find_wallet_fault(p_wallet jsonb) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  c_control constant text := '[\u0001-\u001f\u007f-\u009f]';
+begin
+  if jsonb_typeof(p_wallet) is distinct from 'object' then
+    return wallet.build_fault('', 'must be an object');
+  end if;
+  return (select wallet.build_fault(w.pointer, w.detail)
+    from jsonb_to_record(p_wallet) as f (user_id text, organization_id text, name text, wallet_type text, network text,
+      address text, status text, is_primary text, metadata jsonb),
+    lateral (values
+      (1, '/user_id', 'must be 1 to 255 characters without control characters',
+        length(f.user_id) not between 1 and 255 or f.user_id ~ c_control),
+      (2, '/organization_id', 'must be 1 to 255 characters without control characters',
+        length(f.organization_id) not between 1 and 255 or f.organization_id ~ c_control),
+      (3, '/name', 'must be 1 to 255 characters without control characters',
+        length(f.name) not between 1 and 255 or f.name ~ c_control),
+      (4, '/wallet_type', 'must be fiat, crypto or hybrid', f.wallet_type not in ('fiat', 'crypto', 'hybrid')),
+      (5, '/network', 'must be 1 to 64 characters without control characters',
+        length(f.network) not between 1 and 64 or f.network ~ c_control),
+      (6, '/address', 'must be 1 to 255 characters without control characters',
+        length(f.address) not between 1 and 255 or f.address ~ c_control),
+      (7, '/status', 'must be active or frozen', f.status not in ('active', 'frozen')),
+      (8, '/is_primary', 'must be true or false', f.is_primary not in ('true', 'false')),
+      (9, '/metadata', 'must be an object of at most 16 KiB',
+        jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384)
+    ) as w (n, pointer, detail, wrong)
+    where w.wrong order by w.n limit 1);
+end $$;

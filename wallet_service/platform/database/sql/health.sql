@@ -1,7 +1,0 @@
--- The newest migration that was applied: what readiness compares with the code's.
-create or replace function wallet_api.health() returns text
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  return (select row_to_json(v)::text from (select max(m.number) as migration, current_setting('server_version_num')::integer
-    as server_version from wallet.migrations m) v);
-end $$;
