@@ -1,5 +1,5 @@
--- Totals of a wallet's rows 1 … p_version by type, direction and counter account (transfers between wallets are one):
--- the nearest checkpoint, and the rows between, added or taken off. p_last is the wallet's newest version.
+-- Totals of a wallet's rows 1 … p_version by type, direction and counter account (transfers between wallets are one): the nearest
+-- checkpoint, plus or minus the rows between. p_last is the wallet's newest version.
 create or replace function wallet.read_totals_at(p_wallet_id uuid, p_version bigint, p_last bigint)
 returns table (transaction_type text, direction text, counter_account text, transactions bigint, amount numeric)
 language plpgsql stable rows 10 set search_path = pg_catalog, pg_temp as $$
@@ -21,3 +21,9 @@ begin
     ) s
     group by 1, 2, 3 having sum(s.transactions) > 0;
 end $$;
+
+-- The counter account under which totals are kept: transfers between wallets are one.
+create or replace function wallet.group_counter_account(p_counter_account text) returns text
+language sql immutable as $$
+  select case when p_counter_account like 'wallet:%' then 'wallets' else p_counter_account end
+$$;

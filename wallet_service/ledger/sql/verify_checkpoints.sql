@@ -1,5 +1,5 @@
 -- Compares checkpoints with the one before and the 1,000 rows since: p_limit of them after a place.
--- Answers {checked, next, faults: [{check, wallet_id}]}.
+-- Returns {checked, next, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_checkpoints(p_after_wallet uuid default null,
   p_after_version bigint default 0, p_limit integer default 20) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

@@ -1,6 +1,6 @@
--- The wallet in which a user's credits are: the primary one in CREDIT, or else the oldest open one; made, as p_wallet_id,
--- when there is none. With a key that its client spent on a wallet of the user, that wallet: a request that is sent again
--- is the same request, whichever wallet is primary by then. p_verified: as in create_wallet; null makes none.
+-- The wallet that holds a user's credits: the primary one in CREDIT, or else the oldest open one; created, as p_wallet_id, when
+-- there is none. With a key that its client used on a wallet of the user, that wallet: a request that is sent again is the same
+-- request, whichever wallet is primary by then. p_verified: as in create_wallet; null creates none.
 create or replace function wallet_api.find_credits_wallet(p_user_id text, p_wallet_id uuid, p_client_id text default null,
   p_idempotency_key text default null, p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -28,7 +28,7 @@ begin
     if p_verified is null then
       perform wallet.refuse_call('user_unknown', jsonb_build_object('user_id', p_user_id));
     end if;
-    -- Somebody else may be making it: look once more behind them.
+    -- Another session may be creating it: search again after it has committed.
     perform wallet.lock_user_currency(p_user_id, 'CREDIT');
   end loop;
   return wallet.open_wallet(p_wallet_id, jsonb_build_object('user_id', p_user_id, 'wallet_type', 'fiat',

@@ -1,4 +1,4 @@
--- A posting. A user sees it when one of its legs is on a wallet of theirs.
+-- A posting. A user sees it when one of its legs is on a wallet of that user.
 create or replace function wallet_api.get_transaction(p_transaction_id uuid, p_viewer text default null) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare

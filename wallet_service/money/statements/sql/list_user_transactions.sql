@@ -1,5 +1,5 @@
--- A page of the history of all wallets of a user, newest first: see wallet.read_history_page. p_before…: the position of the
--- last row of the page before. p_organizations: see wallet.list_unasked_organizations; null shows all wallets.
+-- A page of the history of all wallets of a user, newest first: see wallet.read_history_page. p_before…: the position of the last
+-- row of the previous page. p_organizations: see wallet.list_unasked_organizations; null shows all wallets.
 create or replace function wallet_api.list_user_transactions(p_user_id text, p_viewer text default null,
   p_filters jsonb default '{}', p_before_at timestamptz default null, p_before_wallet uuid default null,
   p_before_version bigint default null, p_limit integer default 50,

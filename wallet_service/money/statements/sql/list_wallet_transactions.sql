@@ -1,5 +1,5 @@
--- A page of a wallet's history, newest first: see wallet.read_history_page. p_before: the wallet_version of the last row
--- of the page before.
+-- A page of a wallet's history, newest first: see wallet.read_history_page. p_before: the wallet_version of the last row of the
+-- previous page.
 create or replace function wallet_api.list_wallet_transactions(p_wallet_id uuid, p_viewer text default null,
   p_filters jsonb default '{}', p_before bigint default null, p_limit integer default 50) returns text
 language plpgsql stable security definer

@@ -1,4 +1,4 @@
--- A wallet's balance now, or as it was at p_at (of which amounts locked and limits have no history).
+-- A wallet's balance now, or as it was at p_at (locked amounts and limits have no history).
 create or replace function wallet_api.read_balance_at(p_wallet_id uuid, p_viewer text default null,
   p_at timestamptz default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
@@ -25,7 +25,7 @@ begin
   if p_at >= wallet.clock() then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/at', 'must be in the past', 'query'));
   end if;
-  -- Before the newest posting that is seen, nothing is to come: one under way is given no earlier time than that one's.
+  -- Before the newest visible posting nothing is added: a posting under way gets no earlier time.
   if p_at >= v_wallet.last_posted_at then
     perform wallet.await_postings(array[p_wallet_id]);
     select w.last_entry into v_wallet.last_entry from wallet.wallets w where w.wallet_id = p_wallet_id;

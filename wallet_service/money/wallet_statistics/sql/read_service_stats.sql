@@ -1,4 +1,4 @@
--- The service at a glance: wallets by currency and status, what they hold, how many rows the ledger has.
+-- The service at a glance: wallets by currency and status, their balances, the number of ledger rows.
 create or replace function wallet_api.read_service_stats() returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin

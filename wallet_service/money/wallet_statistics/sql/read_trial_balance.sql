@@ -1,6 +1,6 @@
--- The part of the trial balance of p_limit wallets after p_after, in the order of their ids: what the wallets hold, and
--- with the opposite sign what came from each counter account. One snapshot, so each part sums to zero by itself; only a
--- transfer between wallets of different parts that commits meanwhile shows in the line of transfers.
+-- The part of the trial balance of p_limit wallets after p_after, in the order of their ids: what the wallets hold, and with the
+-- opposite sign what came from each counter account. It is read in one snapshot, so each part sums to zero by itself; only a
+-- transfer between wallets of different parts that commits in between shows in the line of transfers.
 create or replace function wallet_api.read_trial_balance(p_after uuid default null, p_limit integer default 500) returns text
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

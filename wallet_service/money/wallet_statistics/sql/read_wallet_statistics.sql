@@ -1,4 +1,4 @@
--- Totals of a wallet in a period (from inclusive, to exclusive; open where null), see wallet.format_statistics.
+-- Totals of a wallet in a period (p_from inclusive, p_to exclusive; open where null): see wallet.format_statistics.
 create or replace function wallet_api.read_wallet_statistics(p_wallet_id uuid, p_viewer text default null,
   p_from timestamptz default null, p_to timestamptz default null, p_interval text default null) returns text
 language plpgsql volatile security definer

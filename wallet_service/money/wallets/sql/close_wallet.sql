@@ -1,4 +1,4 @@
--- Closes a wallet with zero balance and nothing locked. Its history stays; its name is free again.
+-- Closes a wallet with zero balance and nothing locked. Its history stays; its name can be used again.
 create or replace function wallet_api.close_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare

@@ -1,5 +1,5 @@
--- What is wrong with the form of a new wallet or of changes to one, as the facts of validation_failed; null when
--- nothing is. A member that is absent is not looked at.
+-- The fault in the form of a new wallet or of changes to one, as the facts of validation_failed; null when there is none. Only
+-- members that are present are checked.
 create or replace function wallet.find_wallet_fault(p_wallet jsonb) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

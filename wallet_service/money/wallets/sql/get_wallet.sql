@@ -1,4 +1,4 @@
--- A wallet; p_user_id: the user who asks, or null for a service.
+-- A wallet; p_user_id: the user of the request, or null for a service.
 create or replace function wallet_api.get_wallet(p_wallet_id uuid, p_user_id text default null) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- A user's wallets, oldest first, in pages: the items as a JSON array, a line end, and the wallet_id after which the
--- next page begins (nothing when there is none). p_organizations: see wallet.list_unasked_organizations; null shows all.
+-- A user's wallets, oldest first, in pages: the items as a JSON array, a line end, and the wallet_id after which the next page
+-- begins (nothing when there is none). p_organizations: see wallet.list_unasked_organizations; null shows all.
 create or replace function wallet_api.list_user_wallets(p_user_id text, p_wallet_type text, p_currency text, p_status text,
   p_after uuid, p_limit integer, p_organizations jsonb default null) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
--- Locks a wallet for a change of the wallet itself; refuses the call when it is not there, is not this user's, is
--- closed, or has another version than p_version (null: any).
+-- Locks a wallet for a change of the wallet itself. Refuses the call when there is no such wallet, when it belongs to another
+-- user or is closed, or when its version is not p_version (null: any).
 create or replace function wallet.lock_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns wallet.wallets
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -21,4 +21,11 @@ begin
     perform wallet.refuse_call('version_mismatch', jsonb_build_object('wallet_id', p_wallet_id, 'version', v_wallet.version));
   end if;
   return v_wallet;
+end $$;
+
+-- Serializes changes to the set of a user's wallets in a currency, and to which of them is primary. Taken before any row lock.
+create or replace function wallet.lock_user_currency(p_user_id text, p_currency text) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_currency || ' ' || p_user_id, 8208));
 end $$;

@@ -1,5 +1,5 @@
--- A caller's credit limit: like an amount, 0 allowed, and no finer than the currency; refuses the call otherwise. Null
--- where the caller gave none.
+-- A credit limit as the caller wrote it: like an amount, 0 is allowed, and no more decimals than the currency has; otherwise the
+-- call is refused. Null where the caller gave none.
 create or replace function wallet.read_credit_limit(p_text text, p_currency text) returns numeric
 language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
 declare

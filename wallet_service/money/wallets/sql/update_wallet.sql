@@ -1,5 +1,5 @@
--- A merge patch on a wallet: name, metadata, status (active | frozen), is_primary, credit_limit. p_version: the version
--- that the caller read, or null. Its version goes up by one if anything changed.
+-- A merge patch on a wallet: name, metadata, status (active | frozen), is_primary, credit_limit. p_version: the version that the
+-- caller read, or null. The version goes up by one if anything changed.
 create or replace function wallet_api.update_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_changes jsonb)
 returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -43,4 +43,21 @@ begin
       metadata = v_new.metadata, credit_limit = v_new.credit_limit, version = w.version + 1, updated_at = wallet.clock()
     where w.wallet_id = p_wallet_id returning * into v_new;
   return wallet.format_wallet(v_new);
+end $$;
+
+-- RFC 7396: the target with the members of the patch added, and without those that are null in the patch.
+create or replace function wallet.merge_patch(p_target jsonb, p_patch jsonb) returns jsonb
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_result jsonb := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
+  v_member record;
+begin
+  if jsonb_typeof(p_patch) <> 'object' then
+    return p_patch;
+  end if;
+  for v_member in select m.key, m.value from jsonb_each(p_patch) m loop
+    v_result := case when v_member.value = 'null' then v_result - v_member.key
+      else v_result || jsonb_build_object(v_member.key, wallet.merge_patch(v_result -> v_member.key, v_member.value)) end;
+  end loop;
+  return v_result;
 end $$;

@@ -1,4 +1,4 @@
--- The newest migration that was applied: what readiness compares with the code's.
+-- The newest migration that was applied: readiness compares it with that of the code.
 create or replace function wallet_api.read_health() returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin

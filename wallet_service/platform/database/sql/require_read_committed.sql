@@ -1,5 +1,5 @@
--- Refuses a writing call at another isolation: its later statements must see what others committed while it waited for
--- a lock, and a serialization failure, which some callers repeat for ever, must not come of it.
+-- Refuses a call that writes at another isolation level: its later statements must see what other sessions committed while it
+-- waited for a lock, and it must not end in a serialization failure, which some callers repeat without end.
 create or replace function wallet.require_read_committed() returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
