@@ -239,7 +239,7 @@ async def test_a_cookie_of_a_gateway_is_not_sent_back(project: Project) -> None:
         database = await connect(changed(project, url=proxy.url.replace("127.0.0.1", "localhost")))
         proxy.always = faults.with_cookie
         for _ in range(2):
-            assert await database.call("health")
+            assert await database.call("read_health")
         assert proxy.requests == 2
         assert not [head for head in proxy.heads if "\r\ncookie:" in head.lower()]
         await database.close()
@@ -300,7 +300,7 @@ async def test_keys_that_everybody_has_open_nothing(project: Project) -> None:
     async with httpx.AsyncClient(base_url=project.url) as http:
         for key in (project.anon_key, project.publishable_key, WRONG_KEY):
             for method, path, schema in (
-                ("POST", "/rest/v1/rpc/health", "wallet_api"),
+                ("POST", "/rest/v1/rpc/read_health", "wallet_api"),
                 ("POST", "/rest/v1/rpc/list_keys", "wallet_api"),
                 ("POST", "/rest/v1/rpc/post_transactions", "wallet_api"),
                 ("GET", "/rest/v1/wallets", "wallet_api"),
@@ -409,13 +409,13 @@ async def test_closing_twice_and_giving_up_closing(project: Project) -> None:
     database = await connect(project, pool_size=2)
     await asyncio.gather(database.close(), database.close())
     with pytest.raises(Unavailable):
-        await database.call("health")
+        await database.call("read_health")
 
     async with faulty_proxy(project.url) as proxy:
         database = await connect(changed(project, url=proxy.url), pool_size=2)
         delayed = DelayedResponse()
         proxy.next(delayed.fault)
-        under_way = asyncio.create_task(database.call("health"))
+        under_way = asyncio.create_task(database.call("read_health"))
         await delayed.forwarded.wait()
         closing = asyncio.create_task(database.close())
         await asyncio.sleep(0)

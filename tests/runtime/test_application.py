@@ -19,4 +19,4 @@ async def test_when_it_stops_its_connections_are_closed(database_location: Datab
         database = running.app.state.database
         assert (await running.http.get("/health/ready")).status_code == 200
     with pytest.raises(Unavailable):
-        await database.call("health")
+        await database.call("read_health")

@@ -14,7 +14,7 @@ from wallet_service.ledger.outcomes import Outcome, Refused
 _FROM_THE_START = ("posted", "internal_error", "overloaded", "unavailable", "wallet_busy")
 """Outcomes that are alerted on: a rate sees the first only when the series was there before it."""
 
-# In the bytes as wallet.entry_json writes them. Within a text of the caller each quote has a backslash before it.
+# In the bytes as wallet.format_entry writes them. Within a text of the caller each quote has a backslash before it.
 _MOVED = re.compile(rb'"currency":"([^"]+)","direction":"[a-z]+","amount":"([0-9.]+)"')
 
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)

@@ -65,7 +65,7 @@ class Readiness:
             Unavailable: the database does not answer, or lacks migrations.
             WalletError: any other failure of the call.
         """
-        health = json.loads(await self._database.read("health"))
+        health = json.loads(await self._database.read("read_health"))
         if health["migration"] < self._migration:
             raise Unavailable("The database lacks migrations: run wallet-service migrate")
         return Ready(status="ok", version=__version__, migration=health["migration"])

@@ -93,7 +93,7 @@ async def test_who_comes_second_finds_the_wallet_of_the_first(
 ) -> None:
     user_id = new_user()
     async with superuser.transaction():
-        await superuser.execute("select wallet.lock_primary($1, 'CREDIT')", user_id)
+        await superuser.execute("select wallet.lock_user_currency($1, 'CREDIT')", user_id)
         both = asyncio.gather(consume_nothing(api, user_id), consume_nothing(api, user_id))
         # Both have searched, and found none.
         await wait_for_lock_waiters(superuser, 2)

@@ -264,7 +264,7 @@ async def test_balance_at_every_moment_is_that_of_the_rows_until_then(
     moments = {row["created_at"] + shift for row in rows for shift in (-TICK, timedelta(), TICK)}
 
     for moment in sorted(moments):
-        answer = await ledger_database.read("balance_at", wallet_id=wallet, at=moment.isoformat())
+        answer = await ledger_database.read("read_balance_at", wallet_id=wallet, at=moment.isoformat())
         until = [row for row in rows if row["created_at"] <= moment]
         balance = until[-1]["balance_after"] if until else Decimal(0)
         assert Decimal(answer["balance"]) == balance
@@ -279,7 +279,7 @@ async def test_the_balance_now(ledger_database: LedgerDatabase) -> None:
         "update wallet.wallets set locked_balance = 2 where wallet_id = $1", wallet
     )
 
-    assert await ledger_database.read("balance_at", wallet_id=wallet) == {
+    assert await ledger_database.read("read_balance_at", wallet_id=wallet) == {
         "wallet_id": wallet,
         "currency": "CREDIT",
         "balance": "10.500000",
@@ -296,10 +296,10 @@ async def test_a_moment_to_come_has_no_balance(ledger_database: LedgerDatabase) 
     await ledger_database.clock.set(START)
 
     with pytest.raises(ValidationFailed) as refused:
-        await ledger_database.read("balance_at", wallet_id=wallet, at=START.isoformat())
+        await ledger_database.read("read_balance_at", wallet_id=wallet, at=START.isoformat())
 
     assert refused.value.facts["errors"][0]["pointer"] == "/at"
-    await ledger_database.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+    await ledger_database.read("read_balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
 
 
 async def until_waiting(ledger_database: LedgerDatabase, task: "asyncio.Task[Any]") -> None:
@@ -317,7 +317,7 @@ async def test_a_posting_under_way_is_waited_for_when_it_may_count(ledger_databa
     ):  # its time is START, as the clock still shows
         await ledger_database.clock.set(START + timedelta(hours=1))
         asking = asyncio.create_task(
-            ledger_database.read("balance_at", wallet_id=wallet, at=START.isoformat())
+            ledger_database.read("read_balance_at", wallet_id=wallet, at=START.isoformat())
         )
         await until_waiting(ledger_database, asking)
 
@@ -331,7 +331,9 @@ async def test_a_posting_under_way_is_not_waited_for_when_it_can_not_count(
     await ledger_database.post(op("deposit", wallet, 1), at=START)
     async with ledger_database.posting(op("deposit", wallet, 5)):
         await ledger_database.clock.set(START + timedelta(hours=1))
-        before = await ledger_database.read("balance_at", wallet_id=wallet, at=(START - TICK).isoformat())
+        before = await ledger_database.read(
+            "read_balance_at", wallet_id=wallet, at=(START - TICK).isoformat()
+        )
 
     assert Decimal(before["balance"]) == 0
 
@@ -340,14 +342,15 @@ async def test_a_posting_that_does_not_end_makes_the_wallet_busy(ledger_database
     wallet = await ledger_database.wallet()
     async with ledger_database.posting(op("deposit", wallet, 5)):
         with pytest.raises(WalletBusy):
-            await ledger_database.read("balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
+            await ledger_database.read("read_balance_at", wallet_id=wallet, at=datetime.now(UTC).isoformat())
 
 
 async def test_asking_for_the_past_keeps_no_lock(ledger_database: LedgerDatabase) -> None:
     wallet = await ledger_database.wallet()
     async with ledger_database.superuser.transaction():
         await ledger_database.superuser.fetchval(
-            "select wallet_api.balance_at($1, p_at => clock_timestamp() - interval '1 microsecond')", wallet
+            "select wallet_api.read_balance_at($1, p_at => clock_timestamp() - interval '1 microsecond')",
+            wallet,
         )
         units = json.dumps([{"operations": [op("deposit", wallet, 1)]}])
         answer = await ledger_database.database.call("post_transactions", units=Json(units), wait_ms=0)
@@ -370,7 +373,7 @@ async def test_an_answer_about_a_moment_never_changes_while_others_post(
     async def ask() -> None:
         while len(versions) < enough:
             at = datetime.now(UTC).isoformat()
-            answers[at] = await ledger_database.read("balance_at", wallet_id=wallet, at=at)
+            answers[at] = await ledger_database.read("read_balance_at", wallet_id=wallet, at=at)
             versions.add(answers[at]["wallet_version"])
 
     await asyncio.gather(write(), ask(), ask())
@@ -378,7 +381,7 @@ async def test_an_answer_about_a_moment_never_changes_while_others_post(
     rows = oldest_first(await ledger_database.rows(wallet))
     assert all(earlier["created_at"] <= later["created_at"] for earlier, later in pairwise(rows))
     for at, answer in answers.items():
-        assert answer == await ledger_database.read("balance_at", wallet_id=wallet, at=at)
+        assert answer == await ledger_database.read("read_balance_at", wallet_id=wallet, at=at)
         assert answer["wallet_version"] == sum(
             row["created_at"] <= datetime.fromisoformat(at) for row in rows
         )

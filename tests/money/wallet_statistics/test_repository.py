@@ -152,7 +152,7 @@ async def test_every_version_has_exact_totals(ledger_database: LedgerDatabase) -
 
     for version in (0, 1, 499, 500, 501, 999, 1000, 1001, 1499, 1500, 1501, 2000, 2499, 2500, 2699, 2700):
         found = await ledger_database.superuser.fetch(
-            "select * from wallet.totals_at($1, $2, 2700)", wallet, version
+            "select * from wallet.read_totals_at($1, $2, 2700)", wallet, version
         )
         assert told(
             [dict(row) for row in found], "transaction_type", "direction", "counter_account"

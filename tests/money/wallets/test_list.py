@@ -167,7 +167,7 @@ async def test_a_users_organizations_are_steps_in_an_index(
     await superuser.execute("analyze wallet.wallets")
     await superuser.execute(ADD, "ann", "org-", 4, 4000)
     await superuser.execute(ADD, "bob", "org-", 601, 600)
-    unasked = "select wallet.unasked($1, $2)"
+    unasked = "select wallet.list_unasked_organizations($1, $2)"
     async with superuser.transaction():
         before = {row["name"]: row["number"] for row in await superuser.fetch(SCANS)}
         answer = await superuser.fetchval(unasked, "ann", '{"org-2": false}')

@@ -233,7 +233,7 @@ async def test_a_missing_schema_names_the_way_out(fresh_database: FreshDatabase,
     async with open_location(driver_or_skip(kind), empty.cluster, empty.name) as found:
         driver = await connect(found)
         with pytest.raises(Unavailable, match="run wallet-service migrate"):
-            await driver.call("health")
+            await driver.call("read_health")
         await driver.close()
 
 

@@ -212,7 +212,7 @@ async def test_a_call_that_is_lost_under_way_is_unavailable(
             with pytest.raises(Unavailable):
                 await call
         with pytest.raises(Unavailable):
-            await database.call("health")
+            await database.call("read_health")
         await bouncer.start()
         await database.repeat("post_transactions", units=units)
         assert await balance(database, wallet_id) == 9
@@ -228,11 +228,11 @@ async def test_a_statement_cache_in_transaction_mode_is_refused_when_a_session_l
     database = await PostgresDatabase.connect(bouncer.dsn(made.name), pool_size=1, statement_cache_size=100)
     other = await asyncpg.connect(bouncer.dsn(made.name), statement_cache_size=0)
     try:
-        await database.call("health")
+        await database.call("read_health")
         async with other.transaction():  # takes the session that was used
             await other.execute("select")
             with pytest.raises(InternalError) as refusal:
-                await database.call("health")
+                await database.call("read_health")
         assert "prepared statement" in str(refusal.value.__cause__)
     finally:
         await other.close()

@@ -78,7 +78,7 @@ async def test_a_server_that_does_not_answer_is_no_overload(tmp_path: Path) -> N
 async def test_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
     driver = await PostgresDatabase.connect(f"postgresql://x@/x?host={tmp_path}")
     with pytest.raises(Unavailable):
-        await driver.call("health")
+        await driver.call("read_health")
     await driver.close()
 
 

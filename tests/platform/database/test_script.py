@@ -75,7 +75,7 @@ def older(folder: Path) -> Sequence[FolderRoom]:
             if not file.name.startswith(newest):
                 was.write(f"migrations/{file.name}", file.read_text(encoding="utf-8"))
     rooms[0].write("forgotten.sql", function("wallet_api.forgotten"))
-    rooms[0].write("health.sql", function("wallet_api.health", "p_one int default 1"))
+    rooms[0].write("read_health.sql", function("wallet_api.read_health", "p_one int default 1"))
     rooms[0].write("clock.sql", function("wallet.clock"))
     return rooms
 

@@ -111,9 +111,9 @@ async def attempts(superuser: asyncpg.Connection) -> list[str]:
         "create table wallet_api.mine ()",
         "create function wallet_api.mine() returns int language sql as 'select 1'",
         "drop schema wallet_api cascade",
-        "drop function wallet_api.health()",
+        "drop function wallet_api.read_health()",
         "alter schema wallet_api owner to current_user",
-        "alter function wallet_api.health() security invoker",
+        "alter function wallet_api.read_health() security invoker",
         "set role wallet_owner",
         "set role wallet_service",
         f"set role {OWNER}",
@@ -270,7 +270,7 @@ async def test_the_login_of_the_service_can_only_call(any_postgres: TestDatabase
             call for call in await calls(superuser, "wallet") if not call.startswith("select wallet.t_")
         ]
         assert await allowed(login, [*tried, *helpers]) == []
-        assert '"migration"' in await login.fetchval("select wallet_api.health()")
+        assert '"migration"' in await login.fetchval("select wallet_api.read_health()")
         assert not await superuser.fetchval("select pg_has_role($1, 'wallet_owner', 'member')", SERVICE_LOGIN)
     finally:
         await superuser.close()
@@ -313,18 +313,18 @@ def _handed_on(right: str, by: str, to: str) -> str:
     "change",
     [
         "revoke usage on schema wallet_api from service_role",
-        "revoke execute on function wallet_api.health() from service_role, wallet_service",
+        "revoke execute on function wallet_api.read_health() from service_role, wallet_service",
         "grant usage on schema wallet to anon",
         "grant create on schema wallet_api to service_role",
         "grant usage on schema wallet_api to public",
-        "grant execute on function wallet_api.health() to authenticated with grant option",
+        "grant execute on function wallet_api.read_health() to authenticated with grant option",
         "grant execute on function wallet.clock() to service_role",
         "grant select on wallet.wallets to service_role",
         "grant select (balance) on wallet.wallets to anon",
         "grant usage on all sequences in schema wallet to public",
         _handed_on("usage on schema wallet_api", "service_role", "anon"),
-        _handed_on("execute on function wallet_api.health()", "service_role", "authenticated"),
-        _handed_on("execute on function wallet_api.health()", "wallet_service", "public"),
+        _handed_on("execute on function wallet_api.read_health()", "service_role", "authenticated"),
+        _handed_on("execute on function wallet_api.read_health()", "wallet_service", "public"),
     ],
 )
 async def test_the_next_run_sets_grants_right(

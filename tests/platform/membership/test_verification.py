@@ -73,7 +73,7 @@ async def make(database: Database, *, verified: bool = False, **members: Any) ->
 
 
 async def marked(database: Database, *wallets: str) -> set[str]:
-    answer = await database.read("unverified_wallets", wallet_ids=Json.of(list(wallets)))
+    answer = await database.read("list_unverified_wallets", wallet_ids=Json.of(list(wallets)))
     return {wallet["wallet_id"] for wallet in json.loads(answer)}
 
 
@@ -84,7 +84,7 @@ async def test_many_debits_are_looked_up_together(
     for wallet_id in wallets * 3:
         verification.enqueue(wallet_id)
     await verification.idle()
-    assert watched.calls == ["unverified_wallets"] + ["settle_wallet"] * 5
+    assert watched.calls == ["list_unverified_wallets"] + ["settle_wallet"] * 5
     assert await marked(database, *wallets) == set()
     for wallet_id in wallets:
         verification.enqueue(wallet_id)
@@ -100,7 +100,7 @@ async def test_while_the_upstream_is_unavailable_it_is_left_alone(
     for _ in range(3):
         verification.enqueue(wallet_id)
         await verification.idle()
-    assert watched.calls == ["unverified_wallets"]
+    assert watched.calls == ["list_unverified_wallets"]
     upstreams.fault = None
     verification.enqueue(wallet_id)
     await verification.idle()
@@ -169,7 +169,7 @@ async def test_an_owner_who_can_not_be_asked_for_delays_no_other(
             verification.enqueue(wallet_id)
         await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}
-    assert watched.calls.count("unverified_wallets") == 1, "it is left alone for a while"
+    assert watched.calls.count("list_unverified_wallets") == 1, "it is left alone for a while"
     clock.value += LATER_S
     verification.enqueue(wallets[0])
     await verification.idle()
@@ -226,13 +226,13 @@ async def test_it_stops_at_once(verification: Verification, watched: Watched, da
     wallet_id = await make(database)
     watched.free.clear()
     verification.enqueue(wallet_id)
-    await wait_until(lambda: watched.calls == ["unverified_wallets"])
+    await wait_until(lambda: watched.calls == ["list_unverified_wallets"])
     await verification.close()
     verification.enqueue(wallet_id)
     await asyncio.sleep(0)
     watched.free.set()
     await verification.idle()
-    assert watched.calls == ["unverified_wallets"]
+    assert watched.calls == ["list_unverified_wallets"]
     assert await marked(database, wallet_id) == {wallet_id}
 
 

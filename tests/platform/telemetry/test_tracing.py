@@ -420,4 +420,4 @@ def test_a_service_exports_its_last_spans_before_it_ends(own_folder: Path, servi
     named = {each.key: each.value.string_value for each in resource.resource.attributes}
     assert named["service.name"] == "wallet-service"
     names = {span.name for scope in resource.scope_spans for span in scope.spans}
-    assert names == {"GET /api/v1/ledger/trial-balance", "wallet_api.trial_balance"}
+    assert names == {"GET /api/v1/ledger/trial-balance", "wallet_api.read_trial_balance"}

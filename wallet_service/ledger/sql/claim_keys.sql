@@ -1,5 +1,5 @@
--- Step 1. Claims the idempotency keys in sorted order, waiting for a claim under way. Answers by leader whether its key
--- is now this call's; null where no operation would spend it.
+-- Step 1. Claims the idempotency keys in sorted order; waits while another call is claiming the same key. Returns by leader
+-- whether this call now has the key; null where no operation would use it.
 create or replace function wallet.claim_keys(p_operations wallet.operation[]) returns boolean[]
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare

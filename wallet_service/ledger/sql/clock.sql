@@ -1,4 +1,4 @@
--- The ledger's clock. Tests put another in its place.
+-- The ledger's clock. Tests replace it.
 create or replace function wallet.clock() returns timestamptz
 language sql volatile as $$
   select pg_catalog.clock_timestamp()

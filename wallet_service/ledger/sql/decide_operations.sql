@@ -1,5 +1,5 @@
--- Step 4. Decides the operations one by one, in order, in memory: each sees what those before it changed. A unit that
--- is atomic and fails, or is busy, or is a dry run, gives back what it changed.
+-- Step 4. Decides the operations one by one, in order, in memory: each sees the changes of those before it. A unit reverts its
+-- changes when it is a dry run, or when it is atomic and one of its operations is refused or busy.
 create or replace function wallet.decide_operations(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[]) returns wallet.decided
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -27,12 +27,12 @@ begin
       v_saved := case when v_op.atomic or v_op.dry_run then p_accounts end;
     end if;
     if v_failed is not null then
-      v_decision := wallet.refused('batch_aborted');
+      v_decision := wallet.build_refusal('batch_aborted');
     else
-      v_decision := wallet.recall(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
+      v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
         v_known, p_claimed[v_op.leader]);
       if v_decision.status is null then
-        v_decision := wallet.decide_on_accounts(v_op, p_accounts, v_ids, v_decisions, v_now);
+        v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
           v_winners[v_op.leader] := v_op.ordinal;
           foreach v_entry in array v_decision.entries loop
@@ -54,9 +54,232 @@ begin
         if v_winners[p_operations[i].leader] >= v_first then
           v_winners[p_operations[i].leader] := null;
         end if;
-        v_decisions[i] := wallet.taken_back(v_decisions[i], i = v_failed, v_decisions[v_failed], p_operations[v_failed]);
+        v_decisions[i] := wallet.revert_decision(v_decisions[i], i = v_failed, v_decisions[v_failed], p_operations[v_failed]);
       end loop;
     end if;
   end loop;
   return row(p_accounts, v_decisions)::wallet.decided;
+end $$;
+
+-- Step 3. What earlier calls left that matters to these operations: later attempts that were refused, transaction_ids that are in
+-- the ledger, keys that were used and for which request. It is read after the locks are taken, so nothing is missed.
+create or replace function wallet.read_known(p_operations wallet.operation[], p_claimed boolean[]) returns wallet.known
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_op wallet.operation;
+  v_ids uuid[];
+  v_unclaimed wallet.operation[];
+  v_spent wallet.idempotency;
+  v_known wallet.known;
+begin
+  foreach v_op in array p_operations loop
+    v_ids[v_op.ordinal] := v_op.transaction_id;
+    if v_op.refusal is null and p_claimed[v_op.leader] is not true then
+      v_unclaimed := v_unclaimed || v_op;
+    end if;
+  end loop;
+  select array(select s.transaction_id from wallet.tombstones s where s.transaction_id = any (v_ids)),
+      array(select t.transaction_id from wallet.wallet_transactions t where t.transaction_id = any (v_ids) and t.leg = 0)
+    into v_known.superseded, v_known.posted;
+  foreach v_op in array coalesce(v_unclaimed, '{}') loop
+    select * into v_spent from wallet.idempotency i where i.client_id = v_op.client_id and i.key = v_op.idempotency_key;
+    v_known.spent[v_op.leader] := v_spent;
+  end loop;
+  return v_known;
+end $$;
+
+-- The decision that needs no account: the form is wrong, or the key or the transaction_id was used before. p_winner is the
+-- operation of this call that posted under the same key, if there is one. Null when the operation has yet to be decided.
+create or replace function wallet.recall_decision(p_op wallet.operation, p_winner wallet.operation, p_won wallet.decision,
+  p_known wallet.known, p_claimed boolean) returns wallet.decision
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_spent constant wallet.idempotency := p_known.spent[p_op.leader];
+  v_entries wallet.wallet_transactions[];
+begin
+  if p_op.refusal is not null then
+    return wallet.build_refusal(p_op.refusal, p_op.facts);
+  elsif p_op.transaction_id = any (p_known.superseded) then
+    return wallet.build_refusal('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
+  elsif p_winner.ordinal is not null then
+    if p_winner.request_hash <> p_op.request_hash then
+      return wallet.build_refusal('idempotency_key_reused');
+    end if;
+    return row(case when p_winner.transaction_id = p_op.transaction_id or p_winner.dry_run then 'posted'
+      else 'replayed' end, null, null, p_won.exponent, p_won.entries, false)::wallet.decision;
+  elsif v_spent.transaction_id is not null then
+    if v_spent.kind <> 'posting' or v_spent.request_hash <> p_op.request_hash then
+      return wallet.build_refusal('idempotency_key_reused');
+    end if;
+    v_entries := wallet.find_posting(v_spent.transaction_id);
+    return (select row(case when v_spent.transaction_id = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
+      c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
+  elsif not p_claimed and not p_op.dry_run then
+    -- Its key was in use at step 1 and is free at step 3: another call is deciding on it.
+    return row('busy', null, null, null, null, false)::wallet.decision;
+  elsif p_op.transaction_id = any (p_known.posted) then
+    return wallet.build_refusal('idempotency_key_reused', jsonb_build_object('transaction_id', p_op.transaction_id));
+  end if;
+  return null;
+end $$;
+
+-- Finds what an operation needs to be decided, and decides it: its accounts and, for a refund, the rows that it reverses and how
+-- much of them was refunded before, by earlier calls and by this one.
+create or replace function wallet.resolve_operation(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
+  p_decisions wallet.decision[], p_now timestamptz) returns wallet.decision
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_original wallet.wallet_transactions[];
+  v_refunded numeric := 0;
+  v_source wallet.account;
+  v_target wallet.account;
+begin
+  if p_op.type = 'refund' then
+    v_original := coalesce(wallet.find_posting(p_op.original_transaction_id), (select d.entries from unnest(p_decisions) d
+      where d.fresh and d.entries[1].transaction_id = p_op.original_transaction_id limit 1));
+    select coalesce(sum(r.amount), 0) into v_refunded from (
+      select t.amount from wallet.wallet_transactions t
+        where t.original_transaction_id = p_op.original_transaction_id and t.leg = 0
+      union all select d.entries[1].amount from unnest(p_decisions) d
+        where d.fresh and d.entries[1].original_transaction_id = p_op.original_transaction_id) r;
+    v_source := p_accounts[array_position(p_ids, v_original[1].wallet_id)];
+    v_target := p_accounts[array_position(p_ids, v_original[2].wallet_id)];
+  else
+    v_source := p_accounts[array_position(p_ids, p_op.wallet_id)];
+    v_target := p_accounts[array_position(p_ids, p_op.to_wallet_id)];
+  end if;
+  -- The original of a refund may have been posted after the wallets were locked: then its wallets are not among them.
+  if v_source.status = 'busy' or v_target.status = 'busy' or v_original is not null
+    and (v_source.wallet_id is null or v_original[2].wallet_id is not null and v_target.wallet_id is null) then
+    return row('busy', null, jsonb_build_object('wallet_id', case when v_source.status = 'busy' then v_source.wallet_id
+      when v_target.status = 'busy' then v_target.wallet_id end), null, null, false)::wallet.decision;
+  end if;
+  -- While the call waited for it, another wallet may have become the one that its owner spends from.
+  if p_op.by_owner
+    and v_source.wallet_id is distinct from wallet.find_wallet(v_source.user_id, v_source.currency, null, null) then
+    return row('busy', null, null, null, null, false)::wallet.decision;
+  end if;
+  return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);
+end $$;
+
+-- One operation: whether it may post, and the ledger rows of its posting. Changes nothing. p_target is the second wallet, if
+-- there are two; p_original has the rows that a refund reverses, p_refunded how much of them was refunded before.
+create or replace function wallet.decide_operation(p_op wallet.operation, p_source wallet.account, p_target wallet.account,
+  p_original wallet.wallet_transactions[], p_refunded numeric, p_now timestamptz) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_amount numeric := p_op.amount;
+  v_signed numeric;
+  v_counter text := p_op.counter_account;
+  v_refusal wallet.decision;
+  v_at timestamptz;
+  v_first wallet.wallet_transactions := p_original[1];
+  v_legs wallet.wallet_transactions[];
+begin
+  if p_op.type = 'refund' then
+    if v_first.transaction_id is null then
+      return wallet.build_refusal('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
+    elsif v_first.transaction_type = 'refund' then
+      return wallet.build_refusal('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
+    end if;
+    v_amount := coalesce(v_amount, trim_scale(v_first.amount - p_refunded));
+    if v_amount <= 0 or p_refunded + v_amount > v_first.amount then
+      return wallet.build_refusal('refund_exceeds', jsonb_build_object('transaction_id', p_op.original_transaction_id,
+        'refundable', wallet.format_amount(v_first.amount - p_refunded, p_source.exponent)));
+    end if;
+    v_counter := v_first.counter_account;
+  elsif p_source.wallet_id is null or p_source.user_id <> p_op.acting_user_id then
+    return wallet.build_refusal('wallet_not_found', jsonb_build_object('wallet_id', p_op.wallet_id));
+  elsif p_op.type = 'transfer' then
+    if p_op.to_wallet_id = p_op.wallet_id then
+      return wallet.build_refusal('same_wallet', jsonb_build_object('wallet_id', p_op.wallet_id));
+    elsif p_target.wallet_id is null then
+      return wallet.build_refusal('wallet_not_found', jsonb_build_object('wallet_id', p_op.to_wallet_id));
+    elsif p_target.currency <> p_source.currency then
+      return wallet.build_refusal('currency_mismatch', jsonb_build_object('currency', p_source.currency)
+        || case when p_op.acting_user_id is null then jsonb_build_object('to_currency', p_target.currency) else '{}' end);
+    end if;
+    v_counter := 'wallet:' || p_op.to_wallet_id;
+  end if;
+  if scale(v_amount) > p_source.exponent then
+    return wallet.build_refusal('amount_precision', jsonb_build_object('currency', p_source.currency,
+      'exponent', p_source.exponent));
+  end if;
+  v_signed := case when p_op.type in ('deposit', 'reward') or v_first.direction = 'debit'
+    then v_amount else -v_amount end;
+  v_refusal := wallet.check_movement(p_source, v_signed);
+  if v_refusal.status is null and p_target.wallet_id is not null then
+    v_refusal := wallet.check_movement(p_target, -v_signed);
+  end if;
+  if v_refusal.status is not null then
+    return v_refusal;
+  end if;
+  v_at := greatest(p_now, p_source.last_posted_at, p_target.last_posted_at);
+  v_legs := array[wallet.build_entry(p_op, p_source, 0, v_signed, coalesce(v_counter, case p_op.type
+    when 'deposit' then 'external:deposits' when 'withdraw' then 'external:withdrawals' when 'consume' then 'revenue:usage'
+    when 'reward' then 'promotions' when 'fee' then 'revenue:fees' end), v_at)];
+  if p_target.wallet_id is not null then
+    v_legs := v_legs || wallet.build_entry(p_op, p_target, 1, -v_signed, 'wallet:' || p_source.wallet_id, v_at);
+  end if;
+  return row('posted', null, null, p_source.exponent, v_legs, true)::wallet.decision;
+end $$;
+
+-- Null when the account can take the signed movement, otherwise the refusal.
+create or replace function wallet.check_movement(p_account wallet.account, p_amount numeric) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_available numeric := p_account.balance - p_account.locked_balance + p_account.credit_limit;
+  v_facts jsonb := jsonb_build_object('wallet_id', p_account.wallet_id);
+begin
+  if p_account.status = 'closed' then
+    return wallet.build_refusal('wallet_closed', v_facts);
+  elsif p_amount > 0 then
+    if p_account.balance + p_amount >= 1e20 then
+      return wallet.build_refusal('balance_limit', v_facts);
+    end if;
+  elsif p_account.status = 'frozen' then
+    return wallet.build_refusal('wallet_frozen', v_facts);
+  elsif v_available + p_amount < 0 then
+    return wallet.build_refusal('insufficient_funds', v_facts || jsonb_build_object(
+      'shortfall', wallet.format_amount(-p_amount - v_available, p_account.exponent)));
+  end if;
+  return null;
+end $$;
+
+-- The ledger row of an operation on one wallet; its values are in the order of the table's columns. p_amount is signed: a
+-- positive amount credits the wallet.
+create or replace function wallet.build_entry(p_op wallet.operation, p_account wallet.account, p_leg integer, p_amount numeric,
+  p_counter_account text, p_at timestamptz) returns wallet.wallet_transactions
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return row(p_account.wallet_id, p_account.last_entry + 1, p_op.transaction_id, p_leg,
+    p_at, coalesce(p_op.effective_at, p_at),
+    p_op.type, case when p_amount > 0 then 'credit' else 'debit' end, p_account.currency,
+    abs(p_amount), p_account.balance, p_account.balance + p_amount,
+    p_counter_account, p_op.original_transaction_id, p_account.user_id, p_op.client_id,
+    p_op.reference, p_op.description, p_op.metadata)::wallet.wallet_transactions;
+end $$;
+
+-- The decision to refuse an operation.
+create or replace function wallet.build_refusal(p_code text, p_facts jsonb default '{}') returns wallet.decision
+language sql immutable as $$
+  select row('refused', p_code, p_facts, null, null, false)::wallet.decision
+$$;
+
+-- The decision on an operation whose unit reverts its changes. p_failed is the decision because of which the unit failed
+-- (p_is_failed: it is this one); without it the unit was a dry run.
+create or replace function wallet.revert_decision(p_decision wallet.decision, p_is_failed boolean, p_failed wallet.decision,
+  p_failed_op wallet.operation) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_failed.status = 'busy' then
+    return row('busy', null, p_failed.facts, null, null, false)::wallet.decision;
+  elsif p_failed.status is not null then
+    return case when p_is_failed then p_decision
+      else wallet.build_refusal('batch_aborted', jsonb_build_object('index', p_failed_op.position)) end;
+  elsif p_decision.status in ('posted', 'replayed') then
+    p_decision.status := 'dry_run';
+    p_decision.fresh := false;
+  end if;
+  return p_decision;
 end $$;

@@ -1,6 +1,6 @@
--- Step 2. Locks the wallets that the operations touch, in id order, and reads them. With p_wait_ms they are waited for:
--- p_wait_for only, before any other is locked, or without it all of them. A wallet that somebody else holds and that
--- is not waited for comes back with status 'busy'.
+-- Step 2. Locks the wallets of the operations in the order of their ids, and reads them. With p_wait_ms the call waits for locked
+-- wallets: for p_wait_for only, before it locks any other, or without p_wait_for for all of them. A wallet that another session
+-- has locked and that the call does not wait for is returned with status 'busy'.
 create or replace function wallet.lock_accounts(p_operations wallet.operation[], p_claimed boolean[], p_wait_ms integer,
   p_wait_for uuid) returns wallet.account[]
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -14,7 +14,7 @@ begin
   foreach v_op in array p_operations loop
     if v_op.refusal is null and (p_claimed[v_op.leader] or v_op.dry_run) then
       v_touched := array[v_op.wallet_id, v_op.to_wallet_id];
-      if v_op.type = 'refund' then    -- apart: an expression with a query in it is run as a query each time
+      if v_op.type = 'refund' then    -- by itself: an expression that contains a query is always run as a query
         v_touched := array(select t.wallet_id from wallet.wallet_transactions t
           where t.transaction_id = v_op.original_transaction_id);
       end if;
@@ -40,4 +40,14 @@ begin
       where w.wallet_id = any (v_wanted) and w.wallet_id not in (select a.wallet_id from unnest(v_accounts) a));
   end if;
   return v_accounts;
+end $$;
+
+-- Locks a wallet; waits at most p_wait_ms for it. If it stays locked by another session, step 2 finds it locked.
+create or replace function wallet.await_account(p_wallet_id uuid, p_wait_ms integer) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  perform set_config('lock_timeout', p_wait_ms || 'ms', true);
+  perform from wallet.wallets w where w.wallet_id = p_wallet_id for no key update;
+exception when lock_not_available then
+  null;
 end $$;

@@ -1,5 +1,5 @@
--- The operations of a call in order, read and numbered; an operation's leader is the first with the same key.
--- A transaction_id that comes again under another key is refused.
+-- The operations of a call in order, read and numbered. The leader of an operation is the first one with the same key.
+-- A transaction_id that is used again under another key is refused.
 create or replace function wallet.read_operations(p_units jsonb) returns wallet.operation[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -8,7 +8,7 @@ declare
   v_unit jsonb;
   v_operations jsonb;
   v_ordinal integer := 0;
-  -- Leaders by the name of a key, and by transaction_id; in 64 parts, since what adds to a jsonb copies it.
+  -- Leaders by the name of a key, and by transaction_id; in 64 parts, because adding to a jsonb copies it.
   v_keys jsonb[] := array_fill('{}'::jsonb, array[64]);
   v_named jsonb[] := array_fill('{}'::jsonb, array[64]);
   v_name text;
@@ -47,4 +47,109 @@ begin
     end loop;
   end loop;
   return v_ops;
+end $$;
+
+-- One operation as the caller wrote it, added to what the call knows of it. A fault of the operation becomes its refusal. In place
+-- of wallet_id it can have user_id and currency: the wallet that find_wallet finds for them.
+create or replace function wallet.read_operation(p_operation jsonb, p_known wallet.operation) returns wallet.operation
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  f wallet.operation_form;
+  v_op wallet.operation := p_known;
+  v_owner jsonb;
+begin
+  if jsonb_typeof(p_operation) <> 'object' then
+    v_op.facts := wallet.build_fault('', 'an operation is an object');
+  else
+    f := jsonb_populate_record(null::wallet.operation_form, p_operation);
+    v_op.by_owner := f.wallet_id is null and f.type <> 'refund' and jsonb_typeof(p_operation -> 'user_id') = 'string'
+      and jsonb_typeof(p_operation -> 'currency') = 'string';
+    if v_op.by_owner then
+      v_owner := jsonb_build_object('user_id', p_operation -> 'user_id', 'currency', p_operation -> 'currency');
+      p_operation := p_operation - '{user_id,currency}'::text[] || jsonb_build_object('wallet_id',
+        case when coalesce(f.acting_user_id = v_owner ->> 'user_id', true) then wallet.find_wallet(v_owner ->> 'user_id',
+          v_owner ->> 'currency', coalesce(f.client_id, 'sql:' || session_user), f.idempotency_key) end);
+      f.wallet_id := coalesce(p_operation ->> 'wallet_id', f.transaction_id); -- without a wallet the form is right too
+    end if;
+    v_op.facts := wallet.find_operation_fault(p_operation, f);
+  end if;
+  if v_op.facts is not null then
+    v_op.refusal := 'validation_failed';
+    return v_op;
+  end if;
+  v_op := jsonb_populate_record(v_op, p_operation - '{amount,effective_at}'::text[]);
+  v_op.amount := wallet.read_amount(f.amount);
+  v_op.effective_at := wallet.read_time(f.effective_at);
+  v_op.client_id := coalesce(f.client_id, 'sql:' || session_user);
+  v_op.idempotency_key := coalesce(f.idempotency_key, v_op.transaction_id::text);
+  v_op.metadata := case when jsonb_typeof(f.metadata) = 'object' then f.metadata else '{}' end;
+  if f.acting_user_id is not null and f.type in ('deposit', 'reward', 'refund') then
+    v_op.refusal := 'forbidden';
+    v_op.facts := '{}';
+  elsif v_op.amount is null and (f.amount is not null or f.type <> 'refund') then
+    v_op.refusal := 'amount_invalid';
+    v_op.facts := '{}';
+  elsif v_op.by_owner and v_op.wallet_id is null then
+    v_op.refusal := 'wallet_not_found';
+    v_op.facts := v_owner;
+  else
+    -- The request of the caller, without what differs between two attempts. \x01 is the version of this rule.
+    v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation
+      - '{transaction_id,client_id,idempotency_key,acting_user_id,amount}'::text[]
+      || jsonb_build_object('amount', v_op.amount::text))::text, 'UTF8'));
+  end if;
+  return v_op;
+end $$;
+
+-- The fault in the form of an operation, as the facts of validation_failed; null when there is none. p_form is p_operation, an
+-- object, as a row.
+create or replace function wallet.find_operation_fault(p_operation jsonb, p_form wallet.operation_form) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  c_texts constant text[] := '{transaction_id,type,wallet_id,to_wallet_id,original_transaction_id,client_id,idempotency_key,'
+    'acting_user_id,counter_account,reference,description,effective_at}';
+  c_others constant text[] := '{amount,metadata}';
+  f constant wallet.operation_form := p_form;
+  v_fault text[];
+begin
+  if p_operation - c_texts - c_others <> '{}'
+      or jsonb_path_exists(p_operation - c_others, 'strict $.* ? (@.type() != "string" && @.type() != "null")') then
+    select array['/' || left(m.key, 100),
+        case when m.key = any (c_texts) then 'must be a string' else 'is no member of an operation' end]
+      into v_fault from jsonb_each(p_operation - c_others) m
+      where m.key <> all (c_texts) or jsonb_typeof(m.value) not in ('string', 'null') limit 1;
+    return wallet.build_fault(v_fault[1], v_fault[2]);
+  end if;
+  -- The first fault. A chain of conditions is many times faster here than a list of rows, and a check of the length than a
+  -- bound in a regular expression.
+  v_fault := case
+    when wallet.is_uuid(f.transaction_id) is not true then array['/transaction_id', 'must be a UUID']
+    when coalesce(f.type, '') not in ('deposit', 'withdraw', 'consume', 'transfer', 'reward', 'fee', 'refund')
+      then array['/type', 'must be deposit, withdraw, consume, transfer, reward, fee or refund']
+    when case f.type when 'refund' then f.wallet_id is not null else wallet.is_uuid(f.wallet_id) is not true end
+      then array['/wallet_id', 'must be a UUID, and no refund has it']
+    when case f.type when 'transfer' then wallet.is_uuid(f.to_wallet_id) is not true else f.to_wallet_id is not null end
+      then array['/to_wallet_id', 'must be a UUID, and only a transfer has it']
+    when case f.type when 'refund' then wallet.is_uuid(f.original_transaction_id) is not true
+        else f.original_transaction_id is not null end
+      then array['/original_transaction_id', 'must be a UUID, and only a refund has it']
+    when length(f.client_id) not between 1 and 600 then array['/client_id', 'must be 1 to 600 characters']
+    when length(f.idempotency_key) not between 1 and 255 or f.idempotency_key collate "C" ~ '[^ -~]'
+      then array['/idempotency_key', 'must be 1 to 255 printable ASCII characters']
+    when length(f.acting_user_id) not between 1 and 255 then array['/acting_user_id', 'must be 1 to 255 characters']
+    when f.counter_account is not null and (f.type in ('transfer', 'refund') or f.counter_account collate "C"
+        !~ '^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:-]+)$'
+        or length(f.counter_account) - position(':' in f.counter_account) > 100)
+      then array['/counter_account', 'must be promotions, or one of revenue: external: promotions: expense: followed by'
+        ' 1 to 100 of A-Z a-z 0-9 . _ : -; a transfer or a refund has none']
+    when length(f.reference) not between 1 and 255 or f.reference ~ '[\u0001-\u001f\u007f-\u009f]'
+      then array['/reference', 'must be 1 to 255 characters without control characters']
+    when length(f.description) > 1000 or f.description ~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]'
+      then array['/description', 'must be at most 1000 characters without control characters but tab and line ends']
+    when jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384
+      then array['/metadata', 'must be an object of at most 16 KiB']
+    when f.effective_at is not null and wallet.read_time(f.effective_at) is null
+      then array['/effective_at', 'must be an RFC 3339 timestamp with its offset from UTC']
+  end;
+  return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
 end $$;

@@ -1,5 +1,5 @@
 -- Compares checkpoints with the one before and the 1,000 rows since: p_limit of them after a place.
--- Answers {checked, next, faults: [{check, wallet_id}]}.
+-- Returns {checked, next, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_checkpoints(p_after_wallet uuid default null,
   p_after_version bigint default 0, p_limit integer default 20) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -19,7 +19,7 @@ begin
           select c.transaction_type, c.direction, c.counter_account, c.transactions, c.amount from wallet.checkpoints c
             where c.wallet_id = s.wallet_id and c.wallet_version = s.wallet_version - 1000
           union all
-          select t.transaction_type, t.direction, wallet.counter_group(t.counter_account), 1, t.amount
+          select t.transaction_type, t.direction, wallet.group_counter_account(t.counter_account), 1, t.amount
             from wallet.wallet_transactions t where t.wallet_id = s.wallet_id
             and t.wallet_version > s.wallet_version - 1000 and t.wallet_version <= s.wallet_version) r
         group by 1, 2, 3) e)

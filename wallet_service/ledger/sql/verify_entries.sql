@@ -1,11 +1,11 @@
--- Checks each ledger row against the one before it in its wallet, and against the wallet: p_limit rows after a place.
--- Rows never change, so a wallet may be read in several calls. Answers {checked, next, faults: [{check, wallet_id}]}.
+-- Compares each ledger row with the one before it in its wallet, and with the wallet: p_limit rows after a place. Rows never
+-- change, so several calls may read one wallet. Returns {checked, next, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_entries(p_after_wallet uuid default null, p_after_version bigint default 0,
   p_limit integer default 5000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with page as materialized (
-    -- The last row of the page before comes along, to compare with.
+    -- With the last row of the previous page, for comparison.
     select t.* from wallet.wallet_transactions t
     where (t.wallet_id, t.wallet_version)
       >= (coalesce(p_after_wallet, '00000000-0000-0000-0000-000000000000'), p_after_version)

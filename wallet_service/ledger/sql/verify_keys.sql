@@ -1,5 +1,5 @@
--- Checks idempotency keys: p_limit keys after a place. Answers {checked, next, faults: [{check, transaction_id}],
--- transactions}: the postings' ids in hexadecimal, one after the other, so that the caller sees whether one comes twice.
+-- Checks idempotency keys: p_limit keys after a place. Returns {checked, next, faults: [{check, transaction_id}], transactions}:
+-- the ids of the postings in hexadecimal, without separator, so that the caller sees whether one occurs twice.
 create or replace function wallet_api.verify_keys(p_after_client text default null, p_after_key text default '',
   p_limit integer default 2000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

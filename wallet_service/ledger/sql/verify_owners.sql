@@ -1,4 +1,4 @@
--- The wallets that postings touched, to name them: {transaction_id: [wallet_id]}. p_transactions is an array of ids.
+-- The wallets that postings touched, for reports: {transaction_id: [wallet_id]}. p_transactions is an array of ids.
 create or replace function wallet_api.verify_owners(p_transactions jsonb) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin

@@ -1,5 +1,5 @@
 -- Compares wallets with the end of their ledger, in one snapshot: p_limit wallets after p_after, at most 999 rows of each.
--- Answers {checked, next, currencies: {code: [sum of balances, sum of entries]}, faults: [{check, wallet_id}]}.
+-- Returns {checked, next, currencies: {code: [sum of balances, sum of entries]}, faults: [{check, wallet_id}]}.
 create or replace function wallet_api.verify_wallets(p_after uuid default null, p_limit integer default 200) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin

@@ -1,4 +1,4 @@
--- Step 5. Writes all rows at once and each wallet once, and settles the claims of what didn't post.
+-- Step 5. Writes all rows in one statement and each wallet once, and settles the claims of operations that did not post.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[], p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -32,4 +32,44 @@ begin
   if v_unsettled then
     perform wallet.settle_claims(p_operations, p_claimed, p_decisions);
   end if;
+end $$;
+
+-- Totals of a wallet's rows up to p_version, a multiple of 1,000: the last checkpoint and the rows since. Transfers between
+-- wallets are counted under one counter account.
+create or replace function wallet.write_checkpoint(p_wallet_id uuid, p_version bigint) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into wallet.checkpoints
+    select p_wallet_id, p_version, s.transaction_type, s.direction, s.counter_account, sum(s.transactions), sum(s.amount)
+    from (
+      select c.transaction_type, c.direction, c.counter_account, c.transactions, c.amount from wallet.checkpoints c
+        where c.wallet_id = p_wallet_id and c.wallet_version = p_version - 1000
+      union all
+      select t.transaction_type, t.direction, wallet.group_counter_account(t.counter_account), 1, t.amount
+        from wallet.wallet_transactions t
+        where t.wallet_id = p_wallet_id and t.wallet_version > p_version - 1000 and t.wallet_version <= p_version
+    ) s
+    group by s.transaction_type, s.direction, s.counter_account;
+end $$;
+
+-- Of the keys that this call claimed: releases those under which nothing posted, and names the operation that posted where it was
+-- not the one that claimed. A second attempt that is refused leaves a tombstone, unless its transaction_id is in the ledger
+-- (posted under another key).
+create or replace function wallet.settle_claims(p_operations wallet.operation[], p_claimed boolean[],
+  p_decisions wallet.decision[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from wallet.idempotency i using (
+      select o.client_id, o.idempotency_key from unnest(p_operations) o
+      where p_claimed[o.leader] and o.refusal is null
+      group by o.client_id, o.idempotency_key having not bool_or(p_decisions[o.ordinal].fresh)) g
+    where i.client_id = g.client_id and i.key = g.idempotency_key;
+  update wallet.idempotency i set transaction_id = o.transaction_id, request_hash = o.request_hash
+    from unnest(p_operations) o
+    where p_decisions[o.ordinal].fresh and not o.claims and i.client_id = o.client_id and i.key = o.idempotency_key;
+  insert into wallet.tombstones (transaction_id, created_at)
+    select o.transaction_id, wallet.clock() from unnest(p_operations) o
+    where o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused' and o.transaction_id is not null
+      and not exists (select from wallet.wallet_transactions t where t.transaction_id = o.transaction_id)
+    order by o.transaction_id on conflict do nothing;
 end $$;

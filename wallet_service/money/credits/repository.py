@@ -41,7 +41,7 @@ class CreditsRepository:
     ) -> dict[str, Any]:
         return json.loads(
             await self._database.read(
-                "credits_wallet",
+                "find_credits_wallet",
                 user_id=user_id,
                 wallet_id=new_id(),
                 client_id=client_id,

@@ -37,7 +37,7 @@ class StatementRepository:
 
     async def balance(self, wallet_id: str, viewer: str | None, at: str | None) -> bytes:
         """A wallet's balance, now or at a past moment."""
-        return await self._database.read("balance_at", wallet_id=wallet_id, viewer=viewer, at=at)
+        return await self._database.read("read_balance_at", wallet_id=wallet_id, viewer=viewer, at=at)
 
     async def wallet_page(
         self,

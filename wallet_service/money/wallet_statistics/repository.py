@@ -36,7 +36,7 @@ class StatisticsRepository:
     async def of_wallet(self, wallet_id: str, viewer: str | None, period: Period) -> bytes:
         """What happened to a wallet in a period."""
         return await self._database.read(
-            "wallet_statistics",
+            "read_wallet_statistics",
             wallet_id=wallet_id,
             viewer=viewer,
             **{"from": period.start, "to": period.end, "interval": period.interval},
@@ -49,7 +49,7 @@ class StatisticsRepository:
 
         async def read(organizations: Json | None) -> bytes:
             return await self._database.read(
-                "user_statistics",
+                "read_user_statistics",
                 user_id=user_id,
                 viewer=viewer,
                 **{"from": period.start, "to": period.end, "interval": period.interval},
@@ -60,7 +60,7 @@ class StatisticsRepository:
 
     async def of_service(self) -> bytes:
         """The service at a glance."""
-        return await self._database.read("service_stats")
+        return await self._database.read("read_service_stats")
 
     async def currencies(self) -> bytes:
         """The list of currencies."""
@@ -72,7 +72,7 @@ class StatisticsRepository:
         balances: dict[tuple[str, str], Decimal] = {}
         after: str | None = None
         while True:
-            answer = await self._database.read("trial_balance", after=after, limit=_WALLETS_A_CALL)
+            answer = await self._database.read("read_trial_balance", after=after, limit=_WALLETS_A_CALL)
             part: dict[str, Any] = json.loads(answer)
             for line in part["lines"]:
                 key = (line["currency"], line["account"])

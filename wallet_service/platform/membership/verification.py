@@ -84,8 +84,8 @@ class Verification:
                 del self._waiting[wallet_id]
 
     async def _verify(self, group: list[str]) -> None:
-        found = await self._database.read("unverified_wallets", wallet_ids=Json.of(group))
-        unverified: dict[str, Any] = {wallet["wallet_id"]: wallet for wallet in json.loads(found)}
+        answer = await self._database.read("list_unverified_wallets", wallet_ids=Json.of(group))
+        unverified: dict[str, Any] = {wallet["wallet_id"]: wallet for wallet in json.loads(answer)}
         self._settled.update(dict.fromkeys(each for each in group if each not in unverified))
         for wallet_id, wallet in unverified.items():
             try:

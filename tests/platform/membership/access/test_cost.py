@@ -90,7 +90,7 @@ async def test_at_the_stop_nothing_is_verified_any_more(open_api: OpenApi) -> No
         call = database.call
 
         async def hanging(function: str, /, **params: Any) -> bytes:
-            if function == "unverified_wallets":
+            if function == "list_unverified_wallets":
                 looked_up.set()
                 await asyncio.Event().wait()
             return await call(function, **params)

@@ -100,7 +100,7 @@ async def test_warm_it_costs_no_call_and_what_is_new_is_asked_about(api: Api, up
     finally:
         database.call = call
     history = "list_user_transactions"
-    assert calls == ["list_user_wallets", history, history, "user_statistics"]
+    assert calls == ["list_user_wallets", history, history, "read_user_statistics"]
     assert len(upstreams.questions) == asked
     joined, closed_to_them = f"org-{new_id()}", f"org-{new_id()}"
     shared.leave(closed_to_them)

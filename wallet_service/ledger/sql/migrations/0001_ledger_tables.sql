@@ -1,4 +1,4 @@
--- The tables of the ledger. Forward only: once released this file is never edited.
+-- The tables of the ledger. Forward only: after a release this file is never edited.
 
 create table wallet.currencies (
   code text collate "C" primary key,
@@ -8,8 +8,8 @@ create table wallet.currencies (
 );
 comment on column wallet.currencies.exponent is 'decimals; an amount with more is refused, never rounded';
 
--- Checked where a value is made. A check of the table would be read from the catalog and run by every statement that
--- writes a row, also where the column stays as it is: a third of what a posting's writes cost.
+-- Checked where a value is created. A check of the table would be read from the catalog and evaluated by every statement that
+-- writes a row, even where the column does not change: a third of the cost of a posting's writes.
 create domain wallet.wallet_type as text check (value in ('fiat', 'crypto', 'hybrid'));
 create domain wallet.wallet_status as text check (value in ('active', 'frozen', 'closed'));
 create domain wallet.direction as text check (value in ('credit', 'debit'));
@@ -45,8 +45,8 @@ create unique index wallets_open_name on wallet.wallets (user_id, wallet_type, c
 create unique index wallets_primary on wallet.wallets (user_id, currency) where is_primary;
 create index wallets_user on wallet.wallets (user_id, wallet_id);
 
--- One row for each wallet that a posting touches. No foreign key to wallets: the kernel holds the wallet's
--- lock when it writes, wallets are never deleted, and the check would cost a lock on a hot row for each posting.
+-- One row for each wallet that a posting touches. No foreign key to wallets: the kernel has locked the wallet when it writes,
+-- wallets are never deleted, and the check would cost a lock on a hot row for each posting.
 create table wallet.wallet_transactions (
   wallet_id uuid not null,
   wallet_version bigint not null,
@@ -83,9 +83,9 @@ create table wallet.idempotency (
   created_at timestamptz not null,
   primary key (client_id, key)
 );
-comment on column wallet.idempotency.answer is 'of a wallet''s creation; a posting''s answer is its ledger rows, which never change';
+comment on column wallet.idempotency.answer is 'the response to the creation of a wallet; the response to a posting is its ledger rows, which never change';
 
--- An operation that was sent again and refused: its late first attempt must not post.
+-- An operation whose second attempt was refused: its first attempt must not post when it arrives late.
 create table wallet.tombstones (
   transaction_id uuid primary key,
   created_at timestamptz not null
@@ -114,7 +114,7 @@ create trigger append_only before update or delete or truncate on wallet.wallet_
 create trigger kept_for_ever before delete or truncate on wallet.wallets
   for each statement execute function wallet.refuse_change();
 
--- An operation as its caller wrote it; text, so that what is wrong with it can be said.
+-- An operation as its caller wrote it; as text, so that a fault in it can be reported.
 create type wallet.operation_form as (
   transaction_id text,
   type text,
@@ -153,7 +153,7 @@ create type wallet.shown_entry as (
   effective_at text,
   created_at text
 );
--- What the steps of a posting hand to each other.
+-- What the steps of a posting pass to each other.
 create type wallet.operation as (   -- the members of the form, and what the call knows of it
   ordinal integer,                -- place in the call, from 1
   unit integer,
@@ -163,11 +163,11 @@ create type wallet.operation as (   -- the members of the form, and what the cal
   dry_run boolean,
   resent boolean,
   leader integer,                 -- ordinal of the first operation of this call with the same key
-  claims boolean,                 -- it is the first with its key that would spend it
+  claims boolean,                 -- it is the first with its key that would use it
   client_id text,
   idempotency_key text,
   request_hash bytea,
-  acting_user_id text,            -- set: may only debit this user's wallets
+  acting_user_id text,            -- if set: it may debit only wallets of this user
   transaction_id uuid,
   type text,
   wallet_id uuid,
@@ -179,7 +179,7 @@ create type wallet.operation as (   -- the members of the form, and what the cal
   description text,
   metadata jsonb,
   effective_at timestamptz,
-  refusal text,                   -- problem code of what is wrong with the operation itself
+  refusal text,                   -- problem code of a fault of the operation itself
   facts jsonb
 );
 create type wallet.account as (
@@ -190,14 +190,14 @@ create type wallet.account as (
   balance numeric,
   locked_balance numeric,
   credit_limit numeric,
-  status text,                    -- of the wallet, or 'busy': somebody else holds it
+  status text,                    -- of the wallet, or 'busy': another session has locked it
   last_entry bigint,
   last_posted_at timestamptz
 );
-create type wallet.known as (     -- what earlier calls left that bears on this one
+create type wallet.known as (     -- what earlier calls left that matters to this one
   superseded uuid[],              -- of its transaction_ids: a later attempt was already refused
   posted uuid[],                  -- of its transaction_ids: in the ledger
-  spent wallet.idempotency[]      -- by leader: the key, where an earlier call spent it
+  spent wallet.idempotency[]      -- by leader: the key, where an earlier call used it
 );
 create type wallet.decision as (
   status text,                    -- posted | replayed | dry_run | refused | busy
@@ -205,7 +205,7 @@ create type wallet.decision as (
   facts jsonb,
   exponent integer,
   entries wallet.wallet_transactions[],
-  fresh boolean                   -- decided and posted by this call: its entries are to be written
+  fresh boolean                   -- decided and posted by this call: its entries have yet to be written
 );
 create type wallet.decided as (
   accounts wallet.account[],      -- as the postings leave them

@@ -6,7 +6,7 @@ declare
 begin
   return (select row_to_json(v)::text from (
     select p_user_id as user_id, v_wallet_id as wallet_id, c.code as currency,
-      wallet.amount_text(coalesce(w.balance, 0), c.exponent) as balance,
-      wallet.amount_text(coalesce(w.balance - w.locked_balance, 0), c.exponent) as available_balance
+      wallet.format_amount(coalesce(w.balance, 0), c.exponent) as balance,
+      wallet.format_amount(coalesce(w.balance - w.locked_balance, 0), c.exponent) as available_balance
     from wallet.currencies c left join wallet.wallets w on w.wallet_id = v_wallet_id where c.code = 'CREDIT') v);
 end $$;

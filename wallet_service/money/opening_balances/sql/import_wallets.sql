@@ -1,6 +1,6 @@
--- Makes wallets with opening balances, each line on its own: an outcome a line, in order. p_lines is an array of
--- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Done in
--- the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
+-- Creates wallets with opening balances, each line independent of the others: an outcome a line, in order. p_lines is an array of
+-- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Lines are
+-- processed in the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
 -- p_verified: false marks the wallets as unverified.
 create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb,
   p_verified boolean default true) returns text

@@ -1,5 +1,5 @@
--- A page of a wallet's history, newest first: see wallet.history_page. p_before: the wallet_version of the last row
--- of the page before.
+-- A page of a wallet's history, newest first: see wallet.read_history_page. p_before: the wallet_version of the last row of the
+-- previous page.
 create or replace function wallet_api.list_wallet_transactions(p_wallet_id uuid, p_viewer text default null,
   p_filters jsonb default '{}', p_before bigint default null, p_limit integer default 50) returns text
 language plpgsql stable security definer
@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmap
 begin
   perform from wallet.wallets w where w.wallet_id = p_wallet_id and (p_viewer is null or w.user_id = p_viewer);
   if not found then
-    perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  return wallet.history_page(array[p_wallet_id], p_viewer, p_filters, null, p_wallet_id, p_before, p_limit);
+  return wallet.read_history_page(array[p_wallet_id], p_viewer, p_filters, null, p_wallet_id, p_before, p_limit);
 end $$;

@@ -1,25 +1,25 @@
--- Makes a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet.
--- p_verified: whether its user is known to exist; null makes no wallet, and only answers again what was made before.
+-- Creates a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet. p_verified:
+-- whether its user is known to exist; null creates no wallet, and only repeats the result of an earlier creation.
 create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_id text, p_idempotency_key text,
   p_wallet jsonb, p_deposit jsonb default null, p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  -- What the caller named, with equal amounts written alike. \x01 is the version of this rule.
+  -- The request of the caller, with equal amounts written alike. \x01 is the version of this rule.
   v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
-    || jsonb_build_object('credit_limit', wallet.read_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
+    || jsonb_build_object('credit_limit', wallet.read_credit_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
     || jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'
       || jsonb_build_object('amount', wallet.read_amount(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
   v_key text := coalesce(p_idempotency_key, p_wallet_id::text);
   v_spent wallet.idempotency;
   v_answer text;
 begin
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   if coalesce(length(p_client_id), 0) not between 1 and 600 then
-    perform wallet.refuse('validation_failed', wallet.fault('/client_id', 'must be 1 to 600 characters'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/client_id', 'must be 1 to 600 characters'));
   elsif p_wallet_id is null then
-    perform wallet.refuse('validation_failed', wallet.fault('/wallet_id', 'must be given'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/wallet_id', 'must be given'));
   elsif length(v_key) not between 1 and 255 or v_key collate "C" ~ '[^ -~]' then
-    perform wallet.refuse('validation_failed', wallet.fault('/idempotency_key', 'must be 1 to 255 printable ASCII characters'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/idempotency_key', 'must be 1 to 255 printable ASCII characters'));
   end if;
   insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)
     values (p_client_id, v_key, 'wallet', p_wallet_id, v_hash, wallet.clock())
@@ -27,17 +27,65 @@ begin
   if not found then
     select * into v_spent from wallet.idempotency i where i.client_id = p_client_id and i.key = v_key;
     if v_spent.key is null then
-      perform wallet.refuse('wallet_busy');
+      perform wallet.refuse_call('wallet_busy');
     elsif v_spent.kind <> 'wallet' or v_spent.request_hash <> v_hash then
-      perform wallet.refuse('idempotency_key_reused');
+      perform wallet.refuse_call('idempotency_key_reused');
     end if;
     return '{"status":"' || case when v_spent.transaction_id = p_wallet_id then 'created' else 'replayed' end
       || '","wallet":' || v_spent.answer || '}';
   end if;
   if p_verified is null then
-    perform wallet.refuse('user_unknown');
+    perform wallet.refuse_call('user_unknown');
   end if;
   v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit, p_verified);
   update wallet.idempotency i set answer = v_answer where i.client_id = p_client_id and i.key = v_key;
   return '{"status":"created","wallet":' || v_answer || '}';
+end $$;
+
+-- Creates a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has user_id,
+-- wallet_type, currency, name and, optionally, organization_id, network, address, credit_limit, metadata. p_deposit is null, or
+-- the members of the deposit without type and wallet_id. p_verified: false marks the wallet as unverified.
+create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb,
+  p_verified boolean default true) returns text
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_fault jsonb := wallet.find_wallet_fault(p_wallet);
+  v_in wallet.wallets;
+  v_limit numeric;
+  v_existing uuid;
+  v_outcome jsonb;
+begin
+  if v_fault is not null then
+    perform wallet.refuse_call('validation_failed', v_fault);
+  elsif p_wallet_id is null or num_nulls(p_wallet ->> 'user_id', p_wallet ->> 'wallet_type', p_wallet ->> 'currency',
+      p_wallet ->> 'name') > 0 then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('', 'needs wallet_id, user_id, wallet_type, currency, name'));
+  end if;
+  v_in := jsonb_populate_record(null::wallet.wallets, (select jsonb_object_agg(m.key, m.value) from jsonb_each(p_wallet) m
+    where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'network', 'address', 'metadata')));
+  if not exists (select from wallet.currencies c where c.code = v_in.currency) then
+    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
+  end if;
+  v_limit := coalesce(wallet.read_credit_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
+  perform wallet.lock_user_currency(v_in.user_id, v_in.currency);
+  select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
+    and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';
+  if found then
+    perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_existing));
+  end if;
+  insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, network, address,
+      credit_limit, is_primary, metadata, created_at, updated_at, unverified_since)
+    select p_wallet_id, v_in.user_id, v_in.organization_id, v_in.name, v_in.wallet_type, v_in.currency, v_in.network,
+      v_in.address, v_limit, not exists (select from wallet.wallets w
+        where w.user_id = v_in.user_id and w.currency = v_in.currency and w.is_primary),
+      coalesce(v_in.metadata, '{}'), t.now, t.now, case when not p_verified then t.now end
+    from (select wallet.clock() as now) t;
+  if p_deposit is not null then
+    v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations', jsonb_build_array(
+      p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id)))))::jsonb -> 0 -> 0;
+    if v_outcome ->> 'status' <> 'posted' then
+      perform wallet.refuse_call(coalesce(v_outcome ->> 'code', 'wallet_busy'), v_outcome -> 'facts');
+    end if;
+  end if;
+  return (select wallet.format_wallet(w) from wallet.wallets w where w.wallet_id = p_wallet_id);
 end $$;

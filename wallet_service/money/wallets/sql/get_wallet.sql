@@ -1,4 +1,4 @@
--- A wallet; p_user_id: the user who asks, or null for a service.
+-- A wallet; p_user_id: the user of the request, or null for a service.
 create or replace function wallet_api.get_wallet(p_wallet_id uuid, p_user_id text default null) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -6,7 +6,7 @@ declare
 begin
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.wallet_id is null or v_wallet.user_id <> p_user_id then
-    perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  return wallet.wallet_json(v_wallet);
+  return wallet.format_wallet(v_wallet);
 end $$;

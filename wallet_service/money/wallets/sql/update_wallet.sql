@@ -1,16 +1,16 @@
--- A merge patch on a wallet: name, metadata, status (active | frozen), is_primary, credit_limit. p_version: the version
--- that the caller read, or null. Its version goes up by one if anything changed.
+-- A merge patch on a wallet: name, metadata, status (active | frozen), is_primary, credit_limit. p_version: the version that the
+-- caller read, or null. The version goes up by one if anything changed.
 create or replace function wallet_api.update_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_changes jsonb)
 returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  v_fault jsonb := wallet.wallet_fault(p_changes);
+  v_fault jsonb := wallet.find_wallet_fault(p_changes);
   v_old wallet.wallets;
   v_new wallet.wallets;
   v_other uuid;
 begin
   if v_fault is not null then
-    perform wallet.refuse('validation_failed', v_fault);
+    perform wallet.refuse_call('validation_failed', v_fault);
   end if;
   v_old := wallet.lock_wallet(p_wallet_id, p_user_id, p_version);
   v_new := v_old;
@@ -20,20 +20,20 @@ begin
   v_new.metadata := case when p_changes -> 'metadata' = 'null' then '{}'
     else wallet.merge_patch(v_old.metadata, coalesce(p_changes -> 'metadata', '{}')) end;
   if p_changes ? 'credit_limit' then
-    v_new.credit_limit := wallet.read_limit(coalesce(p_changes ->> 'credit_limit', ''), v_old.currency);
+    v_new.credit_limit := wallet.read_credit_limit(coalesce(p_changes ->> 'credit_limit', ''), v_old.currency);
   end if;
   if octet_length(v_new.metadata::text) > 16384 then
-    perform wallet.refuse('validation_failed', wallet.fault('/metadata', 'must be at most 16 KiB when merged'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/metadata', 'must be at most 16 KiB when merged'));
   elsif v_new.balance - v_new.locked_balance < -v_new.credit_limit then
-    perform wallet.refuse('credit_limit_in_use', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('credit_limit_in_use', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   select w.wallet_id into v_other from wallet.wallets w where w.user_id = v_new.user_id and w.wallet_type = v_new.wallet_type
     and w.currency = v_new.currency and w.name = v_new.name and w.status <> 'closed' and w.wallet_id <> p_wallet_id;
   if found then
-    perform wallet.refuse('wallet_exists', jsonb_build_object('wallet_id', v_other));
+    perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_other));
   end if;
   if v_new is not distinct from v_old then
-    return wallet.wallet_json(v_old);
+    return wallet.format_wallet(v_old);
   end if;
   if v_new.is_primary and not v_old.is_primary then
     update wallet.wallets w set is_primary = false, version = w.version + 1, updated_at = wallet.clock()
@@ -42,5 +42,22 @@ begin
   update wallet.wallets w set name = v_new.name, status = v_new.status, is_primary = v_new.is_primary,
       metadata = v_new.metadata, credit_limit = v_new.credit_limit, version = w.version + 1, updated_at = wallet.clock()
     where w.wallet_id = p_wallet_id returning * into v_new;
-  return wallet.wallet_json(v_new);
+  return wallet.format_wallet(v_new);
+end $$;
+
+-- RFC 7396: the target with the members of the patch added, and without those that are null in the patch.
+create or replace function wallet.merge_patch(p_target jsonb, p_patch jsonb) returns jsonb
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_result jsonb := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
+  v_member record;
+begin
+  if jsonb_typeof(p_patch) <> 'object' then
+    return p_patch;
+  end if;
+  for v_member in select m.key, m.value from jsonb_each(p_patch) m loop
+    v_result := case when v_member.value = 'null' then v_result - v_member.key
+      else v_result || jsonb_build_object(v_member.key, wallet.merge_patch(v_result -> v_member.key, v_member.value)) end;
+  end loop;
+  return v_result;
 end $$;

@@ -1,6 +1,6 @@
--- Keeps a new key. With p_only_first it is made only while there is no key at all, also when two starts race.
--- Answers {"created": bool}, and the same again for the very same key. p_secret_hash is SHA-256 in hexadecimal, p_scopes
--- an array of texts. Which permissions there are is known to the rooms, not here: a scope that none declares allows nothing.
+-- Stores a new key. With p_only_first it is stored only while there is no key at all, also when two processes start at once.
+-- Returns {"created": bool}, and the same again for the same key. p_secret_hash is SHA-256 in hexadecimal, p_scopes an array of
+-- texts. The rooms know which permissions exist, this function does not: a scope that no room declares allows nothing.
 create or replace function wallet_api.create_key(
   p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
   p_only_first boolean default false
@@ -10,7 +10,7 @@ declare
   v_expires_at timestamptz := wallet.read_time(p_expires_at);
   v_now timestamptz := wallet.clock();
 begin
-  -- A name without a colon never reads like a user's client_id, user:<iss>|<sub>.
+  -- A name without a colon can't be mistaken for a user's client_id, user:<iss>|<sub>.
   if p_key_id !~ '^[0-9a-f]{32}$' or p_secret_hash !~ '^[0-9a-f]{64}$'
     or p_client_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
     or pg_catalog.num_nulls(p_key_id, p_secret_hash, p_client_name, p_scopes, p_only_first) > 0
@@ -19,11 +19,11 @@ begin
                where pg_catalog.jsonb_typeof(scope) <> 'string' or scope #>> '{}' !~ '^[a-z][a-z_]*(:[a-z][a-z_]*)?$')
     or (p_expires_at is not null and (v_expires_at is null or v_expires_at <= v_now))
   then
-    perform wallet.refuse('validation_failed');
+    perform wallet.refuse_call('validation_failed');
   end if;
   if exists (select from wallet.api_keys k
              where k.key_id = p_key_id and k.secret_hash = pg_catalog.decode(p_secret_hash, 'hex')) then
-    return '{"created": true}'; -- by a first attempt whose answer was lost
+    return '{"created": true}'; -- by a first attempt whose response was lost
   end if;
   if p_only_first then
     lock table wallet.api_keys in share row exclusive mode;
@@ -37,7 +37,7 @@ begin
     v_now, v_expires_at
   on conflict (key_id) do nothing;
   if not found then
-    perform wallet.refuse('validation_failed');
+    perform wallet.refuse_call('validation_failed');
   end if;
   return '{"created": true}';
 end $$;

@@ -6,7 +6,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
       'secret_hash', pg_catalog.encode(secret_hash, 'hex'),
       'client_name', client_name,
       'scopes', scopes,
-      'expires_at', wallet.time_text(expires_at),
+      'expires_at', wallet.format_time(expires_at),
       'revoked', revoked_at is not null
     )::text
     from wallet.api_keys where key_id = p_key_id

@@ -17,9 +17,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
       'key_id', key_id,
       'client_name', client_name,
       'scopes', scopes,
-      'created_at', wallet.time_text(created_at),
-      'expires_at', wallet.time_text(expires_at),
-      'revoked_at', wallet.time_text(revoked_at)
+      'created_at', wallet.format_time(created_at),
+      'expires_at', wallet.format_time(expires_at),
+      'revoked_at', wallet.format_time(revoked_at)
     ) order by key_id), '[]'),
     'next', case when exists (select from numbered where place > least(greatest(p_limit, 1), 100))
       then pg_catalog.max(key_id) end

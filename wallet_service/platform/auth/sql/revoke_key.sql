@@ -1,4 +1,4 @@
--- Ends a key for good; the first moment stays when it is called again. Answers {"revoked_at": …}, or null when there is no such key.
+-- Revokes a key for good; a second call keeps the first moment. Returns {"revoked_at": …}, or null when there is no such key.
 create or replace function wallet_api.revoke_key(p_key_id text) returns text
 language sql security definer set search_path = pg_catalog, pg_temp as $$
   with revoked as (
@@ -7,6 +7,6 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
     returning revoked_at
   )
   select coalesce((
-    select pg_catalog.json_build_object('revoked_at', wallet.time_text(revoked_at))::text from revoked
+    select pg_catalog.json_build_object('revoked_at', wallet.format_time(revoked_at))::text from revoked
   ), 'null')
 $$;

@@ -1,4 +1,4 @@
--- Whether the script has nothing to do: $1 is what wallet.migrations should hold, $2 the release and its functions' checksum.
+-- Whether the script has nothing to do. $1: what wallet.migrations should contain; $2: the release and the checksum of its functions.
 select coalesce((select array_agg(m.number || ' ' || m.checksum order by m.number) from wallet.migrations m), '{}') = $1::text[]
   and (select array[r.release, r.checksum] from wallet.releases r order by r.sequence desc limit 1) = $2::text[]
   and not exists (

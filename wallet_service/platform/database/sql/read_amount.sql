@@ -1,5 +1,5 @@
--- A caller's amount: ASCII digits with at most one point, positive, at most 20 digits before the point.
--- Null for anything else: NaN, infinity, exponents, signs, other alphabets' digits.
+-- An amount as the caller wrote it: ASCII digits with at most one point, positive, at most 20 digits before the point.
+-- Null for anything else: NaN, infinity, exponents, signs, digits of other alphabets.
 create or replace function wallet.read_amount(p_text text) returns numeric
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -12,3 +12,9 @@ begin
   v_amount := trim_scale(p_text::numeric);
   return case when v_amount > 0 and v_amount < 1e20 then v_amount end;
 end $$;
+
+-- An amount as it leaves the database: exactly the digits of its currency. Never rounds: no amount with more digits gets in.
+create or replace function wallet.format_amount(p_amount numeric, p_exponent integer) returns text
+language sql immutable as $$
+  select pg_catalog.round(p_amount, p_exponent)::text
+$$;

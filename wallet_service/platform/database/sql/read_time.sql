@@ -1,5 +1,5 @@
--- A caller's RFC 3339 timestamp with its offset; null for anything else, and for a moment that has another year than
--- 1 to 9999 in UTC: RFC 3339 can't write it in an answer.
+-- An RFC 3339 timestamp with its offset, as the caller wrote it; null for anything else, and for a moment whose year in UTC is not
+-- 1 to 9999: RFC 3339 can't write it in a response.
 create or replace function wallet.read_time(p_text text) returns timestamptz
 language plpgsql stable strict set search_path = pg_catalog, pg_temp set datestyle = 'ISO' as $$
 declare
@@ -13,3 +13,9 @@ begin
 exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
   return null;
 end $$;
+
+-- A moment as it leaves the database: RFC 3339, UTC, microseconds. Not immutable, because to_char is not: it would not be inlined.
+create or replace function wallet.format_time(p_at timestamptz) returns text
+language sql stable as $$
+  select pg_catalog.to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;

@@ -1,12 +1,12 @@
--- What was found out about the user of an unverified wallet: one that exists takes the mark away, one that doesn't freezes
--- the wallet, which keeps the mark. Answers 'verified', 'frozen', or 'nothing' for a wallet that is not marked or is
--- frozen or closed already. Safe to repeat.
+-- Records whether the user of an unverified wallet exists: if so, the mark is removed; if not, the wallet is frozen and keeps the
+-- mark. Returns 'verified', 'frozen', or 'nothing' for a wallet that is not marked or is already frozen or closed. It is safe to
+-- repeat.
 create or replace function wallet_api.settle_wallet(p_wallet_id uuid, p_exists boolean) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_wallet wallet.wallets;
 begin
-  perform wallet.need_read_committed();
+  perform wallet.require_read_committed();
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id for no key update;
   if v_wallet.unverified_since is null or v_wallet.status <> 'active' or p_exists is null then
     return 'nothing';

@@ -1,4 +1,4 @@
--- The keys of services. Forward only: once released this file is never edited.
+-- The keys of services. Forward only: after a release this file is never edited.
 
 create table wallet.api_keys (
   key_id text collate "C" primary key check (key_id ~ '^[0-9a-f]{32}$'),
@@ -9,7 +9,7 @@ create table wallet.api_keys (
   expires_at timestamptz,
   revoked_at timestamptz
 );
-comment on column wallet.api_keys.key_id is 'a UUIDv7 in hexadecimal, so that their order is that of creation';
+comment on column wallet.api_keys.key_id is 'a UUIDv7 in hexadecimal, so that keys are in the order of their creation';
 comment on column wallet.api_keys.secret_hash is
-  'SHA-256 of 32 random bytes in text: nobody can try 2^256 secrets, so a slow hash would only slow down requests';
+  'SHA-256 of 32 random bytes in text: 2^256 secrets can''t be tried, so a slow hash would only slow down requests';
 comment on column wallet.api_keys.client_name is 'owns idempotency keys; a client may have several keys, old and new';

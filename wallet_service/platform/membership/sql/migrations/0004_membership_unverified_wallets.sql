@@ -1,6 +1,6 @@
--- Wallets that were made while nobody could say whether their user exists, or by an import, which asks nobody.
+-- Wallets that were created while their user could not be verified, or by an import, which does not verify users.
 
 alter table wallet.wallets add column unverified_since timestamptz;
 comment on column wallet.wallets.unverified_since is
-  'null: its user was known when it was made or later, or wallets were not checked then';
+  'null: its user was verified, or wallets were not verified at that time';
 create index wallets_unverified on wallet.wallets (wallet_id) where unverified_since is not null;

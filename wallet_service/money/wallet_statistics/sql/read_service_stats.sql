@@ -1,5 +1,5 @@
--- The service at a glance: wallets by currency and status, what they hold, how many rows the ledger has.
-create or replace function wallet_api.service_stats() returns text
+-- The service at a glance: wallets by currency and status, their balances, the number of ledger rows.
+create or replace function wallet_api.read_service_stats() returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
   return (
@@ -10,12 +10,12 @@ begin
       from wallet.wallets w group by w.currency
     )
     select row_to_json(v)::text from (select
-      wallet.time_text(wallet.clock()) as at,
+      wallet.format_time(wallet.clock()) as at,
       coalesce(sum(n.wallets), 0) as wallets,
       coalesce(sum(n.entries), 0) as ledger_entries,
       coalesce(json_agg((select i from (select n.currency, n.wallets, n.active, n.frozen, n.closed,
-        wallet.amount_text(n.balance, c.exponent) as balance,
-        wallet.amount_text(n.locked_balance, c.exponent) as locked_balance, n.entries as ledger_entries) i)
+        wallet.format_amount(n.balance, c.exponent) as balance,
+        wallet.format_amount(n.locked_balance, c.exponent) as locked_balance, n.entries as ledger_entries) i)
         order by n.currency), '[]') as currencies
       from counted n join wallet.currencies c on c.code = n.currency) v);
 end $$;

@@ -1,14 +1,14 @@
--- What is wrong with the form of a new wallet or of changes to one, as the facts of validation_failed; null when
--- nothing is. A member that is absent is not looked at.
-create or replace function wallet.wallet_fault(p_wallet jsonb) returns jsonb
+-- The fault in the form of a new wallet or of changes to one, as the facts of validation_failed; null when there is none. Only
+-- members that are present are checked.
+create or replace function wallet.find_wallet_fault(p_wallet jsonb) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_control constant text := '[\u0001-\u001f\u007f-\u009f]';
 begin
   if jsonb_typeof(p_wallet) is distinct from 'object' then
-    return wallet.fault('', 'must be an object');
+    return wallet.build_fault('', 'must be an object');
   end if;
-  return (select wallet.fault(w.pointer, w.detail)
+  return (select wallet.build_fault(w.pointer, w.detail)
     from jsonb_to_record(p_wallet) as f (user_id text, organization_id text, name text, wallet_type text, network text,
       address text, status text, is_primary text, metadata jsonb),
     lateral (values

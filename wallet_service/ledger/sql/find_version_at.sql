@@ -1,6 +1,6 @@
--- The newest of a wallet's versions 1 … p_last that was posted at p_moment or before; 0 where there is none. Time never
--- runs backwards within a wallet, so it is found by halving: log2(p_last) look-ups by primary key.
-create or replace function wallet.version_at(p_wallet_id uuid, p_moment timestamptz, p_last bigint) returns bigint
+-- The newest of a wallet's versions 1 … p_last that was posted at p_moment or before; 0 where there is none. Time never goes
+-- back within a wallet, so a bisection finds it: log2(p_last) look-ups by primary key.
+create or replace function wallet.find_version_at(p_wallet_id uuid, p_moment timestamptz, p_last bigint) returns bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_low bigint := 0;

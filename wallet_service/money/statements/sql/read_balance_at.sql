@@ -1,5 +1,5 @@
--- A wallet's balance now, or as it was at p_at (of which amounts locked and limits have no history).
-create or replace function wallet_api.balance_at(p_wallet_id uuid, p_viewer text default null,
+-- A wallet's balance now, or as it was at p_at (locked amounts and limits have no history).
+create or replace function wallet_api.read_balance_at(p_wallet_id uuid, p_viewer text default null,
   p_at timestamptz default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
@@ -12,29 +12,29 @@ begin
     from wallet.wallets w join wallet.currencies c on c.code = w.currency
     where w.wallet_id = p_wallet_id and (p_viewer is null or w.user_id = p_viewer);
   if not found then
-    perform wallet.refuse('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   if p_at is null then
     return (select row_to_json(v)::text from (select v_wallet.wallet_id, v_wallet.currency,
-      wallet.amount_text(v_wallet.balance, v_wallet.exponent) as balance,
-      wallet.amount_text(v_wallet.locked_balance, v_wallet.exponent) as locked_balance,
-      wallet.amount_text(v_wallet.balance - v_wallet.locked_balance, v_wallet.exponent) as available_balance,
-      wallet.amount_text(v_wallet.credit_limit, v_wallet.exponent) as credit_limit,
+      wallet.format_amount(v_wallet.balance, v_wallet.exponent) as balance,
+      wallet.format_amount(v_wallet.locked_balance, v_wallet.exponent) as locked_balance,
+      wallet.format_amount(v_wallet.balance - v_wallet.locked_balance, v_wallet.exponent) as available_balance,
+      wallet.format_amount(v_wallet.credit_limit, v_wallet.exponent) as credit_limit,
       v_wallet.last_entry as wallet_version, null as at) v);
   end if;
   if p_at >= wallet.clock() then
-    perform wallet.refuse('validation_failed', wallet.fault('/at', 'must be in the past', 'query'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/at', 'must be in the past', 'query'));
   end if;
-  -- Before the newest posting that is seen, nothing is to come: one under way is given no earlier time than that one's.
+  -- Before the newest visible posting nothing is added: a posting under way gets no earlier time.
   if p_at >= v_wallet.last_posted_at then
     perform wallet.await_postings(array[p_wallet_id]);
     select w.last_entry into v_wallet.last_entry from wallet.wallets w where w.wallet_id = p_wallet_id;
   end if;
-  v_version := wallet.version_at(p_wallet_id, p_at, v_wallet.last_entry);
+  v_version := wallet.find_version_at(p_wallet_id, p_at, v_wallet.last_entry);
   select t.balance_after into v_balance from wallet.wallet_transactions t
     where t.wallet_id = p_wallet_id and t.wallet_version = v_version;
   return (select row_to_json(v)::text from (select v_wallet.wallet_id, v_wallet.currency,
-    wallet.amount_text(coalesce(v_balance, 0), v_wallet.exponent) as balance,
+    wallet.format_amount(coalesce(v_balance, 0), v_wallet.exponent) as balance,
     null as locked_balance, null as available_balance, null as credit_limit,
-    v_version as wallet_version, wallet.time_text(p_at) as at) v);
+    v_version as wallet_version, wallet.format_time(p_at) as at) v);
 end $$;

@@ -1,5 +1,5 @@
 -- A wallet as callers see it.
-create or replace function wallet.wallet_json(p_wallet wallet.wallets) returns text
+create or replace function wallet.format_wallet(p_wallet wallet.wallets) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_exponent integer;
@@ -14,15 +14,15 @@ begin
     p_wallet.currency as currency,
     p_wallet.network as network,
     p_wallet.address as address,
-    wallet.amount_text(p_wallet.balance, v_exponent) as balance,
-    wallet.amount_text(p_wallet.locked_balance, v_exponent) as locked_balance,
-    wallet.amount_text(p_wallet.balance - p_wallet.locked_balance, v_exponent) as available_balance,
-    wallet.amount_text(p_wallet.credit_limit, v_exponent) as credit_limit,
+    wallet.format_amount(p_wallet.balance, v_exponent) as balance,
+    wallet.format_amount(p_wallet.locked_balance, v_exponent) as locked_balance,
+    wallet.format_amount(p_wallet.balance - p_wallet.locked_balance, v_exponent) as available_balance,
+    wallet.format_amount(p_wallet.credit_limit, v_exponent) as credit_limit,
     p_wallet.status as status,
     p_wallet.is_primary as is_primary,
     p_wallet.version as version,
     p_wallet.last_entry as last_entry,
     p_wallet.metadata as metadata,
-    wallet.time_text(p_wallet.created_at) as created_at,
-    wallet.time_text(greatest(p_wallet.updated_at, p_wallet.last_posted_at)) as updated_at) v);
+    wallet.format_time(p_wallet.created_at) as created_at,
+    wallet.format_time(greatest(p_wallet.updated_at, p_wallet.last_posted_at)) as updated_at) v);
 end $$;

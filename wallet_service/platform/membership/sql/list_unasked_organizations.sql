@@ -1,7 +1,7 @@
--- The answer of a read of all wallets of a user that can't be given yet: {"unasked":[…]} names the organizations of these
--- wallets of which p_organizations (an object: whether the user may see what is of this organization) says nothing; null
--- when there is none. At most 501 are looked at, one step in the index for each; the service refuses a user of so many.
-create or replace function wallet.unasked(p_user_id text, p_organizations jsonb) returns text
+-- The result of a read of all wallets of a user that can't be answered yet: {"unasked":[…]} has the organizations of these
+-- wallets that are not in p_organizations (an object: whether the user may see the wallets of this organization); null when there
+-- is none. At most 501 are read, one index step each; the service refuses a user with so many.
+create or replace function wallet.list_unasked_organizations(p_user_id text, p_organizations jsonb) returns text
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 begin
