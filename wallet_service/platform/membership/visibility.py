@@ -9,7 +9,7 @@ from wallet_service.core.errors import Forbidden
 from wallet_service.platform.database.gateway import Json
 
 MOST_ORGANIZATIONS = 500
-"""The maximum number of organizations of one user's wallets; ``wallet.list_unasked_organizations`` returns up to one more."""
+"""Most organizations of one user's wallets; ``wallet.list_unasked_organizations`` returns up to one more."""
 
 CHECKS_AT_ONCE = 10
 """Checks at a time for one request; the other connections are for other requests."""
