@@ -7,12 +7,11 @@ from support.kernel.harness import Kernel, Op, another_attempt, check, op
 from wallet_service.core.identifiers import new_id
 
 
-async def _wallets(kernel: Kernel, *, primary: bool = True) -> tuple[str, str, str]:
-    """A new user with two wallets of 10; the second is the primary one, or neither is."""
+async def _wallets(kernel: Kernel) -> tuple[str, str, str]:
+    """A new user with two wallets of 10; the second is the primary one."""
     user = f"user-{new_id()}"
     first, second = [await kernel.wallet("10", user=user) for _ in range(2)]
-    if primary:
-        await kernel.pool.execute(_MOVE, second)
+    await kernel.pool.execute(_MOVE, second)
     return user, first, second
 
 
@@ -33,9 +32,10 @@ def of(user: str, kind: str = "consume", amount: Any = "1", currency: str = "USD
 
 @check
 async def owners_wallet_is_the_primary_one(kernel: Kernel) -> None:
-    user, first, second = await _wallets(kernel, primary=False)
+    user = f"user-{new_id()}"
     closed = await kernel.wallet(user=user, status="closed")
-    assert closed > second > first
+    first, second = [await kernel.wallet("10", user=user) for _ in range(2)]
+    assert closed < first < second
     found = [await kernel.one(of(user, kind)) for kind in ("consume", "deposit", "withdraw", "fee", "reward")]
     assert {outcome.transaction.get("wallet_id") for outcome in found} == {first}, "the oldest"
     await kernel.pool.execute(_MOVE, second)
