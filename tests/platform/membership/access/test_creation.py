@@ -167,7 +167,7 @@ async def test_a_repeat_is_answered_whoever_is_away(api: Api, others: StandIn) -
     user_id, key = new_user(), new_id()
     body = {"user_id": user_id, "initial_balance": "3"}
     first = await api.admin.post("/wallets", body, key=key)
-    api.app.state.clients.accounts._accounts._kept.clear()
+    api.app.state.clients.accounts._accounts._cached.clear()
     for fault in (AWAY, None):
         others.fault = fault
         others.unknown.add(user_id)

@@ -99,7 +99,7 @@ async def test_who_was_none_stays_none_while_nobody_can_say(api: Api, others: St
     assert place.user.user_id is not None
     others.strangers.add((place.organization_id, place.user.user_id))
     problem(await place.user.move("consume", place.wallet_id), "forbidden")
-    api.app.state.clients.organizations._members._kept.clear()  # as 30 s later
+    api.app.state.clients.organizations._members._cached.clear()  # as 30 s later
     others.fault = AWAY
     problem(await place.user.move("consume", place.wallet_id), "forbidden")
 

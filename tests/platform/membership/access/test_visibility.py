@@ -80,7 +80,7 @@ async def test_what_the_user_left_is_left_out(api: Api, others: StandIn) -> None
     assert await seen(shared.user, shared.user_id) == ({own, still}, "101.000000")
     assert await seen(api.admin, shared.user_id) == (set(shared.wallets), "111.000000")
     shared.leave(shared.organizations[1])
-    api.app.state.clients.organizations._members._kept.clear()  # as 5 minutes later
+    api.app.state.clients.organizations._members._cached.clear()  # as 5 minutes later
     assert await seen(shared.user, shared.user_id) == ({own}, "1.000000")
 
 
@@ -121,7 +121,7 @@ async def test_pages_go_on_when_the_user_leaves_between_them(api: Api, others: S
         found = [item["wallet_id"] for item in page["items"]]
         for organization_id in shared.organizations[1:3]:
             shared.leave(organization_id)
-        api.app.state.clients.organizations._members._kept.clear()
+        api.app.state.clients.organizations._members._cached.clear()
         while page["next_cursor"] is not None:
             page = given(await read(limit=1, cursor=page["next_cursor"]))
             assert len(page["items"]) == 1, "no page is empty"
@@ -131,7 +131,7 @@ async def test_pages_go_on_when_the_user_leaves_between_them(api: Api, others: S
         kept = found[: 3 if kind == "wallets" else 2]
         assert found == [each for each in expected if each not in left or each in kept]
         others.strangers.clear()
-        api.app.state.clients.organizations._members._kept.clear()
+        api.app.state.clients.organizations._members._cached.clear()
 
 
 async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: StandIn) -> None:
@@ -145,7 +145,7 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, others: S
     page = await rows(sight, None)
     await shared.add(shared.organizations[0])
     shared.leave(shared.organizations[0])
-    api.app.state.clients.organizations._members._kept.clear()
+    api.app.state.clients.organizations._members._cached.clear()
     assert json.loads(page.items)[0]["wallet_id"] == shared.wallets[1]
     assert json.loads((await rows(sight, None)).items)[0]["wallet_id"] == shared.wallets[2]
     assert json.loads((await rows(sight, page.position)).items)[0]["wallet_id"] == shared.wallets[0]
@@ -157,7 +157,7 @@ async def test_without_an_answer_all_but_the_last_no_is_shown(api: Api, others: 
     shared = await Shared(api, others).made(2)
     shared.leave(shared.organizations[0])
     await seen(shared.user, shared.user_id)
-    api.app.state.clients.organizations._members._kept.clear()
+    api.app.state.clients.organizations._members._cached.clear()
     others.fault = AWAY
     shown = {shared.wallets[0], shared.wallets[2]}
     assert await seen(shared.user, shared.user_id) == (shown, "101.000000")
