@@ -49,7 +49,7 @@ _EXAMPLE_ID = "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
 
 _LIMIT_HEADERS: Mapping[str, Any] = {
     "RateLimit-Policy": {
-        "description": 'While a limit is set, on every response: q tokens per window of w seconds, `"client";q=1000;w=60`.',
+        "description": 'While a limit is set, on every response: q tokens in w seconds, `"client";q=1000;w=60`.',
         "schema": {"type": "string"},
     },
     "RateLimit": {
