@@ -50,7 +50,7 @@ class JwksKeys:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._keys: Mapping[str | None, jwt.PyJWK] = {}
-        self._fetched_at = self._tried_at = -USABLE_S
+        self._fetched_at = self._attempted_at = -USABLE_S
         self._failed = False
 
     async def find(self, key_id: str | None) -> jwt.PyJWK:
@@ -79,15 +79,15 @@ class JwksKeys:
         return key_id in self._keys and self._clock() - self._fetched_at < FRESH_S
 
     def _may_fetch(self) -> bool:
-        return self._clock() - self._tried_at >= (RETRY_S if self._failed else PAUSE_S)
+        return self._clock() - self._attempted_at >= (RETRY_S if self._failed else PAUSE_S)
 
     async def _fetch(self) -> None:
-        self._tried_at = self._clock()
+        self._attempted_at = self._clock()
         try:
             # The timeout of httpx is for one read; this one is for the whole response, however slowly it arrives.
             async with asyncio.timeout(TIMEOUT_S):
                 self._keys = _usable_keys(await self._download())
-            self._fetched_at, self._failed = self._tried_at, False
+            self._fetched_at, self._failed = self._attempted_at, False
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             self._failed = True
             _log.warning("jwks_unavailable", reason=f"{type(error).__name__}: {error}")
