@@ -78,7 +78,7 @@ def user_calls(shared: SharedWallet) -> dict[str, Callable[[], Awaitable[Any]]]:
 async def debit_after_pause(api: Api, wallet_id: str) -> None:
     """A debit, so long after the last look at the wallet's owner that it is looked at again."""
     verification = api.app.state.access._verification
-    verification._later.clear()
+    verification._deferred.clear()
     for suspected in verification._suspected_s:
         verification._suspected_s[suspected] -= UNKNOWN_S
     answer = await api.admin.move("consume", wallet_id)

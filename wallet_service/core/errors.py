@@ -112,7 +112,7 @@ class Overloaded(WalletError):
 
 
 class Unavailable(WalletError):
-    """The database is unavailable or did not answer in time. No operation is half done.
+    """The database is unavailable or did not respond in time. No operation is half done.
 
     Attributes:
         passing: whether it may pass within a moment, so that the service itself retries.

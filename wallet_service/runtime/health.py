@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "version": __version__}]})
 

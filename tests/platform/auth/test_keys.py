@@ -197,7 +197,7 @@ async def test_lookups_of_one_key_are_one(database: Database, ring: KeyRing, wat
     assert isinstance(answers[0], asyncio.CancelledError)
     assert {answer.client_name for answer in answers[1:]} == {"billing"}
     assert watched.lookups == 1
-    assert not ring._flights
+    assert not ring._lookups
 
 
 async def test_an_unavailable_database_is_not_a_wrong_key(

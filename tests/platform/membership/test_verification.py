@@ -19,7 +19,7 @@ from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership import verification as module
 from wallet_service.platform.membership.policy import Policy
-from wallet_service.platform.membership.verification import LATER_S, Verification
+from wallet_service.platform.membership.verification import RETRY_S, Verification
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
@@ -105,7 +105,7 @@ async def test_while_the_upstream_is_unavailable_it_is_left_alone(
     verification.enqueue(wallet_id)
     await verification.idle()
     assert len(watched.calls) == 1
-    clock.value += LATER_S
+    clock.value += RETRY_S
     verification.enqueue(wallet_id)
     await verification.idle()
     assert await marked(database, wallet_id) == set()
@@ -120,7 +120,7 @@ async def test_a_wallet_without_a_user_stops_none_of_the_others(
     with capture_logs() as log:
         for pause_s in (0, UNKNOWN_S - 1, 1):
             clock.value += pause_s
-            verification._later.clear()  # which is bounded, so it may have forgotten
+            verification._deferred.clear()  # which is bounded, so it may have forgotten
             assert said(log, "wallet_of_unknown_user_frozen") == [], "one answer freezes nothing"
             for wallet_id in wallets:
                 verification.enqueue(wallet_id)
@@ -170,7 +170,7 @@ async def test_an_owner_who_can_not_be_asked_for_delays_no_other(
         await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}
     assert watched.calls.count("list_unverified_wallets") == 1, "it is left alone for a while"
-    clock.value += LATER_S
+    clock.value += RETRY_S
     verification.enqueue(wallets[0])
     await verification.idle()
     assert await marked(database, *wallets) == {wallets[0]}, "and neither verified nor frozen"
@@ -203,7 +203,7 @@ async def test_without_the_database_it_is_tried_later(
         await verification.idle()
     assert [(line["event"], line["reason"]) for line in log] == [("verification_postponed", "unavailable")]
     watched.away = False
-    clock.value += LATER_S
+    clock.value += RETRY_S
     verification.enqueue(wallet_id)
     await verification.idle()
     assert await marked(database, wallet_id) == set()

@@ -16,10 +16,10 @@ from support.polling import wait_until
 from support.redis_server import RedisServer
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.platform.rate_limits import redis_lender
+from wallet_service.platform.rate_limits import redis_count
 from wallet_service.platform.rate_limits.limiter import Limiter
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
-from wallet_service.platform.rate_limits.redis_lender import RedisLender
+from wallet_service.platform.rate_limits.redis_count import RedisCount
 
 pytestmark = pytest.mark.redis
 
@@ -44,11 +44,11 @@ class Pair:
         self.apis = (first, second)
         self.callers = callers
 
-    def lender(self, place: int) -> RedisLender:
+    def shared_count(self, place: int) -> RedisCount:
         limiter: Limiter = self.apis[place].app.state.limiter
-        lender = limiter._leases["client"]._lender
-        assert isinstance(lender, RedisLender)
-        return lender
+        shared_count = limiter._leases["client"]._shared_count
+        assert isinstance(shared_count, RedisCount)
+        return shared_count
 
     async def ask(self, requests: int) -> Counter[int]:
         """So many requests at once, to one and the other; how often each status was the answer."""
@@ -83,13 +83,13 @@ async def test_a_warm_caller_needs_no_redis(redis: RedisServer, service_dsn: str
     async with pair(service_dsn, redis.url, 10_000) as both:
         await both.ask(10)
         await wait_until(
-            lambda: not any(both.apis[place].app.state.limiter._leases["client"]._loans for place in (0, 1))
+            lambda: not any(both.apis[place].app.state.limiter._leases["client"]._calls for place in (0, 1))
         )
         with redis.frozen():
             started = time.perf_counter()
             assert await both.ask(100) == {404: 100}
             assert time.perf_counter() - started < LONGEST_S
-            assert not both.lender(0).away
+            assert not both.shared_count(0).is_unavailable
 
 
 async def test_no_name_goes_to_redis(redis: RedisServer, service_dsn: str) -> None:
@@ -114,7 +114,7 @@ async def knock_until(both: Pair, done: asyncio.Event, answers: list[httpx.Respo
 async def test_redis_dies_under_load_and_comes_back(
     redis: RedisServer, service_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_lender, "_log", structlog.get_logger())
+    monkeypatch.setattr(redis_count, "_log", structlog.get_logger())
     answers: list[httpx.Response] = []
     async with pair(service_dsn, redis.url, 3000) as both:
         with capture_logs() as logs:
@@ -122,13 +122,17 @@ async def test_redis_dies_under_load_and_comes_back(
             load = [asyncio.create_task(knock_until(both, done, answers)) for _ in range(4)]
             await wait_until(lambda: len(answers) >= 50)
             redis.kill()
-            await wait_until(lambda: both.lender(0).away and both.lender(1).away)
+            await wait_until(
+                lambda: both.shared_count(0).is_unavailable and both.shared_count(1).is_unavailable
+            )
             await redis.start()
-            await wait_until(lambda: not both.lender(0).away and not both.lender(1).away)
+            await wait_until(
+                lambda: not both.shared_count(0).is_unavailable and not both.shared_count(1).is_unavailable
+            )
             done.set()
             await asyncio.gather(*load)
     assert {answer.status_code for answer in answers} <= {404, 429}
-    events = Counter(line["event"] for line in logs if line["event"].startswith("redis_"))
+    events = Counter(line["event"] for line in logs if line["event"].startswith("redis"))
     assert events == {"redis_unavailable": 2, "redis_available_again": 2}
 
 
@@ -137,7 +141,9 @@ async def test_after_it_came_back_the_limit_is_shared_again(redis: RedisServer, 
         redis.kill()
         assert await both.ask(60) == {404: 40, 429: 20}  # each by itself
         await redis.start()
-        await wait_until(lambda: not both.lender(0).away and not both.lender(1).away)
+        await wait_until(
+            lambda: not both.shared_count(0).is_unavailable and not both.shared_count(1).is_unavailable
+        )
         other = await both.apis[0].service("wallets:read")
         second = Client(both.apis[1].app, both.apis[1].http, other._headers["Authorization"][7:])
         both.callers = [other, second]
@@ -161,7 +167,7 @@ async def test_what_cannot_be_counted_is_denied_when_configured(redis: RedisServ
             assert answer.headers["Retry-After"] == "1"
         assert is_away(both.apis[0]) == 1
         await redis.start()
-        await wait_until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.shared_count(0).is_unavailable)
         assert is_away(both.apis[0]) == 0
         assert (await both.callers[0].get(NOWHERE)).status_code == 404
 
@@ -171,24 +177,24 @@ async def test_a_frozen_redis_delays_one_request_by_its_timeout(redis: RedisServ
         with redis.frozen():
             started = time.perf_counter()
             assert await both.ask(20) == {404: 20}
-            assert both.lender(0).away
+            assert both.shared_count(0).is_unavailable
             first = time.perf_counter() - started
             assert HASTY_MS / 1000 <= first < LONGEST_S
-        await wait_until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.shared_count(0).is_unavailable)
 
 
 @pytest.mark.parametrize("policy", ["local", "deny"])
 async def test_a_wrong_password_at_the_start_is_said_and_not_shown(
     redis: RedisServer, service_dsn: str, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_lender, "_log", structlog.get_logger())
+    monkeypatch.setattr(redis_count, "_log", structlog.get_logger())
     with capture_logs() as logs:
         async with pair(
             service_dsn, redis.url_with("wrong-password"), 3, rate_limit_on_redis_down=policy
         ) as both:
             answers = await both.ask(8)
     assert answers == ({404: 6, 429: 2} if policy == "local" else {429: 8})
-    lines = [line for line in logs if line["event"].startswith("redis_")]
+    lines = [line for line in logs if line["event"].startswith("redis")]
     assert [line["event"] for line in lines] == ["redis_unavailable"] * 2
     assert all("AuthenticationError" in line["error"] for line in lines)
     assert "wrong-password" not in str(lines)
@@ -200,7 +206,7 @@ async def test_the_door_is_closed_later(redis: RedisServer, service_dsn: str) ->
             await client.config_set("requirepass", "another")
             await client.client_kill_filter(_type="normal", skipme=True)
         assert await both.ask(60) == {404: 40, 429: 20}
-        assert both.lender(0).away
+        assert both.shared_count(0).is_unavailable
 
 
 async def test_a_redis_that_only_reads_is_unavailable_until_it_writes(
@@ -210,9 +216,9 @@ async def test_a_redis_that_only_reads_is_unavailable_until_it_writes(
         async with redis.client() as client:
             await client.config_set("maxmemory", 1)
             assert await both.ask(60) == {404: 40, 429: 20}
-            assert both.lender(0).away
+            assert both.shared_count(0).is_unavailable
             await client.config_set("maxmemory", 0)
-        await wait_until(lambda: not both.lender(0).away)
+        await wait_until(lambda: not both.shared_count(0).is_unavailable)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +244,7 @@ async def test_a_server_that_is_no_redis_is_unavailable(service_dsn: str, said: 
         url = f"redis://127.0.0.1:{port}"
         async with pair(service_dsn, url, 5, redis_timeout_ms=HASTY_MS) as both:
             assert await both.ask(14) == {404: 10, 429: 4}
-            assert both.lender(0).away
+            assert both.shared_count(0).is_unavailable
 
 
 async def test_close_ends_a_probe_whose_cancellation_the_client_swallows(
@@ -253,10 +259,10 @@ async def test_close_ends_a_probe_whose_cancellation_the_client_swallows(
         except asyncio.CancelledError:
             raise ConnectionError from None
 
-    lender = RedisLender("redis://127.0.0.1:1", 0.1, "open", RateLimitMetrics())
+    lender = RedisCount("redis://127.0.0.1:1", 0.1, "open", RateLimitMetrics())
     monkeypatch.setattr(lender._pool, "disconnect", swallow)
     await lender.open()
-    assert lender.away
+    assert lender.is_unavailable
     await probing.wait()
     monkeypatch.undo()
     async with asyncio.timeout(LONGEST_S):
@@ -268,6 +274,6 @@ async def test_many_new_callers_at_once_take_few_connections(redis: RedisServer,
         users = [both.apis[0].user() for _ in range(200)]
         answers = await asyncio.gather(*(user.get(NOWHERE) for user in users))
         assert {answer.status_code for answer in answers} == {404}
-        assert not both.lender(0).away
+        assert not both.shared_count(0).is_unavailable
         async with redis.client() as client:
-            assert len(await client.client_list()) <= 2 * redis_lender.MOST_CONNECTIONS + 1
+            assert len(await client.client_list()) <= 2 * redis_count.MOST_CONNECTIONS + 1

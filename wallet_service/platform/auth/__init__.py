@@ -1,1 +1,1 @@
-"""Callers: keys of services, tokens of users, and what each may do."""
+"""Callers: API keys, user tokens and permissions."""

@@ -1,4 +1,4 @@
-"""Who is calling: a service's key, the operator's key, or a user's token; and what each may do."""
+"""Authenticates callers by API key, operator's key or user token, and checks their permissions."""
 
 import hashlib
 import hmac
@@ -32,9 +32,9 @@ class Principal:
     """A caller whose credentials were checked.
 
     Attributes:
-        client_id: owns idempotency keys: a client's name, which survives a new key, or ``user:<iss>|<sub>``.
-        user_id: the user, whose own wallets are all that is seen; None for a service.
-        scopes: what the caller may do; ``admin`` includes the others.
+        client_id: the owner of idempotency keys: the client's name, or ``user:<iss>|<sub>``.
+        user_id: of the user, for whom only wallets of this user exist; None for a client.
+        scopes: permissions; ``admin`` includes all others.
     """
 
     client_id: str
@@ -43,35 +43,35 @@ class Principal:
 
     @property
     def is_user(self) -> bool:
-        """Whether this is a user's token rather than a service's key."""
+        """Whether the caller is a user, with a token, rather than a client, with a key."""
         return self.user_id is not None
 
     @property
     def log_name(self) -> str:
-        """The client's name for the log; users are not named there."""
+        """The client's name for the log. Users are not named there."""
         return "user" if self.is_user else self.client_id
 
     def require(self, permission: Permission) -> None:
-        """Refuse a caller who lacks the permission.
+        """Refuse a caller without the permission.
 
         Raises:
-            Forbidden: names the permission.
+            Forbidden: with the permission as a fact.
         """
         if permission.name not in self.scopes and ADMIN.name not in self.scopes:
             raise Forbidden(f"This needs the scope {permission.name}", scope=permission.name)
 
     def require_user(self, user_id: str) -> None:
-        """Refuse a user who asks for another user's things: for them these are not there.
+        """Refuse a user who requests data of another user.
 
         Raises:
-            WalletNotFound: as for a user who has no wallet.
+            WalletNotFound: as if that user had no wallet.
         """
         if self.user_id is not None and self.user_id != user_id:
             raise WalletNotFound
 
 
 class Authenticator:
-    """ConcurrencyLimit the header ``Authorization`` into a Principal."""
+    """Finds the principal of a header ``Authorization``."""
 
     def __init__(
         self,
@@ -92,28 +92,28 @@ class Authenticator:
         """The authenticator that the settings describe.
 
         Args:
-            settings: name the operator's key and the issuer of tokens.
-            database: has the keys of services.
-            users_scopes: what a user's token allows.
+            settings: the operator's key, and how user tokens are checked.
+            database: has the API keys.
+            users_scopes: the permissions of a user token.
         """
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         tokens = None
         if settings.checks_tokens:
-            # Its imports, cryptography among them, are needed only where users call.
+            # Its imports, cryptography among them, are needed only for user tokens.
             from wallet_service.platform.auth.tokens import TokenVerifier  # noqa: PLC0415
 
             tokens = TokenVerifier.from_settings(settings)
         return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key, users_scopes)
 
     async def principal(self, authorization: Sequence[bytes]) -> Principal:
-        """The caller behind the values of the header.
+        """The principal with these values of the header.
 
         Raises:
-            Unauthorized: no credentials, or wrong, expired or revoked ones.
+            Unauthorized: the credentials are missing, wrong, expired or revoked.
             Unavailable: they can't be checked now.
         """
         credentials = _bearer(authorization)
-        # Digests have one length, so the comparison tells nothing of the key's.
+        # Digests have one length, so the time of the comparison does not depend on that of the key.
         if self._admin_digest and hmac.compare_digest(_digest(credentials), self._admin_digest):
             return Principal("admin", None, frozenset({ADMIN.name}))
         if credentials.startswith(PREFIX.encode()):
@@ -125,7 +125,7 @@ class Authenticator:
         return Principal(user.client_id, user.user_id, self._users_scopes)
 
     async def close(self) -> None:
-        """Release the connections to the issuer of tokens."""
+        """Close the connections to the issuer of tokens."""
         if self._tokens is not None:
             await self._tokens.close()
 
@@ -153,10 +153,10 @@ class Access(Protocol):
 
 
 class BearerPrincipal(SecurityBase):
-    """Dependency and OpenAPI security scheme in one, which spares each request a second and a third dependency.
+    """Dependency and OpenAPI security scheme in one, so that a request has one dependency instead of three.
 
     Args:
-        permission: what the caller must have.
+        permission: the caller must have it; None for any caller.
     """
 
     def __init__(self, permission: Permission | None = None) -> None:
@@ -165,12 +165,12 @@ class BearerPrincipal(SecurityBase):
         self.permission = permission
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller; found out once per request.
+        """The caller, who is authenticated once per request.
 
         Raises:
             Unauthorized, Unavailable: as ``Authenticator.principal``.
-            Forbidden: they lack the scope, or may not act on the wallet of the path.
-            RateLimited: they asked too much of late.
+            Forbidden: the caller lacks the permission, or may not act on the wallet of the path.
+            RateLimited: the caller has used up its rate limit.
         """
         state: dict[str, Any] = request.scope.setdefault("state", {})
         known: Principal | None = state.get("principal")
@@ -214,11 +214,11 @@ principal = BearerPrincipal()
 """The dependency ``async (request) -> Principal``. Needs ``app.state.auth``, and ``access`` for wallets."""
 
 Caller = Annotated[Principal, Depends(principal)]
-"""Parameter type of an endpoint that anybody with valid credentials may call."""
+"""Parameter type of an endpoint that every authenticated caller may call."""
 
 
 def requires(permission: Permission) -> Any:
-    """Depend on a caller with this permission; a room names the parameter types of its own."""
+    """Require a caller with this permission. A room defines its parameter types with it."""
     return Depends(BearerPrincipal(permission))
 
 
@@ -227,7 +227,7 @@ Admin = Annotated[Principal, requires(ADMIN)]
 
 @asynccontextmanager
 async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
-    """The authenticator of the settings, as ``state.auth``, and the checks of callers that rooms declare."""
+    """The authenticator of the settings, as ``state.auth``, and the ``caller_checks`` of the rooms."""
     context.state.auth = Authenticator.from_settings(
         context.settings[AuthSettings], context.state.database, names_of(context.rooms, users_only=True)
     )

@@ -17,14 +17,14 @@ from wallet_service.platform.database.dsns import StartError, open_existing
 def add_commands(line: CommandLine) -> None:
     """Add the room's commands."""
     keys = typer.Typer(
-        help="Keys of the services that call the API. They work beside a running service.",
+        help="API keys. These commands work also while the service runs.",
         no_args_is_help=True,
     )
     line.app.add_typer(keys, name="keys")
     permissions = names_of(line.rooms)
 
     @keys.command("create")
-    def create(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+    def create(  # pyright: ignore[reportUnusedFunction]  # typer registers it
         client: Annotated[str, typer.Argument(help="The client's name: up to 64 letters, digits and . _ -")],
         scope: Annotated[
             list[str], typer.Option(help=f"One of {', '.join(sorted(permissions))}; may be repeated.")
@@ -36,7 +36,7 @@ def add_commands(line: CommandLine) -> None:
             ),
         ] = None,
     ) -> None:
-        """Create a key and print it. It can't be shown again."""
+        """Create a key and print it. It can't be printed again."""
         if unknown := [each for each in scope if each not in permissions]:
             raise ValidationFailed(
                 f"There is no scope {', '.join(unknown)}: a scope is one of {', '.join(sorted(permissions))}"
@@ -50,16 +50,16 @@ def add_commands(line: CommandLine) -> None:
         asyncio.run(run(line.settings()))
 
     @keys.command("list")
-    def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+    def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
         """List all keys: id, client, state, scopes."""
         asyncio.run(_list(line.settings()))
 
     @keys.command("revoke")
-    def revoke(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
-        key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    def revoke(  # pyright: ignore[reportUnusedFunction]  # typer registers it
+        key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
     ) -> None:
-        """Revoke a key for good. Running services notice within 5 seconds."""
-        # A whole key may have been pasted: its id is enough, and its secret must not be printed again.
+        """Revoke a key permanently. Running services refuse it within 5 seconds."""
+        # The argument may be a whole key: only its id is used, and its secret must not be printed.
         asyncio.run(_revoke(line.settings(), key_id.removeprefix(PREFIX).partition("_")[0]))
 
 

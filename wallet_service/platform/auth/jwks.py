@@ -1,4 +1,4 @@
-"""The keys that an issuer of tokens publishes (JWKS), fetched when needed and kept for a while."""
+"""The public keys of an issuer of user tokens (JWKS), fetched when needed and cached."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from wallet_service.core.errors import Unauthorized, Unavailable
 
 TIMEOUT_S = 3.0
 FRESH_S = 600.0
-"""After this long the keys are fetched again."""
+"""After this time the keys are fetched again, in seconds."""
 USABLE_S = 3600.0
-"""While the issuer can't be reached, its keys are used for this long."""
+"""How long keys are used while the issuer is unavailable."""
 PAUSE_S = 30.0
-"""Between two fetches, so that tokens with invented key ids don't become requests to the issuer."""
+"""The shortest time between two fetches, so that tokens with invented key ids cause few requests."""
 RETRY_S = 1.0
-"""The same after a fetch that failed."""
+"""The shortest time after a fetch that failed."""
 LARGEST_BYTES = 262_144
 
 _ALGORITHM_OF: Mapping[tuple[str, str | None], str] = {
@@ -28,13 +28,13 @@ _ALGORITHM_OF: Mapping[tuple[str, str | None], str] = {
     ("EC", "P-256"): "ES256",
     ("OKP", "Ed25519"): "EdDSA",
 }
-"""By key type and curve. A symmetric key (``oct``) in a published set is never a key of ours."""
+"""The algorithm by key type and curve. A symmetric key (``oct``) in a published set is never used."""
 
 _log = structlog.get_logger()
 
 
 class JwksKeys:
-    """Keys by their id."""
+    """Public keys by id."""
 
     ALGORITHMS: ClassVar[tuple[str, ...]] = tuple(_ALGORITHM_OF.values())
 
@@ -50,15 +50,15 @@ class JwksKeys:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._keys: Mapping[str | None, jwt.PyJWK] = {}
-        self._fetched_at = self._tried_at = -USABLE_S
+        self._fetched_at = self._attempted_at = -USABLE_S
         self._failed = False
 
     async def find(self, key_id: str | None) -> jwt.PyJWK:
-        """The key with this id; a token without an id means the only key of a set of one.
+        """The key with this id. None means the only key, if the set has one key.
 
         Raises:
             Unauthorized: the issuer has no such key.
-            Unavailable: the issuer can't be asked.
+            Unavailable: the keys can't be fetched.
         """
         if not self._is_current(key_id):
             async with self._lock:
@@ -72,22 +72,22 @@ class JwksKeys:
         raise Unauthorized
 
     async def close(self) -> None:
-        """Release the connections."""
+        """Close the connections."""
         await self._client.aclose()
 
     def _is_current(self, key_id: str | None) -> bool:
         return key_id in self._keys and self._clock() - self._fetched_at < FRESH_S
 
     def _may_fetch(self) -> bool:
-        return self._clock() - self._tried_at >= (RETRY_S if self._failed else PAUSE_S)
+        return self._clock() - self._attempted_at >= (RETRY_S if self._failed else PAUSE_S)
 
     async def _fetch(self) -> None:
-        self._tried_at = self._clock()
+        self._attempted_at = self._clock()
         try:
-            # The timeout of httpx is per read; this one is for the whole, however slowly it trickles.
+            # The timeout of httpx is for one read; this one is for the whole response, however slowly it arrives.
             async with asyncio.timeout(TIMEOUT_S):
                 self._keys = _usable_keys(await self._download())
-            self._fetched_at, self._failed = self._tried_at, False
+            self._fetched_at, self._failed = self._attempted_at, False
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             self._failed = True
             _log.warning("jwks_unavailable", reason=f"{type(error).__name__}: {error}")
@@ -96,18 +96,18 @@ class JwksKeys:
         body = bytearray()
         async with self._client.stream("GET", self._url, headers={"Accept": "application/json"}) as response:
             if not response.is_success:
-                raise ValueError(f"the answer has status {response.status_code}")
+                raise ValueError(f"the response has status {response.status_code}")
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > LARGEST_BYTES:
-                    raise ValueError(f"the answer is larger than {LARGEST_BYTES} bytes")
+                    raise ValueError(f"the response is larger than {LARGEST_BYTES} bytes")
         return json.loads(bytes(body))
 
 
 def _usable_keys(document: Any) -> Mapping[str | None, jwt.PyJWK]:
     entries: Any = document.get("keys") if isinstance(document, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
     if not isinstance(entries, list):
-        raise ValueError("the answer is not a set of keys")  # noqa: TRY004  # the same kind as other bad answers
+        raise ValueError("the response is not a set of keys")  # noqa: TRY004  # the same class as other defects
     keys: dict[str | None, jwt.PyJWK] = {}
     found = [key for entry in entries if (key := _usable_key(entry))]  # pyright: ignore[reportUnknownVariableType]  # any JSON
     for key in found:
@@ -130,4 +130,4 @@ def _usable_key(entry: Any) -> jwt.PyJWK | None:
     try:
         return jwt.PyJWK(members, algorithm)
     except (jwt.PyJWTError, ValueError):
-        return None  # an issuer may publish keys that are not for us; a token that needs one finds none
+        return None  # an issuer may publish unusable keys; a token with such a key is refused

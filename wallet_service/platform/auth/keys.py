@@ -1,4 +1,4 @@
-"""Keys of services: ``wsk_<id>_<secret>``, kept as hashes, shown once, revoked within seconds."""
+"""API keys: ``wsk_<id>_<secret>``. Only hashes are stored; a key is shown once, and revoked within seconds."""
 
 import asyncio
 import hashlib
@@ -27,7 +27,7 @@ _NO_HASH = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as Postgres has it."""
+    """A key as it is stored."""
 
     secret_hash: bytes
     client_name: str
@@ -37,9 +37,9 @@ class Key:
 
 
 class KeyRing:
-    """Checks keys against the database, remembering each for ``ttl_s`` seconds at most.
+    """Checks API keys with the database, and caches each for at most ``ttl_s`` seconds.
 
-    A revocation takes effect within ``ttl_s``: an answer counts from when it was asked for, not when it came.
+    So a revocation takes effect within ``ttl_s``, which counts from the start of a lookup, not from its result.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class KeyRing:
         self._ttl_s = ttl_s
         self._clock = clock
         self._now = now
-        # Ids that don't exist have their own room, so that somebody who invents ids can't push out real ones.
+        # Unknown ids have their own cache, so that a caller that invents ids can't displace real ones.
         self._found = _Recent(most_cached)
         self._unknown = _Recent(most_cached)
-        self._flights: dict[str, tuple[float, asyncio.Task[Key | None]]] = {}
+        self._lookups: dict[str, tuple[float, asyncio.Task[Key | None]]] = {}
 
     async def verify(self, credentials: bytes) -> Key:
         """The key with this id and secret.
 
         Raises:
-            Unauthorized: there is none, or it has expired or was revoked.
-            Unavailable: the database can't be asked.
+            Unauthorized: the key does not exist, or it has expired or was revoked.
+            Unavailable: the database is unavailable.
         """
         parts = _KEY.fullmatch(credentials)
         if parts is None:
@@ -84,37 +84,37 @@ class KeyRing:
 
     async def _find(self, key_id: str) -> Key | None:
         oldest = self._clock() - self._ttl_s
-        for kept in (self._found, self._unknown):
-            if (entry := kept.get(key_id)) and entry[0] > oldest:
+        for cache in (self._found, self._unknown):
+            if (entry := cache.get(key_id)) and entry[0] > oldest:
                 return entry[1]
-        flight = self._flights.get(key_id)
-        if flight is None or flight[0] <= oldest:
-            flight = self._flights[key_id] = self._clock(), asyncio.create_task(self._fetch(key_id))
-            flight[1].add_done_callback(lambda task: self._land(key_id, task))
-        # A caller that goes away doesn't take the lookup from those who wait for the same key.
-        return await asyncio.shield(flight[1])
+        lookup = self._lookups.get(key_id)
+        if lookup is None or lookup[0] <= oldest:
+            lookup = self._lookups[key_id] = self._clock(), asyncio.create_task(self._fetch(key_id))
+            lookup[1].add_done_callback(lambda task: self._lookup_ended(key_id, task))
+        # Shielded, because other requests may wait for the same lookup.
+        return await asyncio.shield(lookup[1])
 
     async def _fetch(self, key_id: str) -> Key | None:
-        asked_at = self._clock()
+        started = self._clock()
         row: Any = json.loads(await self._database.read("find_key", key_id=key_id))
         key = _key_of(row) if row is not None else None
         if key is None:
             self._found.drop(key_id)
-            self._unknown.put(key_id, (asked_at, key))
+            self._unknown.put(key_id, (started, key))
         else:
             self._unknown.drop(key_id)
-            self._found.put(key_id, (asked_at, key))
+            self._found.put(key_id, (started, key))
         return key
 
-    def _land(self, key_id: str, task: asyncio.Task[Key | None]) -> None:
-        if (flight := self._flights.get(key_id)) and flight[1] is task:
-            del self._flights[key_id]
+    def _lookup_ended(self, key_id: str, task: asyncio.Task[Key | None]) -> None:
+        if (lookup := self._lookups.get(key_id)) and lookup[1] is task:
+            del self._lookups[key_id]
         if not task.cancelled():
-            task.exception()  # seen by those who wait; without any, asyncio would complain about it
+            task.exception()  # or asyncio would log it, if no request waits any more
 
 
 class _Recent:
-    """The entries used last, at most ``size`` of them."""
+    """A cache of the ``size`` entries that were used last."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -142,29 +142,29 @@ class _Recent:
 async def create_key(
     database: Database, client_name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> str:
-    """Make a key and return its text, which is kept nowhere.
+    """Create a key and return its text, which is stored nowhere.
 
     Args:
-        database: where its hash goes.
+        database: stores the hash.
         client_name: 1 to 64 letters, digits, ``.``, ``_``, ``-``; a client may have several keys.
-        scopes: at least one; the caller knows which permissions there are.
-        expires_at: aware; without it the key doesn't expire.
+        scopes: at least one; whether each is a permission is not checked here.
+        expires_at: with a time zone; None if the key does not expire.
 
     Raises:
-        ValidationFailed: the name, a scope or the moment is not acceptable.
+        ValidationFailed: the name, a scope or ``expires_at`` is not acceptable.
     """
     key, _ = await _create(database, client_name, scopes, expires_at=expires_at, only_first=False)
     return key
 
 
 async def create_first_admin_key(database: Database) -> str | None:
-    """Make a key of the client ``admin`` when there is no key at all; of several calls at once, one does."""
+    """Create a key of the client ``admin`` if there is no key at all; of several concurrent calls, one creates it."""
     key, created = await _create(database, "admin", ["admin"], expires_at=None, only_first=True)
     return key if created else None
 
 
 async def list_keys(database: Database) -> list[dict[str, Any]]:
-    """Every key in the order of creation: key_id, client_name, scopes, created_at, expires_at, revoked_at."""
+    """All keys in the order of creation: key_id, client_name, scopes, created_at, expires_at, revoked_at."""
     items: list[dict[str, Any]] = []
     after: str | None = None
     while True:
@@ -176,7 +176,7 @@ async def list_keys(database: Database) -> list[dict[str, Any]]:
 
 
 async def revoke_key(database: Database, key_id: str) -> str | None:
-    """End a key and return since when (RFC 3339), or None when there is no such key."""
+    """Revoke a key and return the time of its first revocation (RFC 3339); None if the key does not exist."""
     row: Any = json.loads(await database.repeat("revoke_key", key_id=key_id))
     return None if row is None else row["revoked_at"]
 
@@ -191,7 +191,7 @@ async def _create(
 ) -> tuple[str, bool]:
     key_id = new_id().replace("-", "")
     secret = secrets.token_urlsafe(32)
-    answer = await database.repeat(
+    result = await database.repeat(
         "create_key",
         key_id=key_id,
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
@@ -200,7 +200,7 @@ async def _create(
         expires_at=expires_at.astimezone(UTC).isoformat() if expires_at else None,
         only_first=only_first,
     )
-    return f"{PREFIX}{key_id}_{secret}", json.loads(answer)["created"]
+    return f"{PREFIX}{key_id}_{secret}", json.loads(result)["created"]
 
 
 def _key_of(row: dict[str, Any]) -> Key:

@@ -1,4 +1,4 @@
-"""The permission that includes all others. Every other permission is declared by the room whose paths need it."""
+"""The permission ``admin``, which includes all others. Rooms declare the permissions that their paths require."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,11 @@ ADMIN = Permission("admin", "Everything, of every user")
 
 
 def names_of(rooms: Iterable[Room], *, users_only: bool = False) -> frozenset[str]:
-    """The permissions that rooms declare.
+    """The names of the permissions that rooms declare.
 
     Args:
-        rooms: all of them.
-        users_only: those that a user's token has, for the user's own wallets.
+        rooms: all rooms.
+        users_only: only the permissions of a user token.
     """
     return frozenset(
         permission.name

@@ -1,4 +1,4 @@
-"""What the auth room declares."""
+"""Declares the room."""
 
 from wallet_service.core.errors import Forbidden, Unauthorized
 from wallet_service.core.room import Room
@@ -8,7 +8,7 @@ from wallet_service.platform.auth.settings import AuthSettings
 ROOM = Room(
     name="auth",
     module=__name__,
-    summary="callers: keys of services, tokens of users, permissions",
+    summary="callers: API keys, user tokens, permissions",
     settings=AuthSettings,
     permissions=(ADMIN,),
     lifespan="authentication:open_authenticator",

@@ -1,4 +1,4 @@
-"""How callers prove who they are."""
+"""How callers are authenticated."""
 
 from typing import Annotated, ClassVar
 
@@ -10,24 +10,21 @@ SHORTEST_SECRET = 32
 
 
 class AuthSettings(RoomSettings):
-    """The operator's key, and the issuer of users' tokens."""
+    """The operator's key, and how user tokens are checked."""
 
     admin_key: SecretStr | None = Field(
         default=None,
-        description="a bearer key of the administrator, at least 32 printable characters; with it, no key is "
-        "created at the first start",
+        description="the operator's key, at least 32 printable characters; if it is set, the first start creates no key",
     )
     jwt_secret: SecretStr | None = Field(
         default=None, description="secret of HS256 user tokens, at least 32 bytes"
     )
     jwt_jwks_url: HttpUrl | None = Field(default=None, description="URL of the public keys of user tokens")
-    jwt_issuer: str | None = Field(default=None, description="when set, a user token must name this issuer")
-    jwt_audience: str | None = Field(
-        default=None, description="when set, a user token must name this audience"
-    )
+    jwt_issuer: str | None = Field(default=None, description="if set, a user token must have this issuer")
+    jwt_audience: str | None = Field(default=None, description="if set, a user token must have this audience")
     key_cache_ms: Annotated[int, Field(ge=0, le=5000)] = Field(
         default=2000,
-        description="milliseconds that a checked key is trusted, at most 5000; a revoked key works that long",
+        description="milliseconds for which a checked key is cached, at most 5000; a revoked key works that long",
     )
 
     DEPENDENCIES: ClassVar = (

@@ -1,4 +1,4 @@
-"""Tokens of users: JWTs, signed with a shared secret or with a key that their issuer publishes."""
+"""User tokens: JWTs, signed with a shared secret or with a published key of their issuer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +10,24 @@ from wallet_service.platform.auth.jwks import JwksKeys
 from wallet_service.platform.auth.settings import AuthSettings
 
 LEEWAY_S = 30
-"""How far the issuer's clock and ours may be apart."""
+"""How much the issuer's clock and ours may differ, in seconds."""
 
 LONGEST_NAME = 255
 
 NO_USERS = ("anon", "service_role", "supabase_admin")
-"""Values of Supabase's claim ``role`` that stand for no user, whatever else the token says."""
+"""Values of Supabase's claim ``role`` of tokens that belong to no user."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom a token names."""
+    """The user of a token."""
 
     user_id: str
     issuer: str
 
     @property
     def client_id(self) -> str:
-        """The owner of the user's idempotency keys; issuers hold no ``|``, so no two users share one."""
+        """The owner of the user's idempotency keys. Issuers have no ``|``, so it is unique to a user."""
         return f"user:{self.issuer}|{self.user_id}"
 
 
@@ -49,7 +49,7 @@ class TokenVerifier:
 
     @classmethod
     def from_settings(cls, settings: AuthSettings) -> "TokenVerifier":
-        """The verifier that the settings describe, which name a way to check a token."""
+        """The verifier of the settings, which must have a secret or a URL of keys."""
         return cls(
             secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
             keys=JwksKeys(str(settings.jwt_jwks_url)) if settings.jwt_jwks_url else None,
@@ -58,10 +58,10 @@ class TokenVerifier:
         )
 
     async def verify(self, credentials: bytes) -> User:
-        """The user whom the token names.
+        """The user of a token.
 
         Raises:
-            Unauthorized: it is no token, not one of ours, expired, or of no user.
+            Unauthorized: it is not a valid token, has expired, or belongs to no user.
             Unavailable: the issuer's keys can't be fetched.
         """
         try:
@@ -74,12 +74,12 @@ class TokenVerifier:
         return _user(claims)
 
     async def close(self) -> None:
-        """Release the connections to the issuer."""
+        """Close the connections to the issuer."""
         if self._keys is not None:
             await self._keys.close()
 
     async def _key(self, header: dict[str, Any]) -> jwt.PyJWK | str:
-        """The key for this token. It decides the algorithm; the header only says in which family to look."""
+        """The key for a token. The key determines the algorithm; the header only selects the kind of key."""
         if header.get("alg") == "HS256" and self._secret is not None:
             return self._secret
         if header.get("alg") in JwksKeys.ALGORITHMS and self._keys is not None:

@@ -41,8 +41,8 @@ class Registration:
         self._registered = False
         self._unconfirmed: Instance | None = None
         """Sent to the agent without a response: the registration can take effect later."""
-        self._calling = asyncio.Lock()
-        self._keeping: asyncio.Task[None] | None = None
+        self._call_lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Register, and stay registered. Call it when the port is open.
@@ -52,7 +52,7 @@ class Registration:
         """
         if self._settings.required:
             await self._register()
-        self._keeping = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(self._stay_registered())
 
     async def leave_and_wait(self) -> None:
         """Deregister, and wait until callers have noticed. Call it while the port is open."""
@@ -66,14 +66,14 @@ class Registration:
 
         If the agent is unavailable, this does not wait: the failing check removes the instance.
         """
-        if self._keeping is not None:
+        if self._task is not None:
             # Not while a registration is under way: it could take effect after this.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.timeout_ms / 1000), self._calling:
+                async with asyncio.timeout(self._settings.timeout_ms / 1000), self._call_lock:
                     pass
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
-            self._keeping = None
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
         instance, self._instance = self._instance, None
         return instance is not None and await self._deregister(instance)
 
@@ -86,14 +86,14 @@ class Registration:
         _log.info("consul_deregistered", instance=instance.id)
         return True
 
-    async def _keep(self) -> None:
+    async def _stay_registered(self) -> None:
         outage = Outage("registration", self._settings.retry_max_ms, self._metrics)
         while True:
             await outage.retry("registration", self._register)
             await asyncio.sleep(self._settings.sync_interval_ms / 1000)
 
     async def _register(self) -> None:
-        async with self._calling:
+        async with self._call_lock:
             if self._instance is None:
                 instance = await describe(self._all_settings, self._port, self._capabilities)
                 if _is_unreachable(instance.address, self._settings):
@@ -175,7 +175,7 @@ async def _addresses(host: str, settings: ConsulSettings) -> tuple[str | None, s
         return host, host  # a name
     if not listens_on.is_unspecified:
         return host, host
-    own = await _towards_agent(settings)
+    own = await _local_address(settings)
     return (None, own) if ipaddress.ip_address(own).is_loopback else (own, own)
 
 
@@ -192,7 +192,7 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-async def _towards_agent(settings: ConsulSettings) -> str:
+async def _local_address(settings: ConsulSettings) -> str:
     """The address of this machine on the route to the agent. Nothing is sent."""
     host, port = (settings.url.host, settings.url.port) if settings.url else (None, None)
     try:

@@ -257,7 +257,7 @@ async def _check(response: httpx.Response) -> None:
         if not is_json or not isinstance(_decoded(await response.aread()), str | None):
             raise NoResultError(f"HTTP {response.status_code} without the result of a function")
         return
-    error: Any = _decoded(await _beginning(response)) if is_json else {}
+    error: Any = _decoded(await _limited_body(response)) if is_json else {}
     if not isinstance(error, dict):
         raise NoResultError(f"HTTP {response.status_code} with an incomplete error")
     members = cast("dict[str, Any]", error)
@@ -278,7 +278,7 @@ def _decoded(body: bytes) -> Any:
         return ...
 
 
-async def _beginning(response: httpx.Response) -> bytes:
+async def _limited_body(response: httpx.Response) -> bytes:
     """The body of an error, up to a limit."""
     read = bytearray()
     async for chunk in response.aiter_bytes():

@@ -23,7 +23,7 @@ MOST_WAITING = 1000
 GROUP = 100
 """Wallets that are read in one call of the database."""
 MOST_SETTLED = 100_000
-LATER_S = UNKNOWN_S
+RETRY_S = UNKNOWN_S
 """The time before a wallet without a result is checked again, in seconds."""
 
 _log = structlog.get_logger()
@@ -41,14 +41,14 @@ class Verification:
         # Only a new wallet can be unverified, so a wallet that is verified stays verified.
         self._settled: LRUCache[str, None] = LRUCache(MOST_SETTLED)
         self._suspected_s: LRUCache[str, float] = LRUCache(MOST_SETTLED)
-        self._later: TTLCache[str, None] = TTLCache(MOST_SETTLED, LATER_S, clock)
+        self._deferred: TTLCache[str, None] = TTLCache(MOST_SETTLED, RETRY_S, clock)
         self._waiting: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     def enqueue(self, wallet_id: str) -> None:
         """Queue a debited wallet, unless it is known to be verified. Never waits."""
-        if wallet_id in self._settled or wallet_id in self._later or self._closed:
+        if wallet_id in self._settled or wallet_id in self._deferred or self._closed:
             return
         if len(self._waiting) >= MOST_WAITING:
             return
@@ -76,10 +76,10 @@ class Verification:
                 await self._verify(group)
             except WalletError as error:
                 _log.warning("verification_postponed", reason=error.code, wallets=len(group))
-                self._later.update(dict.fromkeys(group))
+                self._deferred.update(dict.fromkeys(group))
             except Exception:  # noqa: BLE001 - a fault must not stop it for the other wallets
                 _log.exception("verification_failed")
-                self._later.update(dict.fromkeys(group))
+                self._deferred.update(dict.fromkeys(group))
             for wallet_id in group:
                 del self._waiting[wallet_id]
 
@@ -93,10 +93,10 @@ class Verification:
                     wallet["user_id"], wallet["organization_id"], refresh=wallet_id in self._suspected_s
                 )
             except ResponseUnusable:
-                self._later[wallet_id] = None
+                self._deferred[wallet_id] = None
                 continue
             except UpstreamUnavailable:
-                self._later.update(dict.fromkeys(unverified.keys() - self._settled.keys()))
+                self._deferred.update(dict.fromkeys(unverified.keys() - self._settled.keys()))
                 return
             if exists or self._is_certain(wallet_id):
                 await self._settle(wallet_id, exists=exists)
@@ -109,7 +109,7 @@ class Verification:
         if first_s is None:
             _log.warning("wallet_of_unknown_user", wallet_id=wallet_id)
             self._suspected_s[wallet_id] = self._clock()
-        self._later[wallet_id] = None
+        self._deferred[wallet_id] = None
         return False
 
     async def _settle(self, wallet_id: str, *, exists: bool) -> None:

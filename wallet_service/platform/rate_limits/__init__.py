@@ -1,1 +1,1 @@
-"""Rate limits: what a request costs, what a caller has left, and how instances share one limit."""
+"""Rate limits: the cost of requests, and the tokens that callers have left over all instances."""

@@ -1,4 +1,4 @@
-"""What a request costs, in tokens: roughly how much more work it is than reading one wallet."""
+"""The cost of a request in rate-limit tokens: roughly its work compared with reading one wallet."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,16 +8,16 @@ from starlette.types import Scope
 from wallet_service.core.room import RequestCost, Room
 
 USUAL = RequestCost()
-"""A read of a wallet or of a page, a movement, a change."""
+"""The cost of a read of a wallet or a page, of a movement or a change."""
 
 
 class RequestCosts:
-    """The costs that rooms declare, by the name of the route; every other route costs one token.
+    """The costs that rooms declare, by the name of the route. Every other route costs one token.
 
-    A request without a caller (health, docs) is not counted.
+    A request without a caller (health, docs) costs nothing.
 
     Args:
-        rooms: all of them.
+        rooms: all rooms.
     """
 
     def __init__(self, rooms: Iterable[Room]) -> None:
@@ -26,7 +26,7 @@ class RequestCosts:
         }
 
     def of(self, scope: Scope) -> int:
-        """The tokens of this request before its body is read; 0 is not limited."""
+        """The tokens of a request before its body is read; 0 if it is not limited."""
         cost = self.by_route.get(scope["route"].name, USUAL)
         if cost.csv_tokens is not None and any(
             header == b"accept" and b"text/csv" in value.lower() for header, value in scope["headers"]
@@ -35,7 +35,7 @@ class RequestCosts:
         return cost.tokens
 
     def of_operations(self, scope: Scope, body: Mapping[str, Any]) -> int:
-        """The tokens of a request by its body, as it was sent: other faults of the body are found later."""
+        """The tokens of a request with this body, which is not validated yet."""
         cost = self.by_route.get(scope["route"].name, USUAL)
         operations = body.get("operations")
         if not cost.is_per_operation or not isinstance(operations, list):

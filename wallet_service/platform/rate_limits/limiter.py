@@ -1,4 +1,4 @@
-"""Charges requests to the limits of their callers, and says on each answer what is left."""
+"""Charges requests to the rate limits of their callers; headers of each response show what is left."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from wallet_service.platform.rate_limits.settings import RateLimitSettings
 from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
 
 HEADERS = "rate_limit_headers"
-"""Where a request's state keeps the headers of its answer; the middleware sends them."""
+"""The member of a request's state with the headers of its response; the middleware sends them."""
 
 _LEASES = "rate_limit_leases"
 
@@ -23,8 +23,8 @@ class Limiter:
     """The limits of one application.
 
     Args:
-        leases: by scope; a kind of caller without leases is not limited.
-        costs: of requests.
+        leases: by the kind of caller; a kind without leases is not limited.
+        costs: the costs of requests.
     """
 
     def __init__(self, leases: Mapping[LimitScope, TokenLeases], costs: RequestCosts) -> None:
@@ -36,10 +36,15 @@ class Limiter:
         }
 
     async def charge(self, scope: Scope, caller: str, kind: LimitScope) -> None:
-        """Charge a request whose caller was just found out.
+        """Charge a request, once its caller is authenticated.
+
+        Args:
+            scope: of the request.
+            caller: its name.
+            kind: of the caller.
 
         Raises:
-            RateLimited: too little is left.
+            RateLimited: the caller has too few tokens left.
         """
         leases = self._leases.get(kind)
         cost = self._costs.of(scope)
@@ -48,10 +53,10 @@ class Limiter:
             await self._spend(scope, leases, caller, cost)
 
     async def charge_operations(self, scope: Scope, body: Mapping[str, Any]) -> None:
-        """Charge what a batch costs beyond what ``charge`` took before its body was read.
+        """Charge the operations of a batch request beyond the first, which ``charge`` charged.
 
         Raises:
-            RateLimited: too little is left; what was taken before is not given back.
+            RateLimited: the caller has too few tokens left. Those of ``charge`` are not given back.
         """
         charged = scope["state"].get(_LEASES)
         if charged is None:
@@ -78,7 +83,7 @@ class Limiter:
 
 @asynccontextmanager
 async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
-    """The limiter that the settings describe, as ``state.limiter``; None where they set no limit."""
+    """The limiter that the settings describe, as ``state.limiter``; None if they set no limit."""
     settings = context.settings[RateLimitSettings]
     limits: Mapping[LimitScope, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
     if not settings.is_on:
@@ -87,18 +92,21 @@ async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
         return
     metrics = RateLimitMetrics(context.metrics)
     policy = settings.on_redis_down
-    lender = None
+    shared_count = None
     if settings.redis_url is not None:
-        # Its imports, and where it is installed OpenTelemetry's SDK, are needed with Redis only.
-        from wallet_service.platform.rate_limits.redis_lender import RedisLender  # noqa: PLC0415
+        # Its imports (OpenTelemetry's SDK among them, if installed) are needed only with Redis.
+        from wallet_service.platform.rate_limits.redis_count import RedisCount  # noqa: PLC0415
 
         url = settings.redis_url.get_secret_value()
-        lender = RedisLender(url, settings.redis_timeout_ms / 1000, policy, metrics)
-        metrics.redis_away.set_function(lambda lender=lender: lender.away)
-        await lender.open()
+        shared_count = RedisCount(url, settings.redis_timeout_ms / 1000, policy, metrics)
+        metrics.redis_unavailable.set_function(lambda shared_count=shared_count: shared_count.is_unavailable)
+        await shared_count.open()
     leases: dict[LimitScope, TokenLeases] = {
         scope: TokenLeases(
-            Quota(scope, tokens, settings.window_s), metrics, lender, deny_when_away=policy == "deny"
+            Quota(scope, tokens, settings.window_s),
+            metrics,
+            shared_count,
+            deny_when_unavailable=policy == "deny",
         )
         for scope, tokens in limits.items()
         if tokens is not None
@@ -109,5 +117,5 @@ async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
     finally:
         for each in leases.values():
             await each.close()
-        if lender is not None:
-            await lender.close()
+        if shared_count is not None:
+            await shared_count.close()

@@ -1,4 +1,4 @@
-"""The problem of rate limits."""
+"""The room's problem."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from wallet_service.core.errors import WalletError
 
 
 class RateLimited(WalletError):
-    """The client or user has used its limit, or Redis can't count it. Nothing was done."""
+    """The client or user has used up its limit, or Redis can't count the request. Nothing was done."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
     retryable = True

@@ -1,4 +1,4 @@
-"""What the room of rate limits declares."""
+"""Declares the room."""
 
 from wallet_service.core.room import Room
 from wallet_service.platform.rate_limits.problems import RateLimited
@@ -7,7 +7,7 @@ from wallet_service.platform.rate_limits.settings import RateLimitSettings
 ROOM = Room(
     name="rate_limits",
     module=__name__,
-    summary="how much each caller may ask, shared by instances through leased tokens in Redis",
+    summary="rate limits of callers, which instances share by leasing tokens in Redis",
     settings=RateLimitSettings,
     lifespan="limiter:open_limiter",
     problems=(RateLimited,),

@@ -1,4 +1,4 @@
-"""How much callers may ask."""
+"""Rate limits, and the Redis that shares them."""
 
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -10,20 +10,22 @@ from wallet_service.core.settings import Dependency, RoomSettings
 
 
 class RateLimitSettings(RoomSettings):
-    """Tokens per window, and the Redis that instances share them through."""
+    """Tokens per window, and the Redis by which instances share them."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_RATE_LIMIT_")
 
     client_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = Field(
         default=None,
-        description="tokens that the keys of one client may spend in a window, the operator's too; not set, "
-        "clients are not limited. What a request costs: [API](api.md#rate-limits)",
+        description="rate-limit tokens that one client may spend in a window with all its keys; not set, clients are not "
+        "limited. The operator is a client, too. What a request costs: [API](api.md#rate-limits)",
     )
     user_tokens: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = Field(
         default=None,
-        description="tokens that the tokens of one user may spend in a window; not set, users are not limited",
+        description="rate-limit tokens that one user may spend in a window; not set, users are not limited",
     )
-    window_s: Annotated[int, Field(ge=1, le=86_400)] = Field(default=60, description="seconds of a window")
+    window_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=60, description="length of a window in seconds"
+    )
     on_redis_down: Literal["local", "deny"] = Field(
         default="local",
         description="`local`: while Redis is unavailable, each instance counts by itself; `deny`: requests "
@@ -31,11 +33,11 @@ class RateLimitSettings(RoomSettings):
     )
     redis_url: Annotated[SecretStr | None, Field(validation_alias="WALLET_REDIS_URL")] = Field(
         default=None,
-        description="`redis://host:port/0`, or `rediss://` for TLS: instances share their limits through it. "
+        description="`redis://host:port/0`, or `rediss://` for TLS: instances share their limits by it. "
         "Not set, each instance counts by itself",
     )
     redis_timeout_ms: Annotated[int, Field(ge=10, le=5000, validation_alias="WALLET_REDIS_TIMEOUT_MS")] = (
-        Field(default=250, description="milliseconds for one call of Redis")
+        Field(default=250, description="milliseconds for one request to Redis")
     )
 
     DEPENDENCIES: ClassVar = (
@@ -67,7 +69,7 @@ class RateLimitSettings(RoomSettings):
 def _is_redis(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises for what is no number
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         return False
     database = parts.path.strip("/")

@@ -1,9 +1,9 @@
-"""What an instance may still spend of each caller's limit, and where it gets more.
+"""The rate-limit tokens that an instance may spend for each caller, and how it gets more of them.
 
-Time is divided into windows by the wall clock, at other moments for each caller. Of every window a caller may spend the
-limit. Without Redis the instance has it all at once. With Redis it takes portions of it: most of the time in the
-background, before its own are used up, and near a window's end the first one of the next. Each token is lent once, and
-can be spent in its window only, so the instances together never spend more than the limit in a window.
+Time is divided into windows by the wall clock, at other moments for each caller. In every window a caller may spend the
+limit. Without Redis the instance has the whole limit. With Redis it leases tokens from the shared count: usually in the
+background, before its leased tokens are used up; near the end of a window also the first ones of the next window. Each
+token is leased once, and can be spent in its window only. So all instances together never spend more than the limit.
 """
 
 import asyncio
@@ -21,44 +21,49 @@ from wallet_service.platform.rate_limits.problems import RateLimited
 LimitScope: TypeAlias = Literal["client", "user"]
 
 PORTION = 16
-"""An instance takes this fraction of what nobody has taken yet, so that much is left for the others to the end."""
+"""An instance leases one in so many of the tokens that are left, so that the other instances get some to the end."""
 
 AHEAD = 8
-"""In the last eighth of a window the next one's first portion is taken."""
+"""In the last part of a window, one in so many, the first tokens of the next window are leased."""
 
 UNCOUNTED_RETRY_S = 1
-"""When to ask again, of an instance that can't count now and may not guess."""
+"""``Retry-After`` of a refusal because the shared count is unavailable, in seconds."""
 
 
-class LenderUnavailable(Exception):
-    """The lender does not answer."""
+class SharedCountUnavailable(Exception):
+    """The shared count is unavailable."""
 
 
-class Lender(Protocol):
-    """Counts for all instances what was taken of each window."""
+class SharedCount(Protocol):
+    """Counts the tokens that all instances leased in each window."""
 
     @property
-    def away(self) -> bool:
-        """Whether it did not answer the last time it was asked."""
+    def is_unavailable(self) -> bool:
+        """Whether its last call failed."""
         ...
 
     async def take(self, key: str, tokens: int, expiry_s: int) -> int:
-        """Take tokens (or give some back: fewer than none), and say how many were taken by everybody, these included.
+        """Add tokens to a count, and return the new count.
+
+        Args:
+            key: of a caller and window.
+            tokens: to lease; negative to give back.
+            expiry_s: seconds after which the count may be dropped.
 
         Raises:
-            LenderUnavailable: it does not answer.
+            SharedCountUnavailable: the call failed; the tokens may have been counted.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit.
+    """A rate limit.
 
     Attributes:
-        scope: whom it is for.
-        tokens: what each of them may spend in a window.
-        window_s: seconds.
+        scope: the kind of caller.
+        tokens: how many each caller may spend in a window.
+        window_s: the length of a window in seconds.
     """
 
     scope: LimitScope
@@ -66,28 +71,28 @@ class Quota:
     window_s: int
 
 
-class Share:
-    """What one instance has of one window of one caller.
+class Lease:
+    """The tokens that this instance leased for one caller in one window.
 
     Attributes:
-        left: tokens to spend.
-        ends: when, in seconds of the wall clock.
+        left: tokens that can be spent.
+        ends: the end of the window, in seconds of the wall clock.
     """
 
     __slots__ = (
+        "call",
         "digest",
         "ends",
         "final",
         "following",
         "left",
-        "loan",
-        "low",
         "name",
+        "needed",
         "number",
-        "over",
+        "overcounted",
+        "renew_at",
         "spent",
-        "unlent",
-        "wanted",
+        "unleased",
     )
 
     def __init__(self, name: str, digest: bytes, number: int, ends: int, tokens: int) -> None:
@@ -97,213 +102,218 @@ class Share:
         self.ends = ends
         self.left = 0
         self.spent = 0
-        self.unlent = tokens  # as far as this instance has heard
-        self.low = 0  # so few left: time for another portion
-        self.final = False  # there is no more to be had in this window
-        self.loan: asyncio.Task[None] | None = None
-        self.wanted = 0  # by those who wait for the next loan
-        self.over = 0  # asked for and counted, but not there to be lent
-        self.following: Share | None = None
+        self.unleased = tokens  # not leased by any instance, as far as this one knows
+        self.renew_at = 0  # with so few tokens left, more are leased
+        self.final = False  # no more tokens can be leased in this window
+        self.call: asyncio.Task[None] | None = None
+        self.needed = 0  # tokens that waiting requests need
+        self.overcounted = 0  # counted beyond the limit, and not leased
+        self.following: Lease | None = None
 
     def __repr__(self) -> str:
-        return f"Share({self.left} left, {self.spent} spent, {self.unlent} unlent, window {self.number})"
+        return f"Lease({self.left} left, {self.spent} spent, {self.unleased} unleased, window {self.number})"
 
     def remaining(self) -> int:
-        """Tokens the caller can still spend, as far as is known here."""
-        return self.left if self.final else self.left + self.unlent
+        """The tokens that the caller can still spend, as far as this instance knows."""
+        return self.left if self.final else self.left + self.unleased
 
 
 class TokenLeases:
-    """The shares of one instance in one quota.
+    """The leases of one instance for one limit.
 
     Args:
         quota: the limit.
-        metrics: counts.
-        lender: shares the quota with the other instances; None for an instance on its own.
-        deny_when_away: refuse what the lender can't count; otherwise the instance limits by itself.
-        clock: the wall clock, which instances must agree on to well within a window.
+        metrics: counts refusals and waits.
+        shared_count: the count that all instances share; None if this instance counts by itself.
+        deny_when_unavailable: whether requests are refused while the shared count is unavailable; if not, the instance
+            counts by itself then.
+        clock: the wall clock. Clocks of instances must differ by much less than a window.
     """
 
     def __init__(
         self,
         quota: Quota,
         metrics: RateLimitMetrics,
-        lender: Lender | None = None,
+        shared_count: SharedCount | None = None,
         *,
-        deny_when_away: bool = False,
+        deny_when_unavailable: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.quota = quota
         self._metrics = metrics
-        self._lender = lender
-        self._deny_when_away = deny_when_away
+        self._shared_count = shared_count
+        self._deny_when_unavailable = deny_when_unavailable
         self._clock = clock
-        # It imports every storage that it knows, for those only who set a limit.
+        # Imported here, because it imports every storage that it knows: only if a limit is set.
         from limits import RateLimitItemPerSecond  # noqa: PLC0415
 
         self._item = RateLimitItemPerSecond(quota.tokens, quota.window_s, namespace="wallet")
-        # The oldest first: those whose window is over go when another is made.
-        self._shares: OrderedDict[str, Share] = OrderedDict()
-        self._loans: set[asyncio.Task[None]] = set()
+        # The oldest first. Leases of past windows are dropped when one is created.
+        self._leases: OrderedDict[str, Lease] = OrderedDict()
+        self._calls: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._shares)
+        return len(self._leases)
 
     async def spend(self, name: str, cost: int) -> tuple[int, int]:
-        """Spend of the caller's limit; a cost over the whole limit is the whole limit.
+        """Spend tokens of the caller. A cost above the limit counts as the limit.
 
         Returns:
-            as ``status``, afterwards.
+            The ``status`` after that.
 
         Raises:
-            RateLimited: there is not enough left; nothing was spent.
+            RateLimited: too few tokens are left, and none were spent.
         """
         now = self._clock()
-        share = self._share(name, now)
+        lease = self._lease(name, now)
         cost = min(cost, self.quota.tokens)
-        if share.left < cost:
-            share = await self._with_enough(share, cost)
+        if lease.left < cost:
+            lease = await self._with_enough(lease, cost)
             now = self._clock()
-        share.left -= cost
-        share.spent += cost
-        if self._lender is not None and not share.final:
-            self._look_ahead(self._lender, share, now)
-        return share.remaining(), math.ceil(share.ends - now)
+        lease.left -= cost
+        lease.spent += cost
+        if self._shared_count is not None and not lease.final:
+            self._lease_ahead(self._shared_count, lease, now)
+        return lease.remaining(), math.ceil(lease.ends - now)
 
     def status(self, name: str) -> tuple[int, int]:
-        """What remains to the caller, and in how many seconds all of the limit is there again."""
+        """The tokens that the caller has left, and the seconds until the window ends."""
         now = self._clock()
-        share = self._share(name, now)
-        return share.remaining(), math.ceil(share.ends - now)
+        lease = self._lease(name, now)
+        return lease.remaining(), math.ceil(lease.ends - now)
 
     async def close(self) -> None:
-        """Stop asking the lender."""
-        for loan in self._loans:
-            loan.cancel()
-        await asyncio.gather(*self._loans, return_exceptions=True)
+        """Cancel calls of the shared count."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
-    def _share(self, name: str, now: float) -> Share:
-        share = self._shares.get(name)
-        # A clock that is set back a little stays in the window it was in: that only makes it longer.
-        if share is not None and share.ends - 2 * self.quota.window_s <= now < share.ends:
-            return share
-        return self._renew(name, share, now)
+    def _lease(self, name: str, now: float) -> Lease:
+        lease = self._leases.get(name)
+        # A clock that is set back a little stays in its window, which only makes the window longer.
+        if lease is not None and lease.ends - 2 * self.quota.window_s <= now < lease.ends:
+            return lease
+        return self._renew(name, lease, now)
 
-    def _renew(self, name: str, before: Share | None, now: float) -> Share:
-        # No name of a user goes to Redis, and names of any length make keys of one.
+    def _renew(self, name: str, before: Lease | None, now: float) -> Lease:
+        # A hash, so that Redis gets no names of users, and keys have one length.
         digest = before.digest if before else hashlib.blake2b(name.encode(), digest_size=16).digest()
         phase = int.from_bytes(digest[:8]) % self.quota.window_s
         number = int((now - phase) // self.quota.window_s)
         following = before.following if before else None
-        share = following if following and following.number == number else self._made(name, digest, number)
-        self._shares[name] = share
-        self._shares.move_to_end(name)
-        while (oldest := next(iter(self._shares.values()))).ends <= now:
-            del self._shares[oldest.name]
-        return share
+        lease = following if following and following.number == number else self._create(name, digest, number)
+        self._leases[name] = lease
+        self._leases.move_to_end(name)
+        while (oldest := next(iter(self._leases.values()))).ends <= now:
+            del self._leases[oldest.name]
+        return lease
 
-    def _made(self, name: str, digest: bytes, number: int) -> Share:
+    def _create(self, name: str, digest: bytes, number: int) -> Lease:
         phase = int.from_bytes(digest[:8]) % self.quota.window_s
-        share = Share(name, digest, number, (number + 1) * self.quota.window_s + phase, self.quota.tokens)
-        if self._lender is None:
-            self._alone(share)
-        return share
+        lease = Lease(name, digest, number, (number + 1) * self.quota.window_s + phase, self.quota.tokens)
+        if self._shared_count is None:
+            self._lease_all(lease)
+        return lease
 
-    def _alone(self, share: Share) -> None:
-        """All of the limit that this instance has not spent in this window is its own."""
-        share.left = self.quota.tokens - share.spent
-        share.final = True
+    def _lease_all(self, lease: Lease) -> None:
+        """Give this instance all tokens of the window that it has not spent."""
+        lease.left = self.quota.tokens - lease.spent
+        lease.final = True
 
-    async def _with_enough(self, share: Share, cost: int) -> Share:
-        """A share with so much left, after a loan where one is needed; each takes no longer than the lender's timeout."""
+    async def _with_enough(self, lease: Lease, cost: int) -> Lease:
+        """A lease with enough tokens left. It leases more if needed; each call takes at most the timeout of Redis."""
         waited = False
-        while share.left < cost:
-            away = self._lender is not None and self._lender.away
-            if share.final or self._lender is None or (not away and share.remaining() < cost):
+        while lease.left < cost:
+            is_unavailable = self._shared_count is not None and self._shared_count.is_unavailable
+            if lease.final or self._shared_count is None or (not is_unavailable and lease.remaining() < cost):
                 if waited:
-                    self._give_back(share)
-                raise self._refusal("The limit is used up", self._wait_s(share))
-            if away:
-                if self._deny_when_away:
+                    self._return_surplus(lease)
+                raise self._refusal("The limit is used up", self._wait_s(lease))
+            if is_unavailable:
+                if self._deny_when_unavailable:
                     raise self._refusal("Requests can't be counted now", UNCOUNTED_RETRY_S)
-                self._alone(share)
+                self._lease_all(lease)
                 continue
             if not waited:
                 waited = True
                 self._metrics.waits.inc()
-            share.wanted += cost
-            # Others wait for the same loan: who goes away does not take it along.
-            await asyncio.shield(self._loan(self._lender, share))
-            share = self._share(share.name, self._clock())
-        return share
+            lease.needed += cost
+            # Shielded, because other requests wait for the same call.
+            await asyncio.shield(self._start_call(self._shared_count, lease))
+            lease = self._lease(lease.name, self._clock())
+        return lease
 
-    def _look_ahead(self, lender: Lender, share: Share, now: float) -> None:
-        """Ask in good time for what will be spent soon."""
-        if lender.away:
+    def _lease_ahead(self, shared_count: SharedCount, lease: Lease, now: float) -> None:
+        """Lease tokens that will be needed soon."""
+        if shared_count.is_unavailable:
             return
-        if share.left <= share.low and share.loan is None:
-            self._loan(lender, share)
-        if share.following is None and share.ends - now <= self.quota.window_s / AHEAD:
-            share.following = self._made(share.name, share.digest, share.number + 1)
-            # An instance that the caller hardly asks should not keep much from the others.
-            self._loan(lender, share.following, max(1, share.spent // 4))
+        if lease.left <= lease.renew_at and lease.call is None:
+            self._start_call(shared_count, lease)
+        if lease.following is None and lease.ends - now <= self.quota.window_s / AHEAD:
+            lease.following = self._create(lease.name, lease.digest, lease.number + 1)
+            # Few, if the caller sends little to this instance, so that the others get more.
+            self._start_call(shared_count, lease.following, max(1, lease.spent // 4))
 
-    def _loan(self, lender: Lender, share: Share, most: int | None = None) -> asyncio.Task[None]:
-        """The loan that is under way, or a new one."""
-        if share.loan is None:
-            share.loan = asyncio.create_task(self._borrow(lender, share, most))
-            self._loans.add(share.loan)
-            share.loan.add_done_callback(self._loans.discard)
-        return share.loan
+    def _start_call(
+        self, shared_count: SharedCount, lease: Lease, most: int | None = None
+    ) -> asyncio.Task[None]:
+        """The call that is under way, or a new one."""
+        if lease.call is None:
+            lease.call = asyncio.create_task(self._lease_more(shared_count, lease, most))
+            self._calls.add(lease.call)
+            lease.call.add_done_callback(self._calls.discard)
+        return lease.call
 
-    async def _borrow(self, lender: Lender, share: Share, most: int | None) -> None:
-        portion = max(1, share.unlent // PORTION)
+    async def _lease_more(self, shared_count: SharedCount, lease: Lease, most: int | None) -> None:
+        portion = max(1, lease.unleased // PORTION)
         if most is not None:
             portion = min(portion, most)
-        asked = max(portion, share.wanted)
-        share.wanted = 0
+        requested = max(portion, lease.needed)
+        lease.needed = 0
         limit = self.quota.tokens
         try:
-            taken = await lender.take(self._key(share), asked, 2 * self.quota.window_s)
-        except LenderUnavailable:
-            return  # whoever needs tokens finds out, and the policy says what follows
+            taken = await shared_count.take(self._key(lease), requested, 2 * self.quota.window_s)
+        except SharedCountUnavailable:
+            return  # requests that need tokens find out, and the policy decides
         finally:
-            share.loan = None
-            share.wanted = 0  # who waits says so again
-        if not share.final:  # which it is when it went on alone meanwhile
-            granted = max(0, min(asked, limit - (taken - asked)))
-            share.left += granted
-            share.over += asked - granted
-            share.unlent = max(0, limit - taken)
-            share.low = portion // 2
-            share.final = share.unlent == 0
+            lease.call = None
+            lease.needed = 0  # requests that still wait add their tokens again
+        if not lease.final:  # it is final if the instance began to count by itself meanwhile
+            granted = max(0, min(requested, limit - (taken - requested)))
+            lease.left += granted
+            lease.overcounted += requested - granted
+            lease.unleased = max(0, limit - taken)
+            lease.renew_at = portion // 2
+            lease.final = lease.unleased == 0
 
-    def _give_back(self, share: Share) -> None:
-        """Leave to the others what was lent for a request that is refused all the same, but for a portion."""
-        surplus = share.left - max(1, self.quota.tokens // PORTION)
-        if surplus > 0 and share.loan is None and self._lender is not None:
-            share.left -= surplus
-            share.loan = asyncio.create_task(self._return(self._lender, share, surplus + share.over))
-            share.over = 0
-            self._loans.add(share.loan)
-            share.loan.add_done_callback(self._loans.discard)
+    def _return_surplus(self, lease: Lease) -> None:
+        """After a refusal, return the tokens that were leased for the request, except for a usual lease."""
+        surplus = lease.left - max(1, self.quota.tokens // PORTION)
+        if surplus > 0 and lease.call is None and self._shared_count is not None:
+            lease.left -= surplus
+            lease.call = asyncio.create_task(
+                self._return(self._shared_count, lease, surplus + lease.overcounted)
+            )
+            lease.overcounted = 0
+            self._calls.add(lease.call)
+            lease.call.add_done_callback(self._calls.discard)
 
-    async def _return(self, lender: Lender, share: Share, tokens: int) -> None:
+    async def _return(self, shared_count: SharedCount, lease: Lease, tokens: int) -> None:
         try:
-            taken = await lender.take(self._key(share), -tokens, 2 * self.quota.window_s)
-        except LenderUnavailable:
-            return  # they are lost until the window ends, as those of an instance that dies
+            taken = await shared_count.take(self._key(lease), -tokens, 2 * self.quota.window_s)
+        except SharedCountUnavailable:
+            return  # the tokens are lost until the window ends, like those of a crashed instance
         finally:
-            share.loan = None
-            share.wanted = 0
-        share.unlent = max(0, self.quota.tokens - taken)
-        share.final = share.unlent == 0
+            lease.call = None
+            lease.needed = 0
+        lease.unleased = max(0, self.quota.tokens - taken)
+        lease.final = lease.unleased == 0
 
-    def _key(self, share: Share) -> str:
-        return self._item.key_for(self.quota.scope, share.digest.hex(), share.number)
+    def _key(self, lease: Lease) -> str:
+        return self._item.key_for(self.quota.scope, lease.digest.hex(), lease.number)
 
-    def _wait_s(self, share: Share) -> int:
-        return max(1, math.ceil(share.ends - self._clock()))
+    def _wait_s(self, lease: Lease) -> int:
+        return max(1, math.ceil(lease.ends - self._clock()))
 
     def _refusal(self, detail: str, retry_after_s: int) -> RateLimited:
         quota = self.quota

@@ -1,4 +1,4 @@
-"""The log: one JSON object per line on stdout, with UTC timestamps and the request's id."""
+"""The log: one JSON object per line on stdout, with UTC timestamps and request ids."""
 
 import json
 import logging
@@ -9,19 +9,19 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 QUIET = ("httpx", "httpcore", "uvicorn.access")
-"""They log addresses, in which an id or a secret can stand; the middleware logs requests instead."""
+"""Loggers that log URLs, which can contain ids and secrets. The middleware logs requests instead."""
 
-_REPEAT_CALLERS = ("opentelemetry.trace.span", "opentelemetry.trace.propagation.tracecontext")
-"""They warn of each malformed header, and repeat what stands in it."""
+_REPEAT_HEADERS = ("opentelemetry.trace.span", "opentelemetry.trace.propagation.tracecontext")
+"""Loggers that warn of each malformed header, with its content."""
 
 
 def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool = False) -> None:
-    """Log everything from ``level`` on, our own events and those of the standard library, in the same form.
+    """Log all events from ``level`` on, our own and those of the standard library, in the same form.
 
     Args:
-        level: a name of the standard library's levels, in any case.
-        stream: where to; stdout unless told otherwise.
-        traced: each line names the trace and the span that it belongs to.
+        level: a level of the standard library, in upper or lower case.
+        stream: where the lines go; None for stdout.
+        traced: whether lines have the ids of the current trace and span.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     output = stream or sys.stdout
@@ -52,20 +52,20 @@ def configure_logging(level: str, stream: TextIO | None = None, *, traced: bool 
     root.handlers[:] = [handler]
     root.setLevel(number)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncpg"):
-        # uvicorn brings its own handlers; everything goes the one way.
+        # uvicorn has handlers of its own; all lines go to the handler of the root.
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
-    for name in _REPEAT_CALLERS:
+    for name in _REPEAT_HEADERS:
         logging.getLogger(name).setLevel(max(number, logging.ERROR))
 
 
 def _tracing(*, traced: bool) -> list[Processor]:
     if not traced:
         return []
-    # Its imports are OpenTelemetry and what serves HTTP: not for the commands beside the service.
+    # It imports OpenTelemetry and the HTTP code, which commands do not need.
     from wallet_service.platform.telemetry.spans import trace_ids  # noqa: PLC0415
 
     return [trace_ids]
@@ -75,5 +75,5 @@ _ENCODER = json.JSONEncoder(default=repr)
 
 
 def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """The line. structlog's own renderer makes an encoder anew for each."""
+    """The line. structlog's own renderer would create an encoder for each."""
     return _ENCODER.encode(event)

@@ -1,4 +1,4 @@
-"""What the telemetry room declares."""
+"""Declares the room."""
 
 from wallet_service.core.room import Room
 from wallet_service.platform.telemetry.settings import TelemetrySettings

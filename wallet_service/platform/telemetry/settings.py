@@ -8,11 +8,11 @@ from wallet_service.core.settings import RoomSettings
 
 
 class TelemetrySettings(RoomSettings):
-    """What is logged and whether requests are traced."""
+    """The level of the log, and whether requests are traced."""
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
         default="info",
-        description="`debug`, `info`, `warning`, `error` or `critical`. A health check that is answered with "
+        description="`debug`, `info`, `warning`, `error` or `critical`. A health check with response "
         "200 is a `request` line at `debug`, any other request at `info`",
     )
     tracing: bool = Field(

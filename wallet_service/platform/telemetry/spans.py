@@ -1,4 +1,4 @@
-"""What every span of the service has in common. Used only where tracing is on."""
+"""What all spans of the service share. Used only if tracing is on."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ _OUR_FAULTS = 500
 
 @contextmanager
 def current(span: Span) -> Generator[None]:
-    """Make a span the current one, and end it; a failure marks it.
+    """Make a span the current one, and end it. An error marks the span as failed.
 
-    Only the kind of an error is kept: its text, and the values in its stack, can be somebody's.
+    Only the kind of the error is recorded: its text and stack can have data of a user.
     """
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
@@ -24,19 +24,19 @@ def current(span: Span) -> Generator[None]:
         except BaseException as error:
             if not isinstance(error, WalletError):
                 mark_failed(span, type(error).__name__)
-            elif error.status >= _OUR_FAULTS:  # below, somebody was refused, as they should be
+            elif error.status >= _OUR_FAULTS:  # a refusal (4xx) is not a failure
                 mark_failed(span, error.code)
             raise
 
 
 def mark_failed(span: Span, kind: str) -> None:
-    """Say that what the span stands for failed, and how: a code of a problem, a status, the class of an exception."""
+    """Mark a span as failed, with the kind of the error: a problem's code, a status or an exception's class."""
     span.set_attribute("error.type", kind)
     span.set_status(StatusCode.ERROR)
 
 
 def trace_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add to a line of the log which trace and span it belongs to."""
+    """Add the ids of the current trace and span to a log line."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event["trace_id"] = f"{span.trace_id:032x}"

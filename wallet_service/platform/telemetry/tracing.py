@@ -1,4 +1,4 @@
-"""Traces, exported by OpenTelemetry when the settings ask for them; nothing of its SDK is loaded otherwise."""
+"""Traces, exported by OpenTelemetry if tracing is on. If not, nothing of its SDK is loaded."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 FLUSH_S = 2.0
-"""How long a stop waits for the last spans to be exported, at most."""
+"""The longest time that a stop waits for the export of the last spans, in seconds."""
 
 _PART = 0.1
 
@@ -25,9 +25,9 @@ _log = structlog.get_logger(__name__)
 
 
 def traced_part() -> float:
-    """The part of traces that begin here which are made: a tenth, unless OTEL_TRACES_SAMPLER is set and decides.
+    """The part of the traces beginning here that are recorded: a tenth, unless OTEL_TRACES_SAMPLER decides.
 
-    What happens to a trace that began elsewhere was decided there. To export all of them takes half as much CPU again.
+    Whether a trace of a caller is recorded was decided by the caller. Recording all costs half as much CPU again.
     """
     return 1.0 if os.environ.get("OTEL_TRACES_SAMPLER") else _PART
 
@@ -36,9 +36,9 @@ def traced_part() -> float:
 async def tracing(
     settings: TelemetrySettings, longest_flush_s: float = FLUSH_S
 ) -> AsyncGenerator["TracerProvider | None"]:
-    """The provider of spans, None where tracing is off. At the end, what was not yet exported is.
+    """The provider of spans; None if tracing is off. At the end, the remaining spans are exported.
 
-    Where to, how many and under which name is said by the variables of OpenTelemetry (``OTEL_…``).
+    Destination, sampling and the service's name are set by the variables of OpenTelemetry (``OTEL_…``).
 
     Raises:
         SettingsError: the extra ``otel`` is not installed.
@@ -54,7 +54,7 @@ async def tracing(
 
 
 def _provider() -> "TracerProvider":
-    # A third of a second, for those only who need it.
+    # Imports that take a third of a second, only if tracing is on.
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
@@ -73,7 +73,7 @@ def _provider() -> "TracerProvider":
 
 
 async def _shut_down(provider: "TracerProvider", longest_s: float) -> None:
-    """Export what is left. In a thread that holds up nobody: the SDK's own limit is 30 s."""
+    """Export the remaining spans. In a thread, because the SDK's own limit is 30 s, too long for a stop."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def shut_down() -> None:

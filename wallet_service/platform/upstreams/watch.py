@@ -19,7 +19,7 @@ from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZAT
 from wallet_service.platform.upstreams.instances import Instances
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 
-FIRST_ANSWERS_S = 1.0
+FIRST_LISTS_S = 1.0
 """How long the start waits for the first lists, in seconds."""
 
 _BETWEEN_QUERIES_S = 0.1
@@ -168,7 +168,7 @@ async def upstream_discovery(
             task.add_done_callback(_ended)
         stack.push_async_callback(_cancel, tasks)
         first = [asyncio.create_task(watch.has_result.wait()) for watch in watches]
-        _, late = await asyncio.wait(first, timeout=FIRST_ANSWERS_S)
+        _, late = await asyncio.wait(first, timeout=FIRST_LISTS_S)
         await _cancel(late)
         yield upstreams
 

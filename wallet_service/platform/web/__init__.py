@@ -1,1 +1,1 @@
-"""What every HTTP answer shares: who is calling, strict bodies, problems, pages, the log of requests."""
+"""What all HTTP endpoints share: strict bodies, problems, cursors, middleware, OpenAPI."""

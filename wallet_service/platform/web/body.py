@@ -1,4 +1,4 @@
-"""Bodies: read after the caller is known, within a limit, as strict JSON, or refused with a clear problem."""
+"""Bodies: read after the caller is authenticated, up to a size, as strict JSON, or refused with a clear problem."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as MimeHeader
@@ -19,14 +19,14 @@ from wallet_service.platform.web.strict_json import loads, refused_value
 
 
 class StrictRequest(Request):
-    """A request whose ``json()`` is exact and refuses what is ambiguous."""
+    """A request whose ``json()`` keeps numbers exact and refuses ambiguous JSON."""
 
     async def json(self) -> dict[str, Any]:
-        """The body's object; read and parsed once.
+        """The object of the body, which is read and parsed once.
 
         Raises:
             UnsupportedMediaType: the body is not declared as JSON.
-            MalformedRequest, ValidationFailed: as ``strict_json.loads``, and for a body that is no object.
+            MalformedRequest, ValidationFailed: as ``strict_json.loads``; or the body is not an object.
         """
         if not hasattr(self, "_object"):
             _check_declared(self.headers)
@@ -38,23 +38,23 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that takes strict JSON: ``APIRouter(route_class=StrictRoute)``."""
+    """A route that accepts strict JSON: ``APIRouter(route_class=StrictRoute)``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, behind the caller's identity and the strict parser."""
+        """FastAPI's handler, after authentication and the strict parser."""
         handler = super().get_route_handler()
-        asks_who = _depends_on_principal(self.dependant)
+        needs_principal = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
 
         async def strict_handler(request: Request) -> Response:
-            # No text of Postgres can hold U+0000, wherever in the request it stands.
+            # No text of PostgreSQL can have U+0000, which path and query could contain.
             if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
                 raise ValidationFailed("The path or the query contains U+0000")
             strict = StrictRequest(request.scope, request.receive)
-            # FastAPI reads the body first and turns any exception of a parser into its own 400. Here nobody
-            # makes the service parse before saying who they are, and the refusal stays what it is.
+            # FastAPI would parse the body before it authenticates the caller, and turn an exception of the
+            # parser into a 400 of its own.
             if has_body:
-                if asks_who:
+                if needs_principal:
                     await principal(strict)
                 if await strict.body():
                     body = await strict.json()
@@ -66,7 +66,7 @@ class StrictRoute(APIRoute):
 
 
 class BodyLimit:
-    """Pure ASGI: refuses a body over the limit, by its declared length or at the chunk that passes it."""
+    """ASGI middleware: refuses a body over the limit, by its declared length or at the chunk that exceeds it."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int, limits_of_paths: Mapping[str, int]) -> None:
         self.app = app
@@ -74,14 +74,14 @@ class BodyLimit:
         self.limits_of_paths = limits_of_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request with a ``receive`` that counts."""
+        """Serve the request, and count the bytes of its body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         limit = self.limits_of_paths.get(scope["path"], self.limit_bytes)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
-            # The connection stays open: closing it on unread data would lose the answer on its way.
+            # The connection stays open: closing it with unread data could lose the response.
             request_id = scope.get("state", {}).get("request_id")
             await problem_response(_too_large(limit), request_id)(scope, receive, send)
             return
@@ -104,14 +104,14 @@ def _too_large(limit: int) -> PayloadTooLarge:
 
 def _check_declared(headers: Headers) -> None:
     if headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMediaType("Compressed bodies are not read here")
+        raise UnsupportedMediaType("Compressed bodies are not supported")
     if not _is_json(headers.get("content-type", "")):
         raise UnsupportedMediaType("The body must be declared as application/json")
 
 
 @lru_cache(maxsize=64)
 def _is_json(content_type: str) -> bool:
-    """Whether this declares JSON in UTF-8. Remembered: callers send the same few, and reading one is slow."""
+    """Whether this declares JSON in UTF-8. Cached, because parsing is slow and callers send few different values."""
     declared = MimeHeader()
     declared["content-type"] = content_type
     subtype = declared.get_content_subtype()

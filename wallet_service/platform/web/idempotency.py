@@ -1,4 +1,4 @@
-"""The caller's own name of a request: the same name and request have one effect."""
+"""Idempotency keys: the same key and request have one effect."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ REPLAYED: dict[str, Any] = {
         "schema": {"type": "string"},
     }
 }
-"""The header of an answer that was given before, as OpenAPI describes it."""
+"""The header of a replay, for the OpenAPI document."""
 
 
 async def idempotency_key(
@@ -27,13 +27,13 @@ async def idempotency_key(
             min_length=1,
             max_length=LONGEST,
             pattern="^[ -~]+$",
-            description="Names this request: sent again with the same key, it has one effect and one answer. "
+            description="Names this request. Sent again with the same key, it has one effect and the same response. "
             "At most 255 characters of printable ASCII.",
             examples=["invoice-2041"],
         ),
     ] = None,
 ) -> str | None:
-    """The header ``Idempotency-Key``, taken literally.
+    """The header ``Idempotency-Key``, as it was sent.
 
     Raises:
         IdempotencyKeyConflict: the header was sent more than once with different values.
@@ -44,14 +44,14 @@ async def idempotency_key(
 
 
 HeaderKey = Annotated[str | None, Depends(idempotency_key)]
-"""Parameter type of an endpoint that takes the header."""
+"""Parameter type of an endpoint that accepts the header."""
 
 
 def chosen_key(header_key: str | None, body_key: str | None) -> str | None:
-    """The one key of a request that may name it in its header, in its body, or not at all.
+    """The key of a request, from its header or its body; None without a key.
 
     Raises:
-        IdempotencyKeyConflict: both are given and differ.
+        IdempotencyKeyConflict: the two differ.
     """
     if header_key is not None and body_key is not None and header_key != body_key:
         raise IdempotencyKeyConflict

@@ -1,4 +1,4 @@
-"""What ops see of requests: how many, how they ended, how long they took."""
+"""Metrics of requests: counts by status, and durations."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -7,7 +7,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestMetrics:
-    """Metrics of requests, by the route's template: real paths hold ids, and there is no end of them.
+    """Counts and times requests by route template, because the number of real paths, with their ids, is unlimited.
 
     Attributes:
         in_flight: requests under way.
@@ -18,13 +18,13 @@ class RequestMetrics:
         self.in_flight = 0
         self._requests = Counter(
             "wallet_http_requests",
-            "Requests by route, method and class of status (499, nobody waited for the answer, is 4xx).",
+            "Requests by route, method and class of status. A client that disconnected before its response is 4xx.",
             ["route", "method", "status"],
             registry=registry,
         )
         self._durations = Histogram(
             "wallet_http_request_duration_seconds",
-            "How long requests took, from their first byte here until the last of the answer was handed on.",
+            "Duration of requests, from the start of processing to the last byte of the response.",
             ["route", "method"],
             buckets=_DURATIONS_S,
             registry=registry,
@@ -32,16 +32,16 @@ class RequestMetrics:
         Gauge("wallet_http_requests_in_flight", "Requests under way.", registry=registry).set_function(
             lambda: self.in_flight
         )
-        # Looking a series up by its labels costs several times what counting does.
+        # Finding a series by its labels costs several times as much as counting.
         self._series: dict[tuple[str | None, str, int], tuple[Counter, Histogram]] = {}
 
-    def answered(self, route: str | None, method: str, status: int | None, duration_s: float) -> None:
-        """Count a request that is over.
+    def record(self, route: str | None, method: str, status: int | None, duration_s: float) -> None:
+        """Count a completed request.
 
         Args:
-            route: the path's template; None where there is nothing.
-            method: as it came; there is no end of these either.
-            status: of the answer; None when there was none.
+            route: its template; None if no route matches.
+            method: as the client sent it; unknown ones count as "other".
+            status: of the response; None if there was none.
             duration_s: seconds.
         """
         if method not in _METHODS:
@@ -49,15 +49,15 @@ class RequestMetrics:
         hundreds = (status or 0) // 100
         series = self._series.get((route, method, hundreds))
         if series is None:
-            series = self._series[route, method, hundreds] = self._made(
+            series = self._series[route, method, hundreds] = self._create(
                 route or "unmatched", method, hundreds
             )
         requests, durations = series
         requests.inc()
         durations.observe(duration_s)
 
-    def _made(self, route: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
+    def _create(self, route: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
         status = f"{hundreds}xx" if hundreds else "none"
-        # A rate sees the first failures only when the series was there before them.
+        # Without the series before them, the first failures would not show in a rate.
         self._requests.labels(route, method, "5xx")
         return self._requests.labels(route, method, status), self._durations.labels(route, method)

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, security headers, and the answer to a fault of ours."""
+"""Middleware of every request: request id, log line, security headers, and the response to a fault."""
 
 import asyncio
 import re
@@ -22,22 +22,22 @@ _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
 _TRACEPARENT = re.compile(
     rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
-"""As W3C's Trace Context has it: more may follow, but not in version 00. What is no id of a trace is not logged."""
+"""As in W3C Trace Context: more may follow, but not in version 00. An invalid trace id is not logged."""
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 
-_CLIENT_GONE = 499
-"""Logged, never sent: the client closed the connection before its answer."""
+_CLIENT_CLOSED = 499
+"""Logged, never sent: the client closed the connection before the response."""
 
 _log = structlog.get_logger()
 
 
 class RequestContext:
-    """Pure ASGI, the outermost of ours, but for a trace's.
+    """ASGI middleware around all others except ``RequestSpans``.
 
     Args:
-        app: what it is around.
+        app: the next application.
         metrics: counts the requests.
     """
 
@@ -46,14 +46,14 @@ class RequestContext:
         self._metrics = metrics or RequestMetrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request within its context."""
+        """Serve a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request_id, trace_id = _ids(scope)
-        # A copy, whatever the server does: the caller is kept in it, and is nobody else's.
+        # A copy, because the principal is stored in it and must not reach another request.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        answer = _Answer(send, request_id, scope["state"])
+        response = _Response(send, request_id, scope["state"])
         known = (
             {"request_id": request_id}
             if trace_id is None
@@ -63,35 +63,35 @@ class RequestContext:
         self._metrics.in_flight += 1
         started = time.perf_counter()
         try:
-            await self._serve(scope, receive, answer)
+            await self._serve(scope, receive, response)
         finally:
             duration_s = time.perf_counter() - started
             self._metrics.in_flight -= 1
             route = route_template(scope)
-            self._metrics.answered(route, scope["method"], answer.status, duration_s)
-            _log_request(scope, route, answer, duration_s)
+            self._metrics.record(route, scope["method"], response.status, duration_s)
+            _log_request(scope, route, response, duration_s)
             structlog.contextvars.reset_contextvars(**tokens)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _serve(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         try:
-            await self.app(scope, receive, answer.send)
+            await self.app(scope, receive, response.send)
         except ClientDisconnect:
-            answer.status = _CLIENT_GONE
+            response.status = _CLIENT_CLOSED
         except asyncio.CancelledError:
-            # So the server ends what is left when the grace of a stop is over, and would call it a fault.
-            if answer.status is None:
+            # When the grace period of a stop is over, the server cancels requests, which is not a fault.
+            if response.status is None:
                 stopping = Unavailable("The service stopped before the request was done")
-                await problem_response(stopping, answer.request_id)(scope, receive, answer.send)
+                await problem_response(stopping, response.request_id)(scope, receive, response.send)
             raise
-        except Exception:  # whatever it was is logged, and answered as a fault of ours
+        except Exception:  # every other error is a fault
             _log.exception("request_failed")
-            if answer.status is not None:
-                raise  # too late for another answer; the server closes the connection, so it reads as cut off
-            await problem_response(InternalError(), answer.request_id)(scope, receive, answer.send)
+            if response.status is not None:
+                raise  # too late for a problem: the server closes the connection, so the client sees it cut off
+            await problem_response(InternalError(), response.request_id)(scope, receive, response.send)
 
 
-class _Answer:
-    """Adds the headers on the way out, and remembers what the log says of the answer."""
+class _Response:
+    """Adds headers to a response, and keeps what the log line needs."""
 
     def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
@@ -104,7 +104,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers: list[tuple[bytes, bytes]] = message["headers"]
-            # As bytes: Starlette's MutableHeaders looks through all of them for each, 1 to 2 % of a request.
+            # As bytes: Starlette's MutableHeaders would search all headers for each, 1 to 2 % of a request.
             added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF, *self._state.get(HEADERS, ())]
             if all(name != b"cache-control" for name, _ in headers):
                 added.append(_NO_STORE)
@@ -115,7 +115,7 @@ class _Answer:
 
 
 def _ids(scope: Scope) -> tuple[str, str | None]:
-    """The caller's id of the request when it is safe to log and to send back, or a new one; their trace's, if any."""
+    """The request id (the caller's if it is safe to log and send back, else a new one) and the caller's trace id."""
     given = parent = b""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -127,25 +127,25 @@ def _ids(scope: Scope) -> tuple[str, str | None]:
     return request_id, trace[1].decode() if trace else None
 
 
-def _log_request(scope: Scope, route: str | None, answer: _Answer, duration_s: float) -> None:
+def _log_request(scope: Scope, route: str | None, response: _Response, duration_s: float) -> None:
     principal = scope["state"].get("principal")
-    # Each balancer asks for it every few seconds; a check that fails is worth a line.
-    is_routine = (route or "").startswith("/health") and answer.status == HTTPStatus.OK
+    # Load balancers check health every few seconds. Only a check that fails is logged at info.
+    is_routine = (route or "").startswith("/health") and response.status == HTTPStatus.OK
     log = _log.debug if is_routine else _log.info
     log(
         "request",
         client=principal.log_name if principal else None,
         method=scope["method"],
         route=route,
-        status=answer.status,
+        status=response.status,
         duration_ms=round(duration_s * 1000, 3),
-        response_bytes=answer.body_bytes,
+        response_bytes=response.body_bytes,
     )
 
 
 def route_template(scope: Scope) -> str | None:
-    """The path as it was declared, once it was served: a real one can hold the id of a person."""
-    # Of a router that is included with a prefix, only this context knows the whole path.
+    """The template of the path, once the request was routed. The real path can have ids of users."""
+    # For a router that is included with a prefix, only this context has the whole path.
     context: Any = scope.get("fastapi", {}).get("effective_route_context")
     route: Any = context or scope.get("route")
     return getattr(route, "path_format", None) or getattr(route, "path", None)

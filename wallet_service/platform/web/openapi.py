@@ -1,4 +1,4 @@
-"""The problems in the OpenAPI document, and the pages under /docs, which need no internet."""
+"""Problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -30,7 +30,7 @@ from wallet_service.platform.web.components import share_components
 from wallet_service.platform.web.problems import MEDIA_TYPE, problem_document
 
 READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, RateLimited, Unavailable)
-"""What every reading endpoint can answer."""
+"""The problems of every endpoint that reads."""
 
 WRITES: tuple[type[WalletError], ...] = (
     *READS,
@@ -39,20 +39,20 @@ WRITES: tuple[type[WalletError], ...] = (
     UnsupportedMediaType,
     Overloaded,
 )
-"""What every endpoint with a JSON body can answer."""
+"""The problems of every endpoint with a JSON body."""
 
 KEYED: tuple[type[WalletError], ...] = (IdempotencyKeyReused, IdempotencyKeyConflict)
-"""What an endpoint with an idempotency key can answer besides."""
+"""Further problems of an endpoint with an idempotency key."""
 
 _EXAMPLE_ID = "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e"
 
 _LIMIT_HEADERS: Mapping[str, Any] = {
     "RateLimit-Policy": {
-        "description": 'On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`.',
+        "description": 'While a limit is set, on every response: q tokens in w seconds, `"client";q=1000;w=60`.',
         "schema": {"type": "string"},
     },
     "RateLimit": {
-        "description": 'On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`.',
+        "description": 'While a limit is set, on every response: tokens left (r) for t seconds, `"client";r=998;t=31`.',
         "schema": {"type": "string"},
     },
 }
@@ -62,16 +62,20 @@ def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
     """The schema of a problem document with one of these codes."""
     return {
         "title": "Problem",
-        "description": "An RFC 9457 problem document; some codes add facts of their own.",
+        "description": "An RFC 9457 problem document. Some codes add facts of their own.",
         "type": "object",
         "required": ["type", "title", "status", "detail", "code", "retryable"],
         "properties": {
             "type": {"type": "string", "format": "uri", "description": "`urn:wallet:problem:<code>`."},
-            "title": {"type": "string", "description": "The same for every occurrence."},
+            "title": {"type": "string", "description": "One line for people, the same at every occurrence."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {"type": "string", "description": "This occurrence, for people."},
-            "instance": {"type": "string", "description": "Names this occurrence."},
-            "code": {"type": "string", "enum": sorted(codes), "description": "Stable; decide by this."},
+            "detail": {"type": "string", "description": "A text about this occurrence, for people."},
+            "instance": {"type": "string", "description": "A URN that names this occurrence."},
+            "code": {
+                "type": "string",
+                "enum": sorted(codes),
+                "description": "Stable. Clients decide by it.",
+            },
             "retryable": {"type": "boolean", "description": "Whether the same request can succeed later."},
             "request_id": {
                 "type": "string",
@@ -79,7 +83,7 @@ def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
             },
             "errors": {
                 "type": "array",
-                "description": "Which values are not acceptable.",
+                "description": "The values that are not acceptable.",
                 "items": {
                     "type": "object",
                     "required": ["in", "pointer", "detail", "code"],
@@ -97,10 +101,10 @@ def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
 
 
 def problems(*errors: type[WalletError]) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that can refuse in these ways, one example for each.
+    """The ``responses`` of a route with these problems, one example for each.
 
     Args:
-        errors: ``problems(*READS, WalletNotFound)``; one named twice counts once.
+        errors: ``problems(*READS, WalletNotFound)``; duplicates are allowed.
     """
     by_status: dict[int, list[type[WalletError]]] = {}
     for error in dict.fromkeys(errors):
@@ -124,7 +128,7 @@ def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
         },
     }
     if any(error.retry_after_s is not None for error in errors):
-        text = "Seconds to wait before trying again."
+        text = "Seconds to wait before a retry."
         response["headers"] = {"Retry-After": {"description": text, "schema": {"type": "integer"}}}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         response["headers"] |= _LIMIT_HEADERS
@@ -134,7 +138,7 @@ def _response(status: int, errors: list[type[WalletError]]) -> dict[str, Any]:
 
 
 def _codes(errors: list[type[WalletError]]) -> str:
-    """One code with its title; of several, the codes alone, because each example has its title as its summary."""
+    """The code with its title; of several, only the codes, because their examples have the titles."""
     if len(errors) == 1:
         return f"`{errors[0].code}`: {errors[0].title}"
     return ", ".join(f"`{error.code}`" for error in errors)
@@ -145,7 +149,7 @@ def _example(error: type[WalletError]) -> dict[str, Any]:
 
 
 def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
-    """Serve /docs from the package's own files, and complete the document: the problem's schema, shared components.
+    """Serve /docs from files of the package, and complete the document: schema of problems, shared components.
 
     The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
     """
@@ -182,7 +186,7 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
 
 
 def _put_nulls_back(schema: Mapping[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
-    """Give an example its required members that are null: FastAPI leaves out whatever is None."""
+    """Add required members that are null to an example, because FastAPI leaves out members that are None."""
     schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if isinstance(example, list):
         for item in cast("list[Any]", example):

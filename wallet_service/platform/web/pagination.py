@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, opaque to the caller and good for that one list only."""
+"""Cursors: the position at which a list continues. They are opaque, and valid for that list only."""
 
 import base64
 import binascii
@@ -18,26 +18,28 @@ DEFAULT_LIMIT = 50
 MOST_ITEMS = 100
 LONGEST_CURSOR = 1024
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items a page has at most.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="The maximum number of items of a page.")]
 """Parameter type ``limit: Limit = DEFAULT_LIMIT``."""
 
 CursorText = Annotated[
     str | None,
-    Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; none: the first page."),
+    Query(
+        max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; without it, the first page."
+    ),
 ]
 """Parameter type ``cursor: CursorText = None``."""
 
 BigInt = Annotated[int, Field(ge=0, le=2**63 - 1)]
-"""A position that fits a bigint: anybody can write a cursor, so it is checked before SQL sees it."""
+"""A position that fits a bigint. Callers can forge cursors, so it is checked before it reaches SQL."""
 
 
 def encode_cursor(kind: str, scope: Mapping[str, Any], position: Sequence[str | int]) -> str:
     """The cursor that continues after ``position``.
 
     Args:
-        kind: the list's name.
-        scope: what else the list depends on, ids of its path and its filters; the same when decoding.
-        position: the last item's keys in the list's order.
+        kind: the name of the list.
+        scope: what else the list depends on: ids of the path, and filters. ``decode_cursor`` needs the same.
+        position: the sort keys of the last item.
     """
     return base64.urlsafe_b64encode(_json([kind, _fingerprint(scope), list(position)])).rstrip(b"=").decode()
 
@@ -46,7 +48,7 @@ def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: Ty
     """The position in the cursor, of the given type (``TypeAdapter(tuple[BigInt])``).
 
     Raises:
-        ValidationFailed: it is no cursor of ours, or one of another list or other filters.
+        ValidationFailed: it is not a cursor, or one of another list or with other filters.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -70,7 +72,7 @@ def _json(value: object) -> bytes:
 
 
 def _fingerprint(scope: Mapping[str, Any]) -> str:
-    # It tells lists apart; it keeps no secret, so a short one is enough.
+    # It distinguishes lists and protects no secret, so a short one is enough.
     return hashlib.sha256(_json(scope)).hexdigest()[:16]
 
 

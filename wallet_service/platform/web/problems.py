@@ -1,4 +1,4 @@
-"""RFC 9457 problem documents: the one form in which a request is refused."""
+"""RFC 9457 problem documents: the form of every refusal and fault."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,15 +44,15 @@ _OF_STATUS: Mapping[int, type[WalletError]] = {
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
-"""What the framework refuses by itself, before a route is reached or while it is chosen."""
+"""The problems of refusals by the framework, before a route is reached."""
 
 
 def problem_document(error: WalletError, request_id: str | None = None) -> dict[str, Any]:
-    """The members of the problem; a batch puts them beside its other outcomes.
+    """The members of the problem. A batch request has them in its list of outcomes.
 
     Args:
-        error: the refusal.
-        request_id: names this occurrence; without it the document has no ``instance`` and no ``request_id``.
+        error: the refusal or fault.
+        request_id: of this occurrence; without it the document has no ``instance`` and no ``request_id``.
     """
     document: dict[str, Any] = {
         "type": f"urn:wallet:problem:{error.code}",
@@ -68,7 +68,7 @@ def problem_document(error: WalletError, request_id: str | None = None) -> dict[
 
 
 def problem_headers(error: WalletError) -> dict[str, str]:
-    """The headers that belong to the refusal: when to come back, how to say who one is."""
+    """The headers of the problem: when to retry, how to authenticate."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
@@ -80,8 +80,8 @@ def problem_headers(error: WalletError) -> dict[str, str]:
 def problem_response(
     error: WalletError, request_id: str | None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The whole answer to a refused request."""
-    # Facts that come from SQL can hold Decimals; they are text on the wire like every amount.
+    """The response with the problem."""
+    # Facts from SQL can have Decimals, which become strings like every amount.
     body = json.dumps(problem_document(error, request_id), default=str, ensure_ascii=False)
     return Response(
         body.encode(errors="backslashreplace"),
@@ -92,9 +92,9 @@ def problem_response(
 
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> WalletError:
-    """The refusal for what pydantic found, without any of the values that were sent.
+    """The problem for pydantic's errors, without any of the values that were sent.
 
-    A pydantic error whose type is a problem's code (``amount_invalid``) makes the whole answer that problem.
+    If the type of an error is a problem's code (``amount_invalid``), the result is that problem.
     """
     if any(error["type"] == "missing" and tuple(error["loc"]) == ("body",) for error in errors):
         return MalformedRequest("The request has no body")
@@ -118,17 +118,17 @@ def _item(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 def request_id_of(request: Request) -> str | None:
-    """The id of this request, when the middleware has given it one."""
+    """The id of this request; None without the middleware."""
     return request.scope.get("state", {}).get("request_id")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _handle_error(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, WalletError) else InternalError()
-    # The response holds nothing of the cause, so the log must.
+    # The response does not have the cause, so it is logged.
     if isinstance(refusal, InternalError):
         _log.error("problem", code=refusal.code, exc_info=error)
     elif refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and refusal.is_logged:
-        # A line and no stack: in an outage there is one for each request.
+        # Without a traceback, because in an outage there is one line for each request.
         cause = error.__cause__
         _log.error(
             "problem", code=refusal.code, cause=cause and f"{type(cause).__name__}: {cause}"[:LONGEST_CAUSE]
@@ -136,13 +136,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     return problem_response(refusal, request_id_of(request))
 
 
-async def _not_valid(request: Request, error: Exception) -> Response:
+async def _handle_validation_error(request: Request, error: Exception) -> Response:
     known = isinstance(error, RequestValidationError)
     refusal = validation_problem(error.errors()) if known else InternalError()
     return problem_response(refusal, request_id_of(request))
 
 
-async def _framework(request: Request, error: Exception) -> Response:
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
     status, headers = 500, None
     if isinstance(error, HTTPException):
         status, headers = error.status_code, error.headers
@@ -152,7 +152,7 @@ async def _framework(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods of this path: several routes have it, and the framework names those of the first."""
+    """The methods of this path, over all its routes; the framework would name those of the first route."""
     return sorted(
         {
             method
@@ -164,7 +164,7 @@ def _methods(request: Request) -> list[str]:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Answer every refusal of this application as a problem; other exceptions are the middleware's."""
-    app.add_exception_handler(WalletError, _refused)
-    app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_exception_handler(HTTPException, _framework)
+    """Respond to every refusal with a problem. Other exceptions go to the middleware."""
+    app.add_exception_handler(WalletError, _handle_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)

@@ -1,9 +1,9 @@
-"""CachedResponses that Postgres has already written."""
+"""Responses whose JSON was written by PostgreSQL."""
 
 from starlette.responses import Response
 
 
 class JsonBytes(Response):
-    """JSON that comes from SQL, sent as it is: not decoded, so not a digit of an amount changes."""
+    """JSON from SQL, sent unchanged. It is not decoded, so no digit of an amount changes."""
 
     media_type = "application/json"

@@ -1,4 +1,4 @@
-"""What the web room declares."""
+"""Declares the room."""
 
 from wallet_service.core.errors import (
     IdempotencyKeyConflict,

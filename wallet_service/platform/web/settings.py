@@ -1,4 +1,4 @@
-"""The HTTP server: where it listens, and what a request may hold."""
+"""The HTTP server: its address, and limits of requests."""
 
 from typing import Annotated
 
@@ -12,18 +12,18 @@ class WebSettings(RoomSettings):
 
     host: Annotated[str, Field(min_length=1)] = Field(default="127.0.0.1", description="address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        default=8208, description="TCP port to listen on; `0` takes a free one"
+        default=8208, description="TCP port to listen on; `0` takes a free port"
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
-        default=1_048_576, description="most bytes of a request body"
+        default=1_048_576, description="maximum bytes of a request body"
     )
     keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
         default=75_000,
         description="milliseconds that an idle connection stays open, in whole seconds. Callers and the "
-        "balancer should close theirs earlier, or they send a request on a connection that is "
+        "load balancer should close theirs earlier, or they send a request on a connection that is "
         "just being closed",
     )
     shutdown_grace_ms: Annotated[int, Field(ge=0)] = Field(
         default=8000,
-        description="milliseconds that running requests may still take after a stop was asked for",
+        description="milliseconds that requests under way may still take after SIGTERM",
     )

@@ -1,4 +1,4 @@
-"""Puts the pieces of this room around an application."""
+"""Installs middleware, error handlers and docs in an application."""
 
 from collections.abc import Collection, Mapping
 
@@ -23,25 +23,25 @@ def install(
     tracer: Tracer | None = None,
     traced_part: float = 1.0,
 ) -> None:
-    """Give the application its middleware, problems and docs.
+    """Install middleware, error handlers and docs in an application.
 
     Args:
-        app: made with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
+        app: created with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
         settings: limits.
         codes: of all problems, for the OpenAPI document.
-        body_limits: bytes for paths whose bodies may be of another size than ``max_body_bytes``.
+        body_limits: the maximum bytes of bodies by path, if it is not ``max_body_bytes``.
         metrics: counts the requests.
-        tracer: given, requests have spans.
-        traced_part: the part of those that have one, of requests whose trace begins here.
+        tracer: if given, requests have spans.
+        traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
 
-    When it starts, the application puts its ``Authenticator`` into ``app.state.auth``, and its ``Limiter``, where
-    it has one, into ``app.state.limiter``.
+    When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
+    it has a ``Limiter``.
     """
     app.state.limiter = None
     app.state.caller_checks = ()
     install_handlers(app)
     install_docs(app, codes)
-    # Each is put around those before it, so the last is the outermost.
+    # Each wraps those before it, so the last one is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(RequestContext, metrics=metrics)
     if tracer is not None:

@@ -1,4 +1,4 @@
-"""What an application keeps for its requests."""
+"""Dependencies on the state of the application."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from wallet_service.platform.database.gateway import Database
 
 
 async def database(request: Request) -> Database:
-    """The database of this application."""
+    """The database of the application."""
     return request.app.state.database
 
 
@@ -18,10 +18,10 @@ DatabaseOf = Annotated[Database, Depends(database)]
 """Parameter type of an endpoint that reads the database."""
 
 
-def on_database(make: Callable[[Database], Any]) -> Any:
-    """Depend on what is made of the application's database, say a repository, in one step instead of two."""
+def on_database(create: Callable[[Database], Any]) -> Any:
+    """A dependency that is created from the application's database, such as a repository; one step instead of two."""
 
-    async def made(request: Request) -> Any:
-        return make(request.app.state.database)
+    async def created(request: Request) -> Any:
+        return create(request.app.state.database)
 
-    return Depends(made)
+    return Depends(created)

@@ -1,4 +1,4 @@
-"""JSON as money needs it: exact numbers, no ambiguity, nothing that the database can't keep."""
+"""Strict JSON: exact numbers, no ambiguity, no text that the database can't store."""
 
 import json
 import re
@@ -10,17 +10,18 @@ from wallet_service.core.errors import MalformedRequest, ValidationFailed
 DEEPEST = 32
 LONGEST_NUMBER = 64
 LARGEST_EXPONENT = 400
-"""Beyond any amount, and small enough that no short text becomes megabytes once Postgres writes it out."""
+"""Larger than that of any amount, and small enough that PostgreSQL does not write megabytes for a short number."""
 
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)$")
 
 
 def loads(body: bytes) -> Any:
-    """The value of a JSON text in UTF-8; fractions and exponents as Decimal.
+    """The value of a JSON text in UTF-8. Numbers with a fraction or exponent become Decimal.
 
     Raises:
-        MalformedRequest: not JSON, not UTF-8, NaN or Infinity, a key twice in one object, nested too deeply.
-        ValidationFailed: a number too long, or a text with U+0000 or half a surrogate pair.
+        MalformedRequest: it is not JSON or not UTF-8, has NaN, Infinity or a key twice in one object, or is nested too
+            deeply.
+        ValidationFailed: a number is too long, or a text has U+0000 or half a surrogate pair.
     """
     try:
         text = body.decode()
@@ -34,12 +35,12 @@ def loads(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8") from error
     except json.JSONDecodeError as error:
-        # The parser's message names a rule and a place, never the text itself.
+        # The parser's message has the rule and the place, never the text itself.
         raise MalformedRequest(f"The body is not JSON: {error.msg}, at character {error.pos}") from error
     except RecursionError as error:
         raise _too_deep() from error
-    # Most bodies are let through by counting: without so many brackets nothing is deep, without an escape
-    # every character of the text is one that UTF-8 and JSON allow.
+    # Most bodies need no check of the tree: with few brackets nothing is nested too deeply, and without an escape
+    # every character is one that UTF-8 and JSON allow.
     if body.count(b"{") + body.count(b"[") > DEEPEST or b"\\u" in body:
         _check_tree(value)
     return value
@@ -70,7 +71,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_tree(value: Any) -> None:
-    """Go through the value level by level, so that depth costs no stack."""
+    """Check the value level by level, without recursion."""
     level: list[Any] = [value]
     for _ in range(DEEPEST + 1):
         below: list[Any] = []
@@ -115,5 +116,5 @@ def _text_refused() -> ValidationFailed:
 
 
 def refused_value(code: str, detail: str) -> ValidationFailed:
-    """A refusal of the body as a whole, in the form of every other validation error."""
+    """A refusal of the whole body, in the form of every other validation error."""
     return ValidationFailed(detail, errors=[{"in": "body", "pointer": "", "detail": detail, "code": code}])

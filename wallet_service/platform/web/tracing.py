@@ -1,4 +1,4 @@
-"""A span for each request, in the trace of whoever sent it; and the log's lines name both."""
+"""A span for each request, in the trace of the caller; log lines have the ids of both."""
 
 import random
 import time
@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _OUR_FAULTS = 500
 
 CALLERS_PER_S = 100
-"""How many traces a second are taken for sampled because a caller says so: anybody can send the header, without a key."""
+"""How many traces a second are recorded because a caller sampled them. The header needs no key, so it is limited."""
 
 _Headers = Sequence[tuple[bytes, bytes]]
 
@@ -26,19 +26,19 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class RequestSpans:
-    """Pure ASGI, around everything else.
+    """ASGI middleware around all others.
 
     Args:
-        app: what it is around.
-        tracer: makes the spans.
-        part: of the requests whose trace begins here, those that get a span. Which is decided before anything is made:
-            the SDK's own sampler costs a tenth of a request, and says no to most.
-        clock: gives seconds; settable for tests.
+        app: the next application.
+        tracer: creates the spans.
+        part: the part, from 0 to 1, of the requests without a caller's trace that get a span. It is decided before a span
+            is created, because the SDK's own sampler costs a tenth of a request and refuses most.
+        clock: seconds.
 
-    A caller's trace goes on as the caller sampled it, up to ``CALLERS_PER_S``; past that as one that was not sampled.
+    A caller's trace goes on as the caller sampled it, up to ``CALLERS_PER_S``; beyond that as not sampled.
 
-    FastAPI's own telemetry does nearly the same, but puts the path and the query into the span, in which a user's id
-    can stand; here it is the route's template alone.
+    FastAPI's own telemetry does nearly the same, but its spans have the path and the query, which can contain ids of
+    users. These spans have the route's template.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class RequestSpans:
         self._allowance = _Allowance(CALLERS_PER_S, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request within its span."""
+        """Serve a request, with a span if it is traced."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        known = self._callers(scope["headers"])
+        known = self._caller_context(scope["headers"])
         if known is None and random.random() >= self._part:  # noqa: S311 - a sample
             await self.app(scope, receive, send)
             return
@@ -69,17 +69,17 @@ class RequestSpans:
             with current(span):
                 await self._recorded(span, method, scope, receive, send)
         elif known is not None:
-            # Nobody will see it, but log and callees are told of the caller's trace.
+            # The span is not recorded, but the log and upstream services get the caller's trace.
             token = context.attach(trace.set_span_in_context(span))
             try:
                 await self.app(scope, receive, send)
             finally:
                 context.detach(token)
-        else:  # as most requests are: a trace that is nowhere to be found needs no name
+        else:  # most requests: a trace that is not recorded needs no id
             await self.app(scope, receive, send)
 
-    def _callers(self, headers: _Headers) -> Context | None:
-        """The caller's trace; None where there is none, or what is no ``traceparent`` stands for one."""
+    def _caller_context(self, headers: _Headers) -> Context | None:
+        """The caller's trace; None without a valid ``traceparent``."""
         if all(name != b"traceparent" for name, _ in headers):
             return None
         known = _PROPAGATOR.extract(headers, getter=_GETTER)
@@ -93,7 +93,7 @@ class RequestSpans:
         return trace.set_span_in_context(NonRecordingSpan(unsampled), Context())
 
     async def _recorded(self, span: Span, method: str, scope: Scope, receive: Receive, send: Send) -> None:
-        async def noting(message: Message) -> None:
+        async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status: int = message["status"]
                 span.set_attribute("http.response.status_code", status)
@@ -102,7 +102,7 @@ class RequestSpans:
             await send(message)
 
         try:
-            await self.app(scope, receive, noting)
+            await self.app(scope, receive, send_and_record)
         finally:
             route = route_template(scope)
             if route is not None:
@@ -111,7 +111,7 @@ class RequestSpans:
 
 
 class _Allowance:
-    """A bucket of tokens: so many a second, and as many at once after a pause."""
+    """A token bucket: so many a second, and as many at once after a pause."""
 
     def __init__(self, per_s: float, clock: Callable[[], float]) -> None:
         self._per_s = self._left = per_s

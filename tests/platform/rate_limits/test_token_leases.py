@@ -11,7 +11,7 @@ from support.polling import wait_until
 
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited
-from wallet_service.platform.rate_limits.token_leases import LenderUnavailable, Quota, TokenLeases
+from wallet_service.platform.rate_limits.token_leases import Quota, SharedCountUnavailable, TokenLeases
 
 START = 1_790_000_000.0
 ANN = "ann"
@@ -25,11 +25,11 @@ class Clock:
         return self.now
 
 
-class MemoryLender:
+class MemoryCount:
     """Counts as Redis does, for all instances that were given it; it can be away, and lose what it knew."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.is_unavailable = False
         self.taken: Counter[str] = Counter()
         self.calls = 0
         self.open = asyncio.Event()
@@ -40,8 +40,8 @@ class MemoryLender:
         self.calls += 1
         await self.open.wait()
         await asyncio.sleep(0)
-        if self.away:
-            raise LenderUnavailable
+        if self.is_unavailable:
+            raise SharedCountUnavailable
         self.taken[key] += tokens
         return self.taken[key]
 
@@ -53,7 +53,7 @@ class Instances:
         self, count: int, tokens: int, window_s: int, *, shared: bool = True, deny: bool = False
     ) -> None:
         self.clock = Clock()
-        self.lender = MemoryLender()
+        self.shared_count = MemoryCount()
         self.metrics = RateLimitMetrics()
         self.quota = Quota("client", tokens, window_s)
         self.skews = [0.0] * count
@@ -61,8 +61,8 @@ class Instances:
             TokenLeases(
                 self.quota,
                 self.metrics,
-                self.lender if shared else None,
-                deny_when_away=deny,
+                self.shared_count if shared else None,
+                deny_when_unavailable=deny,
                 clock=lambda at=place: self.clock.now + self.skews[at],
             )
             for place in range(count)
@@ -75,13 +75,13 @@ class Instances:
             await self.all[place].spend(name, cost)
         except RateLimited:
             return False
-        number = self.all[place]._shares[name].number
+        number = self.all[place]._leases[name].number
         self.spent.append((place, self.clock.now, number, min(cost, self.quota.tokens)))
         return True
 
     async def settled(self) -> None:
-        """Return when no instance waits for the lender."""
-        await wait_until(lambda: not any(each._loans for each in self.all))
+        """Return when no instance waits for the shared count."""
+        await wait_until(lambda: not any(each._calls for each in self.all))
 
     def of_windows(self) -> Counter[int]:
         sums: Counter[int] = Counter()
@@ -133,7 +133,7 @@ async def test_an_instance_on_its_own_refuses_only_what_would_pass_the_limit(
     for pause, requests in program:
         instances.clock.now += pause
         for _, cost in requests:
-            number = instances.all[0]._share(ANN, instances.clock.now).number
+            number = instances.all[0]._lease(ANN, instances.clock.now).number
             fits = spent[number] + min(cost, tokens) <= tokens
             assert await instances.ask(0, cost) is fits
             spent[number] += min(cost, tokens) if fits else 0
@@ -152,7 +152,7 @@ async def test_while_the_lender_is_unavailable_each_instance_keeps_the_limit(
 ) -> None:
     instances = Instances(3, tokens, window_s, deny=deny)
     for step, away in program:
-        instances.lender.away = away
+        instances.shared_count.is_unavailable = away
         await run(instances, [step])
     await instances.settled()
     each: dict[tuple[int, int], int] = defaultdict(int)
@@ -165,7 +165,7 @@ async def test_while_the_lender_is_unavailable_each_instance_keeps_the_limit(
 
 async def test_a_clock_set_back_a_little_opens_no_new_window() -> None:
     instances = Instances(1, 5, 10, shared=False)
-    ends = instances.all[0]._share(ANN, START).ends
+    ends = instances.all[0]._lease(ANN, START).ends
     instances.clock.now = ends + 0.5
     assert await instances.ask(0, 5)
     instances.clock.now = ends - 0.5
@@ -183,7 +183,7 @@ async def test_a_clock_set_far_back_does_not_stop_a_caller_for_long() -> None:
 
 async def test_the_refusal_says_what_when_and_whose() -> None:
     instances = Instances(1, 5, 60, shared=False)
-    share = instances.all[0]._share(ANN, START)
+    share = instances.all[0]._lease(ANN, START)
     instances.clock.now = share.ends - 30.2
     await instances.ask(0, 4)
     with pytest.raises(RateLimited) as refused:
@@ -196,7 +196,7 @@ async def test_the_refusal_says_what_when_and_whose() -> None:
 
 async def test_retry_after_is_never_0() -> None:
     instances = Instances(1, 1, 1, shared=False)
-    instances.clock.now = instances.all[0]._share(ANN, START).ends - 0.000001
+    instances.clock.now = instances.all[0]._lease(ANN, START).ends - 0.000001
     await instances.ask(0, 1)
     with pytest.raises(RateLimited) as refused:
         await instances.all[0].spend(ANN, 1)
@@ -207,7 +207,7 @@ async def test_callers_have_limits_of_their_own_and_windows_at_other_moments() -
     instances = Instances(1, 1, 600, shared=False)
     names = [f"client-{number}" for number in range(20)]
     assert all([await instances.ask(0, 1, name) for name in names])
-    assert len({instances.all[0]._shares[name].ends for name in names}) > 10
+    assert len({instances.all[0]._leases[name].ends for name in names}) > 10
 
 
 async def test_callers_of_the_past_are_forgotten() -> None:
@@ -226,27 +226,29 @@ async def test_a_warm_caller_never_waits_for_the_lender() -> None:
         assert await instances.ask(0, 1)
         await instances.settled()
     assert instances.metrics.waits._value.get() == 1
-    assert instances.lender.calls < 9000 / 8
+    assert instances.shared_count.calls < 9000 / 8
 
 
 async def test_one_loan_serves_all_who_wait() -> None:
     instances = Instances(1, 1000, 60)
-    instances.lender.open.clear()
+    instances.shared_count.open.clear()
     waiting = [asyncio.create_task(instances.ask(0, 10)) for _ in range(50)]
     await wait_until(lambda: instances.metrics.waits._value.get() == 50)
-    instances.lender.open.set()
+    instances.shared_count.open.set()
     assert all(await asyncio.gather(*waiting))
-    assert instances.lender.calls <= 2 + 1  # the first was asked by one alone; the last is for those who come
+    assert (
+        instances.shared_count.calls <= 2 + 1
+    )  # the first was asked by one alone; the last is for those who come
 
 
 async def test_a_caller_that_disconnects_does_not_take_the_lease_along() -> None:
     instances = Instances(1, 10, 60)
-    instances.lender.open.clear()
+    instances.shared_count.open.clear()
     first, second = (asyncio.create_task(instances.ask(0, 1)) for _ in range(2))
     await wait_until(lambda: instances.metrics.waits._value.get() == 2)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    instances.lender.open.set()
+    instances.shared_count.open.set()
     assert await second
     assert instances.of_windows().total() == 1
 
@@ -255,7 +257,7 @@ async def test_an_instance_hands_out_nothing_that_another_took() -> None:
     instances = Instances(2, 160, 3600)
     assert await instances.ask(0, 1)
     await instances.settled()
-    held = instances.all[0]._shares[ANN].left
+    held = instances.all[0]._leases[ANN].left
     granted = 0
     while await instances.ask(1, 1):
         granted += 1
@@ -281,29 +283,29 @@ async def test_a_large_request_that_is_refused_leaves_the_limit_to_the_others(*,
     await instances.settled()
     assert not await instances.ask(0, 1500)
     await instances.settled()
-    assert instances.all[0]._shares[ANN].left <= 1600 / 16
+    assert instances.all[0]._leases[ANN].left <= 1600 / 16
     while await instances.ask(1, 1):
         granted += 1
         await instances.settled()
     assert granted >= 1600 * 0.9
-    assert granted + 1 + instances.all[0]._shares[ANN].left <= 1600
+    assert granted + 1 + instances.all[0]._leases[ANN].left <= 1600
 
 
 async def test_what_cannot_be_counted_is_refused_when_configured_and_retried_soon() -> None:
     instances = Instances(1, 10, 3600, deny=True)
-    instances.lender.away = True
+    instances.shared_count.is_unavailable = True
     with pytest.raises(RateLimited, match="can't be counted now") as refused:
         await instances.all[0].spend(ANN, 1)
     assert refused.value.retry_after_s == 1
-    instances.lender.away = False
+    instances.shared_count.is_unavailable = False
     assert await instances.ask(0, 1)
 
 
 async def test_closing_ends_the_loans() -> None:
     instances = Instances(1, 10, 60)
-    instances.lender.open.clear()
+    instances.shared_count.open.clear()
     waiting = asyncio.create_task(instances.ask(0, 1))
-    await wait_until(lambda: instances.lender.calls == 1)
+    await wait_until(lambda: instances.shared_count.calls == 1)
     await instances.all[0].close()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -1,4 +1,4 @@
-"""Redis counts what all instances took of a limit. It may be away, slow or closed to us at any time."""
+"""The shared count in Redis. Redis may be unavailable, slow or refuse access at any time."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
-from wallet_service.platform.rate_limits.token_leases import LenderUnavailable
+from wallet_service.platform.rate_limits.token_leases import SharedCountUnavailable
 
 MOST_CONNECTIONS = 8
 PROBE_FIRST_S = 0.25
@@ -23,17 +23,17 @@ _PROBE_KEY = "wallet/probe"
 _log = structlog.get_logger(__name__)
 
 
-class RedisLender:
-    """The lender of instances that share a Redis.
+class RedisCount:
+    """The shared count of instances that use the same Redis.
 
-    Once a call failed nobody waits for Redis again until it took a write from the probe, which knocks
-    at growing and random intervals.
+    After a call failed, no request waits for Redis until a probe has written to it. The probe is repeated at growing,
+    random intervals.
 
     Args:
         url: ``redis://`` or ``rediss://``, with the password.
-        timeout_s: seconds that a call may take, its connection included.
-        policy: what follows while Redis is away, for the log.
-        metrics: shows whether it is.
+        timeout_s: seconds for a call, including the connection.
+        policy: what happens while Redis is unavailable, for the log.
+        metrics: record whether it is.
     """
 
     def __init__(self, url: str, timeout_s: float, policy: str, metrics: RateLimitMetrics) -> None:
@@ -61,34 +61,34 @@ class RedisLender:
         )
 
     @property
-    def away(self) -> bool:
-        """Whether Redis failed and was not heard of since."""
+    def is_unavailable(self) -> bool:
+        """Whether a call failed, and no probe has succeeded since."""
         return self._probe is not None
 
     async def open(self) -> None:
-        """Find out whether Redis is there; the service starts either way."""
+        """Check whether Redis is available. The service starts also if it is not."""
         try:
             await self._count(_PROBE_KEY, 1, 1)
         except Exception as error:  # noqa: BLE001 - see take
-            self._lost(error)
+            self._record_failure(error)
         else:
             self._metrics.shared.set(1)
 
     async def take(self, key: str, tokens: int, expiry_s: int) -> int:
-        """Count these tokens, which are fewer than none when they are given back, and say how many were taken in all.
+        """Add tokens to the count and return the new count; see ``SharedCount``.
 
         Raises:
-            LenderUnavailable: Redis did not answer, or not as it should; the tokens may have been counted.
+            SharedCountUnavailable: Redis did not respond, or with an error; the tokens may have been counted.
         """
         async with self._places:
-            if self.away:  # found out by those before us
-                raise LenderUnavailable
+            if self.is_unavailable:  # an earlier call has found it out
+                raise SharedCountUnavailable
             try:
                 return await self._count(key, tokens, expiry_s)
-            # What is no Redis can say anything, and its client fails in as many ways.
+            # Any class: a server that is no Redis can send anything, and the client's errors are as many.
             except Exception as error:
-                self._lost(error)
-                raise LenderUnavailable from error
+                self._record_failure(error)
+                raise SharedCountUnavailable from error
 
     async def close(self) -> None:
         """Stop the probe, and close the connections."""
@@ -102,26 +102,26 @@ class RedisLender:
         async with asyncio.timeout(self._timeout_s):
             taken: Any = await self._storage.incr(key, expiry_s, tokens)
         if not isinstance(taken, int) or taken < tokens:
-            raise ValueError("what was said is no count")
+            raise ValueError("the response is not a count")
         return taken
 
-    def _lost(self, error: Exception) -> None:
-        if self.away:
-            return  # another call said it
+    def _record_failure(self, error: Exception) -> None:
+        if self.is_unavailable:
+            return  # another call has logged it
         _log.warning(
             "redis_unavailable",
             error=f"{type(error).__name__}: {error}".rstrip(": "),
             policy=self._policy,
         )
         self._metrics.shared.set(0)
-        self._probe = asyncio.create_task(self._knock())
+        self._probe = asyncio.create_task(self._probe_until_available())
 
-    async def _knock(self) -> None:
+    async def _probe_until_available(self) -> None:
         since = time.monotonic()
         await self._probes.run(self._probe_once)
         self._probe = None
         self._metrics.shared.set(1)
-        _log.info("redis_available_again", away_s=round(time.monotonic() - since, 1))
+        _log.info("redis_available_again", unavailable_s=round(time.monotonic() - since, 1))
 
     async def _probe_once(self) -> None:
         # Broken connections are of no use, and a write proves more than a ping.
