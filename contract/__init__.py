@@ -1,1 +1,1 @@
-"""What others hold in their hands of the API: openapi.json, and the Postman collection that is made of it."""
+"""The published description of the API: openapi.json, the Postman collection, and the tables in docs."""

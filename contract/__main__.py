@@ -1,4 +1,4 @@
-"""Writes what is made of the application: ``python -m contract [--breaking]``; scripts/openapi is the way in."""
+"""Writes the generated files: ``python -m contract [--breaking]``. scripts/openapi calls it."""
 
 import argparse
 import asyncio
@@ -13,14 +13,14 @@ from contract.tables import pages
 def main() -> int:
     """Write openapi.json, the Postman collection and the tables in docs, unless clients would break."""
     parser = argparse.ArgumentParser(prog="scripts/openapi", description=main.__doc__)
-    parser.add_argument("--breaking", action="store_true", help="write it though clients would break")
+    parser.add_argument("--breaking", action="store_true", help="write the files even if clients would break")
     allowed = parser.parse_args().breaking
     document = current()
     changes = breaking_changes(committed(), document) if OPENAPI.exists() else []
     for change in changes:
-        print(f"breaking: {change}", file=sys.stderr)  # noqa: T201 - a command's answer
+        print(f"breaking: {change}", file=sys.stderr)  # noqa: T201 - the output of a command
     if changes and not allowed:
-        print("Nothing is written; --breaking writes it nevertheless", file=sys.stderr)  # noqa: T201 - the same
+        print("Nothing was written. To write it all the same, give --breaking", file=sys.stderr)  # noqa: T201 - the same
         return 1
     OPENAPI.write_text(text(document), encoding="utf-8")
     COLLECTION.write_text(text(collection(document)), encoding="utf-8")

@@ -1,18 +1,18 @@
-"""What a client of the old OpenAPI document meets when the service follows the new one.
+"""Finds the changes between two OpenAPI documents that break a client of the old one.
 
-Own code, because nothing well-kept does this where the tests run: oasdiff and openapi-changes are programs in Go, and the
-latter's npm package fetches a binary on installing; npm's openapi-diff reads OpenAPI 3.0, and this is 3.1; PyPI has none
-that is kept.
+This is own code, because no maintained program does it where the tests run: oasdiff and openapi-changes are written in
+Go, and the npm package of the latter downloads a binary at installation; openapi-diff of npm reads OpenAPI 3.0, and this
+is 3.1; PyPI has none that is maintained.
 
-A request that was right must stay right: every value of the old schema is one of the new. An answer must stay
-readable: every value of the new schema is one of the old, and no member is gone. Both are one question, asked in two
-directions (``contract/fit.py``). Two things are left out on purpose, because clients have to stand them: new values of
-an answer's enumeration, and new members of its objects. What can't be decided, such as another pattern, or a word
-that is not known here, is named.
+A valid request must stay valid: every value of the old schema is a value of the new one. A response must stay readable:
+every value of the new schema is a value of the old one, and no member is missing. Both are one comparison in two
+directions (``contract/fit.py``). Two changes of responses are allowed, because clients must accept them: new values of
+an enumeration, and new members of objects. A change that can't be decided, such as another pattern or an unknown
+keyword, is reported.
 
-Names of schemas and operations count too: the types of generated clients are called by them. Whether a response, header
-or parameter stands in its place or is shared by reference doesn't count: the documents are compared with references
-resolved.
+Names of schemas and operations are compared too, because the types of generated clients have these names. Whether a
+response, header or parameter is written in place or shared by reference has no effect: references are resolved before
+the comparison.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,20 +27,20 @@ _PARAMETER = {"name", "in", "required", "schema", "style", "explode"}
 
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
-    """What is no longer as a client of ``old`` knows it, one line each; empty when nothing breaks.
+    """The changes that break a client of ``old``, one line each; empty when there are none.
 
     Args:
         old: an OpenAPI 3.1 document.
         new: the document after it.
 
     Raises:
-        KeyError: a reference names a part that its document does not have.
+        KeyError: a reference is to a part that its document does not have.
     """
     return [*dict.fromkeys(_paths(inlined(old), inlined(new)))]
 
 
 def _paths(old: Schema, new: Schema) -> Iterator[str]:
-    asking, answering = Fit(old, new, answers=False), Fit(new, old, answers=True)
+    requests, responses = Fit(old, new, responses=False), Fit(new, old, responses=True)
     for path, methods in old["paths"].items():
         now = new["paths"].get(path, {})
         for method, before in methods.items():
@@ -50,7 +50,7 @@ def _paths(old: Schema, new: Schema) -> Iterator[str]:
             if method not in now:
                 yield f"{name}: is gone"
                 continue
-            changes = _operation(before, now[method], asking, answering)
+            changes = _operation(before, now[method], requests, responses)
             yield from (f"{name}: {change}" for change in changes)
             yield from _credentials(old, new, before, now[method], name)
             yield from undecided(before, now[method], _OPERATION, name)
@@ -60,7 +60,7 @@ def _paths(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _whole(old: Schema, new: Schema) -> Iterator[str]:
-    """What is said of no operation."""
+    """Changes outside of operations."""
     before, after = (
         {str(each["url"]) for each in one.get("servers") or [{"url": "/"}]} for one in (old, new)
     )
@@ -72,7 +72,7 @@ def _whole(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _credentials(old: Schema, new: Schema, before: Schema, after: Schema, name: str) -> Iterator[str]:
-    """Whether who could call the operation still can: with one of the old sets of schemes, as they were."""
+    """Changes of credentials: each old set of security schemes must still be sufficient and mean the same."""
     had, wants = _alternatives(before, old), _alternatives(after, new)
     for known in had:
         if not any(_suffices(known, wanted) for wanted in wants):
@@ -85,11 +85,11 @@ def _credentials(old: Schema, new: Schema, before: Schema, after: Schema, name: 
                 {**_part(one, "securitySchemes").get(scheme, {}), "description": ""} for one in (old, new)
             ]
             if written(kinds[0]) != written(kinds[1]):
-                yield f"{name}: the credentials {scheme} are others"
+                yield f"{name}: the credentials {scheme} have changed"
 
 
 def _alternatives(operation: Schema, document: Schema) -> list[dict[str, list[str]]]:
-    """Sets of schemes and their scopes, any of which will do."""
+    """Sets of security schemes with their scopes. One of them is enough."""
     return operation.get("security", document.get("security")) or [{}]
 
 
@@ -98,26 +98,26 @@ def _suffices(known: Mapping[str, list[str]], wanted: Mapping[str, list[str]]) -
 
 
 def _part(document: Schema, name: str) -> Schema:
-    """Of what the document's parts refer to."""
+    """A part of the document's ``components``."""
     return document.get("components", {}).get(name, {})
 
 
-def _operation(old: Schema, new: Schema, asking: Fit, answering: Fit) -> Iterator[str]:
+def _operation(old: Schema, new: Schema, requests: Fit, responses: Fit) -> Iterator[str]:
     if old.get("operationId") != new.get("operationId"):
         yield f"operationId was {old.get('operationId')}, is {new.get('operationId')}"
-    yield from _parameters(old.get("parameters", ()), new.get("parameters", ()), asking)
-    yield from _body(old.get("requestBody"), new.get("requestBody"), asking)
+    yield from _parameters(old.get("parameters", ()), new.get("parameters", ()), requests)
+    yield from _body(old.get("requestBody"), new.get("requestBody"), requests)
     for status, before in old["responses"].items():
         after = new["responses"].get(status)
         if after is None:
-            yield f"no longer answers {status}"
+            yield f"no longer responds with {status}"
             continue
-        yield from _headers(status, before.get("headers", {}), after.get("headers", {}), answering)
-        yield from _contents(status, before.get("content", {}), after.get("content", {}), answering)
+        yield from _headers(status, before.get("headers", {}), after.get("headers", {}), responses)
+        yield from _contents(status, before.get("content", {}), after.get("content", {}), responses)
         yield from undecided(before, after, {"headers", "content"}, status)
 
 
-def _headers(status: str, old: Schema, new: Schema, answering: Fit) -> Iterator[str]:
+def _headers(status: str, old: Schema, new: Schema, responses: Fit) -> Iterator[str]:
     for name, before in sorted(old.items()):
         after = new.get(name)
         if after is None:
@@ -126,11 +126,11 @@ def _headers(status: str, old: Schema, new: Schema, answering: Fit) -> Iterator[
         place = f"{status} header {name}"
         if before.get("required") and not after.get("required"):
             yield f"{place}: is no longer always there"
-        yield from answering.misfits(after.get("schema", {}), before.get("schema", {}), place)
+        yield from responses.misfits(after.get("schema", {}), before.get("schema", {}), place)
         yield from undecided(before, after, {"required", "schema"}, place)
 
 
-def _parameters(old: Any, new: Any, asking: Fit) -> Iterator[str]:
+def _parameters(old: Any, new: Any, requests: Fit) -> Iterator[str]:
     before = {(each["in"], each["name"]): each for each in old}
     after = {(each["in"], each["name"]): each for each in new}
     for place, name in sorted(before.keys() - after.keys()):
@@ -144,17 +144,17 @@ def _parameters(old: Any, new: Any, asking: Fit) -> Iterator[str]:
             was, now = _style(known), _style(parameter)
             if was != now:
                 yield f"{name}: is written in another way: {was}, now {now}"
-            yield from asking.misfits(known.get("schema", {}), parameter.get("schema", {}), name)
+            yield from requests.misfits(known.get("schema", {}), parameter.get("schema", {}), name)
             yield from undecided(known, parameter, _PARAMETER, name)
 
 
 def _style(parameter: Schema) -> str:
-    """How more than one value is written, which OpenAPI has defaults for."""
+    """How several values of a parameter are written, with OpenAPI's defaults."""
     style = parameter.get("style", "form" if parameter["in"] in ("query", "cookie") else "simple")
     return f"{style}, {'one by one' if parameter.get('explode', style == 'form') else 'in one'}"
 
 
-def _body(old: Schema | None, new: Schema | None, asking: Fit) -> Iterator[str]:
+def _body(old: Schema | None, new: Schema | None, requests: Fit) -> Iterator[str]:
     if new is None:
         if old is not None:
             yield "takes no body any more"
@@ -167,14 +167,14 @@ def _body(old: Schema | None, new: Schema | None, asking: Fit) -> Iterator[str]:
         yield f"no longer reads {media_type}"
     for media_type in sorted(old["content"].keys() & new["content"].keys()):
         before, after = (each["content"][media_type] for each in (old, new))
-        yield from asking.misfits(before.get("schema", {}), after.get("schema", {}), "body")
+        yield from requests.misfits(before.get("schema", {}), after.get("schema", {}), "body")
         yield from undecided(before, after, {"schema"}, f"{media_type} body")
 
 
-def _contents(status: str, old: Schema, new: Schema, answering: Fit) -> Iterator[str]:
+def _contents(status: str, old: Schema, new: Schema, responses: Fit) -> Iterator[str]:
     for media_type in sorted(old.keys() - new.keys()):
-        yield f"{status} is no longer answered as {media_type}"
+        yield f"{status} is no longer sent as {media_type}"
     for media_type in sorted(old.keys() & new.keys()):
         before, after = old[media_type], new[media_type]
-        yield from answering.misfits(after.get("schema", {}), before.get("schema", {}), f"{status} answer")
-        yield from undecided(before, after, {"schema"}, f"{status} answer")
+        yield from responses.misfits(after.get("schema", {}), before.get("schema", {}), f"{status} response")
+        yield from undecided(before, after, {"schema"}, f"{status} response")

@@ -1,4 +1,4 @@
-"""openapi.json: the application's own document, as it is committed."""
+"""openapi.json: the OpenAPI document of the application, and the committed one."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def current() -> Document:
-    """The document of the application in this clone. No database is reached for it."""
+    """The document of the application in this clone. It needs no database."""
     return create_app(load_settings(), "postgresql://nowhere/").openapi()
 
 
@@ -26,5 +26,5 @@ def committed() -> Document:
 
 
 def text(document: Any) -> str:
-    """JSON as the committed files have it: in the application's own order, one member a line."""
+    """JSON in the form of the committed files: members in the application's order, one per line."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

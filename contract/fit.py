@@ -1,4 +1,4 @@
-"""Whether every value of one schema of an OpenAPI 3.1 document is a value of another, and why not."""
+"""Checks whether every value of one schema of an OpenAPI 3.1 document is a value of another one, and reports why not."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,14 @@ _READ = {*_LOWER, *_UPPER, *_OPAQUE, "$ref", "anyOf", "oneOf", "allOf", "type", 
 
 
 def undecided(before: Schema, after: Schema, decided: AbstractSet[str], place: str) -> Iterator[str]:
-    """Whatever differs and is neither ``decided`` nor only for people to read."""
+    """Differences that are neither in ``decided`` nor in texts for people."""
     for word in sorted((before.keys() | after.keys()) - decided - _PROSE):
         if not word.startswith("x-") and written(before.get(word)) != written(after.get(word)):
             yield f"{place}: can't decide: {word} changed"
 
 
 def written(value: Any) -> str:
-    """JSON; ``False`` is not 0 there."""
+    """The value as JSON, in which ``False`` and 0 differ."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -35,40 +35,40 @@ class Fit:
     """Whether values of one document's schema are values of the other's.
 
     Args:
-        given: the document of who writes the values: the old one for requests, the new one for answers.
-        taken: the document of who reads them.
-        answers: values are answers: members that are gone matter, and new values of an enumeration don't.
+        given: the document of the writer of the values: the old one for requests, the new one for responses.
+        taken: the document of the reader.
+        responses: values are responses: missing members are reported, new values of an enumeration are not.
     """
 
-    def __init__(self, given: Schema, taken: Schema, *, answers: bool) -> None:
+    def __init__(self, given: Schema, taken: Schema, *, responses: bool) -> None:
         self._given = given
         self._taken = taken
-        self._answers = answers
+        self._responses = responses
         self._under_way: set[tuple[str, str]] = set()
 
     def misfits(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
-        """Why a value of ``given`` may be none of ``taken``."""
+        """The reasons why a value of ``given`` may not be a value of ``taken``."""
         pair = (str(given.get("$ref")), str(taken.get("$ref")))
         if "$ref" in given and pair in self._under_way:
-            return  # a schema within itself
+            return  # a schema that contains itself
         self._under_way.add(pair)
         choices, read = _choices(given, self._given), _choices(taken, self._taken)
         yield from self._beside(given, taken, choices[0], read[0], place)
         for choice in choices:
             reasons = [list(self._one(choice, other, place)) for other in read]
             if all(reasons):
-                # The nearest one tells the most.
+                # Report the choice that fits best.
                 yield from min(reasons, key=lambda found: (any("type" in each for each in found), len(found)))
-        if self._answers:
+        if self._responses:
             yield from self._gone(choices, read, place)
         self._under_way.discard(pair)
 
     def _beside(
         self, given: Schema, taken: Schema, first: Schema, other: Schema, place: str
     ) -> Iterator[str]:
-        """What is said of a value beside which values there are. All choices have the default of the whole."""
+        """Differences of default and discriminator. All choices have the default of the whole schema."""
         before, after = self._in_order(first.get("default"), other.get("default"))
-        if not self._answers and written(before) != written(after):
+        if not self._responses and written(before) != written(after):
             yield f"{place}: default was {_said(before)}, is {_said(after)}"
         before, after = self._in_order(given.get("discriminator", {}), taken.get("discriminator", {}))
         if written(before.get("propertyName")) != written(after.get("propertyName")) or (
@@ -77,8 +77,8 @@ class Fit:
             yield f"{place}: can't decide: discriminator changed"
 
     def _in_order(self, given: Any, taken: Any) -> tuple[Any, Any]:
-        """What was before, and what is now."""
-        return (taken, given) if self._answers else (given, taken)
+        """The part of the old document, and that of the new one."""
+        return (taken, given) if self._responses else (given, taken)
 
     def _gone(self, choices: list[Schema], read: list[Schema], place: str) -> Iterator[str]:
         now = {value for choice in choices for value in _values(choice) or ()}
@@ -92,7 +92,7 @@ class Fit:
             yield f"{place}: type was {_shown(before)}, is {_shown(after)}"
             return
         values, allowed = _values(given), _values(taken)
-        if allowed is not None and not self._answers:
+        if allowed is not None and not self._responses:
             if values is None:
                 yield f"{place}: is now one of {list(allowed)}"
             yield from (f"{place}: {value!r} is gone" for value in values or () if value not in allowed)
@@ -119,17 +119,17 @@ class Fit:
 
     def _members(self, given: Schema, taken: Schema, place: str) -> Iterator[str]:
         needed = set(taken.get("required", ())) - set(given.get("required", ()))
-        said = "is no longer always there" if self._answers else "is now required"
+        said = "is no longer always there" if self._responses else "is now required"
         members: Schema = given.get("properties", {})
         read: Schema = taken.get("properties", {})
-        gone = set(read) - set(members) if self._answers else set[str]()
+        gone = set(read) - set(members) if self._responses else set[str]()
         yield from (f"{place}/{name}: is gone" for name in sorted(gone))
         yield from (f"{place}/{name}: {said}" for name in sorted(needed - gone))
         others = taken.get("additionalProperties", True)
         for name, schema in members.items():
             if name in read:
                 yield from self.misfits(schema, read[name], f"{place}/{name}")
-            elif others is False and not self._answers:
+            elif others is False and not self._responses:
                 yield f"{place}/{name}: is no longer accepted"
         if "propertyNames" in taken:
             any_name = {"type": "string"}
@@ -139,7 +139,7 @@ class Fit:
         if isinstance(others, Mapping) and rest is not False:
             inner = cast("Schema", rest if isinstance(rest, Mapping) else {})
             yield from self.misfits(inner, cast("Schema", others), f"{place}/*")
-        elif others is False and rest is not False and not self._answers:
+        elif others is False and rest is not False and not self._responses:
             yield f"{place}: other members are no longer accepted"
 
 
@@ -162,7 +162,7 @@ def _choices(schema: Schema, document: Schema) -> list[Schema]:
 
 
 def _resolved(schema: Schema, document: Schema) -> Schema:
-    """Without a reference, if it is one; what is beside it refines what it refers to."""
+    """The schema with its reference resolved. Keywords beside the reference refine the schema that it names."""
     if "$ref" not in schema:
         return schema
     found = referenced(str(schema["$ref"]), document)
@@ -170,7 +170,7 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
 
 
 def _both(first: Schema, second: Schema) -> Schema:
-    """What both say; of two that say something of the same member, the second refines the first."""
+    """Both schemas in one. Where both describe the same member, the second refines the first."""
     merged = {**first, **second}
     for word in ("required", "allOf"):
         if word in first and word in second:
@@ -193,7 +193,7 @@ def _types(schema: Schema) -> set[str]:
 
 
 def _values(schema: Schema) -> tuple[Any, ...] | None:
-    """The only values that there are, where they are listed."""
+    """The values that the schema lists; None where it lists none."""
     if "const" in schema:
         return (schema["const"],)
     return tuple(schema["enum"]) if "enum" in schema else None

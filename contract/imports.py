@@ -1,4 +1,4 @@
-"""Contracts for import-linter: the order of rooms, and what is private to a room."""
+"""Contracts for import-linter: the order of rooms, and the modules that are private to a room."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from wallet_service.rooms import PACKAGES
 
 
 class PrivateModules(Contract):
-    """Modules with these names are imported only from the package that they lie in."""
+    """Modules with these names are imported only within their own package."""
 
     names: Any = fields.SetField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # its name in the base class
-        """Find the imports that cross the border of a package."""
+        """Find imports of these modules from other packages."""
         faults: list[tuple[str, str]] = []
         for module in sorted(graph.modules):
             package, _, name = module.rpartition(".")
@@ -28,7 +28,7 @@ class PrivateModules(Contract):
         return ContractCheck(kept=not faults, metadata={"faults": faults})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print each import that should not be."""
+        """Print each forbidden import."""
         for importer, module in check.metadata["faults"]:
             output.print_error(
                 f"{importer} imports {module}, which is private to its room: import its service"
@@ -36,13 +36,13 @@ class PrivateModules(Contract):
 
 
 class RoomOrder(Contract):
-    """A room imports only rooms that stand before it in ``rooms.py``.
+    """A room imports only rooms before it in ``rooms.py``.
 
-    Modules of a group beside its rooms (``money/schemas.py``) stand before the first room of the group.
+    Modules of a group outside of its rooms (``money/schemas.py``) come before the first room of the group.
     """
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # its name in the base class
-        """Find the imports that run up the list."""
+        """Find imports of later rooms."""
         faults: list[tuple[str, str]] = []
         for importer in sorted(graph.modules):
             place = _place(importer)
@@ -55,13 +55,13 @@ class RoomOrder(Contract):
         return ContractCheck(kept=not faults, metadata={"faults": faults})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print each import that should not be."""
+        """Print each forbidden import."""
         for importer, imported in check.metadata["faults"]:
-            output.print_error(f"{importer} imports {imported}, whose room stands later in rooms.py")
+            output.print_error(f"{importer} imports {imported}, whose room is later in rooms.py")
 
 
 def _place(module: str) -> tuple[int, int] | None:
-    """Where a module stands: by the first room of its group, and by its own room; None outside of groups."""
+    """The position of a module: that of its group, and that of its room; None outside of groups."""
     parts = module.split(".")[1:]
     groups = [package.split(".")[0] for package in PACKAGES]
     if not parts or parts[0] not in groups:

@@ -7,7 +7,7 @@ _SCHEMAS = "#/components/schemas/"
 
 
 def referenced(reference: str, document: Mapping[str, Any]) -> Any:
-    """The part of the document that the reference names.
+    """The part of the document that the reference refers to.
 
     Args:
         reference: ``#/components/headers/ETag``.

@@ -1,4 +1,4 @@
-"""The tables in docs that are made of what the rooms declare, between ``<!-- table: name -->`` and ``<!-- end -->``."""
+"""Generates tables in docs from the rooms' declarations, between ``<!-- table: name -->`` and ``<!-- end -->``."""
 
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ def _place(room: Room) -> str:
 
 
 def rooms_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each room, from the highest to the lowest: its folder and what it is for."""
-    return _table(("Room", "What it is for"), [(_place(room), room.summary) for room in reversed(rooms)])
+    """Each room, from the highest to the lowest: its folder and its purpose."""
+    return _table(("Room", "Purpose"), [(_place(room), room.summary) for room in reversed(rooms)])
 
 
 def settings_table(rooms: Sequence[Room] = ROOMS) -> str:
@@ -80,9 +80,9 @@ def _first(error: type[WalletError]) -> str:
 
 
 def permissions_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each permission: name, meaning, whether users have it, room."""
+    """Each permission: name, meaning, whether user tokens have it, room."""
     return _table(
-        ("Permission", "Allows", "Tokens of users", "Room"),
+        ("Permission", "Allows", "User tokens", "Room"),
         [
             (f"`{each.name}`", each.summary, "own wallets" if each.is_users else "no", _place(room))
             for room in rooms
@@ -112,7 +112,7 @@ def _principals(dependant: Any) -> Iterator[BearerPrincipal]:
 
 
 def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each path: what it does, the permission that it needs, what it costs, room."""
+    """Each path: summary, permission, cost in rate-limit tokens, room."""
     costs = RequestCosts(rooms)
     rows: list[Row] = []
     for room in reversed(rooms):
@@ -128,7 +128,7 @@ def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
                     _place(room),
                 )
             )
-    return _table(("Path", "What it does", "Permission", "Tokens", "Room"), rows)
+    return _table(("Path", "Summary", "Permission", "Tokens", "Room"), rows)
 
 
 def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
@@ -138,7 +138,7 @@ def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
 
 @asynccontextmanager
 async def _everything_on(rooms: Sequence[Room]) -> AsyncGenerator[CollectorRegistry]:
-    """The registry of an application that has every metric. It reaches neither a database nor another service."""
+    """The registry of an application that has every metric. It calls neither a database nor another service."""
     settings = load_settings(
         rooms,
         RateLimitSettings={"client_tokens": 1},
@@ -151,7 +151,7 @@ async def _everything_on(rooms: Sequence[Room]) -> AsyncGenerator[CollectorRegis
 
 
 async def declared_metrics(rooms: Sequence[Room] = ROOMS) -> list[tuple[str, str, str]]:
-    """Name, kind and meaning of every metric of ours, in the order of their names."""
+    """Name, kind and meaning of every metric of this service, in the order of their names."""
     async with _everything_on(rooms) as registry:
         found = {family.name: (family.type, family.documentation) for family in registry.collect()}
     return [
@@ -168,12 +168,12 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "permissions": permissions_table,
     "problems": problems_table,
 }
-"""By the name in the page; ``metrics`` needs a running application besides."""
+"""Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 
 
 async def pages() -> dict[str, tuple[str, str]]:
-    """Every page with such tables: what it is, and what it should be."""
-    tables = {name: make() for name, make in TABLES.items()} | {
+    """Every page with such tables: its present text, and its text with current tables."""
+    tables = {name: table() for name, table in TABLES.items()} | {
         "metrics": metrics_table(await declared_metrics())
     }
     found: dict[str, tuple[str, str]] = {}

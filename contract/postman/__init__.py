@@ -1,4 +1,5 @@
-"""The Postman collection: made of the OpenAPI document and of postman/*.yaml.
+"""The Postman collection, generated from the OpenAPI document and postman/*.yaml.
 
-Own code: openapi-to-postmanv2 makes other random examples at each run, asks nothing of an answer and joins no requests.
+This is own code: openapi-to-postmanv2 writes other random examples at each run, checks no response and connects no
+requests.
 """

@@ -1,4 +1,4 @@
-"""One request of the collection and what it must be answered with."""
+"""A request of the collection and its expected response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from contract.references import inlined
 
 JSON = "application/json"
 NEVER = "00000000-0000-7000-8000-000000000000"
-"""An id that nothing has."""
+"""An id that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Operation:
     """An operation of the OpenAPI document.
 
     Attributes:
-        described: its part of the document.
+        described: the part of the document about it.
     """
 
     method: str
@@ -27,25 +27,25 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """As in ``POST /api/v1/wallets``."""
+        """Method and path: ``POST /api/v1/wallets``."""
         return f"{self.method} {self.path}"
 
     @property
     def tag(self) -> str:
-        """Under which /docs has it."""
+        """The tag under which /docs lists it."""
         tag: str = self.described["tags"][0]
         return tag
 
     @property
     def status(self) -> int:
-        """Of the answer when all is well."""
+        """The status of its successful response."""
         return next(
             int(status) for status in self.described["responses"] if int(status) < HTTPStatus.BAD_REQUEST
         )
 
     @property
     def codes(self) -> Mapping[str, int]:
-        """The problems that it can be answered with, and their statuses."""
+        """The codes of its problems, and their statuses."""
         return {
             code: int(status)
             for status, response in self.described["responses"].items()
@@ -56,7 +56,7 @@ class Operation:
 
     @property
     def parameters(self) -> list[Document]:
-        """Of the path, the query and the headers."""
+        """The parameters of path, query and headers."""
         found: list[Document] = self.described.get("parameters", [])
         return found
 
@@ -71,8 +71,8 @@ class Operation:
         return found
 
     @property
-    def answers(self) -> Mapping[str, Document]:
-        """The media types of its answer when all is well."""
+    def responses(self) -> Mapping[str, Document]:
+        """The media types of its successful response."""
         found: Mapping[str, Document] = self.described["responses"][str(self.status)]["content"]
         return found
 
@@ -89,19 +89,19 @@ def operations(document: Document) -> dict[str, Operation]:
 
 @dataclass(frozen=True)
 class Case:
-    """A request and its answer.
+    """A request and its expected response.
 
     Attributes:
-        path: values of the path's parameters; each that is not given is the variable of its name.
-        body: members, or text that is sent as it is.
+        path: values of the parameters of the path. A parameter without a value becomes the variable of its name.
+        body: members, or a text that is sent unchanged.
         credentials: whether the collection's key is sent, or the variable whose value is sent instead.
-        code: of the problem that it is refused with.
+        code: the code of the expected problem.
         replayed: whether the response is the one to the request before it, which had the same idempotency key.
-        sets: variables that get a value before the request; ``{{$guid}}`` is one value for all that use the variable.
+        sets: variables that get a value before the request; ``{{$guid}}`` is one value for every use of the variable.
         before: JavaScript that runs before the request.
-        saves: variables that get a member of the answer, by its path in JavaScript: ``items[0].wallet_id``.
+        saves: variables that get a member of the response, by its path in JavaScript: ``items[0].wallet_id``.
         check: JavaScript, after the checks of every response; it has the response as ``answer``.
-        needs: a variable; while it is empty the request is left out.
+        needs: a variable. While it is empty, the request is skipped.
     """
 
     name: str
@@ -123,11 +123,11 @@ class Case:
 
     @property
     def shows_operation(self) -> bool:
-        """Whether this is the request that shows the operation, with all that the document has about it."""
+        """Whether this is the example of the operation, with all descriptions of the document."""
         return self.name == self.operation.described["summary"]
 
     def but(self, name: str, code: str | None = None, **changes: Any) -> Self:
-        """This request with something changed, after which it is refused, or answered otherwise."""
+        """This request with changes, and with the response that is expected then."""
         left_out: dict[str, Any] = {"sets": {}, "before": "", "saves": {}, "check": "", "description": ""}
         left_out["replayed"] = False
         status = changes.pop("status", self.operation.codes[code] if code else self.status)

@@ -1,4 +1,4 @@
-"""The collection, in Postman's format 2.1."""
+"""Writes the collection in Postman's format 2.1."""
 
 import json
 import re
@@ -10,37 +10,36 @@ from typing import Any
 
 from contract.document import Document
 from contract.postman.cases import JSON, Case, Operation, operations
-from contract.postman.generated import done_right, refusals
+from contract.postman.generated import refusals, successful
 from contract.postman.scripts import after, before, before_every_request, every_response
 from contract.postman.written import FOLDER, flows, read, written
 
 COLLECTION = FOLDER / "wallet-service.postman_collection.json"
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _IDS = uuid.UUID("6f0b5b3a-6d0f-4c39-9d5e-2f3a7f1c5b11")
-_IN_ENVIRONMENT = (
-    "the environment has it, as a secret, which is neither shown nor sent along with the collection"
-)
+_IN_ENVIRONMENT = "the environment has it as a secret, which is neither shown nor part of the collection"
 _GIVEN = {
-    "base_url": ("http://127.0.0.1:8208", "Where the service is, without /api/v1."),
+    "base_url": ("http://127.0.0.1:8208", "The address of the service, without /api/v1."),
     "api_key": ("", f"Stays empty here: {_IN_ENVIRONMENT}."),
     "read_only_key": ("", f"Stays empty here, as api_key does: {_IN_ENVIRONMENT}."),
 }
 _ABOUT = """\
-Every operation of the wallet service: done right, and refused in each way that can be brought about from outside. \
-And flows, which show how operations go together.
+Every operation of the wallet service, with a successful request and the refusals that a client can cause. Flows show \
+how operations are used together.
 
-1. Import one of the environments beside it and choose it. There set the current value of `api_key`, a secret: a key of \
-scope admin, the one that `scripts/run` printed, or WALLET_ADMIN_KEY. `base_url` is `{base_url}` unless you change it. \
-With `read_only_key`, a key of scope wallets:read alone, what such a key may not do is shown too. Set no key in the \
-collection's own variables: whoever gets the collection gets them.
-2. Send single requests, or run a folder, or all. A folder begins with what it needs: users of its own, so that it can \
-be run on any database and as often as you like. Before you send a single request, send what its folder begins with.
-3. The collection's own scripts check every response, also to requests that you add: status, form, request id, replays. \
-A request says what it expects in the first line of its pre-request script: `pm.variables.set("expected", "404 \
-wallet_not_found")`. A request of yours may leave it out.
+1. Import one of the environments next to the collection and select it. Set the current value of `api_key`, a secret: a \
+key with the scope admin, the key that `scripts/run` printed, or WALLET_ADMIN_KEY. `base_url` is `{base_url}` unless you \
+change it. With `read_only_key`, a key with only the scope wallets:read, the refusals of such a key are shown too. Set \
+no key in the variables of the collection: they are part of every copy of the collection.
+2. Send single requests, run a folder, or run the whole collection. Each folder starts with the requests that prepare \
+it. They create users of their own, so a folder can run on any database and any number of times. Before you send a \
+single request, send the first requests of its folder.
+3. The scripts of the collection check every response, also those to requests that you add: status, schema, request id, \
+replays. The first line of a request's pre-request script sets the expected response: `pm.variables.set("expected", "404 \
+wallet_not_found")`. Requests that you add may leave it out.
 
-`postman/operations.yaml` and `postman/flows/` are written by people; all else is made of `openapi.json` by \
-`scripts/openapi`: change those, not this file."""
+`postman/operations.yaml` and `postman/flows/` are written by hand. `scripts/openapi` generates the rest from \
+`openapi.json`: change those files, not this one."""
 
 
 @dataclass
@@ -52,7 +51,7 @@ class _Folder:
 
 
 def collection(document: Document) -> Document:
-    """The collection of this OpenAPI document; the same document makes the same collection."""
+    """The collection of this OpenAPI document. The same document always gives the same collection."""
     known = operations(document)
     hints = read(FOLDER / "operations.yaml")
     items = [_folder(each, document) for each in _folders(document, known, hints)]
@@ -90,17 +89,17 @@ def collection(document: Document) -> Document:
 
 
 def cases_of(operation: Operation, hints: Mapping[str, Any], document: Document) -> list[Case]:
-    """All requests of an operation: done right, refused, and what operations.yaml adds."""
+    """All requests of an operation: the successful one, the refusals, and those of operations.yaml."""
     hint = hints["operations"].get(operation.name, {})
     own = {name: value for name, value in hint.items() if name not in {"folder", "more", "last"}}
-    right = written(own, {}, done_right(operation, hints["values"], document))
+    right = written(own, {}, successful(operation, hints["values"], document))
     more = [
         written(request, {}, right.but(request["name"], status=right.status, check=""))
         for request in hint.get("more", ())
     ]
     said = {case.name for case in more}
     others = [*(case for case in refusals(right, document) if case.name not in said), *more]
-    # What is closed can't be refused to be closed.
+    # After it is closed, the other refusals can't be shown.
     return [*others, right] if operation.method == "DELETE" else [right, *others]
 
 
@@ -153,7 +152,7 @@ def _item(case: Case, place: str, document: Document) -> Document:
 
 
 def _sent(case: Case, *, documented: bool) -> Document:
-    """What is sent; documented: with descriptions, and with the parameters that could be sent besides."""
+    """The request. ``documented``: with descriptions, and with the other parameters that may be sent."""
     return {
         "method": case.operation.method,
         "header": [_header(case, name, value, documented) for name, value in _headers(case).items()],
@@ -163,11 +162,11 @@ def _sent(case: Case, *, documented: bool) -> Document:
 
 
 def _saved(case: Case, document: Document) -> Iterator[Document]:
-    """The document's example of the answer, beside the request that shows the operation."""
-    name = case.operation.answers.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    """The document's example of the response, with the request that shows the operation."""
+    name = case.operation.responses.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name and case.shows_operation:
         yield {
-            "name": f"An answer: {case.status} {HTTPStatus(case.status).phrase}",
+            "name": f"Example response: {case.status} {HTTPStatus(case.status).phrase}",
             "originalRequest": _sent(case, documented=False),
             "status": HTTPStatus(case.status).phrase,
             "code": case.status,
@@ -180,8 +179,8 @@ def _saved(case: Case, document: Document) -> Iterator[Document]:
 def _described(case: Case) -> str:
     if case.description:
         return case.description
-    answer = f"`{case.code}`" if case.code else HTTPStatus(case.status).phrase
-    return f"{case.operation.described['summary']}. Answered with {case.status} {answer}."
+    response = f"`{case.code}`" if case.code else HTTPStatus(case.status).phrase
+    return f"{case.operation.described['summary']}. The response is {case.status} {response}."
 
 
 def _auth(case: Case) -> Document:
@@ -247,7 +246,7 @@ def _event(name: str, lines: list[str]) -> Document:
 
 
 def _variables(parts: list[Document]) -> Iterator[Document]:
-    """What people give, and what requests keep for each other."""
+    """The variables that people set, and those that requests set for each other."""
     for name, (value, description) in _GIVEN.items():
         yield {"key": name, "value": value, "type": "string", "description": description}
     kept = re.findall(r'collectionVariables\.set\(\\"(\w+)\\"', json.dumps(parts))

@@ -1,4 +1,4 @@
-"""The requests that follow from the document alone: each operation done right, and the refusals that it promises."""
+"""The requests that follow from the document alone: a successful one of each operation, and its documented refusals."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from contract.postman.cases import JSON, NEVER, Case, Operation
 KEY = "idempotency_key"
 
 
-def done_right(operation: Operation, values: Mapping[str, str], document: Document) -> Case:
+def successful(operation: Operation, values: Mapping[str, str], document: Document) -> Case:
     """The operation with the document's example of its body.
 
     Args:
-        operation: which one.
-        values: what stands for the examples' ids: ``{"wallet_id": "{{wallet_id}}"}``.
+        operation: the operation of the request.
+        values: replacements of the ids in examples: ``{"wallet_id": "{{wallet_id}}"}``.
         document: the whole document.
     """
     keyed = operation.parameter("Idempotency-Key") is not None
@@ -32,7 +32,7 @@ def done_right(operation: Operation, values: Mapping[str, str], document: Docume
 
 
 def refusals(right: Case, document: Document) -> Iterator[Case]:
-    """What is answered to the same request when something about it is not right, or is asked for otherwise."""
+    """The same request with a fault, or with another form of the response."""
     yield from _keys(right, document)
     yield from _of_a_body(right, document)
     yield from _of_a_path(right)
@@ -45,7 +45,7 @@ def refusals(right: Case, document: Document) -> Iterator[Case]:
 def _other_scope(right: Case) -> Iterator[Case]:
     if right.operation.method != "GET":
         yield right.but(
-            "With a key that may only read", "forbidden", credentials="read_only_key", needs="read_only_key"
+            "With a key that can only read", "forbidden", credentials="read_only_key", needs="read_only_key"
         )
 
 
@@ -75,7 +75,7 @@ def _keys(right: Case, document: Document) -> Iterator[Case]:
     schema = body_schema(right.operation, document)
     if "dry_run" in schema.get("properties", {}) and "200" in right.operation.described["responses"]:
         each = "pm.expect(each.transaction.dry_run).to.be.true"
-        batch = f'pm.test("Nothing is kept of any", () => answer.results.forEach((each) => {each}));'
+        batch = f'pm.test("Each is a dry run", () => answer.results.forEach((each) => {each}));'
         # The response to a single operation has the member dry_run, which the checks of every response compare.
         dry = batch if right.status == HTTPStatus.OK else ""
         body = {**right.body, "dry_run": True}
@@ -88,7 +88,7 @@ def _keys(right: Case, document: Document) -> Iterator[Case]:
         yield right.but("The same key for another request", "idempotency_key_reused", body=body)
     if KEY in schema["properties"]:
         body = {**right.body, KEY: "another-key"}
-        yield right.but("Header and body name different keys", "idempotency_key_conflict", body=body)
+        yield right.but("With different keys in header and body", "idempotency_key_conflict", body=body)
 
 
 def _of_a_body(right: Case, document: Document) -> Iterator[Case]:
@@ -98,10 +98,10 @@ def _of_a_body(right: Case, document: Document) -> Iterator[Case]:
         return
     properties = schema["properties"]
     if schema.get("required"):
-        yield right.but("Without what is required", "validation_failed", body={}, headers=fresh)
+        yield right.but("Without required members", "validation_failed", body={}, headers=fresh)
     if schema.get("additionalProperties") is False:
         body = {**right.body, "colour": "blue"}
-        yield right.but("With a member that is not known", "validation_failed", body=body, headers=fresh)
+        yield right.but("With an unknown member", "validation_failed", body=body, headers=fresh)
     if "amount" in properties:
         too_fine, negative = {**right.body, "amount": "0.0000001"}, {**right.body, "amount": "-1"}
         yield right.but(
@@ -125,10 +125,10 @@ def _of_a_path(right: Case) -> Iterator[Case]:
             continue
         if code in right.operation.codes:
             path = {**right.path, parameter["name"]: NEVER}
-            yield right.but(f"Of a {parameter['name']} that is not there", code, path=path, headers=fresh)
+            yield right.but(f"Of a {parameter['name']} that does not exist", code, path=path, headers=fresh)
         path = {**right.path, parameter["name"]: "not-a-uuid"}
         yield right.but(
-            f"Of a {parameter['name']} that is no UUID", "validation_failed", path=path, headers=fresh
+            f"Of a {parameter['name']} that is not a UUID", "validation_failed", path=path, headers=fresh
         )
 
 
@@ -138,12 +138,12 @@ def _of_parameters(right: Case) -> Iterator[Case]:
         yield right.but("With too high a limit", "validation_failed", query=query)
     if right.operation.parameter("cursor"):
         query = {**right.query, "cursor": "made-up"}
-        yield right.but("With a cursor of no page", "validation_failed", query=query)
+        yield right.but("With an invalid cursor", "validation_failed", query=query)
     if right.operation.parameter("If-Match"):
         yield right.but(
             "Of an older version", "version_mismatch", headers={**right.headers, "If-Match": '"999"'}
         )
-    if JSON in right.operation.answers and "text/csv" in right.operation.answers:
+    if JSON in right.operation.responses and "text/csv" in right.operation.responses:
         csv = "/^\\w+(,\\w+)+\\r?\\n.+,.+/"
-        check = f'pm.test("It has a line of names, and lines", () => pm.expect(pm.response.text()).to.match({csv}));'
+        check = f'pm.test("It has a header line and other lines", () => pm.expect(pm.response.text()).to.match({csv}));'
         yield right.but("As CSV", headers={**right.headers, "Accept": "text/csv"}, check=check)

@@ -11,9 +11,9 @@ from contract.postman.cases import JSON, Case, Operation
 from contract.postman.written import WrittenError
 
 _BEFORE_EVERY_REQUEST = """\
-// Made of openapi.json by scripts/openapi.
-// A request sets in its own script, which runs after this one, what it expects: a status, and after it the code of a
-// problem, or "replayed" if its key was sent just before.
+// Generated from openapi.json by scripts/openapi.
+// The script of a request, which runs after this one, sets the expected response: a status, then the code of a problem,
+// or "replayed" if the request before it had the same key.
 pm.variables.set("expected", "");
 """
 
@@ -97,7 +97,7 @@ function checkReplay() {
 
 _AMOUNTS = ["amount", "balance", "credit_limit"]
 _RENAMED = {"POST": {"initial_balance": "balance", "transaction_id": "original_transaction_id"}}
-"""Members whose value has another name in the response, by the request's method."""
+"""Members of requests that have another name in the response, by method."""
 _ONLY_FOR_PEOPLE = {"title", "description", "examples", "example", "default", "discriminator"}
 
 
@@ -109,7 +109,7 @@ def before_every_request() -> list[str]:
 def every_response(
     document: Document, operations: Mapping[str, Operation], checks: Mapping[str, str]
 ) -> list[str]:
-    """The collection's own test, which runs after each request.
+    """The collection's own script after each request.
 
     Args:
         document: the whole document.
@@ -132,7 +132,7 @@ def every_response(
         if name not in used:
             used[name] = _plain(known[name])
             waiting += _named(used[name])
-    lines = ["// Made of openapi.json by scripts/openapi.", "const schemas = {"]
+    lines = ["// Generated from openapi.json by scripts/openapi.", "const schemas = {"]
     lines += [f"  {name}: {json.dumps(schema)}," for name, schema in sorted(used.items())]
     lines += ["};", "const operations = ["]
     for operation in operations.values():
@@ -148,7 +148,7 @@ def every_response(
 
 
 def _answered(operation: Operation) -> dict[str, dict[str, str]]:
-    """The media types of each answer that is no refusal, by status, and the name of the schema where it is JSON."""
+    """The media types of each response that is not a refusal, by status, with the name of the schema of JSON."""
     return {
         status: {
             media_type: answer_schema(operation, status) if media_type == JSON else ""
@@ -160,13 +160,13 @@ def _answered(operation: Operation) -> dict[str, dict[str, str]]:
 
 
 def answer_schema(operation: Operation, status: int | str) -> str:
-    """The name of the schema of a JSON answer; empty when it is not JSON."""
+    """The name of the schema of a JSON response; empty when it is not JSON."""
     content = operation.described["responses"].get(str(status), {}).get("content", {})
     return content.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
 
 
 def _plain(schema: Any, within: str = "") -> Any:
-    """Without what only people read; a member of an object may be called ``title`` or ``description``."""
+    """The schema without texts for people. A member of an object may be called ``title`` or ``description``."""
     if isinstance(schema, list):
         return [_plain(each) for each in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
@@ -183,7 +183,7 @@ def _named(schema: Any) -> list[str]:
 
 
 def before(case: Case) -> list[str]:
-    """The request's own script before it is sent: what it expects, and what it needs."""
+    """The request's own script before it is sent: the expected response, and the variables that it needs."""
     expected = f"{case.status} {case.code or ('replayed' if case.replayed else '')}".strip()
     lines = [f'pm.variables.set("expected", "{expected}");']
     if case.needs:
@@ -196,7 +196,7 @@ def before(case: Case) -> list[str]:
 
 
 def after(case: Case) -> list[str]:
-    """The request's own assertions, and what it keeps for the requests after it."""
+    """The request's own assertions, and the variables that it sets for later requests."""
     lines = case.check.splitlines() + [
         f'pm.collectionVariables.set("{variable}", answer.{member});'
         for variable, member in case.saves.items()

@@ -169,7 +169,7 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         lambda d: post(d).update(security=[{"bearer": ["wallets"]}]),
         ["POST /wallets: now needs credentials: bearer, not bearer"],
     ),
-    (other_scheme, ["POST /wallets: the credentials bearer are others"]),
+    (other_scheme, ["POST /wallets: the credentials bearer have changed"]),
     (lambda d: d.update(security=[{"bearer": []}]), ["GET /wallets: now needs credentials"]),
     (lambda d: d.update(servers=[{"url": "/wallet"}]), ["server /: is gone"]),
     (renamed, ["schema Wallet: is gone, or has another name"]),
@@ -179,7 +179,7 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
     ),
     (
         lambda d: get(d)["responses"]["200"]["content"].pop("text/csv"),
-        ["GET /wallets: 200 is no longer answered as text/csv"],
+        ["GET /wallets: 200 is no longer sent as text/csv"],
     ),
     (lambda d: post(d).pop("requestBody"), ["POST /wallets: takes no body any more"]),
     (lambda d: post(d)["requestBody"].update(required=True), ["POST /wallets: now requires a body"]),
@@ -187,7 +187,7 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         lambda d: post(d)["requestBody"]["content"].pop("text/csv"),
         ["POST /wallets: no longer reads text/csv"],
     ),
-    (lambda d: post(d)["responses"].pop("201"), ["POST /wallets: no longer answers 201"]),
+    (lambda d: post(d)["responses"].pop("201"), ["POST /wallets: no longer responds with 201"]),
     (
         lambda d: post(d)["responses"]["201"].pop("headers"),
         ["POST /wallets: 201 has no header Location any more"],
@@ -196,7 +196,7 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         lambda d: post(d)["responses"]["409"]["content"]["application/json"]["schema"]["enum"].remove(
             "frozen"
         ),
-        ["POST /wallets: 409 answer: 'frozen' is gone"],
+        ["POST /wallets: 409 response: 'frozen' is gone"],
     ),
     (
         lambda d: post(d)["responses"]["201"]["headers"]["Location"].update(schema={"type": "integer"}),
@@ -206,7 +206,7 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         lambda d: post(d)["responses"]["402"]["content"]["application/problem+json"]["schema"].update(
             properties={"code": {"enum": ["wallet_closed"]}}
         ),
-        ["POST /wallets: 402 answer/code: 'insufficient_funds' is gone"],
+        ["POST /wallets: 402 response/code: 'insufficient_funds' is gone"],
     ),
     # What is asked with
     (
@@ -268,30 +268,30 @@ BREAKING: list[tuple[Callable[[Document], Any], list[str]]] = [
         ["POST /wallets: body/amount: pattern was ^[0-9]+$, is ^[1-9]+$"],
     ),
     # What is answered
-    (lambda d: answered(d)["properties"].pop("note"), ["POST /wallets: 201 answer/note: is gone"]),
+    (lambda d: answered(d)["properties"].pop("note"), ["POST /wallets: 201 response/note: is gone"]),
     (
         lambda d: answered(d)["required"].remove("status"),
-        ["POST /wallets: 201 answer/status: is no longer always there"],
+        ["POST /wallets: 201 response/status: is no longer always there"],
     ),
     (
         lambda d: answered(d)["properties"]["status"]["enum"].remove("closed"),
-        ["POST /wallets: 201 answer/status: 'closed' is gone"],
+        ["POST /wallets: 201 response/status: 'closed' is gone"],
     ),
     (
         lambda d: answered(d)["properties"]["status"].pop("enum"),
-        ["POST /wallets: 201 answer/status: was one of ['active', 'closed']"],
+        ["POST /wallets: 201 response/status: was one of ['active', 'closed']"],
     ),
     (
         lambda d: answered(d)["properties"]["id"].update(anyOf=[{"type": "string"}, {"type": "null"}]),
-        ["POST /wallets: 201 answer/id: type was string, is null"],
+        ["POST /wallets: 201 response/id: type was string, is null"],
     ),
     (
         lambda d: answered(d)["properties"]["id"].pop("format"),
-        ["POST /wallets: 201 answer/id: format was uuid, is none"],
+        ["POST /wallets: 201 response/id: format was uuid, is none"],
     ),
     (
         lambda d: answered(d)["properties"]["within"].update(items={"type": "string"}),
-        ["POST /wallets: 201 answer/within/*: type was object, is string"],
+        ["POST /wallets: 201 response/within/*: type was object, is string"],
     ),
 ]
 
@@ -381,7 +381,7 @@ def test_sharing_a_part_by_reference_breaks_no_client() -> None:
         ),
         (
             lambda d: d["components"]["responses"]["created"]["content"].clear(),
-            "POST /wallets: 201 is no longer answered as application/json",
+            "POST /wallets: 201 is no longer sent as application/json",
         ),
         (
             lambda d: d["components"]["requestBodies"]["wallet"].update(required=True),
@@ -417,6 +417,6 @@ def test_it_finds_its_way_in_the_service_s_own_document() -> None:
     schemas["Problem"]["properties"]["code"]["enum"].remove("wallet_frozen")
     changes = breaking_changes(before, after)
     assert "POST /api/v1/transactions/batch: body/operations/*/reference: is now required" in changes
-    assert "GET /api/v1/wallets/{wallet_id}: 200 answer/version: is gone" in changes
-    assert "GET /api/v1/wallets: 200 answer/items/*/version: is gone" in changes
+    assert "GET /api/v1/wallets/{wallet_id}: 200 response/version: is gone" in changes
+    assert "GET /api/v1/wallets: 200 response/items/*/version: is gone" in changes
     assert len(changes) < 20, changes

@@ -16,7 +16,7 @@ def add_commands(line: CommandLine) -> None:
 
     @line.app.command()
     def verify() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
-        """Check the whole ledger, also while the service runs; exit 1 and name the wallets with faults."""
+        """Check the whole ledger, also while the service runs. With faults, list their wallets and exit with status 1."""
 
         async def run(settings: Settings) -> bool:
             async with open_existing(settings) as database:

@@ -1,4 +1,4 @@
-"""What ops see of group commit, and of what was posted."""
+"""Metrics of group commit and of operations."""
 
 import re
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Refused
 
 _FROM_THE_START = ("posted", "internal_error", "overloaded", "unavailable", "wallet_busy")
-"""Outcomes that are alerted on: a rate sees the first only when the series was there before it."""
+"""Outcomes with alerts. Their series start at 0, because rate() misses the first increase of a new series."""
 
-# In the bytes as wallet.format_entry writes them. Within a text of the caller each quote has a backslash before it.
+# In the bytes as wallet.format_entry writes them. In the caller's own texts each quote has a backslash before it.
 _MOVED = re.compile(rb'"currency":"([^"]+)","direction":"[a-z]+","amount":"([0-9.]+)"')
 
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -22,17 +22,17 @@ _WAITS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 
 
 
 class CommitMetrics:
-    """Metrics of the queue, of the batches, and of what became of the operations in them.
+    """Metrics of the queue, of the batches, and of the outcomes of operations.
 
     Attributes:
-        registry: where they are collected.
+        registry: the registry of the metrics.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry = registry or CollectorRegistry()
         self.batch = Histogram(
             "wallet_commit_batch_operations",
-            "Operations sent in one call of the database; sent again they count again.",
+            "Operations sent in one call of the database. Each attempt is counted.",
             buckets=_SIZES,
             registry=registry,
         )
@@ -49,28 +49,28 @@ class CommitMetrics:
         )
         self.locked = Gauge(
             "wallet_commit_locked_wallets",
-            "Wallets and keys that somebody else holds and operations wait for.",
+            "Wallets and keys that another database session has locked and that operations wait for.",
             registry=registry,
         )
         self.queue_limit = Gauge(
             "wallet_commit_queue_limit_operations",
-            "Operations that may wait to be sent; more are refused as overloaded.",
+            "Most operations that may wait to be sent. More are refused as overloaded.",
             registry=registry,
         )
         self._postings = Counter(
             "wallet_postings",
-            "Operations by what became of them: posted, replayed, dry_run, or the code of the refusal. Opening "
-            "balances and imports are not among them.",
+            "Operations by outcome: posted, replayed, dry_run, or the code of the refusal. Without opening balances "
+            "and imports.",
             ["type", "outcome"],
             registry=registry,
         )
         self._moved = Counter(
             "wallet_posted_amount",
-            "Units of the currency moved by postings. A float: for graphs, never for accounts.",
+            "Units of the currency moved by postings. A float: for graphs, never for accounting.",
             ["type", "currency"],
             registry=registry,
         )
-        # Looking a series up by its labels costs several times what counting does.
+        # Finding a series by its labels costs several times as much as counting.
         self._postings_of: dict[tuple[str, str], Counter] = {}
         self._moved_of: dict[tuple[str, bytes], Counter] = {}
         for kind in get_args(TransactionType):
@@ -78,7 +78,7 @@ class CommitMetrics:
                 self._postings_of[kind, outcome] = self._postings.labels(kind, outcome)
 
     def decided(self, operation: Operation, outcome: Outcome) -> None:
-        """Count an operation that was decided, whether or not somebody still waits to hear it."""
+        """Count an operation that was decided, also if its request was cancelled."""
         if isinstance(outcome, Refused):
             self._count(operation.type, outcome.error.code)
         elif outcome.replayed or outcome.dry_run:

@@ -20,9 +20,9 @@ class Posted:
     """The operation is in the ledger (or would be: a dry run).
 
     Attributes:
-        transaction: the response as JSON, in the bytes of the SQL function; a replay has those of the first response.
+        transaction: the response as JSON, as the database function wrote it; a replay has those of the first response.
         replayed: the key was spent on the same request before.
-        dry_run: nothing was kept.
+        dry_run: nothing was posted.
     """
 
     transaction: bytes
@@ -57,7 +57,7 @@ class Busy:
 
 
 def read_outcomes(answer: bytes) -> list[Outcome | Busy]:
-    """The outcomes of a call in order. The SQL function writes each on a line of its own."""
+    """The outcomes of a call, in order. The database function writes each on a line of its own."""
     return [_read(line) for line in answer.split(b"\n") if line.startswith(b"{")]
 
 

@@ -1,4 +1,4 @@
-"""The span of a batch, which is sent for many requests."""
+"""The span of a batch, which has the units of many requests."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class BatchSpans:
         self._tracer = tracer
 
     def origin(self) -> SpanContext | None:
-        """The span of the present request; None when it is not exported."""
+        """The span of the current request; None when it is not exported."""
         context = trace.get_current_span().get_span_context()
         return context if context.trace_flags.sampled else None
 
@@ -25,8 +25,8 @@ class BatchSpans:
     def batch(self, origins: Sequence[SpanContext], operations: int) -> Generator[None]:
         """The span of one batch; none when no request in it has a span that is exported.
 
-        It belongs to the trace of the first request and is linked to the others, so that the trace of a request that
-        was alone in its batch is complete.
+        It belongs to the trace of the first request and has links to the others. So the trace of a request that is
+        alone in its batch is complete.
         """
         if not origins:
             yield

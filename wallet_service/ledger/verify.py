@@ -1,7 +1,7 @@
-"""Checks the whole ledger of a live database, in short calls: what it says it did, it must have done.
+"""Checks the whole ledger of a live database, in short calls.
 
-A call reads one snapshot for well under two seconds. Rows of the ledger never change and a wallet's row is read
-together with the end of its ledger, so postings that go on meanwhile never look like a fault.
+A call reads one snapshot for well under two seconds. Entries never change, and a wallet's row is read together with its
+newest entry. So postings that are made during the check never appear as a fault.
 """
 
 import json
@@ -19,32 +19,32 @@ LEDGER_WALKS = (
         "verify_wallets",
         "wallets",
         {
-            "last entry": "a wallet's last_entry is its newest row",
-            "last time": "a wallet's last_posted_at is its newest row's created_at",
-            "balance": "a wallet's balance is what its newest row left",
-            "available": "balance less locked is never below the credit limit",
-            "totals": "a wallet's balance is the sum of its checkpoint and the rows since",
+            "last entry": "a wallet's last_entry is its newest entry",
+            "last time": "a wallet's last_posted_at is the created_at of its newest entry",
+            "balance": "a wallet's balance is the balance after its newest entry",
+            "available": "the available balance is never below zero by more than the credit limit",
+            "totals": "a wallet's balance is the sum of its checkpoint and the entries since",
             "primary": "a user has at most one primary wallet in a currency",
         },
     ),
     VerifyWalk(
         "verify_entries",
-        "rows",
+        "entries",
         {
-            "versions": "a wallet's rows are numbered from 1 without a gap",
-            "chain": "each row starts from the balance that the row before it left",
-            "time": "time never runs backwards within a wallet",
-            "amounts": "amounts are positive and no finer than their currency",
-            "owner": "a row's user and currency are its wallet's",
+            "versions": "a wallet's entries are numbered from 1 without a gap",
+            "chain": "each entry starts from the balance after the previous entry",
+            "time": "posting times never decrease within a wallet",
+            "amounts": "amounts are positive and have at most the decimals of their currency",
+            "owner": "an entry has the user and currency of its wallet",
         },
     ),
     VerifyWalk(
         "verify_postings",
         "postings",
         {
-            "legs": "the legs of a posting balance and name each other",
-            "refunds": "refunds reverse their original's wallets and never exceed it",
-            "tombstones": "what was refused for good never posted",
+            "legs": "the legs of a posting balance and refer to each other",
+            "refunds": "refunds have the wallets of the original operation and never exceed it",
+            "tombstones": "an operation with a tombstone was never posted",
         },
     ),
     VerifyWalk(
@@ -58,29 +58,29 @@ LEDGER_WALKS = (
     VerifyWalk(
         "verify_checkpoints",
         "checkpoints",
-        {"checkpoints": "checkpoints are the totals of the rows up to them"},
+        {"checkpoints": "checkpoints are the totals of the entries up to them"},
     ),
 )
-"""What is checked of the ledger's own tables, by the name under which a fault is reported."""
+"""The checks of the ledger's own tables, by the name under which a fault is reported."""
 
-_TRIAL_BALANCE = "the balances of a currency are what its rows amount to"
+_TRIAL_BALANCE = "the balances of a currency are the sum of its entries"
 
 _MOST_NAMED = 1000
-"""Postings that one call looks up the wallets of."""
+"""Most postings whose wallets are read in one call."""
 
 
 async def verify(
     database: Database, report: Callable[[str], None], walks: Sequence[VerifyWalk] = LEDGER_WALKS
 ) -> bool:
-    """Check the ledger and what other rooms keep, and report a line for each check and each fault.
+    """Check the ledger and the tables of other rooms, and report a line for each check and each fault.
 
     Args:
-        database: of which every row is read once or twice; postings may go on.
-        report: takes the lines.
-        walks: what is checked: those of the ledger, and those that other rooms declare.
+        database: every row of the ledger is read once or twice. Postings may continue.
+        report: is called with each line.
+        walks: the walks of the ledger, and those that other rooms declare.
 
     Returns:
-        Whether everything holds.
+        Whether no fault was found.
     """
     run = _Run(database, report)
     for walk in walks:
@@ -107,7 +107,7 @@ async def _pages(database: Database, function: str) -> AsyncIterator[dict[str, A
 
 
 class _Run:
-    """What was found so far."""
+    """The faults and sums of one run."""
 
     def __init__(self, database: Database, report: Callable[[str], None]) -> None:
         self.faults: Counter[str] = Counter()
@@ -115,13 +115,13 @@ class _Run:
         self._report = report
         self._named: set[tuple[str, str]] = set()
         self._sums: dict[str, list[Decimal]] = {}
-        # 16 bytes for each, by the last byte of the transaction_id: ten million of both are 320 MB.
+        # 16 bytes each, by the last byte of the transaction_id: for ten million postings and their keys 320 MB.
         self._keys = [bytearray() for _ in range(256)]
-        # Read before the keys are: of a posting that is seen, the key is there already.
+        # Postings are read before keys, so the key of each posting that was read exists.
         self._postings = [bytearray() for _ in range(256)]
 
     async def take(self, page: dict[str, Any], *, of_keys: bool) -> None:
-        """Keep what a call found."""
+        """Take over the faults, sums and transaction ids of one call."""
         for fault in page["faults"]:
             if "wallet_id" in fault:
                 self._name(fault["check"], f"wallet {fault['wallet_id']}")
@@ -135,7 +135,7 @@ class _Run:
             (self._keys if of_keys else self._postings)[transaction[-1]] += transaction
 
     async def compare_keys(self) -> None:
-        """Name the postings that more than one key names, and those that none does."""
+        """Report the postings with more than one key, and those without a key."""
         for keys, postings in zip(self._keys, self._postings, strict=True):
             found = Counter(_parts(bytes(keys)))
             wrong = [one for one, count in found.items() if count > 1]
@@ -151,9 +151,9 @@ class _Run:
         self._report(f"{check}: {meaning}: {checked}: {result}")
 
     def conclude_trial_balance(self) -> None:
-        """Report each currency whose balances are not what its rows amount to."""
+        """Report each currency whose balances are not the sum of its entries."""
         for currency, (balances, entries) in sorted(self._sums.items()):
-            if balances - entries != 0:  # NaN too is not 0
+            if balances - entries != 0:  # also true for NaN
                 self._name("trial balance", f"currency {currency}, off by {balances - entries}")
         self.conclude("trial balance", _TRIAL_BALANCE, f"{len(self._sums)} currencies")
 

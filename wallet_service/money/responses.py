@@ -1,4 +1,4 @@
-"""How a posting is answered, in every room that moves money."""
+"""The response with a posting, for every room that moves money."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from wallet_service.platform.web.idempotency import REPLAYED
 from wallet_service.platform.web.responses import JsonBytes
 
 POSTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": Transaction, "description": "A dry run: nothing was kept."},
+    200: {"model": Transaction, "description": "The result of a dry run. Nothing was posted."},
     201: {
-        "description": "Posted, now or when the key was first spent.",
+        "description": "The operation is posted, by this request or by an earlier one with the same key.",
         "headers": {
-            "Location": {"description": "The transaction's path.", "schema": {"type": "string"}},
+            "Location": {"description": "The path of the transaction.", "schema": {"type": "string"}},
             **REPLAYED,
         },
     },
@@ -23,7 +23,7 @@ POSTED: dict[int | str, dict[str, Any]] = {
 
 
 def posted_response(posted: Posted) -> Response:
-    """201 with the transaction, a replay too; 200 for a dry run."""
+    """Status 201 with the transaction, also for a replay; 200 for a dry run."""
     if posted.dry_run:
         return JsonBytes(posted.transaction)
     headers = {"Location": f"/api/v1/transactions/{posted.transaction_id}"}

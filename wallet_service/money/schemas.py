@@ -1,4 +1,4 @@
-"""The requests and responses that several rooms share. SQL writes the bytes of responses; the models describe them."""
+"""Requests and responses that several rooms share. SQL writes the bytes of responses; the models describe them."""
 
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ ENTRY: dict[str, Any] = {
 
 
 class Entry(BaseModel):
-    """One ledger row: what a posting did to one wallet."""
+    """An entry of the ledger: what a posting did to one wallet. Amounts are in units of ``currency``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [ENTRY]})
 
@@ -60,9 +60,10 @@ class Entry(BaseModel):
 
 
 class Transaction(Entry):
-    """A posting: its first leg, and under ``legs`` both where it touched two wallets.
+    """A posting: its first leg, and in ``legs`` both legs when it has two wallets, otherwise null.
 
-    A user's token sees its own wallet's leg first; another user's wallet hides owner, balances and version.
+    A user token gets the leg of its own wallet first. In a leg of another user's wallet, the user, the balances and
+    ``wallet_version`` are null.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [ENTRY | {"legs": None, "dry_run": False}]})
@@ -72,16 +73,18 @@ class Transaction(Entry):
 
 
 class Details(BaseModel):
-    """What every operation can say of itself."""
+    """Members that every operation may have. They are stored with the posting."""
 
     model_config = ConfigDict(extra="forbid")
 
     description: Text | None = None
     reference: Line | None = Field(
-        default=None, description="The caller's own name of it; can be filtered by."
+        default=None, description="The caller's own name for the operation. Histories can be filtered by it."
     )
     metadata: Metadata | None = None
-    effective_at: Timestamp | None = Field(default=None, description="When it counts; default: when posted.")
+    effective_at: Timestamp | None = Field(
+        default=None, description="When the movement happened outside the ledger. Default: the posting time."
+    )
 
     def details(self) -> dict[str, Any]:
         """The members that are stored with the posting, without those that were left out."""
@@ -90,12 +93,16 @@ class Details(BaseModel):
 
 
 class Keyed(BaseModel):
-    """What a request about one operation says beside it."""
+    """Members of a request with one operation that do not belong to the operation itself."""
 
     dry_run: StrictBool = Field(
-        default=False, description="Answer as if posted; keep nothing, spend no key. Status 200."
+        default=False,
+        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
     )
-    idempotency_key: Key | None = Field(default=None, description="Or the header `Idempotency-Key`.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
 
 
 class Movement(Details):
@@ -103,12 +110,13 @@ class Movement(Details):
 
     amount: Amount
     counter_account: CounterAccount | None = Field(
-        default=None, description="The other side; default by type, e.g. `revenue:usage` for consume."
+        default=None,
+        description="The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.",
     )
 
 
 class MoneyRequest(Movement, Keyed):
-    """Body of deposit, withdraw, consume, reward and fee."""
+    """The body of deposit, withdraw, consume, reward and fee."""
 
     model_config = ConfigDict(
         extra="forbid",

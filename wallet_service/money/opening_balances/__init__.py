@@ -1,1 +1,1 @@
-"""Opening balances: the way in for a team that comes from another ledger."""
+"""Opening balances: the import of wallets from another ledger."""

@@ -1,4 +1,4 @@
-"""Cuts a streamed body into records: CSV with a header, or JSON lines."""
+"""Divides a streamed body into records: CSV with a header, or JSON lines."""
 
 import csv
 import json
@@ -13,17 +13,17 @@ from wallet_service.platform.web.strict_json import loads
 
 LONGEST_RECORD_BYTES = 64 * 1024
 
-# A quote opens a field only where the field begins; elsewhere it is a letter like any other.
+# A quote opens a field only at the start of the field; elsewhere it is an ordinary character.
 _FIELD = rb'(?:"(?:[^"]|"")*+"|(?!"))[^,]*+'
 _WHOLE = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+")
-"""A line that ends outside of quotes."""
-_GOES_ON = re.compile(rb'(?:[^"]|"")*+"[^,]*+(?:,' + _FIELD + rb")*+")
-"""The same, of a line that begins within quotes."""
+"""A line that starts and ends outside of quotes."""
+_CONTINUES = re.compile(rb'(?:[^"]|"")*+"[^,]*+(?:,' + _FIELD + rb")*+")
+"""A line that starts within quotes and ends outside of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, or why it can't be read, and the number of the line on which it starts."""
+    """A record, or the error why it can't be read, and the number of the line on which it starts."""
 
     line: int
     document: Any | WalletError
@@ -47,7 +47,7 @@ def _bounded(record: bytes) -> bytes:
 
 
 async def json_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
-    """The objects of a body of JSON lines; empty lines count and are passed over."""
+    """The objects of a body of JSON lines; empty lines are counted and skipped."""
     number = 0
     async for line in _lines(chunks):
         number += 1
@@ -63,7 +63,8 @@ async def csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
     """The rows of a CSV as objects; an empty field is left out, ``metadata`` is JSON.
 
     Raises:
-        ValidationFailed: the header names a column that no import has.
+        ValidationFailed: the header has an unknown column, a column twice, or no user_id.
+        MalformedRequest: a record is too long, or a quoted field is not closed.
     """
     header: list[str] | None = None
     async for number, record in _csv_records(chunks):
@@ -75,12 +76,12 @@ async def csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
 
 
 async def _csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
-    """A record goes on to the next line while a quoted field is open."""
+    """The records with their first line. While a quoted field is open, a record continues on the next line."""
     number, start, record = 0, 0, b""
     async for line in _lines(chunks):
         number += 1
         if record:
-            record, whole = _bounded(record + b"\n" + line), _GOES_ON
+            record, whole = _bounded(record + b"\n" + line), _CONTINUES
         elif line.strip():
             start, record, whole = number, line, _WHOLE
         else:
@@ -99,7 +100,7 @@ def _fields(record: bytes) -> list[str] | WalletError:
     except UnicodeDecodeError:
         return MalformedRequest("The row is not UTF-8")
     except csv.Error:
-        return ValidationFailed("The row has quotes or line ends that are not those of a CSV")
+        return ValidationFailed("The row has quotes or line ends that are not valid in CSV")
     return ValidationFailed("A text contains U+0000") if "\0" in text else row
 
 
@@ -111,7 +112,7 @@ def _header(row: list[str] | WalletError) -> list[str]:
     if unknown or len(set(names)) != len(names) or "user_id" not in names:
         known = ", ".join(ImportLine.model_fields)
         raise ValidationFailed(
-            f"The first line names each column once, user_id among them; columns are {known}"
+            f"The first line must name each column once, and user_id among them. Columns are {known}"
         )
     return names
 
@@ -131,6 +132,6 @@ def _row(header: list[str], row: list[str] | WalletError) -> Any | WalletError:
 
 
 def outcome_line(line: int, status: str, wallet_id: str | None, problem: dict[str, Any] | None) -> bytes:
-    """One line of the answer."""
+    """One line of the response."""
     outcome = {"line": line, "status": status, "wallet_id": wallet_id, "problem": problem}
     return json.dumps(outcome, separators=(",", ":"), default=str).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""The SQL function that imports."""
+"""Calls the database function that imports wallets."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from wallet_service.platform.database.gateway import Database, Json
 
 
 class ImportRepository:
-    """Makes wallets with opening balances."""
+    """Creates wallets with opening balances."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -16,7 +16,13 @@ class ImportRepository:
     async def create_all(
         self, client_id: str, lines: Sequence[dict[str, Any]], *, verified: bool
     ) -> list[dict[str, Any]]:
-        """Make wallets, each once for its key: an outcome for each, in order; unverified ones are marked."""
+        """Create wallets, each once for its key, and return an outcome for each, in order.
+
+        Args:
+            client_id: the client that the keys belong to.
+            lines: objects with wallet_id, key, wallet and deposit.
+            verified: False marks the wallets as unverified.
+        """
         lines_of_call = Json.of(list(lines))
         return json.loads(
             await self._database.repeat(

@@ -1,4 +1,4 @@
-"""What the room of opening balances declares."""
+"""The declaration of the room of opening balances."""
 
 from wallet_service.core.room import RequestCost, Room
 from wallet_service.money.opening_balances.settings import OpeningBalancesSettings
@@ -11,6 +11,8 @@ ROOM = Room(
     summary="import of wallets with their balances from CSV or JSON lines",
     routers=("router:router",),
     settings=OpeningBalancesSettings,
-    request_costs={"import_wallets": RequestCost(100)},  # its size is known only at its end
+    request_costs={
+        "import_wallets": RequestCost(100)
+    },  # the number of lines is not known before the end of the body
     body_limits={PATH: lambda settings: settings[OpeningBalancesSettings].max_bytes},
 )

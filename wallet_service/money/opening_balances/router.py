@@ -1,4 +1,4 @@
-"""/api/v1/wallets/import."""
+"""The route that imports opening balances."""
 
 import asyncio
 import tempfile
@@ -40,7 +40,8 @@ _JSON_EXAMPLE = '{"user_id": "user-1", "currency": "CREDIT", "balance": "100"}\n
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "Columns or members: " + ", ".join(f"`{name}`" for name in ImportLine.model_fields),
+        "description": "The columns of the CSV, or the members of each JSON line: "
+        + ", ".join(f"`{name}`" for name in ImportLine.model_fields),
         "content": {
             "text/csv": {"schema": {"type": "string", "minLength": 1}, "example": _CSV_EXAMPLE},
             _NDJSON: {"schema": {"type": "string", "minLength": 1}, "example": _JSON_EXAMPLE},
@@ -53,7 +54,7 @@ _BODY: dict[str, Any] = {
     PATH,
     responses={
         200: {
-            "description": "One JSON line for each line of the body, in order.",
+            "description": "One JSON line with the result of each line of the body, in order.",
             "content": {_NDJSON: {"schema": ImportOutcome.model_json_schema()}},
         },
         **problems(*WRITES, WalletBusy),
@@ -63,23 +64,24 @@ _BODY: dict[str, Any] = {
     summary="Import opening balances",
 )
 async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, access: AccessOf) -> Response:
-    """Make wallets with opening balances from CSV or JSON lines.
+    """Create wallets with opening balances from CSV or JSON lines.
 
-    Each line stands alone: created, replayed (it was imported before), or refused with a problem.
-    A body that can't be read to its end is refused with `last_line_done`, the last line that was taken.
-    A broken import is sent again as it was: lines that were done answer `replayed`.
+    Each line is decided on its own: created, replayed (it was imported before), or refused with a problem.
+    When the body can't be read to its end, the request is refused, and `last_line_done` is the last line that was
+    decided. To continue an import, send the same body again: lines that were imported before are `replayed`.
+    The wallets are unverified where users are checked. Needs the scope `admin`.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in _READERS:
-        raise UnsupportedMediaType(f"An import is {', '.join(_READERS)}")
-    # Nobody is asked about each of a million users: they are looked up after their wallets' first debit.
+        raise UnsupportedMediaType(f"The body of an import must be {' or '.join(_READERS)}")
+    # The account service is not asked about each of a million users: a user is checked after the first debit.
     service = ImportService(ImportRepository(database), caller.client_id, verified=not access.asks)
-    # The answer is kept aside until the body was read: not every client reads while it still sends.
+    # The response is stored until the body was read: not every client reads while it still sends.
     answer: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - see _sent
     try:
         async for lines in service.outcomes(_READERS[declared](request.stream())):
             await asyncio.to_thread(answer.write, lines)
-    except BaseException as error:  # a cancelled request's too: the file must not outlive it
+    except BaseException as error:  # also of a cancelled request: the file must not outlive it
         answer.close()
         if isinstance(error, WalletError):
             error.facts = {**error.facts, "last_line_done": service.last_line_done}

@@ -1,4 +1,4 @@
-"""A line of an import, and what became of it."""
+"""The line of an import, and its result."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,7 +10,7 @@ from wallet_service.core.money import AmountOrZero
 
 
 class ImportLine(BaseModel):
-    """A wallet with its opening balance: the columns of a CSV, the members of a JSON line."""
+    """A wallet with its opening balance: the columns of a CSV, or the members of a JSON line."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,17 +24,21 @@ class ImportLine(BaseModel):
     credit_limit: AmountOrZero | None = None
     metadata: Metadata | None = None
     balance: AmountOrZero = "0"
-    effective_at: Timestamp | None = Field(default=None, description="When the balance counts from.")
+    effective_at: Timestamp | None = Field(
+        default=None, description="When the balance was valid. Default: the posting time."
+    )
     key: Key | None = Field(
         default=None,
-        description="Names the line, sent again; default: user, type, currency and name.",
+        description="The idempotency key of the line. Default: one made of user, type, currency and name.",
     )
 
 
 class ImportOutcome(BaseModel):
-    """What became of a line, as one JSON line of the answer."""
+    """The result of a line, as one JSON line of the response."""
 
-    line: int = Field(description="The line's number in the body, from 1; a CSV's header is line 1.")
+    line: int = Field(
+        description="The number of the line in the body, from 1. The header of a CSV is line 1."
+    )
     status: Literal["created", "replayed", "refused"]
     wallet_id: UUID | None
     problem: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""Imports records in groups, each line on its own, so that a broken import is simply sent again."""
+"""Imports records in groups. Each line is decided on its own, so the same import can be sent again after a failure."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from wallet_service.money.opening_balances.schemas import ImportLine
 from wallet_service.platform.web.problems import problem_document, validation_problem
 
 GROUP = 100
-"""Lines that one transaction takes."""
+"""Most lines in one database transaction."""
 
 COUNTER_ACCOUNT = "external:opening-balances"
 
@@ -23,17 +23,17 @@ _NOT_OF_THE_WALLET = {"balance", "effective_at", "key"}
 
 
 class ImportService:
-    """Makes wallets out of records, for one client."""
+    """Creates wallets from records, for one client."""
 
     def __init__(self, repository: ImportRepository, client_id: str, *, verified: bool = True) -> None:
         self._repository = repository
         self._client_id = client_id
         self._verified = verified
         self.last_line_done = 0
-        """The line on which the last record starts that was created, replayed or refused; 0 before any."""
+        """The line on which the last decided record starts (created, replayed or refused); 0 before the first."""
 
     async def outcomes(self, records: AsyncIterator[Record]) -> AsyncIterator[bytes]:
-        """A line of JSON for each record, in order."""
+        """The results of the records in order, as JSON lines; a group at a time."""
         group: list[Record] = []
         async for record in records:
             group.append(record)
@@ -46,12 +46,12 @@ class ImportService:
     async def _post(self, group: list[Record]) -> bytes:
         read = [self._read(record) for record in group]
         lines = [line for line in read if not isinstance(line, WalletError)]
-        made = (
+        created = (
             await self._repository.create_all(self._client_id, lines, verified=self._verified)
             if lines
             else []
         )
-        outcomes = iter(made)
+        outcomes = iter(created)
         self.last_line_done = group[-1].line
         return b"".join(
             _refused(record.line, line)

@@ -1,4 +1,4 @@
-"""Limits of an import."""
+"""Settings of the import of opening balances."""
 
 from typing import Annotated
 
@@ -9,10 +9,10 @@ from wallet_service.core.settings import RoomSettings
 
 
 class OpeningBalancesSettings(RoomSettings):
-    """What an import may hold."""
+    """The limit of an import."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_IMPORT_")
 
     max_bytes: Annotated[int, Field(ge=1024)] = Field(
-        default=104_857_600, description="most bytes of an import's body"
+        default=104_857_600, description="most bytes of the body of an import"
     )

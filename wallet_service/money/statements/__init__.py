@@ -1,1 +1,1 @@
-"""What was posted: transactions, histories, statements, balances."""
+"""Reads of the ledger: transactions, histories, statements, balances."""

@@ -1,4 +1,4 @@
-"""The SQL functions about what was posted."""
+"""Calls of the database functions that read the ledger."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Visibility
 
 Position: TypeAlias = tuple[str, str, int]
-"""Of a ledger row in a history: created_at, wallet_id, wallet_version."""
+"""The position of an entry in a history: created_at, wallet_id, wallet_version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Page:
     """Part of a history, newest first.
 
     Attributes:
-        items: a JSON array of ledger rows, as SQL wrote it.
-        position: where the next page begins behind; None at the end. A page can be empty and not the last.
+        items: a JSON array of entries, in the bytes of the database function.
+        position: the position after which the next page begins; None at the end. A page can be empty and not be the last.
     """
 
     items: bytes
@@ -26,7 +26,7 @@ class Page:
 
 
 class StatementRepository:
-    """Reads the ledger. ``viewer``: the user who asks, or None for a service."""
+    """Reads the ledger. ``viewer``: the user of the request, or None for a client."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class StatementRepository:
         return await self._database.read("get_transaction", transaction_id=transaction_id, viewer=viewer)
 
     async def balance(self, wallet_id: str, viewer: str | None, at: str | None) -> bytes:
-        """A wallet's balance, now or at a past moment."""
+        """A wallet's balance, now (None) or at a past moment (RFC 3339)."""
         return await self._database.read("read_balance_at", wallet_id=wallet_id, viewer=viewer, at=at)
 
     async def wallet_page(
@@ -47,7 +47,7 @@ class StatementRepository:
         before_version: int | None,
         limit: int,
     ) -> Page:
-        """A page of a wallet's history; ``before_version``: the last wallet_version of the page before."""
+        """A page of a wallet's history; ``before_version``: the last wallet_version of the previous page."""
         answer = await self._database.read(
             "list_wallet_transactions",
             wallet_id=wallet_id,
@@ -67,7 +67,7 @@ class StatementRepository:
         limit: int,
         visibility: Visibility,
     ) -> Page:
-        """A page of the history of a user's wallets in visibility; ``before``: the position of the page before."""
+        """A page of the history of a user's visible wallets; ``before``: the ``position`` of the previous page."""
         before_at, before_wallet, before_version = before or (None, None, None)
 
         async def read(organizations: Json | None) -> bytes:

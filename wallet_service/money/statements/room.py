@@ -1,9 +1,9 @@
-"""What the statements room declares."""
+"""The declaration of the room of statements."""
 
 from wallet_service.core.room import RequestCost, Room
 
 _HISTORY = RequestCost(csv_tokens=20)
-"""With ``Accept: text/csv`` a history is sent whole."""
+"""With ``Accept: text/csv`` the response has the whole history."""
 
 ROOM = Room(
     name="statements",

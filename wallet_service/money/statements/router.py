@@ -1,4 +1,4 @@
-"""Reading what was posted."""
+"""The routes that read the ledger: transactions, histories, balances."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,8 +39,9 @@ _HISTORY: dict[int | str, dict[str, Any]] = {
     **problems(*READS, WalletNotFound, AmountInvalid, UpstreamUnavailable),
 }
 _AS_CSV = (
-    " With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text"
-    " of callers that a spreadsheet would run as a formula gets an apostrophe before it."
+    " With filters a page may be short, even empty, and not be the last: follow `next_cursor`."
+    " With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect."
+    " Text of callers that a spreadsheet would run as a formula has an apostrophe before it."
 )
 
 
@@ -56,7 +57,10 @@ Repository = Annotated[StatementRepository, on_database(StatementRepository)]
 async def get_transaction(
     caller: WalletReader, transaction_id: UUID, repository: Repository, access: CallerAccessOf
 ) -> Response:
-    """A posting. A user's token sees those that touch a wallet of theirs."""
+    """A posting by its transaction id.
+
+    A user token reads the postings that have a leg on a wallet of its user; others are `transaction_not_found`.
+    """
     found = await repository.transaction(str(transaction_id), caller.user_id)
     if access.checks:
         posted = json.loads(found)
@@ -69,7 +73,7 @@ async def get_transaction(
     "/wallets/{wallet_id}/balance",
     response_model=Balance,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
-    summary="A wallet's balance",
+    summary="Read a wallet's balance",
 )
 async def get_balance(
     caller: WalletReader,
@@ -77,7 +81,12 @@ async def get_balance(
     query: Annotated[BalanceQuery, Query()],
     repository: Repository,
 ) -> Response:
-    """The balance now, or with `at` at a past moment; the answer about a moment never changes."""
+    """The balance now, or with `at` at a past moment, in units of the wallet's currency.
+
+    The balance at a past moment includes every posting up to that moment and never changes. `locked_balance`,
+    `available_balance` and `credit_limit` have no history: with `at` they are null. When a posting is under way that
+    could still change the result, the request waits for it; after 2 seconds it is refused as `wallet_busy`.
+    """
     return JsonBytes(await repository.balance(str(wallet_id), caller.user_id, query.at))
 
 
@@ -85,8 +94,8 @@ async def get_balance(
     "/wallets/{wallet_id}/transactions",
     response_model=TransactionPage,
     responses=_HISTORY,
-    summary="A wallet's history",
-    description="What was posted to the wallet, newest first." + _AS_CSV,
+    summary="List a wallet's transactions",
+    description="The entries of the wallet, newest first." + _AS_CSV,
 )
 async def list_wallet_transactions(
     request: Request,
@@ -95,7 +104,7 @@ async def list_wallet_transactions(
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
 ) -> Response:
-    """One wallet's ledger rows."""
+    """The entries of a wallet."""
     name, filters = str(wallet_id), query.filters()
     scope = {"wallet_id": name, **filters}
     before: int | None = None
@@ -118,8 +127,8 @@ async def list_wallet_transactions(
     "/users/{user_id}/transactions",
     response_model=TransactionPage,
     responses=_HISTORY,
-    summary="A user's history",
-    description="What was posted to all wallets of the user, newest first." + _AS_CSV,
+    summary="List a user's transactions",
+    description="The entries of all wallets of the user, newest first." + _AS_CSV,
 )
 async def list_user_transactions(
     request: Request,
@@ -129,7 +138,7 @@ async def list_user_transactions(
     repository: Repository,
     access: CallerAccessOf,
 ) -> Response:
-    """The ledger rows of all wallets of a user."""
+    """The entries of all wallets of a user."""
     caller.require_user(user_id)
     visibility = access.visibility()
     filters = query.filters()
@@ -158,8 +167,8 @@ def _page(kind: str, scope: dict[str, Any], page: Page, position: Sequence[str |
 
 
 def _statement(first: Page, read_next: Callable[[Position], Awaitable[Page]], filename: str) -> Response:
-    # The first page is read before the status goes out, so refusals are problems. What fails later breaks off
-    # the connection: nobody takes a part for the whole.
+    # The first page is read before the status is sent, so refusals are problems. A later failure breaks the
+    # connection, so that the client can't mistake a part for the whole statement.
     return StreamingResponse(
         csv_chunks(first, read_next),
         media_type="text/csv",

@@ -1,4 +1,4 @@
-"""The questions and answers about what was posted."""
+"""Requests and responses of transactions, histories and balances."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,48 +21,50 @@ MetadataFilter = Annotated[
 
 
 class HistoryQuery(BaseModel):
-    """What a page of a history is asked for with."""
+    """The filters and the page of a history."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: TransactionType | None = None
     from_: Timestamp | None = Field(
-        default=None, alias="from", description="Posted (`created_at`) at this moment or later."
+        default=None, alias="from", description="Entries posted (`created_at`) at this moment or later."
     )
-    to: Timestamp | None = Field(default=None, description="Posted before this moment.")
+    to: Timestamp | None = Field(default=None, description="Entries posted before this moment.")
     min_amount: AmountInQuery | None = None
     max_amount: AmountInQuery | None = None
-    reference: Line | None = Field(default=None, description="Exactly this reference.")
+    reference: Line | None = Field(default=None, description="Entries with exactly this reference.")
     counter_account: Line | None = Field(
-        default=None, description="Exactly this counter account, such as `wallet:<id>` or `revenue:usage`."
+        default=None,
+        description="Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`.",
     )
     metadata: list[MetadataFilter] = Field(
         default=[],
         max_length=MOST_METADATA_FILTERS,
-        description="`key=value`: a top-level member of the metadata, as text. Repeat it for several.",
+        description="`key=value`: entries whose metadata has this top-level member; its value is compared as text."
+        " Repeat the parameter for several.",
     )
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
 
     def filters(self) -> dict[str, Any]:
-        """What was asked for beside the place and size of the page, as SQL reads it."""
+        """The filters as the database function takes them, without the place and size of the page."""
         named = self.model_dump(by_alias=True, exclude={"cursor", "limit", "metadata"}, exclude_none=True)
         pairs = [list(text.partition("=")[::2]) for text in self.metadata]
         return {**named, "metadata": pairs} if pairs else named
 
 
 class BalanceQuery(BaseModel):
-    """Which balance is asked for."""
+    """The moment of a balance."""
 
     model_config = ConfigDict(extra="forbid")
 
     at: Timestamp | None = Field(
-        default=None, description="A past moment: the balance after everything posted until then."
+        default=None, description="A past moment: the balance after every posting up to then."
     )
 
 
 class TransactionPage(BaseModel):
-    """Ledger rows, newest first. With filters a page can be short, even empty, and have a next one."""
+    """Entries, newest first. With filters a page can be short, even empty, and not be the last."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [ENTRY], "next_cursor": None}]})
 
@@ -83,9 +85,9 @@ _BALANCE: dict[str, Any] = {
 
 
 class Balance(BaseModel):
-    """A wallet's balance after its ledger row ``wallet_version``.
+    """A wallet's balance after its entry ``wallet_version``.
 
-    Locked amounts and credit limits have no history: of a past moment they are null, and what was available.
+    Locked balance and credit limit have no history: at a past moment they and the available balance are null.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_BALANCE]})

@@ -1,4 +1,4 @@
-"""A history as CSV, written page by page: the memory is that of one page, whatever the length."""
+"""A history as CSV. It is written page by page, so only one page is in memory."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def wants_csv(accept: str) -> bool:
 
 
 async def csv_chunks(page: Page, read_next: Callable[[Position], Awaitable[Page]]) -> AsyncIterator[bytes]:
-    """The statement that begins with this page: a line of names, then a line for each ledger row."""
+    """The statement that begins with this page: a line of column names, then a line for each entry."""
     yield _lines([COLUMNS])
     while True:
         entries: list[dict[str, Any]] = simplejson.loads(page.items, parse_float=Decimal, parse_int=Decimal)

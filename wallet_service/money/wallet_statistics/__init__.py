@@ -1,1 +1,1 @@
-"""Sums over what was posted: of a wallet, a user, the whole ledger."""
+"""Totals of postings: of a wallet, of a user, of the whole ledger."""

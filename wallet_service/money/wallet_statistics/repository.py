@@ -1,4 +1,4 @@
-"""The SQL functions that sum up the ledger."""
+"""Calls of the database functions that sum the ledger."""
 
 import json
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Visibility
 
 _WALLETS_A_CALL = 500
-"""Few enough that no call holds its snapshot for long, even with 999 rows after each last checkpoint."""
+"""Few enough that no call keeps its snapshot for long, even with 999 entries after each last checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A period of time as callers name it: RFC 3339 texts, open where None.
+    """A period of time in the form of the request: RFC 3339 texts, open where None.
 
     Attributes:
         start: inclusive.
         end: exclusive.
-        interval: ``day`` or ``month``: the steps that it is divided into; None for no steps.
+        interval: ``day`` or ``month``: the length of the steps that the period is divided into; None for no steps.
     """
 
     start: str | None
@@ -28,13 +28,13 @@ class Period:
 
 
 class StatisticsRepository:
-    """Reads sums. ``viewer``: the user who asks, or None for a service."""
+    """Reads totals. ``viewer``: the user of the request, or None for a client."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of_wallet(self, wallet_id: str, viewer: str | None, period: Period) -> bytes:
-        """What happened to a wallet in a period."""
+        """The totals of a wallet in a period."""
         return await self._database.read(
             "read_wallet_statistics",
             wallet_id=wallet_id,
@@ -45,7 +45,7 @@ class StatisticsRepository:
     async def of_user(
         self, user_id: str, viewer: str | None, period: Period, visibility: Visibility
     ) -> bytes:
-        """What happened to the wallets of a user that are in visibility in a period."""
+        """The totals of a user's visible wallets in a period."""
 
         async def read(organizations: Json | None) -> bytes:
             return await self._database.read(
@@ -59,7 +59,7 @@ class StatisticsRepository:
         return await visibility.read(read)
 
     async def of_service(self) -> bytes:
-        """The service at a glance."""
+        """Counts and sums of all wallets."""
         return await self._database.read("read_service_stats")
 
     async def currencies(self) -> bytes:
@@ -67,7 +67,7 @@ class StatisticsRepository:
         return await self._database.read("list_currencies")
 
     async def trial_balance(self) -> tuple[int, dict[tuple[str, str], Decimal]]:
-        """How many wallets there are, and by currency and account what all of them sum to, part by part."""
+        """The number of wallets, and their sums by currency and account. They are read in parts of 500 wallets."""
         wallets = 0
         balances: dict[tuple[str, str], Decimal] = {}
         after: str | None = None

@@ -1,4 +1,4 @@
-"""What the room of wallet statistics declares."""
+"""The declaration of the room of wallet statistics."""
 
 from wallet_service.core.room import RequestCost, Room
 from wallet_service.money.permissions import STATS_READ

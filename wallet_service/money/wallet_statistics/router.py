@@ -1,4 +1,4 @@
-"""Sums over what was posted, and the list of currencies."""
+"""The routes of totals, the trial balance and the list of currencies."""
 
 from typing import Annotated
 from uuid import UUID
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/api/v1", tags=["statistics"], route_class=StrictRout
 
 async def _operator(caller: StatsReader) -> Principal:
     if caller.is_user:
-        raise Forbidden("A user's token reads sums of its own wallets only")
+        raise Forbidden("A user token reads the totals of its own wallets only")
     return caller
 
 
@@ -46,12 +46,17 @@ Nothing = Annotated[NoQuery, Query()]
     "/wallets/{wallet_id}/statistics",
     response_model=WalletStatistics,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
-    summary="A wallet's totals in a period",
+    summary="Read a wallet's totals in a period",
 )
 async def wallet_statistics(
     caller: WalletReader, wallet_id: UUID, query: Annotated[PeriodQuery, Query()], repository: Repository
 ) -> Response:
-    """Exact totals and counts by type and counter account, with the balances before and after."""
+    """Exact totals and counts of the wallet's entries, by type and by counter account, with opening and closing balance.
+
+    `from` is included, `to` is not; without them the period is open. With `interval` also for each day or month, in
+    UTC. Amounts are in units of the currency. When a posting is under way that could still change the result, the
+    request waits for it; after 2 seconds it is refused as `wallet_busy`.
+    """
     return JsonBytes(await repository.of_wallet(str(wallet_id), caller.user_id, query.period()))
 
 
@@ -59,7 +64,7 @@ async def wallet_statistics(
     "/users/{user_id}/statistics",
     response_model=UserStatistics,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
-    summary="A user's totals in a period",
+    summary="Read a user's totals in a period",
 )
 async def user_statistics(
     caller: WalletReader,
@@ -68,7 +73,11 @@ async def user_statistics(
     repository: Repository,
     access: CallerAccessOf,
 ) -> Response:
-    """Exact totals and counts of all wallets of the user, by currency."""
+    """Exact totals and counts of the entries of all wallets of the user, by currency.
+
+    Parameters and units are those of a wallet's totals. For a user token, wallets of organizations to which the user
+    does not belong are left out.
+    """
     caller.require_user(user_id)
     visibility = access.visibility()
     return JsonBytes(await repository.of_user(user_id, caller.user_id, query.period(), visibility))
@@ -78,10 +87,10 @@ async def user_statistics(
     "/wallet/stats",
     response_model=ServiceStats,
     responses=problems(*READS),
-    summary="The service at a glance",
+    summary="Read totals of the service",
 )
 async def service_stats(caller: Operator, query: Nothing, repository: Repository) -> Response:
-    """Wallets by currency and status, what they hold, and the number of ledger rows."""
+    """The number of wallets by currency and status, their balances, and the number of entries in the ledger."""
     del caller, query
     return JsonBytes(await repository.of_service())
 
@@ -89,10 +98,13 @@ async def service_stats(caller: Operator, query: Nothing, repository: Repository
 @router.get(
     "/ledger/trial-balance",
     responses=problems(*READS),
-    summary="The trial balance",
+    summary="Read the trial balance",
 )
 async def read_trial_balance(caller: Operator, query: Nothing, repository: Repository) -> TrialBalance:
-    """Per currency what the wallets hold and what came from each counter account: it sums to zero."""
+    """For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
+
+    In a ledger that balances, each currency adds up to zero.
+    """
     del caller, query
     return trial_balance(*await repository.trial_balance())
 
@@ -104,6 +116,6 @@ async def read_trial_balance(caller: Operator, query: Nothing, repository: Repos
     summary="List the currencies",
 )
 async def list_currencies(caller: Caller, query: Nothing, repository: Repository) -> Response:
-    """Every currency with its decimals."""
+    """All currencies with their exponent, the number of decimals. There is one page."""
     del caller, query
     return JsonBytes(await repository.currencies())

@@ -1,4 +1,4 @@
-"""The questions and answers about sums."""
+"""Requests and responses of totals and currencies."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -14,32 +14,32 @@ Interval = Literal["day", "month"]
 
 
 class NoQuery(BaseModel):
-    """No member of a query is known here."""
+    """A query without parameters: every parameter is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class PeriodQuery(BaseModel):
-    """Which period is summed up."""
+    """The period of the totals."""
 
     model_config = ConfigDict(extra="forbid")
 
     from_: Timestamp | None = Field(
-        default=None, alias="from", description="Posted (`created_at`) at this moment or later."
+        default=None, alias="from", description="Entries posted (`created_at`) at this moment or later."
     )
-    to: Timestamp | None = Field(default=None, description="Posted before this moment.")
+    to: Timestamp | None = Field(default=None, description="Entries posted before this moment.")
     interval: Interval | None = Field(
         default=None,
-        description="Adds steps of a day or a month, UTC; needs `from`, and makes at most 366.",
+        description="Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps.",
     )
 
     def period(self) -> Period:
-        """The period, as the repository takes it."""
+        """The period in the form that the repository takes."""
         return Period(self.from_, self.to, self.interval)
 
 
 class TypeTotal(BaseModel):
-    """What was posted of one type in one direction."""
+    """The total of one operation type in one direction."""
 
     transaction_type: TransactionType
     direction: Direction
@@ -48,7 +48,7 @@ class TypeTotal(BaseModel):
 
 
 class CounterAccountTotal(BaseModel):
-    """What came from, or went to, one counter account; transfers between wallets are one: ``wallets``."""
+    """The total of one counter account in one direction. All transfers between wallets count as ``wallets``."""
 
     counter_account: str
     direction: Direction
@@ -57,7 +57,7 @@ class CounterAccountTotal(BaseModel):
 
 
 class Flow(BaseModel):
-    """Balances before and after, and what was between."""
+    """Opening and closing balance, and the totals between them."""
 
     opening_balance: AmountText
     closing_balance: AmountText
@@ -68,14 +68,14 @@ class Flow(BaseModel):
 
 
 class Step(Flow):
-    """A day or a month, or what of it is in the period; ``to`` is null where the period is open."""
+    """A day or a month, or the part of it that is in the period. ``to`` is null where the period is open."""
 
     from_: AwareDatetime = Field(alias="from")
     to: AwareDatetime | None
 
 
 class CurrencyStatistics(Flow):
-    """The period in one currency; steps without an interval: null."""
+    """The period in one currency. Without an interval, ``steps`` is null."""
 
     currency: str
     by_counter_account: list[CounterAccountTotal]
@@ -105,7 +105,7 @@ _WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
 
 
 class Statistics(BaseModel):
-    """A period summed up, by currency."""
+    """Totals of a period, by currency."""
 
     from_: AwareDatetime | None = Field(alias="from")
     to: AwareDatetime | None
@@ -114,7 +114,7 @@ class Statistics(BaseModel):
 
 
 class WalletStatistics(Statistics):
-    """A wallet's period."""
+    """Totals of a wallet in a period."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": _WALLET_ID} | _STATISTICS]})
 
@@ -122,7 +122,7 @@ class WalletStatistics(Statistics):
 
 
 class UserStatistics(Statistics):
-    """A period of all wallets of a user."""
+    """Totals of all wallets of a user in a period."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-1"} | _STATISTICS]})
 
@@ -130,7 +130,7 @@ class UserStatistics(Statistics):
 
 
 class CurrencyStats(BaseModel):
-    """The wallets of one currency."""
+    """Counts and sums of the wallets of one currency."""
 
     currency: str
     wallets: int
@@ -143,7 +143,7 @@ class CurrencyStats(BaseModel):
 
 
 class ServiceStats(BaseModel):
-    """The service at a glance; only currencies that have wallets."""
+    """Counts and sums of all wallets. Only currencies that have wallets are listed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -176,9 +176,10 @@ class ServiceStats(BaseModel):
 
 
 class TrialBalanceLine(BaseModel):
-    """What all wallets hold (``wallets``), or with the opposite sign what came from a counter account.
+    """The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
 
-    Transfers between wallets are one line, ``transfers``: 0, but for those that committed while it was read.
+    All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
+    the read.
     """
 
     account: str
@@ -186,7 +187,7 @@ class TrialBalanceLine(BaseModel):
 
 
 class TrialBalanceCurrency(BaseModel):
-    """The lines of one currency; their sum is "0" in a ledger that balances."""
+    """The lines of one currency. Their sum is "0" in a ledger that balances."""
 
     currency: str
     lines: list[TrialBalanceLine]
@@ -194,7 +195,7 @@ class TrialBalanceCurrency(BaseModel):
 
 
 class TrialBalance(BaseModel):
-    """Every currency's lines."""
+    """The trial balance of every currency."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -221,7 +222,7 @@ class TrialBalance(BaseModel):
 
 
 class Currency(BaseModel):
-    """A currency or unit; an amount with more decimals than its exponent is refused."""
+    """A currency. An amount with more decimals than ``exponent`` is refused."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""The trial balance, put together."""
+"""Builds the trial balance."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,7 +13,7 @@ from wallet_service.money.wallet_statistics.schemas import (
 
 
 def trial_balance(wallets: int, balances: Mapping[tuple[str, str], Decimal]) -> TrialBalance:
-    """The lines by currency, each with the sum, which is "0" in a ledger that balances."""
+    """The trial balance from the sums by currency and account. Each currency's sum is "0" in a ledger that balances."""
     currencies: list[TrialBalanceCurrency] = []
     for currency, group in groupby(sorted(balances.items()), key=lambda item: item[0][0]):
         lines = list(group)

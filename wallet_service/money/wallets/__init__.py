@@ -1,1 +1,1 @@
-"""Wallets themselves: making, reading, changing, closing."""
+"""Wallets: create, read, change, close."""

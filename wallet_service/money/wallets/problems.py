@@ -1,4 +1,4 @@
-"""What refuses a change of a wallet."""
+"""Problems of creating, changing and closing a wallet."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,18 +14,18 @@ class WalletExists(WalletError):
 
 
 class WalletNotEmpty(WalletError):
-    """A wallet can be closed only with zero balance and nothing locked."""
+    """Only a wallet with balance and locked balance 0 can be closed."""
 
     code, status, title = "wallet_not_empty", 409, "Wallet is not empty"
 
 
 class CreditLimitInUse(WalletError):
-    """The balance is further below zero than the new limit allows."""
+    """The available balance is further below zero than the new credit limit allows."""
 
     code, status, title = "credit_limit_in_use", 409, "Credit limit is in use"
 
 
 class VersionMismatch(WalletError):
-    """``If-Match`` names another version than the current one."""
+    """``If-Match`` has a version that is not the current one."""
 
     code, status, title = "version_mismatch", 412, "Version mismatch"

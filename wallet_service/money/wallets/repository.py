@@ -1,4 +1,4 @@
-"""The SQL functions about wallets."""
+"""Calls of the database functions for wallets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _REPLAYED = b'{"status":"replayed","wallet":'
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new wallet as JSON; a replay's bytes are the first answer's."""
+    """A new wallet as JSON. A replay has the bytes of the first response."""
 
     wallet: bytes
     replayed: bool
 
 
 class WalletRepository:
-    """Reads and changes wallets. Money moves through the ledger."""
+    """Reads and changes wallets. Balances change only through the ledger."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,18 +35,19 @@ class WalletRepository:
         *,
         verified: bool | None = True,
     ) -> Created:
-        """Make a wallet, once for its id and key: safe to send again.
+        """Create a wallet, once for each id and key, so the call can be repeated.
 
         Args:
-            wallet_id: its id, if it is made.
-            client_id: whose key it is.
-            idempotency_key: names the request.
-            wallet: its members.
-            deposit: its opening balance.
-            verified: False marks it as unverified; None makes none, and only answers again what the key made.
+            wallet_id: the id of the wallet, if it is created.
+            client_id: the client that the key belongs to.
+            idempotency_key: the idempotency key of the request.
+            wallet: the members of the wallet.
+            deposit: the members of the deposit for the opening balance; None for no deposit.
+            verified: whether the user is known to exist. False marks the wallet as unverified. With None, no wallet is
+                created, and only a replay succeeds.
 
         Raises:
-            UserUnknown: None, and the key has made nothing.
+            UserUnknown: ``verified`` is None, and the key is not spent.
         """
         answer = await self._database.repeat(
             "create_wallet",
@@ -61,19 +62,19 @@ class WalletRepository:
         return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
 
     async def get(self, wallet_id: str, user_id: str | None) -> bytes:
-        """A wallet; ``user_id``: whose it must be, or None."""
+        """A wallet. ``user_id``: the user that it must belong to, or None for any."""
         return await self._database.read("get_wallet", wallet_id=wallet_id, user_id=user_id)
 
     async def update(
         self, wallet_id: str, user_id: str | None, version: int | None, changes: Mapping[str, Any]
     ) -> bytes:
-        """Apply a merge patch, if the wallet still has this version."""
+        """Apply a merge patch, if the wallet has this version (None: any)."""
         return await self._database.call(
             "update_wallet", wallet_id=wallet_id, user_id=user_id, version=version, changes=Json.of(changes)
         )
 
     async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
-        """Close an empty wallet."""
+        """Close an empty wallet, if it has this version (None: any)."""
         return await self._database.call(
             "close_wallet", wallet_id=wallet_id, user_id=user_id, version=version
         )
@@ -86,7 +87,7 @@ class WalletRepository:
         limit: int,
         visibility: Visibility,
     ) -> tuple[bytes, str | None]:
-        """The items of a page of those in visibility, and the wallet_id after which the next begins."""
+        """A page of the user's visible wallets: the items, and the wallet_id after which the next page begins."""
 
         async def read(organizations: Json | None) -> bytes:
             return await self._database.read(
@@ -103,7 +104,7 @@ class WalletRepository:
     async def page_of_all(
         self, verified: bool | None, after: str | None, limit: int
     ) -> tuple[bytes, str | None]:
-        """The same of everybody's wallets: those that are verified, those that aren't, or all (None)."""
+        """The same for the wallets of all users: verified ones, unverified ones, or all (None)."""
         return _page(await self._database.read("list_wallets", verified=verified, after=after, limit=limit))
 
 

@@ -1,4 +1,4 @@
-"""What the wallets room declares."""
+"""The declaration of the room of wallets."""
 
 from wallet_service.core.errors import WalletNotFound
 from wallet_service.core.room import Room

@@ -1,4 +1,4 @@
-"""/api/v1/wallets and a user's wallets."""
+"""The routes of wallets."""
 
 import json
 from typing import Annotated, Any
@@ -51,21 +51,24 @@ _POSITION = TypeAdapter(tuple[UUID])
 _ETAG = {
     "ETag": {"description": '`"<version>.<last_entry>"`, for If-Match.', "schema": {"type": "string"}},
 }
-_LOCATION = {"Location": {"description": "The wallet's path.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "The path of the wallet.", "schema": {"type": "string"}}}
 
 _ETAG_FORM = {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$'}
 
 IfMatch = Annotated[
     Annotated[str, WithJsonSchema(_ETAG_FORM)] | SkipJsonSchema[None],
-    Header(alias="If-Match", description="The ETag that was read; its version is compared."),
+    Header(
+        alias="If-Match",
+        description="The ETag that the caller read, or `*` for any. Only its version is compared.",
+    ),
 ]
 
 
 Repository = Annotated[WalletRepository, on_database(WalletRepository)]
 
 
-def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A wallet's bytes with the ETag that its version and newest ledger row make."""
+def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A wallet with its ETag, which has the version and the last entry."""
     read: dict[str, Any] = json.loads(wallet)
     etag = f'"{read["version"]}.{read["last_entry"]}"'
     return JsonBytes(wallet, status, headers={"ETag": etag, **(headers or {})})
@@ -90,7 +93,7 @@ def _answer(wallet: bytes, status: int = 200, headers: dict[str, str] | None = N
             UpstreamUnavailable,
         ),
     },
-    summary="Make a wallet",
+    summary="Create a wallet",
 )
 async def create_wallet(
     caller: WalletWriter,
@@ -99,27 +102,35 @@ async def create_wallet(
     access: AccessOf,
     header_key: HeaderKey,
 ) -> Response:
-    """Make a wallet, with an opening balance if one is given; the same key and request make it once."""
+    """Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
+
+    The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
+    another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` and
+    `credit_limit` also need the permission `transactions:write`.
+    """
     created = await WalletService(repository, access).create(caller, request, header_key)
     read: dict[str, Any] = json.loads(created.wallet)
     headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
     if created.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return _answer(created.wallet, 201, headers)
+    return _response(created.wallet, 201, headers)
 
 
 @router.get(
     "/wallets",
     response_model=WalletPage,
     responses=problems(*READS),
-    summary="List everybody's wallets",
+    summary="List all wallets",
 )
 async def list_wallets(
     caller: StatsReader, query: Annotated[AllWalletsQuery, Query()], repository: Repository
 ) -> Response:
-    """All wallets, oldest first; with `verified=false` those whose user was never looked up."""
+    """The wallets of all users, oldest first. A page may be short and not be the last: follow `next_cursor`.
+
+    `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
+    """
     if caller.is_user:
-        raise Forbidden("A user's token lists its own wallets only")
+        raise Forbidden("A user token lists the wallets of its own user only")
     scope = {"verified": query.verified}
     after: str | None = None
     if query.cursor is not None:
@@ -135,8 +146,12 @@ async def list_wallets(
     summary="Read a wallet",
 )
 async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
-    """A wallet as it is now."""
-    return _answer(await repository.get(str(wallet_id), caller.user_id))
+    """The wallet with its current balance, credit limit and status. `ETag` is for `If-Match` of a change.
+
+    Amounts are in units of the wallet's currency. A user token reads the wallets of its own user only; others are
+    `wallet_not_found`.
+    """
+    return _response(await repository.get(str(wallet_id), caller.user_id))
 
 
 @router.patch(
@@ -167,10 +182,15 @@ async def update_wallet(
     access: AccessOf,
     if_match: IfMatch = None,
 ) -> Response:
-    """A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit."""
+    """Change name, metadata, status (active or frozen), is_primary or credit_limit by a merge patch (RFC 7396).
+
+    Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
+    currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
+    A user token can't set `status` and `credit_limit`; `credit_limit` also needs `transactions:write`.
+    """
     service = WalletService(repository, access)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
-    return _answer(changed)
+    return _response(changed)
 
 
 @router.delete(
@@ -194,8 +214,12 @@ async def update_wallet(
 async def close_wallet(
     caller: WalletWriter, wallet_id: UUID, repository: Repository, if_match: IfMatch = None
 ) -> Response:
-    """Close a wallet with zero balance and nothing locked. Its history stays; its name is free again."""
-    return _answer(await repository.close(str(wallet_id), caller.user_id, version_of(if_match)))
+    """Close a wallet for good. Its history stays, and its name can be used for a new wallet.
+
+    Balance and locked balance must be 0, or it is refused as `wallet_not_empty`. A user token can't close a frozen
+    wallet.
+    """
+    return _response(await repository.close(str(wallet_id), caller.user_id, version_of(if_match)))
 
 
 @router.get(
@@ -211,7 +235,10 @@ async def list_user_wallets(
     access: CallerAccessOf,
     query: Annotated[WalletQuery, Query()],
 ) -> Response:
-    """A user's wallets, oldest first, closed ones included unless filtered."""
+    """The wallets of a user, oldest first. Closed wallets are included unless `status` is given.
+
+    For a user token, wallets of organizations to which the user does not belong are left out.
+    """
     caller.require_user(user_id)
     filters = query.filters()
     scope = {"user_id": user_id, **filters}

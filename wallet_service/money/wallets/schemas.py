@@ -1,4 +1,4 @@
-"""The requests and answers about wallets."""
+"""Requests and responses of wallets."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,7 +14,7 @@ WalletStatus = Literal["active", "frozen", "closed"]
 
 
 class WalletCreate(BaseModel):
-    """A new wallet. One user has one open wallet of each type, currency and name."""
+    """A new wallet. A user has at most one open wallet of each type, currency and name."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -31,23 +31,28 @@ class WalletCreate(BaseModel):
     network: Annotated[Line, StringConstraints(max_length=64)] | None = None
     address: Line | None = None
     initial_balance: AmountOrZero | None = Field(
-        default=None, description="Posted as a deposit, in the same call."
+        default=None, description="Posted as a deposit together with the creation."
     )
-    credit_limit: AmountOrZero | None = Field(default=None, description="How far below zero it may go.")
+    credit_limit: AmountOrZero | None = Field(
+        default=None, description="How far below zero the available balance may go."
+    )
     metadata: Metadata | None = None
-    idempotency_key: Key | None = Field(default=None, description="Or the header `Idempotency-Key`.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
 
 
 class WalletPatch(BaseModel):
-    """A merge patch (RFC 7396): what is absent stays. Only ``metadata`` merges member by member."""
+    """A merge patch (RFC 7396). Absent members stay. Only ``metadata`` is merged member by member."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"name": "travel", "metadata": {"team": "blue"}}]}
     )
 
-    # What is absent is told by model_fields_set; a factory keeps an untrue default out of OpenAPI.
+    # model_fields_set shows which members are absent. A factory keeps a default that is never used out of OpenAPI.
     name: Line = Field(default_factory=str)
-    metadata: Metadata | None = Field(default_factory=dict, description="null empties it.")
+    metadata: Metadata | None = Field(default_factory=dict, description="null removes all members.")
     status: Literal["active", "frozen"] = Field(default_factory=lambda: "active")
     is_primary: StrictBool = Field(default_factory=bool)
     credit_limit: AmountOrZero = Field(default_factory=lambda: "0")
@@ -77,7 +82,7 @@ _WALLET: dict[str, Any] = {
 
 
 class Wallet(BaseModel):
-    """A wallet. ``version`` counts its own changes, ``last_entry`` its ledger rows."""
+    """A wallet. ``version`` counts the changes of its properties, ``last_entry`` its entries in the ledger."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_WALLET]})
 
@@ -103,7 +108,7 @@ class Wallet(BaseModel):
 
 
 class WalletQuery(BaseModel):
-    """Which of a user's wallets are asked for."""
+    """The filters and the page of a list of a user's wallets."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,18 +119,19 @@ class WalletQuery(BaseModel):
     limit: Limit = DEFAULT_LIMIT
 
     def filters(self) -> dict[str, str | None]:
-        """What was asked for beside the place and size of the page."""
+        """The filters, without the place and size of the page."""
         return {"wallet_type": self.wallet_type, "currency": self.currency, "status": self.status}
 
 
 class AllWalletsQuery(BaseModel):
-    """Which of everybody's wallets are asked for."""
+    """The filter and the page of the list of all wallets."""
 
     model_config = ConfigDict(extra="forbid")
 
     verified: bool | None = Field(
         default=None,
-        description="false: those that were made while their user could not be looked up, or by an import.",
+        description="false: wallets that were created by an import or while their user could not be checked, and"
+        " whose user has not been checked since. true: all others.",
     )
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT

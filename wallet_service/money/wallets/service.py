@@ -1,4 +1,4 @@
-"""Who may make, see and change which wallet."""
+"""The rules for creating and changing wallets: which caller may do what."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -22,26 +22,26 @@ _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 
 
 class WalletService:
-    """Policy around the wallet functions."""
+    """Checks the caller's rights, then creates or changes a wallet."""
 
     def __init__(self, repository: WalletRepository, access: WalletAccess) -> None:
         self._repository = repository
         self._access = access
 
     async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
-        """Make a wallet with its opening balance.
+        """Create a wallet with its opening balance.
 
         Raises:
-            Forbidden: a user makes another user's wallet, or gives themselves money or credit.
-            UserUnknown, OrganizationUnknown: nobody would own it.
-            UpstreamUnavailable: nobody can say whether its owner exists.
+            Forbidden: a user token creates a wallet of another user, or sets a balance, credit limit or organization.
+            UserUnknown, OrganizationUnknown: the owner does not exist.
+            UpstreamUnavailable: it can't be checked whether the owner exists.
         """
         if caller.is_user:
             if request.user_id != caller.user_id:
-                raise Forbidden("A user makes wallets for themselves only")
+                raise Forbidden("A user token creates wallets of its own user only")
             for member in ("initial_balance", "credit_limit", "organization_id"):
                 if getattr(request, member) is not None:
-                    raise Forbidden(f"A user's token can't set {member}")
+                    raise Forbidden(f"A user token can't set {member}")
         if request.credit_limit is not None:
             caller.require(TRANSACTIONS_WRITE)
         key = chosen_key(header_key, request.idempotency_key)
@@ -60,7 +60,7 @@ class WalletService:
         except WalletError as refusal:
             if key is None:
                 raise
-            return await _made_before(create, refusal)
+            return await _created_before(create, refusal)
         return await create(verified=verified)
 
     async def update(
@@ -69,20 +69,20 @@ class WalletService:
         """Apply a merge patch.
 
         Raises:
-            Forbidden: a user thaws their own wallet or raises their own credit.
+            Forbidden: a user token sets the status or the credit limit.
         """
         changes = request.model_dump(include=request.model_fields_set)
         if caller.is_user:
             for member in _OPERATORS_ONLY:
                 if member in changes:
-                    raise Forbidden(f"A user's token can't set {member}")
+                    raise Forbidden(f"A user token can't set {member}")
         if "credit_limit" in changes:
             caller.require(TRANSACTIONS_WRITE)  # credit can be spent like a deposit
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
 
 
-async def _made_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:
-    """The first answer, if the key has one: a repeat is answered whoever is away by now."""
+async def _created_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:
+    """The first response, if the key is spent: a replay does not depend on upstream services. Otherwise the refusal."""
     try:
         return await create(verified=None)
     except UserUnknown:
@@ -90,10 +90,10 @@ async def _made_before(create: Callable[..., Awaitable[Created]], refusal: Walle
 
 
 def version_of(if_match: str | None) -> int | None:
-    """The wallet's version in an ``If-Match`` header; its ledger rows, behind the dot, are not compared.
+    """The wallet's version in an ``If-Match`` header. The last entry, after the dot, is not compared.
 
     Raises:
-        ValidationFailed: not an ETag of a wallet.
+        ValidationFailed: the header is not an ETag of a wallet.
     """
     if if_match is None or if_match.strip() == "*":
         return None
