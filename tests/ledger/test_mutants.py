@@ -57,7 +57,9 @@ MUTANTS = [
             "order by w.wallet_id desc for no key update;",
         ),
     ),
-    _mutant("no-skip", "lock_accounts", "held_wallets_are_busy", ("for no key update of w skip locked", "")),
+    _mutant(
+        "no-skip", "lock_accounts", "locked_wallets_are_busy", ("for no key update of w skip locked", "")
+    ),
     _mutant(
         "wait-ignored",
         "lock_accounts",
@@ -97,13 +99,13 @@ MUTANTS = [
     _mutant(
         "atomic-busy-names-nothing",
         "taken_back",
-        "held_wallets_are_busy",
+        "locked_wallets_are_busy",
         ("row('busy', null, p_failed.facts,", "row('busy', null, null,"),
     ),
     _mutant(
         "busy-ones-lost",
         "decide_on_accounts",
-        "held_wallets_are_busy",
+        "locked_wallets_are_busy",
         ("if v_source.status = 'busy' or", "if"),
     ),
     _mutant(

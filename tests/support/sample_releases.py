@@ -1,4 +1,4 @@
-"""The SQL folders of made-up releases."""
+"""SQL folders of invented releases."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ $$;
 
 
 class Release:
-    """The SQL folder of a made-up release."""
+    """The SQL folder of an invented release."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class Release:
 
 
 def following(folder: Path) -> Path:
-    """The SQL of a release after this one: all of this one's, and a migration more."""
+    """The SQL of a later release: the present SQL and one more migration."""
     for part in ("schema", "functions"):
         shutil.copytree(Path(str(sql_folder())) / part, folder / part)
     number = int(latest_migration()) + 1
