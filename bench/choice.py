@@ -1,4 +1,4 @@
-"""Which wallet a request is about."""
+"""Chooses the wallet of a request."""
 
 import bisect
 import itertools
@@ -7,15 +7,15 @@ from abc import ABC, abstractmethod
 
 
 class Choice(ABC):
-    """Draws numbers of wallets, from 0."""
+    """Draws wallet numbers, from 0."""
 
     @abstractmethod
     def draw(self) -> int:
-        """The next one."""
+        """Return the next number."""
 
 
 class Uniform(Choice):
-    """Each of ``count`` is as likely as the next."""
+    """All ``count`` wallets are equally likely."""
 
     def __init__(self, count: int, *, first: int = 0, source: random.Random | None = None) -> None:
         self._count = count
@@ -23,28 +23,28 @@ class Uniform(Choice):
         self._random = (source or random.Random()).random  # noqa: S311 - draws a load, keeps no secret
 
     def draw(self) -> int:
-        """The next one."""
+        """Return the next number."""
         return self._first + int(self._random() * self._count)
 
 
 class Zipf(Choice):
-    """Number k is drawn with a weight of 1 / (k + 1): few wallets take most of the load."""
+    """Wallet k has the weight 1 / (k + 1): few wallets get most of the load."""
 
     def __init__(self, count: int, *, source: random.Random | None = None) -> None:
         self._sums = list(itertools.accumulate(1 / rank for rank in range(1, count + 1)))
         self._random = (source or random.Random()).random  # noqa: S311 - draws a load, keeps no secret
 
     def draw(self) -> int:
-        """The next one."""
+        """Return the next number."""
         return bisect.bisect_left(self._sums, self._random() * self._sums[-1])
 
 
 class Hot(Choice):
-    """Always the same one."""
+    """Always the same wallet."""
 
     def __init__(self, wallet: int = 0) -> None:
         self._wallet = wallet
 
     def draw(self) -> int:
-        """The next one."""
+        """Return the next number."""
         return self._wallet

@@ -1,17 +1,17 @@
-"""CPU time and memory of other processes, as Linux keeps them; nothing on other systems."""
+"""CPU time and memory of other processes, from Linux; without results on other systems."""
 
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_SCHEDULED = 2  # with a process's number, what clock_getcpuclockid(3) makes
+_SCHEDULED = 2  # with a process id it gives the clock id of clock_getcpuclockid(3)
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14  # after the command's name
 
 
 def process_s(pid: int) -> float | None:
-    """CPU seconds of all threads of a process, those that have ended included; None when it can't be seen."""
+    """CPU seconds of all threads of a process, also ended ones; None when they can't be read."""
     try:
         return time.clock_gettime(~pid << 3 | _SCHEDULED)
     except OSError:
@@ -19,7 +19,7 @@ def process_s(pid: int) -> float | None:
 
 
 def family_s(pid: int) -> float | None:
-    """CPU seconds of a process and its children, those that have ended included; None as ``process_s``."""
+    """CPU seconds of a process and its children, also ended ones; None as with ``process_s``."""
     own = process_s(pid)
     fields = _fields(pid)
     if own is None or fields is None:
@@ -29,7 +29,7 @@ def family_s(pid: int) -> float | None:
 
 
 def peak_rss_bytes(pid: int) -> int | None:
-    """The most memory that a process has held so far."""
+    """The peak memory of a process so far."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -40,7 +40,7 @@ def peak_rss_bytes(pid: int) -> int | None:
 def snapshot(
     service_pid: int | None, postgres_pid: int | None, rest_pids: Sequence[int] = ()
 ) -> dict[str, float]:
-    """CPU seconds so far of this process (client) and of those that can be seen."""
+    """CPU seconds so far of this process (client) and of those that can be read."""
     seen = {
         "service": process_s(service_pid) if service_pid is not None else None,
         "rest": sum(process_s(pid) or 0.0 for pid in rest_pids) if rest_pids else None,
@@ -56,8 +56,8 @@ def _children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         pass  # a kernel without that file
-    everybody = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    found = ((other, _fields(other)) for other in everybody)
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = ((other, _fields(other)) for other in processes)
     return [other for other, fields in found if fields is not None and int(fields[_PARENT]) == pid]
 
 

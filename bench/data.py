@@ -1,9 +1,9 @@
-# asyncpg's own types say little of rows.
+# asyncpg does not type the values of rows.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""Loads a ledger that `verify` finds nothing wrong with, a thousand times faster than posting it.
+"""Loads a ledger that passes `verify`, a thousand times faster than by posting.
 
-Wallets 0 … n - 1 have the same number of rows, one more wallet has many. The first row of each is a deposit, the
-others consume 1. PostgreSQL makes the rows itself: that is faster than a COPY of rows that Python makes.
+Wallets 0 to n - 1 have the same number of entries, one more wallet has many. The first entry of each is a deposit, the
+others consume 1. PostgreSQL computes the rows itself, which is faster than a COPY of rows from Python.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from typing import Any
 
 import asyncpg
 
-from bench.names import posting_id_sql, wallet_id_sql
+from bench.ids import posting_id_sql, wallet_id_sql
 from bench.rows_sql import FLOOR_TABLES
 
 OPENING = 1_000_000_000
-"""What each wallet begins with: more than a run can consume."""
+"""The first deposit of each wallet: more than a run can consume."""
 
 _CHUNK_ROWS = 250_000
 _WORKERS = 2
@@ -29,9 +29,9 @@ class Size:
     """How much is loaded.
 
     Attributes:
-        wallets: that have ``rows_each``.
-        rows_each: ledger rows of each, at least the deposit.
-        big_rows: ledger rows of one more wallet; 0 for no such wallet.
+        wallets: the number of wallets with ``rows_each`` entries.
+        rows_each: entries of each of them, at least the deposit.
+        big_rows: entries of one more wallet; 0 for no such wallet.
     """
 
     wallets: int
@@ -40,17 +40,17 @@ class Size:
 
     @property
     def rows(self) -> int:
-        """All ledger rows."""
+        """The number of all entries."""
         return self.wallets * self.rows_each + self.big_rows
 
     @property
     def all_wallets(self) -> int:
-        """With the one that has many rows."""
+        """The number of wallets with the big one."""
         return self.wallets + (self.big_rows > 0)
 
 
 Loaded = Callable[[int], None]
-"""Is told how many more ledger rows are loaded."""
+"""Receives the number of further entries that are loaded."""
 
 _ROWS_OF = "case when i = {wallets} then {big_rows} else {rows_each} end"
 
@@ -105,7 +105,7 @@ _BULK = ["wallet.wallet_transactions", "wallet.idempotency"]
 
 
 async def load(dsn: str, size: Size, loaded: Loaded) -> None:
-    """Fill a migrated, empty database, and give it the tables of rows a and b."""
+    """Fill a migrated, empty database, and create the tables of the rows floor and naive."""
     pool = await asyncpg.create_pool(
         dsn,
         min_size=1,
@@ -134,11 +134,11 @@ async def load(dsn: str, size: Size, loaded: Loaded) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of one statement.
+    """The entries of one statement.
 
     Attributes:
         source: an SQL source of rows with the columns i (wallet), v (version), g (number of the posting).
-        rows: how many it has.
+        rows: the number of its rows.
     """
 
     source: str
@@ -146,7 +146,7 @@ class Chunk:
 
 
 def chunks(size: Size) -> Iterator[Chunk]:
-    """The ledger in pieces: the wallets' rows version by version, as postings would come, then the big wallet's."""
+    """The ledger in parts: the wallets' entries version by version, as if posted, then those of the big wallet."""
     versions = max(1, _CHUNK_ROWS // size.wallets)
     for first in range(1, size.rows_each + 1, versions):
         last = min(first + versions - 1, size.rows_each)
@@ -167,7 +167,7 @@ def chunks(size: Size) -> Iterator[Chunk]:
 
 
 async def _words(pool: "asyncpg.Pool[Any]", size: Size) -> dict[str, Any]:
-    """What the statements are filled with. All rows are of yesterday."""
+    """The values in the statements. All entries are of yesterday."""
     start: str = await pool.fetchval("select (clock_timestamp() - interval '1 day')::text")
     sizes = {"wallets": size.wallets, "rows_each": size.rows_each, "big_rows": size.big_rows}
     return sizes | {
@@ -189,17 +189,17 @@ async def _chunk(pool: "asyncpg.Pool[Any]", chunk: Chunk, words: dict[str, Any],
 
 
 async def _drop_indexes(pool: "asyncpg.Pool[Any]") -> list[str]:
-    """Drop every index of the large tables, whatever they are; the statements that make them again."""
+    """Drop every index of the large tables. Returns the statements that create them again."""
     again: list[str] = []
     for row in await pool.fetch(_CONSTRAINTS, _BULK):
         await pool.execute(f"alter table wallet.{row['table']} drop constraint {row['name']}")
         again.append(f"alter table wallet.{row['table']} add constraint {row['name']} {row['definition']}")
-    for row in await pool.fetch(_INDEXES, _BULK):  # those that belong to no constraint
+    for row in await pool.fetch(_INDEXES, _BULK):  # indexes without a constraint
         await pool.execute(f"drop index wallet.{row['name']}")
         again.append(row["definition"])
     return again
 
 
 async def _in_parallel(work: "list[Awaitable[Any]]") -> None:
-    """As many at a time as the pool has connections."""
+    """Run at most as many at a time as the pool has connections."""
     await asyncio.gather(*work)

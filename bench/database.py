@@ -1,6 +1,6 @@
-# asyncpg's own types say little of rows.
+# asyncpg does not type the values of rows.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""What the database itself counts, and wallets that are held in it."""
+"""Counters of the database, and locks on wallets."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.names import wallet_id
+from bench.ids import wallet_id
 
 _USED = """
 select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint as wal,
@@ -20,14 +20,14 @@ select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint as wal,
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Bytes that were written so far: of the write-ahead log, and of tables with their indexes."""
+    """Bytes written so far: of the write-ahead log, and of tables with their indexes."""
 
     wal: int
     disk: int
 
 
 class Watch:
-    """A connection that looks at what is measured by others."""
+    """A connection that reads the counters and locks wallets."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
         self._connection = connection
@@ -38,8 +38,8 @@ class Watch:
         return Used(0, 0) if row is None else Used(row["wal"], row["disk"])
 
     @contextlib.asynccontextmanager
-    async def held(self, count: int) -> AsyncGenerator[None, None]:
-        """Hold the first wallets, as a foreign transaction that has changed them would."""
+    async def locked(self, count: int) -> AsyncGenerator[None, None]:
+        """Lock the first wallets, as another session does that has changed them."""
         wallets = [wallet_id(number) for number in range(count)]
         async with self._connection.transaction():
             await self._connection.execute(
@@ -51,7 +51,7 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def watching(dsn: str) -> AsyncGenerator[Watch, None]:
-    """A connection of its own to the database."""
+    """A separate connection to the database."""
     connection = await asyncpg.connect(dsn)
     try:
         yield Watch(connection)

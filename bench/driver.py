@@ -1,4 +1,4 @@
-"""The load generator's process, seen from here."""
+"""The other end of the load generator's pipes."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ _ROOT = Path(__file__).parent.parent
 
 
 class Driver:
-    """Hands jobs to the process, one at a time."""
+    """Sends jobs to the process, one at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def run(self, job: Job) -> Sample:
-        """Have a job done.
+        """Run a job.
 
         Raises:
-            RowFailed: it can't be measured.
+            RowFailed: the row can't be measured.
         """
         given, answers = self._process.stdin, self._process.stdout
         if given is None or answers is None:
@@ -42,7 +42,7 @@ class Driver:
 
 @contextlib.asynccontextmanager
 async def load_generator() -> AsyncGenerator[Driver, None]:
-    """Start the process; it ends with the block, or when we are gone and its stdin closes."""
+    """Start the process. It ends with the block, or when this process ends and its stdin closes."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -51,7 +51,7 @@ async def load_generator() -> AsyncGenerator[Driver, None]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LIMIT_BYTES,
-        start_new_session=True,  # Ctrl-C is ours to pass on
+        start_new_session=True,  # Ctrl-C must reach this process only
     )
     try:
         yield Driver(process)

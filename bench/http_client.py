@@ -1,4 +1,4 @@
-"""A lean HTTP client: it must cost far less than the service that it measures."""
+"""A small HTTP client: it must cost far less CPU than the service that it measures."""
 
 import asyncio
 import contextlib
@@ -9,22 +9,22 @@ from urllib.parse import urlsplit
 from bench.job import RowFailed
 
 Answered: TypeAlias = "Callable[[Connection, bytes, int, bytes], None]"
-"""Takes the connection, the request, the status, and the whole answer, headers included."""
+"""Receives the connection, the request, the status, and the whole response with its headers."""
 
 
 class Connection(asyncio.Protocol):
-    """A connection that is kept: one request at a time.
+    """A connection that stays open, for one request at a time.
 
     Attributes:
-        since: when its request was sent, or was due; kept here for whoever sends.
-        request: the request that waits for its answer; empty when none does.
+        since: when its request was sent or due; set by the sender.
+        request: the request under way; empty without one.
     """
 
     def __init__(self) -> None:
         self.since = 0.0
         self.request = b""
-        self.answered: Answered = _unasked
-        self.lost: Callable[[str], None] = _nobody
+        self.answered: Answered = _unexpected
+        self.lost: Callable[[str], None] = _ignore
         self._transport: asyncio.Transport | None = None
         self._buffer: bytes = b""
         self._needs: int = 0
@@ -41,11 +41,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether a request can be sent: a service closes connections that are idle for long."""
+        """Whether a request can be sent: a service closes idle connections after a while."""
         return self._transport is not None
 
     def send(self, request: bytes) -> None:
-        """Send a request, when the one before has its answer."""
+        """Send a request. There must be none under way."""
         if self._transport is None:
             self.lost("the service has closed a connection")
             return
@@ -70,8 +70,8 @@ class Connection(asyncio.Protocol):
         self.answered(self, request, int(data[9:12]), data)
 
     def close(self) -> None:
-        """Close it; nobody is told."""
-        self.lost, self.answered = _nobody, _unasked
+        """Close it without a call of ``lost``."""
+        self.lost, self.answered = _ignore, _unexpected
         if self._transport is not None:
             self._transport.close()
 
@@ -80,17 +80,17 @@ def content_length(answer: bytes, head: int) -> int:
     """The length of the body.
 
     Args:
-        answer: from its first byte.
+        answer: the response from its first byte.
         head: where the headers end.
 
     Raises:
-        RowFailed: the answer does not say.
+        RowFailed: the response states no length.
     """
     start = answer.find(b"content-length: ", 0, head)
     if start < 0:
         start = answer.lower().find(b"content-length: ", 0, head)
     if start < 0:
-        raise RowFailed(f"an answer without a length: {answer[:head].decode(errors='replace')}")
+        raise RowFailed(f"a response without a length: {answer[:head].decode(errors='replace')}")
     start += len(b"content-length: ")
     end = answer.find(b"\r", start)
     return int(answer[start:end])
@@ -98,7 +98,7 @@ def content_length(answer: bytes, head: int) -> int:
 
 @contextlib.asynccontextmanager
 async def connected(url: str, count: int) -> AsyncGenerator[Sequence[Connection], None]:
-    """That many connections to the service."""
+    """This number of connections to the service."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
     loop = asyncio.get_running_loop()
@@ -113,10 +113,10 @@ async def connected(url: str, count: int) -> AsyncGenerator[Sequence[Connection]
             connection.close()
 
 
-def _unasked(connection: Connection, request: bytes, status: int, answer: bytes) -> None:
+def _unexpected(connection: Connection, request: bytes, status: int, answer: bytes) -> None:
     del request, status
-    connection.lost(f"an answer to no request: {answer[:200].decode(errors='replace')}")
+    connection.lost(f"a response without a request: {answer[:200].decode(errors='replace')}")
 
 
-def _nobody(reason: str) -> None:
+def _ignore(reason: str) -> None:
     del reason

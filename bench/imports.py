@@ -1,4 +1,4 @@
-"""How long an import takes, in CPU time of a fresh process."""
+"""The CPU time of an import in a fresh process."""
 
 import asyncio
 import os
@@ -11,14 +11,14 @@ _CLIENT = Path(__file__).parent.parent / "clients" / "python" / "src"
 _TIMED = "import time; began = time.process_time(); import {name}; print(time.process_time() - began)"
 
 
-async def import_ratio(name: str, beside: str, rounds: int) -> float | None:
-    """What importing one costs beside importing another: the least of each, in turn, after a round that is not counted.
+async def import_ratio(name: str, baseline: str, rounds: int) -> float | None:
+    """CPU time of importing one package / of importing another: the lowest of each, after a round that is not counted.
 
     Raises:
         RowFailed: one can't be imported.
     """
     await _import_s(name)
-    seconds = [(await _import_s(name), await _import_s(beside)) for _ in range(rounds)]
+    seconds = [(await _import_s(name), await _import_s(baseline)) for _ in range(rounds)]
     below = min((each for _, each in seconds), default=0.0)
     return min(each for each, _ in seconds) / below if below else None
 
@@ -32,7 +32,7 @@ async def _import_s(name: str) -> float:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, errors = await process.communicate()
+    output, errors = await process.communicate()
     if process.returncode:
         raise RowFailed(f"{name} can't be imported: {errors.decode()[-400:]}")
-    return float(said)
+    return float(output)

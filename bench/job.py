@@ -1,27 +1,27 @@
-"""What the load generator is told to do, and what it answers: plain data that crosses a pipe as JSON."""
+"""Jobs of the load generator and their results: plain data that crosses a pipe as JSON."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 
 class RowFailed(Exception):
-    """A row could not be measured: a request was answered with what it should not be."""
+    """A row could not be measured, for example because of an unexpected response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A database, and the service on it.
+class System:
+    """The measured system: a database, and the service on it.
 
     Attributes:
         dsn: of the database, for SQL rows.
         url: of the service, or of the project that is called without it; empty while there is none.
-        key: which that knows.
-        wallets: how many there are for a load that is spread.
-        zipf_wallets: how many there are for a load of Zipf's law.
-        big_wallet: number of the wallet with many rows.
-        service_pid: whose CPU time is the service's.
-        rest_pids: whose CPU time is that of PostgREST and the gateway before it.
-        postgres_pid: whose CPU time, with its children's, is the server's; None where it is out of sight.
+        key: its API key.
+        wallets: the number of wallets of a load that is spread.
+        zipf_wallets: the number of wallets of a load by Zipf's law.
+        big_wallet: number of the wallet with many entries.
+        service_pid: the process of the service.
+        rest_pids: the processes of PostgREST and the gateway before it.
+        postgres_pid: the first process of the server; None where it is on another machine.
     """
 
     dsn: str
@@ -40,47 +40,47 @@ class Job:
     """One piece of load.
 
     Attributes:
-        traffic: name of what is sent: see ``rows_sql`` and ``rows_http``.
-        mode: ``closed``: each connection sends when it has its answer. ``open``: at ``rate``, come what may.
+        traffic: name of the traffic in ``rows_sql``, ``rows_http``, ``rows_rest`` or ``rows_client``.
+        mode: ``closed``: each connection sends after its last response. ``open``: at ``rate``, whatever happens.
         seconds: how long is measured.
         warm_s: how long a closed loop runs before it is measured.
         rate: requests a second of an open loop.
-        beside_rate: of the traffic ``held`` that is sent at the same time; 0 for none.
+        locked_rate: requests a second of the traffic ``locked`` that is sent at the same time; 0 for none.
     """
 
     traffic: str
-    place: Place
+    system: System
     mode: Literal["closed", "open"]
     connections: int
     seconds: float
     warm_s: float = 0.0
     rate: float = 0.0
-    beside_rate: float = 0.0
+    locked_rate: float = 0.0
 
     def document(self) -> dict[str, Any]:
-        """The job as JSON keeps it."""
+        """The job as JSON."""
         return asdict(self)
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "Job":
         """The job of a document."""
-        place = Place(**document["place"])
-        rest = {name: value for name, value in document.items() if name != "place"}
-        return cls(place=place, **rest)
+        system = System(**document["system"])
+        rest = {name: value for name, value in document.items() if name != "system"}
+        return cls(system=system, **rest)
 
 
 @dataclass(slots=True, kw_only=True)
 class Sample:
-    """What was measured.
+    """The result of a job.
 
     Attributes:
-        requests: while it was measured; one under way at the edge of that time counts in part.
-        operations: in those requests.
+        requests: in the measured time. A request at its edge counts in part.
+        operations: of those requests.
         seconds: how long was measured.
-        all_operations: with those before and after the measured time, for what the database counts.
+        all_operations: also those before and after the measured time, for the counters of the database.
         latencies_us: of each request, from when it was due in an open loop, from when it was sent in a closed one.
-        cpu_s: by process (client, service, rest, postgres) while it was measured.
-        notes: counts that belong to the row.
+        cpu_s: by process (client, service, rest, postgres) in the measured time.
+        notes: further counts of the row.
     """
 
     requests: float = 0.0

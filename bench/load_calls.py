@@ -17,7 +17,7 @@ async def closed_loop(
     """Run requests on every connection one after the other; a window is measured.
 
     Raises:
-        RowFailed: a request did not do what it should.
+        RowFailed: a request did not have its effect.
     """
     start = time.perf_counter() + job.warm_s
     end = start + job.seconds
@@ -49,10 +49,10 @@ async def closed_loop(
 async def open_loop(
     traffic: CallTraffic[Link], connections: Sequence[Link], job: Job, read_cpu: ReadCpu
 ) -> Sample:
-    """Run requests when they are due; one that finds no free connection waits, and its wait counts.
+    """Run requests when they are due. The wait for a free connection counts as latency.
 
     Raises:
-        RowFailed: a request did not do what it should.
+        RowFailed: a request did not have its effect.
     """
     requests = max(1, round(job.rate * job.seconds))
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Closed and open loops over HTTP, by callbacks: no task and no future for a request."""
+"""Closed and open loops over HTTP, by callbacks: a request needs no task and no future."""
 
 import asyncio
 import time
@@ -10,15 +10,15 @@ from bench.http_client import Connection
 from bench.job import Job, RowFailed, Sample
 from bench.window import Span, latencies_us, requests_within
 
-_PATIENCE_S = 15.0
-"""How long after the end of a loop its last answers may take."""
+_LAST_RESPONSES_S = 15.0
+"""How long after the end of a loop the last responses may come."""
 
 
 class HttpTraffic(ABC):
-    """Makes requests and judges answers.
+    """Creates requests and checks responses.
 
     Attributes:
-        operations: of a request.
+        operations: number of operations of a request.
     """
 
     operations = 1
@@ -29,19 +29,19 @@ class HttpTraffic(ABC):
 
     @abstractmethod
     def check(self, request: bytes, status: int, answer: bytes) -> None:
-        """Take the answer.
+        """Check the response.
 
         Raises:
-            RowFailed: it is not what the request should get.
+            RowFailed: it is not the expected one.
         """
 
     def take_notes(self) -> dict[str, int]:
-        """Counts since the last time, which belong to the row."""
+        """Further counts of the row since the last call."""
         return {}
 
 
 class _Loop(ABC):
-    """What both loops share: checks, counts, and the end."""
+    """The common part of both loops: checks, counts, and the end."""
 
     def __init__(self, traffic: HttpTraffic, connections: Sequence[Connection], read_cpu: "ReadCpu") -> None:
         self.traffic = traffic
@@ -56,7 +56,7 @@ class _Loop(ABC):
             connection.lost = self.fail
 
     def take(self, connection: Connection, request: bytes, status: int, answer: bytes) -> None:
-        """An answer has come."""
+        """Handle a response."""
         now = time.perf_counter()
         try:
             self.traffic.check(request, status, answer)
@@ -67,7 +67,7 @@ class _Loop(ABC):
 
     @abstractmethod
     def go_on(self, connection: Connection, now: float) -> None:
-        """Keep the times of the answer and use the connection again."""
+        """Use the connection for the next request."""
 
     def fail(self, reason: str) -> None:
         """End the loop with an error."""
@@ -80,20 +80,20 @@ class _Loop(ABC):
             self.done.set_result(None)
 
     def begin_measuring(self) -> None:
-        """Look at the clocks of the processes."""
+        """Read the CPU times of the processes."""
         self._cpu_before = self._read_cpu()
 
     def end_measuring(self) -> None:
-        """Look at them again."""
+        """Read the CPU times of the processes again."""
         after = self._read_cpu()
         self.sample.cpu_s = {name: after[name] - self._cpu_before[name] for name in after}
 
     async def ended(self, seconds: float) -> Sample:
-        """What was measured, when every answer is there."""
+        """The sample, once every response was received."""
         try:
-            await asyncio.wait_for(self.done, seconds + _PATIENCE_S)
+            await asyncio.wait_for(self.done, seconds + _LAST_RESPONSES_S)
         except TimeoutError:
-            raise RowFailed(f"answers are missing {_PATIENCE_S:.0f} s after the end") from None
+            raise RowFailed(f"responses are missing {_LAST_RESPONSES_S:.0f} s after the end") from None
         self.sample.requests = self.requests()
         self.sample.operations = self.sample.requests * self.traffic.operations
         self.sample.all_operations = len(self.spans) * self.traffic.operations
@@ -102,11 +102,11 @@ class _Loop(ABC):
 
     @abstractmethod
     def requests(self) -> float:
-        """How many belong to what is measured."""
+        """The number of requests in the measured time."""
 
 
 class _ClosedLoop(_Loop):
-    """Each connection sends again when it has its answer; a window is measured."""
+    """Each connection sends again after each response. A window of time is measured."""
 
     def start(self, warm_s: float, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ class _ClosedLoop(_Loop):
 
 
 class _OpenLoop(_Loop):
-    """Requests are due at fixed times; one that finds no free connection waits, and its wait counts."""
+    """Requests are due at fixed times. The wait for a free connection counts as latency."""
 
     def start(self, rate: float, seconds: float) -> None:
         self._rate = rate
@@ -194,11 +194,11 @@ class _OpenLoop(_Loop):
 
 
 ReadCpu = Callable[[], dict[str, float]]
-"""CPU seconds so far by process."""
+"""Reads the CPU seconds so far by process."""
 
 
 def due_at(start: float, rate: float, number: int) -> float:
-    """When request ``number``, from 0, of an open loop is due. From the start, so that no delay adds up."""
+    """When request ``number``, from 0, of an open loop is due. Counted from the start, so that delays do not add up."""
     return start + number / rate
 
 
@@ -208,7 +208,7 @@ async def closed_loop(
     """Send on every connection again and again.
 
     Raises:
-        RowFailed: an answer was not as it should be.
+        RowFailed: a response was not the expected one.
     """
     loop = _ClosedLoop(traffic, connections, read_cpu)
     loop.start(job.warm_s, job.seconds)
@@ -218,10 +218,10 @@ async def closed_loop(
 async def open_loop(
     traffic: HttpTraffic, connections: Sequence[Connection], rate: float, seconds: float, read_cpu: ReadCpu
 ) -> Sample:
-    """Send at a rate, whatever becomes of the answers.
+    """Send at a fixed rate, however late the responses are.
 
     Raises:
-        RowFailed: an answer was not as it should be.
+        RowFailed: a response was not the expected one.
     """
     loop = _OpenLoop(traffic, connections, read_cpu)
     loop.start(rate, seconds)

@@ -1,6 +1,6 @@
-# asyncpg's own types say little of rows.
+# asyncpg does not type the values of rows.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""What a run ran on: figures, and no names."""
+"""The machine of a run: figures, and no names."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ _FSYNC_S = 2.0
 
 
 async def describe(dsn: str, data_dir: Path | None) -> dict[str, Any]:
-    """Cores, versions, PostgreSQL's settings, and how long the disk of its data takes to keep 8 kB."""
+    """Cores, versions, PostgreSQL's settings, and the time of an 8 kB fdatasync on the disk of its data."""
     connection = await asyncpg.connect(dsn)
     try:
         settings = {
@@ -54,7 +54,7 @@ async def describe(dsn: str, data_dir: Path | None) -> dict[str, Any]:
         "architecture": platform.machine(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "load_average": round(os.getloadavg()[0], 2),  # near the start: what others do on the machine
+        "load_average": round(os.getloadavg()[0], 2),  # near the start: other load on the machine
         "postgres": settings,
         "service": {
             name: value for name, value in sorted(os.environ.items()) if name.startswith(_OF_THE_SERVICE)
@@ -64,7 +64,7 @@ async def describe(dsn: str, data_dir: Path | None) -> dict[str, Any]:
 
 
 def fdatasync_us(folder: Path) -> float | None:
-    """Median microseconds until the disk of this folder has kept a block that is written over."""
+    """Median microseconds of an fdatasync after overwriting a block, on the disk of this folder."""
     times: list[float] = []
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(_BLOCK)

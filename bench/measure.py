@@ -1,4 +1,4 @@
-"""Measures rows: the rounds of a group are interleaved, so that what disturbs the machine disturbs them all."""
+"""Measures rows. The rounds of a group are interleaved, so that other load on the machine disturbs all of them."""
 
 import asyncio
 from collections import defaultdict
@@ -7,21 +7,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from bench import pgbench
 from bench.database import Used, Watch
 from bench.driver import Driver
-from bench.job import Job, Place, RowFailed, Sample
+from bench.job import Job, RowFailed, Sample, System
 from bench.percentiles import median
-from bench.plan import PGBENCH, Plan, Row, Where
-from bench.progress import Told
+from bench.plan import CONSUME, PGBENCH, Plan, Row, Where
+from bench.progress import Progress
 from bench.results import Result, Results
-from bench.rows_http import AROUND_HELD, HELD
+from bench.rows_http import LOCKED, LOCKED_AMONG
 
 OPEN_SHARE = 0.6
-"""An open loop's rate, of what the closed loop reached."""
+"""The rate of an open loop, as a share of the rate of the closed loop."""
 
-_UNHELD_SHARE = HELD / AROUND_HELD
+_LOCKED_SHARE = LOCKED / LOCKED_AMONG
 
 
 class _Sums:
-    """What adds up over the rounds of a row."""
+    """Sums over the rounds of a row."""
 
     def __init__(self) -> None:
         self.operations = 0.0
@@ -42,76 +42,76 @@ class _Sums:
 
 
 class Measurement:
-    """Measures rows with one load generator, on the places that are known so far."""
+    """Measures rows with one load generator, on the systems that are set up so far."""
 
-    def __init__(self, plan: Plan, driver: Driver, told: Told, results: Results) -> None:
-        self.places: dict[Where, Place] = {}
+    def __init__(self, plan: Plan, driver: Driver, progress: Progress, results: Results) -> None:
+        self.systems: dict[Where, System] = {}
         self.watches: dict[Where, Watch] = {}
         self._plan = plan
         self._driver = driver
-        self._told = told
+        self._progress = progress
         self._results = results
         self._sums: defaultdict[str, _Sums] = defaultdict(_Sums)
 
     async def closed(self, title: str, rows: Sequence[Row]) -> None:
-        """Rounds of closed loops over these rows, after one that is not counted."""
-        self._told.begin(title, len(rows) * (self._plan.rounds + 1))
+        """Rounds of closed loops over these rows, after a first round that is not counted."""
+        self._progress.begin(title, len(rows) * (self._plan.rounds + 1))
         for row in rows:
             self._begin(row)
-            await self._guarded(row, lambda row=row: self._choose_connections(row))
-            self._told.advance()
+            await self._record_failure(row, lambda row=row: self._choose_connections(row))
+            self._progress.advance()
         for _ in range(self._plan.rounds):
             for row in rows:
-                await self._guarded(row, lambda row=row: self._round(row))
-                self._told.advance()
+                await self._record_failure(row, lambda row=row: self._round(row))
+                self._progress.advance()
         for row in rows:
             self._conclude(row)
 
     async def open(self, title: str, rows: Sequence[Row]) -> None:
-        """Open loops over those of these rows whose closed loops went well."""
+        """Open loops over the rows with open loops whose closed loops succeeded."""
         chosen = [row for row in rows if row.open_loop]
-        self._told.begin(title, len(chosen) * self._plan.open_parts)
+        self._progress.begin(title, len(chosen) * self._plan.open_parts)
         for _ in range(self._plan.open_parts):
             for row in chosen:
-                await self._guarded(row, lambda row=row: self._open_part(row))
-                self._told.advance()
+                await self._record_failure(row, lambda row=row: self._open_part(row))
+                self._progress.advance()
 
-    async def held(self, title: str, base: Row, held: Row) -> None:
-        """Rounds without and with wallets that a foreign transaction holds."""
-        self._told.begin(title, 2 * self._plan.held_rounds)
+    async def locked(self, title: str, base: Row, locked: Row) -> None:
+        """Rounds without and with wallets that another session locks."""
+        self._progress.begin(title, 2 * self._plan.locked_rounds)
         self._begin(base)
-        self._begin(held)
-        for _ in range(self._plan.held_rounds):
-            await self._guarded(base, lambda: self._held_round(base, 0))
-            self._told.advance()
-            await self._guarded(held, lambda: self._held_round(held, HELD))
-            self._told.advance()
-        for row in (base, held):
+        self._begin(locked)
+        for _ in range(self._plan.locked_rounds):
+            await self._record_failure(base, lambda: self._locked_round(base, 0))
+            self._progress.advance()
+            await self._record_failure(locked, lambda: self._locked_round(locked, LOCKED))
+            self._progress.advance()
+        for row in (base, locked):
             self._conclude(row)
 
     async def pgbench(self, title: str) -> None:
-        """The floor by pgbench, where it is there."""
+        """The floor by pgbench, where pgbench exists."""
         program = pgbench.available()
         if program is None or not self._plan.pgbench_s:
             return
-        self._told.begin(title, len(PGBENCH))
-        place = self.places["main"]
+        self._progress.begin(title, len(PGBENCH))
+        system = self.systems["main"]
         for key, name, hot in PGBENCH:
-            result = self._results.rows[key] = Result(key=key, title=name, beside="a")
+            result = self._results.rows[key] = Result(key=key, title=name, baseline="floor")
             result.connections = pgbench.CLIENTS
             try:
                 result.rounds.append(
-                    await pgbench.tps(program, place.dsn, place.wallets, self._plan.pgbench_s, hot=hot)
+                    await pgbench.tps(program, system.dsn, system.wallets, self._plan.pgbench_s, hot=hot)
                 )
             except RowFailed as error:
                 result.error = str(error)
-            self._told.advance()
+            self._progress.advance()
 
     def _begin(self, row: Row) -> None:
-        self._results.rows[row.key] = Result(key=row.key, title=row.title, beside=row.beside)
+        self._results.rows[row.key] = Result(key=row.key, title=row.title, baseline=row.baseline)
 
-    async def _guarded(self, row: Row, work: Callable[[], Awaitable[None]]) -> None:
-        """A row that has failed is not tried again, and stops no other."""
+    async def _record_failure(self, row: Row, work: Callable[[], Awaitable[None]]) -> None:
+        """Record a failure of the row. A failed row is not measured again and stops no other."""
         result = self._results.rows[row.key]
         if result.error is None:
             try:
@@ -120,14 +120,14 @@ class Measurement:
                 result.error = str(error)
 
     async def _choose_connections(self, row: Row) -> None:
-        """Try each number of connections, and keep the best. Before that, all are warmed up: plans, caches."""
-        await self._driver.run(self._job(row, max(row.connections), self._plan.try_s))
+        """Measure each number of connections and choose the best. Before that, plans and caches are warmed up."""
+        await self._driver.run(self._job(row, max(row.connections), self._plan.probe_s))
         if len(row.connections) == 1:
             (self._results.rows[row.key].connections,) = row.connections
             return
         best = 0.0
         for count in row.connections:
-            sample = await self._driver.run(self._job(row, count, self._plan.try_s))
+            sample = await self._driver.run(self._job(row, count, self._plan.probe_s))
             rate = sample.requests / sample.seconds
             if rate > best or not self._results.rows[row.key].connections:
                 best = rate
@@ -137,20 +137,21 @@ class Measurement:
         job = self._job(row, self._results.rows[row.key].connections, self._plan.round_s)
         await self._sampled(row, job)
 
-    async def _held_round(self, row: Row, count: int) -> None:
-        rate = self._results.rows["f"].requests_per_s if "f" in self._results.rows else None
+    async def _locked_round(self, row: Row, count: int) -> None:
+        consume = self._results.rows.get(CONSUME)
+        rate = consume.requests_per_s if consume is not None else None
         if not rate:
-            raise RowFailed("row f was not measured, and its rate is needed")
+            raise RowFailed(f"the rate of the row {CONSUME} is needed, and it was not measured")
         (connections,) = row.connections
         self._results.rows[row.key].connections = connections
         job = self._job(
-            row, connections, self._plan.held_s - self._plan.warm_s, beside_rate=rate * _UNHELD_SHARE
+            row, connections, self._plan.locked_s - self._plan.warm_s, locked_rate=rate * _LOCKED_SHARE
         )
         watch = self.watches[row.where]
         before = await watch.used()
-        async with asyncio.TaskGroup() as tasks, watch.held(count):
+        async with asyncio.TaskGroup() as tasks, watch.locked(count):
             load = tasks.create_task(self._attempt(job))
-            await asyncio.sleep(self._plan.held_s)
+            await asyncio.sleep(self._plan.locked_s)
         sample = load.result()
         if isinstance(sample, RowFailed):
             raise sample
@@ -179,25 +180,25 @@ class Measurement:
     async def _open_part(self, row: Row) -> None:
         result = self._results.rows[row.key]
         if not result.requests_per_s:
-            raise RowFailed("nothing was answered in time")
+            raise RowFailed("no response came in time")
         result.open_rate = OPEN_SHARE * result.requests_per_s
         seconds = self._plan.open_s / self._plan.open_parts
         job = self._job(row, result.connections, seconds, rate=result.open_rate)
         result.open_us += (await self._driver.run(job)).latencies_us
 
     def _job(
-        self, row: Row, connections: int, seconds: float, *, rate: float = 0.0, beside_rate: float = 0.0
+        self, row: Row, connections: int, seconds: float, *, rate: float = 0.0, locked_rate: float = 0.0
     ) -> Job:
         factor = self._plan.rest_factor if row.group == "rest" else 1.0
         return Job(
             traffic=row.traffic,
-            place=self.places[row.where],
+            system=self.systems[row.where],
             mode="open" if rate else "closed",
             connections=connections,
             seconds=seconds * factor,
             warm_s=self._plan.warm_s * factor,
             rate=rate,
-            beside_rate=beside_rate,
+            locked_rate=locked_rate,
         )
 
     def _conclude(self, row: Row) -> None:

@@ -12,7 +12,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
         share: 0 < share < 1, as 0.99.
 
     Returns:
-        None with too few values: less than one of them lies beyond the share.
+        The value, or None with too few values: less than one of them lies beyond the share.
     """
     if round(len(values) * (1 - share), 9) < 1:
         return None
@@ -20,7 +20,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def median(values: Sequence[float]) -> float | None:
-    """The middle one, or the mean of the middle two; None without values."""
+    """The middle value, or the mean of the middle two; None without values."""
     if not values:
         return None
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""The floor once more, by PostgreSQL's own client, which costs less than any that is written in Python."""
+"""The floor by PostgreSQL's own client, which costs less CPU than a client in Python."""
 
 import asyncio
 import os
@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from bench.ids import wallet_id_sql
 from bench.job import RowFailed
-from bench.names import wallet_id_sql
 from bench.rows_sql import FLOOR
 from bench.server import binaries
 from bench.service import stop
@@ -18,7 +18,7 @@ _TPS = re.compile(r"^tps = ([0-9.]+) \(without initial", re.MULTILINE)
 
 
 def available() -> Path | None:
-    """The program, if the bundled server came with it."""
+    """The program, if the embedded server has it."""
     folder = binaries()
     program = None if folder is None else folder / "pgbench"
     return program if program is not None and program.exists() else None
@@ -50,17 +50,17 @@ async def tps(program: Path, dsn: str, wallets: int, seconds: int, *, hot: bool)
             start_new_session=True,
         )
         try:
-            said, errors = await process.communicate()
+            output, errors = await process.communicate()
         finally:
             await stop(process)
-    found = _TPS.search(said.decode(errors="replace"))
+    found = _TPS.search(output.decode(errors="replace"))
     if process.returncode or found is None:
         raise RowFailed(f"pgbench failed: {errors.decode(errors='replace')[-400:]}")
     return float(found[1])
 
 
 def _environment(dsn: str) -> dict[str, str]:
-    """How libpq finds the database: by the environment, since a password must not be seen in a command line."""
+    """The environment by which libpq finds the database: a password must not be in a command line."""
     parts = urlsplit(dsn)
     query = parse_qs(parts.query)
     named = {

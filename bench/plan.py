@@ -1,4 +1,4 @@
-"""Which rows there are, and how long each is measured."""
+"""The rows, and how long each is measured."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,32 +6,30 @@ from typing import Literal
 from bench.data import Size
 from bench.rows_http import BATCH
 
-Where = Literal["main", "small", "large", "rest", "rest one", "project", "everything", "traced"]
-
-LETTERS = "abcdefghijklmnopqrstuvwx"
+Where = Literal["main", "small", "large", "rest", "rest_unbatched", "project", "production", "traced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of everything.
+    """How much is loaded, and how long is measured.
 
     Attributes:
         rounds: of the rows of a group, interleaved; the median is reported.
         round_s: how long a row is measured in a round.
         warm_s: how long it runs before that in each round.
         open_s: how long it is measured in an open loop, in all.
-        open_parts: in how many pieces, interleaved with the other rows.
-        try_s: how long each number of connections is tried.
-        held_s: how long a foreign transaction holds wallets.
-        held_rounds: how often.
-        rest_factor: by how much longer rows over REST are measured: a request of theirs takes a good part of a short
-            round.
+        open_parts: the number of pieces of that, interleaved with the other rows.
+        probe_s: how long each number of connections is measured before the best is chosen.
+        locked_s: how long another session locks wallets.
+        locked_rounds: how often.
+        rest_factor: rows over REST are measured longer by this factor, because one of their requests takes a large
+            part of a short round.
         import_rounds: how often an import is timed.
         pgbench_s: whole seconds of pgbench for each of its rows; 0 for none.
         main: what is loaded for most rows.
         small: what is loaded where few rows are wanted.
         large: what is loaded where many are.
-        zipf_wallets: among how many wallets row m draws.
+        zipf_wallets: the number of wallets among which ``http_zipf_consume`` draws.
     """
 
     rounds: int
@@ -39,9 +37,9 @@ class Plan:
     warm_s: float
     open_s: float
     open_parts: int
-    try_s: float
-    held_s: float
-    held_rounds: int
+    probe_s: float
+    locked_s: float
+    locked_rounds: int
     rest_factor: float
     import_rounds: int
     pgbench_s: int
@@ -51,8 +49,14 @@ class Plan:
     zipf_wallets: int
 
 
+FAMILIES = ("floor", "naive", "kernel", "http", "rest", "client")
+"""The first words of keys, in the order of the report."""
+
+CONSUME = "http_consume"
+"""The row whose rate others need, or that is their baseline."""
+
 SPREAD = 10_000
-"""Wallets over which a load is spread."""
+"""The number of wallets over which a load is spread."""
 
 QUICK = Plan(
     rounds=3,
@@ -60,9 +64,9 @@ QUICK = Plan(
     warm_s=0.03,
     open_s=0.2,
     open_parts=1,
-    try_s=0.05,
-    held_s=2.0,
-    held_rounds=1,
+    probe_s=0.05,
+    locked_s=2.0,
+    locked_rounds=1,
     rest_factor=3.0,
     import_rounds=3,
     pgbench_s=1,
@@ -78,9 +82,9 @@ FULL = Plan(
     warm_s=0.2,
     open_s=6.0,
     open_parts=3,
-    try_s=0.5,
-    held_s=2.0,
-    held_rounds=5,
+    probe_s=0.5,
+    locked_s=2.0,
+    locked_rounds=5,
     rest_factor=1.0,
     import_rounds=9,
     pgbench_s=5,
@@ -96,16 +100,17 @@ class Row:
     """A line of the table.
 
     Attributes:
-        key: its name in the results.
-        title: what it is, for people.
-        traffic: what is sent.
-        where: to which database or the service on it. With the data of ``main``: ``rest``, a service that reaches them
-            through a Supabase project; ``rest one``, such a service with one operation a call; ``project``, no service;
-            ``everything`` and ``traced``, services with what ``around`` says.
-        connections: of which the best is taken.
-        beside: key of the row that it is compared with in the table.
+        key: its name in the options and results.
+        title: its description in the table.
+        traffic: the requests that are sent.
+        where: the database, or the service on it, that gets the requests. With the data of ``main``: ``rest``, a
+            service that reaches them through a Supabase project; ``rest_unbatched``, such a service with one operation
+            in each call; ``project``, the project without a service; ``production`` and ``traced``, services in the
+            environments of ``environments``.
+        connections: numbers of connections, of which the best is used.
+        baseline: key of the row that it is compared with in the table.
         group: rows of a group are interleaved.
-        open_loop: whether it is measured at a fixed rate too.
+        open_loop: whether it is also measured at a fixed rate.
     """
 
     key: str
@@ -113,146 +118,172 @@ class Row:
     traffic: str
     where: Where = "main"
     connections: tuple[int, ...] = (64,)
-    beside: str | None = None
-    group: Literal["sql", "http", "one", "lists", "sizes", "held", "rest"]
+    baseline: str | None = None
+    group: Literal["sql", "http", "serial", "lists", "sizes", "locked", "rest"]
     open_loop: bool = True
 
-    @property
-    def letter(self) -> str:
-        """The issue's name of the row."""
-        return self.key[0]
+    def is_named(self, name: str) -> bool:
+        """Whether an option with this name chooses the row: its key, or words with which its key begins."""
+        return f"{self.key}_".startswith(f"{name}_")
 
 
-_TRIED = (1, 4, 16)
+_PROBED = (1, 4, 16)
 _FEW = (4,)
 
 
-def _sql(key: str, title: str, traffic: str, connections: tuple[int, ...] = _TRIED) -> Row:
+def _sql(key: str, title: str, traffic: str, connections: tuple[int, ...] = _PROBED) -> Row:
     return Row(
         key=key,
         title=title,
         traffic=traffic,
         connections=connections,
-        beside=None if key == "a" else "a",
+        baseline=None if key == "floor" else "floor",
         group="sql",
     )
 
 
-def _http(key: str, title: str, traffic: str, beside: str | None = "e") -> Row:
-    return Row(key=key, title=title, traffic=traffic, beside=beside, group="http")
+def _http(key: str, title: str, traffic: str, baseline: str | None = "http_empty") -> Row:
+    return Row(key=key, title=title, traffic=traffic, baseline=baseline, group="http")
 
 
-def _beside_f(key: str, title: str, traffic: str, where: Where) -> Row:
-    return Row(key=key, title=title, traffic=traffic, where=where, beside="f", group="http")
+def _in_environment(key: str, title: str, traffic: str, where: Where) -> Row:
+    return Row(key=key, title=title, traffic=traffic, where=where, baseline=CONSUME, group="http")
 
 
-def _program(key: str, title: str, traffic: str, beside: str | None) -> Row:
-    return Row(key=key, title=title, traffic=traffic, connections=(8,), beside=beside, group="http")
+def _client(key: str, title: str, traffic: str, baseline: str | None) -> Row:
+    return Row(key=key, title=title, traffic=traffic, connections=(8,), baseline=baseline, group="http")
 
 
-def _one(key: str, title: str, traffic: str) -> Row:
-    return Row(key=key, title=title, traffic=traffic, connections=(1,), group="one", open_loop=False)
+def _serial(key: str, title: str, traffic: str) -> Row:
+    return Row(key=key, title=title, traffic=traffic, connections=(1,), group="serial", open_loop=False)
 
 
-def _rest(key: str, title: str, where: Where, traffic: str, beside: str, connections: int = 64) -> Row:
+def _rest(key: str, title: str, where: Where, traffic: str, baseline: str, connections: int = 64) -> Row:
     return Row(
         key=key,
         title=title,
         traffic=traffic,
         where=where,
         connections=(connections,),
-        beside=beside,
+        baseline=baseline,
         group="rest",
     )
 
 
 ROWS: tuple[Row, ...] = (
-    _sql("a", "floor, one statement", "floor"),
-    _sql("a hot", "floor, one wallet", "floor hot"),
-    _sql("b", "naive, five statements", "naive"),
-    _sql("b hot", "naive, one wallet", "naive hot"),
-    _sql("c", "kernel, 1 a call", "kernel"),
-    _sql("c hot", "kernel, 1 a call, one wallet", "kernel hot"),
-    _sql("d", "kernel, 50 a call", "kernel 50", _FEW),
-    _sql("d hot", "kernel, 50 a call, one wallet", "kernel 50 hot", _FEW),
-    _http("e", "HTTP, empty endpoint", "empty", beside=None),
-    _http("f", "HTTP consume", "consume"),
-    _http("g", "HTTP consume, one wallet", "consume hot"),
-    _http("h", "HTTP transfer", "transfer"),
+    _sql("floor", "floor, one statement", "floor"),
+    _sql("floor_hot", "floor, one wallet", "floor_hot"),
+    _sql("naive", "naive, five statements", "naive"),
+    _sql("naive_hot", "naive, one wallet", "naive_hot"),
+    _sql("kernel_single", "kernel, 1 a call", "kernel_single"),
+    _sql("kernel_single_hot", "kernel, 1 a call, one wallet", "kernel_single_hot"),
+    _sql("kernel_batch", "kernel, 50 a call", "kernel_batch", _FEW),
+    _sql("kernel_batch_hot", "kernel, 50 a call, one wallet", "kernel_batch_hot", _FEW),
+    _http("http_empty", "HTTP, empty endpoint", "empty", baseline=None),
+    _http(CONSUME, "HTTP consume", "consume"),
+    _http("http_hot_consume", "HTTP consume, one wallet", "consume_hot"),
+    _http("http_transfer", "HTTP transfer", "transfer"),
     Row(
-        key="i",
+        key="http_batch",
         title=f"HTTP batch of {BATCH}",
         traffic="batch",
         connections=(16,),
-        beside="f",
+        baseline=CONSUME,
         group="http",
     ),
-    _http("j", "HTTP balance", "balance"),
-    _http("l", "HTTP consume, 5 % replays", "replays"),
-    _http("m", "HTTP consume, Zipf 1.0", "zipf"),
-    _beside_f("u", "HTTP consume, Consul, limits, users verified", "consume limited", "everything"),
-    _beside_f("x", "HTTP consume, traced", "consume", "traced"),
-    _program("v", "httpx, HTTP consume", "raw httpx", None),
-    _program("w", "our client, HTTP consume", "our client", "v"),
-    _one("e 1", "HTTP, empty, 1 connection", "empty"),
-    _one("c 1", "kernel, 1 a call, 1 connection", "kernel"),
-    _one("f 1", "HTTP consume, 1 connection", "consume"),
-    Row(key="n base", title="HTTP consume, none held", traffic="not held", group="held", open_loop=False),
-    Row(
-        key="n",
-        title="HTTP consume, 4 others held",
-        traffic="not held",
-        group="held",
-        open_loop=False,
-        beside="n base",
+    _http("http_balance", "HTTP balance", "balance"),
+    _http("http_replay_consume", "HTTP consume, 5 % replays", "replays"),
+    _http("http_zipf_consume", "HTTP consume, Zipf 1.0", "zipf"),
+    _in_environment(
+        "http_production_consume",
+        "HTTP consume, Consul, limits, users verified",
+        "consume_limited",
+        "production",
     ),
-    Row(key="k small", title="list of 50, few rows", traffic="list", where="small", group="lists"),
+    _in_environment("http_traced_consume", "HTTP consume, traced", "consume", "traced"),
+    _client("client_httpx", "httpx, HTTP consume", "httpx", None),
+    _client("client_library", "our client, HTTP consume", "client_library", "client_httpx"),
+    _serial("http_empty_serial", "HTTP, empty, 1 connection", "empty"),
+    _serial("kernel_single_serial", "kernel, 1 a call, 1 connection", "kernel_single"),
+    _serial("http_consume_serial", "HTTP consume, 1 connection", "consume"),
     Row(
-        key="k large",
+        key="http_locked_none",
+        title="HTTP consume, none locked",
+        traffic="unlocked",
+        group="locked",
+        open_loop=False,
+    ),
+    Row(
+        key="http_locked_others",
+        title="HTTP consume, 4 others locked",
+        traffic="unlocked",
+        group="locked",
+        open_loop=False,
+        baseline="http_locked_none",
+    ),
+    Row(key="http_list_few_rows", title="list of 50, few rows", traffic="list", where="small", group="lists"),
+    Row(
+        key="http_list_many_rows",
         title="list of 50, many rows",
         traffic="list",
         where="large",
         group="lists",
-        beside="k small",
+        baseline="http_list_few_rows",
     ),
     Row(
-        key="d small",
+        key="kernel_batch_few_rows",
         title="kernel, 50 a call, few rows",
-        traffic="kernel 50",
+        traffic="kernel_batch",
         where="small",
         connections=_FEW,
         group="sizes",
         open_loop=False,
     ),
     Row(
-        key="d large",
+        key="kernel_batch_many_rows",
         title="kernel, 50 a call, many rows",
-        traffic="kernel 50",
+        traffic="kernel_batch",
         where="large",
         connections=_FEW,
         group="sizes",
         open_loop=False,
-        beside="d small",
+        baseline="kernel_batch_few_rows",
     ),
-    _rest("o", "REST: HTTP consume", "rest", "consume", "f"),
-    _rest("o hot", "REST: HTTP consume, one wallet", "rest", "consume hot", "o"),
-    _rest("p", "REST: HTTP consume, one rpc each", "rest one", "consume", "o"),
-    _rest("q", "REST: supabase-py, one rpc each", "project", "rpc", "o"),
-    _rest("q few", "REST: supabase-py, 8 connections", "project", "rpc", "o", connections=8),
-    _rest("r", "REST: HTTP balance", "rest", "balance", "j"),
-    _rest("s", "REST: group commit, no HTTP", "project", "grouped", "t"),
-    _rest("t", "REST: the driver, one rpc each", "project", "call", "q"),
+    _rest("rest_consume", "REST: HTTP consume", "rest", "consume", CONSUME),
+    _rest("rest_hot_consume", "REST: HTTP consume, one wallet", "rest", "consume_hot", "rest_consume"),
+    _rest(
+        "rest_unbatched_consume",
+        "REST: HTTP consume, one rpc each",
+        "rest_unbatched",
+        "consume",
+        "rest_consume",
+    ),
+    _rest("rest_supabase_py", "REST: supabase-py, one rpc each", "project", "rpc", "rest_consume"),
+    _rest(
+        "rest_supabase_py_few",
+        "REST: supabase-py, 8 connections",
+        "project",
+        "rpc",
+        "rest_consume",
+        connections=8,
+    ),
+    _rest("rest_balance", "REST: HTTP balance", "rest", "balance", "http_balance"),
+    _rest("rest_group_commit", "REST: group commit, no HTTP", "project", "grouped", "rest_driver"),
+    _rest("rest_driver", "REST: the driver, one rpc each", "project", "call", "rest_supabase_py"),
 )
-"""In the order in which they are measured and shown."""
+"""In the order in which they are measured."""
 
 PGBENCH = (
-    ("a pgbench", "floor, by pgbench", False),
-    ("a hot pgbench", "floor, one wallet, by pgbench", True),
+    ("floor_pgbench", "floor, by pgbench", False),
+    ("floor_hot_pgbench", "floor, one wallet, by pgbench", True),
 )
-"""Key, title, and whether it is about one wallet: measured where pgbench is there."""
+"""Key, title, and whether it is about one wallet. They are measured with the row ``floor`` where pgbench exists."""
+
+_NEEDS_CONSUME = ("http_locked", "http_production_consume", "http_traced_consume")
 
 
-def chosen(letters: frozenset[str]) -> tuple[Row, ...]:
-    """The rows of these letters. Row n is sent at a rate that comes from row f, u and x stand beside it: they bring f."""
-    wanted = letters | ({"f"} if letters & {"n", "u", "x"} else frozenset[str]())
-    return tuple(row for row in ROWS if row.letter in wanted)
+def chosen(names: frozenset[str]) -> tuple[Row, ...]:
+    """The rows with these names, and the row ``http_consume`` where another needs it as its rate or baseline."""
+    found = [row for row in ROWS if any(map(row.is_named, names))]
+    needed = any(row.is_named(name) for row in found for name in _NEEDS_CONSUME)
+    return tuple(row for row in ROWS if row in found or (needed and row.key == CONSUME))

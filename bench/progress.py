@@ -1,28 +1,28 @@
-"""What a person sees while it runs: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
 from collections.abc import Generator
 from typing import Protocol
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 _REFRESHES_PER_S = 2  # each costs CPU time that is being measured
 
 
-class Told(Protocol):
-    """Takes the news."""
+class Progress(Protocol):
+    """Receives the progress."""
 
     def begin(self, stage: str, steps: int) -> None:
-        """A stage of that many steps begins."""
+        """A stage with this number of steps begins."""
 
     def advance(self, steps: int = 1) -> None:
-        """Steps are done."""
+        """This number of steps is done."""
 
 
 class _Bar:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: bars.Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("starting", total=None)
 
@@ -47,11 +47,18 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def telling(console: Console) -> Generator[Told, None, None]:
-    """News for this console."""
+def reporting(console: Console) -> Generator[Progress, None, None]:
+    """Report the progress on this console."""
     if not console.is_terminal:
         yield _Lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True) as progress:
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(
+        *columns, console=console, refresh_per_second=_REFRESHES_PER_S, transient=True
+    ) as progress:
         yield _Bar(progress)

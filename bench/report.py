@@ -1,4 +1,4 @@
-"""The tables for people, and the JSON for programs."""
+"""The tables on the console, and the JSON for programs."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ from bench.results import SHARES, Result, Results
 from bench.targets import TARGETS, Target
 
 _COLOURS = {"pass": "green", "miss": "red", "not measured": "dim"}
-_WIDTH = 168
-"""Columns of a line where the terminal does not say: a file, a pipe."""
+_WIDTH = 200
+"""Columns of a line where the output is no terminal."""
 
 
 def print_report(results: Results, console: Console) -> None:
-    """Print what was measured and what was reached."""
+    """Print the figures and the outcomes of the targets."""
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDTH, color_system=None)
     console.print(_rows(results))
@@ -37,7 +37,7 @@ def print_report(results: Results, console: Console) -> None:
 
 
 def write_json(results: Results, path: Path, mode: str) -> None:
-    """Write everything that was measured."""
+    """Write all figures."""
     document: dict[str, Any] = {
         "mode": mode,
         "machine": dict(results.machine),
@@ -53,12 +53,12 @@ def write_json(results: Results, path: Path, mode: str) -> None:
 def _rows(results: Results) -> Table:
     title = "Medians of interleaved rounds; latencies (ms) from an open loop at 60 % of the rate; CPU in µs"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("row", no_wrap=True, min_width=len("a hot pgbench"))
+    table.add_column("row", no_wrap=True, min_width=len("kernel_batch_many_rows"))
     table.add_column("what", no_wrap=True)
     table.add_column("conn", justify="right", min_width=4)
     table.add_column("ops/s", justify="right", min_width=6)
     table.add_column("spread", justify="right", min_width=6)
-    table.add_column("ratio", justify="right", min_width=len("0.00 k small"))
+    table.add_column("ratio", justify="left", min_width=len("0.00 kernel_batch_few_rows"))
     for name in (
         *SHARES,
         "client\nCPU/op",
@@ -75,7 +75,7 @@ def _rows(results: Results) -> Table:
 
 
 def _cells(row: Result, results: Results) -> list[str]:
-    ratio = results.ratio(row.key, row.beside) if row.beside else None
+    ratio = results.ratio(row.key, row.baseline) if row.baseline else None
     spread = row.spread
     cpu = (row.cpu_us.get(name) for name in ("client", "service", "rest", "postgres"))
     latencies = [_number(row.open_ms(name), 2) for name in SHARES]
@@ -87,7 +87,7 @@ def _cells(row: Result, results: Results) -> list[str]:
         str(row.connections),
         "failed" if row.error else _number(row.per_s),
         "" if spread is None or len(row.rounds) == 1 else f"{spread:.0%}",
-        "" if ratio is None else f"{ratio:.2f} {row.beside}",
+        "" if ratio is None else f"{ratio:.2f} {row.baseline}",
         *latencies,
         *(_number(value) for value in cpu),
         _number(row.wal_bytes),

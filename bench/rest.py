@@ -1,4 +1,4 @@
-"""A Supabase project on the database that is measured: the tests' PostgREST and gateway, on our own server."""
+"""A Supabase project on the measured database: the PostgREST and gateway of the tests, on our own server."""
 
 import contextlib
 import os
@@ -18,9 +18,9 @@ class Project:
     """A running project.
 
     Attributes:
-        url: what SUPABASE_URL is set to.
-        key: what SUPABASE_SERVICE_ROLE_KEY is set to.
-        pids: the processes between a caller and PostgreSQL, PostgREST and the gateway.
+        url: the value of SUPABASE_URL.
+        key: the value of SUPABASE_SERVICE_ROLE_KEY.
+        pids: the processes of PostgREST and the gateway.
     """
 
     url: str
@@ -28,7 +28,7 @@ class Project:
     pids: tuple[int, ...]
 
     def settings(self) -> dict[str, str]:
-        """What makes a service use it."""
+        """The settings of a service that uses it."""
         return {"SUPABASE_URL": self.url, "SUPABASE_SERVICE_ROLE_KEY": self.key}
 
 
@@ -40,13 +40,15 @@ class RestLogin:
 
     @classmethod
     async def create(cls, server: Server) -> "RestLogin":
-        """Make the roles of a Supabase project; databases that are migrated afterwards give them what they need.
+        """Create the roles of a Supabase project. Migrations that run afterwards grant them their rights.
 
         Raises:
-            ServiceMissingError: PostgREST or the gateway is not there, or the server is somebody else's.
+            ServiceMissingError: PostgREST or the gateway is missing, or the server is not our own.
         """
         if server.data_dir is None:
-            raise ServiceMissingError("the roles of a Supabase project are only made on a server of our own")
+            raise ServiceMissingError(
+                "the roles of a Supabase project are only created on a server of our own"
+            )
         for name in ("postgrest", "nginx"):
             program(name)
         return cls(await make_roles(server.admin_dsn("postgres")))
@@ -74,7 +76,7 @@ class RestLogin:
 
 @contextlib.contextmanager
 def programs_folder() -> Generator[None, None, None]:
-    """Where the programs have their files; within a run of the tests, theirs."""
+    """The folder for files of the programs; within a run of the tests, theirs."""
     if BASE in os.environ:
         yield
         return

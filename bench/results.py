@@ -1,4 +1,4 @@
-"""What a run has found."""
+"""The results of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,22 +14,23 @@ class Result:
     """One row of the table.
 
     Attributes:
-        connections: on which it was measured; 0 while it was not.
+        baseline: key of the row that it is compared with.
+        connections: on which it was measured; 0 before that.
         rounds: operations a second, round by round.
-        requests_per_s: median of the rounds; an open loop's rate is a part of it.
+        requests_per_s: median of the rounds. An open loop runs at a part of this rate.
         closed_us: latencies of single requests in the closed loop, from the rounds.
-        open_us: latencies in the open loop, from when requests were due.
+        open_us: latencies in the open loop, from the time when a request was due.
         open_rate: requests a second of the open loop.
         cpu_us: CPU microseconds for an operation, by process.
         wal_bytes: write-ahead log for an operation.
         disk_bytes: growth of tables and indexes for an operation.
-        notes: counts that belong to the row.
-        error: why the row could not be measured.
+        notes: further counts of the row.
+        error: why the row could not be measured; None without an error.
     """
 
     key: str
     title: str
-    beside: str | None = None
+    baseline: str | None = None
     connections: int = 0
     rounds: list[float] = field(default_factory=list[float])
     requests_per_s: float | None = None
@@ -49,7 +50,7 @@ class Result:
 
     @property
     def spread(self) -> float | None:
-        """How far the rounds lie apart, as a part of their median; a large one says that others were at work."""
+        """(Largest - smallest round) / median. A large spread means that the machine had other load."""
         middle = self.per_s
         return (max(self.rounds) - min(self.rounds)) / middle if middle else None
 
@@ -91,10 +92,10 @@ class Results:
 
     Attributes:
         rows: by key, in the order of the table.
-        machine: what it ran on; holds no name of the machine.
-        left_out: why, in words, rows that were asked for could not be tried here.
-        peak_rss_bytes: the most memory that the service held; None when it was not measured.
-        import_ratio: CPU time of importing our client, of that of importing httpx; None when it was not measured.
+        machine: facts about the machine, without its name.
+        left_out: which chosen rows can't be measured here, and why.
+        peak_rss_bytes: the peak memory of the service; None when it was not measured.
+        import_ratio: CPU time of importing the client library / of importing httpx; None when it was not measured.
     """
 
     rows: dict[str, Result] = field(default_factory=dict[str, Result])
@@ -104,12 +105,12 @@ class Results:
     import_ratio: float | None = None
 
     def leave_out(self, keys: Sequence[str], why: object) -> str:
-        """Take these rows out, and say why; what is said of them."""
-        said = f"rows {', '.join(keys)}: {why}"
-        self.left_out = said if self.left_out is None else f"{self.left_out}; {said}"
+        """Remove these rows and record the reason. Returns the text about them."""
+        text = f"rows {', '.join(keys)}: {why}"
+        self.left_out = text if self.left_out is None else f"{self.left_out}; {text}"
         for key in keys:
             del self.rows[key]
-        return said
+        return text
 
     def per_s(self, key: str) -> float | None:
         """Operations a second of a row; None when there is no such figure."""
@@ -119,9 +120,9 @@ class Results:
         """Median latency of a row in the closed loop; None when there is no such figure."""
         return self.rows[key].p50_us if key in self.rows else None
 
-    def ratio(self, key: str, beside: str) -> float | None:
+    def ratio(self, key: str, baseline: str) -> float | None:
         """Operations a second of one row divided by another's."""
-        above, below = self.per_s(key), self.per_s(beside)
+        above, below = self.per_s(key), self.per_s(baseline)
         return None if above is None or not below else above / below
 
     @property

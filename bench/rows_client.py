@@ -1,4 +1,4 @@
-"""What programs send that call the service: by httpx as it is, and by our client."""
+"""The requests of programs that call the service: by plain httpx, and by the client library."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ import uuid_utils
 from wallet_client import AsyncWalletClient
 
 from bench.choice import Uniform
-from bench.job import Place, RowFailed
+from bench.job import RowFailed, System
 from bench.rows_sql import CallTraffic
 
 _TIMEOUT_S = 15.0
@@ -24,7 +24,7 @@ class Program:
 
     Attributes:
         raw: httpx.
-        client: ours.
+        client: the client library.
     """
 
     raw: httpx.AsyncClient
@@ -32,7 +32,7 @@ class Program:
 
 
 class _Raw(CallTraffic[Program]):
-    """What a careful caller writes by hand: a key, and the answer decoded."""
+    """The code of a careful caller: an idempotency key, and a decoded response."""
 
     async def run(self, connection: Program) -> None:
         answer = await connection.raw.post(
@@ -41,34 +41,34 @@ class _Raw(CallTraffic[Program]):
             headers={"Idempotency-Key": str(uuid_utils.uuid7())},
         )
         if answer.status_code != _CREATED or answer.json()["amount"] != "1.000000":
-            raise RowFailed(f"unexpected answer {answer.status_code}: {answer.text[-400:]}")
+            raise RowFailed(f"unexpected response {answer.status_code}: {answer.text[-400:]}")
 
 
 class _Client(CallTraffic[Program]):
-    """The same by our client."""
+    """The same by the client library."""
 
     async def run(self, connection: Program) -> None:
         posted = await connection.client.consume(self._wallet(), _AMOUNT, reference="bench")
         if posted.amount != _AMOUNT:
-            raise RowFailed(f"unexpected answer {posted}")
+            raise RowFailed(f"unexpected response {posted}")
 
 
-CLIENT_TRAFFIC: dict[str, Callable[[Place], CallTraffic[Program]]] = {
-    "raw httpx": lambda place: _Raw(place, Uniform(place.wallets)),
-    "our client": lambda place: _Client(place, Uniform(place.wallets)),
+CLIENT_TRAFFIC: dict[str, Callable[[System], CallTraffic[Program]]] = {
+    "httpx": lambda system: _Raw(system, Uniform(system.wallets)),
+    "client_library": lambda system: _Client(system, Uniform(system.wallets)),
 }
-"""What programs send, by name."""
+"""The traffic of programs, by name."""
 
 
 @asynccontextmanager
-async def calling_program(place: Place, connections: int) -> AsyncGenerator[Program, None]:
-    """Both ways to the service at the place's address, each with so many connections."""
+async def calling_program(system: System, connections: int) -> AsyncGenerator[Program, None]:
+    """Both ways to the service, each with this number of connections."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    headers = {"Authorization": f"Bearer {place.key}"}
+    headers = {"Authorization": f"Bearer {system.key}"}
     async with (
-        httpx.AsyncClient(base_url=place.url, headers=headers, timeout=_TIMEOUT_S, limits=limits) as raw,
+        httpx.AsyncClient(base_url=system.url, headers=headers, timeout=_TIMEOUT_S, limits=limits) as raw,
         AsyncWalletClient(
-            place.url, api_key=place.key, timeout_s=_TIMEOUT_S, max_connections=connections
+            system.url, api_key=system.key, timeout_s=_TIMEOUT_S, max_connections=connections
         ) as client,
     ):
         yield Program(raw, client)

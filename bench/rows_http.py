@@ -1,4 +1,4 @@
-"""What is sent over HTTP, row by row."""
+"""The requests of the rows over HTTP."""
 
 import random
 from collections import Counter, deque
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import uuid_utils
 
 from bench.choice import Choice, Hot, Uniform, Zipf
-from bench.job import Place, RowFailed
+from bench.ids import wallet_id
+from bench.job import RowFailed, System
 from bench.load_http import HttpTraffic
-from bench.names import wallet_id
 
 BATCH = 100
 """Operations of a batch."""
@@ -17,14 +17,14 @@ BATCH = 100
 PAGE = 50
 """Transactions of a list."""
 
-HELD = 4
-"""Wallets that a foreign transaction holds."""
+LOCKED = 4
+"""Number of wallets that another session locks."""
 
-AROUND_HELD = 100
-"""Wallets among which those are."""
+LOCKED_AMONG = 100
+"""Number of wallets of the load that includes the locked ones."""
 
 REPLAYS = 0.05
-"""Share of requests that are sent a second time."""
+"""Share of requests that are sent twice."""
 
 _REMEMBERED = 4096
 _OLD_ENOUGH = 100
@@ -32,15 +32,15 @@ _MOVEMENT = b'{"amount":"1","reference":"bench"}'
 
 
 class _Requests(HttpTraffic):
-    """Requests of one form; ``status`` is the answer's."""
+    """Requests of one form. ``status`` is that of a successful response."""
 
     status = 201
 
-    def __init__(self, place: Place, choice: Choice) -> None:
+    def __init__(self, system: System, choice: Choice) -> None:
         self._choice = choice
-        known = max(place.wallets, place.zipf_wallets, place.big_wallet + 1)
+        known = max(system.wallets, system.zipf_wallets, system.big_wallet + 1)
         self._wallets = [wallet_id(number).encode() for number in range(known)]
-        self._head = f"Host: bench\r\nAuthorization: Bearer {place.key}\r\n".encode()
+        self._head = f"Host: bench\r\nAuthorization: Bearer {system.key}\r\n".encode()
 
     def check(self, request: bytes, status: int, answer: bytes) -> None:
         del request
@@ -69,7 +69,7 @@ class _Consume(_Requests):
 
 
 class _Limited(_Consume):
-    """Consume, where the answer says what is left of a limit."""
+    """Consume. The response must have the headers of a rate limit."""
 
     def check(self, request: bytes, status: int, answer: bytes) -> None:
         super().check(request, status, answer)
@@ -78,7 +78,7 @@ class _Limited(_Consume):
 
 
 class _Empty(_Requests):
-    """The same request to an endpoint that does nothing."""
+    """The same request to an endpoint without an effect."""
 
     def request(self) -> bytes:
         return self._post(b"/bench/empty/%s" % self._wallet(), _MOVEMENT)
@@ -130,10 +130,10 @@ class _List(_Requests):
 
 
 class _Replays(_Consume):
-    """Consume, and of every hundred requests five that were answered before, byte for byte."""
+    """Consume; five of a hundred requests repeat an earlier one, byte for byte."""
 
-    def __init__(self, place: Place, choice: Choice) -> None:
-        super().__init__(place, choice)
+    def __init__(self, system: System, choice: Choice) -> None:
+        super().__init__(system, choice)
         self._answered: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._again: set[bytes] = set()
         self._replayed = 0
@@ -154,26 +154,26 @@ class _Replays(_Consume):
         self._again.remove(request)
         self._replayed += 1
         if b"idempotency-replayed: true" not in answer.lower():
-            raise RowFailed("a request that was sent again was not answered as a replay")
+            raise RowFailed("the response to a repeated request was no replay")
 
     def take_notes(self) -> dict[str, int]:
         taken, self._replayed = self._replayed, 0
         return {"replays": taken}
 
 
-class _Held(_Consume):
-    """Consume from wallets that somebody else holds: late, or refused as busy."""
+class _Locked(_Consume):
+    """Consume from wallets that another session locks: late, or refused as busy."""
 
-    def __init__(self, place: Place, choice: Choice) -> None:
-        super().__init__(place, choice)
+    def __init__(self, system: System, choice: Choice) -> None:
+        super().__init__(system, choice)
         self._seen: Counter[str] = Counter()
 
     def check(self, request: bytes, status: int, answer: bytes) -> None:
         if status == 503 and b'"wallet_busy"' in answer:  # noqa: PLR2004 - the status of wallet_busy
-            self._seen["held: 503 wallet_busy"] += 1
+            self._seen["locked: 503 wallet_busy"] += 1
         else:
             super().check(request, status, answer)
-            self._seen["held: 201"] += 1
+            self._seen["locked: 201"] += 1
 
     def take_notes(self) -> dict[str, int]:
         taken, self._seen = dict(self._seen), Counter()
@@ -181,26 +181,26 @@ class _Held(_Consume):
 
 
 def unexpected(status: int, answer: bytes) -> RowFailed:
-    """The error about an answer that should be another."""
-    return RowFailed(f"unexpected answer {status}: {answer[-400:].decode(errors='replace')}")
+    """The error for a response that is not the expected one."""
+    return RowFailed(f"unexpected response {status}: {answer[-400:].decode(errors='replace')}")
 
 
 def _key() -> bytes:
     return str(uuid_utils.uuid7()).encode()
 
 
-HTTP_TRAFFIC: dict[str, Callable[[Place], HttpTraffic]] = {
-    "empty": lambda place: _Empty(place, Uniform(place.wallets)),
-    "consume": lambda place: _Consume(place, Uniform(place.wallets)),
-    "consume limited": lambda place: _Limited(place, Uniform(place.wallets)),
-    "consume hot": lambda place: _Consume(place, Hot()),
-    "transfer": lambda place: _Transfer(place, Uniform(place.wallets)),
-    "batch": lambda place: _Batch(place, Uniform(place.wallets)),
-    "balance": lambda place: _Balance(place, Uniform(place.wallets)),
-    "list": lambda place: _List(place, Hot(place.big_wallet)),
-    "replays": lambda place: _Replays(place, Uniform(place.wallets)),
-    "zipf": lambda place: _Consume(place, Zipf(place.zipf_wallets)),
-    "not held": lambda place: _Consume(place, Uniform(AROUND_HELD - HELD, first=HELD)),
-    "held": lambda place: _Held(place, Uniform(HELD)),
+HTTP_TRAFFIC: dict[str, Callable[[System], HttpTraffic]] = {
+    "empty": lambda system: _Empty(system, Uniform(system.wallets)),
+    "consume": lambda system: _Consume(system, Uniform(system.wallets)),
+    "consume_limited": lambda system: _Limited(system, Uniform(system.wallets)),
+    "consume_hot": lambda system: _Consume(system, Hot()),
+    "transfer": lambda system: _Transfer(system, Uniform(system.wallets)),
+    "batch": lambda system: _Batch(system, Uniform(system.wallets)),
+    "balance": lambda system: _Balance(system, Uniform(system.wallets)),
+    "list": lambda system: _List(system, Hot(system.big_wallet)),
+    "replays": lambda system: _Replays(system, Uniform(system.wallets)),
+    "zipf": lambda system: _Consume(system, Zipf(system.zipf_wallets)),
+    "unlocked": lambda system: _Consume(system, Uniform(LOCKED_AMONG - LOCKED, first=LOCKED)),
+    "locked": lambda system: _Locked(system, Uniform(LOCKED)),
 }
-"""What can be sent over HTTP, by name."""
+"""The traffic over HTTP, by name."""

@@ -1,4 +1,4 @@
-"""What is sent to a Supabase project directly: as a program does that has supabase-py, and by pieces of the service."""
+"""The requests of the rows that go directly to a Supabase project: by supabase-py, and by parts of the service."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ import supabase
 from postgrest import AsyncPostgrestClient
 
 from bench.choice import Uniform
-from bench.job import Place, RowFailed
+from bench.job import RowFailed, System
 from bench.rows_sql import CallTraffic, check_posted, consume_operation, consume_unit
 from wallet_service.core.errors import WalletError
 from wallet_service.ledger.group_commit import Ledger
@@ -22,12 +22,12 @@ _TIMEOUT_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The ways from one process to a project, without HTTP before them.
+    """The ways from one process to a project, without the service's HTTP.
 
     Attributes:
-        rpc: supabase-py, over httpx as it is.
+        rpc: supabase-py over httpx.
         database: the service's driver.
-        ledger: group commit before that driver.
+        ledger: group commit over that driver.
     """
 
     rpc: AsyncPostgrestClient
@@ -36,7 +36,7 @@ class Caller:
 
 
 class _Rpc(CallTraffic[Caller]):
-    """supabase-py, one rpc for each operation."""
+    """supabase-py, one RPC for each operation."""
 
     async def run(self, connection: Caller) -> None:
         params: dict[str, Any] = {"p_units": [consume_unit(self._wallet())]}
@@ -45,7 +45,7 @@ class _Rpc(CallTraffic[Caller]):
 
 
 class _Call(CallTraffic[Caller]):
-    """The driver, one rpc for each operation."""
+    """The driver, one RPC for each operation."""
 
     async def run(self, connection: Caller) -> None:
         units = Json.of([consume_unit(self._wallet())])
@@ -53,7 +53,7 @@ class _Call(CallTraffic[Caller]):
 
 
 class _Grouped(CallTraffic[Caller]):
-    """The ledger: what waits while a batch is under way leaves in one rpc."""
+    """The ledger: units that wait while a batch commits leave in one RPC."""
 
     async def run(self, connection: Caller) -> None:
         try:
@@ -62,29 +62,29 @@ class _Grouped(CallTraffic[Caller]):
             raise RowFailed(f"not posted: {error}") from error
 
 
-REST_TRAFFIC: dict[str, Callable[[Place], CallTraffic[Caller]]] = {
-    "rpc": lambda place: _Rpc(place, Uniform(place.wallets)),
-    "call": lambda place: _Call(place, Uniform(place.wallets)),
-    "grouped": lambda place: _Grouped(place, Uniform(place.wallets)),
+REST_TRAFFIC: dict[str, Callable[[System], CallTraffic[Caller]]] = {
+    "rpc": lambda system: _Rpc(system, Uniform(system.wallets)),
+    "call": lambda system: _Call(system, Uniform(system.wallets)),
+    "grouped": lambda system: _Grouped(system, Uniform(system.wallets)),
 }
-"""What can be sent to a project, by name."""
+"""The traffic to a project, by name."""
 
 
 @asynccontextmanager
-async def rest_caller(place: Place, connections: int) -> AsyncGenerator[Caller, None]:
-    """A caller of the project at the place's address; supabase-py's client keeps so many connections.
+async def rest_caller(system: System, connections: int) -> AsyncGenerator[Caller, None]:
+    """A caller of the project. supabase-py's client keeps this number of connections.
 
-    Without a client of ours, it would close most of them after each call.
+    With its default HTTP client it would close most of them after each call.
     """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    database = await SupabaseDatabase.connect(place.url, place.key, pool_size=connections)
+    database = await SupabaseDatabase.connect(system.url, system.key, pool_size=connections)
     ledger = Ledger(database)
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S, limits=limits, trust_env=False) as http:
             options = supabase.AsyncClientOptions(
                 httpx_client=http, auto_refresh_token=False, persist_session=False
             )
-            client = await supabase.acreate_client(place.url, place.key, options)
+            client = await supabase.acreate_client(system.url, system.key, options)
             yield Caller(client.schema("wallet_api"), database, ledger)
     finally:
         await ledger.close()

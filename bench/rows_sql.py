@@ -1,6 +1,6 @@
-# asyncpg's own types say little of rows, so what they hold is annotated here by hand.
+# asyncpg does not type the values of rows, so they are annotated here.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""What is sent to PostgreSQL directly, row by row, all through the same client."""
+"""The requests of the rows that go directly to PostgreSQL, all through the same client."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,13 +11,13 @@ import asyncpg
 import uuid_utils
 
 from bench.choice import Choice, Hot, Uniform
-from bench.job import Place, RowFailed
-from bench.names import wallet_id
+from bench.ids import wallet_id
+from bench.job import RowFailed, System
 from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.platform.database.gateway import Json
 
 KERNEL_BATCH = 50
-"""Operations of a call in row d."""
+"""Operations of a call in the rows ``kernel_batch``."""
 
 FLOOR_TABLES = """
 create schema bench;
@@ -36,7 +36,7 @@ create table bench.floor_entries (
   primary key (wallet_id, n)
 );
 """
-"""The keys that ours have, and nothing else."""
+"""Tables with the keys of the ledger's own, and nothing else."""
 
 FLOOR = """
 with w as (
@@ -55,28 +55,28 @@ _AMOUNT = Decimal(1)
 
 
 Link = TypeVar("Link")
-"""What a request is run on: a connection, or a client."""
+"""Runs requests: a connection or a client."""
 
 
 class CallTraffic(ABC, Generic[Link]):
     """Runs requests, each an awaited call.
 
     Attributes:
-        operations: of a request.
+        operations: number of operations of a request.
     """
 
     operations = 1
 
-    def __init__(self, place: Place, choice: Choice) -> None:
+    def __init__(self, system: System, choice: Choice) -> None:
         self._choice = choice
-        self._wallets = [wallet_id(number) for number in range(place.wallets)]
+        self._wallets = [wallet_id(number) for number in range(system.wallets)]
 
     @abstractmethod
     async def run(self, connection: Link) -> None:
         """Run one request.
 
         Raises:
-            RowFailed: it did not do what it should.
+            RowFailed: the request did not have its effect.
         """
 
     def _wallet(self) -> str:
@@ -87,22 +87,22 @@ SqlTraffic: TypeAlias = "CallTraffic[asyncpg.Connection[Any]]"
 
 
 class _Floor(CallTraffic["asyncpg.Connection[Any]"]):
-    """One statement: what no ledger on PostgreSQL can do with less."""
+    """One statement: the least work of any ledger on PostgreSQL."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
         if await connection.fetchval(FLOOR, self._wallet(), _AMOUNT, _new_id()) is None:
-            raise RowFailed("the floor's wallet has nothing left")
+            raise RowFailed("the wallet of the floor has too low a balance")
 
 
 class _Naive(CallTraffic["asyncpg.Connection[Any]"]):
-    """What an ordinary repository does: five statements, each a round trip."""
+    """An ordinary repository: five statements, each a round trip."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
         wallet = self._wallet()
         await connection.execute("begin")
         row = await connection.fetchrow(_READ, wallet)
         if row is None or row["balance"] < _AMOUNT:
-            raise RowFailed("the naive row's wallet has nothing left")
+            raise RowFailed("the wallet of the naive row has too low a balance")
         balance: Decimal = row["balance"] - _AMOUNT
         entry: int = row["last_entry"] + 1
         await connection.execute(_WRITE, wallet, balance, entry)
@@ -111,7 +111,7 @@ class _Naive(CallTraffic["asyncpg.Connection[Any]"]):
 
 
 class _Kernel(CallTraffic["asyncpg.Connection[Any]"]):
-    """The ledger's own function, each operation a unit, as requests that share a batch are."""
+    """The kernel. Each operation is a unit, as with requests that share a batch."""
 
     async def run(self, connection: "asyncpg.Connection[Any]") -> None:
         units = [consume_unit(self._wallet()) for _ in range(self.operations)]
@@ -135,32 +135,32 @@ def consume_operation(wallet: str) -> Operation:
 
 
 def consume_unit(wallet: str) -> dict[str, Any]:
-    """What the kernel is told to consume 1."""
+    """The unit with which the kernel consumes 1."""
     return Unit((consume_operation(wallet),)).document(resent=False)
 
 
 def check_posted(answer: str, operations: int) -> None:
-    """See whether the kernel has posted so many operations.
+    """Check that the kernel has posted this number of operations.
 
     Raises:
-        RowFailed: it has not.
+        RowFailed: it has posted fewer or more.
     """
     if answer.count('{"status":"posted"') != operations:
-        raise RowFailed(f"not everything was posted: {answer[:400]}")
+        raise RowFailed(f"not all operations were posted: {answer[:400]}")
 
 
 def _new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-SQL_TRAFFIC: dict[str, Callable[[Place], SqlTraffic]] = {
-    "floor": lambda place: _Floor(place, Uniform(place.wallets)),
-    "floor hot": lambda place: _Floor(place, Hot()),
-    "naive": lambda place: _Naive(place, Uniform(place.wallets)),
-    "naive hot": lambda place: _Naive(place, Hot()),
-    "kernel": lambda place: _Kernel(place, Uniform(place.wallets)),
-    "kernel hot": lambda place: _Kernel(place, Hot()),
-    "kernel 50": lambda place: _KernelBatch(place, Uniform(place.wallets)),
-    "kernel 50 hot": lambda place: _KernelBatch(place, Hot()),
+SQL_TRAFFIC: dict[str, Callable[[System], SqlTraffic]] = {
+    "floor": lambda system: _Floor(system, Uniform(system.wallets)),
+    "floor_hot": lambda system: _Floor(system, Hot()),
+    "naive": lambda system: _Naive(system, Uniform(system.wallets)),
+    "naive_hot": lambda system: _Naive(system, Hot()),
+    "kernel_single": lambda system: _Kernel(system, Uniform(system.wallets)),
+    "kernel_single_hot": lambda system: _Kernel(system, Hot()),
+    "kernel_batch": lambda system: _KernelBatch(system, Uniform(system.wallets)),
+    "kernel_batch_hot": lambda system: _KernelBatch(system, Hot()),
 }
-"""What can be sent to the database, by name."""
+"""The traffic to the database, by name."""

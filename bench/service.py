@@ -1,4 +1,4 @@
-"""The real service as a process of its own, with one more route: an endpoint that does nothing, behind all the rest."""
+"""The real service as a process of its own, with one more route: an endpoint without an effect."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ _ANSWER = (
     b'"effective_at":"2026-11-21T05:39:54.977079Z","created_at":"2026-11-21T05:39:54.977079Z","legs":null,'
     b'"dry_run":false}'
 )
-"""As long as the answer to a consume."""
+"""As long as the response to a consume."""
 
 _DATABASE = ("WALLET_DATABASE_URL", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 _START_S = 60.0
@@ -48,7 +48,7 @@ router = APIRouter(route_class=StrictRoute)
 
 @router.post("/bench/empty/{wallet_id}", status_code=201)
 async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: Spender) -> Response:
-    """Read, check and answer what a consume does, and nothing between."""
+    """Read and check the request and respond as consume does, without an effect."""
     del request, key, caller
     return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})
 
@@ -61,22 +61,22 @@ def create_bench_app(
 ) -> FastAPI:
     """The service's application and the empty endpoint."""
     app = create_app(settings, database_url, tracer_provider, traced_part)
-    # Beside consume: routes are tried in order, and each that stands before costs a little.
+    # Next to consume: routes are matched in order, and each route before it costs a little.
     paths = [getattr(route, "path", None) for route in app.router.routes]
-    place = paths.index("/api/v1/wallets/{wallet_id}/consume")
-    app.router.routes[place:place] = router.routes
+    system = paths.index("/api/v1/wallets/{wallet_id}/consume")
+    app.router.routes[system:system] = router.routes
     return app
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A service that may not answer yet."""
+    """A service that may not be ready yet."""
 
     process: asyncio.subprocess.Process
     log: Path
 
     async def url(self) -> str:
-        """Where it answers, once it does.
+        """Its URL, once it is ready.
 
         Raises:
             RowFailed: it does not start.
@@ -93,14 +93,14 @@ class Started:
 
 @contextlib.asynccontextmanager
 async def started_service(settings: Mapping[str, str], log: Path) -> AsyncGenerator[Started, None]:
-    """Start the service on a database that is migrated and has a key; its log goes to a file.
+    """Start the service on a migrated database with a key.
 
-    Settings of the environment are the service's too (``WALLET_COMMIT_LANES=1 scripts/bench``), but not where
-    it listens and what its database is.
+    It inherits the settings of the environment (``WALLET_COMMIT_LANES=1 scripts/bench``), except its address and its
+    database.
 
     Args:
-        settings: name the database, and what is to be as the row says.
-        log: where its log goes.
+        settings: the database, and the settings of the row.
+        log: the file for its log.
     """
     theirs = {name: value for name, value in os.environ.items() if name not in _DATABASE}
     ours = {
@@ -119,7 +119,7 @@ async def started_service(settings: Mapping[str, str], log: Path) -> AsyncGenera
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is ours to pass on
+            start_new_session=True,  # Ctrl-C must reach this process only
         )
     try:
         yield Started(process, log)
@@ -128,7 +128,7 @@ async def started_service(settings: Mapping[str, str], log: Path) -> AsyncGenera
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
-    """End a process of ours: first in good order, past a bound the hard way."""
+    """Stop a process: SIGTERM first, SIGKILL after a while."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return

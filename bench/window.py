@@ -1,16 +1,16 @@
-"""How much was done within a window of time."""
+"""Counts requests within a window of time."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 Span: TypeAlias = "tuple[float, float]"
-"""When a request was sent, and when it had its answer."""
+"""When a request was sent, and when it had its response."""
 
 
 def requests_within(spans: Iterable[Span], start: float, end: float) -> float:
-    """The requests of a window; one that was under way at its edge counts with the part that lies within.
+    """The requests of a window. A request at its edge counts with the part within.
 
-    CachedResponses come in bursts, a batch at a time: counting whole ones would make a short window a matter of luck.
+    Responses come in bursts, a batch at a time: counting whole requests would give random results in a short window.
     """
     total = 0.0
     for sent, answered in spans:
@@ -21,5 +21,5 @@ def requests_within(spans: Iterable[Span], start: float, end: float) -> float:
 
 
 def latencies_us(spans: Sequence[Span], start: float, end: float) -> list[int]:
-    """Microseconds that those requests took whose answers came within the window."""
+    """The microseconds of the requests whose responses came within the window."""
     return [round((answered - sent) * 1e6) for sent, answered in spans if start <= answered < end]

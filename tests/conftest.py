@@ -1,4 +1,4 @@
-"""Real databases for every test that asks for one, through both drivers."""
+"""Fixtures: real databases, through both drivers, and the application on them."""
 
 import importlib.util
 import os
@@ -46,7 +46,7 @@ LEFT_OUT = "NOT TESTED: "
 
 @dataclass(frozen=True)
 class TestDatabase:
-    """A database of one test, or of one worker.
+    """A database of one test or of one worker.
 
     Attributes:
         dsn: as superuser.
@@ -68,27 +68,27 @@ class TestDatabase:
 
 
 class FreshDatabase(Protocol):
-    """Makes a database which goes with the test: migrated, or ``empty``."""
+    """Creates a database that is dropped after the test: migrated, or ``empty``."""
 
     def __call__(self, *, version: int = VERSIONS[0], empty: bool = False) -> Awaitable[TestDatabase]: ...
 
 
 @pytest.fixture
 def own_folder() -> Generator[Path, None, None]:
-    """A folder of its own: another run of pytest closes those above pytest's own, also to the server."""
+    """A folder outside of pytest's: another run of pytest takes away access to parents of those, also for a server."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Plain lines: structlog's own default draws every traceback, for seconds.
+    # Plain lines: structlog's default renders each traceback for seconds.
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
-    # An application of the tests would take the project that they name.
+    # An application of the tests would use the project that they name.
     for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"):
         os.environ.pop(name, None)
-    # httpx looks for it at each request in process; where it is not installed, through all of sys.path.
+    # httpx imports it at each request in process; where it is not installed, that searches all of sys.path.
     if importlib.util.find_spec("sniffio") is None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]
     if BASE not in os.environ and not hasattr(config, "workerinput"):
@@ -96,14 +96,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those marked ``first`` begin, those marked ``last`` end; the others stay in their order."""
+    """Tests marked ``first`` run first, those marked ``last`` last; the others keep their order."""
     items.sort(
         key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
     )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what was left out, once for each thing that is missing."""
+    """Report what was not tested, once for each missing program."""
     skipped = (report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
     missing = Counter(text.partition(LEFT_OUT)[2] for text in skipped if LEFT_OUT in text)
     if missing:
@@ -114,7 +114,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @contextmanager
 def _or_skip() -> Generator[None, None, None]:
-    """Leaves a test out that needs what is not installed, unless everything has to be."""
+    """Skip a test whose program is not installed, unless REQUIRE_SERVICES is set."""
     try:
         yield
     except ServiceMissingError as missing:
@@ -152,7 +152,7 @@ async def _worker_database(version: int, worker: str) -> AsyncIterator[TestDatab
 
 
 async def _verify(database: TestDatabase) -> None:
-    """Whatever the tests did through the kernel, the books are right afterwards."""
+    """After all tests of the worker the ledger passes ``verify``."""
     lines: list[str] = []
     driver = await connect(database.service_dsn)
     clean = await verify(driver, lines.append)
@@ -208,13 +208,13 @@ def any_service_dsn(any_postgres: TestDatabase) -> str:
 
 @pytest.fixture(scope="session", params=DRIVERS)
 def driver(request: pytest.FixtureRequest) -> str:
-    """Both drivers: whoever asks for it, or for what stands on it, runs on each."""
+    """Both drivers: a test that uses this, or a fixture that depends on it, runs on each."""
     return driver_or_skip(request.param)
 
 
 @pytest.fixture(scope="session")
 async def database_location(driver: str, postgres: TestDatabase) -> AsyncIterator[DatabaseLocation]:
-    """Where the driver finds the worker's database, which is the same for both."""
+    """Where the driver finds the worker's database. Both drivers use the same database."""
     async with open_location(driver, postgres.cluster, postgres.name) as found:
         yield found
 
@@ -229,14 +229,14 @@ async def redis() -> AsyncIterator[RedisServer]:
 
 
 class Locate(Protocol):
-    """Lets the driver find a database for as long as the test runs."""
+    """Returns the location of a database for the driver, valid as long as the test runs."""
 
     def __call__(self, database: TestDatabase) -> Awaitable[DatabaseLocation]: ...
 
 
 @pytest.fixture
 async def locate_database(driver: str) -> AsyncIterator[Locate]:
-    """``await locate_database(database)``: where the driver finds a database of ``fresh_database``."""
+    """``await locate_database(database)``: the location of a database of ``fresh_database``."""
     async with AsyncExitStack() as stack:
         yield lambda made: stack.enter_async_context(open_location(driver, made.cluster, made.name))
 
@@ -251,7 +251,7 @@ async def database(database_location: DatabaseLocation) -> AsyncIterator[Databas
 
 @pytest.fixture
 async def superuser(postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that may do anything in the worker's database."""
+    """A connection to the worker's database as superuser."""
     connection = await asyncpg.connect(postgres_dsn)
     yield connection
     await connection.close()
@@ -259,7 +259,7 @@ async def superuser(postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def fresh_database() -> AsyncIterator[FreshDatabase]:
-    """A factory of databases that nobody else sees; they are dropped after the test."""
+    """A factory of databases of this test; they are dropped afterwards."""
     async with AsyncExitStack() as stack:
 
         async def make(*, version: int = VERSIONS[0], empty: bool = False) -> TestDatabase:
@@ -306,7 +306,7 @@ async def timed_database(timed_location: DatabaseLocation) -> AsyncIterator[Data
 
 @pytest.fixture(scope="session")
 def compose_programs() -> None:
-    """Leaves a test out where what runs the compose file's services without an engine is missing."""
+    """Skip a test where a program is missing that runs services of the compose file without an engine."""
     with _or_skip():
         for name in ("docker-compose", "consul", "redis-server", "prometheus", *PROGRAMS):
             program(name)
@@ -330,14 +330,14 @@ def shared_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
 
 @pytest.fixture
 def consul(shared_consul: ConsulAgent) -> ConsulAgent:
-    """The worker's Consul agent, with nothing in it."""
+    """The worker's Consul agent, without services."""
     shared_consul.clear()
     return shared_consul
 
 
 @pytest.fixture
 def own_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
-    """An agent of the test, which may stop it and start it again."""
+    """An agent of one test, which can stop and restart it."""
     del consul_program
     with consul_agent() as agent:
         yield agent
@@ -345,7 +345,7 @@ def own_consul(consul_program: Path) -> Generator[ConsulAgent, None, None]:
 
 @pytest.fixture
 def consul_with_acl(consul_program: Path) -> Generator[ConsulAgent, None, None]:
-    """An agent that refuses whoever has no token."""
+    """An agent that refuses requests without a token."""
     del consul_program
     with agent_with_acl() as agent:
         yield agent
@@ -382,20 +382,20 @@ async def api(database_location: DatabaseLocation) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="session")
 async def direct_api(service_dsn: str) -> AsyncIterator[Api]:
-    """The application straight on the worker's database: for what no driver has a part in."""
+    """The application on the worker's database through asyncpg: for tests that do not depend on the driver."""
     async with open_api(service_dsn) as opened:
         yield opened
 
 
 class FreshApi(Protocol):
-    """Starts the application, with these settings, on a database which goes with the test."""
+    """Starts the application, with these settings, on a database that is dropped after the test."""
 
     def __call__(self, **settings: Any) -> Awaitable[Api]: ...
 
 
 @pytest.fixture
 async def fresh_api(fresh_database: FreshDatabase, locate_database: Locate) -> AsyncIterator[FreshApi]:
-    """A factory of applications, each on a database that nobody else sees."""
+    """A factory of applications, each on a database of its own."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Api:
@@ -413,7 +413,7 @@ async def timed_api(timed_location: DatabaseLocation) -> AsyncIterator[Api]:
 
 
 _TABLES = ("wallets", "wallet_transactions", "idempotency", "tombstones")
-# What is written from now on has this transaction's number or a later one.
+# Rows that are written from now on have this transaction number or a later one.
 _NOW = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _ROWS = "select array[" + ", ".join(f"(select count(*) from wallet.{table})" for table in _TABLES) + "]"
 _WRITTEN = "select " + " + ".join(
@@ -424,7 +424,7 @@ _WRITTEN = "select " + " + ".join(
 
 @pytest.fixture
 def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """``async with unchanged():`` nothing within leaves a trace in the worker's database: no row, no key."""
+    """``async with unchanged():`` the block must leave no row and no key in the worker's database."""
 
     @asynccontextmanager
     async def check() -> AsyncIterator[None]:
@@ -445,7 +445,7 @@ def unchanged(superuser: asyncpg.Connection) -> Callable[[], AbstractAsyncContex
 async def ledger_database(
     request: pytest.FixtureRequest, fresh_database: FreshDatabase
 ) -> AsyncIterator[LedgerDatabase]:
-    """Books of one test, on each version, and through each driver on the newest."""
+    """A ledger of one test, on each version, and through each driver on the newest."""
     version, driver = request.param
     made = await fresh_database(version=version)
     async with (
@@ -459,7 +459,7 @@ async def ledger_database(
 async def newest_ledger_database(
     fresh_database: FreshDatabase, locate_database: Locate
 ) -> AsyncIterator[LedgerDatabase]:
-    """Books of one test, on the newest version, through each driver."""
+    """A ledger of one test, on the newest version, through each driver."""
     made = await fresh_database()
     async with open_ledger_database(made.dsn, await locate_database(made)) as opened:
         yield opened

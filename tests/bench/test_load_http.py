@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bench.http_client import connected, content_length
-from bench.job import Job, Place, RowFailed, Sample
+from bench.job import Job, RowFailed, Sample, System
 from bench.load_http import HttpTraffic, closed_loop, due_at, open_loop
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
-PLACE = Place(dsn="", wallets=1, zipf_wallets=1, big_wallet=1)
+SYSTEM = System(dsn="", wallets=1, zipf_wallets=1, big_wallet=1)
 
 
 class Plain(HttpTraffic):
@@ -25,7 +25,7 @@ class Plain(HttpTraffic):
 
 
 class Server:
-    """CachedResponses in pieces, late, or wrongly, as a test wants it."""
+    """Responds in pieces, late, or wrongly, as a test wants it."""
 
     def __init__(self) -> None:
         self.delay: Callable[[int], float] = lambda _: 0.0
@@ -48,7 +48,7 @@ class Server:
                     await writer.drain()
                     await asyncio.sleep(0)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has what it wanted
+            pass  # the client has closed the connection
         finally:
             writer.close()
 
@@ -67,7 +67,7 @@ def no_cpu() -> dict[str, float]:
 
 
 async def closed(server: Server, connections: int = 2, seconds: float = 0.1) -> Sample:
-    job = Job(traffic="", place=PLACE, mode="closed", connections=connections, seconds=seconds)
+    job = Job(traffic="", system=SYSTEM, mode="closed", connections=connections, seconds=seconds)
     async with serving(server) as url, connected(url, connections) as made:
         return await closed_loop(Plain(), made, job, no_cpu)
 

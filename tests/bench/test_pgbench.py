@@ -1,4 +1,4 @@
-from bench.names import wallet_id
+from bench.ids import wallet_id
 from bench.pgbench import script
 
 

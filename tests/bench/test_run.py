@@ -1,4 +1,4 @@
-"""The real thing, for a moment a row."""
+"""A real run, with a fraction of a second for each row."""
 
 import json
 import os
@@ -15,17 +15,20 @@ from rich.console import Console
 from support.cluster import BASE
 
 from bench.data import Size, chunks, load
+from bench.ids import wallet_id
 from bench.job import RowFailed
-from bench.names import wallet_id
-from bench.plan import LETTERS, PGBENCH, QUICK, ROWS, chosen
-from bench.progress import telling
+from bench.plan import FAMILIES, PGBENCH, QUICK, ROWS, chosen
+from bench.progress import reporting
 from bench.report import print_report, write_json
-from bench.run import letters_of, run
+from bench.run import names_of, run
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.postgres import PostgresDatabase
 
-OVER_REST = frozenset("opqrst")
-AROUND = frozenset("uvwx")
+OVER_REST = frozenset({"rest"})
+IN_ENVIRONMENTS = frozenset({"http_production_consume", "http_traced_consume", "client"})
+OTHERS = frozenset(row.key for row in ROWS) - {row.key for row in chosen(OVER_REST | IN_ENVIRONMENTS)} | {
+    "http_consume"
+}
 ROOT = Path(__file__).parent.parent.parent
 TINY = replace(
     QUICK,
@@ -33,8 +36,8 @@ TINY = replace(
     round_s=0.1,
     warm_s=0.02,
     open_s=0.1,
-    try_s=0.05,
-    held_s=0.3,
+    probe_s=0.05,
+    locked_s=0.3,
     import_rounds=1,
     pgbench_s=1,
     main=Size(wallets=200),
@@ -46,41 +49,56 @@ TINY = replace(
 
 async def test_every_row_is_measured(tmp_path: Path) -> None:
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(TINY, frozenset(LETTERS) - OVER_REST - AROUND, None, told)
+    with reporting(console) as progress:
+        results = await run(TINY, OTHERS, None, progress)
     print_report(results, console)
     write_json(results, tmp_path / "figures.json", "tiny")
     console.file.close()
     assert results.failed == {}
-    rows = [row for row in ROWS if row.letter not in OVER_REST | AROUND]
+    rows = [row for row in ROWS if row.key in OTHERS]
     assert set(results.rows) == {row.key for row in rows} | {key for key, _, _ in PGBENCH}
+    assert [key.split("_")[0] for key in results.rows] == sorted(
+        (key.split("_")[0] for key in results.rows), key=FAMILIES.index
+    )
     assert all(row.per_s for row in results.rows.values())
     assert all(results.rows[row.key].open_us for row in rows if row.open_loop)
-    for key in ("c", "d", "f"):
+    for key in ("kernel_single", "kernel_batch", "http_consume"):
         assert (results.rows[key].wal_bytes or 0) > 100
         assert (results.rows[key].cpu_us["postgres"]) > 0
-    assert results.rows["f"].cpu_us["service"] > results.rows["f"].cpu_us["client"]
+    assert results.rows["http_consume"].cpu_us["service"] > results.rows["http_consume"].cpu_us["client"]
     written = json.loads((tmp_path / "figures.json").read_text())
     outcomes = {target["target"]: target["outcome"] for target in written["targets"]}
-    others = ("s / the better of q and t", "u / f", "w / v", "x / f", "import of our client / of httpx")
-    assert {outcomes.pop(name) for name in others} == {"not measured"}
-    assert set(outcomes.values()) <= {"pass", "miss"}
-    assert written["rows"]["f"]["operations_per_s"] > 0
+    unmeasured = {name for name, outcome in outcomes.items() if outcome == "not measured"}
+    assert unmeasured == {
+        "rest_group_commit / the better of rest_supabase_py and rest_driver",
+        "http_production_consume / http_consume",
+        "http_traced_consume / http_consume",
+        "client_library / client_httpx",
+        "import of the client library / of httpx",
+    }
+    assert {outcomes[name] for name in outcomes.keys() - unmeasured} <= {"pass", "miss"}
+    assert written["rows"]["http_consume"]["operations_per_s"] > 0
     assert os.uname().nodename not in written["machine"]
     assert "HTTP consume, one wallet" in (tmp_path / "out").read_text()
 
 
 @pytest.mark.consul
 @pytest.mark.redis
-async def test_rows_with_more_around_the_service_are_measured(consul_program: Path, tmp_path: Path) -> None:
+async def test_rows_in_environments_are_measured(consul_program: Path, tmp_path: Path) -> None:
     del consul_program
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(TINY, AROUND, None, told)
+    with reporting(console) as progress:
+        results = await run(TINY, IN_ENVIRONMENTS, None, progress)
     console.file.close()
     assert results.failed == {}
     assert results.left_out is None
-    assert set(results.rows) == {"f", "f 1", "u", "v", "w", "x"}
+    assert set(results.rows) == {
+        "http_consume",
+        "http_production_consume",
+        "http_traced_consume",
+        "client_httpx",
+        "client_library",
+    }
     assert all(row.per_s and row.cpu_us["service"] for row in results.rows.values())
     assert 0.5 < (results.import_ratio or 0) < 10
     assert _running(f"{os.environ[BASE]}/redis-") == []
@@ -90,19 +108,21 @@ async def test_rows_with_more_around_the_service_are_measured(consul_program: Pa
 async def test_every_row_over_rest_is_measured(tmp_path: Path) -> None:
     driver_or_skip("supabase")
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(TINY, OVER_REST, None, told)
+    with reporting(console) as progress:
+        results = await run(TINY, OVER_REST, None, progress)
     print_report(results, console)
     console.file.close()
     assert results.failed == {}
     assert results.left_out is None
-    assert set(results.rows) == {"o", "o hot", "p", "q", "q few", "r", "s", "t"}
+    assert set(results.rows) == {row.key for row in ROWS if row.group == "rest"}
     assert all(row.per_s and row.open_us for row in results.rows.values())
     for key, row in results.rows.items():
         assert row.cpu_us["rest"] > 0
-        assert ("service" in row.cpu_us) == (key[0] not in "qst")
-    batched, single = (results.rows[key].cpu_us["rest"] for key in "op")
-    assert batched < single / 2  # one rpc has many operations, the other one
+        assert ("service" in row.cpu_us) == (key.endswith(("consume", "balance")))
+    batched, unbatched = (
+        results.rows[key].cpu_us["rest"] for key in ("rest_consume", "rest_unbatched_consume")
+    )
+    assert batched < unbatched / 2  # an RPC with many operations, and one with a single operation
     assert "supabase-py" in (tmp_path / "out").read_text()
     assert _running(f"{os.environ[BASE]}/bench_") == []
 
@@ -112,28 +132,30 @@ async def test_rows_over_rest_are_left_out_where_their_programs_are_missing(
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(TINY, frozenset("ou"), None, told)
+    with reporting(console) as progress:
+        results = await run(TINY, frozenset({"rest_consume", "http_production"}), None, progress)
     print_report(results, console)
     write_json(results, tmp_path / "figures.json", "tiny")
     console.file.close()
-    assert set(results.rows) == {"f", "f 1"}
+    assert set(results.rows) == {"http_consume"}
     assert results.failed == {}
-    said = (tmp_path / "out").read_text()
-    assert said.count("!!! LEFT OUT: rows o, o hot: postgrest is not there") == 2
-    assert said.count("rows u: consul is not there") == 2
+    report = (tmp_path / "out").read_text()
+    assert report.count("!!! LEFT OUT: rows rest_consume: postgrest is not there") == 2
+    assert report.count("rows http_production_consume: consul is not there") == 2
     assert "postgrest is not there" in json.loads((tmp_path / "figures.json").read_text())["left_out"]
 
 
 async def test_a_given_server_is_left_as_it_was(postgres_dsn: str, tmp_path: Path) -> None:
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(TINY, frozenset("dfo"), postgres_dsn, told)
+    with reporting(console) as progress:
+        results = await run(
+            TINY, frozenset({"kernel_batch", "http_consume", "rest_consume"}), postgres_dsn, progress
+        )
     console.file.close()
     assert results.failed == {}
-    assert "only made on a server of our own" in (results.left_out or "")
-    assert results.per_s("f")
-    assert results.ratio("d hot", "d")
+    assert "only created on a server of our own" in (results.left_out or "")
+    assert results.per_s("http_consume")
+    assert results.ratio("kernel_batch_hot", "kernel_batch")
     connection = await asyncpg.connect(postgres_dsn)
     left = await connection.fetchval("select count(*) from pg_database where datname like 'wallet_bench_%'")
     await connection.close()
@@ -141,17 +163,19 @@ async def test_a_given_server_is_left_as_it_was(postgres_dsn: str, tmp_path: Pat
 
 
 async def test_a_row_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service refuses what it can't read in 1,024 bytes: of these rows, only the batch."""
+    """The service refuses what it can't read in 1,024 bytes: of these rows only the batch is larger."""
     monkeypatch.setenv("WALLET_MAX_BODY_BYTES", "1024")
     console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with telling(console) as told:
-        results = await run(replace(TINY, open_s=0.05), frozenset("ij"), None, told)
+    with reporting(console) as progress:
+        results = await run(
+            replace(TINY, open_s=0.05), frozenset({"http_batch", "http_balance"}), None, progress
+        )
     print_report(results, console)
     console.file.close()
-    assert set(results.failed) == {"i"}
-    assert "unexpected answer 413" in results.failed["i"]
-    assert results.per_s("j")
-    assert "row i failed" in (tmp_path / "out").read_text()
+    assert set(results.failed) == {"http_batch"}
+    assert "unexpected response 413" in results.failed["http_batch"]
+    assert results.per_s("http_balance")
+    assert "row http_batch failed" in (tmp_path / "out").read_text()
 
 
 async def test_what_is_loaded_is_a_ledger(fresh_database: FreshDatabase) -> None:
@@ -184,16 +208,41 @@ def test_large_loads_come_in_pieces() -> None:
     assert max(pieces) <= 250_000
 
 
-def test_rows_are_chosen_by_letters() -> None:
-    assert {row.key for row in chosen(letters_of("a, c"))} == {"a", "a hot", "c", "c hot", "c 1"}
-    assert "f" in {row.key for row in chosen(letters_of("n"))}
-    with pytest.raises(RowFailed, match="rows are a, b, c"):
-        letters_of("z")
+def keys(names: str | None) -> set[str]:
+    return {row.key for row in chosen(names_of(names))}
+
+
+def test_rows_are_chosen_by_their_names_and_by_first_words() -> None:
+    assert keys("floor, http_balance") == {"floor", "floor_hot", "http_balance"}
+    assert keys("kernel_single") == {"kernel_single", "kernel_single_hot", "kernel_single_serial"}
+    assert keys("floor_hot http_hot_consume") == {"floor_hot", "http_hot_consume"}
+    assert keys("rest") == {row.key for row in ROWS if row.group == "rest"}
+    assert keys(None) == {row.key for row in ROWS}
+
+
+def test_the_row_that_others_need_is_measured_with_them() -> None:
+    for name in ("http_locked_others", "http_production_consume", "http_traced_consume"):
+        assert keys(name) == {name, "http_consume"}
+
+
+@pytest.mark.parametrize("names", ["", " , ", "z", "floor,http_con", "floors", "f"])
+def test_an_unknown_name_of_a_row_is_refused(names: str) -> None:
+    with pytest.raises(RowFailed, match="rows are floor, floor_hot, naive"):
+        names_of(names)
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench", "--quick", "--rows", "f", "--json", str(tmp_path / "figures.json")],
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            "--quick",
+            "--rows",
+            "http_consume",
+            "--json",
+            str(tmp_path / "figures.json"),
+        ],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
@@ -205,9 +254,9 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
             break
     assert any(tmp_path.iterdir())
     process.send_signal(2)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Interrupted" in said
+    assert "Interrupted" in output
     assert list(tmp_path.iterdir()) == []
     deadline = time.monotonic() + 30
     while _running(str(tmp_path)):

@@ -1,13 +1,13 @@
 import pytest
 
+from bench.plan import ROWS
 from bench.results import Result, Results
 from bench.targets import TARGETS, Target
 
 
 def results(**per_s: float) -> Results:
     found = Results()
-    for name, value in per_s.items():
-        key = name.replace("_", " ")
+    for key, value in per_s.items():
         found.rows[key] = Result(key=key, title=key, rounds=[value])
     return found
 
@@ -17,53 +17,61 @@ def target(name: str) -> Target:
 
 
 @pytest.mark.parametrize(
-    ("name", "above", "below", "required"),
+    ("name", "required"),
     [
-        ("d / a", "d", "a", 0.9),
-        ("d hot / d", "d hot", "d", 0.9),
-        ("c / a", "c", "a", 0.15),
-        ("f / e", "f", "e", 0.5),
-        ("g / f", "g", "f", 0.9),
-        ("i / f, operations", "i", "f", 3.0),
-        ("j / e", "j", "e", 0.65),
-        ("d many rows / d few rows", "d large", "d small", 0.8),
-        ("n held / n none held", "n", "n base", 0.8),
-        ("u / f", "u", "f", 0.9),
-        ("w / v", "w", "v", 0.8),
-        ("x / f", "x", "f", 0.9),
-        ("k many rows / k few rows", "k large", "k small", 0.9),
+        ("kernel_batch / floor", 0.9),
+        ("kernel_batch_hot / kernel_batch", 0.9),
+        ("kernel_single / floor", 0.15),
+        ("http_consume / http_empty", 0.5),
+        ("http_hot_consume / http_consume", 0.9),
+        ("http_batch / http_consume, operations", 3.0),
+        ("http_balance / http_empty", 0.65),
+        ("kernel_batch_many_rows / kernel_batch_few_rows", 0.8),
+        ("http_locked_others / http_locked_none", 0.8),
+        ("http_production_consume / http_consume", 0.9),
+        ("client_library / client_httpx", 0.8),
+        ("http_traced_consume / http_consume", 0.9),
+        ("http_list_many_rows / http_list_few_rows", 0.9),
     ],
 )
-def test_a_ratio_passes_from_its_bound_on(name: str, above: str, below: str, required: float) -> None:
+def test_a_ratio_passes_from_its_bound_on(name: str, required: float) -> None:
+    above, below = name.partition(",")[0].split(" / ")
+    assert {above, below} <= {row.key for row in ROWS}
     for factor, outcome in ((1.0, "pass"), (0.999, "miss")):
-        found = results(**{above.replace(" ", "_"): 1000 * required * factor, below.replace(" ", "_"): 1000})
+        found = results(**{above: 1000 * required * factor, below: 1000})
         assert target(name).measured(found) == pytest.approx(required * factor)
         assert target(name).outcome(found) == outcome
 
 
 def test_the_median_round_counts() -> None:
-    found = results(f=0, e=100)
-    found.rows["f"].rounds = [1, 50, 99]
-    assert target("f / e").measured(found) == 0.5
-    assert found.rows["f"].spread == 98 / 50
+    found = results(http_consume=0, http_empty=100)
+    found.rows["http_consume"].rounds = [1, 50, 99]
+    assert target("http_consume / http_empty").measured(found) == 0.5
+    assert found.rows["http_consume"].spread == 98 / 50
 
 
 def test_latency_of_one_connection() -> None:
-    found = results(f_1=1, e_1=1, c_1=1)
-    for key, latency in (("f 1", 130), ("e 1", 40), ("c 1", 60)):
+    latencies = {"http_consume_serial": 130, "http_empty_serial": 40, "kernel_single_serial": 60}
+    found = results(**dict.fromkeys(latencies, 1))
+    for key, latency in latencies.items():
         found.rows[key].closed_us = [latency]
-    assert target("p50 with 1 connection: f / (e + c)").measured(found) == 1.3
-    assert target("p50 with 1 connection: f / (e + c)").outcome(found) == "pass"
-    found.rows["f 1"].closed_us = [131]
-    assert target("p50 with 1 connection: f / (e + c)").outcome(found) == "miss"
+    added = target("p50 with 1 connection: http_consume / (http_empty + kernel_single)")
+    assert added.measured(found) == 1.3
+    assert added.outcome(found) == "pass"
+    found.rows["http_consume_serial"].closed_us = [131]
+    assert added.outcome(found) == "miss"
 
 
 def test_over_rest_the_better_of_both_others_counts() -> None:
-    over_rest = target("s / the better of q and t")
-    assert over_rest.measured(results(s=1000, q=100, t=200)) == 5
-    assert over_rest.outcome(results(s=1000, q=100, t=200)) == "pass"
-    assert over_rest.outcome(results(s=1000, q=201, t=100)) == "miss"
-    assert over_rest.outcome(results(s=1000, q=100)) == "not measured"
+    over_rest = target("rest_group_commit / the better of rest_supabase_py and rest_driver")
+
+    def found(**others: float) -> Results:
+        return results(rest_group_commit=1000, **others)
+
+    assert over_rest.measured(found(rest_supabase_py=100, rest_driver=200)) == 5
+    assert over_rest.outcome(found(rest_supabase_py=100, rest_driver=200)) == "pass"
+    assert over_rest.outcome(found(rest_supabase_py=201, rest_driver=100)) == "miss"
+    assert over_rest.outcome(found(rest_supabase_py=100)) == "not measured"
 
 
 def test_memory() -> None:
@@ -75,7 +83,7 @@ def test_memory() -> None:
 
 def test_what_was_not_measured_is_neither() -> None:
     assert {each.outcome(Results()) for each in TARGETS} == {"not measured"}
-    failed = results(f=1, e=1)
-    failed.rows["f"].error = "why"
-    assert target("f / e").outcome(failed) == "not measured"
-    assert failed.failed == {"f": "why"}
+    failed = results(http_consume=1, http_empty=1)
+    failed.rows["http_consume"].error = "why"
+    assert target("http_consume / http_empty").outcome(failed) == "not measured"
+    assert failed.failed == {"http_consume": "why"}

@@ -18,7 +18,7 @@ IN_SHORT = (
     "same_key_other_request",
     "key_under_way_is_waited_for",
     "opposed_transfers_fifty_at_once",
-    "held_wallets_are_busy",
+    "locked_wallets_are_busy",
     "other_isolation_is_refused",
     "exceeding_at_once",
     "of_a_transfer",

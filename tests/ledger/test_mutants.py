@@ -58,7 +58,9 @@ MUTANTS = [
             "order by w.wallet_id desc for no key update;",
         ),
     ),
-    _mutant("no-skip", "lock_accounts", "held_wallets_are_busy", ("for no key update of w skip locked", "")),
+    _mutant(
+        "no-skip", "lock_accounts", "locked_wallets_are_busy", ("for no key update of w skip locked", "")
+    ),
     _mutant(
         "wait-ignored",
         "lock_accounts",
@@ -98,13 +100,13 @@ MUTANTS = [
     _mutant(
         "atomic-busy-names-nothing",
         "revert_decision",
-        "held_wallets_are_busy",
+        "locked_wallets_are_busy",
         ("row('busy', null, p_failed.facts,", "row('busy', null, null,"),
     ),
     _mutant(
         "busy-ones-lost",
         "resolve_operation",
-        "held_wallets_are_busy",
+        "locked_wallets_are_busy",
         ("if v_source.status = 'busy' or", "if"),
     ),
     _mutant(

@@ -1,4 +1,4 @@
-"""Wallets whose owners are looked up: what their tests share."""
+"""Helpers of the tests in which users and memberships are checked with upstream services."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from wallet_service.platform.upstreams.cache import UNKNOWN_S
 
 UNAVAILABLE = "500"
 OpenApi = Callable[..., Any]
-"""Opens the application with these settings beside those of the checks."""
+"""Opens the application with these settings besides those of the checks."""
 
 
 async def unverified_ids(client: Client) -> set[str]:
-    """The ids of all wallets that are marked."""
+    """The ids of all unverified wallets."""
     return await wallet_ids(client, verified="false")
 
 
@@ -34,14 +34,14 @@ async def wallet_ids(client: Client, **query: Any) -> set[str]:
 
 
 def restore_upstreams(api: Api, upstreams: StandIn) -> None:
-    """The upstreams answer again, and the pauses of the breakers are over."""
+    """The upstream services respond again, and the pauses of the breakers are over."""
     upstreams.fault = None
     for client in (api.app.state.clients.accounts, api.app.state.clients.organizations):
         client._client._breaker.succeeded()
 
 
 async def verification_idle(api: Api) -> None:
-    """Return when nothing is being verified any more."""
+    """Return when no verification is under way."""
     await api.app.state.access._verification.idle()
 
 
@@ -61,7 +61,7 @@ async def create_shared_wallet(api: Api, amount: str = "10") -> SharedWallet:
 
 
 def user_calls(shared: SharedWallet) -> dict[str, Callable[[], Awaitable[Any]]]:
-    """Everything that a user's token can do with one wallet."""
+    """Every call that a user's token allows on one wallet."""
     user, path = shared.user, f"/wallets/{shared.wallet_id}"
     return {
         "read": lambda: user.get(path),
@@ -76,7 +76,7 @@ def user_calls(shared: SharedWallet) -> dict[str, Callable[[], Awaitable[Any]]]:
 
 
 async def debit_after_pause(api: Api, wallet_id: str) -> None:
-    """A debit, so long after the last look at the wallet's owner that it is looked at again."""
+    """Debit after the pause between two verifications, so that the wallet's user is checked again."""
     verification = api.app.state.access._verification
     verification._deferred.clear()
     for suspected in verification._suspected_s:

@@ -1,4 +1,4 @@
-"""The real application in process, and callers of it: the operator, services, users."""
+"""The real application in process, and its callers: the operator, clients, users."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def new_user() -> str:
 
 
 class Client:
-    """One caller: sends their credentials with each request; paths are below /api/v1."""
+    """One caller. Sends its credentials with each request; paths are below /api/v1."""
 
     def __init__(
         self, app: FastAPI, http: httpx.AsyncClient, credentials: str, user_id: str | None = None
@@ -114,7 +114,7 @@ class Client:
             return {"type": "http.request", "body": piece, "more_body": True}
 
         async def send(message: Message) -> None:
-            raise AssertionError(f"nobody is there to read {message}")
+            raise AssertionError(f"the client has disconnected, yet gets {message}")
 
         headers = self._headers | {"Content-Type": content_type}
         scope: AsgiScope = {
@@ -134,7 +134,7 @@ class Client:
         return await self.post(f"/wallets/{wallet_id}/{kind}", {"amount": amount, **members}, key=key)
 
     async def refund(self, transaction_id: str, key: str | None = None, **members: Any) -> httpx.Response:
-        """Refund a transaction: all that is left, unless an amount is given."""
+        """Refund a transaction: the rest of its amount, unless an amount is given."""
         return await self.post(f"/transactions/{transaction_id}/refund", members, key=key)
 
     async def batch(self, *operations: Any, key: str | None = None, **members: Any) -> httpx.Response:
@@ -161,7 +161,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Api:
-    """The application with its lifespan running, and who may call it."""
+    """The application with its lifespan running, and its callers."""
 
     app: FastAPI
     http: httpx.AsyncClient
@@ -190,7 +190,7 @@ def make_app(
     rooms: Sequence[Room] = ROOMS,
     **settings: Any,
 ) -> FastAPI:
-    """The application at this place, with these settings beside the test's own."""
+    """The application on this database, with these settings besides those of the tests."""
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET} | settings
     if isinstance(database_location, Project):
         project = {
@@ -203,7 +203,7 @@ def make_app(
 
 @asynccontextmanager
 async def open_api(database_location: DatabaseLocation, **settings: Any) -> AsyncIterator[Api]:
-    """The running application at this place, with these settings beside the test's own."""
+    """The running application on this database, with these settings besides those of the tests."""
     app = make_app(database_location, **settings)
     transport = httpx.ASGITransport(app)
     async with (
@@ -214,7 +214,7 @@ async def open_api(database_location: DatabaseLocation, **settings: Any) -> Asyn
 
 
 def conforms(body: bytes, model: type[BaseModel]) -> dict[str, Any]:
-    """The answer's object, which has the members of the documented model, and no others."""
+    """The object of the response. It has the members of the documented model and no others."""
     model.model_validate_json(body)
     document: dict[str, Any] = json.loads(body)
     assert document.keys() == model.model_fields.keys()
@@ -249,5 +249,5 @@ def problem(answer: httpx.Response, code: str) -> dict[str, Any]:
 
 
 def pointers(document: Mapping[str, Any]) -> list[str]:
-    """Which values a problem names."""
+    """The pointers of the values that a problem names."""
     return [error["pointer"] for error in document["errors"]]

@@ -1,4 +1,4 @@
-"""Programs of calls, and the order in which calls that were under way at once can have happened."""
+"""Sequences of calls, and the orders in which concurrent calls can have happened."""
 
 import dataclasses
 from collections.abc import Callable, Coroutine
@@ -16,7 +16,7 @@ NAMES = ("main", "travel")
 KEYS = ("k-1", "k-2", "batch-1/0", "batch-1/1")
 HUGE = "9" * 20
 NOWHERE = 30
-"""The place of a wallet or posting that is not there."""
+"""The number of a wallet or posting that does not exist."""
 
 ABROAD = (False,) * 7 + (True,)
 """Whether a transfer may go to a wallet of another currency."""
@@ -24,11 +24,11 @@ ABROAD = (False,) * 7 + (True,)
 
 @dataclass(frozen=True)
 class Call:
-    """A request, and how its answer is judged: wrong is an AssertionError; else whether it changed something.
+    """A request, and a check of its response: AssertionError for a wrong one; else whether it changed something.
 
     Attributes:
-        parts: the operations of a batch, each judged by itself: those whose wallet somebody else holds are decided
-            after the others, and what happens in between is seen.
+        parts: the operations of a batch, each checked by itself. Those whose wallet another session has locked are
+            decided after the others, and what happens in between is visible.
     """
 
     send: Callable[[Api], Coroutine[Any, Any, httpx.Response]]
@@ -38,7 +38,7 @@ class Call:
 
 
 def some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Oracle:
-    """The ledger after these calls, in an order in which each of them had to answer as it did."""
+    """The ledger after these calls, in an order that explains each response."""
     try:
         return _some_order(oracle, done)
     except AssertionError:
@@ -71,7 +71,7 @@ def _some_order(oracle: Oracle, done: list[tuple[Call, httpx.Response]]) -> Orac
                 refusals.append(f"{sorted(left)} {call.named}: {error}")
                 continue
             if not changed:
-                # It can as well be done at once: nobody sees it.
+                # Nothing changed, so no other call depends on it: its place in the order does not matter.
                 return search(now, left - {place})
             found = search(following, left - {place})
             if found is not None:

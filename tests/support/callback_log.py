@@ -1,4 +1,4 @@
-"""What the callbacks of a usage meter were told."""
+"""Records the calls of a usage meter's callbacks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from wallet_client.meter import Unsent, Usage
 
 
 class CallbackLog:
-    """How often the callbacks were told of each event."""
+    """The keys of all events in the order of the calls, and the unsent events."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []

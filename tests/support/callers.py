@@ -1,4 +1,4 @@
-"""Callers of the wallet service that follow Consul, as another team's service does."""
+"""Callers of the wallet service that find it through Consul, as another team's service does."""
 
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ async def crash(service: Service) -> None:
 
 @asynccontextmanager
 async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
-    """Discovery as a caller of the wallet service has it."""
+    """Discovery of a caller of the wallet service."""
     table = {WALLET: Upstream(NAME, lambda _: None, 8208)}
     given = make_settings(consul_url=consul.url, environment="production", verify_users=True)
     async with upstream_discovery(given, table) as discovery:
@@ -36,7 +36,7 @@ async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
 
 @dataclass
 class Callers:
-    """They debit one wallet through whichever instance discovery names, and try once more elsewhere."""
+    """They debit one wallet on the instance that discovery names, and retry once on another."""
 
     discovery: Upstreams
     client: httpx.AsyncClient
@@ -46,7 +46,7 @@ class Callers:
     stopping: bool = False
 
     async def call(self, number: int) -> None:
-        """Debits until told to stop; any error after the retry is one of the test."""
+        """Debit until ``stopping`` is set. An error after the retry fails the test."""
         turn = 0
         while not self.stopping:
             turn += 1

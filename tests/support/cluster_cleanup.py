@@ -1,4 +1,4 @@
-"""Stops the throw-away clusters when its standard input closes: the tests ended, or were killed."""
+"""Stops and removes the tests' clusters when its standard input closes: the tests ended, or were killed."""
 
 import os
 import shutil
@@ -42,6 +42,6 @@ def main(base: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C goes to the whole group; the tests tell this process in their own time.
+    # Ctrl-C goes to the whole process group. This process ends when the tests close its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     main(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""docker-compose.yml without an engine: what it says, read by docker compose itself, run as processes of this machine."""
+"""docker-compose.yml without an engine: docker compose reads the file, and its services run as local processes."""
 
 import json
 import os
@@ -38,11 +38,11 @@ http {{
   include {folder}/default.conf;
 }}
 """
-"""What is around conf.d/default.conf in the image."""
+"""The configuration around conf.d/default.conf in the image."""
 
 
 def new_secrets() -> dict[str, str]:
-    """What scripts/compose_env.py prints for a file .env."""
+    """The variables that scripts/compose_env.py prints for a file .env."""
     printed = subprocess.run(
         [sys.executable, ROOT / "scripts" / "compose_env.py"], capture_output=True, text=True, check=True
     ).stdout
@@ -50,7 +50,7 @@ def new_secrets() -> dict[str, str]:
 
 
 def read(variables: Mapping[str, str], *profiles: str) -> dict[str, Any]:
-    """The file as docker compose understands it.
+    """The file as docker compose reads it.
 
     Raises:
         ServiceMissingError: there is no docker-compose.
@@ -64,7 +64,7 @@ def read(variables: Mapping[str, str], *profiles: str) -> dict[str, Any]:
 
 
 def gateway_command(folder: Path, text: str, port: int) -> list[Any]:
-    """What runs nginx with deploy/gateway.conf, of which this is the text, on a port of this machine."""
+    """The command that runs nginx with this text of deploy/gateway.conf on a local port."""
     (folder / "default.conf").write_text(text.replace("listen 8000;", f"listen 127.0.0.1:{port};"))
     configuration = folder / "nginx.conf"
     configuration.write_text(_NGINX.format(folder=folder, user=as_root()))
@@ -111,12 +111,12 @@ class Replay:
         }
 
     def run_migrate(self) -> None:
-        """The service ``migrate``, to its end."""
+        """Run the service ``migrate`` to its end."""
         assert self._services["migrate"]["command"] == ["wallet-service", "migrate"]
         self.command("migrate")
 
     def command(self, *arguments: str) -> str:
-        """What ``wallet-service`` prints with these arguments, in the environment of ``migrate``."""
+        """The output of ``wallet-service`` with these arguments, in the environment of ``migrate``."""
         done = subprocess.run(
             [sys.executable, "-m", "wallet_service", *arguments],
             env=environment(self._folder, **self.environment("migrate")),
@@ -142,13 +142,13 @@ class Replay:
             yield self
 
     def targets(self) -> dict[str, str]:
-        """What Prometheus watches, by its address in the compose file, and how it is there."""
+        """The health of each target of Prometheus, by its address in the compose file."""
         found = httpx.get(f"{self.prometheus}/api/v1/targets").json()["data"]["activeTargets"]
         there = {here: name for name, here in self._addresses.items()}
         return {there[target["labels"]["instance"]]: target["health"] for target in found}
 
     def instance(self, service: str, **settings: str) -> Service:
-        """One of the service's own, in a folder that it can't write."""
+        """An instance of the wallet service, in a folder that it can't write."""
         folder = self._folder / "read-only"
         folder.mkdir(mode=0o500, exist_ok=True)
         chosen = {**self.environment(service), **settings}
@@ -217,7 +217,7 @@ class Replay:
         return [int(word) for word in re.findall(r'"(\d+)"', stage)]
 
     def _here(self, text: str) -> str:
-        """The same with addresses of this machine, also those that stand in two fields."""
+        """The same with local addresses, also where host and port are two fields."""
         if text.startswith("postgresql://"):
             user = urlsplit(text).username or ""
             return self._cluster.dsn(self._database, OWNER if user == "postgres" else user)

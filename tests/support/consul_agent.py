@@ -1,4 +1,4 @@
-"""Real Consul agents in development mode, each on ports of its own, and what another client sees there."""
+"""Real Consul agents in development mode, each on its own ports, and a view of their catalog."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _TRIES = 5
 
 
 class ConsulAgent:
-    """A server and agent that remembers nothing when it restarts, as ``-dev`` does.
+    """A server and agent that keeps nothing over a restart, as with ``-dev``.
 
     Attributes:
         url: where it answers, with the same port after a restart.
@@ -32,12 +32,12 @@ class ConsulAgent:
 
     def __init__(self, token: str = "", config: str = "", url: str | None = None) -> None:
         self.token = token
-        self._url = url  # of one that somebody else runs
+        self._url = url  # of an agent that is already running
         self.secure_url = ""
         self._config = config
         self._ports = [free_port() for _ in range(3)]
         self._running: RunningProgram | None = None
-        # None is kept open: the agent restarts.
+        # No connection is kept open: the agent restarts.
         self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=LONGEST_S)
 
     @property
@@ -45,7 +45,7 @@ class ConsulAgent:
         return self._url or f"http://127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
-        """Return when it leads itself. Ports that somebody else took meanwhile are changed on the first start."""
+        """Start it; return when it is its own leader. On the first start, ports that are no longer free are replaced."""
         for _ in range(_TRIES):
             self._running = self._run()
             deadline = time.monotonic() + LONGEST_S
@@ -87,7 +87,7 @@ class ConsulAgent:
         return answer.json() if answer.content else None
 
     def states(self, service: str) -> dict[str, str]:
-        """Each instance of the service, by its id, and how its own check is."""
+        """The state of each instance's own check, by the id of the instance."""
         return {
             entry["Service"]["ID"]: next(
                 check["Status"] for check in entry["Checks"] if check["ServiceID"] == entry["Service"]["ID"]
@@ -96,7 +96,7 @@ class ConsulAgent:
         }
 
     def add(self, service: str, port: int, status: str = "passing") -> str:
-        """An instance whose state ``turn`` sets; its id."""
+        """Register an instance whose state ``turn`` sets. Returns its id."""
         name = f"{service}-{port}"
         check = {"TTL": "1h", "Status": status, "CheckID": name}
         body = {"ID": name, "Name": service, "Address": "127.0.0.1", "Port": port, "Check": check}
@@ -111,13 +111,13 @@ class ConsulAgent:
         self.put(f"agent/service/deregister/{instance}")
 
     def clear(self) -> None:
-        """Forget every service, and be sure that nobody finds it any more."""
+        """Deregister every service, and return when the catalog has none of them."""
         for instance, entry in self.get("agent/services").items():
             self.remove(instance)
             self._until_in_catalog(entry["Service"], instance, there=False)
 
     def _until_in_catalog(self, service: str, instance: str, *, there: bool) -> None:
-        # The agent has it at once, and tells the servers, which are asked about health, a little later.
+        # The agent has it at once and syncs it to the servers, which answer health queries, a little later.
         deadline = time.monotonic() + LONGEST_S
         while (
             instance in {entry["ServiceID"] for entry in self.get(f"catalog/service/{service}")}
@@ -131,7 +131,7 @@ class ConsulAgent:
 
     def _leads(self) -> bool:
         try:
-            # That it knows its own node says that it takes entries.
+            # It accepts entries once its own node is in the catalog.
             return len(self._client.get(f"{self.url}/v1/status/leader").json()) > 0 and bool(
                 self.get("catalog/nodes")
             )
@@ -171,7 +171,7 @@ def consul_agent(token: str = "", config: str = "") -> Generator[ConsulAgent, No
 
 @contextmanager
 def agent_with_acl() -> Generator[ConsulAgent, None, None]:
-    """An agent that refuses whoever has no token; ``put("acl/…")`` makes some."""
+    """An agent that refuses requests without a token; ``put("acl/…")`` creates tokens."""
     token = "5e1f7e57-0000-4000-8000-000000000000"
     config = (
         f'acl {{ enabled = true default_policy = "deny" tokens {{ master = "{token}" agent = "{token}" }} }}'
@@ -182,7 +182,7 @@ def agent_with_acl() -> Generator[ConsulAgent, None, None]:
 
 @contextmanager
 def secured_agent(folder: Path, consul: Path) -> Generator[tuple[ConsulAgent, Path], None, None]:
-    """An agent that speaks TLS beside HTTP, and the file of the authority that signed it."""
+    """An agent with TLS besides HTTP, and the file of its certificate authority."""
     for made in (("ca", "create"), ("cert", "create", "-server", "-additional-ipaddress=127.0.0.1")):
         subprocess.run([consul, "tls", *made], cwd=folder, check=True, capture_output=True)
     certificate = folder / "dc1-server-consul-0"
@@ -201,14 +201,14 @@ def token_for(agent: ConsulAgent, rules: str) -> str:
 
 
 async def eventually(condition: Callable[[], Any], longest_s: float = LONGEST_S) -> None:
-    """Return when the condition holds, which may ask an agent: it is looked at in a thread, again and again."""
+    """Return when the condition holds. It is checked again and again in a thread, so it may call an agent."""
     async with asyncio.timeout(longest_s):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - no event tells of it
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(_BETWEEN_LOOKS_S)
 
 
 class Checked:
-    """A port that Consul can check: it answers every path with ``status``, and keeps which were asked for."""
+    """A server that Consul can check: it answers every path with ``status`` and records the paths."""
 
     def __init__(self) -> None:
         self.status = 200

@@ -1,4 +1,4 @@
-"""The real database over a line in the hands of a test: it can be cut, held, and listened to."""
+"""The real database behind a wrapper that loses or delays calls and records them."""
 
 import asyncio
 import json
@@ -13,15 +13,15 @@ LONGEST_S = 10
 
 
 class FaultyDatabase(Database):
-    """Passes calls on.
+    """Passes calls on to the real database.
 
     Attributes:
-        sent: the units of every call, in the order of the calls.
-        calls: the other parameters of every call.
+        sent: the units of each call, in the order of the calls.
+        calls: the other parameters of each call.
     """
 
     def __init__(self, database: Database, *failures: str | None) -> None:
-        """``cuts``: ``before`` or ``after`` each of the first calls got through, the line is lost."""
+        """``failures``: when each of the first calls loses its connection: ``before`` or ``after`` it; None: not."""
         self._database = database
         self._failures = list(failures)
         self._gate: asyncio.Event | None = None
@@ -49,11 +49,11 @@ class FaultyDatabase(Database):
         return answer
 
     async def close(self) -> None:
-        raise AssertionError("the ledger doesn't own the database")
+        raise AssertionError("the ledger does not own the database")
 
     @asynccontextmanager
     async def paused(self, which: Callable[[Any], bool] | None = None) -> AsyncIterator[None]:
-        """Calls (those with such units) wait within until the end of the block."""
+        """Until the end of the block calls wait; with ``which``, only calls with such units."""
         self._gate, self._pauses = asyncio.Event(), which or any_units
         try:
             yield
@@ -62,15 +62,15 @@ class FaultyDatabase(Database):
             self._gate = None
 
     def fail_next(self, *failures: str | None) -> None:
-        """What becomes of the next calls, as at the start; None: nothing. A call that is stopped is one of them."""
+        """The failures of the next calls, as in the constructor. A call that is paused counts as one of them."""
         self._failures = list(failures)
 
     def batch_sizes(self) -> list[int]:
-        """Operations of each call."""
+        """The number of operations of each call."""
         return [sum(len(unit["operations"]) for unit in units) for units in self.sent]
 
     async def wait_for_calls(self, calls: int) -> None:
-        """Return when so many calls were made."""
+        """Return when this many calls were sent."""
         async with asyncio.timeout(LONGEST_S):
             while len(self.sent) < calls:
                 self._called.clear()
@@ -83,7 +83,7 @@ def any_units(units: Any) -> bool:
 
 
 def has_wallet(wallet_id: str) -> Callable[[Any], bool]:
-    """Whether units have an operation on this wallet."""
+    """A condition for ``paused``: the units have an operation on this wallet."""
     return lambda units: any(
         wallet_id in (operation.get("wallet_id"), operation.get("to_wallet_id"))
         for unit in units

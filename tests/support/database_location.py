@@ -1,4 +1,4 @@
-"""Where the service finds a database: through either driver."""
+"""Where the service finds a database, through either driver."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +11,12 @@ from wallet_service.platform.database.postgres import PostgresDatabase
 from wallet_service.platform.database.supabase import SupabaseDatabase
 
 DatabaseLocation: TypeAlias = str | Project
-"""The address of a server, as the service logs in there, or a Supabase project."""
+"""The URL with which the service logs in, or a Supabase project."""
 
 
 @asynccontextmanager
 async def open_location(driver: str, cluster: Cluster, database: str) -> AsyncIterator[DatabaseLocation]:
-    """Where this driver finds the database: for ``supabase`` a project is opened on it."""
+    """Where this driver finds the database. For ``supabase`` a project is started on it."""
     if driver == "postgres":
         yield cluster.dsn(database, SERVICE_LOGIN)
     else:
@@ -25,7 +25,7 @@ async def open_location(driver: str, cluster: Cluster, database: str) -> AsyncIt
 
 
 async def connect(location: DatabaseLocation, **options: Any) -> Database:
-    """The driver of this place. It has a project's newer key; applications have the legacy one."""
+    """The driver for this location. It uses a project's newer key; applications use the legacy one."""
     if isinstance(location, Project):
         return await SupabaseDatabase.connect(location.url, location.secret_key, **options)
     return await PostgresDatabase.connect(location, **options)

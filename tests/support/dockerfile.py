@@ -9,21 +9,21 @@ FILE = Path(__file__).parent.parent.parent / "Dockerfile"
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, its continued lines put together."""
+    """One instruction with its continued lines."""
 
     name: str
     rest: str
 
 
 def instructions() -> list[Instruction]:
-    """All of them, in their order, without comments."""
+    """All instructions in order, without comments."""
     text = re.sub(r"^\s*#.*\n", "", FILE.read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [Instruction(*line.split(None, 1)) for line in lines if line.strip()]
 
 
 def stage(name: str) -> list[Instruction]:
-    """Those of one stage, without its FROM."""
+    """The instructions of one stage, without its FROM."""
     found = instructions()
     begin = next(
         place for place, step in enumerate(found) if step.name == "FROM" and step.rest.endswith(f" AS {name}")

@@ -1,4 +1,4 @@
-"""Comparing what was answered with what was foretold."""
+"""Compares responses with expected ones."""
 
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ _PROBLEM_MEMBERS = frozenset(
 
 
 def assert_problem(document: Document, code: str, facts: Document) -> None:
-    """The document is this problem, with these facts and no others."""
+    """The document is this problem with these facts and no others."""
     facts_shown = {name: value for name, value in document.items() if name not in _PROBLEM_MEMBERS}
     error = ERRORS[code]
     expected = (code, error.status, error.retryable, facts)
@@ -31,19 +31,19 @@ def assert_problem(document: Document, code: str, facts: Document) -> None:
 
 
 def assert_refused(answer: httpx.Response, code: str, **facts: Any) -> None:
-    """The answer is this problem."""
+    """The response is this problem."""
     assert answer.status_code == ERRORS[code].status, (answer.status_code, answer.text, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert_problem(answer.json(), code, facts)
 
 
 def assert_equal(actual: Any, expected: Any) -> None:
-    """The answer is what was foretold."""
-    assert actual == expected, f"answered {actual}, foretold {expected}"
+    """The response is as expected."""
+    assert actual == expected, f"responded {actual}, expected {expected}"
 
 
 def assert_batch_refused(answer: httpx.Response, size: int, failed: int, code: str, facts: Document) -> bool:
-    """An atomic batch is refused for one operation, and changes nothing."""
+    """An atomic batch is refused because of one operation. Returns False: nothing changed."""
     document = answer.json()
     assert_equal(answer.status_code, ERRORS[code].status)
     results = document.pop("results")

@@ -1,4 +1,4 @@
-"""What the reading paths have to answer, from what ``support.oracle`` keeps."""
+"""The expected responses of the reading paths, from the state of ``support.oracle``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Programs that scripts/services fetches, as processes that end with the run of the tests."""
+"""Programs that scripts/services fetches, run as processes that end with the tests."""
 
 import http.client
 import os
@@ -11,9 +11,9 @@ from typing import Any
 from support.cluster import BASE, ServiceMissingError
 
 PROGRAMS = ("postgrest", "nginx")
-"""What a Supabase project is made of here."""
+"""The programs of a Supabase project."""
 
-# Written by the process itself before it becomes the program, so that none runs that is not listed.
+# The process writes its id before it becomes the program, so that each running one is listed.
 _LISTED = 'echo $$ >"$0" && exec "$@"'
 
 _STOP_S = 20
@@ -32,7 +32,7 @@ def program(name: str) -> Path:
 
 
 def pids() -> Path:
-    """The folder with a file for each running process: the guard kills them when the tests are gone."""
+    """The folder with a file for each running process. ``cluster_cleanup`` kills them after the tests."""
     folder = Path(os.environ[BASE]) / "pids"
     folder.mkdir(exist_ok=True)
     return folder
@@ -51,16 +51,16 @@ class RunningProgram:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the tests
+                start_new_session=True,  # Ctrl-C must reach the tests only
             )
 
     def has_ended(self) -> bool:
-        """Whether it ended by itself."""
+        """Whether it has ended by itself."""
         return self.process.poll() is not None
 
     def keep_running(self) -> None:
-        """Let it run until the tests end, whatever becomes of this process."""
-        self.process.returncode = 0  # or Popen complains of a process that nobody waited for
+        """Let it run until the tests end, even if this process ends before."""
+        self.process.returncode = 0  # without it Popen warns of a process that was not waited for
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
@@ -74,14 +74,14 @@ class RunningProgram:
 
 
 def free_port() -> int:
-    """A TCP port that is free now, and may be taken in the next moment."""
+    """A TCP port that is free now. Another process can take it in the next moment."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 def status(port: int, path: str) -> int | None:
-    """What GET answers, None as long as nobody does."""
+    """The status of a GET; None while no server listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)

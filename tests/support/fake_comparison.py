@@ -1,4 +1,4 @@
-"""FakeWallet beside the real service: one program, the same documents, headers and refusals on both.
+"""Compares FakeWallet with the real service: the same requests, documents, headers and refusals on both.
 
 The test sets both clocks; ids are named in the order in which they are seen. Texts for people are not compared.
 """
@@ -25,7 +25,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass
 class Side:
-    """One of the two, with the ids that it gave to what the program names."""
+    """FakeWallet or the real service, with the ids that it gave to the names of the test."""
 
     client: Client
     names: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A line to a REST API in the hands of a test: answers can be lost, cut, held back, or given by somebody else."""
+"""A proxy before an HTTP API: responses can be lost, cut, delayed or replaced as a test wants."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Response:
-    """An answer of HTTP."""
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
@@ -22,103 +22,103 @@ class Response:
 
     @property
     def head(self) -> bytes:
-        """All before the body, without a length."""
+        """Everything before the body, without a length."""
         return f"HTTP/1.1 {self.status} -\r\nContent-Type: {self.content_type}\r\n{self.more}".encode()
 
     @property
     def whole(self) -> bytes:
-        """What is sent, with its length."""
+        """All bytes, with the length."""
         return self.head + b"Content-Length: %d\r\n\r\n%s" % (len(self.body), self.body)
 
 
 Forward: TypeAlias = Callable[[], Awaitable[Response]]
-"""Lets the request get through, and returns the answer."""
+"""Passes the request on and returns the response."""
 
 Fault: TypeAlias = Callable[[Forward], Awaitable[bytes | None]]
-"""What becomes of a request: the bytes that its sender gets, and None or the end of them ends the connection."""
+"""Handles a request: returns the bytes for its sender, or None; then the connection is closed."""
 
 DRIP = b"Content-Length: 1000000\r\n\r\n"
-"""The end of an answer after which the line goes on with a blank every 50 ms."""
+"""The end of a response head after which the proxy sends a blank every 50 ms."""
 
 HTML = b"<!DOCTYPE html><html><body>Something is wrong here</body></html>"
 
 
 async def lost_before(forward: Forward) -> None:
-    """The line breaks before the request gets through."""
+    """The connection breaks before the request is passed on."""
     del forward
 
 
 async def lost_after(forward: Forward) -> None:
-    """The request gets through, the answer does not."""
+    """The request is passed on, the response is lost."""
     await forward()
 
 
 async def cut(forward: Forward) -> bytes:
-    """Half the answer."""
+    """Half the response."""
     whole = (response := await forward()).whole
     return whole[: -len(response.body) // 2]
 
 
 async def cut_unseen(forward: Forward) -> bytes:
-    """Half an answer that does not say how long it is: HTTP takes the end of the connection for its end."""
+    """Half a response without a length: for HTTP it ends with the connection."""
     response = await forward()
     return response.head + b"Connection: close\r\n\r\n" + response.body[: len(response.body) // 2]
 
 
 async def html_instead(forward: Forward) -> bytes:
-    """The request gets through, and success is claimed with a page."""
+    """The request is passed on; the response is 200 with an HTML page."""
     await forward()
     return Response(200, HTML).whole
 
 
 async def html_as_json(forward: Forward) -> bytes:
-    """The same, and the page is called JSON."""
+    """The same, with the content type of JSON."""
     await forward()
     return Response(200, HTML, "application/json").whole
 
 
 async def garbled(forward: Forward) -> bytes:
-    """The request gets through, and the answer has the head of another protocol."""
+    """The request is passed on; the response has the head of another protocol."""
     await forward()
     return b"HTTP/9 two hundred\r\nContent-Length: many\r\n\r\n"
 
 
 async def packed_wrongly(forward: Forward) -> bytes:
-    """The request gets through, and the answer says that it is packed, and is not."""
+    """The request is passed on; the response claims to be compressed and is not."""
     response = await forward()
     return Response(200, response.body, response.content_type, "Content-Encoding: gzip\r\n").whole
 
 
 async def chunked_wrongly(forward: Forward) -> bytes:
-    """The request gets through, and a chunk of the answer has no size."""
+    """The request is passed on; a chunk of the response has no valid size."""
     response = await forward()
     return response.head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + response.body
 
 
 async def control_character(forward: Forward) -> bytes:
-    """The request gets through, and a byte that JSON doesn't allow gets into the answer."""
+    """The request is passed on; the response contains a byte that JSON does not allow."""
     response = await forward()
     return Response(200, response.body[:5] + b"\x01" + response.body[5:], response.content_type).whole
 
 
 async def cut_refusal(forward: Forward) -> bytes:
-    """The request gets through, and what says so is not whole."""
+    """The request is passed on; the response is a refusal that is cut."""
     await forward()
     return Response(400, b'{"code":"WL001","mess', "application/json").whole
 
 
 async def with_cookie(forward: Forward) -> bytes:
-    """A gateway would know its caller again."""
+    """The response sets a cookie, as a gateway does that wants to recognize its caller."""
     return replace(await forward(), more="Set-Cookie: caller=7; Path=/\r\nConnection: close\r\n").whole
 
 
 async def dripping(forward: Forward) -> bytes:
-    """The answer comes byte by byte, for ever: no single wait is long."""
+    """The response comes byte by byte without an end: no single wait is long."""
     return (await forward()).head + DRIP
 
 
 def refuse_with(status: int, body: bytes = HTML, content_type: str = "text/html", more: str = "") -> Fault:
-    """A gateway refuses, and does not let the request through."""
+    """A gateway refuses the request and does not pass it on."""
 
     async def fault(forward: Forward) -> bytes:
         del forward
@@ -128,7 +128,7 @@ def refuse_with(status: int, body: bytes = HTML, content_type: str = "text/html"
 
 
 def fail_with(status: int) -> Fault:
-    """A gateway says that it failed, and the request got through all the same."""
+    """A gateway reports a failure although the request was passed on."""
 
     async def fault(forward: Forward) -> bytes:
         await forward()
@@ -138,7 +138,7 @@ def fail_with(status: int) -> Fault:
 
 
 class DelayedResponse:
-    """An answer that comes when the test lets it: ``held.fault``, ``await held.through``, ``held.let_go()``."""
+    """A response that is sent when the test calls ``release()``; ``forwarded`` is set once the request was passed on."""
 
     def __init__(self) -> None:
         self.forwarded = asyncio.Event()
@@ -155,12 +155,12 @@ class DelayedResponse:
 
 
 class FaultyProxy:
-    """Passes requests on, and does to the next ones what the test asks for.
+    """Passes requests on, with the faults that the test sets.
 
     Attributes:
-        url: what stands for the API's address.
-        always: what is done to every request, when nothing is asked for the next one.
-        requests: how many came.
+        url: the address of the API through this proxy.
+        always: the fault of each request for which ``next`` set none.
+        requests: how many were received.
         heads: their first lines and headers.
     """
 
@@ -176,7 +176,7 @@ class FaultyProxy:
         self._next: list[Fault | None] = []
 
     def next(self, *faults: Fault | None) -> None:
-        """What becomes of the next requests, in their order; None: nothing."""
+        """The faults of the next requests, in order; None: no fault."""
         self._next = list(faults)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,12 +200,12 @@ class FaultyProxy:
                 if fault is not None:
                     return
         except ConnectionError:
-            pass  # the service gave up
+            pass  # the service closed the connection
         finally:
             writer.close()
 
     async def _pass_on(self, request: bytes) -> Response:
-        """As HTTP/1.0, whose answers end with the connection: nothing has to be put together again."""
+        """As HTTP/1.0, whose responses end with the connection: no chunks to put together."""
         reader, writer = await asyncio.open_connection(*self._target)
         writer.write(request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1))
         head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
@@ -217,7 +217,7 @@ class FaultyProxy:
 
 @asynccontextmanager
 async def faulty_proxy(url: str) -> AsyncIterator[FaultyProxy]:
-    """A line to the API at this address."""
+    """A proxy before the API at this address."""
     proxy: FaultyProxy | None = None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Wallets and operations for tests of the ledger's own room."""
+"""Wallets and operations for the tests of the ledger."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def consume(wallet_id: str, amount: str = "1", key: str | None = None) -> Operat
 
 
 async def balance(database: Database, wallet_id: str) -> Decimal:
-    """What a wallet has."""
+    """The balance of a wallet."""
     return Decimal(
         json.loads(await database.read("get_wallet", wallet_id=wallet_id, user_id=None))["balance"]
     )
@@ -72,7 +72,7 @@ def status_or_code(outcome: Outcome) -> str:
 
 
 async def queued(ledger: Ledger, metrics: CommitMetrics, *units: Unit) -> list[asyncio.Task[list[Outcome]]]:
-    """Tasks that post these units, all of them in the queue by now."""
+    """Tasks that post these units; all of them are in the queue."""
     tasks = [asyncio.create_task(ledger.post(unit)) for unit in units]
     size = sum(len(unit.operations) for unit in units)
     await wait_until(lambda: value(metrics, "queued_operations") >= size)
@@ -87,13 +87,13 @@ def value(metrics: CommitMetrics, name: str) -> float:
 
 
 def single(operation: Operation) -> Unit:
-    """An operation that stands alone."""
+    """A unit of one operation."""
     return Unit((operation,))
 
 
 @asynccontextmanager
 async def locking(superuser: asyncpg.Connection, *wallets: str) -> AsyncIterator[None]:
-    """Somebody else holds these wallets."""
+    """Within, another session has these wallets locked."""
     async with superuser.transaction():
         await superuser.execute("select from wallet.wallets where wallet_id = any ($1) for update", wallets)
         yield

@@ -1,4 +1,4 @@
-"""A database whose ledger a test fills at times of its choosing, and an HTTP client of the service on it."""
+"""A database whose ledger a test fills at chosen times, and HTTP clients of the service on it."""
 
 import json
 from collections.abc import AsyncIterator, Iterable
@@ -42,7 +42,7 @@ class LedgerDatabase:
     Attributes:
         superuser: reads and writes every table.
         database: calls functions the way the service does.
-        clock: what the ledger takes for the time; the real time until it is set.
+        clock: the clock of the ledger; it shows the real time until it is set.
         place: where the service finds the database.
         dsn: the database as superuser.
     """
@@ -54,7 +54,7 @@ class LedgerDatabase:
     dsn: str
 
     async def wallet(self, user: str = "ann", currency: str = "CREDIT", name: str = "main") -> str:
-        """A new wallet that may go far below zero."""
+        """A new wallet with a high credit limit."""
         wallet_id = new_id()
         await self.superuser.execute(
             "insert into wallet.wallets"
@@ -68,7 +68,7 @@ class LedgerDatabase:
         return wallet_id
 
     async def post(self, *operations: Row, at: datetime | None = None) -> list[str]:
-        """Post operations, one after the other, at this moment; their transaction_ids."""
+        """Post operations, one after the other, at this time. Returns their transaction_ids."""
         if at is not None:
             await self.clock.set(at)
         for start in range(0, len(operations), BATCH):
@@ -78,7 +78,7 @@ class LedgerDatabase:
         return [operation["transaction_id"] for operation in operations]
 
     async def bulk(self, wallet_id: str, first: datetime, count: int, tick: timedelta) -> None:
-        """Rows by the thousand, past the kernel: deposits of 1, one every tick, and checkpoints."""
+        """Write thousands of entries without the kernel: deposits of 1, one every tick, and checkpoints."""
         await self.superuser.execute(
             """
             insert into wallet.wallet_transactions
@@ -108,7 +108,7 @@ class LedgerDatabase:
         )
 
     async def rows(self, *wallet_ids: str) -> list[Row]:
-        """Every ledger row of these wallets in the order in which a history shows them."""
+        """All entries of these wallets in the order of a history."""
         found = await self.superuser.fetch(
             "select t.*, t.wallet_id::text as wallet_id, t.transaction_id::text as transaction_id"
             " from wallet.wallet_transactions t where t.wallet_id = any ($1::uuid[])"
@@ -118,12 +118,12 @@ class LedgerDatabase:
         return [dict(row) for row in found]
 
     async def read(self, function: str, **params: Any) -> Any:
-        """What a function answers, decoded."""
+        """The decoded result of a function."""
         return json.loads(await self.database.call(function, **params), parse_float=Decimal)
 
     @asynccontextmanager
     async def posting(self, *operations: Row) -> AsyncIterator[asyncpg.Connection]:
-        """Operations that are posted and not yet committed: the commit comes at the end."""
+        """Operations that are posted and committed at the end of the block."""
         connection = await asyncpg.connect(self.dsn)
         try:
             async with connection.transaction():
@@ -143,7 +143,7 @@ class LedgerDatabase:
 
     @asynccontextmanager
     async def client(self, user: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-        """The service on these books: as its operator, or with a user's token."""
+        """A client of the service on this database: the operator, or a user with a token."""
         app = make_app(self.database_location)
         async with (
             app.router.lifespan_context(app),
@@ -161,7 +161,7 @@ def _token(user: str) -> str:
 async def open_ledger_database(
     dsn: str, database_location: DatabaseLocation
 ) -> AsyncIterator[LedgerDatabase]:
-    """The books of a migrated database of the test's own, where superusers and the service find it."""
+    """A migrated database of one test."""
     superuser = await asyncpg.connect(dsn)
     try:
         clock = SettableClock(superuser)
@@ -176,5 +176,5 @@ async def open_ledger_database(
 
 
 def oldest_first(rows: Iterable[Row]) -> list[Row]:
-    """One wallet's rows in the order of their versions."""
+    """The entries of one wallet in the order of their versions."""
     return sorted(rows, key=lambda row: row["wallet_version"])

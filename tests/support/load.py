@@ -1,4 +1,4 @@
-"""Many requests at once, while something fails: what each was told, and what became of it."""
+"""Many concurrent requests while a part of the system fails: their responses and their effects."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ async def assert_verified(api: Api) -> None:
 
 @dataclass
 class Load:
-    """Keyed requests that many send at once, and what each was answered."""
+    """Requests with keys, sent by concurrent senders, and the responses to each."""
 
     requests: Sequence[tuple[str, str, dict[str, Any]]]
     answers: dict[str, list[httpx.Response]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Load:
         return cls(requests)
 
     async def send(self, post: Callable[..., Any], at: int | None = None, act: Any = None) -> None:
-        """Send them all once; ``act`` is called when so many were answered. What never answered is left out."""
+        """Send each once. ``act`` is called after ``at`` responses. A request without a response is left out."""
         waiting = iter(self.requests)
 
         async def sender() -> None:
@@ -66,11 +66,11 @@ class Load:
 
     @property
     def statuses(self) -> Counter[int]:
-        """How many answers there were of each status."""
+        """How many responses have each status."""
         return Counter(answer.status_code for answers in self.answers.values() for answer in answers)
 
     def assert_posted_or_unavailable(self) -> None:
-        """What could not be done was told so, and when to ask again."""
+        """Each response is 201, or ``unavailable`` with Retry-After."""
         for answers in self.answers.values():
             for answer in answers:
                 assert answer.status_code == 201 or answer.json()["code"] == "unavailable", answer.text
@@ -78,7 +78,7 @@ class Load:
 
     @property
     def posted_ids(self) -> set[str]:
-        """The transaction_ids of what was answered 201."""
+        """The transaction_ids of the responses with 201."""
         return {
             answer.json()["transaction_id"]
             for answers in self.answers.values()
@@ -88,11 +88,11 @@ class Load:
 
     @property
     def expected_total(self) -> Decimal:
-        """What the wallets hold together when each request was posted once."""
+        """The sum of the wallets' balances after each request was posted once."""
         return Decimal(WALLETS * OPENING - sum("consume" in path for _, path, _ in self.requests))
 
     def assert_each_posted_once(self) -> set[str]:
-        """Every request was answered 201 in the end, always with the same bytes; their transaction_ids."""
+        """Each request got 201 in the end, always with the same bytes. Returns their transaction_ids."""
         names: set[str] = set()
         for key, _, _ in self.requests:
             bytes_of = {answer.content for answer in self.answers[key] if answer.status_code == 201}
@@ -109,7 +109,7 @@ async def funded_wallets(admin: Client) -> list[str]:
 
 
 async def postings_of(admin: Client, wallets: Sequence[str]) -> tuple[set[str], Decimal]:
-    """The postings other than opening balances in the ledger of these wallets, and what the wallets hold."""
+    """The postings of these wallets without the opening balances, and the sum of the balances."""
     names: set[str] = set()
     for wallet in wallets:
         cursor: dict[str, str] = {}
@@ -124,5 +124,7 @@ async def postings_of(admin: Client, wallets: Sequence[str]) -> tuple[set[str], 
 
 async def until_ready(api: Api) -> None:
     async with asyncio.timeout(READY_S):
-        while not (await api.http.get("/health/ready")).is_success:  # which itself takes a moment
+        while not (
+            await api.http.get("/health/ready")
+        ).is_success:  # the request itself takes time, so this is no busy loop
             pass

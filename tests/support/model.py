@@ -1,4 +1,4 @@
-"""The ledger once more, in plain Python without a database: the oracle for the kernel and for the API."""
+"""A model of the ledger in plain Python without a database: the oracle for the kernel and for the API."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -40,7 +40,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the caller is told: ``posted``, ``replayed``, ``dry_run`` or the code of a refusal; and the rows, if any."""
+    """The outcome of an operation: ``posted``, ``replayed``, ``dry_run`` or the code of a refusal; and its entries."""
 
     status: str
     legs: tuple[Leg, ...] = ()
@@ -62,7 +62,7 @@ class _Refused(Exception):
 
 @dataclass
 class Model:
-    """Wallets, postings and keys. Units are decided one by one, in the order in which they are given."""
+    """Wallets, postings and keys. Units are decided one by one, in their order."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
     postings: dict[str, _Posting] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Model:
         dry_run: bool = False,
         resent: bool = False,
     ) -> list[Decision]:
-        """Decide a unit, and keep what stands of it."""
+        """Decide a unit and keep what it posts."""
         saved = deepcopy((self.accounts, self.postings, self.keys, self.superseded))
         decisions: list[Decision] = []
         failed = None

@@ -1,4 +1,4 @@
-"""A TCP proxy before a service that does to some requests what networks do: it cuts, delays and doubles them."""
+"""A TCP proxy before a service with the faults of networks: some requests are cut, delayed or doubled."""
 
 import asyncio
 import random
@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 CUT_BEFORE, CUT_AFTER, CUT_WITHIN, TWICE, LATE, HELD = KINDS = (
-    "cut before the request got through",
-    "cut after the request got through",
-    "cut within the answer",
-    "sent twice",
-    "cut, and sent on later",
-    "held back",
+    "cut before the request was passed on",
+    "cut after the request was passed on",
+    "cut within the response",
+    "passed on twice",
+    "cut, and passed on later",
+    "response delayed",
 )
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -23,13 +23,13 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class FaultyNetwork:
-    """Passes each connection on to one of its own.
+    """Passes each connection on through a connection of its own.
 
     Attributes:
-        url: what stands for the service's address.
-        part: of the requests that something happens to.
-        happened: how often each kind did.
-        hold_s: how long an answer is held back, and a request is late.
+        url: the address of the service through this proxy.
+        share: of the requests that meet a fault.
+        counts: how often each kind of fault happened.
+        delay_s: how long a response is delayed, and a request is late.
     """
 
     def __init__(self, url: str, share: float, seed: int, delay_s: float) -> None:
@@ -43,7 +43,7 @@ class FaultyNetwork:
         self._later: set[asyncio.Task[None]] = set()
 
     async def wait_for_late_requests(self) -> None:
-        """Return when no request is on its way any more."""
+        """Return when no request is under way."""
         await asyncio.gather(*self._later)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +58,7 @@ class FaultyNetwork:
                 if kind in {CUT_BEFORE, CUT_AFTER, CUT_WITHIN, LATE}:
                     return
         except ConnectionError:
-            pass  # whoever asked gave up
+            pass  # the client closed the connection
         finally:
             writer.close()
             upstream[1].close()
@@ -90,7 +90,7 @@ class FaultyNetwork:
 async def faulty_network(
     url: str, share: float, *, seed: int = 1, delay_s: float
 ) -> AsyncIterator[FaultyNetwork]:
-    """A line to the service at this address."""
+    """A proxy before the service at this address."""
     network = FaultyNetwork(url, share, seed, delay_s)
     server = await asyncio.start_server(network.serve, "127.0.0.1", 0)
     network.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -108,7 +108,7 @@ async def _ask(request: bytes, upstream: Streams) -> bytes:
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes | None:
-    """A request or an answer, whose length is said; None: the connection has ended."""
+    """A request or a response that states its length; None: the connection has ended."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:

@@ -1,6 +1,6 @@
-"""What the HTTP API has to answer: the plain ledger of ``support.model``, with wallets around it.
+"""Computes the expected responses of the HTTP API: the ledger of ``support.model``, with wallets around it.
 
-Only ids and times come from the answers; everything else of them is foretold, and compared whole.
+Only ids and times are taken from the responses; every other member is computed and compared.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _COUNTERS = {
 
 @dataclass(frozen=True)
 class Wallet:
-    """What a wallet is beside its money."""
+    """The properties of a wallet, without its money."""
 
     wallet_id: str
     user_id: str
@@ -48,13 +48,13 @@ class Wallet:
     entries: tuple[Document, ...] = ()
 
     def at(self, moment: str) -> int:
-        """The newest version that was posted then or before."""
+        """The newest wallet version that was posted at this moment or before."""
         return sum(entry["created_at"] <= moment for entry in self.entries)
 
 
 @dataclass
 class Oracle:
-    """Everything that was done through the API, in one order."""
+    """The state after all calls of the API, in one order."""
 
     model: Model = field(default_factory=Model)
     wallets: dict[str, Wallet] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Oracle:
     answers: dict[str, bytes] = field(default_factory=dict)
 
     def clone(self) -> "Oracle":
-        """Another that goes on by itself."""
+        """An independent copy."""
         model = Model(
             {name: replace(account) for name, account in self.model.accounts.items()},
             {name: replace(posting) for name, posting in self.model.postings.items()},
@@ -76,7 +76,7 @@ class Oracle:
     def create(
         self, request: Document, key: str | None, answer: httpx.Response, opening_id: str | None = None
     ) -> bool:
-        """POST /wallets; whether something changed. The id of the opening deposit is not in the answer."""
+        """POST /wallets; whether something changed. The id of the opening deposit is not in the response."""
         currency = request["currency"]
         exponent = EXPONENTS.get(currency, 18)
         limit = Decimal(request.get("credit_limit", "0"))
@@ -243,7 +243,7 @@ class Oracle:
         assert_equal(answer.headers.get("idempotency-replayed"), "true" if replayed and not dry_run else None)
         assert_equal(answer.headers.get("location"), None if dry_run else f"/api/v1/transactions/{name}")
         if key is not None and not dry_run:
-            # A batch has no bytes of one operation alone, so they can be known from its replay on only.
+            # A batch has no bytes of a single operation, so they are known from its first replay on.
             assert_equal(answer.content, self.answers.setdefault(key, answer.content))
         return not dry_run and not replayed
 
@@ -265,7 +265,7 @@ class Oracle:
         replays = 0
         for place, operation in enumerate(operations):
             result = results[place] if place < len(results) else {}
-            # What is posted here and taken back afterwards is in no answer.
+            # Postings that are rolled back afterwards are in no response.
             document = result.get("transaction", {"transaction_id": new_id(), "created_at": "9999"})
             decision = following.ask(operation, document)
             if decision.status not in ("posted", "replayed"):
@@ -308,7 +308,7 @@ class Oracle:
         return self.batch([operations[place]], alone, dry_run=dry_run)
 
     def ask(self, operation: Operation, document: Document) -> Decision:
-        """What the ledger decides; the document, if there is one, says under which id it posted."""
+        """The decision of the ledger. The document, if there is one, has the transaction_id of the posting."""
         name = document.get("transaction_id", "")
         if not name or name in self.model.postings:
             name = new_id()
@@ -320,7 +320,7 @@ class Oracle:
         return self.model.keys[CLIENT, operation["idempotency_key"]][0]
 
     def keep(self, operation: Operation, decision: Decision, answered: Document) -> None:
-        """Write the rows of what was posted; its id and times are the answer's."""
+        """Write the entries of a posting, with the id and times of the response."""
         name, moment = answered["transaction_id"], answered["created_at"]
         original = self.documents.get(operation.get("original_transaction_id", ""))
         entries: list[Document] = []
@@ -363,7 +363,7 @@ class Oracle:
         self.documents[name] = {**entries[0], "legs": legs, "dry_run": False}
 
     def facts(self, code: str, operation: Operation) -> Document:
-        """What the problem says beside its code."""
+        """The facts of the problem with this code."""
         original = self.documents.get(operation.get("original_transaction_id", ""))
         source = original["wallet_id"] if original else operation.get("wallet_id", "")
         account = self.model.accounts.get(source)
@@ -421,7 +421,7 @@ class Oracle:
     # Documents
 
     def is_wallet(self, document: Document, etag: str | None = None) -> None:
-        """The document is this wallet as it is now; its times are not foretold."""
+        """The document is this wallet as it is now; its times are not checked."""
         wallet = self.wallets[document["wallet_id"]]
         account = self.model.accounts[wallet.wallet_id]
         balance = amount_text(account.balance, account.exponent)

@@ -1,4 +1,4 @@
-"""Runs the ```console blocks of a page, so that no page lies.
+"""Runs the ```console blocks of a page, so that a page shows only real output.
 
 A line that begins with ``$ `` is a command, ``> `` continues it, and what follows is its output. All commands of a page
 run in one shell. Ids, times and the like differ between runs: they are compared by their form.
@@ -38,7 +38,7 @@ def commands(page: str) -> Iterator[Command]:
 
 
 def run(found: list[Command], folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """What the commands really say, in order."""
+    """The real output of each command, in order."""
     mark = "=== end of output ==="
     script = "".join(f"{command.script}\nprintf '\\n{mark}\\n'\n" for command in found)
     done = subprocess.run(
@@ -62,7 +62,7 @@ def normalized(output: str) -> str:
 
 
 def with_outputs(page: str, outputs: list[str]) -> str:
-    """The page with these outputs in the place of those that it shows."""
+    """The page with these outputs instead of those that it shows."""
     left = iter(outputs)
 
     def block(match: re.Match[str]) -> str:

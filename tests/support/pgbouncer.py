@@ -1,4 +1,4 @@
-"""A real PgBouncer in front of a test's server; Supabase's own poolers behave as it does."""
+"""A real PgBouncer before a server of the tests. Supabase's poolers behave alike."""
 
 import asyncio
 import os
@@ -57,12 +57,12 @@ class Pooler:
                 assert not self._process.has_ended(), self._process.log.read_text()
 
     async def restart(self) -> None:
-        """End it with every session, at once, and start it again."""
+        """Stop it with all its sessions, and start it again."""
         self.stop()
         await self.start()
 
     def stop(self) -> None:
-        """End it with every session, at once."""
+        """Stop it with all its sessions."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -74,7 +74,7 @@ class Pooler:
             )
         except (OSError, asyncpg.PostgresError):
             return False
-        # Its console speaks the simple protocol only; that it took the login says enough.
+        # Its console speaks the simple protocol only. A login is enough to know that it runs.
         connection.terminate()
         return True
 

@@ -18,7 +18,7 @@ _DATED = re.compile(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Release:
-    """A release: its version, its commit, and where its code lies with an interpreter that runs it."""
+    """A release: its version, its commit, the folder of its code, and an interpreter that runs it."""
 
     version: str
     commit: str
@@ -39,10 +39,10 @@ def newest_version() -> str:
 
 @cache
 def newest_release() -> Release:
-    """The newest release; its environment is made once and kept beside the virtual environment.
+    """The newest release. Its environment is created once and kept in the virtual environment.
 
     Raises:
-        NoHistoryError: the history does not reach back to it, as in a shallow clone.
+        NoHistoryError: the commit is not in the history, as in a shallow clone.
     """
     version = newest_version()
     found = _git("log", "--format=%H", "-1", f"--grep=^release: {re.escape(version)}$").decode().strip()
@@ -61,7 +61,7 @@ def newest_release() -> Release:
 
 
 def _make_environment(folder: Path) -> None:
-    """An environment of its own, where the release needs other packages than this code."""
+    """Create an environment, where the release needs other packages than this code."""
     required = (folder / "requirements" / "runtime.txt").read_text()
     if required == (ROOT / "requirements" / "runtime.txt").read_text():
         return

@@ -1,4 +1,4 @@
-"""A real Redis of a test, which it can end, freeze and start again."""
+"""A real Redis for one test, which can kill, freeze and restart it."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ class RedisServer:
                 assert not self._process.has_ended(), self._process.log.read_text()
 
     def kill(self) -> None:
-        """End it at once, with everything it knew."""
+        """Kill it; its data is lost."""
         if self._process is not None:
             self._process.process.kill()
             self._process.stop()
@@ -60,7 +60,7 @@ class RedisServer:
 
     @contextmanager
     def frozen(self) -> Generator[None, None, None]:
-        """Within, it takes connections and answers nothing."""
+        """Within, it accepts connections and does not respond."""
         assert self._process is not None
         pid = self._process.process.pid
         os.kill(pid, signal.SIGSTOP)

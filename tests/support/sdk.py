@@ -23,7 +23,7 @@ def in_process(api: Api, api_key: str = ADMIN_KEY, **options: Any) -> AsyncWalle
 
 @asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[str]:
-    """The address of the application on a socket; its lifespan is somebody else's."""
+    """The address of the application on a socket. Its lifespan is run by the caller."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
     await wait_until(lambda: server.started)

@@ -1,4 +1,4 @@
-"""The command as a person starts it: real processes, a real embedded server, real signals."""
+"""The command as an operator starts it: real processes, a real embedded server, real signals."""
 
 import contextlib
 import os
@@ -56,7 +56,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 class _Output:
-    """What a process writes, in a file: a pipe that nobody reads holds it up when it is full."""
+    """The output of a process, in a file: a pipe that is full and not read would block the process."""
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with this object
@@ -66,7 +66,7 @@ class _Output:
     def text(self) -> str:
         """All so far."""
         number = self.file.fileno()
-        # Not after a seek: the process writes where we stand.
+        # Without a seek: the file position belongs to the process too.
         return os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace")
 
 
@@ -93,12 +93,12 @@ class Service:
 
     @property
     def printed(self) -> str:
-        """What it has written to stdout."""
+        """Its output on stdout so far."""
         return self._printed.text
 
     @property
     def errors(self) -> str:
-        """What it has written to stderr."""
+        """Its output on stderr so far."""
         return self._errors.text
 
     @property
@@ -138,7 +138,7 @@ def serving(
 
 
 def refused(result: subprocess.CompletedProcess[str]) -> str:
-    """What it said: one message and no traceback."""
+    """The message of a refused command: one message and no traceback."""
     assert result.returncode == 1, result
     assert result.stderr.startswith("wallet-service: ")
     assert "Traceback" not in result.stderr + result.stdout

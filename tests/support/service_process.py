@@ -1,4 +1,4 @@
-"""The service as a process of its own, on a database of the tests, for callers that are no Python."""
+"""The service as a process of its own on a database of the tests, for callers that are not in Python."""
 
 import contextlib
 from collections.abc import Generator
@@ -10,7 +10,7 @@ from support.service import Service, serving
 
 @contextlib.contextmanager
 def running_service(service_dsn: str, folder: Path) -> Generator[Service, None, None]:
-    """It answers to ``ADMIN_KEY``.
+    """The running service. Its admin key is ``ADMIN_KEY``.
 
     Args:
         service_dsn: a migrated database, as the service logs in there.

@@ -1,4 +1,4 @@
-"""A server that answers a part at a time."""
+"""A server that sends its responses in parts, with pauses."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20
 
 @asynccontextmanager
 async def slow_server(head: bytes, part: bytes, parts: int, pause_s: float) -> AsyncIterator[str]:
-    """CachedResponses each request with a head, and then so many parts, after a pause each."""
+    """Respond to each request with a head and then this many parts, each after a pause."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

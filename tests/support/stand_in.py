@@ -183,7 +183,7 @@ async def _redirect_nowhere(_others: StandIn, _request: web.Request) -> web.Resp
 
 
 async def _big(_others: StandIn, request: web.Request) -> web.StreamResponse:
-    """10 MB of JSON, without saying before how much it will be."""
+    """10 MB of JSON without a length in its head."""
     answer = web.StreamResponse(headers={"Content-Type": "application/json"})
     await answer.prepare(request)
     await answer.write(b'{"user_id": "' + b"x" * BIG + b'"}')
@@ -192,7 +192,7 @@ async def _big(_others: StandIn, request: web.Request) -> web.StreamResponse:
 
 
 async def _bomb(_others: StandIn, _request: web.Request) -> web.StreamResponse:
-    """The same, compressed to ten thousand bytes, asked for or not."""
+    """The same, compressed to ten thousand bytes, whether the request allows it or not."""
     answer = web.Response(body=b'{"user_id": "' + b"x" * BIG + b'"}', content_type="application/json")
     answer.enable_compression(web.ContentCoding.gzip)
     return answer
@@ -201,11 +201,11 @@ async def _bomb(_others: StandIn, _request: web.Request) -> web.StreamResponse:
 async def _hang(upstreams: StandIn, _request: web.Request) -> web.Response:
     upstreams.held.set()
     await asyncio.Event().wait()
-    raise AssertionError("nothing sets it")
+    raise AssertionError("the event is never set")
 
 
 async def _trickle(upstreams: StandIn, request: web.Request) -> web.StreamResponse:
-    """Begins to answer, and does not go on."""
+    """Begins a response and does not continue."""
     answer = web.StreamResponse(headers={"Content-Type": "application/json"})
     await answer.prepare(request)
     await answer.write(b'{"user_id": "')
@@ -254,7 +254,7 @@ UNAVAILABLE: Mapping[str, Fault] = {
     "trickle": _trickle,
     "drop": _drop,
 }
-"""What can be wrong with an upstream that is as good as away."""
+"""Faults of an upstream service that counts as unavailable."""
 
 UNUSABLE: Mapping[str, Fault] = {
     "401": _refusing(401),
@@ -269,13 +269,13 @@ UNUSABLE: Mapping[str, Fault] = {
     "list": _saying([]),
     "null": _saying(None),
     "empty": _saying({}),
-    "somebody_else": _saying({"user_id": "somebody-else", "organization_id": "another", "is_active": True}),
+    "another_id": _saying({"user_id": "another-user", "organization_id": "another", "is_active": True}),
     "wrong_types": _saying({"user_id": 7, "organization_id": [], "is_active": "yes"}),
 }
-"""CachedResponses of one that is there, which say neither yes nor no."""
+"""Faults of an upstream service that responds, but with neither yes nor no."""
 
 FAULTS: Mapping[str, Fault] = {**UNAVAILABLE, **UNUSABLE, "cookie": _cookie, "slow": _slow}
-"""Everything that can be asked for; the last two are no faults, only unusual."""
+"""All faults by name; the last two are no faults, only unusual."""
 
 
 @asynccontextmanager
@@ -300,7 +300,7 @@ async def _serve(host: str, ports: tuple[int, ...]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with stand_in(host, ports) as upstreams:
-        print(json.dumps({"url": upstreams.url, "ports": ports}), flush=True)  # noqa: T201 - whoever started it waits for it
+        print(json.dumps({"url": upstreams.url, "ports": ports}), flush=True)  # noqa: T201 - the parent process waits for it
         await stopped.wait()
 
 

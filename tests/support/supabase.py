@@ -1,4 +1,4 @@
-"""Supabase projects as the service meets them: PostgREST on a test's database, behind the gateway that checks keys."""
+"""Supabase projects: PostgREST on a database of the tests, behind a gateway that checks keys."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ from support.service import wait_for
 from support.supabase_gateway import Gateway, gateway
 
 WRONG_KEY = "sb_secret_0123456789-of-another-project"
-"""No gateway knows it."""
+"""The gateway does not know it."""
 
 _TRIES = 5
-# What is said of the database, the schemas and the rows is as a new project has it, with wallet_api exposed.
+# The settings of database, schemas and rows are those of a new project with wallet_api exposed.
 _CONFIGURATION = """
 db-uri = "{database_url}"
 db-schemas = "public,wallet_api"
@@ -37,10 +37,10 @@ class Project:
     """A project: an address, its keys, and a PostgREST that a test can stop.
 
     Attributes:
-        url: what SUPABASE_URL is set to.
+        url: the value of SUPABASE_URL.
         service_role_key: the legacy key of the role service_role, a JWT.
         secret_key: a key of the newer kind (``sb_secret_…``) for the same role.
-        anon_key: the legacy key that every browser has.
+        anon_key: the legacy key for browsers.
         publishable_key: the newer kind of it (``sb_publishable_…``).
         jwt_secret: signs the legacy keys, and tokens of users.
     """
@@ -68,7 +68,7 @@ class Project:
         self._rest = await asyncio.to_thread(self._start)
 
     async def stop_rest(self) -> None:
-        """Stop PostgREST: from here on the gateway answers 502."""
+        """Stop PostgREST: the gateway answers 502 afterwards."""
         if self._rest is not None:
             await asyncio.to_thread(self._rest.stop)
             self._rest = None
@@ -95,7 +95,7 @@ class Project:
             wait_for(lambda: running.has_ended() or status(port, "/ready") == 200)  # noqa: B023 - called at once
             if not running.has_ended():
                 return running
-            running.stop()  # somebody took the port in between
+            running.stop()  # another process took the port in between
         raise RuntimeError(f"PostgREST does not start\n{running.log.read_text()}")
 
 

@@ -1,4 +1,4 @@
-"""What stands before PostgREST at Supabase: the prefix /rest/v1, and the check of the key. One for all tests: nginx."""
+"""The gateway before PostgREST as at Supabase: path prefix /rest/v1 and a check of the key. One nginx for all tests."""
 
 import grp
 import json
@@ -74,7 +74,7 @@ class Keys:
         jwt_secret: signs the legacy keys; only PostgREST knows it.
         service_role: a legacy key, which is a JWT.
         secret: a key of the newer kind (``sb_secret_…``) for the same role.
-        anon: the legacy key that every browser has.
+        anon: the legacy key for browsers.
         publishable: the newer one for the same role.
     """
 
@@ -122,7 +122,7 @@ def gateway() -> Gateway:
 
 
 def as_root() -> str:
-    """For nginx's configuration: who started it as root would become "nobody", who may not use PostgREST's sockets."""
+    """For nginx's configuration: started as root, its default user could not use PostgREST's sockets."""
     return f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
 
 

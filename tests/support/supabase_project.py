@@ -1,4 +1,4 @@
-"""Databases as a new Supabase project has them: its roles, its event triggers, an owner who is no superuser."""
+"""Databases like that of a new Supabase project: its roles, its event triggers, an owner that is no superuser."""
 
 import os
 import secrets
@@ -36,11 +36,11 @@ end $$;
 create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_ddl_watch();
 create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_drop_watch();
 """
-"""They do what Supabase's own do: tell PostgREST of each change of the schema."""
+"""They work like Supabase's own: they notify PostgREST of each change of the schema."""
 
 
 async def project_cluster(version: int) -> Cluster:
-    """A server of this version where only Supabase's roles are; shared by all tests that ask."""
+    """A server of this version with only Supabase's roles; all tests share it."""
     home = Path(os.environ[BASE]) / f"{version}-project"
     with FileLock(f"{home}.lock"):
         if (home / "ready").exists():

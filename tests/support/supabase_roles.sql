@@ -1,5 +1,5 @@
--- The roles and limits of a new Supabase project, as its own start-up scripts make them. Run as superuser, once in a
--- cluster; project_owner stands for the user whom Supabase gives to its customers, who is no superuser.
+-- The roles and limits of a new Supabase project, as its own start-up scripts create them. Run as superuser, once in a
+-- cluster. project_owner stands for the role that Supabase gives to its customers, which is no superuser.
 do $$
 begin
   create role anon nologin noinherit;

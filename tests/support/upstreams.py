@@ -1,4 +1,4 @@
-"""Clients of the other services, for tests of one of them."""
+"""Clients of upstream services on addresses that a test chooses."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from wallet_service.platform.upstreams.discovery import ACCOUNT, NoInstance
 
 
 class ListedInstances:
-    """Discovery in the hands of a test: gives its addresses in turn, and remembers which of them failed."""
+    """Discovery for tests: returns its addresses in turn and records those that failed."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = list(urls)
@@ -27,7 +27,7 @@ class ListedInstances:
 
 
 class ManualClock:
-    """A clock that stands still until a test sets it."""
+    """A clock in seconds that stands still until a test sets it."""
 
     value = 50_000.0
 
@@ -42,7 +42,7 @@ async def account_client(
     timeout_s: float = 5.0,
     **watched: Any,
 ) -> AsyncIterator[UpstreamClient]:
-    """A client of the account service at these places; ``watched``: its metrics and spans."""
+    """A client of the account service on these instances; ``watched``: its metrics and spans."""
     client = UpstreamClient(ACCOUNT, instances, timeout_s=timeout_s, clock=clock or ManualClock(), **watched)
     yield client
     await client.close()

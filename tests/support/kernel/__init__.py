@@ -1,1 +1,1 @@
-"""Checks of the kernel, straight from SQL. The ordinary tests run them all; each mutant runs those that must fail."""
+"""Checks of the kernel by direct SQL. The ordinary tests run them all; each mutant runs the one that must fail."""

@@ -1,4 +1,4 @@
-"""What a caller can get wrong: each is refused by itself, changes nothing, and fails no other operation."""
+"""Invalid input: each is refused by itself, changes nothing, and fails no other operation."""
 
 from decimal import Decimal
 from typing import Any
@@ -137,7 +137,7 @@ def _changed(operation: Op, member: str, value: Any) -> Op:
 
 
 async def _refused_alone(kernel: Kernel, good: Op, bad: list[tuple[Any, str]]) -> None:
-    """Each of the bad, alone, changes nothing; all of them in one call leave the other operations alone."""
+    """Each bad operation alone changes nothing. All of them in one call do not affect the other operations."""
     before = await kernel.state()
     for operation, code in bad:
         for dry_run in (False, True):

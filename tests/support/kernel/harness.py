@@ -1,4 +1,4 @@
-"""A database in which to call ``post_transactions`` as superuser and look at every row."""
+"""A database in which checks call ``post_transactions`` as superuser and read every row."""
 
 import asyncio
 import json
@@ -18,8 +18,11 @@ TABLES = ("wallets", "wallet_transactions", "idempotency", "tombstones", "checkp
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an operation; ``raw`` is the transaction's JSON text as SQL wrote it, ``held`` of a busy one the
-    wallet that somebody else holds.
+    """The outcome of an operation.
+
+    Attributes:
+        raw: the transaction's JSON text as SQL wrote it.
+        locked_wallet_id: of a busy one, the wallet that another session has locked.
     """
 
     status: str
@@ -91,7 +94,7 @@ def _outcome(line: str, outcome: dict[str, Any]) -> Outcome:
 
 
 async def error_of(call: Awaitable[Any]) -> tuple[str | None, str] | None:
-    """SQLSTATE and message of the exception that the call ends in, if it does."""
+    """SQLSTATE and message of the exception that the call raises; None without one."""
     try:
         await call
     except asyncpg.PostgresError as error:
@@ -114,7 +117,7 @@ class Kernel:
         await self.pool.close()
 
     async def call(self, units: Any, wait_ms: int = 2000, wait_for: str | None = None, on: Any = None) -> str:
-        """The text that post_transactions answers."""
+        """The text that post_transactions returns."""
         answer: str = await (on or self.pool).fetchval(
             "select wallet_api.post_transactions($1, $2, $3)", json.dumps(units), wait_ms, wait_for
         )
@@ -203,7 +206,7 @@ class Kernel:
 
     @asynccontextmanager
     async def locking(self, *wallet_ids: str) -> AsyncIterator[None]:
-        """Somebody else holds these wallets meanwhile."""
+        """Within, another session has these wallets locked."""
         async with self.pool.acquire() as other, other.transaction():
             await other.execute(
                 "select from wallet.wallets where wallet_id = any ($1::uuid[]) order by wallet_id for update",
@@ -212,7 +215,7 @@ class Kernel:
             yield
 
     async def waits_for_lock(self, call: "asyncio.Task[Any]", count: int = 1) -> None:
-        """Until so many sessions of this database wait for a lock; a call that ends instead is a failure."""
+        """Return when this many sessions of the database wait for a lock. A call that ends before fails the check."""
         while (
             await self.value(
                 "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
@@ -228,8 +231,8 @@ CHECKS: dict[str, Check] = {}
 
 
 def check(function: Check) -> Check:
-    """Register what holds of every kernel."""
+    """Register a check that every correct kernel passes."""
     name: str = function.__name__  # type: ignore[attr-defined]  # checks are plain functions
-    assert name not in CHECKS, f"two checks are called {name}"
+    assert name not in CHECKS, f"two checks have the name {name}"
     CHECKS[name] = function
     return function

@@ -1,4 +1,4 @@
-"""Idempotency: one key, one effect, one answer, whoever asks and however often."""
+"""Idempotency: one key, one effect, one response, on any connection and however often it is sent."""
 
 import asyncio
 from collections import Counter
@@ -26,7 +26,7 @@ async def same_key_fifty_at_once(kernel: Kernel) -> None:
 
 @check
 async def same_transaction_fifty_at_once(kernel: Kernel) -> None:
-    """An operation that is sent again while its first attempt is under way is one posting, and each is told so."""
+    """An operation that is sent again while its first attempt is under way is one posting, and each attempt gets it."""
     source, target = await kernel.wallet("100"), await kernel.wallet()
     sent = transfer(source, target, "7")
     answers = await asyncio.gather(*(kernel.call([unit(sent, resent=number > 0)]) for number in range(50)))
@@ -76,7 +76,7 @@ async def same_key_other_request(kernel: Kernel) -> None:
 
 @check
 async def same_key_on_two_wallets(kernel: Kernel) -> None:
-    """One wins, the other is refused, and no other operation in either call fails."""
+    """One is posted, the other refused, and no other operation of either call fails."""
     wallets = [await kernel.wallet("100") for _ in range(2)]
     for round_number in range(8):
         key = new_id()
@@ -124,7 +124,7 @@ async def refusals_do_not_spend_the_key(kernel: Kernel) -> None:
 
 @check
 async def claim_is_handed_over(kernel: Kernel) -> None:
-    """The first with a key is refused, a later one of the same call posts: the key is its."""
+    """The first operation with a key is refused, a later one of the same call posts and gets the key."""
     wallet, key = await kernel.wallet("5"), new_id()
     refused = op("consume", wallet, "7", key=key)
     posted = op("consume", wallet, "4", key=key)
@@ -158,7 +158,7 @@ async def dry_run_keeps_nothing(kernel: Kernel) -> None:
 
 @check
 async def dry_run_and_posting_in_one_call(kernel: Kernel) -> None:
-    """Beside each other they answer as one after the other would."""
+    """In one call they have the same outcomes as one after the other."""
     wallet = await kernel.wallet("10")
     wanted = op("consume", wallet, "7", key=new_id())
     ((first,), (real,), (second,), (other,)) = await kernel.post(
@@ -210,7 +210,7 @@ async def transaction_id_reused(kernel: Kernel) -> None:
 
 @check
 async def late_first_attempt(kernel: Kernel) -> None:
-    """A second attempt that was refused keeps a late first one from posting."""
+    """A refused second attempt prevents a late first attempt from posting."""
     wallet = await kernel.wallet("5")
     wanted = op("consume", wallet, "7", key=new_id())
     assert (await kernel.one(wanted, resent=True)).code == "insufficient_funds"
@@ -268,7 +268,7 @@ async def key_of_a_wallet(kernel: Kernel) -> None:
     wallet, key = await kernel.wallet("10"), new_id()
     posted = op("consume", wallet, "1", key=new_id())
     await kernel.one(posted)
-    # Even with the hash of a posting it is a wallet's key.
+    # Even with the hash of a posting it stays the key of a wallet.
     await kernel.pool.execute(
         """
         insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, answer, created_at)

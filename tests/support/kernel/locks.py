@@ -1,4 +1,4 @@
-"""Locks: in id order, never held against another operation, and never a deadlock."""
+"""Locks: in the order of ids, without deadlocks, and without blocking other operations."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ async def opposed_transfers_fifty_at_once(kernel: Kernel) -> None:
 
 @check
 async def locks_in_the_order_of_ids(kernel: Kernel) -> None:
-    """A call that names the wallets backwards waits for the lowest first, and holds no other meanwhile."""
+    """A call with the wallets in reverse order waits for the lowest id first and locks no other meanwhile."""
     low, middle, high = sorted([await kernel.wallet("100") for _ in range(3)])
     for first, last in ((low, high), (low, middle), (middle, high)):
         async with kernel.locking(first):
@@ -41,7 +41,7 @@ async def locks_in_the_order_of_ids(kernel: Kernel) -> None:
 
 @check
 async def keys_in_their_order(kernel: Kernel) -> None:
-    """A call that names its keys backwards waits for the first of them, and holds no other meanwhile."""
+    """A call with its keys in reverse order waits for the lowest first and claims no other meanwhile."""
     wallet = await kernel.wallet("100")
     low, high = sorted((new_id(), new_id()))
     async with kernel.pool.acquire() as connection, connection.transaction():
@@ -56,21 +56,21 @@ async def keys_in_their_order(kernel: Kernel) -> None:
 
 
 @check
-async def held_wallets_are_busy(kernel: Kernel) -> None:
-    """Without waiting: what touches the held wallet comes back, the rest posts, and its keys are free again."""
-    held, free = await kernel.wallet("10"), await kernel.wallet("10")
-    stuck = op("consume", held, "1", key=new_id())
-    spent = op("consume", held, "1")
+async def locked_wallets_are_busy(kernel: Kernel) -> None:
+    """Without waiting: operations on the locked wallet are busy, the rest posts, and the busy keys are free again."""
+    locked, free = await kernel.wallet("10"), await kernel.wallet("10")
+    stuck = op("consume", locked, "1", key=new_id())
+    spent = op("consume", locked, "1")
     await kernel.one(spent)
     operations = [
         stuck,
         op("consume", free, "1"),
-        transfer(free, held, "1"),
-        transfer(held, free, "1"),
+        transfer(free, locked, "1"),
+        transfer(locked, free, "1"),
         op("refund", original_transaction_id=spent["transaction_id"]),
         op("consume", new_id(), "1"),
     ]
-    async with kernel.locking(held):
+    async with kernel.locking(locked):
         outcomes = await kernel.all(*operations, wait_ms=0, resent=True)
         atomic = await kernel.all(op("consume", free, "1"), another_attempt(stuck), atomic=True, wait_ms=0)
         after = await kernel.all(op("consume", free, "1"), wait_ms=0)
@@ -82,8 +82,10 @@ async def held_wallets_are_busy(kernel: Kernel) -> None:
         "busy",
         "wallet_not_found",
     ]
-    assert [outcome.locked_wallet_id for outcome in outcomes] == [held, None, held, held, held, None]
-    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in atomic] == [("busy", held)] * 2
+    assert [outcome.locked_wallet_id for outcome in outcomes] == [locked, None, locked, locked, locked, None]
+    assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in atomic] == [
+        ("busy", locked)
+    ] * 2
     assert after[0].transaction["balance_before"] == "9.00"
     assert await kernel.key_owner(stuck["idempotency_key"]) is None
     assert (await kernel.one(another_attempt(stuck))).status == "posted"
@@ -114,7 +116,7 @@ async def waits_and_gives_up(kernel: Kernel) -> None:
 
 @check
 async def no_lost_update(kernel: Kernel) -> None:
-    """Who waited for the lock decides on what the holder left."""
+    """A call that waited for the lock decides on the new balance."""
     wallet = await kernel.wallet("10")
     async with kernel.pool.acquire() as connection, connection.transaction():
         await kernel.one(op("consume", wallet, "7"), on=connection)
@@ -155,7 +157,7 @@ async def busy_names_the_source_first(kernel: Kernel) -> None:
 
 @check
 async def waits_for_one_wallet_and_holds_no_other(kernel: Kernel) -> None:
-    """The wallet it waits for is the highest and is not even named first; the lower ones stay free meanwhile."""
+    """It waits for the highest wallet, which is not the first in the call; the lower ones stay free meanwhile."""
     low, middle, high = sorted([await kernel.wallet("10") for _ in range(3)])
     operations = [op("consume", low, "1"), transfer(middle, high, "1"), op("consume", high, "2")]
     async with kernel.locking(high):
@@ -172,17 +174,17 @@ async def waits_for_one_wallet_and_holds_no_other(kernel: Kernel) -> None:
 async def skips_the_others_when_it_waits_for_one(kernel: Kernel) -> None:
     """Two calls that wait for each other's wallets can't deadlock: the second wallet is never waited for."""
     low, high = sorted([await kernel.wallet("10"), await kernel.wallet("10")])
-    for wanted, held in ((low, high), (high, low)):
-        async with kernel.locking(held):
+    for wanted, locked in ((low, high), (high, low)):
+        async with kernel.locking(locked):
             outcomes = await kernel.all(
-                transfer(wanted, held, "1"),
-                transfer(held, wanted, "1"),
+                transfer(wanted, locked, "1"),
+                transfer(locked, wanted, "1"),
                 op("consume", wanted, "1"),
                 wait_for=wanted,
             )
         assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in outcomes] == [
-            ("busy", held),
-            ("busy", held),
+            ("busy", locked),
+            ("busy", locked),
             ("posted", None),
         ]
 
@@ -206,7 +208,7 @@ async def gives_up_on_the_one_wallet(kernel: Kernel) -> None:
 
 @check
 async def key_under_way_stops_a_call_briefly(kernel: Kernel) -> None:
-    """A call that doesn't wait, or waits for one wallet only, gives a key 20 ms."""
+    """A call that does not wait, or waits for one wallet only, still waits up to 20 ms for a key."""
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
     first = op("consume", wallet, "1", key=new_id())
     async with kernel.pool.acquire() as connection, connection.transaction():
@@ -226,7 +228,7 @@ async def key_under_way_stops_a_call_briefly(kernel: Kernel) -> None:
 @check
 async def busy_for_a_key_names_no_wallet(kernel: Kernel) -> None:
     """The key was spent when the call claimed, and is free when it reads who spent it."""
-    wallet, held, key = await kernel.wallet("10"), await kernel.wallet("10"), new_id()
+    wallet, locked, key = await kernel.wallet("10"), await kernel.wallet("10"), new_id()
     await kernel.pool.execute(
         """
         insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, answer, created_at)
@@ -236,8 +238,8 @@ async def busy_for_a_key_names_no_wallet(kernel: Kernel) -> None:
         wallet,
     )
     wanted = op("consume", wallet, "1", key=key)
-    async with kernel.locking(held):
-        task = asyncio.create_task(kernel.all(wanted, op("consume", held, "1")))
+    async with kernel.locking(locked):
+        task = asyncio.create_task(kernel.all(wanted, op("consume", locked, "1")))
         await kernel.waits_for_lock(task)
         await kernel.pool.execute("delete from wallet.idempotency where key = $1", key)
     assert [(outcome.status_or_code, outcome.locked_wallet_id) for outcome in await task] == [

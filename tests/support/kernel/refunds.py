@@ -30,7 +30,7 @@ async def full_and_partial(kernel: Kernel) -> None:
 
 @check
 async def exceeding_at_once(kernel: Kernel) -> None:
-    """Ten want 3 of 10 back, each on a connection of its own: three get it."""
+    """Ten connections refund 3 of 10 each: three succeed."""
     wallet = await kernel.wallet("10")
     spent = op("consume", wallet, "10")
     await kernel.one(spent)
@@ -140,7 +140,7 @@ async def in_the_call_of_the_original(kernel: Kernel) -> None:
 
 @check
 async def transfer_posted_meanwhile(kernel: Kernel) -> None:
-    """The same of a transfer whose one wallet the call locks for another operation: never one leg without the other."""
+    """The same with a transfer of whose wallets the call locks one for another operation: both legs or none."""
     held = await kernel.wallet("10")
     source, target = await kernel.wallet("10"), await kernel.wallet("10")
     sent = transfer(source, target, "6")
@@ -160,7 +160,7 @@ async def transfer_posted_meanwhile(kernel: Kernel) -> None:
 
 @check
 async def original_posted_meanwhile(kernel: Kernel) -> None:
-    """The refund looks for its wallets, waits for another, and the original is posted while it waits."""
+    """The refund reads its wallets and waits for another wallet; the original is posted meanwhile."""
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
     spent = op("consume", wallet, "6")
     async with kernel.locking(other):

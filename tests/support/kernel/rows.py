@@ -1,4 +1,4 @@
-"""The rows that postings leave: versions, time, checkpoints, and that nobody changes them."""
+"""The rows of postings: versions, times, checkpoints, and that no role changes them."""
 
 import asyncpg
 
@@ -35,7 +35,7 @@ async def versions_and_balances(kernel: Kernel) -> None:
 
 @check
 async def clock_is_read_after_the_locks(kernel: Kernel) -> None:
-    """The time of a row is not that of its transaction's start."""
+    """The time of an entry is not the start of its database transaction."""
     wallet = await kernel.wallet("10")
     async with kernel.pool.acquire() as connection, connection.transaction():
         began = await connection.fetchval("select now()")
@@ -50,7 +50,7 @@ async def clock_is_read_after_the_locks(kernel: Kernel) -> None:
 
 @check
 async def time_never_runs_backwards(kernel: Kernel) -> None:
-    """A wallet whose newest row is of tomorrow (the clock was set back since) goes on from there."""
+    """A wallet whose newest entry is of tomorrow (the clock was set back) continues from that time."""
     wallet, other = await kernel.wallet("10"), await kernel.wallet("10")
     tomorrow = await kernel.value(
         """
@@ -76,7 +76,7 @@ async def time_never_runs_backwards(kernel: Kernel) -> None:
 
 @check
 async def checkpoints_are_sums(kernel: Kernel) -> None:
-    """At every 1,000th version, also where one call passes several of them."""
+    """At every 1,000th wallet version, also where one call passes several."""
     wallet, other = await kernel.wallet("100000"), await kernel.wallet()
     spent = op("consume", wallet, "2")
     await kernel.all(spent, transfer(wallet, other, "0.01"), refund(spent, "0.5"))

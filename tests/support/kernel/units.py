@@ -1,4 +1,4 @@
-"""Atomic units and dry runs: what they change, and what is left of it when they don't stand."""
+"""Atomic units and dry runs: their effects, and that nothing stays of one that is rolled back."""
 
 from decimal import Decimal
 
@@ -30,7 +30,7 @@ async def first_refusal_aborts(kernel: Kernel) -> None:
 
 @check
 async def later_units_see_what_was_before(kernel: Kernel) -> None:
-    """A unit that fails, or is a dry run, gives back balances, versions, keys and refunds."""
+    """A unit that fails, or is a dry run, restores balances, versions, keys and refunds."""
     wallet, other, key = await kernel.wallet("10"), await kernel.wallet(), new_id()
     keyed, spent = op("consume", wallet, "2", key=key), op("consume", wallet, "4")
     await kernel.one(spent)

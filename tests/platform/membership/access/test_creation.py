@@ -104,7 +104,7 @@ async def test_an_id_that_the_upstream_refuses_is_unknown_and_stops_no_other(
 
 
 async def test_an_answer_of_no_use_is_as_none(lenient: Api, upstreams: StandIn) -> None:
-    for upstreams.fault in ("401", "403", "gateway_404", "somebody_else"):
+    for upstreams.fault in ("401", "403", "gateway_404", "another_id"):
         wallet_id = (await lenient.admin.wallet())["wallet_id"]
         assert wallet_id in await unverified_ids(lenient.admin), upstreams.fault
 

@@ -108,7 +108,7 @@ async def test_a_user_who_was_no_member_stays_none_while_the_upstream_is_unavail
 
 async def test_an_unusable_response_lets_no_user_in(api: Api, upstreams: StandIn) -> None:
     shared = await create_shared_wallet(api)
-    for upstreams.fault in ("422", "403", "html_404", "no_such_path", "somebody_else", "empty"):
+    for upstreams.fault in ("422", "403", "html_404", "no_such_path", "another_id", "empty"):
         problem(await shared.user.move("consume", shared.wallet_id), "forbidden")
     upstreams.fault = "401"  # that is about this service, so it is an outage
     posted(await shared.user.move("consume", shared.wallet_id))

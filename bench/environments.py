@@ -1,4 +1,4 @@
-"""What a service has around it in production, started for a run: Consul, Redis and an upstream; a place for spans."""
+"""Environments of a service, started for a run: Consul, Redis and an upstream service; a receiver of spans."""
 
 import asyncio
 import contextlib
@@ -19,12 +19,12 @@ from bench.plan import Where
 from bench.rest import programs_folder
 
 _NEVER_REACHED = "1000000000"
-"""Tokens of a window: the limits are counted, and refuse nobody."""
+"""Tokens of a window: the limits are counted and refuse no request."""
 
 
 @contextlib.asynccontextmanager
-async def _everything() -> AsyncGenerator[Mapping[str, str], None]:
-    """Registration and discovery in Consul, limits shared through Redis, users known to the account service."""
+async def _production() -> AsyncGenerator[Mapping[str, str], None]:
+    """Registration and discovery in Consul, limits shared through Redis, users verified by the account service."""
     for name in ("consul", "redis-server"):
         program(name)
     with programs_folder():
@@ -37,7 +37,7 @@ async def _everything() -> AsyncGenerator[Mapping[str, str], None]:
                 upstreams = await stack.enter_async_context(stand_in())
                 await asyncio.to_thread(agent.add, "account_service", urlsplit(upstreams.url).port or 0)
             except (AssertionError, TimeoutError) as error:
-                raise RowFailed(f"what stands around the service does not start: {error}") from error
+                raise RowFailed(f"the environment of the service does not start: {error}") from error
             yield {
                 "WALLET_CONSUL_URL": agent.url,
                 "WALLET_CONSUL_LEAVE_PAUSE_MS": "0",
@@ -50,7 +50,7 @@ async def _everything() -> AsyncGenerator[Mapping[str, str], None]:
 
 @contextlib.asynccontextmanager
 async def _traced() -> AsyncGenerator[Mapping[str, str], None]:
-    """Spans as they are by default, taken by a server that drops them."""
+    """Spans with the default sampling, sent to a server that drops them."""
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         raise ServiceMissingError("the extra otel is not installed")
 
@@ -72,11 +72,11 @@ async def _traced() -> AsyncGenerator[Mapping[str, str], None]:
         await runner.cleanup()
 
 
-AROUND: Mapping[Where, Callable[[], AbstractAsyncContextManager[Mapping[str, str]]]] = {
-    "everything": _everything,
+ENVIRONMENTS: Mapping[Where, Callable[[], AbstractAsyncContextManager[Mapping[str, str]]]] = {
+    "production": _production,
     "traced": _traced,
 }
-"""What is started for a service with these rows, and the settings by which it uses it.
+"""The environments by name. Each starts its programs and yields the settings of the service.
 
-Each raises ServiceMissingError where a program or a package is not there, and RowFailed where one does not start.
+Each raises ServiceMissingError where a program or a package is missing, and RowFailed where one does not start.
 """

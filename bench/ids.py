@@ -1,7 +1,7 @@
-"""Ids of the wallets and postings that are loaded: made alike by Python, SQL and pgbench, so nobody passes lists."""
+"""Ids of the loaded wallets and postings. Python, SQL and pgbench compute the same ones, so no lists are passed."""
 
 FIRST = 0x0190_0000_0000
-"""In the place of a UUIDv7's milliseconds: before any id that is made while the bench runs."""
+"""The milliseconds of the first UUIDv7: earlier than any id that is created while the bench runs."""
 
 _WALLET_TAIL = "70008000000000000000"
 _POSTING_TAIL = "7000a000000000000000"
@@ -14,12 +14,12 @@ def wallet_id(number: int) -> str:
 
 
 def wallet_id_sql(number: str) -> str:
-    """The same as an SQL expression; ``number`` is an SQL expression too."""
+    """The same as an SQL expression. ``number`` is an SQL expression too."""
     return _sql(number, _WALLET_TAIL)
 
 
 def posting_id_sql(number: str) -> str:
-    """The transaction_id of loaded row ``number`` as an SQL expression."""
+    """The transaction_id of loaded entry ``number`` as an SQL expression."""
     return _sql(number, _POSTING_TAIL)
 
 
