@@ -4,89 +4,6 @@
  */
 
 export interface paths {
-    "/health/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Does the process answer
-         * @description Restart the process when this fails.
-         */
-        get: operations["live_health_live_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Can it do its work
-         * @description Send no traffic while this fails: the database is reached and its migrations are current.
-         */
-        get: operations["ready_health_ready_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The same as ready
-         * @description The same as /health/ready, for those who know one path only.
-         */
-        get: operations["health_health_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Metrics for Prometheus
-         * @description Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus.
-         *
-         *     While the database is away, only the key of WALLET_ADMIN_KEY is known here, and any other answered with 503: for
-         *     Prometheus take that one, or the port without a key (WALLET_METRICS_PORT).
-         */
-        get: operations["metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/wallets/import": {
         parameters: {
             query?: never;
@@ -98,11 +15,12 @@ export interface paths {
         put?: never;
         /**
          * Import opening balances
-         * @description Make wallets with opening balances from CSV or JSON lines.
+         * @description Create wallets with opening balances from CSV or JSON lines.
          *
-         *     Each line stands alone: created, replayed (it was imported before), or refused with a problem.
-         *     A body that can't be read to its end is refused with `last_line_done`, the last line that was taken.
-         *     A broken import is sent again as it was: lines that were done answer `replayed`.
+         *     Each line is decided on its own: created, replayed (it was imported before), or refused with a problem.
+         *     When the body can't be read to its end, the request is refused, and `last_line_done` is the last line that was
+         *     decided. To continue an import, send the same body again: lines that were imported before are `replayed`.
+         *     The wallets are unverified where users are checked. Needs the scope `admin`.
          */
         post: operations["import_wallets_api_v1_wallets_import_post"];
         delete?: never;
@@ -119,14 +37,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List everybody's wallets
-         * @description All wallets, oldest first; with `verified=false` those whose user was never looked up.
+         * List all wallets
+         * @description The wallets of all users, oldest first. A page may be short and not be the last: follow `next_cursor`.
+         *
+         *     `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
          */
         get: operations["list_wallets_api_v1_wallets_get"];
         put?: never;
         /**
-         * Make a wallet
-         * @description Make a wallet, with an opening balance if one is given; the same key and request make it once.
+         * Create a wallet
+         * @description Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
+         *
+         *     The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
+         *     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` and
+         *     `credit_limit` also need the permission `transactions:write`.
          */
         post: operations["create_wallet_api_v1_wallets_post"];
         delete?: never;
@@ -144,21 +68,31 @@ export interface paths {
         };
         /**
          * Read a wallet
-         * @description A wallet as it is now.
+         * @description The wallet with its current balance, credit limit and status. `ETag` is for `If-Match` of a change.
+         *
+         *     Amounts are in units of the wallet's currency. A user token reads the wallets of its own user only; others are
+         *     `wallet_not_found`.
          */
         get: operations["get_wallet_api_v1_wallets__wallet_id__get"];
         put?: never;
         post?: never;
         /**
          * Close a wallet
-         * @description Close a wallet with zero balance and nothing locked. Its history stays; its name is free again.
+         * @description Close a wallet for good. Its history stays, and its name can be used for a new wallet.
+         *
+         *     Balance and locked balance must be 0, or it is refused as `wallet_not_empty`. A user token can't close a frozen
+         *     wallet.
          */
         delete: operations["close_wallet_api_v1_wallets__wallet_id__delete"];
         options?: never;
         head?: never;
         /**
          * Change a wallet
-         * @description A merge patch: name, metadata, status (active or frozen), is_primary, credit_limit.
+         * @description Change name, metadata, status (active or frozen), is_primary or credit_limit by a merge patch (RFC 7396).
+         *
+         *     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
+         *     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
+         *     A user token can't set `status` and `credit_limit`; `credit_limit` also needs `transactions:write`.
          */
         patch: operations["update_wallet_api_v1_wallets__wallet_id__patch"];
         trace?: never;
@@ -172,7 +106,9 @@ export interface paths {
         };
         /**
          * List a user's wallets
-         * @description A user's wallets, oldest first, closed ones included unless filtered.
+         * @description The wallets of a user, oldest first. Closed wallets are included unless `status` is given.
+         *
+         *     For a user token, wallets of organizations to which the user does not belong are left out.
          */
         get: operations["list_user_wallets_api_v1_users__user_id__wallets_get"];
         put?: never;
@@ -355,7 +291,9 @@ export interface paths {
         };
         /**
          * Read a transaction
-         * @description A posting. A user's token sees those that touch a wallet of theirs.
+         * @description A posting by its transaction id.
+         *
+         *     A user token reads the postings that have a leg on a wallet of its user; others are `transaction_not_found`.
          */
         get: operations["get_transaction_api_v1_transactions__transaction_id__get"];
         put?: never;
@@ -374,8 +312,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A wallet's balance
-         * @description The balance now, or with `at` at a past moment; the answer about a moment never changes.
+         * Read a wallet's balance
+         * @description The balance now, or with `at` at a past moment, in units of the wallet's currency.
+         *
+         *     The balance at a past moment includes every posting up to that moment and never changes. `locked_balance`,
+         *     `available_balance` and `credit_limit` have no history: with `at` they are null. When a posting is under way that
+         *     could still change the result, the request waits for it; after 2 seconds it is refused as `wallet_busy`.
          */
         get: operations["get_balance_api_v1_wallets__wallet_id__balance_get"];
         put?: never;
@@ -394,8 +336,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A wallet's history
-         * @description What was posted to the wallet, newest first. With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text of callers that a spreadsheet would run as a formula gets an apostrophe before it.
+         * List a wallet's transactions
+         * @description The entries of the wallet, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_wallet_transactions_api_v1_wallets__wallet_id__transactions_get"];
         put?: never;
@@ -414,8 +356,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A user's history
-         * @description What was posted to all wallets of the user, newest first. With `Accept: text/csv` the answer is the whole statement from the cursor on, whatever the limit. Text of callers that a spreadsheet would run as a formula gets an apostrophe before it.
+         * List a user's transactions
+         * @description The entries of all wallets of the user, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_user_transactions_api_v1_users__user_id__transactions_get"];
         put?: never;
@@ -434,8 +376,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A wallet's totals in a period
-         * @description Exact totals and counts by type and counter account, with the balances before and after.
+         * Read a wallet's totals in a period
+         * @description Exact totals and counts of the wallet's entries, by type and by counter account, with opening and closing balance.
+         *
+         *     `from` is included, `to` is not; without them the period is open. With `interval` also for each day or month, in
+         *     UTC. Amounts are in units of the currency. When a posting is under way that could still change the result, the
+         *     request waits for it; after 2 seconds it is refused as `wallet_busy`.
          */
         get: operations["wallet_statistics_api_v1_wallets__wallet_id__statistics_get"];
         put?: never;
@@ -454,8 +400,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A user's totals in a period
-         * @description Exact totals and counts of all wallets of the user, by currency.
+         * Read a user's totals in a period
+         * @description Exact totals and counts of the entries of all wallets of the user, by currency.
+         *
+         *     Parameters and units are those of a wallet's totals. For a user token, wallets of organizations to which the user
+         *     does not belong are left out.
          */
         get: operations["user_statistics_api_v1_users__user_id__statistics_get"];
         put?: never;
@@ -474,8 +423,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service at a glance
-         * @description Wallets by currency and status, what they hold, and the number of ledger rows.
+         * Read totals of the service
+         * @description The number of wallets by currency and status, their balances, and the number of entries in the ledger.
          */
         get: operations["service_stats_api_v1_wallet_stats_get"];
         put?: never;
@@ -494,8 +443,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The trial balance
-         * @description Per currency what the wallets hold and what came from each counter account: it sums to zero.
+         * Read the trial balance
+         * @description For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
+         *
+         *     In a ledger that balances, each currency adds up to zero.
          */
         get: operations["read_trial_balance_api_v1_ledger_trial_balance_get"];
         put?: never;
@@ -515,7 +466,7 @@ export interface paths {
         };
         /**
          * List the currencies
-         * @description Every currency with its decimals.
+         * @description All currencies with their exponent, the number of decimals. There is one page.
          */
         get: operations["list_currencies_api_v1_currencies_get"];
         put?: never;
@@ -535,7 +486,7 @@ export interface paths {
         };
         /**
          * A user's credits
-         * @description The balance of the user's primary CREDIT wallet; 0 for a user who had none.
+         * @description The balance of the user's primary CREDIT wallet; 0 and no `wallet_id` for a user who has none.
          */
         get: operations["credits_balance_api_v1_users__user_id__credits_balance_get"];
         put?: never;
@@ -557,9 +508,92 @@ export interface paths {
         put?: never;
         /**
          * Consume a user's credits
-         * @description Debit the user's primary CREDIT wallet.
+         * @description Debit the user's primary CREDIT wallet; it is created at first use.
          */
         post: operations["consume_credits_api_v1_users__user_id__credits_consume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the process is alive
+         * @description Restart the process when this fails.
+         */
+        get: operations["live_health_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the service is ready
+         * @description Send no traffic while this fails. It succeeds if the database is reachable and has all migrations.
+         */
+        get: operations["ready_health_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as /health/ready
+         * @description For load balancers that expect this path.
+         */
+        get: operations["health_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description Requests, postings, batches, calls of the database and of other services, in the text format of Prometheus.
+         *
+         *     While the database is unavailable, only the key of WALLET_ADMIN_KEY can be checked, and a request with another key
+         *     gets 503. So give Prometheus that key, or the port without a key (WALLET_METRICS_PORT).
+         */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -572,9 +606,9 @@ export interface components {
     schemas: {
         /**
          * Balance
-         * @description A wallet's balance after its ledger row ``wallet_version``.
+         * @description A wallet's balance after its entry ``wallet_version``.
          *
-         *     Locked amounts and credit limits have no history: of a past moment they are null, and what was available.
+         *     Locked balance and credit limit have no history: at a past moment they and the available balance are null.
          * @example {
          *       "available_balance": "97.500000",
          *       "balance": "97.500000",
@@ -618,11 +652,11 @@ export interface components {
          *         {
          *           "problem": {
          *             "code": "insufficient_funds",
-         *             "detail": "The available balance is too low",
+         *             "detail": "Insufficient funds",
          *             "retryable": false,
          *             "shortfall": "2.500000",
          *             "status": 402,
-         *             "title": "The available balance is too low",
+         *             "title": "Insufficient funds",
          *             "type": "urn:wallet:problem:insufficient_funds"
          *           },
          *           "status": "refused"
@@ -643,7 +677,7 @@ export interface components {
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -652,7 +686,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -663,7 +697,7 @@ export interface components {
             amount: string | number;
             /**
              * Counter Account
-             * @description The other side; default by type, e.g. `revenue:usage` for consume.
+             * @description The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.
              */
             counter_account?: string | null;
             /**
@@ -700,7 +734,7 @@ export interface components {
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -709,7 +743,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -784,7 +818,7 @@ export interface components {
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -793,7 +827,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -822,7 +856,7 @@ export interface components {
         };
         /**
          * CounterAccountTotal
-         * @description What came from, or went to, one counter account; transfers between wallets are one: ``wallets``.
+         * @description The total of one counter account in one direction. All transfers between wallets count as ``wallets``.
          */
         CounterAccountTotal: {
             /** Counter Account */
@@ -842,7 +876,7 @@ export interface components {
         };
         /**
          * CreditsBalance
-         * @description What a user has in the wallet that credits are consumed from.
+         * @description What a user has in the wallet from which credits are consumed.
          * @example {
          *       "available_balance": "97.500000",
          *       "balance": "97.500000",
@@ -856,9 +890,9 @@ export interface components {
             user_id: string;
             /**
              * Wallet Id
-             * Format: uuid
+             * @description Null for a user who has no such wallet.
              */
-            wallet_id: string;
+            wallet_id: string | null;
             /** Currency */
             currency: string;
             /**
@@ -874,7 +908,7 @@ export interface components {
         };
         /**
          * Currency
-         * @description A currency or unit; an amount with more decimals than its exponent is refused.
+         * @description A currency. An amount with more decimals than ``exponent`` is refused.
          * @example {
          *       "code": "JPY",
          *       "exponent": 0,
@@ -918,7 +952,7 @@ export interface components {
         };
         /**
          * CurrencyStatistics
-         * @description The period in one currency; steps without an interval: null.
+         * @description The period in one currency. Without an interval, ``steps`` is null.
          */
         CurrencyStatistics: {
             /**
@@ -954,7 +988,7 @@ export interface components {
         };
         /**
          * CurrencyStats
-         * @description The wallets of one currency.
+         * @description Counts and sums of the wallets of one currency.
          */
         CurrencyStats: {
             /** Currency */
@@ -982,7 +1016,7 @@ export interface components {
         };
         /**
          * Entry
-         * @description One ledger row: what a posting did to one wallet.
+         * @description An entry of the ledger: what a posting did to one wallet. Amounts are in units of ``currency``.
          * @example {
          *       "amount": "2.500000",
          *       "balance_after": "97.500000",
@@ -1072,7 +1106,7 @@ export interface components {
         };
         /**
          * Live
-         * @description The process answers.
+         * @description The process is alive.
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0"
@@ -1089,7 +1123,7 @@ export interface components {
         };
         /**
          * MoneyRequest
-         * @description Body of deposit, withdraw, consume, reward and fee.
+         * @description The body of deposit, withdraw, consume, reward and fee.
          * @example {
          *       "amount": "2.50",
          *       "reference": "invoice-42"
@@ -1098,20 +1132,20 @@ export interface components {
         MoneyRequest: {
             /**
              * Dry Run
-             * @description Answer as if posted; keep nothing, spend no key. Status 200.
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
              * @default false
              */
             dry_run?: boolean;
             /**
              * Idempotency Key
-             * @description Or the header `Idempotency-Key`.
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
             /** Description */
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -1120,7 +1154,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -1131,13 +1165,13 @@ export interface components {
             amount: string | number;
             /**
              * Counter Account
-             * @description The other side; default by type, e.g. `revenue:usage` for consume.
+             * @description The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.
              */
             counter_account?: string | null;
         };
         /**
          * Ready
-         * @description The database was reached and has every migration of this release.
+         * @description The database is reachable and has every migration of this release.
          * @example {
          *       "migration": "0006",
          *       "status": "ok",
@@ -1166,20 +1200,20 @@ export interface components {
         RefundRequest: {
             /**
              * Dry Run
-             * @description Answer as if posted; keep nothing, spend no key. Status 200.
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
              * @default false
              */
             dry_run?: boolean;
             /**
              * Idempotency Key
-             * @description Or the header `Idempotency-Key`.
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
             /** Description */
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -1188,7 +1222,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -1199,7 +1233,7 @@ export interface components {
         };
         /**
          * ServiceStats
-         * @description The service at a glance; only currencies that have wallets.
+         * @description Counts and sums of all wallets. Only currencies that have wallets are listed.
          * @example {
          *       "at": "2026-01-02T03:04:05.678901Z",
          *       "currencies": [
@@ -1233,7 +1267,7 @@ export interface components {
         };
         /**
          * Step
-         * @description A day or a month, or what of it is in the period; ``to`` is null where the period is open.
+         * @description A day or a month, or the part of it that is in the period. ``to`` is null where the period is open.
          */
         Step: {
             /**
@@ -1270,9 +1304,10 @@ export interface components {
         };
         /**
          * Transaction
-         * @description A posting: its first leg, and under ``legs`` both where it touched two wallets.
+         * @description A posting: its first leg, and in ``legs`` both legs when it has two wallets, otherwise null.
          *
-         *     A user's token sees its own wallet's leg first; another user's wallet hides owner, balances and version.
+         *     A user token gets the leg of its own wallet first. In a leg of another user's wallet, the user, the balances and
+         *     ``wallet_version`` are null.
          * @example {
          *       "amount": "2.500000",
          *       "balance_after": "97.500000",
@@ -1368,7 +1403,7 @@ export interface components {
         };
         /**
          * TransactionPage
-         * @description Ledger rows, newest first. With filters a page can be short, even empty, and have a next one.
+         * @description Entries, newest first. With filters a page can be short, even empty, and not be the last.
          * @example {
          *       "items": [
          *         {
@@ -1415,20 +1450,20 @@ export interface components {
         TransferRequest: {
             /**
              * Dry Run
-             * @description Answer as if posted; keep nothing, spend no key. Status 200.
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
              * @default false
              */
             dry_run?: boolean;
             /**
              * Idempotency Key
-             * @description Or the header `Idempotency-Key`.
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
             /** Description */
             description?: string | null;
             /**
              * Reference
-             * @description The caller's own name of it; can be filtered by.
+             * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
             /** Metadata */
@@ -1437,7 +1472,7 @@ export interface components {
             } | null;
             /**
              * Effective At
-             * @description When it counts; default: when posted.
+             * @description When the movement happened outside the ledger. Default: the posting time.
              */
             effective_at?: string | null;
             /**
@@ -1454,7 +1489,7 @@ export interface components {
         };
         /**
          * TrialBalance
-         * @description Every currency's lines.
+         * @description The trial balance of every currency.
          * @example {
          *       "currencies": [
          *         {
@@ -1483,7 +1518,7 @@ export interface components {
         };
         /**
          * TrialBalanceCurrency
-         * @description The lines of one currency; their sum is "0" in a ledger that balances.
+         * @description The lines of one currency. Their sum is "0" in a ledger that balances.
          */
         TrialBalanceCurrency: {
             /** Currency */
@@ -1498,9 +1533,10 @@ export interface components {
         };
         /**
          * TrialBalanceLine
-         * @description What all wallets hold (``wallets``), or with the opposite sign what came from a counter account.
+         * @description The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
          *
-         *     Transfers between wallets are one line, ``transfers``: 0, but for those that committed while it was read.
+         *     All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
+         *     the read.
          */
         TrialBalanceLine: {
             /** Account */
@@ -1513,7 +1549,7 @@ export interface components {
         };
         /**
          * TypeTotal
-         * @description What was posted of one type in one direction.
+         * @description The total of one operation type in one direction.
          */
         TypeTotal: {
             /**
@@ -1536,7 +1572,7 @@ export interface components {
         };
         /**
          * UserStatistics
-         * @description A period of all wallets of a user.
+         * @description Totals of all wallets of a user in a period.
          * @example {
          *       "currencies": [
          *         {
@@ -1585,7 +1621,7 @@ export interface components {
         };
         /**
          * Wallet
-         * @description A wallet. ``version`` counts its own changes, ``last_entry`` its ledger rows.
+         * @description A wallet. ``version`` counts the changes of its properties, ``last_entry`` its entries in the ledger.
          * @example {
          *       "available_balance": "100.000000",
          *       "balance": "100.000000",
@@ -1679,7 +1715,7 @@ export interface components {
         };
         /**
          * WalletCreate
-         * @description A new wallet. One user has one open wallet of each type, currency and name.
+         * @description A new wallet. A user has at most one open wallet of each type, currency and name.
          * @example {
          *       "currency": "CREDIT",
          *       "initial_balance": "100",
@@ -1713,12 +1749,12 @@ export interface components {
             address?: string | null;
             /**
              * Initial Balance
-             * @description Posted as a deposit, in the same call.
+             * @description Posted as a deposit together with the creation.
              */
             initial_balance?: (string | 0 | number) | null;
             /**
              * Credit Limit
-             * @description How far below zero it may go.
+             * @description How far below zero the available balance may go.
              */
             credit_limit?: (string | 0 | number) | null;
             /** Metadata */
@@ -1727,7 +1763,7 @@ export interface components {
             } | null;
             /**
              * Idempotency Key
-             * @description Or the header `Idempotency-Key`.
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
         };
@@ -1769,7 +1805,7 @@ export interface components {
         };
         /**
          * WalletPatch
-         * @description A merge patch (RFC 7396): what is absent stays. Only ``metadata`` merges member by member.
+         * @description A merge patch (RFC 7396). Absent members stay. Only ``metadata`` is merged member by member.
          * @example {
          *       "metadata": {
          *         "team": "blue"
@@ -1782,7 +1818,7 @@ export interface components {
             name?: string;
             /**
              * Metadata
-             * @description null empties it.
+             * @description null removes all members.
              */
             metadata?: {
                 [key: string]: unknown;
@@ -1803,7 +1839,7 @@ export interface components {
         };
         /**
          * WalletStatistics
-         * @description A wallet's period.
+         * @description Totals of a wallet in a period.
          * @example {
          *       "currencies": [
          *         {
@@ -1855,7 +1891,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description An RFC 9457 problem document; some codes add facts of their own.
+         * @description An RFC 9457 problem document. Some codes add facts of their own.
          */
         Problem: {
             /**
@@ -1863,24 +1899,24 @@ export interface components {
              * @description `urn:wallet:problem:<code>`.
              */
             type: string;
-            /** @description The same for every occurrence. */
+            /** @description One line for people, the same at every occurrence. */
             title: string;
             /** @description The HTTP status. */
             status: number;
-            /** @description This occurrence, for people. */
+            /** @description A text about this occurrence, for people. */
             detail: string;
-            /** @description Names this occurrence. */
+            /** @description A URN that names this occurrence. */
             instance?: string;
             /**
-             * @description Stable; decide by this.
+             * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "upstream_unavailable" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
             request_id?: string;
-            /** @description Which values are not acceptable. */
+            /** @description The values that are not acceptable. */
             errors?: {
                 /** @description `body`, `query`, `path` or `header`. */
                 in: string;
@@ -1894,7 +1930,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description `forbidden`: The key or token does not allow this */
+        /** @description `forbidden`: Forbidden */
         forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1903,7 +1939,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `insufficient_funds`: The available balance is too low */
+        /** @description `insufficient_funds`: Insufficient funds */
         insufficient_funds: {
             headers: {
                 [name: string]: unknown;
@@ -1912,7 +1948,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `malformed_request`: The request can't be read */
+        /** @description `malformed_request`: Malformed request */
         malformed_request: {
             headers: {
                 [name: string]: unknown;
@@ -1921,7 +1957,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `payload_too_large`: The body is too large */
+        /** @description `payload_too_large`: Payload too large */
         payload_too_large: {
             headers: {
                 [name: string]: unknown;
@@ -1933,11 +1969,11 @@ export interface components {
         /** @description `rate_limited`: Too many requests */
         rate_limited: {
             headers: {
-                /** @description Seconds to wait before trying again. */
+                /** @description Seconds to wait before a retry. */
                 "Retry-After"?: number;
-                /** @description On every answer while limits are set: tokens in so many seconds, `"client";q=1000;w=60`. */
+                /** @description While a limit is set, on every response: q tokens in w seconds, `"client";q=1000;w=60`. */
                 "RateLimit-Policy"?: string;
-                /** @description On every answer while limits are set: what is left, and for how long, `"client";r=998;t=31`. */
+                /** @description While a limit is set, on every response: tokens left (r) for t seconds, `"client";r=998;t=31`. */
                 RateLimit?: string;
                 [name: string]: unknown;
             };
@@ -1945,7 +1981,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: A valid key or token is needed */
+        /** @description `unauthorized`: Unauthorized */
         unauthorized: {
             headers: {
                 /** @description `Bearer` */
@@ -1956,10 +1992,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unavailable`: The service can't reach its database */
+        /** @description `unavailable`: Database unavailable */
         unavailable: {
             headers: {
-                /** @description Seconds to wait before trying again. */
+                /** @description Seconds to wait before a retry. */
                 "Retry-After"?: number;
                 [name: string]: unknown;
             };
@@ -1967,7 +2003,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unsupported_media_type`: This content type is not read here */
+        /** @description `unsupported_media_type`: Unsupported media type */
         unsupported_media_type: {
             headers: {
                 [name: string]: unknown;
@@ -1976,7 +2012,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `validation_failed`: Some values are not acceptable */
+        /** @description `validation_failed`: Validation failed */
         validation_failed: {
             headers: {
                 [name: string]: unknown;
@@ -1985,7 +2021,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `version_mismatch`: The wallet has changed since it was read */
+        /** @description `version_mismatch`: Version mismatch */
         version_mismatch: {
             headers: {
                 [name: string]: unknown;
@@ -1994,7 +2030,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `wallet_not_found`: There is no such wallet */
+        /** @description `wallet_not_found`: Wallet not found */
         wallet_not_found: {
             headers: {
                 [name: string]: unknown;
@@ -2005,27 +2041,27 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+        /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
         "Idempotency-Key": string | null;
-        /** @description The ETag that was read; its version is compared. */
+        /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
         "If-Match": string;
-        /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
+        /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
         counter_account: string | null;
-        /** @description `next_cursor` of the page before; none: the first page. */
+        /** @description `next_cursor` of the page before; without it, the first page. */
         cursor: string | null;
-        /** @description Posted (`created_at`) at this moment or later. */
+        /** @description Entries posted (`created_at`) at this moment or later. */
         from: string | null;
-        /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
+        /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
-        /** @description How many items a page has at most. */
+        /** @description The maximum number of items of a page. */
         limit: number;
         max_amount: string | null;
-        /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
+        /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
         metadata: string[];
         min_amount: string | null;
-        /** @description Exactly this reference. */
+        /** @description Entries with exactly this reference. */
         reference: string | null;
-        /** @description Posted before this moment. */
+        /** @description Entries posted before this moment. */
         to: string | null;
         transaction_id: string;
         type: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
@@ -2038,93 +2074,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    live_health_live_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Live"];
-                };
-            };
-        };
-    };
-    ready_health_ready_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ready"];
-                };
-            };
-            503: components["responses"]["unavailable"];
-        };
-    };
-    health_health_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ready"];
-                };
-            };
-            503: components["responses"]["unavailable"];
-        };
-    };
-    metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
-                };
-            };
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            422: components["responses"]["validation_failed"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["unavailable"];
-        };
-    };
     import_wallets_api_v1_wallets_import_post: {
         parameters: {
             query?: never;
@@ -2132,7 +2081,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Columns or members: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
+        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
         requestBody: {
             content: {
                 /**
@@ -2145,7 +2094,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description One JSON line for each line of the body, in order. */
+            /** @description One JSON line with the result of each line of the body, in order. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2154,7 +2103,7 @@ export interface operations {
                     "application/x-ndjson": {
                         /**
                          * Line
-                         * @description The line's number in the body, from 1; a CSV's header is line 1.
+                         * @description The number of the line in the body, from 1. The header of a CSV is line 1.
                          */
                         line: number;
                         /**
@@ -2181,7 +2130,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2194,11 +2143,11 @@ export interface operations {
     list_wallets_api_v1_wallets_get: {
         parameters: {
             query?: {
-                /** @description false: those that were made while their user could not be looked up, or by an import. */
+                /** @description false: wallets that were created by an import or while their user could not be checked, and whose user has not been checked since. true: all others. */
                 verified?: boolean | null;
-                /** @description `next_cursor` of the page before; none: the first page. */
+                /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items of a page. */
                 limit?: components["parameters"]["limit"];
             };
             header?: never;
@@ -2227,7 +2176,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -2244,7 +2193,7 @@ export interface operations {
                 headers: {
                     /** @description `"<version>.<last_entry>"`, for If-Match. */
                     ETag?: string;
-                    /** @description The wallet's path. */
+                    /** @description The path of the wallet. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2265,7 +2214,7 @@ export interface operations {
             };
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
-            /** @description `wallet_exists`: The user already has this wallet */
+            /** @description `wallet_exists`: Wallet already exists */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2289,7 +2238,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2329,7 +2278,7 @@ export interface operations {
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2343,7 +2292,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that was read; its version is compared. */
+                /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -2382,7 +2331,7 @@ export interface operations {
             /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2396,7 +2345,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that was read; its version is compared. */
+                /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -2450,7 +2399,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2466,9 +2415,9 @@ export interface operations {
                 wallet_type?: ("fiat" | "crypto" | "hybrid") | null;
                 currency?: string | null;
                 status?: ("active" | "frozen" | "closed") | null;
-                /** @description `next_cursor` of the page before; none: the first page. */
+                /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items of a page. */
                 limit?: components["parameters"]["limit"];
             };
             header?: never;
@@ -2496,7 +2445,7 @@ export interface operations {
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2510,7 +2459,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2524,7 +2473,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2533,10 +2482,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2583,7 +2532,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2597,7 +2546,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2611,7 +2560,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2620,10 +2569,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2670,7 +2619,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2684,7 +2633,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2698,7 +2647,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2707,10 +2656,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2757,7 +2706,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2771,7 +2720,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2785,7 +2734,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2794,10 +2743,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2844,7 +2793,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2858,7 +2807,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2872,7 +2821,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2881,10 +2830,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -2931,7 +2880,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2945,7 +2894,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -2959,7 +2908,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2968,10 +2917,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -3018,7 +2967,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3032,7 +2981,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -3046,7 +2995,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3055,10 +3004,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -3113,7 +3062,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3127,7 +3076,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -3195,7 +3144,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3227,7 +3176,7 @@ export interface operations {
             };
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
-            /** @description `transaction_not_found`: There is no such transaction */
+            /** @description `transaction_not_found`: Transaction not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3241,7 +3190,7 @@ export interface operations {
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3254,7 +3203,7 @@ export interface operations {
     get_balance_api_v1_wallets__wallet_id__balance_get: {
         parameters: {
             query?: {
-                /** @description A past moment: the balance after everything posted until then. */
+                /** @description A past moment: the balance after every posting up to then. */
                 at?: string | null;
             };
             header?: never;
@@ -3282,7 +3231,7 @@ export interface operations {
             /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3296,21 +3245,21 @@ export interface operations {
         parameters: {
             query?: {
                 type?: components["parameters"]["type"];
-                /** @description Posted (`created_at`) at this moment or later. */
+                /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Posted before this moment. */
+                /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
                 min_amount?: components["parameters"]["min_amount"];
                 max_amount?: components["parameters"]["max_amount"];
-                /** @description Exactly this reference. */
+                /** @description Entries with exactly this reference. */
                 reference?: components["parameters"]["reference"];
-                /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
+                /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
                 counter_account?: components["parameters"]["counter_account"];
-                /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
+                /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
                 metadata?: components["parameters"]["metadata"];
-                /** @description `next_cursor` of the page before; none: the first page. */
+                /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items of a page. */
                 limit?: components["parameters"]["limit"];
             };
             header?: never;
@@ -3349,7 +3298,7 @@ export interface operations {
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3363,21 +3312,21 @@ export interface operations {
         parameters: {
             query?: {
                 type?: components["parameters"]["type"];
-                /** @description Posted (`created_at`) at this moment or later. */
+                /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Posted before this moment. */
+                /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
                 min_amount?: components["parameters"]["min_amount"];
                 max_amount?: components["parameters"]["max_amount"];
-                /** @description Exactly this reference. */
+                /** @description Entries with exactly this reference. */
                 reference?: components["parameters"]["reference"];
-                /** @description Exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
+                /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
                 counter_account?: components["parameters"]["counter_account"];
-                /** @description `key=value`: a top-level member of the metadata, as text. Repeat it for several. */
+                /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
                 metadata?: components["parameters"]["metadata"];
-                /** @description `next_cursor` of the page before; none: the first page. */
+                /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items of a page. */
                 limit?: components["parameters"]["limit"];
             };
             header?: never;
@@ -3416,7 +3365,7 @@ export interface operations {
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3429,11 +3378,11 @@ export interface operations {
     wallet_statistics_api_v1_wallets__wallet_id__statistics_get: {
         parameters: {
             query?: {
-                /** @description Posted (`created_at`) at this moment or later. */
+                /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Posted before this moment. */
+                /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
-                /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
+                /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
             };
             header?: never;
@@ -3461,7 +3410,7 @@ export interface operations {
             /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3474,11 +3423,11 @@ export interface operations {
     user_statistics_api_v1_users__user_id__statistics_get: {
         parameters: {
             query?: {
-                /** @description Posted (`created_at`) at this moment or later. */
+                /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Posted before this moment. */
+                /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
-                /** @description Adds steps of a day or a month, UTC; needs `from`, and makes at most 366. */
+                /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
             };
             header?: never;
@@ -3506,7 +3455,7 @@ export interface operations {
             /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3614,20 +3563,12 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `validation_failed`, `user_unknown` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3641,7 +3582,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names this request: sent again with the same key, it has one effect and one answer. At most 255 characters of printable ASCII. */
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -3655,7 +3596,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A dry run: nothing was kept. */
+            /** @description The result of a dry run. Nothing was posted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3664,10 +3605,10 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description Posted, now or when the key was first spent. */
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
             201: {
                 headers: {
-                    /** @description The transaction's path. */
+                    /** @description The path of the transaction. */
                     Location?: string;
                     /** @description `true` when the key was spent before on this request. */
                     "Idempotency-Replayed"?: string;
@@ -3714,7 +3655,7 @@ export interface operations {
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
+                    /** @description Seconds to wait before a retry. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3722,6 +3663,93 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+        };
+    };
+    live_health_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Live"];
+                };
+            };
+        };
+    };
+    ready_health_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            503: components["responses"]["unavailable"];
+        };
+    };
+    health_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            503: components["responses"]["unavailable"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
 }
