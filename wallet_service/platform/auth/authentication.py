@@ -33,7 +33,7 @@ class Principal:
 
     Attributes:
         client_id: the owner of idempotency keys: the client's name, or ``user:<iss>|<sub>``.
-        user_id: of the user, for whom only wallets of this user exist; None for a client.
+        user_id: of a user, who sees only wallets of this user; None for a client.
         scopes: permissions; ``admin`` includes all others.
     """
 
