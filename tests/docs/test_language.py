@@ -8,16 +8,35 @@ from support.language import ROOT, findings
 
 CHECKED = (
     "docs",
+    "Dockerfile",
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "postman/README.md",
     "clients/python/README.md",
+    "clients/python/src",
     "clients/typescript/README.md",
+    "clients/typescript/src",
+    "contract",
+    "deploy",
+    "docker-compose.yml",
+    "scripts",
+    "wallet_service/ledger/commands.py",
+    "wallet_service/ledger/metrics.py",
+    "wallet_service/ledger/outcomes.py",
+    "wallet_service/ledger/tracing.py",
+    "wallet_service/ledger/verify.py",
+    "wallet_service/money/opening_balances",
+    "wallet_service/money/responses.py",
+    "wallet_service/money/schemas.py",
+    "wallet_service/money/statements",
+    "wallet_service/money/wallet_statistics",
+    "wallet_service/money/wallets",
 )
 """What is kept clean. ``python tests/support/language.py PATH`` lists what is to be done before a path can be added.
 
-Still to come: wallet_service, clients/python/src, clients/typescript/src, scripts, contract, bench, monitoring, postman.
+Still to come: wallet_service (money/transactions, money/credits, the rest of ledger, platform, core, runtime), bench,
+monitoring, postman.
 """
 
 NOT_YET = ("clients/python/README.md",)
