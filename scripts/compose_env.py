@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints what docker-compose.yml takes from a file .env, with new random secrets: python3 scripts/compose_env.py > .env.
+"""Prints a file .env for docker-compose.yml with new random secrets: python3 scripts/compose_env.py > .env.
 
-SUPABASE_SERVICE_ROLE_KEY is a JWT of the role service_role, as Supabase makes them, signed with SUPABASE_JWT_SECRET.
+SUPABASE_SERVICE_ROLE_KEY is a JWT of the role service_role, as Supabase issues them, signed with SUPABASE_JWT_SECRET.
 """
 
 import base64
@@ -15,7 +15,7 @@ TEN_YEARS_S = 10 * 365 * 86_400
 
 
 def secrets_of_compose() -> dict[str, str]:
-    """New values for every secret of the compose file."""
+    """New values of all secrets of the compose file."""
     jwt_secret = secrets.token_hex(32)
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(24),
@@ -27,7 +27,7 @@ def secrets_of_compose() -> dict[str, str]:
 
 
 def service_role_key(jwt_secret: str, now: int) -> str:
-    """A token (HS256) of the role service_role, for ten years from ``now`` (Unix seconds)."""
+    """A token (HS256) of the role service_role, valid for ten years from ``now`` (Unix seconds)."""
     claims = {"iss": "supabase", "role": "service_role", "iat": now, "exp": now + TEN_YEARS_S}
     signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
     return f"{signed}.{_encoded(hmac.digest(jwt_secret.encode(), signed.encode(), hashlib.sha256))}"
@@ -43,4 +43,4 @@ def _encoded(data: bytes) -> str:
 
 if __name__ == "__main__":
     for name, value in secrets_of_compose().items():
-        print(f"{name}={value}")  # noqa: T201 - it is what it is for
+        print(f"{name}={value}")  # noqa: T201 - the output of the script

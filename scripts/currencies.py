@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the migration that fills wallet.currencies: today's legal tenders by babel, and our own units.
+"""Prints the migration that fills wallet.currencies: the current legal tenders according to babel, and our own units.
 
-Run it again when babel learns a new currency, into a new migration; a released one is never edited:
+When a new version of babel has a new currency, write a new migration. A released one is never edited:
 scripts/currencies.py > wallet_service/ledger/sql/migrations/NNNN_ledger_currencies.sql
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from babel import Locale
 from babel.core import get_global
 
-# ISO 4217's decimals where they are not 2. CLDR's digits are those that shops show: 0 for the forint.
+# The decimals of ISO 4217 where they are not 2. Those of CLDR are what shops show, such as 0 for the forint.
 ISO_DECIMALS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -30,7 +30,7 @@ OWN = (
 
 
 def legal_tenders() -> list[str]:
-    """The ISO 4217 codes that are legal tender somewhere today."""
+    """The ISO 4217 codes that are legal tender in some territory today."""
     territories = get_global("territory_currencies").values()
     return sorted({code for uses in territories for code, _, end, tender in uses if end is None and tender})
 

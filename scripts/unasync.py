@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the client for threads (wallet_client/_sync) from the one for asyncio (wallet_client/_async).
+"""Generates the client for threads (wallet_client/_sync) from the one for asyncio (wallet_client/_async).
 
-With --check nothing is written: files that are not up to date are named, and the exit status is 1.
+With --check nothing is written: files that are not up to date are listed, and the exit status is 1.
 
-The package ``unasync`` of PyPI is not used. It replaces names token by token, so that quoted annotations
-(``"AsyncPages[Wallet]"``) become wrong ones and docstrings stay asynchronous, and it needs setuptools. Here a
-substitution for each difference holds for code, annotations and docstrings alike, and ruff sorts and formats.
+The package ``unasync`` of PyPI is not used. It replaces whole tokens, so quoted annotations
+(``"AsyncPages[Wallet]"``) become wrong and docstrings do not change, and it needs setuptools. Here one substitution for
+each difference applies to code, annotations and docstrings. Then ruff sorts and formats.
 """
 
 import argparse
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "clients" / "python" / "src" / "wallet_client"
 
 FIRST_PARTY = "lint.isort.known-first-party = ['wallet_client']"
-"""Told to ruff, which would otherwise look for the package where nothing is written yet."""
+"""An option of ruff, which would otherwise look for the package in a folder that may not exist yet."""
 
 HEADER = "# Generated from wallet_client/_async/{name} by scripts/unasync. Change that file, and run scripts/unasync.\n"
 
@@ -39,7 +39,7 @@ SENTENCES = {
         "The client for threads."
     ),
 }
-"""Sentences of docstrings that are true of one client only."""
+"""Sentences of docstrings that differ between the clients."""
 
 
 def generated() -> dict[str, str]:
@@ -57,32 +57,32 @@ def generated() -> dict[str, str]:
     }
 
 
-def outdated(made: dict[str, str], folder: Path) -> list[str]:
+def outdated(files: dict[str, str], folder: Path) -> list[str]:
     """The names of the files in which the folder differs from what is generated."""
     present = {path.name: path.read_text() for path in folder.glob("*.py")}
-    return sorted(name for name in made.keys() | present.keys() if made.get(name) != present.get(name))
+    return sorted(name for name in files.keys() | present.keys() if files.get(name) != present.get(name))
 
 
-def write(made: dict[str, str], folder: Path) -> None:
-    """Make the folder what is generated."""
+def write(files: dict[str, str], folder: Path) -> None:
+    """Write the generated files to the folder, and delete all others."""
     folder.mkdir(exist_ok=True)
-    for name in outdated(made, folder):
-        if name in made:
-            (folder / name).write_text(made[name])
+    for name in outdated(files, folder):
+        if name in files:
+            (folder / name).write_text(files[name])
         else:
             (folder / name).unlink()
 
 
 def main(arguments: list[str]) -> int:
-    """Write or compare; the exit status."""
+    """Write or compare the files, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if a file is not up to date"
     )
-    made, folder = generated(), PACKAGE / "_sync"
+    files, folder = generated(), PACKAGE / "_sync"
     if not parser.parse_args(arguments).check:
-        write(made, folder)
-    elif names := outdated(made, folder):
+        write(files, folder)
+    elif names := outdated(files, folder):
         sys.stderr.write(
             f"Not up to date in {folder.relative_to(ROOT)}: {', '.join(names)}. Run scripts/unasync\n"
         )

@@ -3,15 +3,15 @@ export type AmountMember = "amount" | "initial_balance" | "credit_limit";
 
 const AMOUNTS: ReadonlySet<string> = new Set<AmountMember>(["amount", "initial_balance", "credit_limit"]);
 
-/** The same type without numbers for amounts: 0.1 + 0.2 is 0.30000000000000004, and money is not. */
+/** The same type without numbers for amounts, because numbers are not exact: 0.1 + 0.2 is 0.30000000000000004. */
 export type ExactAmounts<T> = T extends object
   ? { [K in keyof T]: K extends AmountMember ? Exclude<T[K], number> : ExactAmounts<T[K]> }
   : T;
 
 /**
- * Refuse a body that has a number where an amount belongs, also where types were cast away.
+ * Refuse a body that has a number as an amount. The types forbid it, but a cast can hide it.
  *
- * @throws TypeError naming the member.
+ * @throws TypeError with the name of the member.
  */
 export function refuseNumbers(body: unknown): void {
   if (typeof body !== "object" || body === null) {

@@ -2,20 +2,20 @@ import { isOfTheLedger, problemOf, type ProblemCode, WalletProblem } from "./err
 import { isObject, parsed } from "./json.js";
 import type { components } from "./schema.js";
 
-/** What the service says of an operation of a batch that it refused. */
+/** The result of an operation of a batch that was refused. */
 export type Refused = components["schemas"]["BatchRefused"];
 
 /**
- * What the client adds to a refused operation where a try of the batch before the answered one was sent and never answered. The
- * operation was not done until the refusal, unless `outcomeUnknown`: then the refusal is not the ledger's, and that try may have
- * done it. If it is still on its way it can be done yet, since a refusal spends no key. Send the operation again with its
- * `idempotencyKey`, alone or in a batch, or look into the history.
+ * The client adds this to a refused operation when an earlier attempt of the batch was sent and got no response. The operation
+ * was not posted before the refusal, unless `outcomeUnknown` is true: then the ledger did not decide, and the earlier attempt may
+ * have posted it. An earlier attempt that arrives late can still post it, because a refusal spends no key. Send the operation again
+ * with its `idempotencyKey`, alone or in a batch, or read the history.
  */
 export interface EarlierTry {
   earlierTry?: { idempotencyKey: string; outcomeUnknown: boolean };
 }
 
-/** The same type, in which refused operations of a batch say whether an earlier try is open. */
+/** The same type with `earlierTry` in refused operations of a batch. */
 export type WithEarlierTries<T> = T extends Refused
   ? T & EarlierTry
   : T extends object
@@ -26,7 +26,7 @@ const PATH = /\/api\/v1\/transactions\/batch$/;
 
 const TOKENS = /"(?:[^"\\]+|\\.)*"|[{}[\]]/g;
 
-/** The refusal of an operation of a batch, as `ok` would throw it of a call of its own. */
+/** The refusal of an operation of a batch, as the error that `ok` throws for a single operation. */
 export function refusalOf(result: Refused & EarlierTry): WalletProblem {
   const { status, code, detail, retryable, requestId, facts } = problemOf(result.problem, Number(result.problem.status));
   const { idempotencyKey, outcomeUnknown } = result.earlierTry ?? {};
@@ -34,8 +34,8 @@ export function refusalOf(result: Refused & EarlierTry): WalletProblem {
 }
 
 /**
- * The answer to a batch of which an earlier try is open, in which what was refused says so; any other answer as it is.
- * undefined: it is no answer to this batch.
+ * The response to a batch after an earlier attempt without a response: refused operations get `earlierTry`. Any other response is
+ * returned unchanged. undefined: it is not a response to this batch.
  */
 export async function withEarlierTries(
   request: Request,
@@ -63,7 +63,7 @@ export async function withEarlierTries(
   return new Response(withMembers(text, members), { status, statusText, headers });
 }
 
-/** The text with these members in its results. What else it says stays as it is: JSON.parse would round its numbers. */
+/** The text with these members added to its results. The rest is unchanged: JSON.parse would round its numbers. */
 function withMembers(text: string, members: string[]): string {
   let depth = 0;
   let name = "";
@@ -75,7 +75,7 @@ function withMembers(text: string, members: string[]): string {
       depth += 1;
       return depth === 3 && name === '"results"' ? token + (members[index++] ?? "") : token;
     } else if (depth === 1) {
-      name = token; // or a value, but not before a "["
+      name = token; // it may be a value, but never the one before a "["
     }
     return token;
   });

@@ -1,6 +1,6 @@
 import type { components } from "./schema.js";
 
-/** A stable code of a refusal; decide by it. */
+/** The code of a refusal. Codes are stable: use them for decisions in code. */
 export type ProblemCode = components["schemas"]["Problem"]["code"];
 
 const OF_THE_LEDGER = new Set<ProblemCode>([
@@ -22,14 +22,14 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
 ]);
 
 /**
- * Whether only the ledger says this, after it has looked at the key: no earlier try was done until then. All else can be said
- * before anybody looks at the key, and tells nothing of an earlier try.
+ * Whether only the ledger refuses with this code, after it has checked the key: then no earlier attempt was posted before. Other
+ * refusals can come before the check of the key, so an earlier attempt may have been posted.
  */
 export function isOfTheLedger(code: ProblemCode | undefined): boolean {
   return code !== undefined && OF_THE_LEDGER.has(code);
 }
 
-/** What a refusal says beside its code, where the code says more than that it is refused. Amounts are text. */
+/** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
 export interface Facts {
   insufficient_funds: { shortfall: string; wallet_id: string };
   wallet_exists: { wallet_id: string };
@@ -43,7 +43,7 @@ export interface Facts {
 
 type FactsOf<C extends ProblemCode> = C extends keyof Facts ? Facts[C] : Record<string, unknown>;
 
-/** A refusal of the service, or (without a code) of something that stands before it. */
+/** A refusal by the service, or (without a code) by a proxy before it. */
 export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
   override readonly name = "WalletProblem";
 
@@ -53,40 +53,40 @@ export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
     readonly detail: string,
     /** Whether the same request can succeed later without a change. */
     readonly retryable: boolean,
-    /** Under which the service's log knows it. */
+    /** The id of the request in the service's log. */
     readonly requestId: string | undefined,
     readonly facts: FactsOf<C>,
-    /** The key that it was sent with, where an earlier try is open. */
+    /** The idempotency key of the request, if an earlier attempt got no response. */
     readonly idempotencyKey?: string,
     /**
-     * Whether the earlier try may have done it already: the refusal is not the ledger's. Only of an operation of a batch, for of a
-     * single call that is an OutcomeUnknown.
+     * Whether the earlier attempt may have been posted, because the ledger did not decide this refusal. Only for an operation of a
+     * batch: a single call throws OutcomeUnknown then.
      */
     readonly outcomeUnknown = false,
   ) {
-    const open = outcomeUnknown ? "; an earlier try may have done it" : "; an earlier try of it may still be done";
+    const open = outcomeUnknown ? "; an earlier attempt may have been posted" : "; an earlier attempt may still be posted";
     const known = `${detail} [${code ?? status}${requestId ? `, request ${requestId}` : ""}]`;
     super(idempotencyKey === undefined ? known : known + open);
   }
 
   /**
-   * Whether a try before the refused one was sent and never answered. It was not done until the refusal (but see `outcomeUnknown`);
-   * if it is still on its way it can be, since a refusal spends no key. Send the same again with `idempotencyKey`, or look into the
-   * history.
+   * Whether an earlier attempt was sent and got no response. It was not posted before the refusal (but see `outcomeUnknown`). If it
+   * arrives late, it can still be posted, because a refusal spends no key. Send the same request again with `idempotencyKey`, or
+   * read the history.
    */
   get earlierTryOpen(): boolean {
     return this.idempotencyKey !== undefined;
   }
 }
 
-/** Nothing of the service's was heard, and nothing was done: the request was not sent, or it only reads. */
+/** There was no response from the service, and nothing was changed: the request was not sent, or it only reads. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
 
 /**
- * The request may have been done, and no answer says so. Send it again with the same body and `idempotencyKey` as the header
- * `Idempotency-Key`: it is done once. Without a key (a change or a closing of a wallet) read the wallet and see.
+ * There was no response, and the request may have been done. Send it again with the same body and with `idempotencyKey` as the
+ * header `Idempotency-Key`: it is done once. Without a key (a change or the closing of a wallet), read the wallet to find out.
  */
 export class OutcomeUnknown extends Error {
   override readonly name = "OutcomeUnknown";
@@ -100,15 +100,15 @@ export class OutcomeUnknown extends Error {
   }
 }
 
-/** Whether it is a refusal with this code; its facts are then those of the code. */
+/** Whether the error is a refusal with this code. If so, its facts have the types of that code. */
 export function isProblem<C extends ProblemCode>(error: unknown, code: C): error is WalletProblem<C> {
   return error instanceof WalletProblem && error.code === code;
 }
 
-/** The refusal that a problem document tells of; what is none comes from a proxy. */
+/** The refusal in a problem document. A body that is not one comes from a proxy. */
 export function problemOf(document: unknown, status: number): WalletProblem {
   if (typeof document !== "object" || document === null || !("code" in document)) {
-    const detail = `Not the service, something before it answered ${status}`;
+    const detail = `Status ${status} from a proxy, not from the service`;
     return new WalletProblem(status, undefined, detail, status === 429 || status >= 502, undefined, {});
   }
   const { type, title, status: _, instance, code, detail, retryable, request_id, ...facts } =

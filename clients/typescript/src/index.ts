@@ -15,20 +15,20 @@ export type Wallet = components["schemas"]["Wallet"];
 export type Transaction = components["schemas"]["Transaction"];
 
 export interface WalletClientOptions extends RetryOptions {
-  /** Where the service is, without /api/v1. */
+  /** The address of the service, without /api/v1. */
   baseUrl: string;
-  /** A key of the service, or a user's token. */
+  /** An API key of the service, or a user token. */
   apiKey: string;
-  /** What sends a request. Default: the fetch that is there. */
+  /** The function that sends a request. Default: the global fetch. */
   fetch?: (request: Request) => Promise<Response>;
 }
 
-/** GET, POST, PATCH and DELETE on every path of the service, typed. */
+/** Typed GET, POST, PATCH and DELETE for every path of the service. */
 export type WalletClient = Client<Paths>;
 
 type Paths = WithEarlierTries<ExactAmounts<paths>>;
 
-/** A client of openapi-fetch that sends again what is safe to send again, and refuses numbers for amounts. */
+/** A client of openapi-fetch that retries requests when that is safe, and refuses numbers as amounts. */
 export function walletClient(options: WalletClientOptions): WalletClient {
   const { baseUrl, apiKey, fetch = (request) => globalThis.fetch(request), ...retries } = options;
   return createClient<Paths>({
@@ -44,9 +44,9 @@ export function walletClient(options: WalletClientOptions): WalletClient {
 }
 
 /**
- * What the call is answered with.
+ * The data of a successful response.
  *
- * @throws WalletProblem when it is refused.
+ * @throws WalletProblem the call was refused.
  */
 export async function ok<T>(
   call: Promise<{ data?: T; error?: unknown; response: Response }>,

@@ -1,4 +1,4 @@
-/** What the text says as JSON; undefined: it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -7,7 +7,7 @@ export function parsed(text: string): unknown {
   }
 }
 
-/** Whether it is an object of JSON, which an array is not. */
+/** Whether the value is a JSON object. An array is not one. */
 export function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

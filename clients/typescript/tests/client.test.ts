@@ -173,7 +173,7 @@ test.each([
   expect(await refusal(consume("4"))).toMatchObject({ name: "OutcomeUnknown", idempotencyKey: proxy.keys[0] });
 });
 
-test("a refusal of the ledger after a lost request says that the earlier try is open, and it is", async () => {
+test("a refusal of the ledger after a lost request says that the earlier attempt is open, and it is", async () => {
   client = walletClient({ baseUrl: proxy.url, apiKey, timeoutMs: 300 });
   proxy.fates = ["held", "through"];
   const error = await refusal(consume("12"));
@@ -181,7 +181,7 @@ test("a refusal of the ledger after a lost request says that the earlier try is 
     throw error;
   }
   expect([error.earlierTryOpen, error.idempotencyKey]).toEqual([true, proxy.keys[0]]);
-  expect(error.message).toContain("an earlier try of it may still be done");
+  expect(error.message).toContain("an earlier attempt may still be posted");
   const params = { path: { wallet_id: wallet.wallet_id } };
   await ok(direct.POST("/api/v1/wallets/{wallet_id}/deposit", { params, body: { amount: "5" } }));
   await proxy.letGo();
@@ -190,7 +190,7 @@ test("a refusal of the ledger after a lost request says that the earlier try is 
   expect(await balance()).toBe("3.000000");
 });
 
-test("what a batch refuses after a lost request says that the earlier try is open, and it is", async () => {
+test("what a batch refuses after a lost request says that the earlier attempt is open, and it is", async () => {
   const wallet_id = wallet.wallet_id;
   const operations = [
     { type: "consume", wallet_id, amount: "4" },
@@ -247,7 +247,7 @@ test("what a batch refuses and the ledger did not may have been done by a lost t
     [true, true],
     [true, false],
   ]);
-  expect(refusals[0]?.message).toContain("an earlier try may have done it");
+  expect(refusals[0]?.message).toContain("an earlier attempt may have been posted");
   expect(await balance()).toBe("2.000000");
 
   proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];

@@ -179,7 +179,7 @@ class Attempts(Generic[T]):
         if self._call.writes and not _retries.is_unsent(error):
             self._open = True
         attempts = f" in {self._attempts} attempts" if self._attempts > 1 else ""
-        at = f" at {_origin(self._url)}" if self._url else ""  # no URL: it waited for a connection in vain
+        at = f" at {_origin(self._url)}" if self._url else ""  # no URL: no connection became free
         no_response = NoAnswer(f"{self._call.name}: no response{attempts} ({type(error).__name__}{at})")
         no_response.__cause__ = error
         timed_out = isinstance(error, httpx.TimeoutException)
@@ -222,7 +222,7 @@ class Attempts(Generic[T]):
             kind = headers.get("Content-Type", "")
             made = self._unexpected(status, f"with a body that can't be read ({kind or 'no content type'})")
             made.__cause__ = error
-            # JSON that breaks off was cut on its way; a page that a proxy sent instead would come again.
+            # Incomplete JSON was cut off in transit. A page of a proxy would be the same after a retry.
             cut = isinstance(error, json.JSONDecodeError) and kind.startswith("application/json")
             return self._retry(made, retry=cut)
         self._context.tokens.give_back(self._paid)

@@ -26,7 +26,7 @@ log.addHandler(logging.NullHandler())
 
 
 class Context:
-    """The options, counters and headers of one client, and where its service is.
+    """The options, counters and headers of one client, and the address of its service.
 
     Attributes:
         clock: seconds that never go back.

@@ -1,4 +1,4 @@
-"""Where the service is: one fixed base URL, or what finds it (such as Consul)."""
+"""The address of the service: one fixed base URL, or an object that finds it (such as Consul)."""
 
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit

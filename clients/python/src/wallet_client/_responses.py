@@ -54,7 +54,7 @@ def transaction_of(response: SuccessResponse) -> "Transaction":
 
 
 def entries_of(response: SuccessResponse) -> "Page[Entry]":
-    """A page of ledger rows."""
+    """A page of ledger entries."""
     from wallet_client.models import Entry  # noqa: PLC0415
 
     return _page_of(response, Entry)

@@ -37,7 +37,7 @@ OF_THE_LEDGER = frozenset(
         "wallet_not_found",
     }
 )
-"""Codes with which only the ledger itself refuses a call with a key, after it has looked the key up.
+"""Codes with which only the ledger itself refuses a call with a key, after it has checked the key.
 
 Any other code may come from a check that runs before the ledger does.
 """

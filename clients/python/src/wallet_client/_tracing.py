@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Tracing:
-    """Makes the spans of one client."""
+    """Creates the spans of one client."""
 
     def __init__(self, tracer: "Tracer") -> None:
         # Imported here, because the application has loaded them: see ``tracing``.
@@ -46,7 +46,7 @@ class Tracing:
 
 
 def tracing() -> Tracing | None:
-    """Makes spans; None if no tracer provider is set.
+    """Creates spans; None if no tracer provider is set.
 
     A provider that is set has loaded the OpenTelemetry API, so this imports nothing.
     """

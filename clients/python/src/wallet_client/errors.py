@@ -394,6 +394,6 @@ class WalletBusy(ServiceUnavailable):
 
 
 class UpstreamUnavailable(ServiceUnavailable):
-    """Another service had to be asked first, and it does not answer. Nothing was done."""
+    """An upstream service that has to be asked first is unavailable. Nothing was done."""
 
     code = "upstream_unavailable"

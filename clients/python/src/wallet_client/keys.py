@@ -7,7 +7,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 LONGEST = 200
-"""The longest key that ``key_from`` makes without a hash; the service accepts 255 characters, fewer for a batch."""
+"""The longest key that ``key_from`` returns without a hash; the service accepts 255 characters, fewer for a batch."""
 
 LONGEST_SENT = 255
 

@@ -45,7 +45,7 @@ class Wallet:
         status: ``active``, ``frozen`` or ``closed``.
         balance: in ``currency``, like ``locked_balance``, ``available_balance`` and ``credit_limit``.
         version: counts the changes of the wallet itself; for ``if_version``.
-        last_entry: counts its ledger rows.
+        last_entry: counts its entries in the ledger.
     """
 
     wallet_id: str
@@ -71,7 +71,7 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A wallet's balance after its ledger row ``wallet_version``.
+    """A wallet's balance after its entry ``wallet_version``.
 
     Attributes:
         at: the moment of the balance; None: now. At a past moment only ``balance`` is known.
@@ -89,7 +89,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One ledger row: the change that a posting made to one wallet.
+    """One entry of the ledger: the change that a posting made to one wallet.
 
     Attributes:
         transaction_type: ``deposit``, ``withdraw``, ``consume``, ``transfer``, ``reward``, ``fee`` or ``refund``.
@@ -122,7 +122,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transaction(Entry):
-    """A posting: its first row, and under ``legs`` both rows of a posting on two wallets.
+    """A posting: its first leg, and in ``legs`` both legs of a posting on two wallets.
 
     Attributes:
         replayed: the idempotency key was used before, and this is the first result again.

@@ -1,4 +1,4 @@
-"""Totals over what was posted, and the list of currencies."""
+"""Totals of periods, and the list of currencies."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class AsyncStatisticsResource:
-    """``client.statistics``: totals over what was posted, and the list of currencies."""
+    """``client.statistics``: totals of periods, and the list of currencies."""
 
     def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner
@@ -74,7 +74,7 @@ class AsyncStatisticsResource:
         return await self._runner.run(call)
 
     async def service(self) -> "ServiceStats":
-        """The number of wallets by currency and status, and what they hold.
+        """The number of wallets by currency and status, and their balances.
 
         Raises:
             Forbidden: the caller is a user, or its key lacks the permission.
@@ -82,7 +82,7 @@ class AsyncStatisticsResource:
         return await self._runner.run(get_call("service_stats", "/wallet/stats", service_stats_of))
 
     async def trial_balance(self) -> "TrialBalance":
-        """For each currency: what all wallets hold, and what came from each counter account. The lines sum to 0.
+        """For each currency: the sum of all wallets, and that of each counter account. The lines sum to 0.
 
         Raises:
             Forbidden: the caller is a user, or its key lacks the permission.

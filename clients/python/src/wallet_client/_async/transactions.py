@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AsyncTransactionsResource(AsyncMovements):
-    """``client.transactions``: move money, and read what was posted."""
+    """``client.transactions``: move money, and read transactions."""
 
     async def transfer(
         self,
@@ -164,19 +164,19 @@ class AsyncTransactionsResource(AsyncMovements):
         metadata: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
     ) -> "AsyncPages[Entry]":
-        """The ledger rows of a wallet, or of all wallets of a user; newest first.
+        """The ledger entries of a wallet, or of all wallets of a user; newest first.
 
         Args:
             wallet_id: the wallet; or else ``user_id``.
             user_id: the user.
-            type: only rows of this type.
-            from_: only rows that were posted at this moment or later, with a time zone.
-            to: only rows that were posted before this moment.
-            min_amount: only rows of this amount or more, in the row's currency.
-            max_amount: only rows of this amount or less.
-            reference: only rows with exactly this reference.
-            counter_account: only rows with exactly this counter account.
-            metadata: only rows whose metadata has these top-level members, with these texts.
+            type: only entries of this type.
+            from_: only entries that were posted at this moment or later, with a time zone.
+            to: only entries that were posted before this moment.
+            min_amount: only entries of this amount or more, in the entry's currency.
+            max_amount: only entries of this amount or less.
+            reference: only entries with exactly this reference.
+            counter_account: only entries with exactly this counter account.
+            metadata: only entries whose metadata has these top-level members, with these texts.
             page_size: items per request, 1 to 100.
 
         Raises:

@@ -66,7 +66,7 @@ class AsyncWalletsResource:
             WalletExists: the user already has an open wallet of this type, currency and name; ``wallet_id`` names it.
             CurrencyUnknown: the currency does not exist.
             AmountPrecision: an amount has more decimals than the currency.
-            UserUnknown, OrganizationUnknown: the service that knows them does not.
+            UserUnknown, OrganizationUnknown: the user or organization does not exist.
             OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
@@ -109,7 +109,7 @@ class AsyncWalletsResource:
         metadata: Mapping[str, Any] | Unset | None = UNSET,
         if_version: int | None = None,
     ) -> "Wallet":
-        """Change a wallet. What is left out (``wallet_client.UNSET``) stays as it is.
+        """Change a wallet. Arguments that are left out (``wallet_client.UNSET``) change nothing.
 
         The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
         ``OutcomeUnknown``.
@@ -119,7 +119,7 @@ class AsyncWalletsResource:
             name: the new name.
             status: ``frozen`` refuses debits, ``active`` allows them again.
             is_primary: True: this is the wallet from which the user's credits are consumed.
-            credit_limit: in the wallet's currency, how far below zero the balance may go; 0: not at all.
+            credit_limit: in the wallet's currency, how far below zero the balance may go.
             metadata: merged with the present one: a member that is None is removed. None removes all members.
             if_version: change the wallet only if this is still its ``version``.
 
@@ -155,7 +155,7 @@ class AsyncWalletsResource:
             if_version: close the wallet only if this is still its ``version``.
 
         Raises:
-            WalletNotEmpty: the wallet holds something, or something is locked in it.
+            WalletNotEmpty: the balance or the locked balance is not 0.
             VersionMismatch: the wallet has another version than ``if_version``; ``version`` is the present one.
             WalletNotFound: the wallet does not exist, or the caller may not see it.
             OutcomeUnknown: the wallet may have been closed; read it.
@@ -194,7 +194,7 @@ class AsyncWalletsResource:
             currency: only wallets in this currency; needs ``user_id``.
             status: only wallets with this status; needs ``user_id``.
             wallet_type: only wallets of this type; needs ``user_id``.
-            verified: False: only wallets whose user was never checked with the account service; only without ``user_id``.
+            verified: False: only wallets whose user has not been checked yet; only without ``user_id``.
             page_size: items per request, 1 to 100.
 
         Raises:

@@ -30,9 +30,9 @@ class WalletClient(Shortcuts):
 
     Attributes:
         wallets: create, read, change and close wallets.
-        transactions: move money, and read what was posted.
+        transactions: move money, and read transactions.
         credits: a user's credits, by user id.
-        statistics: totals over what was posted, and the currencies.
+        statistics: totals of periods, and the currencies.
     """
 
     # Also on the class, so that unittest.mock.create_autospec finds the methods. Each client has resources of its own.
@@ -52,8 +52,8 @@ class WalletClient(Shortcuts):
         """Create a client. Nothing is sent yet.
 
         Args:
-            base_url: where the service is, such as ``https://wallet.example``, without ``/api/v1``; or an object that
-                finds it (see ``from_consul``).
+            base_url: the address of the service, such as ``https://wallet.example``, without ``/api/v1``; or an object
+                that finds it (see ``from_consul``).
             api_key: a key ``wsk_…``, or a user's token.
             transport: sends the requests instead of a connection pool of the client; it is closed with the client.
             options: see ``Options``.

@@ -78,7 +78,7 @@ class Shortcuts:
         )
 
     def get_balance(self, wallet_id: Id, *, at: datetime | None = None) -> "Balance":
-        """Read a balance, the present one or a past one. ``wallets.balance`` explains arguments and errors."""
+        """Read a balance, now or at a past moment. ``wallets.balance`` explains arguments and errors."""
         return self.wallets.balance(wallet_id, at=at)
 
     def deposit(
@@ -224,7 +224,7 @@ class Shortcuts:
         metadata: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
     ) -> "Pages[Entry]":
-        """The ledger rows of a wallet, or of a user's wallets. ``transactions.list`` explains arguments and errors."""
+        """The ledger entries of a wallet, or of a user's wallets. ``transactions.list`` explains arguments and errors."""
         return self.transactions.list(
             wallet_id=wallet_id,
             user_id=user_id,

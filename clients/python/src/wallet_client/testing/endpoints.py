@@ -1,4 +1,4 @@
-"""The endpoints: which request is answered by what."""
+"""The endpoints: the functions that respond to requests."""
 
 import json
 import re

@@ -25,7 +25,7 @@ Failure: TypeAlias = int | type[Exception] | Exception
 
 
 class Call(NamedTuple):
-    """A request that FakeWallet received; its status is None where an exception took the place of the answer."""
+    """A request that FakeWallet received; its status is None if an exception was raised instead of a response."""
 
     method: str
     path: str
@@ -39,11 +39,11 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     It takes the place of the network, so the client is the real one: ``FakeWallet().client()``, or
     ``WalletClient("http://wallet", api_key="x", transport=fake)``. Threads and tasks may share it. Any API key is
-    accepted, as one that may do everything. A list comes in one page. What else the service does raises
-    NotInFakeWallet, which names the way to the real service.
+    accepted, as one that may do everything. A list comes in one page. Every other request raises
+    NotInFakeWallet, whose message explains how to use the real service.
 
     Args:
-        client_id: the ``client_id`` of every ledger row.
+        client_id: the ``client_id`` of every ledger entry.
         clock: returns the present moment, with an offset from UTC; by default the real one.
 
     Attributes:
@@ -79,10 +79,10 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Let the next requests fail.
 
         Args:
-            what: a status, answered with a problem of the service (503: ``unavailable``) or, for 502 and 504, with
+            what: a status, returned with a problem of the service (503: ``unavailable``) or, for 502 and 504, with
                 a gateway's page; or an exception of httpx, such as ``httpx.ConnectError``.
             times: how many requests.
-            after: whether the request is carried out before it fails: its answer is lost.
+            after: whether the request is carried out before it fails: its response is lost.
             retry_after_s: sent as ``Retry-After``; without it there is no such header, so that tests don't wait.
         """
         if isinstance(what, int) and what not in (*STATUSES.values(), *GATEWAY_STATUSES):
@@ -91,17 +91,17 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._failures += [partial(self._fail, what, after, retry_after_s)] * times
 
     def stop_failing(self) -> None:
-        """Forget the failures that are still to come."""
+        """Remove the failures that have not happened yet."""
         with self._lock:
             self._failures.clear()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request of a sync client."""
+        """Respond to a request of a sync client."""
         request.read()
         return self._answer(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request of an async client, without a pause."""
+        """Respond to a request of an async client, without a pause."""
         await request.aread()
         return self._answer(request)
 
@@ -133,7 +133,7 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if isinstance(what, type):
             raise what("a failure that the test asked for")
         if what in GATEWAY_STATUSES:
-            return httpx.Response(what, html="<p>The gateway got no answer</p>")
+            return httpx.Response(what, html="<p>The gateway got no response</p>")
         code = next(code for code, status in STATUSES.items() if status == what)
         response = _problem(Refusal(code, **(RATE_LIMIT if code == "rate_limited" else {})))
         if retry_after_s is not None:

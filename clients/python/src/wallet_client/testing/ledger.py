@@ -14,12 +14,12 @@ from wallet_client.testing.problems import Refusal
 from wallet_client.testing.values import EXPONENTS, dumps, moment_text, text_of, units_of
 
 Document: TypeAlias = dict[str, Any]
-"""A JSON object, as the service answers it."""
+"""A JSON object, as the service returns it."""
 
 
 @dataclass(eq=False)
 class Wallet:
-    """A wallet: the members of its document, and its ledger rows from the oldest on."""
+    """A wallet: the members of its document, and its entries from the oldest on."""
 
     wallet_id: str
     user_id: str
@@ -45,11 +45,11 @@ class Wallet:
 
     @property
     def last_posted_at(self) -> str:
-        """When its newest row was posted; "" without one, which is before every moment."""
+        """When its newest entry was posted; "" without one, which is before every moment."""
         return self.rows[-1]["created_at"] if self.rows else ""
 
     def document(self) -> Document:
-        """The wallet as the service answers it."""
+        """The wallet as the service returns it."""
         balance = text_of(self.balance, self.currency)
         return {
             **{name: value for name, value in vars(self).items() if name != "rows"},
@@ -63,14 +63,14 @@ class Wallet:
 
 
 class Ledger:
-    """What a FakeWallet keeps. A posting is a ledger row, or the two of a transfer."""
+    """What a FakeWallet keeps. A posting is a ledger entry, or the two of a transfer."""
 
     def __init__(self, clock: Callable[[], datetime], client_id: str) -> None:
         self.client_id = client_id
         self.wallets: dict[str, Wallet] = {}
         self.postings: dict[str, list[Document]] = {}
         self.refunded: dict[str, int] = {}  # how much of a posting, in the smallest unit
-        self.keys: dict[str, tuple[str, Any]] = {}  # what was asked, and the result
+        self.keys: dict[str, tuple[str, Any]] = {}  # the request, and the result
         self._clock = clock
 
     def now(self) -> str:
@@ -89,7 +89,7 @@ class Ledger:
         return sorted(found, key=lambda wallet: wallet.wallet_id)
 
     def posting(self, transaction_id: str) -> list[Document]:
-        """What was posted under this id."""
+        """The posting with this id."""
         if transaction_id not in self.postings:
             raise Refusal("transaction_not_found", transaction_id=transaction_id)
         return self.postings[transaction_id]

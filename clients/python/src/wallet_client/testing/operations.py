@@ -97,7 +97,7 @@ OPERATION_TYPES: Mapping[str, OperationType] = {
 def post(
     ledger: Ledger, operations: Sequence[Operation | Refusal], *, atomic: bool = False, dry_run: bool = False
 ) -> list[Outcome]:
-    """Post operations in order: each sees what those before it changed.
+    """Post operations in order: each sees the changes of those before it.
 
     A Refusal is an operation of a batch that could not be read. ``atomic``: the first refusal is raised, and nothing
     is posted. ``dry_run``: the outcomes are the same, and nothing is kept.
@@ -136,7 +136,7 @@ def _outcome(ledger: Ledger, operation: Operation | Refusal, *, dry_run: bool) -
 
 
 def transaction(legs: list[Document], *, dry_run: bool = False) -> Document:
-    """A posting as the service answers it: its first leg, and under ``legs`` both of a transfer."""
+    """A posting as the service returns it: its first leg, and in ``legs`` both of a transfer."""
     return {**legs[0], "legs": legs if len(legs) > 1 else None, "dry_run": dry_run}
 
 

@@ -1,4 +1,4 @@
-"""The problems that FakeWallet answers with. Codes and statuses are those of the client's errors."""
+"""The problems that FakeWallet returns. Codes and statuses are those of the client's errors."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class NotInFakeWallet(NotImplementedError):
 
     def __init__(self, part: str) -> None:
         super().__init__(
-            f"FakeWallet has no {part}. It answers for wallets, movements, refunds and batches. "
+            f"FakeWallet has no {part}. It has wallets, movements, refunds and batches. "
             "Run this test on the real service: with the pytest fixture `real_wallet` of "
             "wallet_client.testing.pytest_plugin, or `with RealWallet() as wallet:`"
         )
