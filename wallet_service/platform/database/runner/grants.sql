@@ -3,7 +3,7 @@
 -- anon and authenticated may do nothing at all, whatever default privileges have granted to them. A role that may grant its
 -- privilege to others loses that option, and the grants it made are revoked, as soon as one of these roles got something by it.
 -- Every table has row level security and no policy: a grant alone shows no row. Functions run as the owner of the tables,
--- to whom row level security does not apply.
+-- which row level security does not restrict.
 with objects (schema, kind, name, acl, owner) as (
   select n.nspname, 'schema', n.nspname::text, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner
   from pg_catalog.pg_namespace n

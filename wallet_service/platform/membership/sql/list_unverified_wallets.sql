@@ -1,4 +1,4 @@
--- Which of these wallets are marked as unverified, and to whom they belong: [{"wallet_id", "user_id", "organization_id"}].
+-- Which of these wallets are marked as unverified, with their owners: [{"wallet_id", "user_id", "organization_id"}].
 -- p_wallet_ids is an array of at most 1,000 ids.
 create or replace function wallet_api.list_unverified_wallets(p_wallet_ids jsonb) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
