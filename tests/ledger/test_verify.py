@@ -295,7 +295,7 @@ async def test_clean_says_what_was_checked(sample: Sample) -> None:
     assert [line for line in lines if not line.endswith(": ok")] == []
     counts = {line.partition(":")[0]: re.findall(r"(\d+) (\w+): ok", line)[0] for line in lines}
     assert counts["balance"] == ("4", "wallets")
-    assert counts["chain"] == ("2116", "rows")
+    assert counts["chain"] == ("2116", "entries")
     assert counts["legs"] == ("2113", "postings")
     assert counts["keys"] == ("2113", "keys")
     assert counts["checkpoints"] == ("2", "checkpoints")
