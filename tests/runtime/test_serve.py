@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 import simplejson.encoder
@@ -95,6 +96,25 @@ def debits_and_warnings(dsn: str, folder: Path) -> tuple[str, list[dict[str, str
             balance = caller.get(path).json()["balance"]
     lines = [json.loads(line) for line in service.printed.splitlines() if line.startswith("{")]
     return balance, [line for line in lines if line["level"] not in {"debug", "info"}]
+
+
+async def test_it_serves_without_an_index_that_can_not_be_built(
+    fresh_database: FreshDatabase, own_folder: Path
+) -> None:
+    database = await fresh_database()
+    connection = await asyncpg.connect(database.dsn)
+    await connection.execute(
+        "drop index wallet.wallets_unverified; create view wallet.wallets_unverified as select"
+    )
+    await connection.close()
+
+    balance, (warning,) = await asyncio.to_thread(debits_and_warnings, database.dsn, own_folder)
+    said = refused(await asyncio.to_thread(command, own_folder, "migrate", WALLET_DATABASE_URL=database.dsn))
+
+    assert balance == "6.000000"
+    assert (warning["event"], warning["level"]) == ("index_not_built", "warning")
+    assert "membership/sql/indexes.sql: index wallet.wallets_unverified can't be built" in warning["error"]
+    assert warning["error"] in said
 
 
 @pytest.mark.parametrize("ahead", ["a migration", "its functions alone"])

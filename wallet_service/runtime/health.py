@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 import structlog
 from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry, Gauge
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
 from wallet_service.core.room import Room, RoomContext
-from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.database.sql_files import latest_migration
+from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.database.sql_files import latest_migration, read_indexes
 from wallet_service.platform.web.openapi import problems
 from wallet_service.rooms import ROOMS
 
@@ -42,13 +42,24 @@ class Ready(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"status": "ok", "version": __version__, "migration": latest_migration(ROOMS)}]
+            "examples": [
+                {
+                    "status": "ok",
+                    "version": __version__,
+                    "migration": latest_migration(ROOMS),
+                    "indexes_missing": [],
+                }
+            ]
         }
     )
 
     status: Literal["ok"]
     version: str
     migration: str
+    indexes_missing: list[str] = Field(
+        description="Indexes that are missing or not completely built. The service works without them, slower; "
+        "`wallet-service migrate` builds them."
+    )
 
 
 class Readiness:
@@ -57,6 +68,7 @@ class Readiness:
     def __init__(self, database: Database, rooms: Sequence[Room]) -> None:
         self._database = database
         self._migration = latest_migration(rooms)
+        self._indexes = Json.of([index.qualified for index in read_indexes(rooms)])
 
     async def check(self) -> Ready:
         """Read the state of the database.
@@ -65,10 +77,15 @@ class Readiness:
             Unavailable: the database does not answer, or lacks migrations.
             WalletError: any other failure of the call.
         """
-        health = json.loads(await self._database.read("read_health"))
+        health = json.loads(await self._database.read("read_health", indexes=self._indexes))
         if health["migration"] < self._migration:
             raise Unavailable("The database lacks migrations: run wallet-service migrate")
-        return Ready(status="ok", version=__version__, migration=health["migration"])
+        return Ready(
+            status="ok",
+            version=__version__,
+            migration=health["migration"],
+            indexes_missing=health["indexes_missing"],
+        )
 
 
 async def _readiness(request: Request) -> Readiness:

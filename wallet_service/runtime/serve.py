@@ -24,7 +24,12 @@ from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.consul.registration import Registration, registration
 from wallet_service.platform.database.connect import connect
 from wallet_service.platform.database.dsns import Dsns, StartError, configured_dsns, embedded_dsns
-from wallet_service.platform.database.migrate import DatabaseNewerError, latest_migration, migrate
+from wallet_service.platform.database.migrate import (
+    DatabaseNewerError,
+    IndexBuildError,
+    latest_migration,
+    migrate,
+)
 from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
@@ -110,8 +115,15 @@ async def _migrate(dsn: str) -> None:
             database_migration=newer.migration,
             meaning="it is used as it is, which is supported one release back; further back, restore the backup",
         )
+    except IndexBuildError as failure:
+        _log.warning("index_not_built", error=str(failure))
     else:
-        _log.info("migrated", applied=list(report.applied))
+        _log.info(
+            "migrated",
+            applied=list(report.applied),
+            indexes_built=list(report.indexes_built),
+            indexes_left=list(report.indexes_left),
+        )
 
 
 async def _create_first_key(settings: Settings, dsns: Dsns, print_line: PrintLine) -> None:

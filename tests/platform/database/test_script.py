@@ -17,11 +17,12 @@ from support.sample_releases import FolderRoom, Release, function
 from support.supabase_project import OWNER, create_project, project_cluster
 
 from wallet_service.platform.database.migrate import MigrationReport, migrate
-from wallet_service.platform.database.script import migration_script
+from wallet_service.platform.database.script import index_statements, migration_script
 from wallet_service.platform.database.sql_files import latest_migration
 from wallet_service.rooms import ROOMS
 
 SCRIPT = migration_script(ROOMS)
+INDEXES = index_statements(ROOMS)
 
 
 async def psql(dsn: str, script: str, *options: str) -> tuple[int, str]:
@@ -84,6 +85,7 @@ async def test_an_empty_database_becomes_what_migrate_makes(
     empty: TestDatabase, admin: asyncpg.Connection, migrated: asyncpg.Connection
 ) -> None:
     assert await psql(empty.dsn, SCRIPT, "-1") == (0, "")
+    assert await psql(empty.dsn, INDEXES) == (0, "")
 
     assert await catalog(admin) == await catalog(migrated)
     assert await migrate(empty.dsn, ROOMS) == MigrationReport()
@@ -92,7 +94,9 @@ async def test_an_empty_database_becomes_what_migrate_makes(
 async def test_without_a_transaction_around_it_is_the_same(
     empty: TestDatabase, admin: asyncpg.Connection, migrated: asyncpg.Connection
 ) -> None:
-    assert await psql(empty.dsn, SCRIPT) == (0, "")
+    assert await psql(
+        empty.dsn, f"{SCRIPT}{INDEXES}{INDEXES}", "-c", "set client_min_messages = warning"
+    ) == (0, "")
 
     assert await catalog(admin) == await catalog(migrated)
 
@@ -104,8 +108,9 @@ async def test_a_driver_can_run_it(
     # One: the extended protocol, with which the Supabase CLI sends each statement of a file.
     await (admin.execute(SCRIPT) if statements == "many" else admin.fetch(SCRIPT))
 
+    report = await migrate(empty.dsn, ROOMS)
+    assert report == MigrationReport(indexes_built=report.indexes_built)
     assert await catalog(admin) == await catalog(migrated)
-    assert await migrate(empty.dsn, ROOMS) == MigrationReport()
 
 
 async def test_the_rest_of_the_transaction_is_as_it_was(admin: asyncpg.Connection) -> None:
@@ -139,7 +144,7 @@ async def test_twice_changes_nothing(empty: TestDatabase, admin: asyncpg.Connect
         " || array(select xmin::text from pg_namespace where nspname like 'wallet%')"
         " || array(select xmin::text from wallet.releases) || array(select xmin::text from wallet.migrations)"
     )
-    await admin.execute(SCRIPT)
+    await migrate(empty.dsn, ROOMS)
     before = await admin.fetchval(written)
 
     assert await psql(empty.dsn, SCRIPT, "-1") == (0, "")
@@ -162,6 +167,7 @@ async def test_it_brings_an_older_database_forward(
     assert applied
 
     assert await psql(empty.dsn, SCRIPT, "-1") == (0, "")
+    assert await psql(empty.dsn, INDEXES) == (0, "")
 
     assert await catalog(admin) == await catalog(migrated)
     now = await admin.fetch("select number, applied_at from wallet.migrations order by number")
@@ -231,6 +237,7 @@ async def test_the_owner_of_a_supabase_project_can_run_it(
     dsn = cluster.dsn(await create_project(cluster), OWNER)
 
     assert await psql(dsn, SCRIPT, "-1") == (0, "")
+    assert await psql(dsn, INDEXES) == (0, "")
 
     assert await migrate(dsn, ROOMS) == MigrationReport()
     connection = await asyncpg.connect(dsn)
@@ -253,7 +260,8 @@ async def test_a_login_that_acts_for_the_owner_can_run_it(postgres_version: int)
         await connection.execute(f"set role {OWNER}")
         await connection.execute(SCRIPT)
         assert await connection.fetchval("select current_user") == OWNER
-        assert await migrate(cluster.dsn(name, OWNER), ROOMS) == MigrationReport()
+        report = await migrate(cluster.dsn(name, OWNER), ROOMS)
+        assert report == MigrationReport(indexes_built=report.indexes_built)
     finally:
         await connection.close()
         await owner.execute(f"drop role {login}")
@@ -265,18 +273,19 @@ def test_it_goes_through_the_supabase_cli() -> None:
     assert len(SCRIPT.encode()) < 256 * 1024
 
 
-async def test_the_command_prints_it_without_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "printed"), [("--sql", SCRIPT), ("--sql-indexes", INDEXES)])
+async def test_the_command_prints_it_without_settings(tmp_path: Path, option: str, printed: str) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "WALLET_VENV": sys.prefix,
         "WALLET_PORT": "not a port",
         "PYTHONIOENCODING": "latin-1",
     }
-    command = [Path(sys.prefix) / "bin" / "wallet-service", "migrate", "--sql"]
+    command = [Path(sys.prefix) / "bin" / "wallet-service", "migrate", option]
 
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=tmp_path, env=environment, capture_output=True, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode() == SCRIPT
+    assert done.stdout.decode() == printed

@@ -9,7 +9,7 @@ from wallet_service import __version__
 from wallet_service.core.commands import CommandLine
 from wallet_service.platform.database.dsns import migration_database
 from wallet_service.platform.database.migrate import migrate as migrate_database
-from wallet_service.platform.database.script import migration_script
+from wallet_service.platform.database.script import index_statements, migration_script
 
 
 def add_commands(line: CommandLine) -> None:
@@ -23,13 +23,23 @@ def add_commands(line: CommandLine) -> None:
         sql: Annotated[
             bool, typer.Option("--sql", help="Print the migration script instead of running it.")
         ] = False,
+        sql_indexes: Annotated[
+            bool,
+            typer.Option(
+                "--sql-indexes",
+                help="Print the indexes that are built after the script, outside of a transaction.",
+            ),
+        ] = False,
     ) -> None:
         """Migrate the database to this release. A second run changes nothing."""
-        if sql:
-            if database_url is not None:
-                raise typer.BadParameter("--sql uses no database: leave out --database-url")
+        if sql or sql_indexes:
+            if database_url is not None or (sql and sql_indexes):
+                raise typer.BadParameter(
+                    "--sql and --sql-indexes use no database: give one of the three options"
+                )
             # As bytes, so that it is UTF-8 in every encoding of the terminal.
-            typer.echo(migration_script(line.rooms).encode(), nl=False)
+            text = migration_script(line.rooms) if sql else index_statements(line.rooms)
+            typer.echo(text.encode(), nl=False)
             return
         asyncio.run(_migrate(line, database_url))
 
@@ -45,4 +55,8 @@ async def _migrate(line: CommandLine, database_url: str | None) -> None:
         typer.echo(f"applied {name}")
     for signature in report.functions_dropped:
         typer.echo(f"dropped {signature}")
+    for name in report.indexes_built:
+        typer.echo(f"built index {name}")
+    for name in report.indexes_left:
+        typer.echo(f"left index {name} to another run, which builds it")
     typer.echo(f"The database is at release {__version__}")

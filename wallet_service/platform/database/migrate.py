@@ -5,7 +5,8 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from wallet_service import __version__
 from wallet_service.core.room import Room
 from wallet_service.platform.database import script
 from wallet_service.platform.database.dsns import place_of
+from wallet_service.platform.database.indexes import OTHER_RUN_S, IndexBuildError, build_indexes
 from wallet_service.platform.database.sql_files import (
     MigrationError,
     SqlFiles,
@@ -21,9 +23,17 @@ from wallet_service.platform.database.sql_files import (
     read_sql_files,
 )
 
-__all__ = ["DatabaseNewerError", "MigrationError", "MigrationReport", "latest_migration", "migrate"]
+__all__ = [
+    "DatabaseNewerError",
+    "IndexBuildError",
+    "MigrationError",
+    "MigrationReport",
+    "latest_migration",
+    "migrate",
+]
 
 _CONNECT_TIMEOUT_S = 15
+_POLL_S = 0.25
 
 
 class DatabaseNewerError(MigrationError):
@@ -48,18 +58,24 @@ class MigrationReport:
         applied: migration files, in order.
         functions_replaced: qualified names of all functions, if they were replaced.
         functions_dropped: signatures of functions that are neither in this release nor in the one before it.
+        indexes_built: qualified names, in order.
+        indexes_left: qualified names of missing indexes that another run was still building.
     """
 
     applied: Sequence[str] = ()
     functions_replaced: Sequence[str] = ()
     functions_dropped: Sequence[str] = ()
+    indexes_built: Sequence[str] = ()
+    indexes_left: Sequence[str] = ()
 
 
 async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__) -> MigrationReport:
     """Migrate the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
 
+    Then build missing indexes, one by one, while the service works. Through a pooler this takes two of its sessions.
+
     Needs a superuser, or a role that owns the database and has CREATEROLE, or (if the roles and schemas exist
-    already) a member of ``wallet_owner``. If there is nothing to do, it is one query.
+    already) a member of ``wallet_owner``. If there is nothing to do, it is two queries.
 
     Args:
         dsn: of the database.
@@ -68,12 +84,26 @@ async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__
 
     Raises:
         DatabaseNewerError: a newer release has migrated the database.
+        IndexBuildError: the database is at this release, and an index can't be built.
         MigrationError: any other reason, with the name of the file that caused it, if one did.
     """
     files = await asyncio.to_thread(read_sql_files, rooms)
+    connection = await _connect(dsn)
+    try:
+        is_current = await _is_current(connection, files, release)
+        report = MigrationReport() if is_current else await _apply(connection, files, release)
+        built, left = await build_indexes(connection, partial(_connect, dsn), files.indexes)
+        return replace(report, indexes_built=built, indexes_left=left)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _refusal(error, files) from error
+    finally:
+        await connection.close()
+
+
+async def _connect(dsn: str) -> Any:
     try:
         # No cached statements: a pooler on the way may give each transaction another session.
-        connection = await asyncpg.connect(
+        return await asyncpg.connect(
             dsn,
             timeout=_CONNECT_TIMEOUT_S,
             statement_cache_size=0,
@@ -81,17 +111,22 @@ async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise MigrationError(f"can't connect to the {place_of(dsn)}: {error}") from error
-    try:
-        if await _is_current(connection, files, release):
-            return MigrationReport()
-        async with connection.transaction(isolation="read_committed"):
-            await connection.execute(script.render(files, release))
-            report = json.loads(await connection.fetchval("select current_setting($1)", script.REPORT))
-        return MigrationReport(*(tuple(report[part]) for part in ("applied", "replaced", "dropped")))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise _refusal(error, files) from error
-    finally:
-        await connection.close()
+
+
+async def _apply(connection: Any, files: SqlFiles, release: str) -> MigrationReport:
+    """Run the script; while another run builds indexes, attempt it again for some seconds."""
+    sql = script.render(files, release)
+    deadline = asyncio.get_running_loop().time() + OTHER_RUN_S
+    while True:
+        try:
+            async with connection.transaction(isolation="read_committed"):
+                await connection.execute(sql)
+                report = json.loads(await connection.fetchval("select current_setting($1)", script.REPORT))
+            return MigrationReport(*(tuple(report[part]) for part in ("applied", "replaced", "dropped")))
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != script.BUILDING or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_POLL_S)
 
 
 async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
@@ -118,7 +153,7 @@ def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
         return MigrationError(f"the migration was stopped: {error}")
     if error.sqlstate == script.NEWER:
         return _newer(error)
-    if error.sqlstate == script.STOPPED:
+    if error.sqlstate in (script.STOPPED, script.BUILDING):
         return MigrationError(error.args[0])
     # asyncpg's classes have these fields by a metaclass.
     query: str | None = getattr(error, "internal_query", None)

@@ -7,13 +7,15 @@ from importlib import resources
 
 from wallet_service import __version__
 from wallet_service.core.room import Room
-from wallet_service.platform.database.sql_files import SqlFiles, read_sql_files
+from wallet_service.platform.database.indexes import LOCK as INDEX_LOCK
+from wallet_service.platform.database.sql_files import SqlFiles, read_indexes, read_sql_files
 
 ADVISORY_LOCK = 8208_0001
 """The key of the advisory lock that a migration holds until its transaction ends."""
 
-NEWER, STOPPED = "WL010", "WL011"
-"""SQLSTATEs of the script's own errors: a newer release has migrated the database; any other reason."""
+NEWER, STOPPED, BUILDING = "WL010", "WL011", "WL013"
+"""SQLSTATEs of the script's own errors: a newer release has migrated the database; any other reason; another run is
+building indexes, which this one must not disturb."""
 
 REPORT = "wallet_service.report"
 """The setting that holds, until the transaction ends, what the script changed, as JSON."""
@@ -34,6 +36,16 @@ def migration_script(rooms: Sequence[Room], release: str = __version__) -> str:
     return render(read_sql_files(rooms), release)
 
 
+def index_statements(rooms: Sequence[Room], release: str = __version__) -> str:
+    """The statements that build the indexes of the rooms. Each is run by itself, outside of a transaction.
+
+    Raises:
+        MigrationError: a file of indexes is not one.
+    """
+    indexes = "\n".join(index.sql for index in read_indexes(rooms))
+    return _filled("index_statements.sql", {"release": release.replace("\n", " "), "indexes": indexes})
+
+
 def render(files: SqlFiles, release: str) -> str:
     """``migration_script`` for files that were read already."""
     texts = (file.sql for file in (*files.migrations, *files.functions))
@@ -45,6 +57,7 @@ def render(files: SqlFiles, release: str) -> str:
         "numbers": _array([migration.number for migration in files.migrations]),
         "functions_checksum": _literal(files.functions_checksum),
         "lock": str(ADVISORY_LOCK),
+        "index_lock": str(INDEX_LOCK),
         "migrations": _rows(
             4, ((file.number, file.name, file.checksum, file.sql) for file in files.migrations)
         ),

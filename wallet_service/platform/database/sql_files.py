@@ -1,6 +1,7 @@
 """The SQL of a release: what the rooms have in their folders ``sql``. Read and checked without a server.
 
-``sql/*.sql`` hold functions, ``sql/migrations/NNNN_<room>_<what>.sql`` are the scripts that change tables.
+``sql/*.sql`` hold functions, ``sql/migrations/NNNN_<room>_<what>.sql`` are the scripts that change tables, and
+``sql/indexes.sql`` has the indexes that are built while the service works.
 """
 
 import hashlib
@@ -27,6 +28,11 @@ _NOT_CODE = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+_INDEX_HEAD = re.compile(
+    r"create\s+index\s+concurrently\s+if\s+not\s+exists\s+(\w+)\s+on\s+(?:only\s+)?(\w+)\.\w+\b",
+    re.IGNORECASE,
+)
+_INDEXES = "indexes.sql"
 _STATEMENT = re.compile(r"\s*(?P<code>[^;\s][^;]*);?")
 _FUNCTION_HEAD = re.compile(r"create\s+or\s+replace\s+function\s+(\w+)\.(\w+)\s*\(", re.IGNORECASE)
 _BLANK_LINE = "\n\n"
@@ -82,6 +88,28 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index that is built without stopping writes, after the table scripts; code works while it is missing.
+
+    Attributes:
+        schema: that of its table.
+        name: unique over all rooms. An index with another definition needs another name.
+        file: the path in the package of the file that defines it.
+        sql: its comment and one CREATE INDEX CONCURRENTLY IF NOT EXISTS.
+    """
+
+    schema: str
+    name: str
+    file: str
+    sql: str
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class SqlFiles:
     """Everything that ``migrate`` applies.
 
@@ -90,12 +118,14 @@ class SqlFiles:
         migrations: in the order of their numbers.
         functions: in the order of their qualified names.
         functions_checksum: SHA-256 over all functions, hexadecimal.
+        indexes: in the order of the rooms.
     """
 
     schemas: Sequence[str]
     migrations: Sequence[Migration]
     functions: Sequence[Function]
     functions_checksum: str
+    indexes: Sequence[Index]
 
 
 def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
@@ -109,7 +139,38 @@ def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
         whole.update(f"{function.qualified} {len(function.sql)}\n{function.sql}".encode())
-    return SqlFiles(_schemas(rooms), tuple(_migrations(rooms)), tuple(functions), whole.hexdigest())
+    return SqlFiles(
+        _schemas(rooms), tuple(_migrations(rooms)), tuple(functions), whole.hexdigest(), read_indexes(rooms)
+    )
+
+
+def read_indexes(rooms: Sequence[Room]) -> tuple[Index, ...]:
+    """The indexes of these rooms.
+
+    Raises:
+        MigrationError: a statement is something else, or a name is used twice.
+    """
+    schemas = _schemas(rooms)
+    found: dict[str, Index] = {}
+    for room in rooms:
+        if (room.sql / _INDEXES).is_file():
+            for index in _indexes_of(room, schemas):
+                other = found.setdefault(index.name, index)
+                if other is not index:
+                    raise MigrationError(f"{index.file} and {other.file} both define an index {index.name}")
+    return tuple(found.values())
+
+
+def _indexes_of(room: Room, schemas: Sequence[str]) -> Iterator[Index]:
+    path = _path(room, _INDEXES)
+    for statement in _statements(_text_of(room.sql / _INDEXES)):
+        head = _INDEX_HEAD.match(statement.code)
+        if head is None or head[2] not in schemas or head[2] == EXPOSED:
+            raise MigrationError(
+                f"{path}, line {statement.line}: this is not"
+                " create index concurrently if not exists name on schema.table, in a schema of the rooms"
+            )
+        yield Index(head[2], head[1], path, statement.sql)
 
 
 def latest_migration(rooms: Sequence[Room]) -> str:
@@ -146,7 +207,7 @@ def _migration(room: Room, file: Traversable) -> Migration:
 def _functions(rooms: Sequence[Room]) -> Iterator[Function]:
     found: dict[str, Function] = {}
     for room in rooms:
-        for file in _sql_files_in(room.sql):
+        for file in (file for file in _sql_files_in(room.sql) if file.name != _INDEXES):
             functions = list(_functions_of(room, file))
             if file.name.removesuffix(".sql") not in {function.name for function in functions}:
                 raise MigrationError(f"{_path(room, file.name)}: holds no function of the file's name")
@@ -160,25 +221,48 @@ def _functions(rooms: Sequence[Room]) -> Iterator[Function]:
 
 
 def _functions_of(room: Room, file: Traversable) -> Iterator[Function]:
-    """The functions of a file, each with the comment directly above it; a comment apart is the file's own."""
-    text, path = _text_of(file), _path(room, file.name)
+    path = _path(room, file.name)
+    for statement in _statements(_text_of(file)):
+        head = _FUNCTION_HEAD.match(statement.code)
+        if head is None:
+            raise MigrationError(
+                f"{path}, line {statement.line}: this is not create or replace function schema.name("
+            )
+        if head[1] not in (room.schema, EXPOSED):
+            raise MigrationError(
+                f"{path}, line {statement.line}: a function of this room is in {room.schema} or {EXPOSED}"
+            )
+        yield Function(head[1], head[2], path, statement.first_line, statement.sql)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement of a file.
+
+    Attributes:
+        sql: its text with the comment directly above it. A comment apart from it belongs to the file.
+        first_line: where ``sql`` begins, from 1.
+        line: where the statement itself begins.
+        code: the statement without comments, and without the contents of strings.
+    """
+
+    sql: str
+    first_line: int
+    line: int
+    code: str
+
+
+def _statements(text: str) -> Iterator[_Statement]:
     code = _NOT_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     end = 0
     for statement in _STATEMENT.finditer(code):
-        comment, begin = text[end : statement.start("code")], statement.start("code")
-        line = text.count("\n", 0, begin) + 1
-        head = _FUNCTION_HEAD.match(code, begin)
-        if head is None:
-            raise MigrationError(f"{path}, line {line}: this is not create or replace function schema.name(")
-        if head[1] not in (room.schema, EXPOSED):
-            raise MigrationError(
-                f"{path}, line {line}: a function of this room is in {room.schema} or {EXPOSED}"
-            )
+        start = statement.start("code")
+        comment = text[end:start]
         if "/*" not in comment:
             comment = comment.rpartition(_BLANK_LINE)[2]
-        begin -= len(comment.lstrip())
-        end = statement.end()
-        yield Function(head[1], head[2], path, text.count("\n", 0, begin) + 1, f"{text[begin:end]}\n")
+        begin, end = start - len(comment.lstrip()), statement.end()
+        first_line, line = (text.count("\n", 0, place) + 1 for place in (begin, start))
+        yield _Statement(f"{text[begin:end]}\n", first_line, line, code[start:end])
 
 
 def _path(room: Room, file: str) -> str:

@@ -27,6 +27,10 @@ declare
 begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   perform pg_advisory_xact_lock({{lock}});
+  if not pg_try_advisory_xact_lock({{index_lock}}) then
+    raise exception using errcode = 'WL013',
+      message = 'another run of migrate is building indexes; run this again after it has ended';
+  end if;
 
   -- Roles belong to the cluster and the lock to one database, so a run in another database can be creating the same roles.
   -- The second one waits for the commit of the first one, fails, and checks again.

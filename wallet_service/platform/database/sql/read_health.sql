@@ -1,7 +1,15 @@
--- The newest migration that was applied: readiness compares it with that of the code.
-create or replace function wallet_api.read_health() returns text
+-- The newest migration that was applied: readiness compares it with that of the code. indexes_missing: those of p_indexes, an
+-- array of names with their schemas, that are missing or invalid; the code works without them.
+create or replace function wallet_api.read_health(p_indexes jsonb default '[]') returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select row_to_json(v)::text from (select max(m.number) as migration, current_setting('server_version_num')::integer
-    as server_version from wallet.migrations m) v);
+  return (select row_to_json(v)::text from (select
+    (select max(m.number) from wallet.migrations m) as migration,
+    current_setting('server_version_num')::integer as server_version,
+    (select coalesce(json_agg(i.name order by i.place), '[]')
+      from jsonb_array_elements_text(p_indexes) with ordinality as i (name, place)
+      where not exists (select from pg_catalog.pg_index x
+        join pg_catalog.pg_class c on c.oid = x.indexrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where x.indisvalid and n.nspname = split_part(i.name, '.', 1) and c.relname = split_part(i.name, '.', 2))
+    ) as indexes_missing) v);
 end $$;

@@ -3,4 +3,3 @@
 alter table wallet.wallets add column unverified_since timestamptz;
 comment on column wallet.wallets.unverified_since is
   'null: its user was verified, or wallets were not verified at that time';
-create index wallets_unverified on wallet.wallets (wallet_id) where unverified_since is not null;
