@@ -1173,6 +1173,7 @@ export interface components {
          * Ready
          * @description The database is reachable and has every migration of this release.
          * @example {
+         *       "indexes_missing": [],
          *       "migration": "0006",
          *       "status": "ok",
          *       "version": "0.1.0"
@@ -1188,6 +1189,11 @@ export interface components {
             version: string;
             /** Migration */
             migration: string;
+            /**
+             * Indexes Missing
+             * @description Indexes that are missing or not completely built. The service works without them, slower; `wallet-service migrate` builds them.
+             */
+            indexes_missing: string[];
         };
         /**
          * RefundRequest
