@@ -111,8 +111,13 @@ def test_grafana_is_given_the_data_source_and_the_dashboard() -> None:
 
 @pytest.fixture
 async def exposition(fresh_api: FreshApi) -> str:
-    """What a working application with limits tells Prometheus."""
-    api = await fresh_api(rate_limit_client_tokens=1000)
+    """What a working application with limits and upstream services exports."""
+    api = await fresh_api(
+        rate_limit_client_tokens=1000,
+        verify_users=True,  # with the metrics of upstream services
+        account_url="http://127.0.0.1:1",
+        upstream_unavailable_policy="allow",
+    )
     wallet = await api.admin.wallet("10")
     await api.admin.move("consume", wallet["wallet_id"], "1")
     return (await api.http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN_KEY}"})).text

@@ -115,16 +115,16 @@ class Unavailable(WalletError):
     """The database is unavailable or did not respond in time. No operation is half done.
 
     Attributes:
-        passing: whether it may pass within a moment, so that the service itself retries.
+        is_temporary: whether it may end within a moment, so that the service itself retries.
     """
 
     code, status, title = "unavailable", 503, "Database unavailable"
     retryable = True
     retry_after_s = 2
 
-    def __init__(self, detail: str | None = None, *, passing: bool = True, **facts: Any) -> None:
+    def __init__(self, detail: str | None = None, *, is_temporary: bool = True, **facts: Any) -> None:
         super().__init__(detail, **facts)
-        self.passing = passing
+        self.is_temporary = is_temporary
 
 
 class ValidationFailed(WalletError):

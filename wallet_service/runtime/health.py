@@ -63,7 +63,7 @@ class Ready(BaseModel):
 
 
 class Readiness:
-    """Checks whether the service can do its work: the database answers and has every migration of the rooms."""
+    """Checks whether the service is ready: the database responds and has every migration of the rooms."""
 
     def __init__(self, database: Database, rooms: Sequence[Room]) -> None:
         self._database = database
@@ -74,7 +74,7 @@ class Readiness:
         """Read the state of the database.
 
         Raises:
-            Unavailable: the database does not answer, or lacks migrations.
+            Unavailable: the database does not respond, or lacks migrations.
             WalletError: any other failure of the call.
         """
         health = json.loads(await self._database.read("read_health", indexes=self._indexes))
@@ -116,7 +116,7 @@ async def measured_readiness(
 
 @contextlib.asynccontextmanager
 async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
-    """Keep the check of the application as ``state.readiness``, and show its result as a metric."""
+    """The check of the application, as ``state.readiness``; its result is also a metric."""
     context.state.readiness = Readiness(context.state.database, context.rooms)
     async with measured_readiness(context.state.readiness, context.metrics):
         yield

@@ -145,7 +145,7 @@ def _bearer(authorization: Sequence[bytes]) -> bytes:
 
 
 class Access(Protocol):
-    """Decides in one request whether the user may act on a wallet; the rooms above this one know more of it."""
+    """The access checks of one request. The membership room implements them."""
 
     async def check(self, wallet_id: str) -> None:
         """Refuse, or return."""
@@ -200,9 +200,9 @@ async def _check_access(request: Request) -> None:
 
 
 def access_of(request: Request) -> Any:
-    """The access checks of this request, whose caller is authenticated: one object, which remembers its decisions.
+    """The access checks of this request, whose caller is authenticated. One object, which caches its decisions.
 
-    ``app.state.access`` creates it, at the first use.
+    ``app.state.access`` creates it at the first use.
     """
     state = request.scope["state"]
     if "access" not in state:

@@ -31,7 +31,7 @@ Param: TypeAlias = "str | int | bool | Json | None"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
 resend = RetryPolicy(
-    is_temporary=lambda error: isinstance(error, Unavailable) and error.passing,
+    is_temporary=lambda error: isinstance(error, Unavailable) and error.is_temporary,
     first_at_once=True,
     pause_s=0.05,
     longest_pause_s=1.0,

@@ -39,7 +39,7 @@ _BLANK_LINE = "\n\n"
 
 
 class MigrationError(Exception):
-    """The database can't be brought to this release. The message has the reason; nothing was changed."""
+    """The database can't be migrated to this release. The message has the reason; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _indexes_of(room: Room, schemas: Sequence[str]) -> Iterator[Index]:
 
 
 def latest_migration(rooms: Sequence[Room]) -> str:
-    """The number of this release's newest table script, "0000" without any; to compare with a database."""
+    """The number of this release's newest migration; "0000" if there is none."""
     return max((migration.number for migration in _migrations(rooms)), default="0000")
 
 

@@ -32,7 +32,7 @@ SCHEMA = "wallet_api"
 RELOAD_S = 1.5
 """How long a call waits for PostgREST to reload the schema."""
 RELOAD_EVERY_S = 1.0
-"""PostgREST is asked to read the schema again once in this time, at most; it takes some of the database's time."""
+"""PostgREST is asked to reload the schema at most once in this time, because a reload loads the database."""
 _UNTIL_KNOWN = RetryPolicy(
     is_temporary=lambda error: isinstance(error, RestError) and error.code == NOT_IN_CACHE,
     pause_s=0.05,

@@ -139,7 +139,7 @@ def _of_rest(error: RestError) -> WalletError:
         # Not a check of the key, but a firewall, which may refuse one body. The other units are sent without it.
         return InternalError()
     if hint is not None:
-        return Unavailable(hint, passing=False)
+        return Unavailable(hint, is_temporary=False)
     if error.status >= _SERVER_ERROR or error.status in _MAY_HAVE_HAPPENED:
         return Unavailable()
     return InternalError()
@@ -152,12 +152,12 @@ def _of_sqlstate(state: str, message: str, detail: str | None) -> WalletError:
         return WalletBusy()
     if state in _NOT_MIGRATED:
         return Unavailable(
-            "The database lacks a function of this release: run wallet-service migrate", passing=False
+            "The database lacks a function of this release: run wallet-service migrate", is_temporary=False
         )
     if state == _FORBIDDEN:
         return Unavailable(
             "The service's login may not call this function: run wallet-service migrate, check the key",
-            passing=False,
+            is_temporary=False,
         )
     if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable()

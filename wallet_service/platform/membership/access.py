@@ -31,11 +31,11 @@ MOST_KNOWN = 100_000
 """Organizations of users' wallets, over all users, that are cached for reads of all wallets of a user."""
 
 NOT_THEIRS_S = 60.0
-"""How long it is cached that a wallet is not the user's."""
+"""How long it is cached that a wallet is not the user's, in seconds."""
 
 
 class CallerAccess:
-    """The access checks of one request. Of a client's request, or where no user is verified, nothing is checked."""
+    """The access checks of one request. This class checks nothing: for clients, or if users are not verified."""
 
     checks = False
     """Whether a wallet of the user can be refused."""
@@ -43,7 +43,7 @@ class CallerAccess:
     async def check(self, wallet_id: str) -> None:
         """Refuse a user who acts on a wallet of an organization without being a member.
 
-        A wallet of another user is not refused: the route finds that it is not there.
+        A wallet of another user is not refused here: for the route it does not exist.
 
         Raises:
             Forbidden: the user is not a member.
@@ -51,14 +51,14 @@ class CallerAccess:
         """
 
     def visibility(self) -> Visibility:
-        """Which of a user's wallets a read of all of them includes. One object for the whole read."""
+        """Which wallets a read of all wallets of the user includes; one object for the whole read."""
         return ALL
 
 
 class MemberAccess(CallerAccess):
-    """The access checks of one request of a user token. Each organization is asked about once, at most.
+    """The access checks of one request of a user. Each organization is checked at most once.
 
-    A decision holds for the whole request, and so does it that there is none because a service is unavailable.
+    A decision holds for the whole request, also the one that a service is unavailable.
 
     Args:
         user_id: the user.
@@ -134,7 +134,7 @@ class WalletAccess:
         del user_id
         return _UNCHECKED
 
-    def note_debit(self, wallet_id: str) -> None:
+    def verify_owner(self, wallet_id: str) -> None:
         """Have the owner of a debited wallet verified in the background, if it is not yet. Never waits."""
 
     async def close(self) -> None:
@@ -171,7 +171,7 @@ class MembershipAccess(WalletAccess):
             self._of_users,
         )
 
-    def note_debit(self, wallet_id: str) -> None:
+    def verify_owner(self, wallet_id: str) -> None:
         """Queue the wallet, unless it is known to be verified."""
         self._verification.enqueue(wallet_id)
 
@@ -213,4 +213,4 @@ AccessOf = Annotated[WalletAccess, Depends(_access)]
 """Parameter type of an endpoint that creates wallets."""
 
 CallerAccessOf = Annotated[CallerAccess, Depends(_caller_access)]
-"""Parameter type of an endpoint that checks wallets; it stands behind the parameter of the caller."""
+"""Parameter type of an endpoint that checks wallets. It must come after the parameter of the caller."""

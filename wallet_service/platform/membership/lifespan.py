@@ -34,9 +34,9 @@ async def open_access(context: RoomContext) -> AsyncGenerator[None]:
         yield
 
 
-def note_debits(state: Any, moved: Sequence[Moved]) -> None:
+def verify_owners(state: Any, moved: Sequence[Moved]) -> None:
     """Have the owners of debited wallets verified, if they are not yet."""
     access: WalletAccess = state.access
     for each in moved:
         if each.is_debit:
-            access.note_debit(each.wallet_id)
+            access.verify_owner(each.wallet_id)

@@ -11,6 +11,6 @@ ROOM = Room(
     settings=MembershipSettings,
     settings_checks=(find_faults,),
     lifespan="lifespan:open_access",
-    after_posting=("lifespan:note_debits",),
+    after_posting=("lifespan:verify_owners",),
     problems=(UserUnknown, OrganizationUnknown),
 )
