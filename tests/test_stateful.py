@@ -1,13 +1,10 @@
-"""The whole API against a plain Python ledger: whatever is called, in whatever order, also at once.
+"""The whole API against a ledger in plain Python: random sequences of calls, also concurrent ones.
 
-Each example is a program of steps on a database of its own. What every call answers is foretold by
-``support.oracle``. Calls that were under way at once must have happened in some order, one after the other.
-
-``STATEFUL_EXAMPLES=500 STATEFUL_STEPS=60`` tries so many programs of so many steps, other ones each time.
+Each example is a sequence of steps on a database of its own. ``support.oracle`` computes the expected response of each
+call. The responses of concurrent calls must fit some order of them. ``scripts/soak`` runs more and longer sequences.
 """
 
 import asyncio
-import os
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -17,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import expected_reads as reads
 from support.api import Api, open_api
@@ -39,33 +36,40 @@ from support.cluster import Cluster, create_database, drop_database
 from support.database_location import open_location
 from support.expectations import Document
 from support.oracle import EXPONENTS, Oracle, assert_refused
+from support.soak import SOAKS, search
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
 
 T = TypeVar("T")
 
-EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
-STEPS = int(os.environ.get("STATEFUL_STEPS", "30"))
+STEPS = 60 if SOAKS else 30
 
-STEPS_OF_A_PROGRAM: list[st.SearchStrategy[tuple[str, Document]]] = []
+_STEPS: list[tuple[str, st.SearchStrategy[tuple[str, Document]]]] = []
 
 Step = TypeVar("Step", bound=Callable[..., None])
 
 
 def step(*, weight: int = 1, **drawn: st.SearchStrategy[Any]) -> Callable[[Step], Step]:
-    """A method that programs call with what is drawn, as often as it weighs."""
+    """Makes the method a step of sequences, which get it with drawn arguments, as often as its weight."""
 
     def add(method: Step) -> Step:
         strategy = st.tuples(st.just(method.__name__), st.fixed_dictionaries(drawn))
-        STEPS_OF_A_PROGRAM.extend([strategy] * weight)
+        _STEPS.extend([(method.__name__, strategy)] * weight)
         return method
 
     return add
 
 
+def sequences(*without: str) -> st.SearchStrategy[list[tuple[str, Document]]]:
+    """Sequences of steps, without the steps with these names."""
+    # No filter: hypothesis would draw the steps first and then discard nearly every sequence.
+    steps = [strategy for name, strategy in _STEPS if name not in without]
+    return st.lists(st.one_of(steps), min_size=STEPS, max_size=STEPS)
+
+
 class Run:
-    """A program that runs: the API, and the oracle beside it."""
+    """A running sequence: the API and the oracle."""
 
     def __init__(self, cluster: Cluster, driver: str, batch_operations: int) -> None:
         self.cluster = cluster
@@ -91,7 +95,7 @@ class Run:
         self.run(self.stack.aclose())
         self.runner.close()
 
-    def the_books_are_right(self) -> None:
+    def ledger_is_verified(self) -> None:
         lines: list[str] = []
         assert self.run(verify(self.api.app.state.database, lines.append)), lines
 
@@ -355,7 +359,7 @@ class Run:
                 return items
             page = self.get(path, limit=limit, cursor=page["next_cursor"], **query)
 
-    def wallets_are_as_foretold(self) -> None:
+    def wallets_are_as_expected(self) -> None:
         for user in USERS:
             mine = [wallet for wallet in self.oracle.wallets.values() if wallet.user_id == user]
             listed = self.pages(f"/users/{user}/wallets", 100)
@@ -431,6 +435,7 @@ def _one_microsecond_before(moment: str) -> str:
 
 
 @pytest.mark.first
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("driver", "batch_operations"),
     [
@@ -442,18 +447,10 @@ def _one_microsecond_before(moment: str) -> str:
     ],
     indirect=["driver"],
 )
-@settings(
-    max_examples=EXAMPLES or 16,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
-)
+@search(6)
 @given(
     currency=st.sampled_from(tuple(EXPONENTS)),
-    program=st.lists(st.one_of(STEPS_OF_A_PROGRAM), min_size=STEPS, max_size=STEPS),
+    program=sequences(),
 )
 def test_programs(
     postgres: Any, driver: str, batch_operations: int, currency: str, program: list[tuple[str, Document]]
@@ -464,7 +461,7 @@ def test_programs(
         for name, drawn in program:
             getattr(running, name)(**drawn)
             if not name.startswith("read_"):  # what a read changes all the same, the next step shows
-                running.wallets_are_as_foretold()
-        running.the_books_are_right()
+                running.wallets_are_as_expected()
+        running.ledger_is_verified()
     finally:
         running.close_all()

@@ -1,4 +1,4 @@
-"""Speed costs nothing: batches of any size answer and leave, byte for byte, what the same operations do one by one."""
+"""Batches of any size have the same outcomes and leave the same rows as their operations one by one, byte for byte."""
 
 import asyncio
 import json
@@ -11,12 +11,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import SettableClock
 from support.cluster import VERSIONS, cluster, create_database, drop_database
 from support.database_faults import FaultyDatabase
 from support.database_location import connect, open_location
+from support.soak import search
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.group_commit import Ledger
@@ -26,7 +27,7 @@ from wallet_service.ledger.operations import Operation, Unit
 from wallet_service.ledger.outcomes import Outcome, Refused
 
 SIZES = (1, 2, 50)
-"""What batches are forced to; one by one is the measure."""
+"""Sizes of batches that are compared with single operations."""
 
 MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WALLETS = (("USD", "20"), ("USD", "5"), ("USD", "0"), ("JPY", "100"))
@@ -77,7 +78,7 @@ Program = list[tuple[list[Wish], dict[str, bool]]]
 
 
 @dataclass(frozen=True)
-class House:
+class Setup:
     """A database whose clock stands still, and a ledger on it.
 
     Attributes:
@@ -137,12 +138,12 @@ class House:
 
 
 @pytest.fixture(scope="module")
-async def houses(driver: str) -> AsyncIterator[list[House]]:
+async def setups(driver: str) -> AsyncIterator[list[Setup]]:
     async with AsyncExitStack() as stack:
-        yield [await _house(stack, driver, size) for size in (0, *SIZES)]
+        yield [await _setup(stack, driver, size) for size in (0, *SIZES)]
 
 
-async def _house(stack: AsyncExitStack, driver: str, size: int) -> House:
+async def _setup(stack: AsyncExitStack, driver: str, size: int) -> Setup:
     server = await cluster(VERSIONS[0])
     name = f"batches_{secrets.token_hex(8)}"
     await create_database(server, name)
@@ -156,7 +157,7 @@ async def _house(stack: AsyncExitStack, driver: str, size: int) -> House:
     stack.push_async_callback(database.close)
     faulty = FaultyDatabase(database)
     limits = Limits(lanes=1, batch_operations=size or 1)
-    return House(size, superuser, faulty, Ledger(faulty, limits))
+    return Setup(size, superuser, faulty, Ledger(faulty, limits))
 
 
 def _packed(units: list[int], size: int) -> list[int]:
@@ -171,7 +172,7 @@ def _packed(units: list[int], size: int) -> list[int]:
 
 
 def _named(program: Program, wallets: list[str]) -> list[Unit]:
-    """The units with names: the same for every house."""
+    """The units with names: the same for every setup."""
     places, keys = [*wallets, new_id()], [new_id() for _ in range(6)]
     sent: list[Operation] = []
     units: list[Unit] = []
@@ -197,8 +198,8 @@ def _named(program: Program, wallets: list[str]) -> list[Unit]:
     return units
 
 
-def _told(outcomes: list[list[Outcome]]) -> list[list[Any]]:
-    """What callers are told, to the byte."""
+def _responses(outcomes: list[list[Outcome]]) -> list[list[Any]]:
+    """The outcomes as callers get them, to the byte."""
     return [
         [
             (each.error.code, json.dumps(dict(each.error.facts))) if isinstance(each, Refused) else each
@@ -208,23 +209,19 @@ def _told(outcomes: list[list[Outcome]]) -> list[list[Any]]:
     ]
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    phases=[Phase.generate],  # shrinking takes minutes; a failing run prints what it was at
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+# Batches are made above the driver.
+@pytest.mark.parametrize("driver", ["postgres"], indirect=True)
+@pytest.mark.soak
+@search(40)
 @given(program=programs)
-async def test_batches_are_the_same_operations_one_by_one(houses: list[House], program: Program) -> None:
+async def test_batches_are_the_same_operations_one_by_one(setups: list[Setup], program: Program) -> None:
     wallets = [new_id() for _ in WALLETS]
     units = _named(program, wallets)
     results: list[tuple[int, Any, Any]] = []
-    for house in houses:
-        await house.open_wallets(wallets)
-        answers = _told(await house.run(units))
-        results.append((house.size, answers, await house.left(wallets, units)))
+    for setup in setups:
+        await setup.open_wallets(wallets)
+        answers = _responses(await setup.run(units))
+        results.append((setup.size, answers, await setup.left(wallets, units)))
     _, expected, left = results[0]
     for size, answers, state in results[1:]:
         assert answers == expected, f"batches of {size}"

@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.kernel.harness import Kernel, Op, Outcome, unit
 from support.model import Account, Decision, Leg, Model
+from support.soak import search
 
 from wallet_service.core.identifiers import new_id
 
@@ -195,18 +196,8 @@ async def kernel(any_postgres_dsn: str) -> AsyncIterator[Kernel]:
     await opened.close()
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    phases=[Phase.generate],  # shrinking takes minutes; a failing run prints what it was at
-    derandomize=True,
-    database=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-)
+@pytest.mark.soak
+@search(40)
 @given(wanted=calls)
 async def test_kernel_is_the_model(kernel: Kernel, wanted: Calls) -> None:
     """A call with many units answers and leaves what the same units do one by one, and both what the model says."""

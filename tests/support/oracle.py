@@ -280,12 +280,12 @@ class Oracle:
             name = following.owner(operation) if decision.status == "replayed" else document["transaction_id"]
             expected.append(following.documents[name] | {"dry_run": dry_run})
         assert_equal((answer.status_code, len(results)), (200, len(operations)))
-        for result, foretold in zip(results, expected, strict=True):
-            if isinstance(foretold, tuple):
+        for result, wanted in zip(results, expected, strict=True):
+            if isinstance(wanted, tuple):
                 assert_equal(result["status"], "refused")
-                assert_problem(result["problem"], *foretold)
+                assert_problem(result["problem"], *wanted)
             else:
-                assert_equal(result, {"status": "posted", "transaction": foretold})
+                assert_equal(result, {"status": "posted", "transaction": wanted})
         is_replay = replays == len(operations)
         assert_equal(answer.headers.get("idempotency-replayed"), "true" if is_replay else None)
         if not dry_run:

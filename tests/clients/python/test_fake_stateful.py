@@ -3,16 +3,17 @@
 from typing import Any
 
 import httpx
+import pytest
 import test_stateful
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.api import Api
 from support.call_sequences import Call
 from support.expectations import Document
 from support.oracle import CLIENT, EXPONENTS
+from support.soak import search
 from wallet_client.testing import FakeWallet
 
-EXAMPLES = test_stateful.EXAMPLES
 NOT_IN_FAKE_WALLET = ("consume_credits", "read_past_balances", "read_statistics", "read_trial_balance")
 
 
@@ -49,22 +50,11 @@ class Run(test_stateful.Run):
         super().read_histories(limit, place, {})
 
 
-@settings(
-    max_examples=EXAMPLES or 12,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
-)
+@pytest.mark.soak
+@search(20)
 @given(
     currency=st.sampled_from(tuple(EXPONENTS)),
-    program=st.lists(
-        st.one_of(test_stateful.STEPS_OF_A_PROGRAM).filter(lambda drawn: drawn[0] not in NOT_IN_FAKE_WALLET),
-        min_size=test_stateful.STEPS,
-        max_size=test_stateful.STEPS,
-    ),
+    program=test_stateful.sequences(*NOT_IN_FAKE_WALLET),
 )
 def test_programs(currency: str, program: list[tuple[str, Document]]) -> None:
     running = Run()
@@ -72,6 +62,6 @@ def test_programs(currency: str, program: list[tuple[str, Document]]) -> None:
         running.begin(currency)
         for name, drawn in program:
             getattr(running, name)(**drawn)
-            running.wallets_are_as_foretold()
+            running.wallets_are_as_expected()
     finally:
         running.close_all()

@@ -1,4 +1,4 @@
-"""Thousands of debits over a line that cuts, delays and doubles: each is done once."""
+"""Many debits over a network that cuts, delays and doubles requests: each is done once. ``scripts/soak`` sends more."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from conftest import FreshDatabase
 from support.api import new_user
 from support.network_faults import KINDS, faulty_network
 from support.service import Service, serving
+from support.soak import FACTOR
 from wallet_client import AsyncWalletClient, WalletClient
 
 KEY = "client-test-key-" + "k" * 32
@@ -41,16 +42,16 @@ def amounts(debits: int) -> list[Decimal]:
     return [Decimal(number % 97 + 1) / 100 for number in range(debits)]
 
 
-@pytest.mark.slow
-async def test_10000_debits_through_a_line_with_5_percent_faults(service: Service) -> None:
-    debits = amounts(10_000)
+@pytest.mark.soak
+async def test_debits_through_a_network_with_5_percent_faults(service: Service) -> None:
+    debits = amounts(1_500 * FACTOR)
     async with (
         faulty_network(service.url, PART, delay_s=HOLD_S) as line,
         AsyncWalletClient(service.url, api_key=KEY) as direct,
         AsyncExitStack() as stack,
     ):
         wallets = [
-            (await direct.create_wallet(user_id=new_user(), initial_balance=1000)).wallet_id
+            (await direct.create_wallet(user_id=new_user(), initial_balance=1000 * FACTOR)).wallet_id
             for _ in range(WALLETS)
         ]
         # Of several processes, say: httpx looks through all connections of a pool at every request.
@@ -71,7 +72,7 @@ async def test_10000_debits_through_a_line_with_5_percent_faults(service: Servic
 
         left = [(await direct.get_balance(wallet)).balance for wallet in wallets]
         sums = await direct.statistics.service()
-        assert left == [1000 - sum(debits[place::WALLETS]) for place in range(WALLETS)]
+        assert left == [1000 * FACTOR - sum(debits[place::WALLETS]) for place in range(WALLETS)]
         # One row each for what was paid in, and one for each debit.
         assert sums.currencies[0].ledger_entries == WALLETS + len(debits)
         counted = [client.metrics.snapshot() for client in clients]
@@ -81,8 +82,9 @@ async def test_10000_debits_through_a_line_with_5_percent_faults(service: Servic
         assert line.counts.keys() == set(KINDS)
 
 
-async def test_debits_of_threads_through_such_a_line(service: Service) -> None:
-    debits = amounts(400)
+@pytest.mark.soak
+async def test_debits_of_threads_through_such_a_network(service: Service) -> None:
+    debits = amounts(200 * FACTOR)
     async with faulty_network(service.url, 3 * PART, seed=2, delay_s=HOLD_S) as line:
 
         def debit_all() -> tuple[Decimal, int]:
@@ -91,7 +93,7 @@ async def test_debits_of_threads_through_such_a_line(service: Service) -> None:
                 WalletClient(line.url, api_key=KEY, timeout_s=TIMEOUT_S, max_retries=30) as client,
                 ThreadPoolExecutor(8) as threads,
             ):
-                wallet = direct.create_wallet(user_id=new_user(), initial_balance=1000).wallet_id
+                wallet = direct.create_wallet(user_id=new_user(), initial_balance=1000 * FACTOR).wallet_id
                 posted = list(threads.map(lambda amount: client.consume(wallet, amount), debits))
                 assert [each.amount for each in posted] == debits
                 assert client.metrics.snapshot().retries > 0
@@ -102,6 +104,6 @@ async def test_debits_of_threads_through_such_a_line(service: Service) -> None:
         left, rows = await asyncio.to_thread(debit_all)
         await line.wait_for_late_requests()
 
-        assert left == 1000 - sum(debits)
+        assert left == 1000 * FACTOR - sum(debits)
         assert rows == 1 + len(debits)
         assert line.counts.keys() == set(KINDS)

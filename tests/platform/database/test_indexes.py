@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from conftest import FreshDatabase, Reach, TestDatabase
+from conftest import FreshDatabase, Locate, TestDatabase
 from support.api import open_api
 from support.ledger import new_wallet
 from support.places import connect
@@ -92,9 +92,9 @@ async def test_missing_ones_are_built_and_named(empty: TestDatabase, release: Re
 
 
 async def test_the_code_works_and_says_what_is_missing(
-    made: TestDatabase, admin: asyncpg.Connection, reach: Reach
+    made: TestDatabase, admin: asyncpg.Connection, locate_database: Locate
 ) -> None:
-    place = await reach(made)
+    place = await locate_database(made)
     database = await connect(place)
     try:
         wallet = await new_wallet(database, "1")

@@ -27,7 +27,7 @@ declare
 begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   perform pg_advisory_xact_lock({{lock}});
-  if not pg_try_advisory_xact_lock({{index_lock}}) then
+  if not pg_try_advisory_xact_lock_shared({{index_lock}}) then
     raise exception using errcode = 'WL013',
       message = 'another run of migrate is building indexes; run this again after it has ended';
   end if;
