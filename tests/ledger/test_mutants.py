@@ -214,7 +214,7 @@ MUTANTS = [
     ),
     _mutant(
         "owner-not-found-again",
-        "decide_on_accounts",
+        "resolve_operation",
         "owners_wallet_moves_while_it_is_waited_for",
         ("if p_op.by_owner\n", "if false\n"),
     ),

@@ -77,7 +77,7 @@ async def test_it_is_one_call_of_the_database(api: Api, calls: list[str]) -> Non
     calls.clear()
     await consume_nothing(api, fresh)
     await consume_nothing(api, fresh)
-    assert calls == ["post_transactions", "credits_wallet", "post_transactions", "post_transactions"]
+    assert calls == ["post_transactions", "find_credits_wallet", "post_transactions", "post_transactions"]
 
 
 async def test_twenty_at_once_make_one_wallet(api: Api) -> None:

@@ -171,7 +171,11 @@ async def owners_wallet_moves_while_it_is_waited_for(kernel: Kernel) -> None:
             await kernel.waits_for_lock(task)
             await transaction.commit()
         moved, direct = await task
-        assert (moved.status_or_code, moved.held, direct.status_or_code) == ("busy", None, "posted")
+        assert (moved.status_or_code, moved.locked_wallet_id, direct.status_or_code) == (
+            "busy",
+            None,
+            "posted",
+        )
         assert await kernel.key_owner(wanted["idempotency_key"]) is None
         assert (await kernel.one(wanted)).transaction.get("wallet_id") == first
         assert (await kernel.balance(first), await kernel.balance(second)) == (9, 8)
@@ -196,6 +200,6 @@ async def owners_wallet_is_closed_while_it_is_waited_for(kernel: Kernel) -> None
 @check
 async def owners_locked_wallet_is_busy(kernel: Kernel) -> None:
     user, _, second = await _wallets(kernel)
-    async with kernel.holding(second):
+    async with kernel.locking(second):
         outcome = await kernel.one(of(user), wait_ms=0)
-    assert (outcome.status_or_code, outcome.held) == ("busy", second)
+    assert (outcome.status_or_code, outcome.locked_wallet_id) == ("busy", second)
