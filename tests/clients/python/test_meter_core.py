@@ -296,6 +296,67 @@ def test_what_a_batch_is_refused_for_is_found_and_the_others_are_charged() -> No
     assert requests <= 7
 
 
+@pytest.mark.parametrize("bad", [1, 2, 255, 400, 500, 999])
+def test_a_bad_event_among_many_is_found_in_few_requests(bad: int) -> None:
+    core = core_with(1000, max_delay_s=0)
+    outcomes: list[Outcome] = []
+    requests = 0
+    while core.take(0):
+        requests += 1
+        fails = any(each.usage.number == bad for each in core._sending)
+        good = [Posted(TRANSACTION)] * len(core._sending)
+        outcomes += core.finished_with(refusal(422, "validation_failed") if fails else good, 0)
+    assert [each.usage.number for each in outcomes if isinstance(each, NotCharged)] == [bad]
+    assert len(outcomes) == 1000
+    assert requests < 40
+
+
+def test_an_event_that_a_signal_handler_records_within_another_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    core = core_with(1)
+    inner = [debit(WALLET, 2)]
+
+    def created(*given: Any) -> Usage:
+        if inner:
+            core.add(*inner.pop(), now_s=0)
+        return Usage(*given)
+
+    monkeypatch.setattr("wallet_client.meter.core.Usage", created)
+    core.add(*debit(WALLET, 3), now_s=0)
+    core.abandon()
+    amounts = [each.usage.operation.members["amount"] for each in core.outcomes()]
+    assert sorted(amounts) == ["1", "2", "3"]
+
+
+def test_an_outcome_that_was_half_decided_stays_and_is_reported_once() -> None:
+    core = core_with(2, max_delay_s=0)
+    core.take(0)
+    core.unreported[1] = lambda: core._read.append(Charged(core._pending[1].usage, TRANSACTION))
+    assert core.outcomes() == []  # the event is still pending
+    core.unreported[1] = lambda first=core._pending[1].usage: core._read.append(Charged(first, TRANSACTION))
+    core.abandon()
+    charged, unsent = core.outcomes()
+    assert isinstance(charged, Charged)
+    assert isinstance(unsent, Unsent)
+    assert (charged.usage.number, unsent.usage.number, unsent.outcome_unknown) == (1, 2, True)
+
+
+def test_an_unsent_event_has_the_last_error() -> None:
+    core = core_with(2, max_delay_s=0, max_batch=1)
+    core.take(0)
+    core.finish(error := NoAnswer("away"), 0)
+    core.abandon()
+    assert [each.error for each in core.outcomes() if isinstance(each, Unsent)] == [error, error]
+    later = core_with(2, max_delay_s=0, max_batch=1)
+    later.take(0)
+    later.finish(NoAnswer("away"), 0)
+    later.take(1)
+    later.finish([Posted(TRANSACTION)], 1)
+    later.abandon()
+    assert [each.error for each in later.outcomes() if isinstance(each, Unsent)] == [None]
+
+
 def test_an_answer_of_another_size_decides_nothing() -> None:
     core = core_with(2, max_delay_s=0)
     core.take(0)
@@ -309,6 +370,7 @@ def test_a_gateway_knows_nothing_of_an_earlier_try() -> None:
     assert core.finished_with(unknown(), 0) == []
     core.take(1)
     assert core.finished_with(refusal(413), 1) == []
+    assert core.due_in_s(1) > 0
     core.take(2)
     (outcome,) = core.finished_with([Posted(TRANSACTION)], 2)
     assert isinstance(outcome, Charged)
@@ -348,6 +410,41 @@ def test_what_is_too_old_is_given_up_before_it_is_tried_again_while_the_service_
     assert len(patient.finished_with([Posted(TRANSACTION)], 11)) == 1  # the service answers, slowly
     assert len(patient.take(11)) == 1
     assert patient.outcomes() == []
+
+
+def test_an_event_that_is_too_old_is_given_up_on_time_and_not_while_it_is_sent() -> None:
+    core = core_with(1, max_delay_s=0, give_up_after_s=100)
+    now_s = 0.0
+    for _ in range(8):
+        assert core.take(now_s)
+        core.finish(error := NoAnswer("away"), now_s)
+        now_s += core.due_in_s(now_s)
+    core.take(now_s)
+    assert core.expired(200) == []
+    core.finish(error, 99)  # the next attempt is more than a second later
+    assert core.due_in_s(99) == 1
+    assert [each.usage.number for each in core.expired(100)] == [1]
+
+
+def test_add_returns_whether_the_next_batch_is_due_earlier() -> None:
+    core = Core(max_events=6, max_batch=3)
+    assert [core.add(*debit(WALLET, 1), now_s=0) for _ in range(6)] == [True, False, True, False, False, True]
+    core.take(0)
+    core.finish([Posted(TRANSACTION)] * 3, 0)
+    core.take(0)
+    assert core.add(*debit(WALLET, 1), now_s=0)
+
+
+def test_an_attempt_within_the_client_may_still_arrive() -> None:
+    core = core_with(1, max_delay_s=0)
+    core.take(0)
+    busy = refusal(503, "wallet_busy", retryable=True)
+    busy.earlier_try_open = True
+    assert core.finished_with([Refused(busy)], 0) == []
+    core.take(9)
+    (outcome,) = core.finished_with([Refused(refusal(402, "insufficient_funds"))], 9)
+    assert isinstance(outcome, NotCharged)
+    assert outcome.error.earlier_try_open
 
 
 def test_one_event_that_is_too_large_leaves_the_batches_as_large_as_they_were() -> None:

@@ -5,9 +5,11 @@ import math
 import os
 import signal
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -21,7 +23,7 @@ from wallet_client import (
     Transaction,
     WalletClient,
 )
-from wallet_client.meter import AsyncUsageMeter, MeterClosed, Unsent, Usage, UsageMeter
+from wallet_client.meter import AsyncUsageMeter, MeterClosed, MeterFull, Unsent, Usage, UsageMeter
 from wallet_client.meter.core import MeterCore
 from wallet_client.meter.usage import debit
 from wallet_client.testing import FakeWallet
@@ -78,6 +80,156 @@ def test_who_closes_tells_what_a_slow_callback_left(fake: FakeWallet, told: Call
         assert meter.close(timeout_s=0.01) == []
         assert told.keys == keys
         go_on.set()
+        assert meter._thread is not None
+        meter._thread.join(WAIT_S)
+        assert told.keys == keys
+
+
+def test_a_slow_callback_delays_no_call_that_waits_for_room(fake: FakeWallet, told: CallbackLog) -> None:
+    go_on = threading.Event()
+
+    def slow(usage: Usage, transaction: Transaction) -> None:
+        assert go_on.wait(WAIT_S / 4)
+        told.record_usage(usage, transaction)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        deadline = time.monotonic() + WAIT_S
+        while len(meter._line) == 0 and not go_on.is_set():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return fake.handle_request(request)
+
+    client = WalletClient("http://wallet", api_key="x", transport=httpx.MockTransport(answer))
+    with fake.client() as other, client:
+        wallet_id = other.create_wallet(user_id="ada", initial_balance=2).wallet_id
+        callbacks = told.callbacks | {"on_charged": slow}
+        with UsageMeter(client, **callbacks, max_events=1, block_timeout_s=WAIT_S) as meter:
+            keys = [meter.record(wallet_id, 1) for _ in range(2)]  # the second one waits for room
+            go_on.set()
+    assert told.keys == keys
+
+
+def test_an_event_is_sent_in_time_although_nothing_woke_the_sender(
+    fake: FakeWallet, told: CallbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception of a signal handler stopped ``record`` before it woke the sender."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with fake.client() as client:
+        wallet = client.create_wallet(user_id="ada", initial_balance=2)
+        with UsageMeter(client, **told.callbacks, max_delay_s=0.01) as meter:
+            meter.record(wallet.wallet_id, 1)
+            assert meter.flush(WAIT_S)
+            with monkeypatch.context() as patch:
+                patch.setattr(meter, "_notify", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    meter.record(wallet.wallet_id, 1)
+            deadline = time.monotonic() + WAIT_S
+            while len(told.keys) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+
+def test_a_new_call_does_not_overtake_those_that_wait_for_room(fake: FakeWallet, told: CallbackLog) -> None:
+    with fake.client() as client, UsageMeter(client, **told.callbacks, when_full="raise") as meter:
+        waiting, gone = threading.Lock(), threading.Lock()
+        meter._line.extend((gone, waiting))
+        with waiting, pytest.raises(MeterFull):
+            meter.record(WALLET, 1)
+        meter.record(WALLET, 1)
+        assert not meter._line
+
+
+def test_a_hook_of_the_client_cant_wait_for_the_meter_that_sends(fake: FakeWallet, told: CallbackLog) -> None:
+    raised: list[type[Exception]] = []
+
+    def hook(event: RequestEvent) -> None:
+        if event.name == "batch":
+            for call in (meter.flush, meter.close, lambda: meter.record(WALLET, 1)):
+                try:
+                    call()
+                except (RuntimeError, MeterFull) as error:
+                    raised.append(type(error))
+
+    with fake.client(on_request=hook) as client:
+        wallet = client.create_wallet(user_id="ada", initial_balance=2)
+        meter = UsageMeter(client, **told.callbacks, max_events=1, block_timeout_s=10_000)
+        meter.record(wallet.wallet_id, 1)
+        assert meter.flush(WAIT_S)
+        assert meter.close() == []
+    assert raised == [RuntimeError, RuntimeError, MeterFull]
+
+
+def test_threads_that_wait_for_room_get_it_in_turn(fake: FakeWallet, told: CallbackLog) -> None:
+    open_ = threading.Semaphore(0)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert open_.acquire(timeout=WAIT_S)
+        return fake.handle_request(request)
+
+    client = WalletClient("http://wallet", api_key="x", transport=httpx.MockTransport(answer))
+    with fake.client() as other, client:
+        wallet_id = other.create_wallet(user_id="ada", initial_balance=99).wallet_id
+        meter = UsageMeter(client, **told.callbacks, max_events=1, block_timeout_s=WAIT_S)
+        keys = [meter.record(wallet_id, 1, idempotency_key="first")]
+        waiting = list[threading.Thread]()
+        for number in range(8):
+            keys.append(str(number))
+            record = partial(meter.record, wallet_id, 1, idempotency_key=keys[-1])
+            waiting.append(threading.Thread(target=record))
+            waiting[-1].start()
+            deadline = time.monotonic() + WAIT_S
+            while len(meter._line) < number + 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+        open_.release(len(keys))
+        for thread in waiting:
+            thread.join(WAIT_S)
+        assert meter.close(WAIT_S) == []
+    assert told.keys == keys
+
+
+def test_close_in_a_callback_of_close_returns_nothing_and_may_exit(
+    fake: FakeWallet, told: CallbackLog
+) -> None:
+    """As in a signal handler that runs while the closing thread reports."""
+
+    def handle(_: Unsent) -> None:
+        closed.append(meter.close())
+        raise SystemExit
+
+    closed: list[list[Unsent]] = []
+    fake.fail_next(httpx.ConnectError, times=10_000)
+    with fake.client(max_retries=0) as client:
+        meter = UsageMeter(client, **told.callbacks | {"on_unsent": handle})
+        for _ in range(2):
+            meter.record(WALLET, 1)
+        with pytest.raises(SystemExit):
+            meter.close(timeout_s=0.01)
+        assert closed == [[], []]
+        assert meter.counts.unsent == 2
+
+
+def test_flush_waits_for_the_callbacks(fake: FakeWallet, told: CallbackLog) -> None:
+    called, go_on = threading.Event(), threading.Event()
+
+    def slow(usage: Usage, transaction: Transaction) -> None:
+        called.set()
+        assert go_on.wait(WAIT_S)
+        told.record_usage(usage, transaction)
+
+    with fake.client() as client:
+        wallet = client.create_wallet(user_id="ada", initial_balance=9)
+        with UsageMeter(client, **told.callbacks | {"on_charged": slow}) as meter:
+            key = meter.record(wallet.wallet_id, 1)
+            assert not meter.flush(0.01)
+            assert called.wait(WAIT_S)
+            assert not meter.flush(0.01)
+            go_on.set()
+            assert meter.flush(WAIT_S)
+            assert told.keys == [key]
 
 
 @pytest.mark.parametrize("timeout_s", [0, WAIT_S])
@@ -265,3 +417,46 @@ def test_a_batch_that_was_answered_with_too_few_results_may_have_been_charged() 
     for _, call in core.decided():
         call()
     assert [each.outcome_unknown for each in unsent] == [True, True]
+
+
+async def test_a_new_task_does_not_overtake_those_that_wait_for_room(
+    fake: FakeWallet, told: CallbackLog
+) -> None:
+    charged = asyncio.Event()
+
+    def on_charged(usage: Usage, transaction: Transaction) -> None:
+        told.record_usage(usage, transaction)
+        charged.set()  # the new task runs before the waiting task is woken
+
+    async def new() -> None:
+        await charged.wait()
+        await meter.record(wallet_id, 1, idempotency_key="new")
+
+    wallet_id = fake.client().create_wallet(user_id="ada", initial_balance=9).wallet_id
+    async with (
+        fake.async_client() as client,
+        AsyncUsageMeter(client, **told.callbacks | {"on_charged": on_charged}, max_events=1) as meter,
+    ):
+        await meter.record(wallet_id, 1, idempotency_key="first")
+        await asyncio.gather(new(), meter.record(wallet_id, 1, idempotency_key="waiting"))
+    assert told.keys == ["first", "waiting", "new"]
+
+
+async def test_aclose_leaves_no_task_behind(told: CallbackLog) -> None:
+    reached = asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with AsyncWalletClient(
+        "http://wallet", api_key="x", transport=httpx.MockTransport(answer)
+    ) as client:
+        meter = AsyncUsageMeter(client, **told.callbacks, max_delay_s=0)
+        await meter.record(WALLET, 1)
+        await reached.wait()
+        (unsent,) = await meter.aclose(timeout_s=0)
+        assert meter._task is not None
+        assert meter._task.done()
+    assert unsent.outcome_unknown

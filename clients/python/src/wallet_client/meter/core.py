@@ -80,9 +80,7 @@ class MeterCore:
         """Record an event, for which there is room; whether ``due_in_s`` may have changed."""
         number = self._last + 1
         event = _Pending(Usage(key, operation, now_s, number))
-        if (
-            self._pending.setdefault(number, event) is not event
-        ):  # a signal handler has just recorded another one
+        if self._pending.setdefault(number, event) is not event:  # a signal handler recorded another one
             return self.add(key, operation, now_s)
         if self.closing and number > self._last_taken:  # a signal handler closed the meter since ``has_room``
             del self._pending[number]
@@ -147,9 +145,7 @@ class MeterCore:
     def decided(self) -> list[tuple[int, Callable[[], None]]]:
         """The numbers of the events whose outcome is not reported yet, and the calls that report them."""
         # If the event is still pending, ``_decide`` was stopped halfway, and ``abandon`` completes it.
-        return [
-            (number, call) for number, call in self.unreported.copy().items() if number not in self._pending
-        ]
+        return [each for each in self.unreported.copy().items() if each[0] not in self._pending]
 
     def counts(self, now_s: float) -> MeterCounts:
         """How many events have which outcome."""
