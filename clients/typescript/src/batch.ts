@@ -11,13 +11,13 @@ export type Refused = components["schemas"]["BatchRefused"];
  * have posted it. An earlier attempt that arrives late can still post it, because a refusal spends no key. Send the operation again
  * with its `idempotencyKey`, alone or in a batch, or read the history.
  */
-export interface EarlierTry {
-  earlierTry?: { idempotencyKey: string; outcomeUnknown: boolean };
+export interface EarlierAttempt {
+  earlierAttempt?: { idempotencyKey: string; outcomeUnknown: boolean };
 }
 
-/** The same type with `earlierTry` in refused operations of a batch. */
+/** The same type with `earlierAttempt` in refused operations of a batch. */
 export type WithEarlierTries<T> = T extends Refused
-  ? T & EarlierTry
+  ? T & EarlierAttempt
   : T extends object
     ? { [K in keyof T]: WithEarlierTries<T[K]> }
     : T;
@@ -27,14 +27,14 @@ const PATH = /\/api\/v1\/transactions\/batch$/;
 const TOKENS = /"(?:[^"\\]+|\\.)*"|[{}[\]]/g;
 
 /** The refusal of an operation of a batch, as the error that `ok` throws for a single operation. */
-export function refusalOf(result: Refused & EarlierTry): WalletProblem {
+export function refusalOf(result: Refused & EarlierAttempt): WalletProblem {
   const { status, code, detail, retryable, requestId, facts } = problemOf(result.problem, Number(result.problem.status));
-  const { idempotencyKey, outcomeUnknown } = result.earlierTry ?? {};
+  const { idempotencyKey, outcomeUnknown } = result.earlierAttempt ?? {};
   return new WalletProblem(status, code, detail, retryable, requestId, facts, idempotencyKey, outcomeUnknown);
 }
 
 /**
- * The response to a batch after an earlier attempt without a response: refused operations get `earlierTry`. Any other response is
+ * The response to a batch after an earlier attempt without a response: refused operations get `earlierAttempt`. Any other response is
  * returned unchanged. undefined: it is not a response to this batch.
  */
 export async function withEarlierTries(
@@ -54,8 +54,8 @@ export async function withEarlierTries(
   }
   const members = results.map(({ status, problem }, index) => {
     const idempotencyKey = operations[index]?.idempotency_key ?? `${key}/${index}`;
-    const earlierTry = { idempotencyKey, outcomeUnknown: !isOfTheLedger(problem?.code) };
-    return status === "refused" ? `"earlierTry":${JSON.stringify(earlierTry)},` : "";
+    const earlierAttempt = { idempotencyKey, outcomeUnknown: !isOfTheLedger(problem?.code) };
+    return status === "refused" ? `"earlierAttempt":${JSON.stringify(earlierAttempt)},` : "";
   });
   const { status, statusText } = answer;
   const headers = new Headers(answer.headers);

@@ -74,7 +74,7 @@ export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
    * arrives late, it can still be posted, because a refusal spends no key. Send the same request again with `idempotencyKey`, or
    * read the history.
    */
-  get earlierTryOpen(): boolean {
+  get earlierAttemptOpen(): boolean {
     return this.idempotencyKey !== undefined;
   }
 }

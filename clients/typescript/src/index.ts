@@ -6,7 +6,7 @@ import { problemOf } from "./errors.js";
 import { retrying, type RetryOptions } from "./retry.js";
 import type { components, paths } from "./schema.js";
 
-export { type EarlierTry, type Refused, refusalOf } from "./batch.js";
+export { type EarlierAttempt, type Refused, refusalOf } from "./batch.js";
 export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type Facts, type ProblemCode } from "./errors.js";
 export { newKey, type RetryOptions } from "./retry.js";
 export type { components, operations, paths } from "./schema.js";

@@ -79,7 +79,7 @@ test("a refusal has its code, its facts and the request's id, and is not tried a
   expect([error.status, error.facts.shortfall, error.facts.wallet_id]).toEqual([402, "2.500000", wallet.wallet_id]);
   expect(error.message).toContain(error.requestId);
   expect(proxy.keys).toHaveLength(1);
-  expect([error.earlierTryOpen, error.idempotencyKey]).toEqual([false, undefined]);
+  expect([error.earlierAttemptOpen, error.idempotencyKey]).toEqual([false, undefined]);
   expect(isProblem(error, "wallet_frozen")).toBe(false);
 });
 
@@ -180,7 +180,7 @@ test("a refusal of the ledger after a lost request says that the earlier attempt
   if (!isProblem(error, "insufficient_funds")) {
     throw error;
   }
-  expect([error.earlierTryOpen, error.idempotencyKey]).toEqual([true, proxy.keys[0]]);
+  expect([error.earlierAttemptOpen, error.idempotencyKey]).toEqual([true, proxy.keys[0]]);
   expect(error.message).toContain("an earlier attempt may still be posted");
   const params = { path: { wallet_id: wallet.wallet_id } };
   await ok(direct.POST("/api/v1/wallets/{wallet_id}/deposit", { params, body: { amount: "5" } }));
@@ -202,24 +202,24 @@ test("what a batch refuses after a lost request says that the earlier attempt is
   if (plain?.status !== "refused") {
     throw new Error("it was not refused");
   }
-  expect([plain.earlierTry, refusalOf(plain).earlierTryOpen]).toEqual([undefined, false]);
+  expect([plain.earlierAttempt, refusalOf(plain).earlierAttemptOpen]).toEqual([undefined, false]);
 
   client = walletClient({ baseUrl: proxy.url, apiKey, timeoutMs: 300 });
   proxy.fates = ["held", "through"];
   const [posted, refused, named] = (await batch()).results;
   expect(posted).toMatchObject({ status: "posted", transaction: { balance_after: "2.000000" } });
-  expect(posted).not.toHaveProperty("earlierTry");
-  if (refused?.status !== "refused" || !refused.earlierTry) {
+  expect(posted).not.toHaveProperty("earlierAttempt");
+  if (refused?.status !== "refused" || !refused.earlierAttempt) {
     throw new Error("it is not said to be open");
   }
-  const { idempotencyKey } = refused.earlierTry;
+  const { idempotencyKey } = refused.earlierAttempt;
   expect(idempotencyKey).toBe(`${proxy.keys.at(-1)}/1`);
-  expect(named).toMatchObject({ earlierTry: { idempotencyKey: operations[2].idempotency_key, outcomeUnknown: false } });
+  expect(named).toMatchObject({ earlierAttempt: { idempotencyKey: operations[2].idempotency_key, outcomeUnknown: false } });
   const error = refusalOf(refused);
   if (!isProblem(error, "insufficient_funds")) {
     throw error;
   }
-  expect([error.facts.shortfall, error.earlierTryOpen, error.idempotencyKey]).toEqual(["10.000000", true, idempotencyKey]);
+  expect([error.facts.shortfall, error.earlierAttemptOpen, error.idempotencyKey]).toEqual(["10.000000", true, idempotencyKey]);
   const params = { path: { wallet_id } };
   await ok(direct.POST("/api/v1/wallets/{wallet_id}/deposit", { params, body: { amount: "15" } }));
   await proxy.letGo();
@@ -243,7 +243,7 @@ test("what a batch refuses and the ledger did not may have been done by a lost t
   proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];
   const answer = await ok(client.POST("/api/v1/transactions/batch", batchOf()));
   const refusals = answer.results.map((result) => (result.status === "refused" ? refusalOf(result) : undefined));
-  expect(refusals.map((error) => [error?.earlierTryOpen, error?.outcomeUnknown])).toEqual([
+  expect(refusals.map((error) => [error?.earlierAttemptOpen, error?.outcomeUnknown])).toEqual([
     [true, true],
     [true, false],
   ]);
@@ -252,7 +252,7 @@ test("what a batch refuses and the ledger did not may have been done by a lost t
 
   proxy.fates = ["answer lost", answeredWith(JSON.stringify({ results }))];
   const [refused] = (await ok(client.POST("/api/v1/transactions/batch", batchOf({ dry_run: true })))).results;
-  expect(refused).not.toHaveProperty("earlierTry");
+  expect(refused).not.toHaveProperty("earlierAttempt");
 });
 
 test.each(['{"maintenance":true}', '{"results":{}}', '{"results":[]}', '{"results":[null,1]}'])(
@@ -270,8 +270,8 @@ test("what a batch answers after a lost try is otherwise left as it is, to the d
   const text = (added: string) => `{"note":["{"], "results" : [${posted}, {${added}${refused}]}`;
   proxy.fates = ["answer lost", answeredWith(text(""))];
   const { data } = await client.POST("/api/v1/transactions/batch", { ...batchOf(), parseAs: "text" });
-  const earlierTry = { idempotencyKey: `${proxy.keys[0]}/1`, outcomeUnknown: false };
-  expect(data).toBe(text(`"earlierTry":${JSON.stringify(earlierTry)},`));
+  const earlierAttempt = { idempotencyKey: `${proxy.keys[0]}/1`, outcomeUnknown: false };
+  expect(data).toBe(text(`"earlierAttempt":${JSON.stringify(earlierAttempt)},`));
 });
 
 test("a dry run that was not answered was not done", async () => {

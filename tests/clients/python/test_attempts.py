@@ -182,13 +182,13 @@ def test_a_refusal_by_the_ledger_after_a_timeout_says_that_the_first_attempt_may
 ) -> None:
     with pytest.raises(ServiceError) as certain:
         CallUnderTest().ends((ERRORS[code].status, code))
-    assert not certain.value.earlier_try_open
+    assert not certain.value.earlier_attempt_open
     tested = CallUnderTest()
     tested.ends(httpx.ReadTimeout)
     with pytest.raises(ServiceError) as caught:
         tested.ends((ERRORS[code].status, code))
     assert type(caught.value) is type(certain.value)
-    assert (caught.value.earlier_try_open, caught.value.idempotency_key) == (True, "the-key")
+    assert (caught.value.earlier_attempt_open, caught.value.idempotency_key) == (True, "the-key")
     assert "an earlier attempt may still arrive" in str(caught.value)
 
 
@@ -206,7 +206,7 @@ def test_the_refusals_in_a_batch_after_a_timeout_say_so_too(
     refusals = [{"status": "refused", "problem": problem_document(ERRORS[code]())} for code in codes]
     tested.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
     errors = [result.error for result in tested.attempts.result]
-    assert [error.earlier_try_open for error in errors] == [is_open] * 3
+    assert [error.earlier_attempt_open for error in errors] == [is_open] * 3
     assert [error.outcome_unknown for error in errors] == [False, is_open, is_open]
     assert ["an earlier attempt may have done it" in str(error) for error in errors] == [
         False,

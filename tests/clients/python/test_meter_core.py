@@ -219,7 +219,7 @@ class Run:
             case Charged():
                 return was_charged
             case NotCharged():
-                return outcome.error.earlier_try_open or not was_charged
+                return outcome.error.earlier_attempt_open or not was_charged
             case Unsent():
                 return outcome.outcome_unknown or not was_charged
 
@@ -439,12 +439,12 @@ def test_an_attempt_within_the_client_may_still_arrive() -> None:
     core = core_with(1, max_delay_s=0)
     core.take(0)
     busy = refusal(503, "wallet_busy", retryable=True)
-    busy.earlier_try_open = True
+    busy.earlier_attempt_open = True
     assert core.finished_with([Refused(busy)], 0) == []
     core.take(9)
     (outcome,) = core.finished_with([Refused(refusal(402, "insufficient_funds"))], 9)
     assert isinstance(outcome, NotCharged)
-    assert outcome.error.earlier_try_open
+    assert outcome.error.earlier_attempt_open
 
 
 def test_one_event_that_is_too_large_leaves_the_batches_as_large_as_they_were() -> None:
@@ -471,7 +471,7 @@ def test_a_refusal_after_a_try_that_may_still_arrive_says_so() -> None:
     core.take(9)
     (outcome,) = core.finished_with([Refused(refusal(402, "insufficient_funds"))], 9)
     assert isinstance(outcome, NotCharged)
-    assert (outcome.error.earlier_try_open, outcome.error.idempotency_key) == (True, outcome.usage.key)
+    assert (outcome.error.earlier_attempt_open, outcome.error.idempotency_key) == (True, outcome.usage.key)
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -265,7 +265,7 @@ class Attempts(Generic[T]):
             and isinstance(error, ServiceError)
             and _retries.is_of_the_ledger(error)
         ):
-            error.earlier_try_open = True
+            error.earlier_attempt_open = True
             return error
         unknown = OutcomeUnknown(f"{self._call.name}: it may or may not have been done; last error: {error}")
         unknown.idempotency_key = self._call.key

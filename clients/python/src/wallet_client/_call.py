@@ -49,13 +49,13 @@ class SuccessResponse:
     Attributes:
         document: its JSON; numbers with a decimal point are Decimal.
         replayed: the idempotency key was used before, and this is the first response again.
-        earlier_try_open: an earlier attempt got no response. What a batch refuses may have been done by that attempt,
+        earlier_attempt_open: an earlier attempt got no response. What a batch refuses may have been done by that attempt,
             or may still be done by it.
     """
 
     document: Any
     replayed: bool
-    earlier_try_open: bool = False
+    earlier_attempt_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

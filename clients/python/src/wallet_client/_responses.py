@@ -72,7 +72,7 @@ def batch_results_of(
         else _refused(
             result["problem"],
             operations[index].get("idempotency_key", f"{key}/{index}"),
-            earlier_try_open=response.earlier_try_open,
+            earlier_attempt_open=response.earlier_attempt_open,
         )
         for index, result in enumerate(response.document["results"])
     ]
@@ -139,11 +139,11 @@ def _transaction(document: Mapping[str, Any], *, replayed: bool) -> "Transaction
     return made
 
 
-def _refused(problem: Mapping[str, Any], key: str, *, earlier_try_open: bool) -> "Refused":
+def _refused(problem: Mapping[str, Any], key: str, *, earlier_attempt_open: bool) -> "Refused":
     from wallet_client.models import Refused  # noqa: PLC0415
 
     error = error_of(problem)
-    error.earlier_try_open = earlier_try_open
-    error.outcome_unknown = earlier_try_open and not is_of_the_ledger(error)
+    error.earlier_attempt_open = earlier_attempt_open
+    error.outcome_unknown = earlier_attempt_open and not is_of_the_ledger(error)
     error.idempotency_key = key
     return Refused(error)

@@ -54,14 +54,14 @@ class ServiceError(WalletError):
         request_id: identifies the request in the service's log; None within the results of a batch.
         retry_after_s: seconds to wait before the next attempt, if the service names them.
         facts: the other members of the problem document, as they were sent (amounts are text).
-        earlier_try_open: an earlier attempt got no response, and may still be done, since a refusal does not use up the
-            key. Call again with ``idempotency_key``, or search the history by the reference.
+        earlier_attempt_open: an earlier attempt got no response, and may still be done, since a refusal does not
+            use up the key. Call again with ``idempotency_key``, or search the history by the reference.
         outcome_unknown: an earlier attempt may also have been done already, since this is not the ledger's own refusal.
-            Only within the results of a batch, with ``earlier_try_open``; for a single call that is ``OutcomeUnknown``.
+            Only within the results of a batch, with ``earlier_attempt_open``; a single call raises ``OutcomeUnknown``.
     """
 
     code: str = ""
-    earlier_try_open: bool = False
+    earlier_attempt_open: bool = False
     outcome_unknown: bool = False
 
     def __init__(
@@ -89,7 +89,7 @@ class ServiceError(WalletError):
             named.append(f"request {self.request_id}")
         if self.outcome_unknown:
             named.append("an earlier attempt may have done it")
-        elif self.earlier_try_open:
+        elif self.earlier_attempt_open:
             named.append("an earlier attempt may still arrive")
         return f"{self.detail} ({', '.join(named)})"
 

@@ -119,7 +119,7 @@ class AsyncTransactionsResource(AsyncMovements):
 
         Returns:
             A ``Posted`` or a ``Refused`` for each operation, in the same order. The error of a ``Refused`` has the
-            operation's ``idempotency_key``, with which it can be sent again; ``earlier_try_open`` and
+            operation's ``idempotency_key``, with which it can be sent again; ``earlier_attempt_open`` and
             ``outcome_unknown`` are True if an earlier attempt got no response and may have posted it.
 
         Raises:

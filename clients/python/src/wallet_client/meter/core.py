@@ -170,7 +170,7 @@ class MeterCore:
                 self._decide(event, partial(self._on_charged, event.usage, result.transaction))
                 self._charged += 1
                 continue
-            event.maybe_charged |= result.error.earlier_try_open
+            event.maybe_charged |= result.error.earlier_attempt_open
             if result.error.retryable:
                 self._retry(event, result.error, now_s)
             else:
@@ -205,7 +205,7 @@ class MeterCore:
             event.not_before_s = now_s if at_once else now_s + _backoff_s(event.attempts)
 
     def _refuse(self, event: _Pending, error: ServiceError) -> None:
-        error.earlier_try_open = event.maybe_charged
+        error.earlier_attempt_open = event.maybe_charged
         if event.maybe_charged and not is_of_the_ledger(error):  # the ledger may have done an earlier attempt
             self._give_up(event, error)
         else:
