@@ -129,7 +129,8 @@ class Room:
         commands: reference of a function that adds commands to the command line.
         schema: the Postgres schema of the room's tables and private functions: that of its group.
         verify_walks: what ``verify`` checks in the room's tables.
-        posting_rules: functions of ``schema`` that the kernel calls for each operation that it would post.
+        posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
+            ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         caller_checks: references; called when a caller is authenticated.
         posting_checks: references; called before operations are posted.
         after_posting: references; called after operations were posted.

@@ -13,6 +13,7 @@ from wallet_service.rooms import ROOMS
 FILES = read_sql_files(ROOMS)
 
 UNPINNED = {
+    "apply_posting_rules",
     "build_fault",
     "build_refusal",
     "clock",

@@ -14,6 +14,7 @@ declare
   v_failed integer;
   v_op wallet.operation;
   v_decision wallet.decision;
+  v_refusal wallet.decision;
   v_entry wallet.wallet_transactions;
   v_index integer;
 begin
@@ -34,13 +35,18 @@ begin
       if v_decision.status is null then
         v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
-          v_winners[v_op.leader] := v_op.ordinal;
-          foreach v_entry in array v_decision.entries loop
-            v_index := array_position(v_ids, v_entry.wallet_id);
-            p_accounts[v_index].balance := v_entry.balance_after;
-            p_accounts[v_index].last_entry := v_entry.wallet_version;
-            p_accounts[v_index].last_posted_at := v_entry.created_at;
-          end loop;
+          v_refusal := wallet.apply_posting_rules(v_op, v_decision, v_decisions);
+          if v_refusal.status is not null then
+            v_decision := v_refusal;
+          else
+            v_winners[v_op.leader] := v_op.ordinal;
+            foreach v_entry in array v_decision.entries loop
+              v_index := array_position(v_ids, v_entry.wallet_id);
+              p_accounts[v_index].balance := v_entry.balance_after;
+              p_accounts[v_index].last_entry := v_entry.wallet_version;
+              p_accounts[v_index].last_posted_at := v_entry.created_at;
+            end loop;
+          end if;
         end if;
       end if;
       if v_op.atomic and v_decision.status in ('refused', 'busy') then

@@ -58,6 +58,7 @@ def render(files: SqlFiles, release: str) -> str:
         "functions_checksum": _literal(files.functions_checksum),
         "lock": str(ADVISORY_LOCK),
         "index_lock": str(INDEX_LOCK),
+        "posting_rules": _array(files.posting_rules),
         "migrations": _rows(
             4, ((file.number, file.name, file.checksum, file.sql) for file in files.migrations)
         ),

@@ -7,10 +7,11 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
 from wallet_service.core.room import Room
+from wallet_service.platform.database.posting_rules import DISPATCHER, dispatcher
 
 EXPOSED = "wallet_api"
 """The schema of the functions that may be called. All other schemas are private."""
@@ -118,6 +119,7 @@ class SqlFiles:
         migrations: in the order of their numbers.
         functions: in the order of their qualified names.
         functions_checksum: SHA-256 over all functions, hexadecimal.
+        posting_rules: qualified names of functions, in the order of the rooms.
         indexes: in the order of the rooms.
     """
 
@@ -125,6 +127,7 @@ class SqlFiles:
     migrations: Sequence[Migration]
     functions: Sequence[Function]
     functions_checksum: str
+    posting_rules: Sequence[str]
     indexes: Sequence[Index]
 
 
@@ -134,13 +137,19 @@ def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
     Raises:
         MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
-    functions = sorted(_functions(rooms), key=lambda function: function.qualified)
+    rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
+    functions = sorted(_with_rules(_functions(rooms), rules), key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
         whole.update(f"{function.qualified} {len(function.sql)}\n{function.sql}".encode())
     return SqlFiles(
-        _schemas(rooms), tuple(_migrations(rooms)), tuple(functions), whole.hexdigest(), read_indexes(rooms)
+        schemas=_schemas(rooms),
+        migrations=tuple(_migrations(rooms)),
+        functions=tuple(functions),
+        functions_checksum=whole.hexdigest(),
+        posting_rules=rules,
+        indexes=read_indexes(rooms),
     )
 
 
@@ -218,6 +227,21 @@ def _functions(rooms: Sequence[Room]) -> Iterator[Function]:
                         f"{function.file} and {other.file} both define a function {function.name}"
                     )
             yield from functions
+
+
+def _with_rules(functions: Iterator[Function], rules: Sequence[str]) -> list[Function]:
+    """The functions, with a dispatcher that calls these posting rules."""
+    found = {function.qualified: function for function in functions}
+    for rule in rules:
+        if rule not in found:
+            raise MigrationError(f"a room declares the posting rule {rule}, and no file has this function")
+    if rules and DISPATCHER not in found:
+        raise MigrationError(f"rooms declare posting rules, and no file has {DISPATCHER}, which calls them")
+    if rules:
+        found[DISPATCHER] = replace(
+            found[DISPATCHER], file="the posting rules of the rooms", line=1, sql=dispatcher(rules)
+        )
+    return list(found.values())
 
 
 def _functions_of(room: Room, file: Traversable) -> Iterator[Function]:

@@ -206,6 +206,19 @@ begin
       raise exception using errcode = 'WL011',
         message = format('%s is not security definer set search_path = pg_catalog, pg_temp', v_name);
     end if;
+    -- The bodies were not checked, and with a wrong rule no operation would post.
+    select r.name into v_name
+    from unnest({{posting_rules}}) as r (name)
+    where not exists (
+      select from pg_catalog.pg_proc p
+      where p.oid = to_regprocedure(r.name || '(wallet.operation, wallet.decision, wallet.decision[])')
+        and p.prorettype = to_regtype('wallet.decision'))
+    limit 1;
+    if v_name is not null then
+      raise exception using errcode = 'WL011', message = format(
+        'the posting rule %s is not a function (wallet.operation, wallet.decision, wallet.decision[]) returns wallet.decision',
+        v_name);
+    end if;
     insert into wallet.releases (release, checksum, functions) values (c_release, c_functions, v_replaced);
     v_changed := true;
   end if;
