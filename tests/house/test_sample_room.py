@@ -118,6 +118,14 @@ async def test_a_posting_check_refuses_and_nothing_is_posted(api: Api) -> None:
     assert (await api.admin.get(f"/wallets/{wallet['wallet_id']}")).json()["version"] == wallet["version"]
 
 
+async def test_a_posting_rule_refuses_in_the_kernel(api: Api) -> None:
+    wallet = (await api.admin.wallet("10"))["wallet_id"]
+    posted(await api.admin.move("consume", wallet, "1"))
+    await (await writer(api)).post(f"/wallets/{wallet}/notes", {"text": "stop"})
+    assert problem(await api.admin.move("consume", wallet, "1"), "forbidden")["note"] == "stop"
+    posted(await api.admin.move("deposit", wallet, "1"))
+
+
 async def test_after_a_posting_the_room_gets_the_debits(api: Api) -> None:
     wallet = (await api.admin.wallet("10"))["wallet_id"]
     posted(await api.admin.move("deposit", wallet, "1"))

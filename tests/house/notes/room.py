@@ -20,6 +20,7 @@ ROOM = Room(
     schema="samples",
     verify_walks=(VerifyWalk("verify_notes", "notes", {"note text": "a note has a text"}),),
     commands="commands:add_commands",
+    posting_rules=("refuse_noted",),
     caller_checks=("hooks:check_caller",),
     posting_checks=("hooks:check_posting",),
     after_posting=("hooks:count_posting",),

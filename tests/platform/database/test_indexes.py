@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, Locate, TestDatabase
 from support.api import open_api
+from support.database_location import connect
 from support.ledger import new_wallet
-from support.places import connect
-from support.releases import FolderRoom, Release
-from support.waiting import until_waiting
+from support.polling import wait_for_lock_waiters
+from support.sample_releases import FolderRoom, Release
 
 from wallet_service.platform.database import indexes
 from wallet_service.platform.database.gateway import Json
@@ -136,7 +136,7 @@ async def test_an_interrupted_build_is_done_again(
     empty: TestDatabase, release: Release, writer: asyncpg.Connection
 ) -> None:
     run = asyncio.create_task(migrate(empty.dsn, release.rooms))
-    await until_waiting(writer, 1)
+    await wait_for_lock_waiters(writer, 1)
     async for other in _connected(empty):
         assert await other.fetchval(
             "select pg_cancel_backend(pid) from pg_stat_activity where query like '%' || $1", BY_NAME
@@ -169,7 +169,7 @@ async def test_two_runs_at_once_build_once(
 ) -> None:
     """The second one waits without a snapshot, for which the build would have to wait."""
     runs = [asyncio.create_task(migrate(empty.dsn, release.rooms)) for _ in range(3)]
-    await until_waiting(writer, 1)
+    await wait_for_lock_waiters(writer, 1)
     await asyncio.sleep(4 * indexes._POLL_S)
     assert not any(run.done() for run in runs)
     await writer.execute("commit")
@@ -185,7 +185,7 @@ async def test_a_long_build_is_left_to_the_run_that_began_it(
 ) -> None:
     monkeypatch.setattr(indexes, "OTHER_RUN_S", 0.0)
     first = asyncio.create_task(migrate(empty.dsn, release.rooms))
-    await until_waiting(writer, 1)
+    await wait_for_lock_waiters(writer, 1)
 
     report = await migrate(empty.dsn, release.rooms)
 
@@ -200,7 +200,7 @@ async def test_no_script_runs_beside_a_build(
 ) -> None:
     """Its lock of a table would wait for the build, and all sessions for its lock."""
     builds = asyncio.create_task(migrate(empty.dsn, release.rooms))
-    await until_waiting(writer, 1)
+    await wait_for_lock_waiters(writer, 1)
     release.write("migrations/0002_things_more.sql", "alter table wallet.things add column name text")
 
     async for other in _connected(empty):
@@ -219,7 +219,7 @@ async def test_a_run_that_is_stopped_leaves_no_lock(
     empty: TestDatabase, release: Release, writer: asyncpg.Connection
 ) -> None:
     run = asyncio.create_task(migrate(empty.dsn, release.rooms))
-    await until_waiting(writer, 1)
+    await wait_for_lock_waiters(writer, 1)
     run.cancel()
     with suppress(asyncio.CancelledError):
         await run
