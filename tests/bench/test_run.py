@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from conftest import FreshDatabase, driver_or_skip
 from rich.console import Console
-from support.cluster import BASE
+from support.cluster import BASE, ServiceMissingError
 
 from bench.data import Size, chunks, load
 from bench.ids import wallet_id
@@ -20,24 +22,23 @@ from bench.job import RowFailed
 from bench.plan import FAMILIES, PGBENCH, QUICK, ROWS, chosen
 from bench.progress import reporting
 from bench.report import print_report, write_json
+from bench.rest import RestLogin
+from bench.results import Result, Results
 from bench.run import names_of, run
+from bench.server import given_server
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.postgres import PostgresDatabase
 
-OVER_REST = frozenset({"rest"})
-IN_ENVIRONMENTS = frozenset({"http_production_consume", "http_traced_consume", "client"})
-OTHERS = frozenset(row.key for row in ROWS) - {row.key for row in chosen(OVER_REST | IN_ENVIRONMENTS)} | {
-    "http_consume"
-}
 ROOT = Path(__file__).parent.parent.parent
 TINY = replace(
     QUICK,
     rounds=1,
-    round_s=0.1,
+    round_s=0.08,
     warm_s=0.02,
-    open_s=0.1,
+    open_s=0.06,
     probe_s=0.05,
     locked_s=0.3,
+    rest_factor=1.5,
     import_rounds=1,
     pgbench_s=1,
     main=Size(wallets=200),
@@ -47,135 +48,108 @@ TINY = replace(
 )
 
 
-async def test_every_row_is_measured(tmp_path: Path) -> None:
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(TINY, OTHERS, None, progress)
-    print_report(results, console)
-    write_json(results, tmp_path / "figures.json", "tiny")
-    console.file.close()
-    assert results.failed == {}
-    rows = [row for row in ROWS if row.key in OTHERS]
-    assert set(results.rows) == {row.key for row in rows} | {key for key, _, _ in PGBENCH}
-    assert [key.split("_")[0] for key in results.rows] == sorted(
-        (key.split("_")[0] for key in results.rows), key=FAMILIES.index
-    )
-    assert all(row.per_s for row in results.rows.values())
-    assert all(results.rows[row.key].open_us for row in rows if row.open_loop)
-    for key in ("kernel_single", "kernel_batch", "http_consume"):
-        assert (results.rows[key].wal_bytes or 0) > 100
-        assert (results.rows[key].cpu_us["postgres"]) > 0
-    assert results.rows["http_consume"].cpu_us["service"] > results.rows["http_consume"].cpu_us["client"]
-    written = json.loads((tmp_path / "figures.json").read_text())
-    outcomes = {target["target"]: target["outcome"] for target in written["targets"]}
-    unmeasured = {name for name, outcome in outcomes.items() if outcome == "not measured"}
-    assert unmeasured == {
-        "rest_group_commit / the better of rest_supabase_py and rest_driver",
-        "http_production_consume / http_consume",
-        "http_traced_consume / http_consume",
-        "client_library / client_httpx",
-        "import of the client library / of httpx",
-    }
-    assert {outcomes[name] for name in outcomes.keys() - unmeasured} <= {"pass", "miss"}
-    assert written["rows"]["http_consume"]["operations_per_s"] > 0
-    assert os.uname().nodename not in written["machine"]
-    assert "HTTP consume, one wallet" in (tmp_path / "out").read_text()
+@dataclass(frozen=True)
+class Run:
+    """The results of a run, its output, and its JSON document."""
+
+    results: Results
+    output: str
+    document: dict[str, Any]
 
 
+async def tiny_run(folder: Path, names: frozenset[str], database_url: str | None = None) -> Run:
+    """A run of these rows."""
+    with (folder / "out").open("w") as output:
+        console = Console(file=output, width=200)
+        with reporting(console) as progress:
+            results = await run(TINY, names, database_url, progress)
+        print_report(results, console)
+    write_json(results, folder / "figures.json", "tiny")
+    return Run(results, (folder / "out").read_text(), json.loads((folder / "figures.json").read_text()))
+
+
+@pytest.mark.thorough
+@pytest.mark.supabase
 @pytest.mark.consul
 @pytest.mark.redis
-async def test_rows_in_environments_are_measured(consul_program: Path, tmp_path: Path) -> None:
+async def test_every_row_is_measured(consul_program: Path, tmp_path: Path) -> None:
     del consul_program
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(TINY, IN_ENVIRONMENTS, None, progress)
-    console.file.close()
-    assert results.failed == {}
-    assert results.left_out is None
-    assert set(results.rows) == {
-        "http_consume",
-        "http_production_consume",
-        "http_traced_consume",
-        "client_httpx",
-        "client_library",
-    }
-    assert all(row.per_s and row.cpu_us["service"] for row in results.rows.values())
-    assert 0.5 < (results.import_ratio or 0) < 10
-    assert _running(f"{os.environ[BASE]}/redis-") == []
-
-
-@pytest.mark.supabase
-async def test_every_row_over_rest_is_measured(tmp_path: Path) -> None:
     driver_or_skip("supabase")
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(TINY, OVER_REST, None, progress)
-    print_report(results, console)
-    console.file.close()
-    assert results.failed == {}
-    assert results.left_out is None
-    assert set(results.rows) == {row.key for row in ROWS if row.group == "rest"}
-    assert all(row.per_s and row.open_us for row in results.rows.values())
-    for key, row in results.rows.items():
-        assert row.cpu_us["rest"] > 0
-        assert ("service" in row.cpu_us) == (key.endswith(("consume", "balance")))
-    batched, unbatched = (
-        results.rows[key].cpu_us["rest"] for key in ("rest_consume", "rest_unbatched_consume")
-    )
-    assert batched < unbatched / 2  # an RPC with many operations, and one with a single operation
-    assert "supabase-py" in (tmp_path / "out").read_text()
+    done = await tiny_run(tmp_path, names_of(None))
+    rows = done.results.rows
+    assert done.results.failed == {}
+    assert done.results.left_out is None
+    assert rows.keys() == {row.key for row in ROWS} | {key for key, _, _ in PGBENCH}
+    families = [key.split("_")[0] for key in rows]
+    assert families == sorted(families, key=FAMILIES.index)
+    assert all(row.per_s for row in rows.values())
+    assert all(rows[row.key].open_us for row in ROWS if row.open_loop)
+    assert "HTTP consume, one wallet" in done.output
+    assert "supabase-py" in done.output
+    assert os.uname().nodename not in done.document["machine"]
+    assert done.document["rows"]["http_consume"]["operations_per_s"] > 0
+    assert {target["outcome"] for target in done.document["targets"]} <= {"pass", "miss"}
+    assert 0.5 < (done.results.import_ratio or 0) < 10
+    _costs_are_plausible(rows)
+    assert _running(f"{os.environ[BASE]}/redis-") == []
     assert _running(f"{os.environ[BASE]}/bench_") == []
 
 
-async def test_rows_over_rest_are_left_out_where_their_programs_are_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _costs_are_plausible(rows: Mapping[str, Result]) -> None:
+    for key in ("kernel_single", "kernel_batch", "http_consume"):
+        assert (rows[key].wal_bytes or 0) > 100
+        assert rows[key].cpu_us["postgres"] > 0
+    assert rows["http_consume"].cpu_us["service"] > rows["http_consume"].cpu_us["client"]
+    for row in ROWS:
+        costs = rows[row.key].cpu_us
+        if row.group == "http":
+            assert costs["service"] > 0
+        if row.group == "rest":
+            assert costs["rest"] > 0
+            assert ("service" in costs) == (row.where != "project")
+    batched, unbatched = (rows[key].cpu_us["rest"] for key in ("rest_consume", "rest_unbatched_consume"))
+    assert batched < unbatched / 2  # an RPC with many operations, and one with a single operation
+
+
+@pytest.mark.thorough
+async def test_a_run_on_a_given_server(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(TINY, frozenset({"rest_consume", "http_production"}), None, progress)
-    print_report(results, console)
-    write_json(results, tmp_path / "figures.json", "tiny")
-    console.file.close()
-    assert set(results.rows) == {"http_consume"}
-    assert results.failed == {}
-    report = (tmp_path / "out").read_text()
-    assert report.count("!!! LEFT OUT: rows rest_consume: postgrest is not there") == 2
-    assert report.count("rows http_production_consume: consul is not there") == 2
-    assert "postgrest is not there" in json.loads((tmp_path / "figures.json").read_text())["left_out"]
+    """A row that fails and rows without their programs stop no other, and all databases are dropped.
 
-
-async def test_a_given_server_is_left_as_it_was(postgres_dsn: str, tmp_path: Path) -> None:
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(
-            TINY, frozenset({"kernel_batch", "http_consume", "rest_consume"}), postgres_dsn, progress
-        )
-    console.file.close()
-    assert results.failed == {}
-    assert "only created on a server of our own" in (results.left_out or "")
-    assert results.per_s("http_consume")
-    assert results.ratio("kernel_batch_hot", "kernel_batch")
+    The service refuses bodies above 1,024 bytes: of these rows only the batch is larger.
+    """
+    monkeypatch.setenv("WALLET_MAX_BODY_BYTES", "1024")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))  # where programs are looked for
+    measured = {"kernel_batch_few_rows", "http_consume", "http_balance", "http_batch"}
+    done = await tiny_run(tmp_path, frozenset({*measured, "rest_consume", "http_production"}), postgres_dsn)
+    assert done.results.rows.keys() == {*measured, "http_consume_serial"}
+    assert done.results.failed.keys() == {"http_batch"}
+    assert "unexpected response 413" in done.results.failed["http_batch"]
+    assert "row http_batch failed" in done.output
+    assert all(row.per_s for key, row in done.results.rows.items() if key != "http_batch")
+    assert (
+        done.output.count("LEFT OUT: rows rest_consume: the roles of a Supabase project are only created")
+        == 2
+    )
+    assert done.output.count("rows http_production_consume: consul is not there") == 2
+    assert "consul is not there" in done.document["left_out"]
+    unmeasured = [target for target in done.document["targets"] if target["outcome"] == "not measured"]
+    assert "kernel_batch / floor" in {target["target"] for target in unmeasured}
     connection = await asyncpg.connect(postgres_dsn)
     left = await connection.fetchval("select count(*) from pg_database where datname like 'wallet_bench_%'")
     await connection.close()
     assert left == 0
 
 
-async def test_a_row_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service refuses what it can't read in 1,024 bytes: of these rows only the batch is larger."""
-    monkeypatch.setenv("WALLET_MAX_BODY_BYTES", "1024")
-    console = Console(file=(tmp_path / "out").open("w"), width=200)
-    with reporting(console) as progress:
-        results = await run(
-            replace(TINY, open_s=0.05), frozenset({"http_batch", "http_balance"}), None, progress
-        )
-    print_report(results, console)
-    console.file.close()
-    assert set(results.failed) == {"http_batch"}
-    assert "unexpected response 413" in results.failed["http_batch"]
-    assert results.per_s("http_balance")
-    assert "row http_batch failed" in (tmp_path / "out").read_text()
+async def test_a_missing_postgrest_is_named(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))  # where programs are looked for
+    async with given_server(postgres_dsn) as server:
+        server.data_dir = tmp_path  # as of a server of our own
+        with pytest.raises(ServiceMissingError, match="postgrest is not there"):
+            await RestLogin.create(server)
 
 
 async def test_what_is_loaded_is_a_ledger(fresh_database: FreshDatabase) -> None:
@@ -231,6 +205,7 @@ def test_an_unknown_name_of_a_row_is_refused(names: str) -> None:
         names_of(names)
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
