@@ -1,12 +1,13 @@
-"""The service on a Supabase project whose REST API fails in every way that it can: nothing twice, nothing lost."""
+"""The service on a Supabase project whose REST API fails in many ways: nothing is posted twice, nothing is lost."""
 
 import asyncio
 import copy
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,8 @@ import pytest
 from conftest import FreshDatabase, Locate, TestDatabase
 from support import http_faults as faults
 from support.api import Api, new_user, open_api, posted, problem
-from support.database_location import connect
+from support.cluster import create_database, drop_database
+from support.database_location import connect, open_location
 from support.http_faults import DelayedResponse, Fault, FaultyProxy, faulty_proxy, refuse_with
 from support.load import Load, assert_verified, funded_wallets, postings_of, until_ready
 from support.supabase import WRONG_KEY, Project
@@ -35,24 +37,38 @@ TAKEN = "99.000000"
 
 @dataclass
 class Scene:
-    """The application over a line that can fail, and a wallet with 100 credits."""
+    """The application over a proxy that can fail, a wallet with 100 credits, and an idempotency key."""
 
     api: Api
     proxy: FaultyProxy
     wallet_id: str
+    key: str = field(default_factory=new_id)
 
-    async def consume(self, key: str) -> Any:
-        """Take 1 under this key."""
-        return await self.api.admin.move("consume", self.wallet_id, "1", key=key)
+    async def consume(self) -> Any:
+        """Consume 1 under the key."""
+        return await self.api.admin.move("consume", self.wallet_id, "1", key=self.key)
 
     async def balance(self) -> str:
-        """What is left."""
+        """The balance of the wallet."""
         return await self.api.admin.balance(self.wallet_id)
 
 
+@pytest.fixture(scope="module")
+async def project(driver: str, postgres: TestDatabase) -> AsyncIterator[Project]:
+    """A project that tests share; at the end its ledger is verified."""
+    name = f"supabase_{secrets.token_hex(8)}"
+    await create_database(postgres.cluster, name)
+    async with open_location(driver, postgres.cluster, name) as found:
+        assert isinstance(found, Project)
+        yield found
+        async with open_api(found) as api:
+            await assert_verified(api)
+    await drop_database(postgres.cluster, name)
+
+
 @pytest.fixture
-async def project(fresh_database: FreshDatabase, locate_database: Locate) -> Project:
-    """A project of this test."""
+async def own_project(fresh_database: FreshDatabase, locate_database: Locate) -> Project:
+    """A project of one test, which can restart it."""
     found = await locate_database(await fresh_database())
     assert isinstance(found, Project)
     return found
@@ -75,22 +91,29 @@ async def scene_on(project: Project, **settings: Any) -> AsyncIterator[Scene]:
         wallet_id = (await api.admin.wallet("100"))["wallet_id"]
         proxy.requests = 0
         yield Scene(api, proxy, wallet_id)
-        proxy.always = None
-        proxy.next()
-        await assert_verified(api)
 
 
-@pytest.fixture
-async def scene(project: Project) -> AsyncIterator[Scene]:
+@pytest.fixture(scope="module")
+async def shared_scene(project: Project) -> AsyncIterator[Scene]:
     async with scene_on(project) as opened:
         yield opened
 
 
-async def again(scene: Scene, key: str) -> None:
-    """Sent again when the line is sound, the request has had its one effect."""
+@pytest.fixture
+async def scene(shared_scene: Scene) -> Scene:
+    """The shared application without faults, with a new wallet and key."""
+    shared_scene.proxy.always = None
+    shared_scene.proxy.next()
+    wallet_id = (await shared_scene.api.admin.wallet("100"))["wallet_id"]
+    shared_scene.proxy.requests = 0
+    return replace(shared_scene, wallet_id=wallet_id, key=new_id())
+
+
+async def assert_posted_once(scene: Scene) -> None:
+    """Without faults, a repetition of the request gets its response: it had one effect."""
     scene.proxy.always = None
     scene.proxy.next()
-    answer = posted(await scene.consume(key))
+    answer = posted(await scene.consume())
     assert answer["balance_after"] == TAKEN
     assert await scene.balance() == TAKEN
 
@@ -122,36 +145,36 @@ PASSING: dict[str, Fault] = {
 async def test_a_passing_fault_is_not_heard_of(scene: Scene, fault: Fault) -> None:
     scene.proxy.next(fault)
 
-    assert posted(await scene.consume("key"))["balance_after"] == TAKEN
+    assert posted(await scene.consume())["balance_after"] == TAKEN
 
     assert scene.proxy.requests == 2  # what failed, and the same again
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 @pytest.mark.parametrize("name", ["lost before", "lost after", "cut", "a page", "refused 503", "failed 520"])
 async def test_a_lasting_fault_is_reported_and_the_key_settles_it(scene: Scene, name: str) -> None:
     scene.proxy.always = PASSING[name]
 
-    answer = await scene.consume("key")
+    answer = await scene.consume()
     problem(answer, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     assert scene.proxy.requests > 2
     not_ready = await scene.api.http.get("/health/ready")
     assert not_ready.status_code == 503
 
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
     scene.proxy.next(refuse_with(429, b'{"message":"-"}', "application/json"))
 
-    answer = await scene.consume("key")
+    answer = await scene.consume()
 
     problem(answer, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
     assert scene.proxy.requests == 1
     assert await scene.balance() == OPENING
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 @pytest.mark.parametrize(
@@ -162,21 +185,21 @@ async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
 async def test_a_wrong_address_is_named_at_once(scene: Scene, fault: Fault) -> None:
     scene.proxy.always = fault
 
-    document = problem(await scene.consume("key"), "unavailable")
+    document = problem(await scene.consume(), "unavailable")
 
     assert "SUPABASE_URL" in document["detail"]
     assert scene.proxy.requests == 1
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 @pytest.mark.parametrize("status", [403, 413])
 async def test_a_gateway_that_dislikes_one_body_is_not_the_key(scene: Scene, status: int) -> None:
     scene.proxy.next(refuse_with(status))
 
-    problem(await scene.consume("key"), "internal_error")
+    problem(await scene.consume(), "internal_error")
 
     assert await scene.balance() == OPENING
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 async def test_what_may_have_happened_is_never_reported_as_nothing_done(scene: Scene) -> None:
@@ -185,10 +208,10 @@ async def test_what_may_have_happened_is_never_reported_as_nothing_done(scene: S
     too_many = refuse_with(429, b'{"message":"-"}', "application/json")
     scene.proxy.next(faults.lost_after, too_many, *[faults.lost_before] * 20)
 
-    problem(await scene.api.admin.post("/wallets", wallet, key="wallet"), "unavailable")
+    problem(await scene.api.admin.post("/wallets", wallet, key=scene.key), "unavailable")
 
     scene.proxy.next()
-    made = await scene.api.admin.post("/wallets", wallet, key="wallet")
+    made = await scene.api.admin.post("/wallets", wallet, key=scene.key)
     assert made.status_code == 201
     assert made.json()["balance"] == "5.000000"
 
@@ -216,8 +239,8 @@ async def test_an_answer_that_drips_ends_with_the_timeout(project: Project) -> N
     async with scene_on(project, database_timeout_ms=500) as scene:
         scene.proxy.next(faults.dripping)
         async with asyncio.timeout(10):
-            assert posted(await scene.consume("key"))["balance_after"] == TAKEN
-        await again(scene, "key")
+            assert posted(await scene.consume())["balance_after"] == TAKEN
+        await assert_posted_once(scene)
 
 
 async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
@@ -225,12 +248,12 @@ async def test_an_answer_that_comes_after_the_timeout(project: Project) -> None:
     async with scene_on(project, database_timeout_ms=500) as scene:
         delayed = DelayedResponse()
         scene.proxy.next(delayed.fault)
-        answer = posted(await scene.consume("key"))
+        answer = posted(await scene.consume())
         assert answer["balance_after"] == TAKEN
         assert delayed.forwarded.is_set()
         assert scene.proxy.requests == 2
         delayed.release()
-        await again(scene, "key")
+        await assert_posted_once(scene)
 
 
 async def test_a_cookie_of_a_gateway_is_not_sent_back(project: Project) -> None:
@@ -258,29 +281,27 @@ async def test_a_wrong_key_is_named(project: Project, key: str) -> None:
         open_api(project) as right,
         open_api(changed(project, service_role_key=key)) as wrong,
     ):
-        wallet_id = (await right.admin.wallet("100"))["wallet_id"]
+        wallet_id, consume_key = (await right.admin.wallet("100"))["wallet_id"], new_id()
         for answer in (
             await wrong.http.get("/health/ready"),
-            await wrong.admin.move("consume", wallet_id, "1", key="key"),
+            await wrong.admin.move("consume", wallet_id, "1", key=consume_key),
         ):
             document = problem(answer, "unavailable")
             assert "SUPABASE_SERVICE_ROLE_KEY" in document["detail"]
             assert key not in answer.text
         assert (await wrong.http.get("/health/live")).is_success
         assert await right.admin.balance(wallet_id) == OPENING
-        posted(await right.admin.move("consume", wallet_id, "1", key="key"))
-        await assert_verified(right)
+        posted(await right.admin.move("consume", wallet_id, "1", key=consume_key))
 
 
-async def test_an_expired_key_is_named(project: Project, scene: Scene) -> None:
-    """The gateway knows it, PostgREST finds that its time is over."""
-    del project
+async def test_an_expired_key_is_named(scene: Scene) -> None:
+    """The gateway knows it, PostgREST refuses it as expired."""
     scene.proxy.always = refuse_with(401, b'{"code":"PGRST303","message":"JWT expired"}', "application/json")
 
-    document = problem(await scene.consume("key"), "unavailable")
+    document = problem(await scene.consume(), "unavailable")
 
     assert "SUPABASE_SERVICE_ROLE_KEY" in document["detail"]
-    await again(scene, "key")
+    await assert_posted_once(scene)
 
 
 async def test_a_secret_key_goes_where_the_gateway_looks_for_it(project: Project) -> None:
@@ -355,7 +376,7 @@ async def test_a_schema_that_is_not_exposed_is_named(
 
 
 async def test_before_and_after_the_migration(fresh_database: FreshDatabase, locate_database: Locate) -> None:
-    """Nothing is started again in between: PostgREST is told, and the service finds what it missed."""
+    """Without a restart: PostgREST is notified, and the service finds the functions."""
     made = await fresh_database(empty=True)
     async with open_api(await locate_database(made)) as api:
         document = problem(await api.http.get("/health/ready"), "unavailable")
@@ -376,7 +397,7 @@ async def test_a_function_newer_than_what_postgrest_has_read(
 ) -> None:
     made = await fresh_database()
     async with superuser_of(made) as superuser, open_api(await locate_database(made)) as api:
-        # PostgREST is not told of it, and goes by the parameters that it has read.
+        # PostgREST is not notified and uses the parameters that it has read.
         await superuser.execute(
             "alter function wallet_api.post_transactions rename to the_one;"
             " create function wallet_api.post_transactions(p_units jsonb, p_wait_ms integer default 2000,"
@@ -436,15 +457,15 @@ def _kill(project: Project) -> None:
 
 
 @pytest.mark.parametrize("end", [_stop, _kill])
-async def test_postgrest_restarts_under_load(project: Project, end: Callable[[Project], None]) -> None:
-    async with open_api(project) as api:
+async def test_postgrest_restarts_under_load(own_project: Project, end: Callable[[Project], None]) -> None:
+    async with open_api(own_project) as api:
         wallets = await funded_wallets(api.admin)
         load = Load.on(wallets)
         restarted: list[asyncio.Task[None]] = []
 
         def restart() -> None:
-            end(project)
-            restarted.append(asyncio.create_task(project.restart_rest()))
+            end(own_project)
+            restarted.append(asyncio.create_task(own_project.restart_rest()))
 
         await load.send(api.admin.post, len(load.requests) // 4, restart)
         await asyncio.gather(*restarted)
