@@ -118,7 +118,7 @@ def test_no_key_is_to_be_set_in_the_collection() -> None:
                 "",
                 variable["key"] != "wrong_key",
             )
-    assert "own variables: whoever gets the collection gets them" in MADE["info"]["description"]
+    assert "no key in the variables of the collection" in MADE["info"]["description"]
 
 
 def test_a_folder_needs_nothing_of_another() -> None:
@@ -177,8 +177,8 @@ def test_an_operation_of_a_new_part_gets_a_folder() -> None:
             {"name": "A hold", "operation": "POST /api/v1/holds", "expect": 201},
             "A hold: the document has no POST",
         ),
-        ({"name": "Health", "operation": "GET /health"}, "Health: what is expected?"),
-        ({"name": "Health", "operation": "GET /health", "expects": 200}, "Health: not known: expects"),
+        ({"name": "Health", "operation": "GET /health"}, "Health: the expected response is missing"),
+        ({"name": "Health", "operation": "GET /health", "expects": 200}, "Health: unknown members: expects"),
     ],
 )
 def test_what_is_written_wrong_is_said(request_written: dict[str, Any], said: str) -> None:

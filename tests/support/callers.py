@@ -27,10 +27,11 @@ async def crash(service: Service) -> None:
 
 @asynccontextmanager
 async def followed(consul: ConsulAgent) -> AsyncIterator[Upstreams]:
-    """Discovery of a caller of the wallet service."""
+    """Discovery of a caller of the wallet service, once Consul has named an instance, which may take a while."""
     table = {WALLET: Upstream(NAME, lambda _: None, 8208)}
     given = make_settings(consul_url=consul.url, environment="production", verify_users=True)
     async with upstream_discovery(given, table) as discovery:
+        await eventually(lambda: discovery.known(WALLET) > 0)
         yield discovery
 
 
