@@ -1,9 +1,12 @@
-"""The command as a person starts it: real processes, a real embedded server, real signals."""
+"""The command as an operator starts it: real processes, a real embedded server, real signals."""
 
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,30 @@ from typer.testing import CliRunner
 
 from wallet_service import __version__
 from wallet_service.cli import app
+
+pytestmark = pytest.mark.thorough
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data folder after ``migrate``, to copy, and the output of that command."""
+
+    folder: Path
+    migrated: "subprocess.CompletedProcess[str]"
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Generator[Prepared, None, None]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        data_dir = Path(folder) / "data"
+        yield Prepared(data_dir, command(data_dir, "migrate"))
+
+
+@pytest.fixture
+def data_dir(prepared: Prepared, own_folder: Path) -> Path:
+    """A migrated data folder of the test."""
+    subprocess.run(["cp", "-a", prepared.folder, own_folder / "data"], check=True)
+    return own_folder / "data"
 
 
 def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Path) -> None:
@@ -33,21 +60,20 @@ def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Pat
         assert not KEY.search(service.printed)
 
 
-def test_a_second_service_on_the_same_data_is_refused_and_the_first_goes_on(own_folder: Path) -> None:
+def test_a_second_service_on_the_same_data_is_refused_and_the_first_goes_on(data_dir: Path) -> None:
     key = "an-administrators-key-of-some-length"
-    with serving(own_folder / "data", WALLET_ADMIN_KEY=key) as service:
+    with serving(data_dir, WALLET_ADMIN_KEY=key) as service:
         port = service.url.rpartition(":")[2]
         for settings in ({}, {"WALLET_PORT": port}):
-            said = refused(command(own_folder / "data", "serve", **settings))
-            assert f"{own_folder / 'data'} is in use by process {service.process.pid}" in said
+            message = refused(command(data_dir, "serve", **settings))
+            assert f"{data_dir} is in use by process {service.process.pid}" in message
         assert service.status(key) == 200
         assert service.stop() == 0
-        assert not KEY.search(service.printed)  # a key that was given is not told, and no other is made
+        assert not KEY.search(service.printed)  # a key that was given is not printed, and no other is created
         assert key not in service.printed
 
 
-def test_after_kill_9_the_next_start_recovers(own_folder: Path) -> None:
-    data_dir = own_folder / "data"
+def test_after_kill_9_the_next_start_recovers(data_dir: Path) -> None:
     with serving(data_dir) as service:
         key = KEY.findall(service.printed)[0]
         service.process.kill()
@@ -61,8 +87,7 @@ def test_after_kill_9_the_next_start_recovers(own_folder: Path) -> None:
     assert not servers_of(data_dir)
 
 
-def test_a_second_signal_breaks_nothing(own_folder: Path) -> None:
-    data_dir = own_folder / "data"
+def test_a_second_signal_breaks_nothing(data_dir: Path) -> None:
     with serving(data_dir) as service:
         key = KEY.findall(service.printed)[0]
         assert service.stop(signal.SIGINT, signal.SIGINT, signal.SIGTERM) == 0
@@ -74,9 +99,15 @@ def test_a_second_signal_breaks_nothing(own_folder: Path) -> None:
     assert "was not properly shut down" not in (data_dir / "postgres.log").read_text()
 
 
-@pytest.mark.parametrize("stage", ["pg.part-*", "pg/postmaster.pid"])
-def test_a_signal_during_the_start_leaves_nothing_running(stage: str, own_folder: Path) -> None:
-    data_dir = own_folder / "data"
+def test_a_signal_during_the_first_start_leaves_nothing_running(own_folder: Path) -> None:
+    _interrupted_at(own_folder / "data", "pg.part-*")
+
+
+def test_a_signal_during_a_later_start_leaves_nothing_running(data_dir: Path) -> None:
+    _interrupted_at(data_dir, "pg/postmaster.pid")
+
+
+def _interrupted_at(data_dir: Path, stage: str) -> None:
     service = Service(data_dir)
     wait_for(lambda: any(data_dir.glob(stage)))
     assert service.stop(signal.SIGTERM, signal.SIGINT) == 0
@@ -88,13 +119,12 @@ def test_a_signal_during_the_start_leaves_nothing_running(stage: str, own_folder
 def test_a_port_in_use_is_named_before_anything_is_started(own_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        said = refused(command(own_folder / "data", "serve", WALLET_PORT=port))
-    assert f"127.0.0.1 port {port}: Address already in use" in said
+        message = refused(command(own_folder / "data", "serve", WALLET_PORT=port))
+    assert f"127.0.0.1 port {port}: Address already in use" in message
     assert not (own_folder / "data" / "pg").exists()
 
 
-def test_keys_and_verify_beside_a_running_service_and_without_it(own_folder: Path) -> None:
-    data_dir = own_folder / "data"
+def test_keys_and_verify_with_a_running_service_and_without_it(data_dir: Path) -> None:
     with serving(data_dir) as service:
         made = command(
             data_dir, "keys", "create", "billing", "--scope", "admin", "--expires-at", "2999-12-31"
@@ -125,40 +155,39 @@ def listed(data_dir: Path, client: str) -> str:
     return next(line for line in done.stdout.splitlines() if client in line)
 
 
-def test_migrate_makes_the_database_and_then_changes_nothing(own_folder: Path) -> None:
-    first = command(own_folder / "data", "migrate")
-    assert first.returncode == 0, first
-    assert "applied 0001_ledger_tables.sql" in first.stdout
-    second = command(own_folder / "data", "migrate")
+def test_migrate_creates_the_database_and_then_changes_nothing(prepared: Prepared, data_dir: Path) -> None:
+    assert prepared.migrated.returncode == 0, prepared.migrated
+    assert "applied 0001_ledger_tables.sql" in prepared.migrated.stdout
+    second = command(data_dir, "migrate")
     assert second.stdout == f"The database is at release {__version__}\n"
 
 
 def test_expected_failures_are_one_line(own_folder: Path) -> None:
-    said = refused(command(own_folder, "serve", WALLET_PORT="eighty", WALLET_LOG_LEVEL="loud"))
-    assert "WALLET_PORT" in said
-    assert "WALLET_LOG_LEVEL" in said
+    message = refused(command(own_folder, "serve", WALLET_PORT="eighty", WALLET_LOG_LEVEL="loud"))
+    assert "WALLET_PORT" in message
+    assert "WALLET_LOG_LEVEL" in message
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        place = f"127.0.0.1:{closed.getsockname()[1]}"
-        url = f"postgresql://somebody:hidden@{place}/wallet"
-    for arguments in (("serve",), ("verify",), ("keys", "list"), ("migrate",)):
-        said = refused(command(own_folder, *arguments, WALLET_DATABASE_URL=url))
-        assert "hidden" not in said
-        if arguments in {("serve",), ("migrate",)}:
-            assert f"can't connect to the database wallet on {place}: " in said
-    said = refused(command(own_folder, "serve", WALLET_DATABASE_URL=url, WALLET_MIGRATE_ON_START="false"))
-    assert f"database wallet on {place}" in said
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        url = f"postgresql://wallet:hidden@{address}/wallet"
+    unreachable = f"can't connect to the database wallet on {address}: "
     misspelt = command(own_folder, "serve", WALLET_DATABASE_URL=url, WALLET_VERIFY_USER="hidden")
+    assert unreachable in refused(misspelt)
     assert '"setting_unknown"' in misspelt.stdout
-    assert "hidden" not in misspelt.stdout
+    migrating = command(own_folder, "migrate", "--database-url", url)
+    assert unreachable in refused(migrating)
+    unmigrated = command(own_folder, "serve", WALLET_DATABASE_URL=url, WALLET_MIGRATE_ON_START="false")
+    assert f"database wallet on {address}" in refused(unmigrated)
+    verifying = command(own_folder, "verify", WALLET_DATABASE_URL=url)
+    refused(verifying)
+    for done in (misspelt, migrating, unmigrated, verifying):
+        assert "hidden" not in done.stdout + done.stderr
     assert "no data in" in refused(command(own_folder / "nothing", "keys", "list"))
     assert not (own_folder / "nothing").exists()
-    said = refused(command(own_folder, "migrate", "--database-url", url))
-    assert "hidden" not in said
 
 
 def test_usage(own_folder: Path) -> None:
     assert command(own_folder, "version").stdout == f"{__version__}\n"
-    assert command(own_folder, "no-such-command").returncode == 2
+    assert CliRunner().invoke(app, ["no-such-command"]).exit_code == 2
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
     for name in ("serve", "migrate", "keys", "verify", "version"):
