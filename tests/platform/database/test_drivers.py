@@ -6,10 +6,12 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 from conftest import DRIVERS, FreshDatabase, TestDatabase, driver_or_skip
+from support.cluster import VERSIONS
 from support.database_location import DatabaseLocation, connect, open_location
 
 from wallet_service.core.errors import (
@@ -96,6 +98,14 @@ async def hasty(location: DatabaseLocation) -> AsyncIterator[Database]:
     opened = await connect(location, pool_size=1, timeout_ms=800)
     yield opened
     await opened.close()
+
+
+def waits(test: Any) -> Any:
+    """A test that waits for seconds: on the newest version, with prepared statements, because neither has an effect."""
+    newest = pytest.mark.parametrize(
+        "postgres_version", VERSIONS[:1], indirect=True, ids=lambda version: f"pg{version}"
+    )
+    return newest(pytest.mark.parametrize("location", DRIVERS, indirect=True)(test))
 
 
 async def sleeping(admin: asyncpg.Connection) -> int:
@@ -248,6 +258,7 @@ async def test_a_value_of_the_wrong_type_is_a_fault_of_ours(driver: Database) ->
     assert await driver.call("t_same", text="still usable") == b"still usable"
 
 
+@waits
 async def test_a_call_that_takes_too_long_is_unavailable(hasty: Database) -> None:
     with pytest.raises(Unavailable):
         await hasty.call("t_sleep", seconds=60)
@@ -255,6 +266,7 @@ async def test_a_call_that_takes_too_long_is_unavailable(hasty: Database) -> Non
     assert await hasty.call("t_same", text="next") == b"next"
 
 
+@waits
 async def test_no_free_connection_in_time_is_overload(hasty: Database) -> None:
     """The first has the one connection. The other gives up while its call would have time."""
     first, second = (asyncio.create_task(hasty.call("t_sleep", seconds=60)) for _ in range(2))
@@ -267,6 +279,7 @@ async def test_no_free_connection_in_time_is_overload(hasty: Database) -> None:
     assert await hasty.call("t_same", text="x") == b"x"
 
 
+@waits
 async def test_the_wait_for_a_turn_is_part_of_the_limit(location: DatabaseLocation) -> None:
     driver = await connect(location, pool_size=1, timeout_ms=3000)
     began = time.monotonic()
@@ -290,6 +303,7 @@ async def test_a_lost_connection_is_unavailable_for_a_call(
     assert await driver.call("t_same", text="again") == b"again"
 
 
+@waits
 async def test_a_cancelled_caller_gives_its_connection_back(
     hasty: Database, admin: asyncpg.Connection
 ) -> None:
