@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import secrets
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -37,6 +38,7 @@ from support.redis_server import RedisServer, redis_server
 
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 DRIVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.supabase))
@@ -78,6 +80,22 @@ def own_folder() -> Generator[Path, None, None]:
     """A folder outside of pytest's: another run of pytest takes away access to parents of those, also for a server."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def initialized_data() -> AsyncIterator[Path]:
+    """A data folder after the first start of the embedded server."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with EmbeddedPostgres(Path(folder) / "data"):
+            pass
+        yield Path(folder) / "data"
+
+
+@pytest.fixture
+def data_dir(initialized_data: Path, own_folder: Path) -> Path:
+    """A data folder of the test, copied: the first start of a server takes seconds."""
+    subprocess.run(["cp", "-a", initialized_data, own_folder / "data"], check=True)
+    return own_folder / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:

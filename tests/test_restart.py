@@ -60,9 +60,8 @@ async def location_on(server: EmbeddedPostgres, driver: str) -> AsyncIterator[Da
         yield project
 
 
-async def test_a_key_is_remembered_across_a_restart_of_everything(own_folder: Path, driver: str) -> None:
+async def test_a_key_is_remembered_across_a_restart_of_everything(data_dir: Path, driver: str) -> None:
     """The same bytes come back from another process of Postgres and another application."""
-    data_dir = own_folder / "data"
     opening = {"user_id": new_user(), "initial_balance": "100"}
     async with running(data_dir, driver) as (_, api):
         admin = api.admin
@@ -133,9 +132,9 @@ def _end_backends(server: EmbeddedPostgres, backends: Sequence[int]) -> None:
     indirect=["driver"],
 )
 async def test_postgres_is_killed_under_load(
-    own_folder: Path, driver: str, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
+    data_dir: Path, driver: str, kill: Callable[[EmbeddedPostgres, Sequence[int]], None]
 ) -> None:
-    async with running(own_folder / "data", driver) as (server, api):
+    async with running(data_dir, driver) as (server, api):
         admin = api.admin
         wallets = await funded_wallets(admin)
         load = Load.on(wallets)
@@ -196,9 +195,8 @@ async def test_sessions_are_ended_while_they_post(
     await superuser.close()
 
 
-async def test_the_service_is_killed_under_load(own_folder: Path) -> None:
-    """Its process and what it had under way are gone; Postgres may have committed what nobody was told."""
-    data_dir = own_folder / "data"
+async def test_the_service_is_killed_under_load(data_dir: Path) -> None:
+    """Its process and what it had under way are gone; Postgres may have committed postings whose responses were lost."""
     key = new_id() * 2
     settings = {"WALLET_ADMIN_KEY": key}
     headers = {"Authorization": f"Bearer {key}"}

@@ -200,31 +200,30 @@ async def test_it_is_no_open_door(tmp_path: Path) -> None:
             assert mode_of(server.data_dir / private) == 0o600
 
 
-async def test_the_servers_log_holds_no_statement(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "data") as server:
+async def test_the_servers_log_holds_no_statement(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir) as server:
         with pytest.raises(asyncpg.DivisionByZeroError):
             await value(server.admin_dsn, "select 1 / 0 as somebodys_name")
-    log = (tmp_path / "data" / "postgres.log").read_text()
+    log = (data_dir / "postgres.log").read_text()
     assert "ready to accept connections" in log
     assert "somebodys_name" not in log
 
 
-async def test_a_second_owner_is_refused_by_name_and_the_first_goes_on(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "data") as server:
-        second = EmbeddedPostgres(tmp_path / "data")
+async def test_a_second_owner_is_refused_by_name_and_the_first_goes_on(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir) as server:
+        second = EmbeddedPostgres(data_dir)
         with pytest.raises(EmbeddedInUse, match=f"in use by process {os.getpid()}") as refused:
             await second.start()
-        assert str(tmp_path / "data") in str(refused.value)
+        assert str(data_dir) in str(refused.value)
         await second.attach()
         assert second.admin_dsn == server.admin_dsn
         await second.stop()
         assert await value(second.service_dsn, "select 1") == 1
     with pytest.raises(EmbeddedError, match="can't be reached"):
-        await EmbeddedPostgres(tmp_path / "data").attach()
+        await EmbeddedPostgres(data_dir).attach()
 
 
-async def test_after_kill_9_of_the_service_its_server_is_replaced(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_after_kill_9_of_the_service_its_server_is_replaced(data_dir: Path) -> None:
     service = start_elsewhere(data_dir)
     assert service.stdout is not None
     dsn = service.stdout.readline().strip().replace("wallet_app", "postgres")
@@ -241,8 +240,7 @@ async def test_after_kill_9_of_the_service_its_server_is_replaced(tmp_path: Path
     connection.terminate()
 
 
-async def test_after_kill_9_of_both(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_after_kill_9_of_both(data_dir: Path) -> None:
     service = start_elsewhere(data_dir)
     assert service.stdout is not None
     service.stdout.readline()
@@ -253,8 +251,7 @@ async def test_after_kill_9_of_both(tmp_path: Path) -> None:
         assert await value(server.service_dsn, "select 1") == 1
 
 
-async def test_a_server_that_dies_under_way_is_started_again(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_a_server_that_dies_under_way_is_started_again(data_dir: Path) -> None:
     async with EmbeddedPostgres(data_dir) as server:
         first = servers_of(data_dir)
         await value(server.admin_dsn, "create table kept as select 42 as answer")
@@ -271,8 +268,7 @@ async def test_a_server_that_dies_under_way_is_started_again(tmp_path: Path) -> 
     assert not servers_of(data_dir)
 
 
-async def test_a_pid_file_that_names_another_users_process(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_a_pid_file_that_names_another_users_process(data_dir: Path) -> None:
     async with EmbeddedPostgres(data_dir) as server:
         claim = (data_dir / "pg" / "postmaster.pid").read_text().splitlines()
     user = server_user()
@@ -433,12 +429,10 @@ async def test_as_an_ordinary_user() -> None:
             await EmbeddedPostgres(data_dir).start()
 
 
-async def test_lost_passwords_are_named(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "data"):
-        pass
-    (tmp_path / "data" / "secrets.json").unlink()
+async def test_lost_passwords_are_named(data_dir: Path) -> None:
+    (data_dir / "secrets.json").unlink()
     with pytest.raises(EmbeddedError, match=r"secrets\.json is gone"):
-        await EmbeddedPostgres(tmp_path / "data").start()
+        await EmbeddedPostgres(data_dir).start()
 
 
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -447,19 +441,15 @@ async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         await EmbeddedPostgres(tmp_path / "file" / "data").start()
 
 
-async def test_a_broken_cluster_says_what_the_server_said(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "data"):
-        pass
-    (tmp_path / "data" / "pg" / "global" / "pg_control").unlink()
+async def test_a_broken_cluster_says_what_the_server_said(data_dir: Path) -> None:
+    (data_dir / "pg" / "global" / "pg_control").unlink()
     with pytest.raises(EmbeddedError, match=r"did not start: .*pg_control"):
-        await EmbeddedPostgres(tmp_path / "data").start()
+        await EmbeddedPostgres(data_dir).start()
 
 
-async def test_a_big_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with EmbeddedPostgres(tmp_path / "data"):
-        pass
+async def test_a_big_log_is_set_aside(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_folder, "_LOG_BYTES", 10)
-    before = (tmp_path / "data" / "postgres.log").read_text()
-    async with EmbeddedPostgres(tmp_path / "data"):
+    before = (data_dir / "postgres.log").read_text()
+    async with EmbeddedPostgres(data_dir):
         pass
-    assert (tmp_path / "data" / "postgres.log.1").read_text() == before
+    assert (data_dir / "postgres.log.1").read_text() == before
