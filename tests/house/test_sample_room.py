@@ -25,6 +25,8 @@ NOTES = Path(__file__).parent / "notes"
 WITH_NOTES = (*ROOMS, ROOM)
 
 LINE = '    "money.notes",\n'
+WALLET = "0190b6f0-7c5e-7c3a-9f6e-2b1d4c5e6f70"
+NOTES_OF = f"/wallets/{WALLET}/notes"
 GENERATED = {
     "openapi.json",
     "postman/wallet-service.postman_collection.json",
@@ -49,18 +51,28 @@ async def api(notes_database: TestDatabase, locate_database: Locate) -> AsyncIte
 
 
 async def writer(api: Api, *, name: str | None = None) -> Client:
-    return await api.service("notes:write", "transactions:write", name=name)
+    return await api.service("notes:read", "notes:write", "transactions:write", name=name)
 
 
 async def test_route_setting_permission_and_problem(api: Api) -> None:
     service = await writer(api)
-    written = await service.post("/wallets/7/notes", {"text": "short"})
+    written = await service.post(NOTES_OF, {"text": "short"})
     assert written.status_code == 201, written.text
-    assert (written.json()["note_id"], written.json()["wallet_id"]) == (1, "7")
-    problem(await service.post("/wallets/7/notes", {"text": "longer than 10"}), "note_too_long")
-    refused = await (await api.service("wallets:read")).post("/wallets/7/notes", {"text": "short"})
+    assert written.json() == {"note_id": 1, "wallet_id": WALLET, "text": "short"}
+    problem(await service.post(NOTES_OF, {"text": "longer than 10"}), "note_too_long")
+    refused = await (await api.service("wallets:read")).post(NOTES_OF, {"text": "short"})
     assert problem(refused, "forbidden")["scope"] == "notes:write"
-    problem(await api.user().post("/wallets/7/notes", {"text": "short"}), "forbidden")
+    problem(await api.user().post(NOTES_OF, {"text": "short"}), "forbidden")
+
+
+async def test_a_list_goes_on_at_its_cursor(api: Api) -> None:
+    service = await writer(api)
+    for text in ("one", "two", "three"):
+        await service.post(NOTES_OF, {"text": text})
+    first = (await service.get(f"{NOTES_OF}?limit=2")).json()
+    second = (await service.get(f"{NOTES_OF}?limit=2&cursor={first['next_cursor']}")).json()
+    assert [note["text"] for note in first["items"] + second["items"]] == ["one", "two", "three"]
+    assert second["next_cursor"] is None
 
 
 async def test_the_document_has_the_path_and_the_problem(api: Api) -> None:
@@ -73,7 +85,9 @@ async def test_its_table_is_closed_and_its_function_open(notes_database: TestDat
     connection = await asyncpg.connect(notes_database.service_dsn)
     try:
         assert json.loads(await connection.fetchval("select wallet_api.write_note('7', 'short')")) == {
-            "note_id": 1
+            "note_id": 1,
+            "wallet_id": "7",
+            "text": "short",
         }
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("select * from samples.notes")
@@ -90,17 +104,17 @@ async def test_its_table_is_closed_and_its_function_open(notes_database: TestDat
 async def test_verify_walks_its_table(api: Api) -> None:
     walks = [walk for room in WITH_NOTES for walk in room.verify_walks]
     lines: list[str] = []
-    await (await writer(api)).post("/wallets/7/notes", {"text": "short"})
+    await (await writer(api)).post(NOTES_OF, {"text": "short"})
     assert await verify(api.app.state.database, lines.append, walks)
     assert "note text: a note has a text: 1 notes: ok" in lines
-    await (await writer(api)).post("/wallets/7/notes", {"text": ""})
+    await (await writer(api)).post(NOTES_OF, {"text": ""})
     assert not await verify(api.app.state.database, lines.append, walks)
-    assert "FAULT note text: wallet 7" in lines
+    assert f"FAULT note text: wallet {WALLET}" in lines
 
 
 async def test_what_a_request_costs(database_location: DatabaseLocation) -> None:
     async with open_api(database_location, rooms=WITH_NOTES, rate_limit_client_tokens=100) as api:
-        answer = await api.admin.post("/wallets/7/notes", {"text": "no"})
+        answer = await api.admin.post(NOTES_OF, {"text": "no"})
         assert ";r=97;" in answer.headers["RateLimit"]
 
 
@@ -114,8 +128,16 @@ async def test_a_posting_check_refuses_and_nothing_is_posted(api: Api) -> None:
     refused = await api.admin.move("consume", wallet["wallet_id"], "1", reference="forbidden")
     problem(refused, "forbidden")
     batch = {"type": "consume", "wallet_id": wallet["wallet_id"], "amount": "1", "reference": "forbidden"}
-    problem(await api.admin.batch(batch), "forbidden")
+    problem(await api.admin.batch(batch | {"reference": "fine"}, batch, atomic=True), "forbidden")
     assert (await api.admin.get(f"/wallets/{wallet['wallet_id']}")).json()["version"] == wallet["version"]
+
+
+async def test_a_posting_check_refuses_one_operation_of_a_batch(api: Api) -> None:
+    wallet = (await api.admin.wallet("10"))["wallet_id"]
+    fine = {"type": "consume", "wallet_id": wallet, "amount": "1"}
+    results = (await api.admin.batch(fine, fine | {"reference": "forbidden"}, fine)).json()["results"]
+    assert [each["status"] for each in results] == ["posted", "refused", "posted"]
+    assert results[1]["problem"]["code"] == "forbidden"
 
 
 async def test_a_posting_rule_refuses_in_the_kernel(api: Api) -> None:
@@ -126,15 +148,35 @@ async def test_a_posting_rule_refuses_in_the_kernel(api: Api) -> None:
     posted(await api.admin.move("deposit", wallet, "1"))
 
 
-async def test_after_a_posting_the_room_gets_the_debits(api: Api) -> None:
-    wallet = (await api.admin.wallet("10"))["wallet_id"]
+async def test_after_a_posting_the_room_gets_its_entries_once(api: Api) -> None:
+    wallet, other = await _wallet(api), await _wallet(api)
+    counted = api.app.state.notes_postings
     posted(await api.admin.move("deposit", wallet, "1"))
-    posted(await api.admin.move("consume", wallet, "1"))
-    batch = {"type": "fee", "wallet_id": wallet, "amount": "1"}
-    await api.admin.batch(batch, batch)
+    assert counted == {(wallet, False): 1}
+    for _ in range(2):  # the second is a replay
+        posted(await api.admin.move("consume", wallet, "1", idempotency_key="once"))
+    fee = {"type": "fee", "wallet_id": wallet, "amount": "1"}
+    await api.admin.batch(fee, fee)
     await api.admin.move("consume", wallet, "1000")  # refused
     await api.admin.move("consume", wallet, "1", dry_run=True)
-    assert api.app.state.notes_postings[wallet] == 3
+    assert counted == {(wallet, False): 1, (wallet, True): 3}
+    counted.clear()
+    moved = posted(await api.admin.move("transfer", wallet, "2", to_wallet_id=other))
+    assert counted == {(wallet, True): 1, (other, False): 1}
+    posted(await api.admin.post(f"/transactions/{moved['transaction_id']}/refund", {"amount": "1"}))
+    assert counted == {(wallet, True): 1, (other, False): 1, (wallet, False): 1, (other, True): 1}
+
+
+async def test_what_a_room_raises_after_a_posting_changes_no_response(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = await _wallet(api)
+    monkeypatch.delattr(api.app.state, "notes_postings")
+    assert posted(await api.admin.move("consume", wallet, "1"))["balance_after"] == "9"
+
+
+async def _wallet(api: Api) -> str:
+    return (await api.admin.wallet("10"))["wallet_id"]
 
 
 # In a copy of the repository, where the room is added

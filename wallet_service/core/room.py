@@ -1,4 +1,6 @@
-"""What a room declares. The runtime builds the service from the declarations and knows no room by name.
+"""What a room declares. The runtime builds the service from the declarations.
+
+It knows no room above the group ``platform`` by name.
 
 A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``.
 It is imported only when it is needed: a command of the command line does not import the HTTP code.
@@ -96,7 +98,13 @@ CallerCheck = Callable[[Any, Any], Awaitable[None]]
 """``async (state, principal)``: raises a problem if the caller may no longer act."""
 
 PostingCheck = Callable[[Any, Any, Any], Awaitable[None]]
-"""``async (state, principal, operations)``: raises a problem if the operations may not be posted."""
+"""``async (state, principal, operation)``: raises a problem if the operation may not be posted.
+
+In a batch without ``atomic`` a refusal is that of its operation only. The check runs before the idempotency key is
+looked up, so it also sees operations that are replays, and dry runs. ``operation.wallet_id`` is None for a refund (it
+has ``original_transaction_id``) and for a user's credits (``owner``). A rule that depends on money or on what was posted
+before belongs in ``posting_rules``, which the kernel calls with the wallets locked.
+"""
 
 
 class Moved(NamedTuple):
@@ -107,7 +115,11 @@ class Moved(NamedTuple):
 
 
 AfterPosting = Callable[[Any, Sequence[Moved]], None]
-"""``(state, moved)``: called with the wallets whose balances postings changed. Never waits, never raises."""
+"""``(state, moved)``: called once with each entry of new postings: its wallet and direction.
+
+Not for replays, dry runs, and opening balances. It never waits. It is not called when the process dies in between, so
+nothing that must not be missed may depend on it. An exception is logged and changes no response.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +144,8 @@ class Room:
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         caller_checks: references; called when a caller is authenticated.
-        posting_checks: references; called before operations are posted.
-        after_posting: references; called after operations were posted.
+        posting_checks: references; called for each operation of a request that moves money, before it is posted.
+        after_posting: references; called with the entries of a request that moved money.
     """
 
     name: str
@@ -161,12 +173,6 @@ class Room:
     def package(self) -> str:
         """The room's package: ``wallet_service.money.wallets``."""
         return self.module.rpartition(".")[0]
-
-    @property
-    def group(self) -> str:
-        """The folder above the room, such as ``money``; the room's own name if it is a group by itself."""
-        parts = self.package.split(".")
-        return parts[1] if len(parts) > 1 else parts[0]
 
     @property
     def sql(self) -> Traversable:

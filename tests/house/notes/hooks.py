@@ -15,7 +15,7 @@ from .settings import NotesSettings
 async def open_counter(context: RoomContext) -> AsyncIterator[None]:
     """Keep what the room's requests need."""
     context.state.notes_longest = context.settings[NotesSettings].longest
-    context.state.notes_postings = Counter[str]()
+    context.state.notes_postings = Counter[Moved]()
     yield
 
 
@@ -26,13 +26,13 @@ async def check_caller(state: Any, caller: Any) -> None:
         raise Forbidden("The client is banned")
 
 
-async def check_posting(state: Any, caller: Any, operations: Sequence[Any]) -> None:
-    """Refuse operations with this reference."""
+async def check_posting(state: Any, caller: Any, operation: Any) -> None:
+    """Refuse an operation with this reference."""
     del state, caller
-    if any(operation.document().get("reference") == "forbidden" for operation in operations):
+    if operation.document().get("reference") == "forbidden":
         raise Forbidden("This reference is not allowed")
 
 
 def count_posting(state: Any, moved: Sequence[Moved]) -> None:
-    """Count the debits of each wallet."""
-    state.notes_postings.update(each.wallet_id for each in moved if each.is_debit)
+    """Count the debits and the credits of each wallet."""
+    state.notes_postings.update(moved)

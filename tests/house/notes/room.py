@@ -5,6 +5,7 @@ from wallet_service.core.room import Permission, RequestCost, Room, VerifyWalk
 from .problems import NoteTooLong
 from .settings import NotesSettings
 
+NOTES_READ = Permission("notes:read", "Read notes")
 NOTES_WRITE = Permission("notes:write", "Write notes")
 
 ROOM = Room(
@@ -13,7 +14,7 @@ ROOM = Room(
     summary="notes about wallets",
     routers=("router:router",),
     settings=NotesSettings,
-    permissions=(NOTES_WRITE,),
+    permissions=(NOTES_READ, NOTES_WRITE),
     problems=(NoteTooLong,),
     request_costs={"write_note": RequestCost(3)},
     lifespan="hooks:open_counter",

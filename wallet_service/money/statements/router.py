@@ -1,7 +1,7 @@
 """The routes that read the ledger: transactions, histories, balances."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
-from wallet_service.platform.web.pagination import BigInt, decode_cursor, encode_cursor
+from wallet_service.platform.web.pagination import BigInt, decode_cursor, page_response
 from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
@@ -44,6 +44,7 @@ _AS_CSV = (
     " Text of callers that a spreadsheet would run as a formula has an apostrophe before it."
 )
 
+_VARY = {"Vary": "Accept"}
 
 Repository = Annotated[StatementRepository, on_database(StatementRepository)]
 
@@ -120,7 +121,8 @@ async def list_wallet_transactions(
     if wants_csv(request.headers.get("accept", "")):
         return _statement(await read(before, PAGE_ROWS), read_next, f"wallet-{name}.csv")
     page = await read(before, query.limit)
-    return _page("wallet_transactions", scope, page, page.position and page.position[2:])
+    following = page.position and page.position[2:]
+    return page_response("wallet_transactions", scope, page.items, following, _VARY)
 
 
 @router.get(
@@ -157,13 +159,7 @@ async def list_user_transactions(
     if wants_csv(request.headers.get("accept", "")):
         return _statement(await read(before, PAGE_ROWS), read_next, "user-statement.csv")
     page = await read(before, query.limit)
-    return _page("user_transactions", scope, page, page.position)
-
-
-def _page(kind: str, scope: dict[str, Any], page: Page, position: Sequence[str | int] | None) -> Response:
-    next_cursor = json.dumps(encode_cursor(kind, scope, position) if position else None)
-    body = b'{"items":' + page.items + b',"next_cursor":' + next_cursor.encode() + b"}"
-    return JsonBytes(body, headers={"Vary": "Accept"})
+    return page_response("user_transactions", scope, page.items, page.position, _VARY)
 
 
 def _statement(first: Page, read_next: Callable[[Position], Awaitable[Page]], filename: str) -> Response:

@@ -1,17 +1,22 @@
 """What rooms declared to happen before and after postings."""
 
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from wallet_service.core.room import AfterPosting, Moved, PostingCheck, RoomContext
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.platform.auth.authentication import Principal
 
-DEBITS = frozenset({"withdraw", "consume", "transfer", "fee"})
+_DEBITS = frozenset({"withdraw", "consume", "transfer", "fee"})
 """Types of operations that take money out of the wallet that they name."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +27,48 @@ class PostingHooks:
     checks: Sequence[PostingCheck]
     after: Sequence[AfterPosting]
 
-    async def check(self, caller: Principal, operations: Sequence[Operation]) -> None:
-        """Ask every room whether the operations may be posted.
+    async def check(self, caller: Principal, operation: Operation) -> None:
+        """Ask every room whether the operation may be posted.
 
         Raises:
             WalletError: the refusal of the first room that refuses.
         """
         for check in self.checks:
-            await check(self.state, caller, operations)
+            await check(self.state, caller, operation)
 
     def report(self, operations: Sequence[Operation], outcomes: Sequence[Outcome]) -> None:
-        """Report to every room the wallets that were moved; of refunds none."""
+        """Report the entries of new postings to every room. What a room raises is logged: the money has moved."""
+        if not self.after:
+            return
         moved = [
-            Moved(operation.wallet_id or outcome.wallet_id(), operation.type in DEBITS)
+            each
             for operation, outcome in zip(operations, outcomes, strict=True)
-            if isinstance(outcome, Posted) and not outcome.dry_run and operation.type != "refund"
+            if isinstance(outcome, Posted) and not outcome.dry_run and not outcome.replayed
+            for each in _moved(operation, outcome)
         ]
-        if moved:
-            for report in self.after:
+        if not moved:
+            return
+        for report in self.after:
+            try:
                 report(self.state, moved)
+            except Exception:  # noqa: BLE001  # of any room; the caller's response must not depend on it
+                _log.exception("after_posting_failed")
+
+
+def _moved(operation: Operation, posted: Posted) -> Sequence[Moved]:
+    """The entries of a posting. The response has its first one, and names the wallet of the second, if there is one."""
+    if operation.type == "refund":
+        entry: dict[str, Any] = json.loads(posted.transaction)
+        is_debit = entry["direction"] == "debit"
+        first, other = entry["wallet_id"], entry["counter_account"].removeprefix("wallet:")
+        return (
+            Moved(first, is_debit),
+            *([Moved(other, not is_debit)] if other != entry["counter_account"] else []),
+        )
+    first = Moved(operation.wallet_id or posted.wallet_id(), operation.type in _DEBITS)
+    return (
+        (first,) if operation.to_wallet_id is None else (first, Moved(operation.to_wallet_id, is_debit=False))
+    )
 
 
 @asynccontextmanager

@@ -94,15 +94,14 @@ class TransactionService:
             self._read(document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
-        if self._access.checks:
-            read = await asyncio.gather(*(self._accessible(each) for each in read))
+        if self._access.checks or self._hooks.checks:
+            read = await asyncio.gather(*(self._permitted(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
             return _aborted(len(read), *min(faults.items()))
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
-        await self._hooks.check(self._caller, operations)
         unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
         posted = await self._ledger.post(unit)
         self._hooks.report(operations, posted)
@@ -112,19 +111,20 @@ class TransactionService:
     async def _post(self, operation: Operation, dry_run: bool) -> Posted:
         if operation.to_wallet_id is not None:
             await self._access.check(operation.to_wallet_id)
-        await self._hooks.check(self._caller, (operation,))
+        await self._hooks.check(self._caller, operation)
         posted = await self._ledger.post_one(operation, dry_run=dry_run)
         self._hooks.report((operation,), (posted,))
         return posted
 
-    async def _accessible(self, read: Operation | Refused) -> Operation | Refused:
-        """An operation of a batch that the user may post, or its refusal."""
+    async def _permitted(self, read: Operation | Refused) -> Operation | Refused:
+        """An operation of a batch that the caller may post, or its refusal."""
         if isinstance(read, Refused):
             return read
         try:
             for wallet_id in (read.wallet_id, read.to_wallet_id):
                 if wallet_id is not None:
                     await self._access.check(wallet_id)
+            await self._hooks.check(self._caller, read)
         except WalletError as error:
             return Refused(error)
         return read

@@ -41,7 +41,7 @@ from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
-from wallet_service.platform.web.pagination import decode_cursor, encode_cursor
+from wallet_service.platform.web.pagination import decode_cursor, page_response
 from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
@@ -136,7 +136,7 @@ async def list_wallets(
     if query.cursor is not None:
         after = str(decode_cursor("all_wallets", scope, query.cursor, _POSITION)[0])
     items, following = await repository.page_of_all(query.verified, after, query.limit)
-    return _page("all_wallets", scope, items, following)
+    return page_response("all_wallets", scope, items, following and [following])
 
 
 @router.get(
@@ -247,9 +247,4 @@ async def list_user_wallets(
         after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
     visibility = access.visibility()
     items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
-    return _page("wallets", scope, items, following)
-
-
-def _page(kind: str, scope: dict[str, Any], items: bytes, following: str | None) -> Response:
-    next_cursor = json.dumps(encode_cursor(kind, scope, [following]) if following else None)
-    return JsonBytes(b'{"items":' + items + b',"next_cursor":' + next_cursor.encode() + b"}")
+    return page_response("wallets", scope, items, following and [following])

@@ -14,7 +14,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, WalletNotFound
-from wallet_service.platform.auth.authentication import access_of
+from wallet_service.platform.auth.authentication import access_of, principal
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
@@ -201,6 +201,9 @@ async def _access(request: Request) -> WalletAccess:
 
 
 async def _caller_access(request: Request) -> CallerAccess:
+    await principal(
+        request
+    )  # it is cached; FastAPI resolves this parameter perhaps before that of the caller
     return caller_access(request)
 
 
@@ -213,4 +216,4 @@ AccessOf = Annotated[WalletAccess, Depends(_access)]
 """Parameter type of an endpoint that creates wallets."""
 
 CallerAccessOf = Annotated[CallerAccess, Depends(_caller_access)]
-"""Parameter type of an endpoint that checks wallets. It must come after the parameter of the caller."""
+"""Parameter type of an endpoint that checks wallets."""

@@ -9,8 +9,10 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
 from pydantic import Field, TypeAdapter, ValidationError
+from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed
+from wallet_service.platform.web.responses import JsonBytes
 
 T = TypeVar("T")
 
@@ -65,6 +67,26 @@ def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: Ty
         return position.validate_json(_json(its_position), strict=True)
     except ValidationError as error:
         raise _refusal("This is not a cursor") from error
+
+
+def page_response(
+    kind: str,
+    scope: Mapping[str, Any],
+    items: bytes,
+    position: Sequence[str | int] | None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response of a list.
+
+    Args:
+        kind: the name of the list, as for ``encode_cursor``.
+        scope: as for ``encode_cursor``.
+        items: the page, as a JSON array.
+        position: the sort keys of its last item; None on the last page.
+        headers: further ones.
+    """
+    cursor = json.dumps(None if position is None else encode_cursor(kind, scope, position)).encode()
+    return JsonBytes(b'{"items":' + items + b',"next_cursor":' + cursor + b"}", headers=headers)
 
 
 def _json(value: object) -> bytes:
