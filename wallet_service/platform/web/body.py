@@ -66,9 +66,15 @@ class StrictRoute(APIRoute):
 
 
 class BodyLimit:
-    """ASGI middleware: refuses a body over the limit, by its declared length or at the chunk that exceeds it."""
+    """ASGI middleware: refuses a body over the limit, by its declared length or at the chunk that exceeds it.
+
+    Raises:
+        ValueError: a limit is that of a template; it would apply to no request.
+    """
 
     def __init__(self, app: ASGIApp, limit_bytes: int, limits_of_paths: Mapping[str, int]) -> None:
+        if templates := [path for path in limits_of_paths if "{" in path]:
+            raise ValueError(f"A limit applies to one path, not to a template: {templates}")
         self.app = app
         self.limit_bytes = limit_bytes
         self.limits_of_paths = limits_of_paths

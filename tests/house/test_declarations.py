@@ -1,0 +1,26 @@
+"""What rooms define and what they declare is the same."""
+
+import pytest
+from support.settings import make_settings
+
+from wallet_service.core.errors import ERRORS
+from wallet_service.core.room import Room, problems_of
+from wallet_service.rooms import ROOMS
+from wallet_service.runtime.application import create_app
+
+
+def test_every_problem_is_declared_by_a_room() -> None:
+    in_service = {code for code, error in ERRORS.items() if error.__module__.startswith("wallet_service.")}
+    assert in_service == set(problems_of(ROOMS))
+
+
+def test_a_body_limit_of_a_template_is_refused() -> None:
+    room = Room(
+        name="files",
+        module="wallet_service.files.room",
+        summary="files",
+        body_limits={"/api/v1/files/{file_id}": lambda _: 1},
+    )
+    app = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none", rooms=(*ROOMS, room))
+    with pytest.raises(ValueError, match=r"files/\{file_id\}"):
+        app.build_middleware_stack()
