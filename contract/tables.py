@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from typing import Any
 
+import typer
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from pydantic_core import PydanticUndefined
 
 from contract.document import ROOT
+from wallet_service.core.commands import CommandLine
 from wallet_service.core.errors import WalletError
 from wallet_service.core.room import Room
 from wallet_service.platform.auth.authentication import BearerPrincipal
@@ -131,6 +133,32 @@ def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
     return _table(("Path", "Summary", "Permission", "Tokens", "Room"), rows)
 
 
+def commands_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each command that a room adds to the command line: name, meaning, room."""
+    rows: list[Row] = []
+    for room in rooms:
+        if room.commands is not None:
+            line = typer.Typer()
+            line.callback()(_nothing)  # without one, a single command would have no name
+            room.load(room.commands)(CommandLine(line, load_settings, rooms))
+            rows += [
+                (f"`{name}`", meaning, _place(room)) for name, meaning in _named(typer.main.get_group(line))
+            ]
+    return _table(("Command", "Meaning", "Room"), rows)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _named(group: Any, before: str = "") -> Iterator[tuple[str, str]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _named(command, f"{before}{name} ")
+        else:
+            yield before + name, (command.help or "").partition("\n\n")[0].replace("\n", " ").strip()
+
+
 def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
     """Each metric: name, kind, meaning."""
     return _table(("Metric", "Kind", "Meaning"), [(f"`{name}`", kind, text) for name, kind, text in metrics])
@@ -167,6 +195,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "paths": paths_table,
     "permissions": permissions_table,
     "problems": problems_table,
+    "commands": commands_table,
 }
 """Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 

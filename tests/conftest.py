@@ -314,14 +314,6 @@ async def timed_location(
     return await locate_database(timed_postgres)
 
 
-@pytest.fixture
-async def timed_database(timed_location: DatabaseLocation) -> AsyncIterator[Database]:
-    """Each driver on ``timed_postgres``."""
-    opened = await connect(timed_location)
-    yield opened
-    await opened.close()
-
-
 @pytest.fixture(scope="session")
 def compose_programs() -> None:
     """Skip a test where a program is missing that runs services of the compose file without an engine."""

@@ -10,26 +10,14 @@ import typer
 
 from wallet_service import __version__
 from wallet_service.core.commands import CommandLine, print_line
-from wallet_service.core.errors import WalletError
-from wallet_service.core.settings import Settings, SettingsError
-from wallet_service.platform.database.dsns import StartError
-from wallet_service.platform.database.migrate import MigrationError
-from wallet_service.platform.embedded_postgres.server import EmbeddedError
+from wallet_service.core.errors import ReportedError, WalletError
+from wallet_service.core.settings import Settings
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.configuration import load_settings, warn_of_unused
 
-EXPECTED = (
-    SettingsError,
-    StartError,
-    EmbeddedError,
-    MigrationError,
-    WalletError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-)
+EXPECTED = (ReportedError, WalletError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """Errors that are not faults of the service: reported in one line, exit status 1."""
 
 app = typer.Typer(

@@ -68,7 +68,6 @@ async def tiny_run(folder: Path, names: frozenset[str], database_url: str | None
     return Run(results, (folder / "out").read_text(), json.loads((folder / "figures.json").read_text()))
 
 
-@pytest.mark.thorough
 @pytest.mark.supabase
 @pytest.mark.consul
 @pytest.mark.redis
@@ -111,7 +110,6 @@ def _costs_are_plausible(rows: Mapping[str, Result]) -> None:
     assert batched < unbatched / 2  # an RPC with many operations, and one with a single operation
 
 
-@pytest.mark.thorough
 async def test_a_run_on_a_given_server(
     postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +203,6 @@ def test_an_unknown_name_of_a_row_is_refused(names: str) -> None:
         names_of(names)
 
 
-@pytest.mark.thorough
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [

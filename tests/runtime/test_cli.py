@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from wallet_service import __version__
 from wallet_service.cli import app
 
-pytestmark = pytest.mark.thorough
 
 
 @dataclass(frozen=True)

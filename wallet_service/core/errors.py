@@ -18,6 +18,13 @@ ERRORS: "dict[str, type[WalletError]]" = {}
 """Every problem by its code. A room's problems are registered when the room is imported; ``rooms.py`` imports all."""
 
 
+class ReportedError(Exception):
+    """What stops a command and is no fault of the service: a setting, a port in use, an unavailable database.
+
+    The command line reports its text in one line, without a traceback, with exit status 1.
+    """
+
+
 class WalletError(Exception):
     """A refusal or a fault that the caller receives as a problem document.
 

@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from wallet_service.core.errors import ReportedError
+
 PREFIX = "WALLET_"
 """Begins every variable except those of other products, such as ``SUPABASE_URL``."""
 
@@ -23,7 +25,7 @@ LARGEST_FILE_BYTES = 65_536
 """A secret is short, so a larger file is the wrong file."""
 
 
-class SettingsError(Exception):
+class SettingsError(ReportedError):
     """Some settings are not acceptable. The message names each of them, but never the value of a secret."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
+from wallet_service.core.errors import ReportedError
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.connect import connect
 from wallet_service.platform.database.gateway import Database
@@ -14,7 +15,7 @@ from wallet_service.platform.embedded_postgres.server import EmbeddedInUse, Embe
 from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
 
 
-class StartError(Exception):
+class StartError(ReportedError):
     """The service, or a command, can't start. The message has the reason."""
 
 

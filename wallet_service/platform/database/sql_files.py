@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
+from wallet_service.core.errors import ReportedError
 from wallet_service.core.room import Room
 from wallet_service.platform.database.posting_rules import DISPATCHER, dispatcher
 
@@ -39,7 +40,7 @@ _FUNCTION_HEAD = re.compile(r"create\s+or\s+replace\s+function\s+(\w+)\.(\w+)\s*
 _BLANK_LINE = "\n\n"
 
 
-class MigrationError(Exception):
+class MigrationError(ReportedError):
     """The database can't be migrated to this release. The message has the reason; nothing was changed."""
 
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wallet_service.core.errors import ReportedError
+
 SYSTEM_USER = "wallet-postgres"
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(ReportedError):
     """The bundled server can't be started, reached or stopped; the message has the reason and a remedy."""
 
 
