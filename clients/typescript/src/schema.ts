@@ -4,31 +4,6 @@
  */
 
 export interface paths {
-    "/api/v1/wallets/import": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import opening balances
-         * @description Create wallets with opening balances from CSV or JSON lines.
-         *
-         *     Each line is decided on its own: created, replayed (it was imported before), or refused with a problem.
-         *     When the body can't be read to its end, the request is refused, and `last_line_done` is the last line that was
-         *     decided. To continue an import, send the same body again: lines that were imported before are `replayed`.
-         *     The wallets are unverified where users are checked. Needs the scope `admin`.
-         */
-        post: operations["import_wallets_api_v1_wallets_import_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/wallets": {
         parameters: {
             query?: never;
@@ -113,6 +88,31 @@ export interface paths {
         get: operations["list_user_wallets_api_v1_users__user_id__wallets_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import opening balances
+         * @description Create wallets with opening balances from CSV or JSON lines.
+         *
+         *     Each line is decided on its own: created, replayed (it was imported before), or refused with a problem.
+         *     When the body can't be read to its end, the request is refused, and `last_line_done` is the last line that was
+         *     decided. To continue an import, send the same body again: lines that were imported before are `replayed`.
+         *     The wallets are unverified where users are checked. Needs the scope `admin`.
+         */
+        post: operations["import_wallets_api_v1_wallets_import_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2080,72 +2080,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    import_wallets_api_v1_wallets_import_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
-        requestBody: {
-            content: {
-                /**
-                 * @example user_id,currency,balance,effective_at
-                 *     user-1,CREDIT,100,2026-01-01T00:00:00Z
-                 */
-                "text/csv": string;
-                /** @example {"user_id": "user-1", "currency": "CREDIT", "balance": "100"} */
-                "application/x-ndjson": string;
-            };
-        };
-        responses: {
-            /** @description One JSON line with the result of each line of the body, in order. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/x-ndjson": {
-                        /**
-                         * Line
-                         * @description The number of the line in the body, from 1. The header of a CSV is line 1.
-                         */
-                        line: number;
-                        /**
-                         * Status
-                         * @enum {string}
-                         */
-                        status: "created" | "replayed" | "refused";
-                        /** Wallet Id */
-                        wallet_id: string | null;
-                        /** Problem */
-                        problem: {
-                            [key: string]: unknown;
-                        } | null;
-                    };
-                };
-            };
-            400: components["responses"]["malformed_request"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["payload_too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
-            429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy` */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before a retry. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     list_wallets_api_v1_wallets_get: {
         parameters: {
             query?: {
@@ -2449,6 +2383,72 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_wallets_api_v1_wallets_import_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
+        requestBody: {
+            content: {
+                /**
+                 * @example user_id,currency,balance,effective_at
+                 *     user-1,CREDIT,100,2026-01-01T00:00:00Z
+                 */
+                "text/csv": string;
+                /** @example {"user_id": "user-1", "currency": "CREDIT", "balance": "100"} */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description One JSON line with the result of each line of the body, in order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /**
+                         * Line
+                         * @description The number of the line in the body, from 1. The header of a CSV is line 1.
+                         */
+                        line: number;
+                        /**
+                         * Status
+                         * @enum {string}
+                         */
+                        status: "created" | "replayed" | "refused";
+                        /** Wallet Id */
+                        wallet_id: string | null;
+                        /** Problem */
+                        problem: {
+                            [key: string]: unknown;
+                        } | null;
+                    };
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */
