@@ -60,8 +60,9 @@ Timestamp = Annotated[
 CounterAccount = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:\-]{1,100})$",
+        pattern=r"^(promotions|breakage|(revenue|external|promotions|expense|fx|mirrored):[A-Za-z0-9._:\-]{1,100})$",
     ),
     Field(examples=["revenue:usage:model-small"]),
 ]
-"""The counter account of an entry: revenue:…, external:…, promotions, promotions:… or expense:…."""
+"""The counter account of an entry: revenue:…, external:…, promotions, promotions:…, expense:…, breakage or fx:…, and
+mirrored:… for a mirrored wallet. SQL has the same rule (``wallet.is_counter_account``)."""

@@ -59,6 +59,18 @@ def _not_negative(value: Any) -> str:
     return parse_amount(value, zero=True)
 
 
+def parse_balance(value: Any) -> str:
+    """As ``parse_amount``, for a balance: it can be 0, or have a minus sign.
+
+    Raises:
+        PydanticCustomError: it is not such a number; the error's type is ``amount_invalid``.
+    """
+    text = _plain(value)
+    if text.startswith("-"):
+        return f"-{parse_amount(text[1:])}"
+    return parse_amount(text, zero=True)
+
+
 _DIGITS: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": 1e-18, "exclusiveMaximum": 10**MAX_INTEGER_DIGITS}
 _TEXTS: dict[str, Any] = {"description": _DESCRIPTION, "examples": ["12.50"]}
@@ -76,6 +88,21 @@ AmountOrZero = Annotated[
     WithJsonSchema(_TEXTS | {"anyOf": [_DIGITS, {"const": 0}, _NUMBER]}),
 ]
 """A limit or an opening balance: 0 or more."""
+
+BalanceAmount = Annotated[
+    str,
+    BeforeValidator(parse_balance),
+    WithJsonSchema(
+        _TEXTS
+        | {
+            "anyOf": [
+                {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"},
+                {"type": "number", "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS), "exclusiveMaximum": 10**MAX_INTEGER_DIGITS},
+            ]
+        }
+    ),
+]
+"""A balance that a wallet gets: any sign, and 0."""
 
 AmountInQuery = Annotated[str, BeforeValidator(_not_negative), WithJsonSchema(_TEXTS | _DIGITS)]
 """A bound in a query string, which has no JSON numbers: 0 or more."""

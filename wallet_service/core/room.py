@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module, resources
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
@@ -48,6 +48,40 @@ class RequestCost:
     tokens: int = 1
     csv_tokens: int | None = None
     is_per_operation: bool = False
+
+
+Form = Literal["movement", "transfer", "refund", "adjustment", "entries"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationType:
+    """A type of operations that move money. ``migrate`` writes the function by which the kernel reads it.
+
+    Attributes:
+        name: as operations and entries have it; unique, lower case, with underscores.
+        summary: for the documentation.
+        form: ``movement``: one entry in one direction; ``transfer``: from one wallet to another of the same currency;
+            ``refund``: the entries of its original, reversed; ``adjustment``: one entry in either direction, with a
+            reason; ``entries``: 1 to 20 entries that the operation names.
+        direction: of a movement's entry.
+        counter_account: the other side of an entry of an operating wallet that names none; None: it must name one.
+        mirrored: whether wallets that mirror an account kept elsewhere have such operations.
+        mirrored_account: as ``counter_account``, for a mirrored wallet.
+        users_operating: whether a user token may post it in the operating wallets of its user.
+        users_mirrored: and in the mirrored ones.
+        refundable: whether it can be refunded.
+    """
+
+    name: str
+    summary: str
+    form: Form
+    direction: Literal["credit", "debit"] | None = None
+    counter_account: str | None = None
+    mirrored: bool = False
+    mirrored_account: str | None = None
+    users_operating: bool = False
+    users_mirrored: bool = False
+    refundable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +175,7 @@ class Room:
         commands: reference of a function that adds commands to the command line.
         schema: the Postgres schema of the room's tables and private functions: that of its group.
         verify_walks: what ``verify`` checks in the room's tables.
+        operation_types: types of operations that the kernel posts; one room declares a type.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         caller_checks: references; called when a caller is authenticated.
@@ -164,6 +199,7 @@ class Room:
     commands: str | None = None
     schema: str = "wallet"
     verify_walks: Sequence[VerifyWalk] = ()
+    operation_types: Sequence[OperationType] = ()
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()
     posting_checks: Sequence[str] = ()

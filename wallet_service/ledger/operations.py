@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.operation_types import TransactionType
+from wallet_service.ledger.operation_types import Direction, TransactionType
 
 Lockable: TypeAlias = str | tuple[str, str]
 """What another session can lock: a wallet by its id, or an idempotency key by its client and name."""
@@ -16,6 +16,22 @@ class Owner(NamedTuple):
 
     user_id: str
     currency: str
+
+
+class EntryOf(NamedTuple):
+    """An entry of an operation that names its entries.
+
+    Attributes:
+        wallet_id: the wallet.
+        direction: ``credit`` adds to the wallet, ``debit`` takes from it.
+        amount: a positive decimal number in the currency of the wallet.
+        counter_account: the other side: an account, or ``wallet:<id>`` of another entry; None: the default of the type.
+    """
+
+    wallet_id: str
+    direction: Direction
+    amount: str
+    counter_account: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +47,11 @@ class Operation:
         to_wallet_id: the wallet that a transfer credits.
         original_transaction_id: the transaction that a refund reverses.
         owner: in place of a wallet_id: the wallet from which this user spends in this currency.
-        amount: a decimal number in the currency of the wallet; None: all that is left to refund.
+        amount: a decimal number in the currency of the wallet; None: all that is left to refund, or that is missing from
+            ``balance``.
+        direction: of an adjustment by an amount.
+        balance: the balance that an adjustment leaves, in place of amount and direction.
+        entries: of an operation that names them; then no other member has a wallet, an amount or a counter account.
         counter_account: the other side; None: the default of the type.
         details: what is stored with the posting: description, reference, metadata, effective_at.
         transaction_id: a UUIDv7; in the ledger it names the posting.
@@ -46,6 +66,9 @@ class Operation:
     original_transaction_id: str | None = None
     owner: Owner | None = None
     amount: str | None = None
+    direction: Direction | None = None
+    balance: str | None = None
+    entries: tuple[EntryOf, ...] = ()
     counter_account: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
@@ -58,7 +81,8 @@ class Operation:
         """
         if self.owner is not None:
             return self.owner.user_id
-        return self.wallet_id or self.original_transaction_id or self.transaction_id
+        first = self.entries[0].wallet_id if self.entries else self.wallet_id
+        return first or self.original_transaction_id or self.transaction_id
 
     def key(self) -> tuple[str, str]:
         """The idempotency key that it spends: the client, and the name."""
@@ -71,6 +95,8 @@ class Operation:
             yield self.wallet_id
         if self.to_wallet_id is not None:
             yield self.to_wallet_id
+        for entry in self.entries:
+            yield entry.wallet_id
 
     def document(self) -> dict[str, Any]:
         """The operation as ``wallet_api.post_transactions`` reads it, without the members that are None."""
@@ -82,6 +108,12 @@ class Operation:
         }
         if self.amount is not None:
             document["amount"] = self.amount
+        if self.balance is not None:
+            document["balance"] = self.balance
+        if self.direction is not None:
+            document["direction"] = self.direction
+        if self.entries:
+            document["entries"] = [entry._asdict() for entry in self.entries]
         if self.counter_account is not None:
             document["counter_account"] = self.counter_account
         if self.to_wallet_id is not None:

@@ -74,7 +74,7 @@ class RefundExceeds(WalletError):
 
 
 class NotRefundable(WalletError):
-    """The transaction is a refund, which can't be refunded."""
+    """The transaction is of a type that can't be refunded, such as a refund."""
 
     code, status, title = "not_refundable", 409, "Transaction is not refundable"
 
@@ -89,3 +89,21 @@ class BatchAborted(WalletError):
     """The operation was refused only because another operation of the same atomic batch was refused."""
 
     code, status, title = "batch_aborted", 409, "Batch aborted"
+
+
+class BalanceUnchanged(WalletError):
+    """The wallet already has the balance to which it would be adjusted."""
+
+    code, status, title = "balance_unchanged", 409, "Balance is already that"
+
+
+class EntriesUnbalanced(WalletError):
+    """Two wallets name each other in the entries of an operation, and their amounts don't add up to zero."""
+
+    code, status, title = "entries_unbalanced", 422, "Entries don't balance"
+
+
+class WalletMirrored(WalletError):
+    """The wallet mirrors an account kept elsewhere: it has no such operation, and none together with operating wallets."""
+
+    code, status, title = "wallet_mirrored", 409, "Wallet mirrors an outside account"

@@ -1,13 +1,16 @@
 """What the ledger declares."""
 
 from wallet_service.core.room import Room
+from wallet_service.ledger.operation_types import LEDGER_TYPES
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
     BalanceLimit,
+    BalanceUnchanged,
     BatchAborted,
     CurrencyMismatch,
     CurrencyUnknown,
+    EntriesUnbalanced,
     InsufficientFunds,
     NotRefundable,
     RefundExceeds,
@@ -16,6 +19,7 @@ from wallet_service.ledger.problems import (
     TransactionSuperseded,
     WalletClosed,
     WalletFrozen,
+    WalletMirrored,
 )
 from wallet_service.ledger.settings import CommitSettings
 from wallet_service.ledger.verify import LEDGER_WALKS
@@ -28,6 +32,7 @@ ROOM = Room(
     lifespan="lifespan:open_ledger",
     commands="commands:add_commands",
     verify_walks=LEDGER_WALKS,
+    operation_types=LEDGER_TYPES,
     problems=(
         TransactionNotFound,
         WalletFrozen,
@@ -43,5 +48,8 @@ ROOM = Room(
         NotRefundable,
         TransactionSuperseded,
         BatchAborted,
+        BalanceUnchanged,
+        EntriesUnbalanced,
+        WalletMirrored,
     ),
 )

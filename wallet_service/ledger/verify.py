@@ -22,9 +22,9 @@ LEDGER_WALKS = (
             "last entry": "a wallet's last_entry is its newest entry",
             "last time": "a wallet's last_posted_at is the created_at of its newest entry",
             "balance": "a wallet's balance is the balance after its newest entry",
-            "available": "the available balance is never below zero by more than the credit limit",
+            "available": "the available balance of an operating wallet is never below zero by more than the credit limit",
             "totals": "a wallet's balance is the sum of its checkpoint and the entries since",
-            "primary": "a user has at most one primary wallet in a currency",
+            "primary": "a user has at most one primary wallet in a currency and keeping",
         },
     ),
     VerifyWalk(
@@ -44,6 +44,7 @@ LEDGER_WALKS = (
         {
             "legs": "the legs of a posting balance and refer to each other",
             "refunds": "refunds have the wallets of the original operation and never exceed it",
+            "keeping": "a posting is in operating wallets or in mirrored ones, with counter accounts of their kind",
             "tombstones": "an operation with a tombstone was never posted",
         },
     ),

@@ -1,6 +1,6 @@
 """Requests and responses that several rooms share. SQL writes the bytes of responses; the models describe them."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
@@ -8,6 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
+
+Keeping = Literal["operating", "mirrored"]
+"""Whether a wallet holds money here, or mirrors an account that is kept elsewhere or by hand."""
 
 _UUID = "0199d0a8-0000-7000-8000-000000000001"
 ENTRY: dict[str, Any] = {

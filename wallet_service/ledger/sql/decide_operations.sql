@@ -129,18 +129,19 @@ begin
   return null;
 end $$;
 
--- Finds what an operation needs to be decided, and decides it: its accounts and, for a refund, the rows that it reverses and how
--- much of them was refunded before, by earlier calls and by this one.
+-- Finds what an operation needs to be decided, and decides it: its entries and accounts and, for a refund, the rows that it
+-- reverses and how much of them was refunded before, by earlier calls and by this one.
 create or replace function wallet.resolve_operation(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
   p_decisions wallet.decision[], p_now timestamptz) returns wallet.decision
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
+  v_entries wallet.operation_entry[] := p_op.entries;
   v_original wallet.wallet_transactions[];
   v_refunded numeric := 0;
-  v_source wallet.account;
-  v_target wallet.account;
+  v_entry wallet.operation_entry;
+  v_account wallet.account;
 begin
-  if p_op.type = 'refund' then
+  if p_op.form = 'refund' then
     v_original := coalesce(wallet.find_posting(p_op.original_transaction_id), (select d.entries from unnest(p_decisions) d
       where d.fresh and d.entries[1].transaction_id = p_op.original_transaction_id limit 1));
     select coalesce(sum(r.amount), 0) into v_refunded from (
@@ -148,86 +149,201 @@ begin
         where t.original_transaction_id = p_op.original_transaction_id and t.leg = 0
       union all select d.entries[1].amount from unnest(p_decisions) d
         where d.fresh and d.entries[1].original_transaction_id = p_op.original_transaction_id) r;
-    v_source := p_accounts[array_position(p_ids, v_original[1].wallet_id)];
-    v_target := p_accounts[array_position(p_ids, v_original[2].wallet_id)];
-  else
-    v_source := p_accounts[array_position(p_ids, p_op.wallet_id)];
-    v_target := p_accounts[array_position(p_ids, p_op.to_wallet_id)];
+    v_entries := wallet.reverse_entries(v_original, coalesce(p_op.amount, trim_scale(v_original[1].amount - v_refunded)));
   end if;
-  -- The original of a refund may have been posted after the wallets were locked: then its wallets are not among them.
-  if v_source.status = 'busy' or v_target.status = 'busy' or v_original is not null
-    and (v_source.wallet_id is null or v_original[2].wallet_id is not null and v_target.wallet_id is null) then
-    return row('busy', null, jsonb_build_object('wallet_id', case when v_source.status = 'busy' then v_source.wallet_id
-      when v_target.status = 'busy' then v_target.wallet_id end), null, null, false)::wallet.decision;
-  end if;
+  foreach v_entry in array v_entries loop
+    v_account := p_accounts[array_position(p_ids, v_entry.wallet_id)];
+    -- The original of a refund may have been posted after the wallets were locked: then its wallets are not among them.
+    if v_account.status = 'busy' or v_original is not null and v_account.wallet_id is null then
+      return row('busy', null, jsonb_build_object('wallet_id', case v_account.status when 'busy' then v_account.wallet_id end),
+        null, null, false)::wallet.decision;
+    end if;
+  end loop;
   -- While the call waited for it, another wallet may have become the one that its owner spends from.
-  if p_op.by_owner
-    and v_source.wallet_id is distinct from wallet.find_wallet(v_source.user_id, v_source.currency, null, null) then
-    return row('busy', null, null, null, null, false)::wallet.decision;
+  if p_op.by_owner then
+    v_account := p_accounts[array_position(p_ids, p_op.wallet_id)];
+    if v_account.wallet_id is distinct from wallet.find_wallet(v_account.user_id, v_account.currency, null, null) then
+      return row('busy', null, null, null, null, false)::wallet.decision;
+    end if;
   end if;
-  return wallet.decide_operation(p_op, v_source, v_target, v_original, v_refunded, p_now);
+  return wallet.decide_operation(p_op, v_entries, p_accounts, p_ids, v_original, v_refunded, p_now);
 end $$;
 
--- One operation: whether it may post, and the ledger rows of its posting. Changes nothing. p_target is the second wallet, if
--- there are two; p_original has the rows that a refund reverses, p_refunded how much of them was refunded before.
-create or replace function wallet.decide_operation(p_op wallet.operation, p_source wallet.account, p_target wallet.account,
-  p_original wallet.wallet_transactions[], p_refunded numeric, p_now timestamptz) returns wallet.decision
+-- The entries that reverse a posting. One or two entries of one amount are reversed by p_amount, more of them whole.
+create or replace function wallet.reverse_entries(p_original wallet.wallet_transactions[], p_amount numeric)
+returns wallet.operation_entry[]
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_amount numeric := p_op.amount;
-  v_signed numeric;
-  v_counter text := p_op.counter_account;
-  v_refusal wallet.decision;
-  v_at timestamptz;
-  v_first wallet.wallet_transactions := p_original[1];
-  v_legs wallet.wallet_transactions[];
+  v_row wallet.wallet_transactions;
+  v_whole constant boolean := wallet.is_reversed_whole(p_original);
+  v_amount numeric;
+  v_entries wallet.operation_entry[] := '{}';
 begin
-  if p_op.type = 'refund' then
-    if v_first.transaction_id is null then
-      return wallet.build_refusal('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
-    elsif v_first.transaction_type = 'refund' then
-      return wallet.build_refusal('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
+  foreach v_row in array coalesce(p_original, '{}') loop
+    v_amount := case when v_whole then v_row.amount else p_amount end;
+    v_entries := v_entries || row(v_row.wallet_id, case v_row.direction when 'debit' then v_amount else -v_amount end,
+      v_row.counter_account)::wallet.operation_entry;
+  end loop;
+  return v_entries;
+end $$;
+
+-- Whether a refund reverses all of a posting or nothing: it has more entries than the two of a transfer.
+create or replace function wallet.is_reversed_whole(p_entries wallet.wallet_transactions[]) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return cardinality(p_entries) > 1 and (cardinality(p_entries) > 2
+    or p_entries[1].counter_account <> 'wallet:' || p_entries[2].wallet_id);
+end $$;
+
+-- One operation: whether it may post, and the ledger rows of its posting. Changes nothing. p_original has the rows that a refund
+-- reverses, p_refunded how much of the first one was refunded before.
+create or replace function wallet.decide_operation(p_op wallet.operation, p_entries wallet.operation_entry[],
+  p_accounts wallet.account[], p_ids uuid[], p_original wallet.wallet_transactions[], p_refunded numeric, p_now timestamptz)
+returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_kind constant wallet.operation_type := wallet.find_operation_type(p_op.type);
+  v_accounts wallet.account[];
+  v_account wallet.account;
+  v_refusal wallet.decision;
+  v_at timestamptz := p_now;
+  v_entry wallet.operation_entry;
+  v_rows wallet.wallet_transactions[];
+begin
+  if p_op.form = 'refund' then
+    v_refusal := wallet.refuse_refund(p_op, p_original, p_refunded, p_accounts, p_ids);
+    if v_refusal.status is not null then
+      return v_refusal;
     end if;
-    v_amount := coalesce(v_amount, trim_scale(v_first.amount - p_refunded));
-    if v_amount <= 0 or p_refunded + v_amount > v_first.amount then
-      return wallet.build_refusal('refund_exceeds', jsonb_build_object('transaction_id', p_op.original_transaction_id,
-        'refundable', wallet.format_amount(v_first.amount - p_refunded, p_source.exponent)));
-    end if;
-    v_counter := v_first.counter_account;
-  elsif p_source.wallet_id is null or p_source.user_id <> p_op.acting_user_id then
-    return wallet.build_refusal('wallet_not_found', jsonb_build_object('wallet_id', p_op.wallet_id));
-  elsif p_op.type = 'transfer' then
-    if p_op.to_wallet_id = p_op.wallet_id then
-      return wallet.build_refusal('same_wallet', jsonb_build_object('wallet_id', p_op.wallet_id));
-    elsif p_target.wallet_id is null then
-      return wallet.build_refusal('wallet_not_found', jsonb_build_object('wallet_id', p_op.to_wallet_id));
-    elsif p_target.currency <> p_source.currency then
-      return wallet.build_refusal('currency_mismatch', jsonb_build_object('currency', p_source.currency)
-        || case when p_op.acting_user_id is null then jsonb_build_object('to_currency', p_target.currency) else '{}' end);
-    end if;
-    v_counter := 'wallet:' || p_op.to_wallet_id;
   end if;
-  if scale(v_amount) > p_source.exponent then
-    return wallet.build_refusal('amount_precision', jsonb_build_object('currency', p_source.currency,
-      'exponent', p_source.exponent));
-  end if;
-  v_signed := case when p_op.type in ('deposit', 'reward') or v_first.direction = 'debit'
-    then v_amount else -v_amount end;
-  v_refusal := wallet.check_movement(p_source, v_signed);
-  if v_refusal.status is null and p_target.wallet_id is not null then
-    v_refusal := wallet.check_movement(p_target, -v_signed);
-  end if;
+  for i in 1 .. cardinality(p_entries) loop
+    v_account := p_accounts[array_position(p_ids, p_entries[i].wallet_id)];
+    v_accounts[i] := v_account;
+    v_at := greatest(v_at, v_account.last_posted_at);
+  end loop;
+  v_refusal := wallet.refuse_accounts(p_op, v_kind, p_entries, v_accounts);
   if v_refusal.status is not null then
     return v_refusal;
   end if;
-  v_at := greatest(p_now, p_source.last_posted_at, p_target.last_posted_at);
-  v_legs := array[wallet.build_entry(p_op, p_source, 0, v_signed, coalesce(v_counter, case p_op.type
-    when 'deposit' then 'external:deposits' when 'withdraw' then 'external:withdrawals' when 'consume' then 'revenue:usage'
-    when 'reward' then 'promotions' when 'fee' then 'revenue:fees' end), v_at)];
-  if p_target.wallet_id is not null then
-    v_legs := v_legs || wallet.build_entry(p_op, p_target, 1, -v_signed, 'wallet:' || p_source.wallet_id, v_at);
+  for i in 1 .. cardinality(p_entries) loop
+    v_account := v_accounts[i];
+    v_entry := p_entries[i];
+    for k in 1 .. i - 1 loop    -- an earlier entry on the same wallet
+      if v_rows[k].wallet_id = v_entry.wallet_id then
+        v_account.balance := v_rows[k].balance_after;
+        v_account.last_entry := v_rows[k].wallet_version;
+      end if;
+    end loop;
+    if v_entry.amount is null then
+      v_entry.amount := p_op.balance - v_account.balance;
+      if v_entry.amount = 0 then
+        return wallet.build_refusal('balance_unchanged', jsonb_build_object('wallet_id', v_account.wallet_id));
+      end if;
+    end if;
+    v_refusal := wallet.check_movement(v_account, v_entry.amount);
+    if v_refusal.status is not null then
+      return v_refusal;
+    end if;
+    v_rows[i] := wallet.build_entry(p_op, v_account, i - 1, v_entry.amount, coalesce(v_entry.counter_account,
+      case v_account.keeping when 'mirrored' then v_kind.mirrored_account else v_kind.counter_account end), v_at);
+  end loop;
+  return row('posted', null, null, v_accounts[1].exponent, v_rows, true)::wallet.decision;
+end $$;
+
+-- Why a refund can't be posted, as far as its original decides that; null if it can.
+create or replace function wallet.refuse_refund(p_op wallet.operation, p_original wallet.wallet_transactions[],
+  p_refunded numeric, p_accounts wallet.account[], p_ids uuid[]) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_first constant wallet.wallet_transactions := p_original[1];
+  v_amount constant numeric := coalesce(p_op.amount, v_first.amount - p_refunded);
+begin
+  if v_first.transaction_id is null then
+    return wallet.build_refusal('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
+  elsif not (wallet.find_operation_type(v_first.transaction_type)).refundable then
+    return wallet.build_refusal('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
+  elsif v_amount <= 0 or p_refunded + v_amount > v_first.amount
+      or wallet.is_reversed_whole(p_original) and v_amount <> v_first.amount then
+    return wallet.build_refusal('refund_exceeds', jsonb_build_object('transaction_id', p_op.original_transaction_id,
+      'refundable', wallet.format_amount(v_first.amount - p_refunded,
+        p_accounts[array_position(p_ids, v_first.wallet_id)].exponent)));
   end if;
-  return row('posted', null, null, p_source.exponent, v_legs, true)::wallet.decision;
+  return null;
+end $$;
+
+-- Why an operation can't be posted on these accounts, one for each of its entries, whatever their balances; null if it can.
+create or replace function wallet.refuse_accounts(p_op wallet.operation, p_kind wallet.operation_type,
+  p_entries wallet.operation_entry[], p_accounts wallet.account[]) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_account wallet.account;
+  v_mirrored boolean;
+begin
+  for i in 1 .. cardinality(p_entries) loop
+    v_account := p_accounts[i];
+    v_mirrored := coalesce(v_account.keeping = 'mirrored', false);
+    if p_op.acting_user_id is not null and not case when v_mirrored and v_account.user_id = p_op.acting_user_id
+        then p_kind.users_mirrored else p_kind.users_operating end then
+      return wallet.build_refusal('forbidden');
+    -- A user may credit the wallet of another user, but not write into another user's records.
+    elsif v_account.wallet_id is null
+        or v_account.user_id <> p_op.acting_user_id and (i = 1 or p_op.form <> 'transfer' or v_mirrored) then
+      return wallet.build_refusal('wallet_not_found', jsonb_build_object('wallet_id', p_entries[i].wallet_id));
+    elsif i = 1 and p_op.to_wallet_id = p_op.wallet_id then
+      return wallet.build_refusal('same_wallet', jsonb_build_object('wallet_id', p_op.wallet_id));
+    elsif p_op.form = 'transfer' and v_account.currency <> p_accounts[1].currency then
+      return wallet.build_refusal('currency_mismatch', jsonb_build_object('currency', p_accounts[1].currency)
+        || case when p_op.acting_user_id is null then jsonb_build_object('to_currency', v_account.currency) else '{}' end);
+    elsif v_mirrored and not p_kind.mirrored or v_account.keeping <> p_accounts[1].keeping then
+      return wallet.build_refusal('wallet_mirrored', jsonb_build_object('wallet_id',
+        case when v_mirrored then v_account.wallet_id else p_accounts[1].wallet_id end));
+    elsif left(p_entries[i].counter_account, 7) <> 'wallet:'
+        and (left(p_entries[i].counter_account, 9) = 'mirrored:') <> v_mirrored then
+      return wallet.build_refusal('validation_failed', wallet.build_fault('/counter_account', case when v_mirrored
+        then 'the other side of a mirrored wallet begins with mirrored:' else 'only that of a mirrored wallet begins with mirrored:' end));
+    end if;
+  end loop;
+  for i in 1 .. cardinality(p_entries) loop
+    if scale(coalesce(p_entries[i].amount, p_op.balance)) > p_accounts[i].exponent then
+      return wallet.build_refusal('amount_precision', jsonb_build_object('currency', p_accounts[i].currency,
+        'exponent', p_accounts[i].exponent));
+    end if;
+  end loop;
+  return case when p_op.form = 'entries' then wallet.refuse_pairs(p_kind, p_entries, p_accounts) end;
+end $$;
+
+-- Why the entries of an operation don't belong together; null if they do. Entries between two wallets name each other, are of
+-- one currency, and add up to nothing; every other entry has an account on its other side, so each currency adds up to nothing.
+create or replace function wallet.refuse_pairs(p_kind wallet.operation_type, p_entries wallet.operation_entry[],
+  p_accounts wallet.account[]) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_wallet text;
+  v_counter text;
+  v_sum numeric;
+  v_agree boolean;
+begin
+  for i in 1 .. cardinality(p_entries) loop
+    v_wallet := 'wallet:' || p_entries[i].wallet_id;
+    v_counter := p_entries[i].counter_account;
+    if v_counter is null and case p_accounts[i].keeping when 'mirrored' then p_kind.mirrored_account
+        else p_kind.counter_account end is null then
+      return wallet.build_refusal('validation_failed', wallet.build_fault('/entries/' || i - 1 || '/counter_account',
+        'must be given: this type has no default'));
+    elsif v_counter = v_wallet then
+      return wallet.build_refusal('same_wallet', jsonb_build_object('wallet_id', p_entries[i].wallet_id));
+    elsif left(v_counter, 7) = 'wallet:' then
+      select sum(e.amount), bool_and(p_accounts[e.place].currency = p_accounts[i].currency) into v_sum, v_agree
+        from unnest(p_entries) with ordinality as e (wallet_id, amount, counter_account, place)
+        where e.counter_account = v_counter and 'wallet:' || e.wallet_id = v_wallet
+          or e.counter_account = v_wallet and 'wallet:' || e.wallet_id = v_counter;
+      if v_sum <> 0 or not v_agree then
+        return wallet.build_refusal('entries_unbalanced', jsonb_build_object('wallet_id', p_entries[i].wallet_id,
+          'counter_account', v_counter));
+      end if;
+    end if;
+  end loop;
+  return null;
 end $$;
 
 -- Null when the account can take the signed movement, otherwise the refusal.
@@ -245,6 +361,11 @@ begin
     end if;
   elsif p_account.status = 'frozen' then
     return wallet.build_refusal('wallet_frozen', v_facts);
+  elsif p_account.keeping = 'mirrored' then
+    -- A record: what happened elsewhere has happened, whatever the balance.
+    if p_account.balance + p_amount <= -1e20 then
+      return wallet.build_refusal('balance_limit', v_facts);
+    end if;
   elsif v_available + p_amount < 0 then
     return wallet.build_refusal('insufficient_funds', v_facts || jsonb_build_object(
       'shortfall', wallet.format_amount(-p_amount - v_available, p_account.exponent)));

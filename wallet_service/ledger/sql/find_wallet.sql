@@ -1,4 +1,4 @@
--- The wallet from which a user spends in a currency: the primary one, or else the oldest one that is open; null where there
+-- The operating wallet from which a user spends in a currency: the primary one, or else the oldest one that is open; null where there
 -- is none. With a key that the client spent on a wallet of the user in this currency, that wallet: a request that is sent
 -- again is the same request, whichever wallet is primary by then.
 create or replace function wallet.find_wallet(p_user_id text, p_currency text, p_client_id text, p_key text) returns uuid
@@ -15,7 +15,7 @@ begin
     end if;
   end if;
   select w.wallet_id into v_wallet_id from wallet.wallets w
-    where w.user_id = p_user_id and w.currency = p_currency and w.status <> 'closed'
+    where w.user_id = p_user_id and w.currency = p_currency and w.keeping = 'operating' and w.status <> 'closed'
     order by w.is_primary desc, w.wallet_id limit 1;
   return v_wallet_id;
 end $$;

@@ -19,23 +19,29 @@ begin
   return '[' || array_to_string(v_lines, '') || ']';
 end $$;
 
--- A posting as callers see it: its first leg (or the leg on the viewer's own wallet, if there is one), and under legs every leg
--- where it touched two wallets. A dry run is marked.
+-- A posting as callers see it: its first leg (or the first on the viewer's own wallet, if there is one), and under legs every leg
+-- where it has more than one. p_exponent: of the first one's currency. A dry run is marked.
 create or replace function wallet.format_posting(p_entries wallet.wallet_transactions[], p_exponent integer, p_viewer text,
   p_dry_run boolean) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_first wallet.wallet_transactions := p_entries[1];
+  v_exponents integer[] := array[p_exponent];
   v_legs text := 'null';
 begin
   if array_length(p_entries, 1) > 1 then
-    if v_first.user_id <> p_viewer and p_entries[2].user_id = p_viewer then
-      v_first := p_entries[2];
-    end if;
-    v_legs := '[' || wallet.format_entry(p_entries[1], p_exponent, p_viewer) || ','
-      || wallet.format_entry(p_entries[2], p_exponent, p_viewer) || ']';
+    v_legs := '';
+    for i in 1 .. array_length(p_entries, 1) loop
+      v_exponents[i] := case p_entries[i].currency when p_entries[1].currency then p_exponent
+        else (select c.exponent from wallet.currencies c where c.code = p_entries[i].currency) end;
+      if v_first.user_id <> p_viewer and p_entries[i].user_id = p_viewer then
+        v_first := p_entries[i];
+      end if;
+      v_legs := v_legs || case i when 1 then '[' else ',' end || wallet.format_entry(p_entries[i], v_exponents[i], p_viewer);
+    end loop;
+    v_legs := v_legs || ']';
   end if;
-  return left(wallet.format_entry(v_first, p_exponent, p_viewer), -1)
+  return left(wallet.format_entry(v_first, v_exponents[v_first.leg + 1], p_viewer), -1)
     || ',"legs":' || v_legs || ',"dry_run":' || p_dry_run::text || '}';
 end $$;
 

@@ -14,7 +14,9 @@ begin
   foreach v_op in array p_operations loop
     if v_op.refusal is null and (p_claimed[v_op.leader] or v_op.dry_run) then
       v_touched := array[v_op.wallet_id, v_op.to_wallet_id];
-      if v_op.type = 'refund' then    -- by itself: an expression that contains a query is always run as a query
+      if v_op.form = 'entries' then
+        v_touched := array(select e.wallet_id from unnest(v_op.entries) e);
+      elsif v_op.form = 'refund' then    -- by itself: an expression that contains a query is always run as a query
         v_touched := array(select t.wallet_id from wallet.wallet_transactions t
           where t.transaction_id = v_op.original_transaction_id);
       end if;
@@ -31,12 +33,12 @@ begin
     perform from wallet.wallets w where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update;
   end if;
   select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
-      w.status, w.last_entry, w.last_posted_at)::wallet.account) into v_accounts
+      w.status, w.last_entry, w.last_posted_at, w.keeping)::wallet.account) into v_accounts
     from (select w.*, c.exponent from wallet.wallets w join wallet.currencies c on c.code = w.currency
       where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update of w skip locked) w;
   if coalesce(array_length(v_accounts, 1), 0) < array_length(v_wanted, 1) then
     v_accounts := v_accounts || array(
-      select row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null)::wallet.account from wallet.wallets w
+      select row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null, w.keeping)::wallet.account from wallet.wallets w
       where w.wallet_id = any (v_wanted) and w.wallet_id not in (select a.wallet_id from unnest(v_accounts) a));
   end if;
   return v_accounts;

@@ -56,13 +56,15 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   f wallet.operation_form;
   v_op wallet.operation := p_known;
+  v_kind wallet.operation_type;
   v_owner jsonb;
 begin
   if jsonb_typeof(p_operation) <> 'object' then
     v_op.facts := wallet.build_fault('', 'an operation is an object');
   else
     f := jsonb_populate_record(null::wallet.operation_form, p_operation);
-    v_op.by_owner := f.wallet_id is null and f.type <> 'refund' and jsonb_typeof(p_operation -> 'user_id') = 'string'
+    v_kind := wallet.find_operation_type(f.type);
+    v_op.by_owner := f.wallet_id is null and v_kind.form in ('movement', 'transfer') and jsonb_typeof(p_operation -> 'user_id') = 'string'
       and jsonb_typeof(p_operation -> 'currency') = 'string';
     if v_op.by_owner then
       v_owner := jsonb_build_object('user_id', p_operation -> 'user_id', 'currency', p_operation -> 'currency');
@@ -71,22 +73,43 @@ begin
           v_owner ->> 'currency', coalesce(f.client_id, 'sql:' || session_user), f.idempotency_key) end);
       f.wallet_id := coalesce(p_operation ->> 'wallet_id', f.transaction_id); -- without a wallet the form is right too
     end if;
-    v_op.facts := wallet.find_operation_fault(p_operation, f);
+    v_op.facts := wallet.find_operation_fault(p_operation, f, v_kind);
   end if;
   if v_op.facts is not null then
     v_op.refusal := 'validation_failed';
     return v_op;
   end if;
-  v_op := jsonb_populate_record(v_op, p_operation - '{amount,effective_at}'::text[]);
+  v_op := jsonb_populate_record(v_op, p_operation - '{amount,effective_at,balance,entries}'::text[]);
+  v_op.form := v_kind.form;
   v_op.amount := wallet.read_amount(f.amount);
   v_op.effective_at := wallet.read_time(f.effective_at);
   v_op.client_id := coalesce(f.client_id, 'sql:' || session_user);
   v_op.idempotency_key := coalesce(f.idempotency_key, v_op.transaction_id::text);
   v_op.metadata := case when jsonb_typeof(f.metadata) = 'object' then f.metadata else '{}' end;
-  if f.acting_user_id is not null and f.type in ('deposit', 'reward', 'refund') then
+  case v_op.form
+    when 'movement' then
+      v_op.entries := array[row(v_op.wallet_id, case v_kind.direction when 'credit' then v_op.amount else -v_op.amount end,
+        v_op.counter_account)::wallet.operation_entry];
+    when 'transfer' then
+      v_op.entries := array[row(v_op.wallet_id, -v_op.amount, 'wallet:' || v_op.to_wallet_id)::wallet.operation_entry,
+        row(v_op.to_wallet_id, v_op.amount, 'wallet:' || v_op.wallet_id)::wallet.operation_entry];
+    when 'adjustment' then
+      v_op.balance := wallet.read_balance(f.balance);
+      v_op.entries := array[row(v_op.wallet_id, case f.direction when 'credit' then v_op.amount else -v_op.amount end,
+        v_op.counter_account)::wallet.operation_entry];
+    when 'entries' then
+      v_op.entries := wallet.read_entries(f.entries);
+      v_op.wallet_id := v_op.entries[1].wallet_id;
+    else
+      null; -- those of the original, reversed
+  end case;
+  if f.acting_user_id is not null and not v_kind.users_operating and not v_kind.users_mirrored then
     v_op.refusal := 'forbidden';
     v_op.facts := '{}';
-  elsif v_op.amount is null and (f.amount is not null or f.type <> 'refund') then
+  elsif case v_op.form when 'refund' then v_op.amount is null and f.amount is not null
+      when 'adjustment' then coalesce(v_op.amount, v_op.balance) is null
+      when 'entries' then exists (select from unnest(v_op.entries) e where e.amount is null)
+      else v_op.amount is null end then
     v_op.refusal := 'amount_invalid';
     v_op.facts := '{}';
   elsif v_op.by_owner and v_op.wallet_id is null then
@@ -94,6 +117,12 @@ begin
     v_op.facts := v_owner;
   else
     -- The request of the caller, without what differs between two attempts. \x01 is the version of this rule.
+    if f.balance is not null then
+      p_operation := p_operation || jsonb_build_object('balance', v_op.balance::text);
+    end if;
+    if v_op.form = 'entries' then
+      p_operation := p_operation || jsonb_build_object('entries', to_jsonb(v_op.entries));
+    end if;
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation
       - '{transaction_id,client_id,idempotency_key,acting_user_id,amount}'::text[]
       || jsonb_build_object('amount', v_op.amount::text))::text, 'UTF8'));
@@ -102,13 +131,15 @@ begin
 end $$;
 
 -- The fault in the form of an operation, as the facts of validation_failed; null when there is none. p_form is p_operation, an
--- object, as a row.
-create or replace function wallet.find_operation_fault(p_operation jsonb, p_form wallet.operation_form) returns jsonb
+-- object, as a row; p_kind is its type.
+create or replace function wallet.find_operation_fault(p_operation jsonb, p_form wallet.operation_form,
+  p_kind wallet.operation_type) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_texts constant text[] := '{transaction_id,type,wallet_id,to_wallet_id,original_transaction_id,client_id,idempotency_key,'
-    'acting_user_id,counter_account,reference,description,effective_at}';
-  c_others constant text[] := '{amount,metadata}';
+    'acting_user_id,counter_account,reference,description,effective_at,direction,balance}';
+  c_others constant text[] := '{amount,metadata,entries}';
+  c_form constant text := p_kind.form;
   f constant wallet.operation_form := p_form;
   v_fault text[];
 begin
@@ -124,24 +155,30 @@ begin
   -- bound in a regular expression.
   v_fault := case
     when wallet.is_uuid(f.transaction_id) is not true then array['/transaction_id', 'must be a UUID']
-    when coalesce(f.type, '') not in ('deposit', 'withdraw', 'consume', 'transfer', 'reward', 'fee', 'refund')
-      then array['/type', 'must be deposit, withdraw, consume, transfer, reward, fee or refund']
-    when case f.type when 'refund' then f.wallet_id is not null else wallet.is_uuid(f.wallet_id) is not true end
+    when p_kind.name is null then array['/type', 'must be ' || wallet.list_operation_types()]
+    when case when c_form in ('refund', 'entries') then f.wallet_id is not null else wallet.is_uuid(f.wallet_id) is not true end
       then array['/wallet_id', 'must be a UUID, and no refund has it']
-    when case f.type when 'transfer' then wallet.is_uuid(f.to_wallet_id) is not true else f.to_wallet_id is not null end
+    when case c_form when 'transfer' then wallet.is_uuid(f.to_wallet_id) is not true else f.to_wallet_id is not null end
       then array['/to_wallet_id', 'must be a UUID, and only a transfer has it']
-    when case f.type when 'refund' then wallet.is_uuid(f.original_transaction_id) is not true
+    when case c_form when 'refund' then wallet.is_uuid(f.original_transaction_id) is not true
         else f.original_transaction_id is not null end
       then array['/original_transaction_id', 'must be a UUID, and only a refund has it']
     when length(f.client_id) not between 1 and 600 then array['/client_id', 'must be 1 to 600 characters']
     when length(f.idempotency_key) not between 1 and 255 or f.idempotency_key collate "C" ~ '[^ -~]'
       then array['/idempotency_key', 'must be 1 to 255 printable ASCII characters']
     when length(f.acting_user_id) not between 1 and 255 then array['/acting_user_id', 'must be 1 to 255 characters']
-    when f.counter_account is not null and (f.type in ('transfer', 'refund') or f.counter_account collate "C"
-        !~ '^(promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:-]+)$'
-        or length(f.counter_account) - position(':' in f.counter_account) > 100)
-      then array['/counter_account', 'must be promotions, or one of revenue: external: promotions: expense: followed by'
-        ' 1 to 100 of A-Z a-z 0-9 . _ : -; a transfer or a refund has none']
+    when f.counter_account is not null and (c_form not in ('movement', 'adjustment') or not wallet.is_counter_account(f.counter_account))
+      then array['/counter_account', 'must be promotions or breakage, or one of revenue: external: promotions: expense: fx: mirrored:'
+        ' followed by 1 to 100 of A-Z a-z 0-9 . _ : -; only an operation on one wallet has it']
+    when case c_form when 'entries' then wallet.are_entries(f.entries) is not true else f.entries is not null end
+      then array['/entries', 'must be 1 to 20 objects with wallet_id (a UUID), direction (credit or debit), amount and, optionally,'
+        ' counter_account; only an operation of several entries has them']
+    when c_form = 'entries' and f.amount is not null then array['/amount', 'each entry has its own']
+    when case when c_form <> 'adjustment' then num_nonnulls(f.balance, f.direction) > 0
+        when f.balance is not null then num_nonnulls(f.amount, f.direction) > 0
+        else f.amount is null or coalesce(f.direction, '') not in ('credit', 'debit') end
+      then array['/balance', 'an adjustment has either balance, or amount with direction (credit or debit); nothing else has them']
+    when c_form = 'adjustment' and f.description is null then array['/description', 'an adjustment needs a reason']
     when length(f.reference) not between 1 and 255 or f.reference ~ '[\u0001-\u001f\u007f-\u009f]'
       then array['/reference', 'must be 1 to 255 characters without control characters']
     when length(f.description) > 1000 or f.description ~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]'
@@ -152,4 +189,35 @@ begin
       then array['/effective_at', 'must be an RFC 3339 timestamp with its offset from UTC']
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
+end $$;
+
+-- Whether this is the form of the entries of an operation: an array of 1 to 20 objects. Amounts are read later.
+create or replace function wallet.are_entries(p_entries jsonb) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  if jsonb_typeof(p_entries) is distinct from 'array' or jsonb_array_length(p_entries) not between 1 and 20 then
+    return false;
+  end if;
+  return not exists (
+    select from jsonb_array_elements(p_entries) e
+    where case when jsonb_typeof(e) <> 'object' then true
+      when e - '{wallet_id,direction,amount,counter_account}'::text[] <> '{}' then true
+      when jsonb_typeof(e -> 'amount') is distinct from 'string' and jsonb_typeof(e -> 'amount') is distinct from 'number' then true
+      when wallet.is_uuid(e ->> 'wallet_id') is not true then true
+      when coalesce(e ->> 'direction', '') not in ('credit', 'debit') then true
+      when jsonb_typeof(e -> 'counter_account') not in ('string', 'null') then true
+      else (e ->> 'counter_account') is not null and not wallet.is_counter_account(e ->> 'counter_account')
+        and not (left(e ->> 'counter_account', 7) = 'wallet:' and wallet.is_uuid(substr(e ->> 'counter_account', 8))) end);
+end $$;
+
+-- The entries of an operation, in their order; an amount that can't be read is null.
+create or replace function wallet.read_entries(p_entries jsonb) returns wallet.operation_entry[]
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return array(
+    select row((e ->> 'wallet_id')::uuid,
+      case e ->> 'direction' when 'credit' then wallet.read_amount(e ->> 'amount') else -wallet.read_amount(e ->> 'amount') end,
+      case when left(e ->> 'counter_account', 7) = 'wallet:' then 'wallet:' || substr(e ->> 'counter_account', 8)::uuid
+        else e ->> 'counter_account' end)::wallet.operation_entry
+    from jsonb_array_elements(p_entries) with ordinality as each (e, place) order by each.place);
 end $$;

@@ -24,11 +24,14 @@ begin
     select distinct e.wallet_id, f.name from seen s, unnest(s.legs) e, lateral (values
       ('legs', wallet.check_legs(s.legs, s.original)),
       ('refunds', case when s.transaction_type <> 'refund' then s.original_transaction_id is null
-        else s.original[1].transaction_type <> 'refund' and s.wallet_id = s.original[1].wallet_id
+        else (wallet.find_operation_type(s.original[1].transaction_type)).refundable and s.wallet_id = s.original[1].wallet_id
           and s.legs[2].wallet_id is not distinct from s.original[2].wallet_id
           and s.direction <> s.original[1].direction and s.original[1].amount >= (
             select sum(r.amount) from wallet.wallet_transactions r
             where r.original_transaction_id = s.original_transaction_id and r.leg = 0) end),
+      ('keeping', (select count(distinct w.keeping) = 1 and bool_and((w.keeping = 'mirrored') = (l.counter_account like 'mirrored:%'))
+          filter (where l.counter_account not like 'wallet:%') is not false
+        from unnest(s.legs) l join wallet.wallets w on w.wallet_id = l.wallet_id)),
       ('tombstones', not exists (select from wallet.tombstones d where d.transaction_id = s.transaction_id))
     ) as f (name, holds) where f.holds is not true
   )
@@ -40,27 +43,39 @@ begin
   )::text);
 end $$;
 
--- Whether the rows of a posting belong together: one leg, or two that balance and name each other, in the direction of the type.
--- p_original: the rows that a refund reverses. Null counts as no.
+-- Whether the rows of a posting belong together: those between two wallets name each other and balance, in each currency. The
+-- form and the direction are those of the type, and a refund reverses its original (p_original). Null counts as no.
 create or replace function wallet.check_legs(p_legs wallet.wallet_transactions[], p_original wallet.wallet_transactions[])
 returns boolean
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_type text := p_legs[1].transaction_type;
-  v_two boolean := v_type = 'transfer' or (v_type = 'refund' and coalesce(cardinality(p_original), 1) = 2);
+  v_kind constant wallet.operation_type := wallet.find_operation_type(p_legs[1].transaction_type);
+  v_legs constant integer := cardinality(p_legs);
 begin
-  if cardinality(p_legs) <> (case when v_two then 2 else 1 end) or p_legs[1].leg <> 0
-    or (v_type <> 'refund' and (v_type in ('deposit', 'reward')) <> (p_legs[1].direction = 'credit'))
+  if case v_kind.form when 'entries' then v_legs > 20 when 'transfer' then v_legs <> 2
+      when 'refund' then v_legs <> coalesce(cardinality(p_original), 1) else v_legs <> 1 end
+    or v_kind.direction <> p_legs[1].direction
+    or v_kind.form in ('movement', 'adjustment') and p_legs[1].counter_account like 'wallet:%'
   then
     return false;
-  elsif not v_two then
-    return p_legs[1].counter_account not like 'wallet:%';
   end if;
-  return p_legs[2].leg = 1 and p_legs[2].transaction_type = v_type
-    and p_legs[1].amount = p_legs[2].amount and p_legs[1].direction <> p_legs[2].direction
-    and p_legs[1].currency = p_legs[2].currency and p_legs[1].wallet_id <> p_legs[2].wallet_id
-    and p_legs[1].created_at = p_legs[2].created_at
-    and p_legs[1].original_transaction_id is not distinct from p_legs[2].original_transaction_id
-    and p_legs[1].counter_account = 'wallet:' || p_legs[2].wallet_id
-    and p_legs[2].counter_account = 'wallet:' || p_legs[1].wallet_id;
+  for i in 1 .. v_legs loop
+    if p_legs[i].leg <> i - 1 or p_legs[i].transaction_type <> p_legs[1].transaction_type
+      or p_legs[i].created_at <> p_legs[1].created_at
+      or p_legs[i].original_transaction_id is distinct from p_legs[1].original_transaction_id
+      or v_kind.form = 'refund' and (p_legs[i].wallet_id <> p_original[i].wallet_id
+        or p_legs[i].counter_account <> p_original[i].counter_account or p_legs[i].direction = p_original[i].direction)
+    then
+      return false;
+    end if;
+  end loop;
+  return v_legs = 1 or not exists (
+    select from unnest(p_legs) l where l.counter_account like 'wallet:%' and (
+      l.counter_account = 'wallet:' || l.wallet_id
+      or (select sum(case o.direction when 'credit' then o.amount else -o.amount end) <> 0
+          or count(distinct o.currency) <> 1 or count(distinct o.wallet_id) <> 2
+        from unnest(p_legs) o where o.wallet_id = l.wallet_id and o.counter_account = l.counter_account
+          or 'wallet:' || o.wallet_id = l.counter_account and o.counter_account = 'wallet:' || l.wallet_id)))
+    and (v_kind.form <> 'transfer' or p_legs[1].counter_account = 'wallet:' || p_legs[2].wallet_id
+      and p_legs[1].direction = 'debit');
 end $$;

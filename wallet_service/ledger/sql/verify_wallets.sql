@@ -25,11 +25,11 @@ begin
       ('last entry', s.last_entry = coalesce(s.newest, 0)),
       ('last time', s.last_posted_at = coalesce(s.newest_at, '-infinity')),
       ('balance', s.balance = coalesce(s.balance_after, 0)),
-      ('available', s.balance - s.locked_balance >= -s.credit_limit),
+      ('available', s.keeping = 'mirrored' or s.balance - s.locked_balance >= -s.credit_limit),
       ('checkpoints', coalesce(s.checkpoint, 0) = s.last_entry / 1000 * 1000),
       ('totals', s.balance = s.entries),
       ('primary', not s.is_primary or not exists (select from wallet.wallets o where o.user_id = s.user_id
-        and o.currency = s.currency and o.is_primary and o.wallet_id <> s.wallet_id))
+        and o.currency = s.currency and o.keeping = s.keeping and o.is_primary and o.wallet_id <> s.wallet_id))
     ) as f (name, holds) where f.holds is not true
   )
   select json_build_object(

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from wallet_service.core.fields import Timestamp
 from wallet_service.core.money import AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
+from wallet_service.money.schemas import Keeping
 from wallet_service.money.wallet_statistics.repository import Period
 
 Interval = Literal["day", "month"]
@@ -130,9 +131,10 @@ class UserStatistics(Statistics):
 
 
 class CurrencyStats(BaseModel):
-    """Counts and sums of the wallets of one currency."""
+    """Counts and sums of the operating or of the mirrored wallets of one currency."""
 
     currency: str
+    keeping: Keeping
     wallets: int
     active: int
     frozen: int
@@ -155,6 +157,7 @@ class ServiceStats(BaseModel):
                     "currencies": [
                         {
                             "currency": "CREDIT",
+                            "keeping": "operating",
                             "wallets": 1,
                             "active": 1,
                             "frozen": 0,
@@ -178,7 +181,7 @@ class ServiceStats(BaseModel):
 class TrialBalanceLine(BaseModel):
     """The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
 
-    All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
+    Mirrored wallets, which hold no money of this service, have lines of their own: ``mirrored:…``. All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
     the read.
     """
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata
-from wallet_service.core.money import AmountOrZero, AmountText
+from wallet_service.core.money import AmountOrZero, AmountText, BalanceAmount
+from wallet_service.money.schemas import Keeping
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 WalletType = Literal["fiat", "crypto", "hybrid"]
@@ -30,8 +31,14 @@ class WalletCreate(BaseModel):
     organization_id: Line | None = None
     network: Annotated[Line, StringConstraints(max_length=64)] | None = None
     address: Line | None = None
-    initial_balance: AmountOrZero | None = Field(
-        default=None, description="Posted as a deposit together with the creation."
+    keeping: Keeping | None = Field(
+        default=None,
+        description="`operating` (the default): money is held here. `mirrored`: a record of an account kept elsewhere or "
+        "by hand, such as a bank account, a card or a house. It can't be changed later.",
+    )
+    initial_balance: BalanceAmount | None = Field(
+        default=None,
+        description="Posted together with the creation. Only a mirrored wallet can open below zero.",
     )
     credit_limit: AmountOrZero | None = Field(
         default=None, description="How far below zero the available balance may go."
@@ -65,6 +72,7 @@ _WALLET: dict[str, Any] = {
     "name": "main",
     "wallet_type": "fiat",
     "currency": "CREDIT",
+    "keeping": "operating",
     "network": None,
     "address": None,
     "balance": "100.000000",
@@ -92,6 +100,7 @@ class Wallet(BaseModel):
     name: str
     wallet_type: WalletType
     currency: str
+    keeping: Keeping
     network: str | None
     address: str | None
     balance: AmountText

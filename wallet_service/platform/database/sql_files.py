@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from importlib.resources.abc import Traversable
 
 from wallet_service.core.errors import ReportedError
 from wallet_service.core.room import Room
-from wallet_service.platform.database.posting_rules import DISPATCHER, dispatcher
+from wallet_service.platform.database.generated import DISPATCHER, dispatcher, operation_types
 
 EXPOSED = "wallet_api"
 """The schema of the functions that may be called. All other schemas are private."""
@@ -139,7 +140,8 @@ def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
         MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
-    functions = sorted(_with_rules(_functions(rooms), rules), key=lambda function: function.qualified)
+    written = itertools.chain(_functions(rooms), _operation_types(rooms))
+    functions = sorted(_with_rules(written, rules), key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
@@ -243,6 +245,22 @@ def _with_rules(functions: Iterator[Function], rules: Sequence[str]) -> list[Fun
             found[DISPATCHER], file="the posting rules of the rooms", line=1, sql=dispatcher(rules)
         )
     return list(found.values())
+
+
+def _operation_types(rooms: Sequence[Room]) -> Iterator[Function]:
+    """The functions by which the kernel reads the types of operations that the rooms declare."""
+    types = [kind for room in rooms for kind in room.operation_types]
+    if not types:
+        return
+    try:
+        text = operation_types(types)
+    except ValueError as error:
+        raise MigrationError(str(error)) from error
+    for statement in _statements(text):
+        head = _FUNCTION_HEAD.match(statement.code)
+        if head is not None:
+            place = "the operation types of the rooms"
+            yield Function(head[1], head[2], place, statement.first_line, statement.sql)
 
 
 def _functions_of(room: Room, file: Traversable) -> Iterator[Function]:

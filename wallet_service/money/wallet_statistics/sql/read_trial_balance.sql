@@ -7,12 +7,15 @@ set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmap
 begin
   return (
     with part as materialized (
-      select w.wallet_id, w.currency, w.balance, w.last_entry from wallet.wallets w
+      select w.wallet_id, w.currency, w.keeping, w.balance, w.last_entry from wallet.wallets w
       where p_after is null or w.wallet_id > p_after order by w.wallet_id limit p_limit
     ), lines as (
-      select p.currency, 'wallets' as account, sum(p.balance) as balance from part p group by p.currency
+      select p.currency, case p.keeping when 'mirrored' then 'mirrored:wallets' else 'wallets' end as account,
+        sum(p.balance) as balance
+      from part p group by p.currency, p.keeping
       union all
-      select p.currency, case t.counter_account when 'wallets' then 'transfers' else t.counter_account end,
+      select p.currency, case when t.counter_account <> 'wallets' then t.counter_account
+          when p.keeping = 'mirrored' then 'mirrored:transfers' else 'transfers' end,
         sum(case t.direction when 'debit' then t.amount else -t.amount end)
       from part p cross join lateral wallet.read_totals_at(p.wallet_id, p.last_entry, p.last_entry) t
       group by 1, 2

@@ -4,7 +4,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 declare
   v_wallet wallet.wallets := wallet.lock_wallet(p_wallet_id, p_user_id, p_version);
 begin
-  if v_wallet.status = 'frozen' and p_user_id is not null then
+  if v_wallet.status = 'frozen' and p_user_id is not null and not v_wallet.frozen_by_owner then
     perform wallet.refuse_call('wallet_frozen', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   if v_wallet.balance <> 0 or v_wallet.locked_balance <> 0 then

@@ -8,7 +8,7 @@ declare
   v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
     || jsonb_build_object('credit_limit', wallet.read_credit_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
     || jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'
-      || jsonb_build_object('amount', wallet.read_amount(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
+      || jsonb_build_object('amount', wallet.read_balance(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
   v_key text := coalesce(p_idempotency_key, p_wallet_id::text);
   v_spent wallet.idempotency;
   v_answer text;
@@ -43,8 +43,8 @@ begin
 end $$;
 
 -- Creates a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has user_id,
--- wallet_type, currency, name and, optionally, organization_id, network, address, credit_limit, metadata. p_deposit is null, or
--- the members of the deposit without type and wallet_id. p_verified: false marks the wallet as unverified.
+-- wallet_type, currency, name and, optionally, keeping, organization_id, network, address, credit_limit, metadata. p_deposit is
+-- null, or the members of the deposit without type and wallet_id; the amount of a mirrored wallet can be negative. p_verified: false marks the wallet as unverified.
 create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb,
   p_verified boolean default true) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -62,11 +62,15 @@ begin
     perform wallet.refuse_call('validation_failed', wallet.build_fault('', 'needs wallet_id, user_id, wallet_type, currency, name'));
   end if;
   v_in := jsonb_populate_record(null::wallet.wallets, (select jsonb_object_agg(m.key, m.value) from jsonb_each(p_wallet) m
-    where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'network', 'address', 'metadata')));
+    where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'keeping', 'network', 'address', 'metadata')));
+  v_in.keeping := coalesce(v_in.keeping, 'operating');
   if not exists (select from wallet.currencies c where c.code = v_in.currency) then
     perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
   end if;
   v_limit := coalesce(wallet.read_credit_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
+  if v_in.keeping = 'mirrored' and v_limit <> 0 then
+    perform wallet.refuse_call('wallet_mirrored', '{}');
+  end if;
   perform wallet.lock_user_currency(v_in.user_id, v_in.currency);
   select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
     and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';
@@ -74,15 +78,20 @@ begin
     perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_existing));
   end if;
   insert into wallet.wallets (wallet_id, user_id, organization_id, name, wallet_type, currency, network, address,
-      credit_limit, is_primary, metadata, created_at, updated_at, unverified_since)
+      keeping, credit_limit, is_primary, metadata, created_at, updated_at, unverified_since)
     select p_wallet_id, v_in.user_id, v_in.organization_id, v_in.name, v_in.wallet_type, v_in.currency, v_in.network,
-      v_in.address, v_limit, not exists (select from wallet.wallets w
-        where w.user_id = v_in.user_id and w.currency = v_in.currency and w.is_primary),
+      v_in.address, v_in.keeping, v_limit, not exists (select from wallet.wallets w
+        where w.user_id = v_in.user_id and w.currency = v_in.currency and w.keeping = v_in.keeping and w.is_primary),
       coalesce(v_in.metadata, '{}'), t.now, t.now, case when not p_verified then t.now end
     from (select wallet.clock() as now) t;
   if p_deposit is not null then
-    v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations', jsonb_build_array(
-      p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id)))))::jsonb -> 0 -> 0;
+    p_deposit := p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id) || case v_in.keeping
+      when 'mirrored' then '{"counter_account": "mirrored:opening"}'::jsonb else '{}' end;
+    if v_in.keeping = 'mirrored' and left(p_deposit ->> 'amount', 1) = '-' then
+      p_deposit := p_deposit || jsonb_build_object('type', 'withdraw', 'amount', substr(p_deposit ->> 'amount', 2));
+    end if;
+    v_outcome := wallet_api.post_transactions(jsonb_build_array(jsonb_build_object('operations',
+      jsonb_build_array(p_deposit))))::jsonb -> 0 -> 0;
     if v_outcome ->> 'status' <> 'posted' then
       perform wallet.refuse_call(coalesce(v_outcome ->> 'code', 'wallet_busy'), v_outcome -> 'facts');
     end if;

@@ -10,7 +10,7 @@ begin
   end if;
   return (select wallet.build_fault(w.pointer, w.detail)
     from jsonb_to_record(p_wallet) as f (user_id text, organization_id text, name text, wallet_type text, network text,
-      address text, status text, is_primary text, metadata jsonb),
+      address text, status text, keeping text, is_primary text, metadata jsonb),
     lateral (values
       (1, '/user_id', 'must be 1 to 255 characters without control characters',
         length(f.user_id) not between 1 and 255 or f.user_id ~ c_control),
@@ -26,7 +26,8 @@ begin
       (7, '/status', 'must be active or frozen', f.status not in ('active', 'frozen')),
       (8, '/is_primary', 'must be true or false', f.is_primary not in ('true', 'false')),
       (9, '/metadata', 'must be an object of at most 16 KiB',
-        jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384)
+        jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384),
+      (10, '/keeping', 'must be operating or mirrored', f.keeping not in ('operating', 'mirrored'))
     ) as w (n, pointer, detail, wrong)
     where w.wrong order by w.n limit 1);
 end $$;

@@ -12,6 +12,7 @@ begin
     p_wallet.name as name,
     p_wallet.wallet_type as wallet_type,
     p_wallet.currency as currency,
+    p_wallet.keeping as keeping,
     p_wallet.network as network,
     p_wallet.address as address,
     wallet.format_amount(p_wallet.balance, v_exponent) as balance,

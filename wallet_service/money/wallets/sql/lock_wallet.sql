@@ -12,7 +12,7 @@ begin
   end if;
   perform wallet.lock_user_currency(v_wallet.user_id, v_wallet.currency);
   perform from wallet.wallets w where w.wallet_id = p_wallet_id
-    or w.user_id = v_wallet.user_id and w.currency = v_wallet.currency and w.is_primary
+    or w.user_id = v_wallet.user_id and w.currency = v_wallet.currency and w.keeping = v_wallet.keeping and w.is_primary
     order by w.wallet_id for no key update;
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
   if v_wallet.status = 'closed' then

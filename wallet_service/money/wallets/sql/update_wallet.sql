@@ -16,6 +16,14 @@ begin
   v_new := v_old;
   v_new.name := coalesce(p_changes ->> 'name', v_old.name);
   v_new.status := coalesce(p_changes ->> 'status', v_old.status);
+  if v_new.status <> v_old.status then
+    if v_old.status = 'frozen' and p_user_id is not null and not v_old.frozen_by_owner then
+      perform wallet.refuse_call('wallet_frozen', jsonb_build_object('wallet_id', p_wallet_id));
+    end if;
+    v_new.frozen_by_owner := v_new.status = 'frozen' and p_user_id is not null;
+  elsif v_old.frozen_by_owner and p_user_id is null and p_changes ->> 'status' = 'frozen' then
+    v_new.frozen_by_owner := false;    -- an operator's freeze replaces that of the owner
+  end if;
   v_new.is_primary := coalesce((p_changes ->> 'is_primary')::boolean, v_old.is_primary);
   v_new.metadata := case when p_changes -> 'metadata' = 'null' then '{}'
     else wallet.merge_patch(v_old.metadata, coalesce(p_changes -> 'metadata', '{}')) end;
@@ -24,7 +32,9 @@ begin
   end if;
   if octet_length(v_new.metadata::text) > 16384 then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/metadata', 'must be at most 16 KiB when merged'));
-  elsif v_new.balance - v_new.locked_balance < -v_new.credit_limit then
+  elsif v_new.keeping = 'mirrored' and v_new.credit_limit <> 0 then
+    perform wallet.refuse_call('wallet_mirrored', jsonb_build_object('wallet_id', p_wallet_id));
+  elsif v_new.keeping = 'operating' and v_new.balance - v_new.locked_balance < -v_new.credit_limit then
     perform wallet.refuse_call('credit_limit_in_use', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   select w.wallet_id into v_other from wallet.wallets w where w.user_id = v_new.user_id and w.wallet_type = v_new.wallet_type
@@ -37,9 +47,9 @@ begin
   end if;
   if v_new.is_primary and not v_old.is_primary then
     update wallet.wallets w set is_primary = false, version = w.version + 1, updated_at = wallet.clock()
-      where w.user_id = v_new.user_id and w.currency = v_new.currency and w.is_primary;
+      where w.user_id = v_new.user_id and w.currency = v_new.currency and w.keeping = v_new.keeping and w.is_primary;
   end if;
-  update wallet.wallets w set name = v_new.name, status = v_new.status, is_primary = v_new.is_primary,
+  update wallet.wallets w set name = v_new.name, status = v_new.status, frozen_by_owner = v_new.frozen_by_owner, is_primary = v_new.is_primary,
       metadata = v_new.metadata, credit_limit = v_new.credit_limit, version = w.version + 1, updated_at = wallet.clock()
     where w.wallet_id = p_wallet_id returning * into v_new;
   return wallet.format_wallet(v_new);
