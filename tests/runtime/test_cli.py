@@ -17,7 +17,6 @@ from wallet_service import __version__
 from wallet_service.cli import app
 
 
-
 @dataclass(frozen=True)
 class Prepared:
     """A data folder after ``migrate``, to copy, and the output of that command."""
