@@ -18,7 +18,7 @@ from support.kernel.harness import CHECKS, Kernel
 from wallet_service.platform.database.sql_files import read_sql_files
 from wallet_service.rooms import ROOMS
 
-for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows"):
+for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows", "entries"):
     importlib.import_module(f"support.kernel.{room}")
 
 pytestmark = pytest.mark.mutants

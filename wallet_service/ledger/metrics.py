@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from wallet_service.core.errors import WalletError
-from wallet_service.ledger.operation_types import TransactionType
+from wallet_service.ledger.operation_types import LEDGER_TYPES
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Refused
 
@@ -73,7 +72,7 @@ class CommitMetrics:
         # Finding a series by its labels costs several times as much as counting.
         self._postings_of: dict[tuple[str, str], Counter] = {}
         self._moved_of: dict[tuple[str, bytes], Counter] = {}
-        for kind in get_args(TransactionType):
+        for kind in (each.name for each in LEDGER_TYPES):
             for outcome in _FROM_THE_START:
                 self._postings_of[kind, outcome] = self._postings.labels(kind, outcome)
 

@@ -151,17 +151,19 @@ class Kernel:
         credit_limit: str = "0",
         locked: str = "0",
         status: str = "active",
+        keeping: str = "operating",
     ) -> str:
         """A new wallet with its opening balance posted."""
         wallet_id = new_id()
         await self.pool.execute(
             """
-            insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, created_at, updated_at)
-            values ($1::uuid, $2, $1::uuid::text, 'fiat', $3, clock_timestamp(), clock_timestamp())
+            insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, keeping, created_at, updated_at)
+            values ($1::uuid, $2, $1::uuid::text, 'fiat', $3, $4, clock_timestamp(), clock_timestamp())
             """,
             wallet_id,
             user or f"user-{wallet_id}",
             currency,
+            keeping,
         )
         if Decimal(balance):
             assert (await self.one(op("deposit", wallet_id, balance))).status == "posted"

@@ -180,7 +180,7 @@ declare
   v_entries wallet.operation_entry[] := '{}';
 begin
   foreach v_row in array coalesce(p_original, '{}') loop
-    v_amount := case when v_whole then v_row.amount else p_amount end;
+    v_amount := case when v_whole then trim_scale(v_row.amount) else p_amount end;
     v_entries := v_entries || row(v_row.wallet_id, case v_row.direction when 'debit' then v_amount else -v_amount end,
       v_row.counter_account)::wallet.operation_entry;
   end loop;
@@ -282,8 +282,8 @@ begin
   for i in 1 .. cardinality(p_entries) loop
     v_account := p_accounts[i];
     v_mirrored := coalesce(v_account.keeping = 'mirrored', false);
-    if p_op.acting_user_id is not null and not case when v_mirrored and v_account.user_id = p_op.acting_user_id
-        then p_kind.users_mirrored else p_kind.users_operating end then
+    if p_op.acting_user_id is not null and not (case when v_mirrored and v_account.user_id = p_op.acting_user_id
+        then p_kind.users_mirrored else p_kind.users_operating end) then
       return wallet.build_refusal('forbidden');
     -- A user may credit the wallet of another user, but not write into another user's records.
     elsif v_account.wallet_id is null
@@ -326,8 +326,8 @@ begin
   for i in 1 .. cardinality(p_entries) loop
     v_wallet := 'wallet:' || p_entries[i].wallet_id;
     v_counter := p_entries[i].counter_account;
-    if v_counter is null and case p_accounts[i].keeping when 'mirrored' then p_kind.mirrored_account
-        else p_kind.counter_account end is null then
+    if v_counter is null and (case p_accounts[i].keeping when 'mirrored' then p_kind.mirrored_account
+        else p_kind.counter_account end) is null then
       return wallet.build_refusal('validation_failed', wallet.build_fault('/entries/' || i - 1 || '/counter_account',
         'must be given: this type has no default'));
     elsif v_counter = v_wallet then

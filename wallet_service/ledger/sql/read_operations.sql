@@ -106,10 +106,10 @@ begin
   if f.acting_user_id is not null and not v_kind.users_operating and not v_kind.users_mirrored then
     v_op.refusal := 'forbidden';
     v_op.facts := '{}';
-  elsif case v_op.form when 'refund' then v_op.amount is null and f.amount is not null
+  elsif (case v_op.form when 'refund' then v_op.amount is null and f.amount is not null
       when 'adjustment' then coalesce(v_op.amount, v_op.balance) is null
       when 'entries' then exists (select from unnest(v_op.entries) e where e.amount is null)
-      else v_op.amount is null end then
+      else v_op.amount is null end) then
     v_op.refusal := 'amount_invalid';
     v_op.facts := '{}';
   elsif v_op.by_owner and v_op.wallet_id is null then

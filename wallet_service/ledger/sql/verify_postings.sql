@@ -52,8 +52,8 @@ declare
   v_kind constant wallet.operation_type := wallet.find_operation_type(p_legs[1].transaction_type);
   v_legs constant integer := cardinality(p_legs);
 begin
-  if case v_kind.form when 'entries' then v_legs > 20 when 'transfer' then v_legs <> 2
-      when 'refund' then v_legs <> coalesce(cardinality(p_original), 1) else v_legs <> 1 end
+  if (case v_kind.form when 'entries' then v_legs > 20 when 'transfer' then v_legs <> 2
+      when 'refund' then v_legs <> coalesce(cardinality(p_original), 1) else v_legs <> 1 end)
     or v_kind.direction <> p_legs[1].direction
     or v_kind.form in ('movement', 'adjustment') and p_legs[1].counter_account like 'wallet:%'
   then
