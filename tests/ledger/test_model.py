@@ -15,6 +15,7 @@ from support.soak import search
 from wallet_service.core.identifiers import new_id
 
 KINDS = ("deposit", "reward", "withdraw", "consume", "fee", "transfer", "transfer", "refund", "refund")
+KINDS += ("adjustment", "payment", "payment", "exchange")
 AMOUNTS = ("1", "1.00", "2.5", "7", "0.01", "12", "30", "60", "0.001", "0", "NaN", "99999999999999999999")
 WALLETS = (
     {"balance": "50"},
@@ -23,6 +24,8 @@ WALLETS = (
     {"balance": "40", "status": "frozen"},
     {"balance": "0", "status": "closed"},
     {"balance": "30", "currency": "JPY"},
+    {"balance": "0", "keeping": "mirrored"},
+    {"balance": "7", "keeping": "mirrored"},
 )
 UNKNOWN = len(WALLETS)
 
@@ -41,7 +44,7 @@ class Wish:
     acting: int | None
 
 
-wallet_numbers = st.integers(0, 2) | st.integers(0, UNKNOWN)
+wallet_numbers = st.integers(0, 2) | st.integers(6, 7) | st.integers(0, UNKNOWN)
 wishes = st.builds(
     Wish,
     kind=st.sampled_from(KINDS),
@@ -87,6 +90,7 @@ class World:
                 Decimal(properties.get("credit_limit", "0")),
                 properties.get("status", "active"),
                 version=1 if Decimal(properties["balance"]) else 0,
+                keeping=properties.get("keeping", "operating"),
             )
             wallets.append(wallet_id)
         return cls(kernel, model, [*wallets, new_id()])
@@ -108,8 +112,39 @@ class World:
         if wish.kind == "refund":
             original = self.sent[wish.of % len(self.sent)]["transaction_id"] if self.sent else new_id()
             return named | {"original_transaction_id": original}
+        amount = wish.amount or "1"
+        if wish.kind == "adjustment":
+            del named["amount"]
+            return named | {"wallet_id": self.wallets[wish.source], "balance": amount, "description": "count"}
+        if wish.kind in ("payment", "exchange"):
+            del named["amount"]
+            return named | {"entries": self.entries(wish, amount)}
         named["wallet_id"] = self.wallets[wish.source]
         return named | ({"to_wallet_id": self.wallets[wish.target]} if wish.kind == "transfer" else {})
+
+    def entries(self, wish: Wish, amount: str) -> list[dict[str, str]]:
+        """From one wallet to another, with a fee; or, for an exchange, each against an account."""
+        source, target = self.wallets[wish.source], self.wallets[wish.target]
+        kept = "mirrored:" if self.is_mirrored(source) else ""
+        of_target = "mirrored:" if self.is_mirrored(target) else ""
+        if wish.kind == "exchange":
+            between = f"{kept}fx:A-B", f"{of_target}fx:A-B"
+        else:
+            between = f"wallet:{target}", f"wallet:{source}"
+        return [
+            {"wallet_id": source, "direction": "debit", "amount": amount, "counter_account": between[0]},
+            {"wallet_id": target, "direction": "credit", "amount": amount, "counter_account": between[1]},
+            {
+                "wallet_id": source,
+                "direction": "debit",
+                "amount": "1",
+                "counter_account": f"{kept or 'revenue:'}fees",
+            },
+        ]
+
+    def is_mirrored(self, wallet_id: str) -> bool:
+        account = self.model.accounts.get(wallet_id)
+        return account is not None and account.keeping == "mirrored"
 
     def name_all(
         self, wanted: list[tuple[list[Wish], dict[str, bool]]]

@@ -240,7 +240,7 @@ CORRUPTIONS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "two primaries": (
         (
-            "drop index wallet.wallets_primary;"
+            "drop index if exists wallet.wallets_primary_of_keeping;"
             "update wallet.wallets set is_primary = true where wallet_id in ('{big}', '{mid}')"
         ),
         {"primary"},

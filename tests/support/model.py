@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-MINTING = frozenset({"deposit", "reward", "refund"})
+USERS_OPERATING = frozenset({"withdraw", "consume", "fee", "transfer"})
+"""What a user may post in operating wallets of its own."""
+USERS_MIRRORED = frozenset({"deposit", "withdraw", "transfer", "refund", "adjustment"})
+MIRRORED = USERS_MIRRORED | {"exchange", "payment"}
+NOT_REFUNDABLE = frozenset({"refund", "adjustment", "exchange"})
 CREDITS = frozenset({"deposit", "reward"})
 LIMIT = Decimal(10) ** 20
 NAMES_OF_AN_ATTEMPT = frozenset(
@@ -28,6 +32,16 @@ class Account:
     credit_limit: Decimal = Decimal(0)
     status: str = "active"
     version: int = 0
+    keeping: str = "operating"
+
+
+@dataclass(frozen=True)
+class Move:
+    """An entry that an operation wants; of an adjustment to a balance, the signed amount is None."""
+
+    wallet_id: str
+    signed: Decimal | None
+    counter_account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,7 @@ class _Posting:
     kind: str
     amount: Decimal
     legs: tuple[Leg, ...]
+    is_whole: bool = False
     refunded: Decimal = Decimal(0)
 
 
@@ -120,7 +135,10 @@ class Model:
 
     def _decided(self, operation: Operation, *, dry_run: bool) -> Decision:
         name = operation["transaction_id"]
-        if operation.get("acting_user_id") is not None and operation["type"] in MINTING:
+        if (
+            operation.get("acting_user_id") is not None
+            and operation["type"] not in USERS_OPERATING | USERS_MIRRORED
+        ):
             raise _Refused("forbidden")
         amount = _amount(operation)
         if name in self.superseded:
@@ -128,6 +146,10 @@ class Model:
         key = (operation["client_id"], operation.get("idempotency_key", name))
         request = {member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT}
         request["amount"] = amount
+        if "balance" in request:
+            request["balance"] = Decimal(request["balance"])
+        if "entries" in request:
+            request["entries"] = [_entry(each) for each in request["entries"]]
         if key in self.keys:
             return self._recall(name, key, request)
         if name in self.postings:
@@ -150,62 +172,133 @@ class Model:
         original = self.postings.get(operation["original_transaction_id"])
         if original is None:
             raise _Refused("transaction_not_found")
-        if original.kind == "refund":
+        if operation.get("acting_user_id") not in (None, self.accounts[original.legs[0].wallet_id].user_id):
+            raise _Refused("transaction_not_found")
+        if original.kind in NOT_REFUNDABLE:
             raise _Refused("not_refundable")
         rest = original.amount - original.refunded
         amount = rest if amount is None else amount
-        if amount <= 0 or amount > rest:
+        if amount <= 0 or amount > rest or (original.is_whole and amount != original.amount):
             raise _Refused("refund_exceeds")
-        back = [(leg.wallet_id, amount if leg.signed < 0 else -amount) for leg in original.legs]
-        legs = self._write(operation, amount, back)
+        back = [
+            Move(leg.wallet_id, -leg.signed if original.is_whole else amount if leg.signed < 0 else -amount)
+            for leg in original.legs
+        ]
+        legs = self._write(operation, back)
         original.refunded += amount
         return legs
 
     def _move(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
+        wallet_id, kind = operation.get("wallet_id", ""), operation["type"]
+        if kind == "adjustment":
+            return self._write(operation, [Move(wallet_id, None)])
+        if "entries" in operation:
+            return self._write(operation, [_entry(each) for each in operation["entries"]])
         assert amount is not None
-        wallet_id, kind = operation["wallet_id"], operation["type"]
-        source = self.accounts.get(wallet_id)
-        if source is None or operation.get("acting_user_id") not in (None, source.user_id):
-            raise _Refused("wallet_not_found")
-        moves = [(wallet_id, amount if kind in CREDITS else -amount)]
+        moves = [Move(wallet_id, amount if kind in CREDITS else -amount)]
         if kind == "transfer":
-            target = self.accounts.get(operation["to_wallet_id"])
-            if operation["to_wallet_id"] == wallet_id:
-                raise _Refused("same_wallet")
-            if target is None:
-                raise _Refused("wallet_not_found")
-            if target.currency != source.currency:
-                raise _Refused("currency_mismatch")
-            moves.append((operation["to_wallet_id"], amount))
-        return self._write(operation, amount, moves)
+            moves.append(Move(operation["to_wallet_id"], amount))
+        return self._write(operation, moves)
 
-    def _write(
-        self, operation: Operation, amount: Decimal, moves: list[tuple[str, Decimal]]
-    ) -> tuple[Leg, ...]:
-        exponent = self.accounts[moves[0][0]].exponent
-        if amount != round(amount, exponent):
-            raise _Refused("amount_precision")
-        for wallet_id, signed in moves:
-            _admit(self.accounts[wallet_id], signed)
+    def _admit_accounts(self, operation: Operation, moves: Sequence[Move]) -> None:
+        kind, acting = operation["type"], operation.get("acting_user_id")
+        for place, move in enumerate(moves):
+            account = self.accounts.get(move.wallet_id)
+            is_mirrored = account is not None and account.keeping == "mirrored"
+            if acting is not None:
+                is_own_record = is_mirrored and account is not None and account.user_id == acting
+                if kind not in (USERS_MIRRORED if is_own_record else USERS_OPERATING):
+                    raise _Refused("forbidden")
+            if account is None or (
+                acting not in (None, account.user_id) and (place == 0 or kind != "transfer" or is_mirrored)
+            ):
+                raise _Refused("wallet_not_found")
+            if place == 0 and operation.get("to_wallet_id") == move.wallet_id:
+                raise _Refused("same_wallet")
+            first = self.accounts[moves[0].wallet_id]
+            if kind == "transfer" and account.currency != first.currency:
+                raise _Refused("currency_mismatch")
+            if (is_mirrored and kind not in MIRRORED) or account.keeping != first.keeping:
+                raise _Refused("wallet_mirrored")
+
+    def _write(self, operation: Operation, moves: Sequence[Move]) -> tuple[Leg, ...]:
+        self._admit_accounts(operation, moves)
+        to_balance = _balance(operation) if operation["type"] == "adjustment" else Decimal(0)
+        for move in moves:
+            wanted = to_balance if move.signed is None else move.signed
+            if wanted != round(wanted, self.accounts[move.wallet_id].exponent):
+                raise _Refused("amount_precision")
+        if "entries" in operation:
+            self._admit_pairs(moves)
+        after = deepcopy({move.wallet_id: self.accounts[move.wallet_id] for move in moves})
         legs: list[Leg] = []
-        for wallet_id, signed in moves:
-            account = self.accounts[wallet_id]
+        for move in moves:
+            account = after[move.wallet_id]
+            signed = to_balance - account.balance if move.signed is None else move.signed
+            if signed == 0:
+                raise _Refused("balance_unchanged")
+            _admit(account, signed)
             account.balance += signed
             account.version += 1
-            legs.append(Leg(wallet_id, signed, account.balance, account.version))
-        self.postings[operation["transaction_id"]] = _Posting(operation["type"], amount, tuple(legs))
+            legs.append(Leg(move.wallet_id, signed, account.balance, account.version))
+        self.accounts.update(after)
+        self.postings[operation["transaction_id"]] = _Posting(
+            operation["type"], abs(legs[0].signed), tuple(legs), len(legs) > 1 and "entries" in operation
+        )
         return tuple(legs)
+
+    def _admit_pairs(self, moves: Sequence[Move]) -> None:
+        for move in moves:
+            other = (move.counter_account or "").partition("wallet:")[2]
+            if not other:
+                continue
+            if other == move.wallet_id:
+                raise _Refused("same_wallet")
+            pair = [
+                each
+                for each in moves
+                if (each.wallet_id, each.counter_account)
+                in ((move.wallet_id, f"wallet:{other}"), (other, f"wallet:{move.wallet_id}"))
+            ]
+            currencies = {self.accounts[each.wallet_id].currency for each in pair}
+            if sum(each.signed or 0 for each in pair) != 0 or len(currencies) > 1:
+                raise _Refused("entries_unbalanced")
+
+
+def _entry(entry: Mapping[str, Any]) -> Move:
+    amount = _amount({"type": "", "amount": entry["amount"]})
+    assert amount is not None
+    return Move(
+        entry["wallet_id"],
+        amount if entry["direction"] == "credit" else -amount,
+        entry.get("counter_account"),
+    )
+
+
+def _balance(operation: Operation) -> Decimal:
+    return Decimal(operation["balance"])
 
 
 def _amount(operation: Operation) -> Decimal | None:
     text = operation.get("amount")
+    if operation["type"] == "adjustment":
+        _number(operation["balance"], zero=True)
+        return None
+    if "entries" in operation:
+        for entry in operation["entries"]:
+            _number(entry["amount"], zero=False)
+        return None
     if text is None and operation["type"] == "refund":
         return None
+    return _number(text, zero=False)
+
+
+def _number(text: Any, *, zero: bool) -> Decimal:
     try:
         amount = Decimal(str(text))
     except InvalidOperation:
         raise _Refused("amount_invalid") from None
-    if not amount.is_finite() or not 0 < amount < LIMIT:
+    if not amount.is_finite() or not (0 < amount < LIMIT or (zero and amount == 0)):
         raise _Refused("amount_invalid")
     return amount
 
@@ -218,5 +311,8 @@ def _admit(account: Account, signed: Decimal) -> None:
             raise _Refused("balance_limit")
     elif account.status == "frozen":
         raise _Refused("wallet_frozen")
+    elif account.keeping == "mirrored":
+        if account.balance + signed <= -LIMIT:
+            raise _Refused("balance_limit")
     elif account.balance - account.locked + account.credit_limit + signed < 0:
         raise _Refused("insufficient_funds")

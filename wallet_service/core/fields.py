@@ -57,6 +57,13 @@ Timestamp = Annotated[
 ]
 """An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
 
+WalletAccount = Annotated[
+    str,
+    StringConstraints(pattern=r"^wallet:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
+    Field(examples=["wallet:0199d0a8-0000-7000-8000-0000000000bb"]),
+]
+"""A wallet as the other side of an entry."""
+
 CounterAccount = Annotated[
     str,
     StringConstraints(

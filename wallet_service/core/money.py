@@ -97,7 +97,11 @@ BalanceAmount = Annotated[
         | {
             "anyOf": [
                 {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"},
-                {"type": "number", "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS), "exclusiveMaximum": 10**MAX_INTEGER_DIGITS},
+                {
+                    "type": "number",
+                    "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS),
+                    "exclusiveMaximum": 10**MAX_INTEGER_DIGITS,
+                },
             ]
         }
     ),

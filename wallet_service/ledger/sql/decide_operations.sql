@@ -258,7 +258,7 @@ declare
   v_first constant wallet.wallet_transactions := p_original[1];
   v_amount constant numeric := coalesce(p_op.amount, v_first.amount - p_refunded);
 begin
-  if v_first.transaction_id is null then
+  if v_first.transaction_id is null or v_first.user_id <> p_op.acting_user_id then
     return wallet.build_refusal('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
   elsif not (wallet.find_operation_type(v_first.transaction_type)).refundable then
     return wallet.build_refusal('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));

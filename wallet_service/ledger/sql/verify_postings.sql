@@ -24,12 +24,10 @@ begin
     select distinct e.wallet_id, f.name from seen s, unnest(s.legs) e, lateral (values
       ('legs', wallet.check_legs(s.legs, s.original)),
       ('refunds', case when s.transaction_type <> 'refund' then s.original_transaction_id is null
-        else (wallet.find_operation_type(s.original[1].transaction_type)).refundable and s.wallet_id = s.original[1].wallet_id
-          and s.legs[2].wallet_id is not distinct from s.original[2].wallet_id
-          and s.direction <> s.original[1].direction and s.original[1].amount >= (
+        else wallet.reverses(s.legs, s.original) and s.original[1].amount >= (
             select sum(r.amount) from wallet.wallet_transactions r
             where r.original_transaction_id = s.original_transaction_id and r.leg = 0) end),
-      ('keeping', (select count(distinct w.keeping) = 1 and bool_and((w.keeping = 'mirrored') = (l.counter_account like 'mirrored:%'))
+      ('keeping', (select count(distinct w.keeping) <= 1 and bool_and((w.keeping = 'mirrored') = (l.counter_account like 'mirrored:%'))
           filter (where l.counter_account not like 'wallet:%') is not false
         from unnest(s.legs) l join wallet.wallets w on w.wallet_id = l.wallet_id)),
       ('tombstones', not exists (select from wallet.tombstones d where d.transaction_id = s.transaction_id))
@@ -63,8 +61,6 @@ begin
     if p_legs[i].leg <> i - 1 or p_legs[i].transaction_type <> p_legs[1].transaction_type
       or p_legs[i].created_at <> p_legs[1].created_at
       or p_legs[i].original_transaction_id is distinct from p_legs[1].original_transaction_id
-      or v_kind.form = 'refund' and (p_legs[i].wallet_id <> p_original[i].wallet_id
-        or p_legs[i].counter_account <> p_original[i].counter_account or p_legs[i].direction = p_original[i].direction)
     then
       return false;
     end if;
@@ -78,4 +74,17 @@ begin
           or 'wallet:' || o.wallet_id = l.counter_account and o.counter_account = 'wallet:' || l.wallet_id)))
     and (v_kind.form <> 'transfer' or p_legs[1].counter_account = 'wallet:' || p_legs[2].wallet_id
       and p_legs[1].direction = 'debit');
+end $$;
+
+-- Whether the rows of a refund are on the wallets of its original, which can be refunded, in the opposite direction.
+create or replace function wallet.reverses(p_legs wallet.wallet_transactions[], p_original wallet.wallet_transactions[])
+returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  for i in 1 .. greatest(cardinality(p_legs), cardinality(p_original)) loop
+    if (p_legs[i].wallet_id = p_original[i].wallet_id and p_legs[i].direction <> p_original[i].direction) is not true then
+      return false;
+    end if;
+  end loop;
+  return (wallet.find_operation_type(p_original[1].transaction_type)).refundable;
 end $$;

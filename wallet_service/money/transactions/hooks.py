@@ -55,16 +55,18 @@ class PostingHooks:
                 _log.exception("after_posting_failed")
 
 
+_TWO_WAYS = frozenset({"refund", "adjustment"})
+"""Types whose direction only the posting shows."""
+
+
 def _moved(operation: Operation, posted: Posted) -> Sequence[Moved]:
-    """The entries of a posting. The response has its first one, and names the wallet of the second, if there is one."""
-    if operation.type == "refund":
-        entry: dict[str, Any] = json.loads(posted.transaction)
-        is_debit = entry["direction"] == "debit"
-        first, other = entry["wallet_id"], entry["counter_account"].removeprefix("wallet:")
-        return (
-            Moved(first, is_debit),
-            *([Moved(other, not is_debit)] if other != entry["counter_account"] else []),
-        )
+    """The entries of a posting; the response is parsed only where the operation does not name them all."""
+    if operation.entries:
+        return [Moved(entry.wallet_id, entry.direction == "debit") for entry in operation.entries]
+    if operation.type in _TWO_WAYS:
+        transaction: dict[str, Any] = json.loads(posted.transaction)
+        legs = transaction["legs"] or [transaction]
+        return [Moved(leg["wallet_id"], leg["direction"] == "debit") for leg in legs]
     first = Moved(operation.wallet_id or posted.wallet_id(), operation.type in _DEBITS)
     return (
         (first,) if operation.to_wallet_id is None else (first, Moved(operation.to_wallet_id, is_debit=False))

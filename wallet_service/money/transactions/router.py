@@ -16,8 +16,10 @@ from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
     BalanceLimit,
+    BalanceUnchanged,
     BatchAborted,
     CurrencyMismatch,
+    EntriesUnbalanced,
     InsufficientFunds,
     NotRefundable,
     RefundExceeds,
@@ -26,13 +28,16 @@ from wallet_service.ledger.problems import (
     TransactionSuperseded,
     WalletClosed,
     WalletFrozen,
+    WalletMirrored,
 )
 from wallet_service.money.callers import Spender
 from wallet_service.money.responses import POSTED, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
+    AdjustRequest,
     BatchAnswer,
     BatchRequest,
+    EntriesRequest,
     RefundRequest,
     TransferRequest,
 )
@@ -59,6 +64,7 @@ _MOVES = (
     AmountPrecision,
     BalanceLimit,
     WalletBusy,
+    WalletMirrored,
     TransactionSuperseded,
     UpstreamUnavailable,
 )
@@ -139,11 +145,52 @@ async def refund(
 
 
 @router.post(
+    "/wallets/{wallet_id}/adjust",
+    status_code=201,
+    response_model=Transaction,
+    responses={**POSTED, **problems(*_MOVES, BalanceUnchanged)},
+    operation_id="adjust",
+    summary="Correct a balance",
+)
+async def adjust(
+    http_request: Request, caller: Spender, wallet_id: UUID, request: AdjustRequest, header_key: HeaderKey
+) -> Response:
+    """Set the balance to what it should be, or add or take an amount; counter account `external:adjustments`.
+
+    A reason is required. An adjustment can't be refunded: adjust again.
+    """
+    service = _service(http_request, caller)
+    key = chosen_key(header_key, request.idempotency_key)
+    return posted_response(await service.adjust(str(wallet_id), request, key))
+
+
+@router.post(
+    "/transactions",
+    status_code=201,
+    response_model=Transaction,
+    responses={**POSTED, **problems(*_TRANSFERS, EntriesUnbalanced)},
+    operation_id="post_entries",
+    summary="Post an operation of several entries",
+)
+async def post_entries(
+    http_request: Request, caller: Spender, request: EntriesRequest, header_key: HeaderKey
+) -> Response:
+    """1 to 20 entries in one posting: an exchange of currencies, or a payment with its fee.
+
+    Entries between two wallets name each other and add up to zero. Every other entry has an account on its other side,
+    so each currency adds up to zero by itself. A user token is refused.
+    """
+    service = _service(http_request, caller)
+    key = chosen_key(header_key, request.idempotency_key)
+    return posted_response(await service.post_entries(request, key))
+
+
+@router.post(
     "/transactions/batch",
     response_model=BatchAnswer,
     responses={
         200: {"headers": REPLAYED},
-        **problems(*_TRANSFERS, *_REFUNDS, BatchAborted),
+        **problems(*_TRANSFERS, *_REFUNDS, BalanceUnchanged, EntriesUnbalanced, BatchAborted),
     },
     operation_id="batch",
     summary="Post a batch of 1 to 500 operations",

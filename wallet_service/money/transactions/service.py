@@ -8,17 +8,23 @@ from pydantic import TypeAdapter, ValidationError
 from wallet_service.core.errors import Forbidden, WalletError
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
-from wallet_service.ledger.operations import Operation, Owner, Unit
+from wallet_service.ledger.operations import EntryOf, Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.schemas import (
+    AdjustmentDetails,
+    AdjustRequest,
+    BatchAdjustment,
+    BatchEntries,
     BatchMovement,
     BatchOperation,
     BatchRefund,
     BatchRequest,
     BatchTransfer,
+    EntriesDetails,
+    EntriesRequest,
     RefundDetails,
     RefundRequest,
     TransferDetails,
@@ -29,12 +35,11 @@ from wallet_service.platform.membership.access import CallerAccess
 from wallet_service.platform.web.idempotency import LONGEST
 from wallet_service.platform.web.problems import validation_problem
 
-MINTING: frozenset[TransactionType] = frozenset({"deposit", "reward", "refund"})
-"""What puts money into a user's wallet: never by the user's own token."""
-
 LONGEST_BATCH_KEY = LONGEST - len("/499")
 
-_OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund] = TypeAdapter(BatchOperation)
+_OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund | BatchAdjustment | BatchEntries] = (
+    TypeAdapter(BatchOperation)
+)
 
 
 class TransactionService:
@@ -88,6 +93,24 @@ class TransactionService:
         operation = self._operation("refund", request, key, original_transaction_id=transaction_id)
         return await self._post(operation, request.dry_run)
 
+    async def adjust(self, wallet_id: str, request: AdjustRequest, key: str | None) -> Posted:
+        """Correct a balance.
+
+        Raises:
+            WalletError: the refusal.
+        """
+        return await self._post(
+            self._operation("adjustment", request, key, wallet_id=wallet_id), request.dry_run
+        )
+
+    async def post_entries(self, request: EntriesRequest, key: str | None) -> Posted:
+        """Post an operation of several entries.
+
+        Raises:
+            WalletError: the refusal.
+        """
+        return await self._post(self._operation(request.type, request, key), request.dry_run)
+
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
         read = [
@@ -103,7 +126,10 @@ class TransactionService:
         if not operations:
             return list(faults.values())
         unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
-        posted = await self._ledger.post(unit)
+        posted = [
+            Refused(self._explained(operation, outcome.error)) if isinstance(outcome, Refused) else outcome
+            for operation, outcome in zip(operations, await self._ledger.post(unit), strict=True)
+        ]
         self._hooks.report(operations, posted)
         outcomes = iter(posted)
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
@@ -112,9 +138,20 @@ class TransactionService:
         if operation.to_wallet_id is not None:
             await self._access.check(operation.to_wallet_id)
         await self._hooks.check(self._caller, operation)
-        posted = await self._ledger.post_one(operation, dry_run=dry_run)
+        try:
+            posted = await self._ledger.post_one(operation, dry_run=dry_run)
+        except Forbidden as error:
+            raise self._explained(operation, error) from error
         self._hooks.report((operation,), (posted,))
         return posted
+
+    def _explained(self, operation: Operation, error: WalletError) -> WalletError:
+        """A refusal of the kernel that has no facts, with what it means for this caller."""
+        if isinstance(error, Forbidden) and self._caller.is_user and not error.facts:
+            return Forbidden(
+                f"A user's token can't {operation.type} in an operating wallet, only in its own mirrored ones"
+            )
+        return error
 
     async def _permitted(self, read: Operation | Refused) -> Operation | Refused:
         """An operation of a batch that the caller may post, or its refusal."""
@@ -132,7 +169,7 @@ class TransactionService:
     def _operation(
         self,
         kind: TransactionType,
-        request: Movement | TransferDetails | RefundDetails,
+        request: Movement | TransferDetails | RefundDetails | AdjustmentDetails | EntriesDetails,
         key: str | None,
         *,
         wallet_id: str | None = None,
@@ -144,11 +181,15 @@ class TransactionService:
         Raises:
             Forbidden: it is not for users.
         """
-        counter_account = request.counter_account if isinstance(request, Movement) else None
-        if self._caller.is_user and kind in MINTING:
-            raise Forbidden(f"A user's token can't {kind}")
-        if self._caller.is_user and counter_account is not None:
+        is_adjustment = isinstance(request, AdjustmentDetails)
+        counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
+        if (
+            self._caller.is_user
+            and counter_account is not None
+            and not counter_account.startswith("mirrored:")
+        ):
             raise Forbidden("A user's token can't choose the counter account")
+        entries = request.entries if isinstance(request, EntriesDetails) else ()
         return Operation(
             type=kind,
             client_id=self._caller.client_id,
@@ -158,7 +199,13 @@ class TransactionService:
             to_wallet_id=str(request.to_wallet_id) if isinstance(request, TransferDetails) else None,
             original_transaction_id=original_transaction_id,
             owner=owner,
-            amount=request.amount,
+            amount=None if isinstance(request, EntriesDetails) else request.amount,
+            direction=request.direction if is_adjustment else None,
+            balance=request.balance if is_adjustment else None,
+            entries=tuple(
+                EntryOf(str(each.wallet_id), each.direction, each.amount, each.counter_account)
+                for each in entries
+            ),
             counter_account=counter_account,
             details=request.details(),
         )
@@ -171,6 +218,8 @@ class TransactionService:
             if isinstance(item, BatchRefund):
                 original = str(item.original_transaction_id)
                 return self._operation(item.type, item, key, original_transaction_id=original)
+            if isinstance(item, BatchEntries):
+                return self._operation(item.type, item, key)
             return self._operation(item.type, item, key, wallet_id=str(item.wallet_id))
         except ValidationError as error:
             errors = [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]

@@ -7,6 +7,7 @@ from typing import Any
 
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.problems import AmountInvalid
 from wallet_service.money.permissions import TRANSACTIONS_WRITE
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
@@ -17,7 +18,9 @@ from wallet_service.platform.web.idempotency import chosen_key
 
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)
 
-_OPERATORS_ONLY = ("status", "credit_limit")
+_OPERATORS_ONLY = ("credit_limit",)
+_OWN_RECORD = ("mirrored", "initial_balance")
+"""What a user token may set: the opening balance of a record of the user's own."""
 _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 
 
@@ -40,7 +43,7 @@ class WalletService:
             if request.user_id != caller.user_id:
                 raise Forbidden("A user token creates wallets of its own user only")
             for member in ("initial_balance", "credit_limit", "organization_id"):
-                if getattr(request, member) is not None:
+                if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
                     raise Forbidden(f"A user token can't set {member}")
         if request.credit_limit is not None:
             caller.require(TRANSACTIONS_WRITE)
@@ -48,6 +51,8 @@ class WalletService:
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
         deposit: dict[str, Any] | None = None
         if request.initial_balance is not None and request.initial_balance.strip("0.") != "":
+            if request.keeping != "mirrored" and request.initial_balance.startswith("-"):
+                raise AmountInvalid("Only a mirrored wallet can open below zero")
             caller.require(TRANSACTIONS_WRITE)
             deposit = {
                 "transaction_id": new_id(),
@@ -69,7 +74,7 @@ class WalletService:
         """Apply a merge patch.
 
         Raises:
-            Forbidden: a user token sets the status or the credit limit.
+            Forbidden: a user token sets the credit limit.
         """
         changes = request.model_dump(include=request.model_fields_set)
         if caller.is_user:

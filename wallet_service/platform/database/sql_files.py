@@ -32,7 +32,7 @@ _NOT_CODE = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _INDEX_HEAD = re.compile(
-    r"create\s+index\s+concurrently\s+if\s+not\s+exists\s+(\w+)\s+on\s+(?:only\s+)?(\w+)\.\w+\b",
+    r"create\s+(?:unique\s+)?index\s+concurrently\s+if\s+not\s+exists\s+(\w+)\s+on\s+(?:only\s+)?(\w+)\.\w+\b",
     re.IGNORECASE,
 )
 _INDEXES = "indexes.sql"

@@ -1,0 +1,7 @@
+-- A user has one primary wallet in a currency, among the operating and among the mirrored ones.
+create unique index concurrently if not exists wallets_primary_of_keeping on wallet.wallets (user_id, currency, keeping)
+  where is_primary;
+
+-- Entries whose effective moment is not their posting moment: what was entered late, or ahead.
+create index concurrently if not exists wallet_transactions_effective on wallet.wallet_transactions (wallet_id, effective_at)
+  where effective_at <> created_at;
