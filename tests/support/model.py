@@ -207,7 +207,8 @@ class Model:
             is_mirrored = account is not None and account.keeping == "mirrored"
             if acting is not None:
                 is_own_record = is_mirrored and account is not None and account.user_id == acting
-                if kind not in (USERS_MIRRORED if is_own_record else USERS_OPERATING):
+                of_record = kind in USERS_MIRRORED or kind not in MIRRORED
+                if not (of_record if is_own_record else kind in USERS_OPERATING):
                     raise _Refused("forbidden")
             if account is None or (
                 acting not in (None, account.user_id) and (place == 0 or kind != "transfer" or is_mirrored)

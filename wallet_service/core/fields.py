@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import simplejson
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -56,6 +56,15 @@ Timestamp = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
 ]
 """An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
+
+By = Annotated[
+    Literal["posted", "effective"],
+    Field(
+        description="Which moment of an entry counts. `posted` (the default): when it was posted, so the result never "
+        "changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included.",
+    ),
+]
+"""The parameter ``by``."""
 
 WalletAccount = Annotated[
     str,

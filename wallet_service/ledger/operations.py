@@ -108,12 +108,8 @@ class Operation:
         }
         if self.amount is not None:
             document["amount"] = self.amount
-        if self.balance is not None:
-            document["balance"] = self.balance
-        if self.direction is not None:
-            document["direction"] = self.direction
-        if self.entries:
-            document["entries"] = [entry._asdict() for entry in self.entries]
+        if self.type not in _SIMPLE:
+            document |= self._entries()
         if self.counter_account is not None:
             document["counter_account"] = self.counter_account
         if self.to_wallet_id is not None:
@@ -129,6 +125,18 @@ class Operation:
         if self.idempotency_key is not None:
             document["idempotency_key"] = self.idempotency_key
         return document
+
+    def _entries(self) -> dict[str, Any]:
+        """The members of an adjustment, and of an operation of several entries."""
+        named = {"balance": self.balance, "direction": self.direction}
+        found: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        if self.entries:
+            found["entries"] = [entry._asdict() for entry in self.entries]
+        return found
+
+
+_SIMPLE = frozenset({"deposit", "withdraw", "consume", "reward", "fee", "transfer", "refund"})
+"""Types without the members of ``Operation._entries``: most operations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,6 @@ class EntriesUnbalanced(WalletError):
 
 
 class WalletMirrored(WalletError):
-    """The wallet mirrors an account kept elsewhere: it has no such operation, and none together with operating wallets."""
+    """The wallet mirrors an account kept elsewhere: it has no such operation, and none with operating wallets."""
 
     code, status, title = "wallet_mirrored", 409, "Wallet mirrors an outside account"

@@ -283,7 +283,7 @@ begin
     v_account := p_accounts[i];
     v_mirrored := coalesce(v_account.keeping = 'mirrored', false);
     if p_op.acting_user_id is not null and not (case when v_mirrored and v_account.user_id = p_op.acting_user_id
-        then p_kind.users_mirrored else p_kind.users_operating end) then
+        then p_kind.users_mirrored or not p_kind.mirrored else p_kind.users_operating end) then
       return wallet.build_refusal('forbidden');
     -- A user may credit the wallet of another user, but not write into another user's records.
     elsif v_account.wallet_id is null

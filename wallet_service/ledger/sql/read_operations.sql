@@ -187,6 +187,8 @@ begin
       then array['/metadata', 'must be an object of at most 16 KiB']
     when f.effective_at is not null and wallet.read_time(f.effective_at) is null
       then array['/effective_at', 'must be an RFC 3339 timestamp with its offset from UTC']
+    when f.effective_at is not null and wallet.read_time(f.effective_at) > wallet.clock() + interval '1 day'
+      then array['/effective_at', 'must not be more than a day ahead']
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
 end $$;

@@ -9,7 +9,7 @@ from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Visibility
 
 Position: TypeAlias = tuple[str, str, int]
-"""The position of an entry in a history: created_at, wallet_id, wallet_version."""
+"""The position of an entry in a history: created_at or effective_at, wallet_id, wallet_version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,32 @@ class StatementRepository:
         """A posting with its legs."""
         return await self._database.read("get_transaction", transaction_id=transaction_id, viewer=viewer)
 
-    async def balance(self, wallet_id: str, viewer: str | None, at: str | None) -> bytes:
-        """A wallet's balance, now (None) or at a past moment (RFC 3339)."""
-        return await self._database.read("read_balance_at", wallet_id=wallet_id, viewer=viewer, at=at)
+    async def balance(self, wallet_id: str, viewer: str | None, at: str | None, by: str) -> bytes:
+        """A wallet's balance, now (None) or at a past moment (RFC 3339); ``by``: posted or effective."""
+        return await self._database.read("read_balance_at", wallet_id=wallet_id, viewer=viewer, at=at, by=by)
 
     async def wallet_page(
         self,
         wallet_id: str,
         viewer: str | None,
         filters: Mapping[str, Any],
-        before_version: int | None,
+        by: str,
+        before: Position | None,
         limit: int,
     ) -> Page:
-        """A page of a wallet's history; ``before_version``: the last wallet_version of the previous page."""
+        """A page of a wallet's history; ``before``: the ``position`` of the previous page.
+
+        By posting time only the version in it counts.
+        """
         answer = await self._database.read(
             "list_wallet_transactions",
             wallet_id=wallet_id,
             viewer=viewer,
             filters=Json.of(filters),
-            before=before_version,
+            before=before and before[2],
             limit=limit,
+            by=by,
+            before_at=before[0] if before and by == "effective" else None,
         )
         return _page(answer)
 
@@ -63,6 +69,7 @@ class StatementRepository:
         user_id: str,
         viewer: str | None,
         filters: Mapping[str, Any],
+        by: str,
         before: Position | None,
         limit: int,
         visibility: Visibility,
@@ -81,6 +88,7 @@ class StatementRepository:
                 before_version=before_version,
                 limit=limit,
                 organizations=organizations,
+                by=by,
             )
 
         return _page(await visibility.read(read))

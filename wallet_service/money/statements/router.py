@@ -88,7 +88,7 @@ async def get_balance(
     `available_balance` and `credit_limit` have no history: with `at` they are null. When a posting is under way that
     could still change the result, the request waits for it; after 2 seconds it is refused as `wallet_busy`.
     """
-    return JsonBytes(await repository.balance(str(wallet_id), caller.user_id, query.at))
+    return JsonBytes(await repository.balance(str(wallet_id), caller.user_id, query.at, query.by))
 
 
 @router.get(
@@ -96,7 +96,8 @@ async def get_balance(
     response_model=TransactionPage,
     responses=_HISTORY,
     summary="List a wallet's transactions",
-    description="The entries of the wallet, newest first." + _AS_CSV,
+    description="The entries of the wallet, newest first by posting time, or with `by=effective` by effective time."
+    + _AS_CSV,
 )
 async def list_wallet_transactions(
     request: Request,
@@ -107,21 +108,24 @@ async def list_wallet_transactions(
 ) -> Response:
     """The entries of a wallet."""
     name, filters = str(wallet_id), query.filters()
-    scope = {"wallet_id": name, **filters}
-    before: int | None = None
-    if query.cursor is not None:
-        (before,) = decode_cursor("wallet_transactions", scope, query.cursor, _WALLET_POSITION)
+    scope = {"wallet_id": name, **filters, **_order(query)}
+    before: Position | None = None
+    if query.cursor is not None and query.by == "effective":
+        at, _, version = decode_cursor("wallet_transactions", scope, query.cursor, _USER_POSITION)
+        before = (at, name, version)
+    elif query.cursor is not None:
+        before = ("", name, decode_cursor("wallet_transactions", scope, query.cursor, _WALLET_POSITION)[0])
 
-    async def read(version: int | None, limit: int) -> Page:
-        return await repository.wallet_page(name, caller.user_id, filters, version, limit)
+    async def read(position: Position | None, limit: int) -> Page:
+        return await repository.wallet_page(name, caller.user_id, filters, query.by, position, limit)
 
     async def read_next(position: Position) -> Page:
-        return await read(position[2], PAGE_ROWS)
+        return await read(position, PAGE_ROWS)
 
     if wants_csv(request.headers.get("accept", "")):
         return _statement(await read(before, PAGE_ROWS), read_next, f"wallet-{name}.csv")
     page = await read(before, query.limit)
-    following = page.position and page.position[2:]
+    following = page.position if page.position is None or query.by == "effective" else page.position[2:]
     return page_response("wallet_transactions", scope, page.items, following, _VARY)
 
 
@@ -130,7 +134,8 @@ async def list_wallet_transactions(
     response_model=TransactionPage,
     responses=_HISTORY,
     summary="List a user's transactions",
-    description="The entries of all wallets of the user, newest first." + _AS_CSV,
+    description="The entries of all wallets of the user, newest first by posting time, or with `by=effective` by"
+    " time." + _AS_CSV,
 )
 async def list_user_transactions(
     request: Request,
@@ -144,14 +149,16 @@ async def list_user_transactions(
     caller.require_user(user_id)
     visibility = access.visibility()
     filters = query.filters()
-    scope = {"user_id": user_id, **filters}
+    scope = {"user_id": user_id, **filters, **_order(query)}
     before: Position | None = None
     if query.cursor is not None:
         at, wallet_id, version = decode_cursor("user_transactions", scope, query.cursor, _USER_POSITION)
         before = (at, str(wallet_id), version)
 
     async def read(position: Position | None, limit: int) -> Page:
-        return await repository.user_page(user_id, caller.user_id, filters, position, limit, visibility)
+        return await repository.user_page(
+            user_id, caller.user_id, filters, query.by, position, limit, visibility
+        )
 
     async def read_next(position: Position) -> Page:
         return await read(position, PAGE_ROWS)
@@ -160,6 +167,11 @@ async def list_user_transactions(
         return _statement(await read(before, PAGE_ROWS), read_next, "user-statement.csv")
     page = await read(before, query.limit)
     return page_response("user_transactions", scope, page.items, page.position, _VARY)
+
+
+def _order(query: HistoryQuery) -> dict[str, str]:
+    """What a cursor depends on beside the filters. Cursors by posting time are as they were before there were others."""
+    return {} if query.by == "posted" else {"by": query.by}
 
 
 def _statement(first: Page, read_next: Callable[[Position], Awaitable[Page]], filename: str) -> Response:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from wallet_service.core.fields import Line, Timestamp
+from wallet_service.core.fields import By, Line, Timestamp
 from wallet_service.core.money import AmountInQuery, AmountText
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.money.schemas import ENTRY, Entry
@@ -26,10 +26,11 @@ class HistoryQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: TransactionType | None = None
+    by: By = "posted"
     from_: Timestamp | None = Field(
-        default=None, alias="from", description="Entries posted (`created_at`) at this moment or later."
+        default=None, alias="from", description="Entries of this moment or later."
     )
-    to: Timestamp | None = Field(default=None, description="Entries posted before this moment.")
+    to: Timestamp | None = Field(default=None, description="Entries before this moment.")
     min_amount: AmountInQuery | None = None
     max_amount: AmountInQuery | None = None
     reference: Line | None = Field(default=None, description="Entries with exactly this reference.")
@@ -48,7 +49,9 @@ class HistoryQuery(BaseModel):
 
     def filters(self) -> dict[str, Any]:
         """The filters as the database function takes them, without the place and size of the page."""
-        named = self.model_dump(by_alias=True, exclude={"cursor", "limit", "metadata"}, exclude_none=True)
+        named = self.model_dump(
+            by_alias=True, exclude={"by", "cursor", "limit", "metadata"}, exclude_none=True
+        )
         pairs = [list(text.partition("=")[::2]) for text in self.metadata]
         return {**named, "metadata": pairs} if pairs else named
 
@@ -59,8 +62,9 @@ class BalanceQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: Timestamp | None = Field(
-        default=None, description="A past moment: the balance after every posting up to then."
+        default=None, description="A past moment: the balance after every entry up to then."
     )
+    by: By = "posted"
 
 
 class TransactionPage(BaseModel):

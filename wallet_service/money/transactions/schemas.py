@@ -126,8 +126,8 @@ class EntryRequest(BaseModel):
     amount: Amount = Field(description="In the wallet's currency.")
     counter_account: CounterAccount | WalletAccount | None = Field(
         default=None,
-        description="The other side: an account such as `fx:EUR-USD`, or `wallet:<id>` of another entry, which names this "
-        "one and has the opposite amount. May be left out where the type has a default.",
+        description="The other side: an account such as `fx:EUR-USD`, or `wallet:<id>` of another entry, which names "
+        "this one and has the opposite amount. May be left out where the type has a default.",
     )
 
 

@@ -20,11 +20,13 @@ class Period:
         start: inclusive.
         end: exclusive.
         interval: ``day`` or ``month``: the length of the steps that the period is divided into; None for no steps.
+        by: whether the posting time of an entry counts (``posted``) or its effective time (``effective``).
     """
 
     start: str | None
     end: str | None
     interval: str | None
+    by: str = "posted"
 
 
 class StatisticsRepository:
@@ -39,7 +41,7 @@ class StatisticsRepository:
             "read_wallet_statistics",
             wallet_id=wallet_id,
             viewer=viewer,
-            **{"from": period.start, "to": period.end, "interval": period.interval},
+            **{"from": period.start, "to": period.end, "interval": period.interval, "by": period.by},
         )
 
     async def of_user(
@@ -52,7 +54,7 @@ class StatisticsRepository:
                 "read_user_statistics",
                 user_id=user_id,
                 viewer=viewer,
-                **{"from": period.start, "to": period.end, "interval": period.interval},
+                **{"from": period.start, "to": period.end, "interval": period.interval, "by": period.by},
                 organizations=organizations,
             )
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from wallet_service.core.fields import Timestamp
+from wallet_service.core.fields import By, Timestamp
 from wallet_service.core.money import AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
 from wallet_service.money.schemas import Keeping
@@ -25,10 +25,11 @@ class PeriodQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    by: By = "posted"
     from_: Timestamp | None = Field(
-        default=None, alias="from", description="Entries posted (`created_at`) at this moment or later."
+        default=None, alias="from", description="Entries of this moment or later."
     )
-    to: Timestamp | None = Field(default=None, description="Entries posted before this moment.")
+    to: Timestamp | None = Field(default=None, description="Entries before this moment.")
     interval: Interval | None = Field(
         default=None,
         description="Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps.",
@@ -36,7 +37,7 @@ class PeriodQuery(BaseModel):
 
     def period(self) -> Period:
         """The period in the form that the repository takes."""
-        return Period(self.from_, self.to, self.interval)
+        return Period(self.from_, self.to, self.interval, self.by)
 
 
 class TypeTotal(BaseModel):
@@ -181,8 +182,8 @@ class ServiceStats(BaseModel):
 class TrialBalanceLine(BaseModel):
     """The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
 
-    Mirrored wallets, which hold no money of this service, have lines of their own: ``mirrored:…``. All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
-    the read.
+    Mirrored wallets, which hold no money of this service, have lines of their own: ``mirrored:…``. All transfers
+    between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during the read.
     """
 
     account: str

@@ -186,8 +186,8 @@ async def update_wallet(
 
     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
-    A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`, which also
-    needs `transactions:write`.
+    A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
+    which also needs `transactions:write`.
     """
     service = WalletService(repository, access)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)

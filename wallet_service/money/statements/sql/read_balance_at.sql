@@ -1,6 +1,7 @@
--- A wallet's balance now, or as it was at p_at (locked amounts and limits have no history).
+-- A wallet's balance now, or as it was at p_at (locked amounts and limits have no history). p_by: posted, or effective: with what
+-- was entered later and was effective by then.
 create or replace function wallet_api.read_balance_at(p_wallet_id uuid, p_viewer text default null,
-  p_at timestamptz default null) returns text
+  p_at timestamptz default null, p_by text default 'posted') returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
   v_wallet record;
@@ -14,7 +15,7 @@ begin
   if not found then
     perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  if p_at is null then
+  if p_at is null and p_by = 'posted' then
     return (select row_to_json(v)::text from (select v_wallet.wallet_id, v_wallet.currency,
       wallet.format_amount(v_wallet.balance, v_wallet.exponent) as balance,
       wallet.format_amount(v_wallet.locked_balance, v_wallet.exponent) as locked_balance,
@@ -22,6 +23,7 @@ begin
       wallet.format_amount(v_wallet.credit_limit, v_wallet.exponent) as credit_limit,
       v_wallet.last_entry as wallet_version, null as at) v);
   end if;
+  p_at := coalesce(p_at, wallet.clock() - interval '1 microsecond');
   if p_at >= wallet.clock() then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/at', 'must be in the past', 'query'));
   end if;
@@ -33,6 +35,10 @@ begin
   v_version := wallet.find_version_at(p_wallet_id, p_at, v_wallet.last_entry);
   select t.balance_after into v_balance from wallet.wallet_transactions t
     where t.wallet_id = p_wallet_id and t.wallet_version = v_version;
+  if p_by = 'effective' then
+    select coalesce(v_balance, 0) + coalesce(sum(case s.direction when 'credit' then s.amount else -s.amount end), 0)
+      into v_balance from wallet.read_shifted_totals(p_wallet_id, p_at, v_version, v_wallet.last_entry) s;
+  end if;
   return (select row_to_json(v)::text from (select v_wallet.wallet_id, v_wallet.currency,
     wallet.format_amount(coalesce(v_balance, 0), v_wallet.exponent) as balance,
     null as locked_balance, null as available_balance, null as credit_limit,

@@ -1,7 +1,8 @@
 -- What happened to some wallets in a period, by currency, and with an interval also step by step: members of a JSON object. The
--- result is exact and final: postings under way that could still get a time before a bound are waited for.
+-- result is exact and final: postings under way that could still get a time before a bound are waited for. p_by: posted, or
+-- effective: then a later posting that was effective in the period changes it.
 create or replace function wallet.format_statistics(p_wallet_ids uuid[], p_from timestamptz, p_to timestamptz,
-  p_interval text) returns text
+  p_interval text, p_by text default 'posted') returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   c_tick constant interval := '1 microsecond';
@@ -14,7 +15,7 @@ begin
   perform wallet.await_postings(array(select w.wallet_id from wallet.wallets w
     where w.wallet_id = any (p_wallet_ids) and w.last_posted_at <= v_settled));
   with sums as materialized (
-    select * from wallet.sum_periods(p_wallet_ids, v_bounds)
+    select * from wallet.sum_periods(p_wallet_ids, v_bounds, p_by)
   ), parts as materialized (    -- the whole period, and its steps
     select 0::bigint as part, s.* from sums s
     union all select s.step, s.* from sums s where p_interval is not null
@@ -87,7 +88,7 @@ end $$;
 
 -- What happened to some wallets between the bounds: for each currency and step its opening and closing balance, with the totals by
 -- type, direction and counter account in as many rows as needed (one row without a type when nothing happened).
-create or replace function wallet.sum_periods(p_wallet_ids uuid[], p_bounds timestamptz[])
+create or replace function wallet.sum_periods(p_wallet_ids uuid[], p_bounds timestamptz[], p_by text default 'posted')
 returns table (currency text, exponent smallint, step bigint, opening_balance numeric, closing_balance numeric,
   transaction_type text, direction text, counter_account text, transactions bigint, amount numeric)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -96,7 +97,7 @@ begin
   -- One statement reads each last_entry once; the rows and checkpoints up to it never change.
   return query
     with bounds as materialized (
-      select w.wallet_id, w.currency, c.exponent, w.last_entry, b.place, case b.moment
+      select w.wallet_id, w.currency, c.exponent, w.last_entry, b.place, b.moment, case b.moment
         when '-infinity' then 0 when 'infinity' then w.last_entry
         else wallet.find_version_at(w.wallet_id, b.moment, w.last_entry) end as version
       from wallet.wallets w join wallet.currencies c on c.code = w.currency
@@ -106,16 +107,27 @@ begin
       select v.wallet_id, v.version, t.*
       from (select distinct b.wallet_id, b.version, b.last_entry from bounds b) v
         cross join lateral wallet.read_totals_at(v.wallet_id, v.version, v.last_entry) t
+    ), shifted as materialized (
+      select b.wallet_id, b.place, t.* from bounds b
+        cross join lateral wallet.read_shifted_totals(b.wallet_id, b.moment, b.version, b.last_entry) t
+      where p_by = 'effective'
+    ), totals as (
+      select b.wallet_id, b.currency, b.place, r.transaction_type, r.direction, r.counter_account, r.transactions, r.amount
+        from bounds b join reached r on r.wallet_id = b.wallet_id and r.version = b.version
+      union all
+      select s.wallet_id, b.currency, s.place, s.transaction_type, s.direction, s.counter_account, s.transactions, s.amount
+        from shifted s join bounds b on b.wallet_id = s.wallet_id and b.place = s.place
     ), balances as materialized (
-      select b.currency, b.exponent, b.place, sum(coalesce(t.balance_after, 0)) as balance
+      select b.currency, b.exponent, b.place, sum(coalesce(t.balance_after, 0) + coalesce((
+        select sum(case s.direction when 'credit' then s.amount else -s.amount end) from shifted s
+        where s.wallet_id = b.wallet_id and s.place = b.place), 0)) as balance
       from bounds b left join wallet.wallet_transactions t on t.wallet_id = b.wallet_id and t.wallet_version = b.version
       group by b.currency, b.exponent, b.place
     ), sums as materialized (    -- a bound ends one step and begins the next
-      select b.currency, s.step, r.transaction_type, r.direction, r.counter_account,
+      select r.currency, s.step, r.transaction_type, r.direction, r.counter_account,
         sum(s.sign * r.transactions)::bigint as transactions, sum(s.sign * r.amount) as amount
-      from bounds b join reached r on r.wallet_id = b.wallet_id and r.version = b.version
-        cross join lateral (values (b.place - 1, 1), (b.place, -1)) s (step, sign)
-      group by b.currency, s.step, r.transaction_type, r.direction, r.counter_account
+      from totals r cross join lateral (values (r.place - 1, 1), (r.place, -1)) s (step, sign)
+      group by r.currency, s.step, r.transaction_type, r.direction, r.counter_account
       having sum(s.sign * r.transactions) > 0
     )
     select o.currency, o.exponent, o.place, o.balance, e.balance, s.transaction_type, s.direction, s.counter_account,

@@ -2,7 +2,7 @@
 -- p_organizations: see wallet.list_unasked_organizations; null includes all wallets.
 create or replace function wallet_api.read_user_statistics(p_user_id text, p_viewer text default null,
   p_from timestamptz default null, p_to timestamptz default null, p_interval text default null,
-  p_organizations jsonb default null) returns text
+  p_organizations jsonb default null, p_by text default 'posted') returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -17,5 +17,5 @@ begin
       where w.user_id = p_user_id and wallet.is_shown(w.organization_id, p_organizations))
     into v_unasked, v_wallets;
   return coalesce(v_unasked, '{"user_id":' || to_json(p_user_id) || ','
-    || substr(wallet.format_statistics(v_wallets, p_from, p_to, p_interval), 2));
+    || substr(wallet.format_statistics(v_wallets, p_from, p_to, p_interval, p_by), 2));
 end $$;
