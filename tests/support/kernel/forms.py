@@ -270,12 +270,15 @@ async def closed_and_frozen(kernel: Kernel) -> None:
 async def acting_user(kernel: Kernel) -> None:
     mine, theirs = await kernel.wallet("100", user="me"), await kernel.wallet("100", user="them")
     posted = op("consume", theirs, "5")
-    assert (await kernel.one(posted)).status == "posted"
+    spent = op("consume", await kernel.wallet("1", user="me"), "1")
+    for operation in (posted, spent):
+        assert (await kernel.one(operation)).status == "posted"
     bad = [
         *((op(kind, theirs, "1"), "wallet_not_found") for kind in ("consume", "withdraw", "fee")),
         *((op(kind, mine, "1"), "forbidden") for kind in ("deposit", "reward")),
         (transfer(theirs, mine, "1"), "wallet_not_found"),
-        (refund(posted), "forbidden"),
+        (refund(posted), "transaction_not_found"),
+        (refund(spent), "forbidden"),
     ]
     await _refused_alone(
         kernel,
