@@ -139,9 +139,16 @@ declare
   v_original wallet.wallet_transactions[];
   v_refunded numeric := 0;
   v_entry wallet.operation_entry;
-  v_account wallet.account;
+  v_account wallet.account := p_accounts[array_position(p_ids, p_op.wallet_id)];
 begin
-  if p_op.form = 'refund' then
+  -- While the call waited for it, another wallet may have become the one that its owner spends from.
+  if v_account.status = 'busy' or p_op.by_owner
+      and v_account.wallet_id is distinct from wallet.find_wallet(v_account.user_id, v_account.currency, null, null) then
+    return row('busy', null, case v_account.status when 'busy' then jsonb_build_object('wallet_id', v_account.wallet_id) end,
+      null, null, false)::wallet.decision;
+  elsif p_op.form = 'movement' then
+    return wallet.decide_movement(p_op, v_account, p_now);
+  elsif p_op.form = 'refund' then
     v_original := coalesce(wallet.find_posting(p_op.original_transaction_id), (select d.entries from unnest(p_decisions) d
       where d.fresh and d.entries[1].transaction_id = p_op.original_transaction_id limit 1));
     select coalesce(sum(r.amount), 0) into v_refunded from (
@@ -150,6 +157,9 @@ begin
       union all select d.entries[1].amount from unnest(p_decisions) d
         where d.fresh and d.entries[1].original_transaction_id = p_op.original_transaction_id) r;
     v_entries := wallet.reverse_entries(v_original, coalesce(p_op.amount, trim_scale(v_original[1].amount - v_refunded)));
+  elsif p_op.form = 'transfer' then
+    v_entries := array[row(p_op.wallet_id, -p_op.amount, 'wallet:' || p_op.to_wallet_id)::wallet.operation_entry,
+      row(p_op.to_wallet_id, p_op.amount, 'wallet:' || p_op.wallet_id)::wallet.operation_entry];
   end if;
   foreach v_entry in array v_entries loop
     v_account := p_accounts[array_position(p_ids, v_entry.wallet_id)];
@@ -159,14 +169,31 @@ begin
         null, null, false)::wallet.decision;
     end if;
   end loop;
-  -- While the call waited for it, another wallet may have become the one that its owner spends from.
-  if p_op.by_owner then
-    v_account := p_accounts[array_position(p_ids, p_op.wallet_id)];
-    if v_account.wallet_id is distinct from wallet.find_wallet(v_account.user_id, v_account.currency, null, null) then
-      return row('busy', null, null, null, null, false)::wallet.decision;
-    end if;
-  end if;
   return wallet.decide_operation(p_op, v_entries, p_accounts, p_ids, v_original, v_refunded, p_now);
+end $$;
+
+-- A movement, which most operations are: as decide_operation does, for the one entry on a user's operating wallet.
+create or replace function wallet.decide_movement(p_op wallet.operation, p_account wallet.account, p_now timestamptz)
+returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_kind constant wallet.operation_type := wallet.find_operation_type(p_op.type);
+  v_amount constant numeric := case v_kind.direction when 'credit' then p_op.amount else -p_op.amount end;
+  v_refusal wallet.decision;
+begin
+  if (p_account.keeping = 'operating' and scale(v_amount) <= p_account.exponent
+      and (p_op.acting_user_id is null or p_op.acting_user_id = p_account.user_id and v_kind.users_operating)
+      and (p_op.counter_account is null or left(p_op.counter_account, 9) <> 'mirrored:')) is not true then
+    -- Refused, or a mirrored wallet.
+    return wallet.decide_operation(p_op, array[row(p_op.wallet_id, v_amount, p_op.counter_account)::wallet.operation_entry],
+      array[p_account], array[p_op.wallet_id], null, 0, p_now);
+  end if;
+  v_refusal := wallet.check_movement(p_account, v_amount);
+  if v_refusal.status is not null then
+    return v_refusal;
+  end if;
+  return row('posted', null, null, p_account.exponent, array[wallet.build_entry(p_op, p_account, 0, v_amount,
+    coalesce(p_op.counter_account, v_kind.counter_account), greatest(p_now, p_account.last_posted_at))], true)::wallet.decision;
 end $$;
 
 -- The entries that reverse a posting. One or two entries of one amount are reversed by p_amount, more of them whole.

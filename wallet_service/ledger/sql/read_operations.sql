@@ -86,30 +86,14 @@ begin
   v_op.client_id := coalesce(f.client_id, 'sql:' || session_user);
   v_op.idempotency_key := coalesce(f.idempotency_key, v_op.transaction_id::text);
   v_op.metadata := case when jsonb_typeof(f.metadata) = 'object' then f.metadata else '{}' end;
-  case v_op.form
-    when 'movement' then
-      v_op.entries := array[row(v_op.wallet_id, case v_kind.direction when 'credit' then v_op.amount else -v_op.amount end,
-        v_op.counter_account)::wallet.operation_entry];
-    when 'transfer' then
-      v_op.entries := array[row(v_op.wallet_id, -v_op.amount, 'wallet:' || v_op.to_wallet_id)::wallet.operation_entry,
-        row(v_op.to_wallet_id, v_op.amount, 'wallet:' || v_op.wallet_id)::wallet.operation_entry];
-    when 'adjustment' then
-      v_op.balance := wallet.read_balance(f.balance);
-      v_op.entries := array[row(v_op.wallet_id, case f.direction when 'credit' then v_op.amount else -v_op.amount end,
-        v_op.counter_account)::wallet.operation_entry];
-    when 'entries' then
-      v_op.entries := wallet.read_entries(f.entries);
-      v_op.wallet_id := v_op.entries[1].wallet_id;
-    else
-      null; -- those of the original, reversed
-  end case;
+  if v_op.form in ('adjustment', 'entries') then
+    v_op := wallet.read_entries(v_op, f);
+  end if;
   if f.acting_user_id is not null and not v_kind.users_operating and not v_kind.users_mirrored then
     v_op.refusal := 'forbidden';
     v_op.facts := '{}';
-  elsif (case v_op.form when 'refund' then v_op.amount is null and f.amount is not null
-      when 'adjustment' then coalesce(v_op.amount, v_op.balance) is null
-      when 'entries' then exists (select from unnest(v_op.entries) e where e.amount is null)
-      else v_op.amount is null end) then
+  elsif v_op.amount is null and (f.amount is not null or v_op.form not in ('refund', 'adjustment', 'entries'))
+      or v_op.refusal is not null then
     v_op.refusal := 'amount_invalid';
     v_op.facts := '{}';
   elsif v_op.by_owner and v_op.wallet_id is null then
@@ -117,11 +101,9 @@ begin
     v_op.facts := v_owner;
   else
     -- The request of the caller, without what differs between two attempts. \x01 is the version of this rule.
-    if f.balance is not null then
-      p_operation := p_operation || jsonb_build_object('balance', v_op.balance::text);
-    end if;
-    if v_op.form = 'entries' then
-      p_operation := p_operation || jsonb_build_object('entries', to_jsonb(v_op.entries));
+    if v_op.form in ('adjustment', 'entries') then
+      p_operation := p_operation || jsonb_strip_nulls(jsonb_build_object('balance', v_op.balance::text,
+        'entries', case v_op.form when 'entries' then to_jsonb(v_op.entries) end));
     end if;
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation
       - '{transaction_id,client_id,idempotency_key,acting_user_id,amount}'::text[]
@@ -170,15 +152,6 @@ begin
     when f.counter_account is not null and (c_form not in ('movement', 'adjustment') or not wallet.is_counter_account(f.counter_account))
       then array['/counter_account', 'must be promotions or breakage, or one of revenue: external: promotions: expense: fx: mirrored:'
         ' followed by 1 to 100 of A-Z a-z 0-9 . _ : -; only an operation on one wallet has it']
-    when case c_form when 'entries' then wallet.are_entries(f.entries) is not true else f.entries is not null end
-      then array['/entries', 'must be 1 to 20 objects with wallet_id (a UUID), direction (credit or debit), amount and, optionally,'
-        ' counter_account; only an operation of several entries has them']
-    when c_form = 'entries' and f.amount is not null then array['/amount', 'each entry has its own']
-    when case when c_form <> 'adjustment' then num_nonnulls(f.balance, f.direction) > 0
-        when f.balance is not null then num_nonnulls(f.amount, f.direction) > 0
-        else f.amount is null or coalesce(f.direction, '') not in ('credit', 'debit') end
-      then array['/balance', 'an adjustment has either balance, or amount with direction (credit or debit); nothing else has them']
-    when c_form = 'adjustment' and f.description is null then array['/description', 'an adjustment needs a reason']
     when length(f.reference) not between 1 and 255 or f.reference ~ '[\u0001-\u001f\u007f-\u009f]'
       then array['/reference', 'must be 1 to 255 characters without control characters']
     when length(f.description) > 1000 or f.description ~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]'
@@ -189,8 +162,29 @@ begin
       then array['/effective_at', 'must be an RFC 3339 timestamp with its offset from UTC']
     when f.effective_at is not null and wallet.read_time(f.effective_at) > wallet.clock() + interval '1 day'
       then array['/effective_at', 'must not be more than a day ahead']
+    when c_form in ('adjustment', 'entries') or num_nonnulls(f.entries, f.balance, f.direction) > 0
+      then wallet.find_entries_fault(f, c_form)
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
+end $$;
+
+-- The fault in the members of an adjustment and of an operation of several entries, as pointer and detail; null when there is none.
+create or replace function wallet.find_entries_fault(p_form wallet.operation_form, p_type_form text) returns text[]
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  f constant wallet.operation_form := p_form;
+begin
+  return case
+    when case p_type_form when 'entries' then wallet.are_entries(f.entries) is not true else f.entries is not null end
+      then array['/entries', 'must be 1 to 20 objects with wallet_id (a UUID), direction (credit or debit), amount and, optionally,'
+        ' counter_account; only an operation of several entries has them']
+    when p_type_form = 'entries' and f.amount is not null then array['/amount', 'each entry has its own']
+    when case when p_type_form <> 'adjustment' then num_nonnulls(f.balance, f.direction) > 0
+        when f.balance is not null then num_nonnulls(f.amount, f.direction) > 0
+        else f.amount is null or coalesce(f.direction, '') not in ('credit', 'debit') end
+      then array['/balance', 'an adjustment has either balance, or amount with direction (credit or debit); nothing else has them']
+    when p_type_form = 'adjustment' and f.description is null then array['/description', 'an adjustment needs a reason']
+  end;
 end $$;
 
 -- Whether this is the form of the entries of an operation: an array of 1 to 20 objects. Amounts are read later.
@@ -212,14 +206,28 @@ begin
         and not (left(e ->> 'counter_account', 7) = 'wallet:' and wallet.is_uuid(substr(e ->> 'counter_account', 8))) end);
 end $$;
 
--- The entries of an operation, in their order; an amount that can't be read is null.
-create or replace function wallet.read_entries(p_entries jsonb) returns wallet.operation_entry[]
+-- An adjustment or an operation of several entries, with its entries. An amount that can't be read becomes its refusal.
+create or replace function wallet.read_entries(p_op wallet.operation, p_form wallet.operation_form) returns wallet.operation
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return array(
+  if p_op.form = 'adjustment' then
+    p_op.balance := wallet.read_balance(p_form.balance);
+    p_op.entries := array[row(p_op.wallet_id, case p_form.direction when 'credit' then p_op.amount else -p_op.amount end,
+      p_op.counter_account)::wallet.operation_entry];
+    if coalesce(p_op.amount, p_op.balance) is null then
+      p_op.refusal := 'amount_invalid';
+    end if;
+    return p_op;
+  end if;
+  p_op.entries := array(
     select row((e ->> 'wallet_id')::uuid,
       case e ->> 'direction' when 'credit' then wallet.read_amount(e ->> 'amount') else -wallet.read_amount(e ->> 'amount') end,
       case when left(e ->> 'counter_account', 7) = 'wallet:' then 'wallet:' || substr(e ->> 'counter_account', 8)::uuid
         else e ->> 'counter_account' end)::wallet.operation_entry
-    from jsonb_array_elements(p_entries) with ordinality as each (e, place) order by each.place);
+    from jsonb_array_elements(p_form.entries) with ordinality as each (e, place) order by each.place);
+  p_op.wallet_id := p_op.entries[1].wallet_id;
+  if exists (select from unnest(p_op.entries) e where e.amount is null) then
+    p_op.refusal := 'amount_invalid';
+  end if;
+  return p_op;
 end $$;

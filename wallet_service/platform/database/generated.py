@@ -15,6 +15,7 @@ _CALL = """\
     return wallet.build_refusal(v_refusal.code, coalesce(v_refusal.facts, '{{}}'));
   end if;
 """
+_PLAIN = re.compile(r"[A-Za-z0-9._:_-]+")
 _TYPE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 
 
@@ -34,31 +35,40 @@ def operation_types(types: Sequence[OperationType]) -> str:
     wrong = [name for name in names if _TYPE_NAME.fullmatch(name) is None or names.count(name) > 1]
     if wrong:
         raise ValueError(f"not a name of one type of operation: {', '.join(sorted(set(wrong)))}")
-    rows = "".join(
-        f"    when {_literal(each.name)} then\n      return row({', '.join(_values(each))})::wallet.operation_type;\n"
-        for each in types
-    )
+    rows = ",\n".join(f"    {_literal(_record(each))}" for each in types)
     listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
-    return _filled("operation_types.sql", {"{{types}}\n": rows, "{{names}}": _literal(listed)})
+    array = f"'{{{','.join(names)}}}'::text[]"
+    return _filled(
+        "operation_types.sql", {"{{types}}": rows, "{{array}}": array, "{{names}}": _literal(listed)}
+    )
 
 
-def _values(kind: OperationType) -> list[str]:
-    """In the order of the members of the type ``wallet.operation_type``."""
-    return [
-        _literal(kind.name),
-        _literal(kind.form),
-        _literal(kind.direction),
-        _literal(kind.counter_account),
-        str(kind.mirrored).lower(),
-        _literal(kind.mirrored_account),
-        str(kind.users_operating).lower(),
-        str(kind.users_mirrored).lower(),
-        str(kind.refundable).lower(),
-    ]
+def _record(kind: OperationType) -> str:
+    """The text of a value of the type ``wallet.operation_type``: its members, in their order."""
+    members = (
+        kind.name,
+        kind.form,
+        kind.direction,
+        kind.counter_account,
+        kind.mirrored,
+        kind.mirrored_account,
+        kind.users_operating,
+        kind.users_mirrored,
+        kind.refundable,
+    )
+    return f"({','.join(map(_member, members))})"
 
 
-def _literal(text: str | None) -> str:
-    return "null" if text is None else "'" + text.replace("'", "''") + "'"
+def _member(value: str | bool | None) -> str:
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    if _PLAIN.fullmatch(value) is None:
+        raise ValueError(f"not a member of an operation type: {value!r}")
+    return value
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _filled(name: str, parts: Mapping[str, str]) -> str:
