@@ -11,15 +11,14 @@ begin
     return 'must be an object of at most 16 KiB';
   elsif octet_length(v_text) <= 64 then -- neither a long number nor a deep object fits in
     return null;
-  elsif v_text ~ '[-.0-9]{65}' and exists (
+  elsif jsonb_path_exists(p_metadata, 'strict $.**{32 to last}') then
+    return 'must not be nested more than 31 deep';
+  elsif exists (
       select from jsonb_path_query(p_metadata, 'strict $.** ? (@.type() == "number")') n,
         lateral (select ltrim(translate(n::text, '-.', ''), '0') as digits) d
-      where length(n::text) > 464
-        or length(case when n::text like '%.%' then d.digits else rtrim(d.digits, '0') end) > 64) then
+      where length(n::text) > 64 and (length(n::text) > 464
+        or length(case when n::text like '%.%' then d.digits else rtrim(d.digits, '0') end) > 64)) then
     return 'must not have a number with more than 64 digits or 464 characters';
-  elsif length(v_text) - length(translate(v_text, '{[', '')) > 31
-      and jsonb_path_exists(p_metadata, 'strict $.**{32 to last}') then
-    return 'must not be nested more than 31 deep';
   end if;
   return null;
 end $$;
