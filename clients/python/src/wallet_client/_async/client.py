@@ -22,10 +22,10 @@ _NO_RUNNER: Any = None
 
 
 class AsyncWalletClient(AsyncShortcuts):
-    """Calls the wallet service; for asyncio code. The tasks of one event loop may share it.
+    """Calls the wallet service; for asyncio code. Tasks and event loops may share it.
 
-    Create one client and keep it, since it holds a pool of connections; close it at the end. Each event loop and each
-    process that uses it, also after a fork, has connections of its own.
+    Create one client and keep it, since it holds a pool of connections; close it at the end.
+    Each event loop, and each process after a fork, has connections of its own.
 
     Attributes:
         wallets: create, read, change and close wallets.
@@ -54,8 +54,8 @@ class AsyncWalletClient(AsyncShortcuts):
             base_url: the address of the service, such as ``https://wallet.example``, without ``/api/v1``; or an object
                 that finds it (see ``from_consul``); default: the environment variable WALLET_URL.
             api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
-            transport: sends the requests instead of a connection pool of the client; it is closed with the client. It
-                belongs to the event loop and process that use it first.
+            transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+                It belongs to the event loop and process that use it first.
             options: see ``Options``.
 
         Raises:

@@ -25,8 +25,8 @@ _NO_RUNNER: Any = None
 class WalletClient(Shortcuts):
     """Calls the wallet service. Threads may share it.
 
-    Create one client and keep it, since it holds a pool of connections; close it at the end. Each event loop and each
-    process that uses it, also after a fork, has connections of its own.
+    Create one client and keep it, since it holds a pool of connections; close it at the end.
+    Each process has connections of its own, also after a fork.
 
     Attributes:
         wallets: create, read, change and close wallets.
@@ -55,8 +55,8 @@ class WalletClient(Shortcuts):
             base_url: the address of the service, such as ``https://wallet.example``, without ``/api/v1``; or an object
                 that finds it (see ``from_consul``); default: the environment variable WALLET_URL.
             api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
-            transport: sends the requests instead of a connection pool of the client; it is closed with the client. It
-                belongs to the event loop and process that use it first.
+            transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+                It belongs to the process that uses it first.
             options: see ``Options``.
 
         Raises:
