@@ -19,6 +19,7 @@ from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.configuration import load_settings
+from wallet_service.runtime.waits import longest_waits
 
 PAGES = ROOT / "docs"
 
@@ -159,6 +160,19 @@ def _named(group: Any, before: str = "") -> Iterator[tuple[str, str]]:
             yield before + name, (command.help or "").partition("\n\n")[0].replace("\n", " ").strip()
 
 
+def waits_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """The longest wait of callers with the default settings: routes, seconds by driver, what happens then."""
+
+    def shown(wait_ms: int | None) -> str:
+        return "no limit" if wait_ms is None else f"{wait_ms / 1000:g} s"
+
+    waits = longest_waits(load_settings(rooms), rooms)
+    return _table(
+        ("Routes", "PostgreSQL", "REST", "Then"),
+        [(each.routes, shown(each.postgres_ms), shown(each.supabase_ms), each.meaning) for each in waits],
+    )
+
+
 def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
     """Each metric: name, kind, meaning."""
     return _table(("Metric", "Kind", "Meaning"), [(f"`{name}`", kind, text) for name, kind, text in metrics])
@@ -196,6 +210,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "permissions": permissions_table,
     "problems": problems_table,
     "commands": commands_table,
+    "waits": waits_table,
 }
 """Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 

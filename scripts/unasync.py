@@ -32,8 +32,14 @@ SUBSTITUTIONS = (
 )
 
 SENTENCES = {
-    "Calls the wallet service; for asyncio code. The tasks of one event loop may share it.": (
+    "Calls the wallet service; for asyncio code. Tasks and event loops may share it.": (
         "Calls the wallet service. Threads may share it."
+    ),
+    "Each event loop, and each process after a fork, has connections of its own.": (
+        "Each process has connections of its own, also after a fork."
+    ),
+    "It belongs to the event loop and process that use it first.": (
+        "It belongs to the process that uses it first."
     ),
     "The client for asyncio. ``_sync`` is generated from this package by ``scripts/unasync``.": (
         "The client for threads."

@@ -19,7 +19,7 @@ from support import http_faults as faults
 from support.api import Api, new_user, open_api, posted, problem
 from support.cluster import create_database, drop_database
 from support.database_location import connect, open_location
-from support.http_faults import DelayedResponse, Fault, FaultyProxy, faulty_proxy, refuse_with
+from support.http_faults import DelayedResponse, Fault, FaultyProxy, Forward, faulty_proxy, refuse_with
 from support.load import Load, assert_verified, funded_wallets, postings_of, until_ready
 from support.supabase import WRONG_KEY, Project
 
@@ -165,15 +165,24 @@ async def test_a_lasting_fault_is_reported_and_the_key_settles_it(scene: Scene, 
     await assert_posted_once(scene)
 
 
-async def test_a_gateway_that_takes_no_more_is_left_alone(scene: Scene) -> None:
-    scene.proxy.next(refuse_with(429, b'{"message":"-"}', "application/json"))
+@pytest.mark.parametrize(
+    ("fault", "balance"),
+    [(refuse_with(429, b'{"message":"-"}', "application/json"), OPENING), (faults.fail_with(429), TAKEN)],
+    ids=["not passed on", "passed on"],
+)
+async def test_a_gateway_that_takes_no_more_is_left_alone_and_nothing_is_claimed(
+    scene: Scene, fault: Fault, balance: str
+) -> None:
+    """It may have passed the request on: only the key settles it."""
+    scene.proxy.next(fault)
 
     answer = await scene.consume()
 
-    problem(answer, "overloaded")
+    document = problem(answer, "unavailable")
+    assert "accepts no more requests" in document["detail"]
     assert int(answer.headers["Retry-After"]) > 0
     assert scene.proxy.requests == 1
-    assert await scene.balance() == OPENING
+    assert await scene.balance() == balance
     await assert_posted_once(scene)
 
 
@@ -423,6 +432,28 @@ async def test_many_who_miss_a_function_ask_for_it_once(project: Project) -> Non
         assert sum("reload_rest" in head for head in proxy.heads) <= 2
         # 20 first attempts, and those of the one that looks again every 50 ms.
         assert proxy.requests < 20 + 1.5 / 0.05 + 10
+        await database.close()
+
+
+async def test_calls_that_wait_for_a_reload_that_hangs_have_no_more_time_than_others(
+    project: Project,
+) -> None:
+    unknown = refuse_with(404, b'{"code":"PGRST202","message":"-"}', "application/json")
+    delayed, calls = DelayedResponse(), 10
+    async with faulty_proxy(project.url) as proxy:
+
+        async def fault(forward: Forward) -> bytes | None:
+            return await (delayed.fault if "reload_rest" in proxy.heads[-1] else unknown)(forward)
+
+        proxy.always = fault
+        database = await connect(changed(project, url=proxy.url), pool_size=calls, timeout_ms=1000)
+        # One after the other they would take ten seconds.
+        async with asyncio.timeout(7):
+            outcomes = await asyncio.gather(
+                *(database.call("read_health") for _ in range(calls)), return_exceptions=True
+            )
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
+        delayed.release()
         await database.close()
 
 

@@ -49,7 +49,7 @@ def test_all_know_the_same_codes_and_say_the_same_of_them() -> None:
     document = json.loads((ROOT / "openapi.json").read_text())
     documented = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
     (typed,) = re.findall(
-        r'^ +code: ((?:"\w+"(?: \| )?)+);$', (TYPESCRIPT / "schema.ts").read_text(), re.MULTILINE
+        r'^ +code: ((?:"\w+"(?: \| )?)+);$', (TYPESCRIPT.parent / "schema.d.ts").read_text(), re.MULTILINE
     )
 
     assert set(documented) == ERRORS.keys()

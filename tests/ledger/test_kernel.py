@@ -7,7 +7,7 @@ import pytest
 from support.cluster import SUPPORTED, VERSIONS
 from support.kernel.harness import CHECKS, Kernel
 
-for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows", "entries"):
+for room in ("forms", "metadata", "keys", "units", "refunds", "locks", "owners", "rows", "entries"):
     importlib.import_module(f"support.kernel.{room}")
 
 ELSEWHERE = [version for version in SUPPORTED if version not in VERSIONS]

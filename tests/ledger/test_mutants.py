@@ -18,7 +18,7 @@ from support.kernel.harness import CHECKS, Kernel
 from wallet_service.platform.database.sql_files import read_sql_files
 from wallet_service.rooms import ROOMS
 
-for room in ("forms", "keys", "units", "refunds", "locks", "owners", "rows", "entries"):
+for room in ("forms", "metadata", "keys", "units", "refunds", "locks", "owners", "rows", "entries"):
     importlib.import_module(f"support.kernel.{room}")
 
 pytestmark = pytest.mark.mutants
@@ -472,6 +472,13 @@ MUTANTS = [
         "is_uuid",
         "bad_members",
         ("p_text like '________-____-____-____-____________'", "length(p_text) > 30"),
+    ),
+    _mutant(
+        "long-numbers-in-metadata",
+        "find_metadata_fault",
+        "a_long_number_in_metadata_refuses_a_wallet_and_its_change",
+        ("length(n::text) > 464", "false"),
+        ("end) > 64)", "end) > 6400)"),
     ),
     _mutant(
         "wallet-written-with-what-it-had",

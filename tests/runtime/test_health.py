@@ -4,13 +4,14 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, Locate
 from prometheus_client import CollectorRegistry
-from support.api import Api, open_api, problem
+from support.api import Api, open_api, posted, problem
 from support.polling import wait_for_lock_waiters, wait_until
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
 from wallet_service.platform.database.gateway import Database, Param
-from wallet_service.platform.database.sql_files import latest_migration
+from wallet_service.platform.database.migrate import migrate
+from wallet_service.platform.database.sql_files import exposed_functions, latest_migration
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.health import Readiness, measured_readiness
 
@@ -108,3 +109,44 @@ async def test_a_stop_does_not_wait_for_the_answer(
             async with asyncio.timeout(2), measured_readiness(readiness, CollectorRegistry(), every_s=0):
                 await wait_for_lock_waiters(connection, 1)
     await connection.close()
+
+
+async def test_a_function_that_can_not_be_called_is_named_until_migrate_repairs_it(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    async with open_api(await locate_database(made)) as opened:
+        wallet_id = (await opened.admin.wallet("10"))["wallet_id"]
+        for damage in (
+            "drop function wallet_api.post_transactions",
+            "alter function wallet_api.post_transactions security invoker",
+            "alter function wallet_api.post_transactions owner to current_user",
+            "revoke execute on function wallet_api.post_transactions from wallet_service, service_role",
+        ):
+            await connection.execute(damage)
+            document = problem(await opened.http.get("/health/ready"), "unavailable")
+            assert "wallet_api.post_transactions" in document["detail"], damage
+            assert "wallet-service migrate" in document["detail"]
+            await migrate(made.dsn, ROOMS)
+            assert (await opened.http.get("/health/ready")).is_success, damage
+            posted(await opened.admin.move("consume", wallet_id, "1"))
+    await connection.close()
+
+
+async def test_of_many_missing_functions_some_are_named(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    await connection.execute(
+        "revoke execute on all functions in schema wallet_api from wallet_service, service_role"
+    )
+    await connection.execute(
+        "grant execute on function wallet_api.read_health to wallet_service, service_role"
+    )
+    await connection.close()
+    async with open_api(await locate_database(made)) as opened:
+        detail = problem(await opened.http.get("/health/ready"), "unavailable")["detail"]
+    others = len(exposed_functions(ROOMS)) - 1
+    assert f" and {others - 5} more. Run wallet-service migrate" in detail

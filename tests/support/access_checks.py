@@ -8,6 +8,7 @@ from support.api import Api, Client, conforms
 from support.stand_in import StandIn
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.wallets.schemas import WalletPage
+from wallet_service.platform.upstreams.breaker import Breakers
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
 
 UNAVAILABLE = "500"
@@ -37,7 +38,7 @@ def restore_upstreams(api: Api, upstreams: StandIn) -> None:
     """The upstream services respond again, and the pauses of the breakers are over."""
     upstreams.fault = None
     for client in (api.app.state.clients.accounts, api.app.state.clients.organizations):
-        client._client._breaker.succeeded()
+        client._client._breakers = Breakers()
 
 
 async def verification_idle(api: Api) -> None:

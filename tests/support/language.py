@@ -51,7 +51,7 @@ _FENCE = re.compile(r"^\s*(```|~~~)")
 _CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->|<[^ >]+>")
 _AVOIDED = re.compile(r"\|[^|]*\|$")
 
-_GENERATED = {"schema.ts", "package-lock.json"}
+_GENERATED = {"schema.d.ts", "package-lock.json"}
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "dist"}
 _WHOLE = {".sql", ".sh", ".ts", ".yml", ".yaml", ".toml"}
 _STRINGS = {

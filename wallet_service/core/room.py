@@ -171,6 +171,7 @@ class Room:
         problems: those that it raises; one room declares a problem.
         request_costs: by the name of the route, if it is not one token.
         body_limits: the maximum bytes of a body by path, if it is not the limit of the web room.
+        unlimited_paths: paths whose requests may take longer than the time limit of the web room.
         lifespan: reference of its ``Lifespan``.
         commands: reference of a function that adds commands to the command line.
         schema: the Postgres schema of the room's tables and private functions: that of its group.
@@ -195,6 +196,7 @@ class Room:
     body_limits: Mapping[str, Callable[[Settings], int]] = field(
         default_factory=dict[str, Callable[[Settings], int]]
     )
+    unlimited_paths: Sequence[str] = ()
     lifespan: str | None = None
     commands: str | None = None
     schema: str = "wallet"

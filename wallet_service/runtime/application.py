@@ -65,6 +65,7 @@ def create_app(
         RequestMetrics(registry),
         tracer,
         traced_part,
+        [path for room in rooms for path in room.unlimited_paths],
     )
     for room in rooms:
         for reference in room.routers:

@@ -17,13 +17,14 @@ from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
 from wallet_service.core.room import Room, RoomContext
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.database.sql_files import latest_migration, read_indexes
+from wallet_service.platform.database.sql_files import exposed_functions, latest_migration, read_indexes
 from wallet_service.platform.web.openapi import problems
 from wallet_service.rooms import ROOMS
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 _WATCH_S = 15.0
+_MOST_NAMED = 5
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """The database is reachable and has every migration of this release."""
+    """The database is reachable and has every migration and function of this release."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -63,23 +64,32 @@ class Ready(BaseModel):
 
 
 class Readiness:
-    """Checks whether the service is ready: the database responds and has every migration of the rooms."""
+    """Checks whether the service is ready: the database responds and has every migration and function of the rooms."""
 
     def __init__(self, database: Database, rooms: Sequence[Room]) -> None:
         self._database = database
         self._migration = latest_migration(rooms)
         self._indexes = Json.of([index.qualified for index in read_indexes(rooms)])
+        self._functions = Json.of(exposed_functions(rooms))
 
     async def check(self) -> Ready:
         """Read the state of the database.
 
         Raises:
-            Unavailable: the database does not respond, or lacks migrations.
+            Unavailable: the database does not respond, or lacks migrations or functions.
             WalletError: any other failure of the call.
         """
-        health = json.loads(await self._database.read("read_health", indexes=self._indexes))
+        answer = await self._database.read("read_health", indexes=self._indexes, functions=self._functions)
+        health = json.loads(answer)
         if health["migration"] < self._migration:
             raise Unavailable("The database lacks migrations: run wallet-service migrate")
+        if missing := health["functions_missing"]:
+            named = ", ".join(f"wallet_api.{name}" for name in missing[:_MOST_NAMED])
+            more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+            raise Unavailable(
+                f"Functions of this release are missing from the database, or can't be called: {named}{more}. "
+                "Run wallet-service migrate"
+            )
         return Ready(
             status="ok",
             version=__version__,

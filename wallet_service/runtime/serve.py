@@ -121,6 +121,7 @@ async def _migrate(dsn: str) -> None:
         _log.info(
             "migrated",
             applied=list(report.applied),
+            functions_repaired=list(report.functions_repaired),
             indexes_built=list(report.indexes_built),
             indexes_left=list(report.indexes_left),
         )

@@ -1,6 +1,5 @@
 """Charge an order once, however often the worker that does it is restarted."""
 
-import os
 import sys
 from uuid import uuid4
 
@@ -21,7 +20,7 @@ def charge(client: WalletClient, wallet_id: str, order: str, amount: str) -> str
 
 def main() -> None:
     """Three orders, one of them twice."""
-    with WalletClient(os.environ["WALLET_URL"], api_key=os.environ["WALLET_API_KEY"]) as client:
+    with WalletClient() as client:
         wallet = client.create_wallet(user_id=f"charge-once-{uuid4()}", initial_balance=100)
         for order, amount in (("o-1", "30"), ("o-2", "90"), ("o-1", "30"), ("o-3", "70")):
             sys.stdout.write(f"{order}: {charge(client, wallet.wallet_id, order, amount)}\n")

@@ -1,7 +1,6 @@
 """Move credits between two users and take them back, and show both sides of the books."""
 
 import asyncio
-import os
 import sys
 from uuid import uuid4
 
@@ -16,8 +15,7 @@ def line(entry: Entry) -> str:
 
 async def main() -> None:
     """Ada gives Ben 40 and gets 15 of them back."""
-    url, key = os.environ["WALLET_URL"], os.environ["WALLET_API_KEY"]
-    async with AsyncWalletClient(url, api_key=key) as client:
+    async with AsyncWalletClient() as client:  # of WALLET_URL and WALLET_API_KEY
         ada, ben = await asyncio.gather(
             client.create_wallet(user_id=f"ada-{uuid4()}", initial_balance=100),
             client.create_wallet(user_id=f"ben-{uuid4()}"),

@@ -1,6 +1,5 @@
 """A user's month: what was spent on what, exactly."""
 
-import os
 import sys
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -10,7 +9,7 @@ from wallet_client import WalletClient
 
 def main() -> None:
     """Spend a little, then sum the month up."""
-    with WalletClient(os.environ["WALLET_URL"], api_key=os.environ["WALLET_API_KEY"]) as client:
+    with WalletClient() as client:
         user = f"month-{uuid4()}"
         wallet = client.create_wallet(user_id=user, initial_balance=50)
         for model, amount in (("small", "0.25"), ("large", "2.75"), ("small", "0.50")):

@@ -1,6 +1,6 @@
 import { isOfTheLedger, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
 import { isObject, parsed } from "./json.js";
-import type { components } from "./schema.js";
+import type { components } from "../schema.js";
 
 /** The result of an operation of a batch that was refused. */
 export type Refused = components["schemas"]["BatchRefused"];

@@ -1,4 +1,4 @@
-import type { components } from "./schema.js";
+import type { components } from "../schema.js";
 
 /** The code of a refusal. Codes are stable: use them for decisions in code. */
 export type ProblemCode = components["schemas"]["Problem"]["code"];

@@ -1,46 +1,42 @@
-import createClient, { type Client } from "openapi-fetch";
-
-import { type ExactAmounts, refuseNumbers } from "./amounts.js";
-import type { WithEarlierTries } from "./batch.js";
+import type { WalletClient } from "./calls.js";
 import { problemOf } from "./errors.js";
+import { type AnyInit, requestOf, resultOf } from "./requests.js";
 import { retrying, type RetryOptions } from "./retry.js";
-import type { components, paths } from "./schema.js";
+import type { components } from "../schema.js";
 
 export { type EarlierAttempt, type Refused, refusalOf } from "./batch.js";
+export type { CommonInit, ParseAs, Result, WalletClient } from "./calls.js";
 export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type Facts, type ProblemCode } from "./errors.js";
+export { LongDecimal } from "./json.js";
 export { newKey, type RetryOptions } from "./retry.js";
-export type { components, operations, paths } from "./schema.js";
+export type { components, operations, paths } from "../schema.js";
 
 export type Wallet = components["schemas"]["Wallet"];
 export type Transaction = components["schemas"]["Transaction"];
 
 export interface WalletClientOptions extends RetryOptions {
-  /** The address of the service, without /api/v1. */
-  baseUrl: string;
-  /** An API key of the service, or a user token. */
-  apiKey: string;
+  /** The address of the service, without /api/v1. Default: the environment variable WALLET_URL. */
+  baseUrl?: string;
+  /** An API key of the service, or a user token. Default: the environment variable WALLET_API_KEY. */
+  apiKey?: string;
   /** The function that sends a request. Default: the global fetch. */
   fetch?: (request: Request) => Promise<Response>;
 }
 
-/** Typed GET, POST, PATCH and DELETE for every path of the service. */
-export type WalletClient = Client<Paths>;
-
-type Paths = WithEarlierTries<ExactAmounts<paths>>;
-
-/** A client of openapi-fetch that retries requests when that is safe, and refuses numbers as amounts. */
-export function walletClient(options: WalletClientOptions): WalletClient {
+/**
+ * A client that retries requests when that is safe, and refuses numbers that are not exact.
+ *
+ * @throws TypeError the address or the key is neither given nor in the environment.
+ */
+export function walletClient(options: WalletClientOptions = {}): WalletClient {
   const { baseUrl, apiKey, fetch = (request) => globalThis.fetch(request), ...retries } = options;
-  return createClient<Paths>({
-    baseUrl,
-    redirect: "manual",
-    headers: { Authorization: `Bearer ${apiKey}`, "User-Agent": "wallet-client-typescript" },
-    fetch: retrying(fetch, retries),
-    bodySerializer: (body) => {
-      refuseNumbers(body);
-      return typeof body === "string" ? body : JSON.stringify(body);
-    },
-  });
+  const url = baseUrl ?? fromEnvironment("baseUrl", "WALLET_URL");
+  const key = apiKey ?? fromEnvironment("apiKey", "WALLET_API_KEY");
+  const send = retrying(fetch, retries);
+  const calls = (method: string) => async (path: string, init: AnyInit = {}) =>
+    resultOf(await send(requestOf(url, key, method, path, init), `${method} ${path}`), init.parseAs ?? "json");
+  // The types of the calls are those of the service's document; at run time they are alike.
+  return { GET: calls("GET"), POST: calls("POST"), PATCH: calls("PATCH"), DELETE: calls("DELETE") } as unknown as WalletClient;
 }
 
 /**
@@ -56,4 +52,13 @@ export async function ok<T>(
     throw problemOf(error, response.status);
   }
   return data as Exclude<T, undefined>;
+}
+
+function fromEnvironment(option: string, variable: string): string {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } }; // a browser has none
+  const value = process?.env?.[variable];
+  if (!value) {
+    throw new TypeError(`${option} is missing: give it, or set the environment variable ${variable}`);
+  }
+  return value;
 }

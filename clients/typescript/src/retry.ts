@@ -5,10 +5,17 @@ import { isObject, parsed } from "./json.js";
 export interface RetryOptions {
   /** The longest time of a call, with all attempts and waits, in milliseconds. Default 30,000. */
   budgetMs?: number;
+  /**
+   * The longest time of a call while no attempt has reached the service, because nothing listens at its address, in milliseconds.
+   * Default 3,000. After an attempt that reached it, only `budgetMs` counts.
+   */
+  connectBudgetMs?: number;
   /** The longest time of one attempt, in milliseconds. Default 10,000. */
   timeoutMs?: number;
   /** The maximum number of retries. Default 5. */
   maxRetries?: number;
+  /** Called with a line of text before each retry: the path without its ids, and why the attempt failed. Default: nothing is logged. */
+  log?: (line: string) => void;
 }
 
 const AGAIN = new Set([429, 502, 503, 504]);
@@ -23,6 +30,8 @@ const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNE
 const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import
 
 type Fetch = (request: Request) => Promise<Response>;
+/** Sends a request; the route names it in the log. */
+type Send = (request: Request, route: string) => Promise<Response>;
 /** The end of an attempt: a response, which is a refusal if it has `problem`; or no usable response. */
 type Attempt = { response: Response; problem?: WalletProblem } | { error: unknown; sent: boolean; again: boolean };
 
@@ -33,14 +42,16 @@ type Attempt = { response: Response; problem?: WalletProblem } | { error: unknow
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key
  * is empty, or the reason with which the caller's signal was aborted.
  */
-export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
-  const { budgetMs = 30_000, timeoutMs = 10_000, maxRetries = 5 } = options;
-  return async (request) => {
-    const deadline = performance.now() + budgetMs;
+export function retrying(fetch: Fetch, options: RetryOptions = {}): Send {
+  const { budgetMs = 30_000, connectBudgetMs = 3000, timeoutMs = 10_000, maxRetries = 5, log } = options;
+  return async (request, route) => {
+    const started = performance.now();
+    const deadline = started + budgetMs;
     const body = request.method === "POST" ? await request.clone().text() : "";
     const key = named(request, body);
     const writes = !READS.has(request.method) && memberOf(body, "dry_run") !== true;
     let open = false;
+    let reached = false;
     for (let retries = 0; ; retries++) {
       const leftMs = Math.max(1, Math.ceil(Math.min(timeoutMs, deadline - performance.now())));
       const attempt = await once(fetch, request, leftMs);
@@ -50,10 +61,13 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Fetch {
         return answer ?? ended(request, key, open, { error: new Error("not a response to this batch"), sent: true, again: false });
       }
       open ||= writes && mayHaveDone(attempt);
+      reached ||= "response" in attempt || attempt.sent;
+      const latest = reached ? deadline : Math.min(deadline, started + connectBudgetMs);
       const waitMs = afterMs(attempt) + Math.random() * Math.min(LONGEST_MS, BASE_MS * 2 ** retries);
-      if (!mayHelp(attempt) || retries >= maxRetries || performance.now() + waitMs >= deadline) {
+      if (!mayHelp(attempt) || retries >= maxRetries || performance.now() + waitMs >= latest) {
         return ended(request, key, open, attempt);
       }
+      log?.(`${route}: ${causeOf(attempt)}; attempt ${retries + 2} follows in ${Math.round(waitMs)} ms`);
       await wait(waitMs, request.signal);
     }
   };
@@ -74,9 +88,21 @@ function ended(request: Request, key: string | undefined, open: boolean, attempt
   }
   const cause = "response" in attempt ? attempt.problem : attempt.error;
   if (open) {
-    throw new OutcomeUnknown(`${where}: the outcome is unknown`, key, { cause });
+    throw new OutcomeUnknown(`${where}: the outcome is unknown (${causeOf(attempt)})`, key, { cause });
   }
-  throw new NoAnswer(`${where}: no response`, { cause });
+  throw new NoAnswer(`${where}: no response (${causeOf(attempt)})`, { cause });
+}
+
+/** Why an attempt failed: the problem's code, or what the system reported, such as "connect ECONNREFUSED 127.0.0.1:8208". */
+function causeOf(attempt: Attempt): string {
+  if ("response" in attempt) {
+    return attempt.problem?.code ?? `status ${attempt.response.status}`;
+  }
+  let error = attempt.error as { message?: string; cause?: unknown; errors?: unknown[] } | undefined;
+  while (error?.cause ?? error?.errors?.[0]) {
+    error = (error?.cause ?? error?.errors?.[0]) as typeof error; // fetch has the reason as its cause, one for each address
+  }
+  return error?.message || String(attempt.error);
 }
 
 async function once(fetch: Fetch, request: Request, timeoutMs: number): Promise<Attempt> {

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import {
   isProblem,
+  LongDecimal,
   newKey,
   NoAnswer,
   ok,
@@ -28,7 +29,11 @@ beforeEach(async () => {
   wallet = await ok(direct.POST("/api/v1/wallets", { body: { user_id: `ts-${randomUUID()}`, initial_balance: "10" } }));
 });
 
-afterEach(() => proxy.close());
+afterEach(() => {
+  proxy.close();
+  vi.unstubAllEnvs();
+  vi.useRealTimers();
+});
 
 function consume(amount: string, key?: string) {
   return ok(
@@ -69,6 +74,52 @@ test("a number for an amount is refused, by its type and when it is cast", async
   const operations = [{ type: "consume", wallet_id: wallet.wallet_id, amount: 1 as unknown as string }] as const;
   await expect(client.POST("/api/v1/transactions/batch", { body: { operations: [...operations] } })).rejects.toThrow(TypeError);
   expect(proxy.keys).toEqual([]);
+});
+
+test("numbers of metadata are exact in both directions", async () => {
+  const metadata = {
+    ...{ small: 5, half: 0.5, tenth: 0.1, safe: Number.MAX_SAFE_INTEGER, text: "12345678901234567890", list: [-(2n ** 63n), null] },
+    ...{ big: 12345678901234567890n, pi: new LongDecimal("3.14159265358979323846") },
+  };
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  const spent = await ok(client.POST("/api/v1/wallets/{wallet_id}/consume", { params, body: { amount: "1", metadata } }));
+  expect(spent.metadata).toEqual(metadata);
+  const read = await ok(client.GET("/api/v1/transactions/{transaction_id}", { params: { path: { transaction_id: spent.transaction_id } } }));
+  expect(read.metadata).toEqual(metadata);
+  const raw = await ok(client.GET("/api/v1/wallets/{wallet_id}/transactions", { params, parseAs: "text" }));
+  expect(raw).toContain("12345678901234567890,");
+  expect(raw).toContain("3.14159265358979323846");
+});
+
+test.each([2 ** 53, -(2 ** 53), 1e21, NaN, Infinity])("a number that is not exact is not sent: %d", async (n) => {
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  const call = () => client.POST("/api/v1/wallets/{wallet_id}/consume", { params, body: { amount: "1", metadata: { deep: [{ n }] } } });
+  await expect(call()).rejects.toThrow(`n is the number ${n}, which does not hold its exact value: send `);
+  expect(() => new LongDecimal("1,5")).toThrow(TypeError);
+  expect(proxy.keys).toEqual([]);
+});
+
+test.each(["", ".", ".."])("a name that is no segment of a path is not sent: '%s'", async (user_id) => {
+  await expect(client.GET("/api/v1/users/{user_id}/wallets", { params: { path: { user_id } } })).rejects.toThrow("user_id is");
+  expect(proxy.keys).toEqual([]);
+});
+
+test("names and parameters are sent as they are", async () => {
+  const user_id = "a b?#%\u00fc" + randomUUID();
+  await ok(client.POST("/api/v1/wallets", { body: { user_id } }));
+  const query = { currency: "CREDIT", limit: 5, status: "active" as const };
+  const { items } = await ok(client.GET("/api/v1/users/{user_id}/wallets", { params: { path: { user_id }, query } }));
+  expect(items.map((each) => each.user_id)).toEqual([user_id]);
+});
+
+test("address and key are read from the environment", async () => {
+  vi.stubEnv("WALLET_URL", proxy.url);
+  client = walletClient();
+  expect((await consume("1")).balance_after).toBe("9.000000");
+  vi.stubEnv("WALLET_API_KEY", "");
+  expect(() => walletClient()).toThrow("apiKey is missing: give it, or set the environment variable WALLET_API_KEY");
+  vi.stubEnv("WALLET_URL", "");
+  expect(() => walletClient({ apiKey })).toThrow("baseUrl is missing: give it, or set the environment variable WALLET_URL");
 });
 
 test("a refusal has its code, its facts and the request's id, and is not tried again", async () => {
@@ -320,12 +371,30 @@ test("a wait that is longer than the time that is left is not begun", async () =
   expect(proxy.keys).toHaveLength(1);
 });
 
-test("where nobody listens nothing was done", async () => {
+test("where nothing listens nothing was done; the error and the log have the address and the cause", async () => {
   proxy.close();
-  client = walletClient({ baseUrl: proxy.url, apiKey, maxRetries: 1 });
+  const lines: string[] = [];
+  client = walletClient({ baseUrl: proxy.url, apiKey, maxRetries: 1, log: (line) => lines.push(line) });
   const error = await refusal(consume("1"));
   expect(error).toBeInstanceOf(NoAnswer);
-  expect((error as NoAnswer).message).toContain(`POST ${proxy.url}/api/v1/`);
+  const cause = `connect ECONNREFUSED ${new URL(proxy.url).host}`;
+  expect((error as NoAnswer).message).toBe(`POST ${proxy.url}/api/v1/wallets/${wallet.wallet_id}/consume: no response (${cause})`);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(new RegExp(`^POST /api/v1/wallets/\\{wallet_id\\}/consume: ${cause}; attempt 2 follows in \\d+ ms$`));
+});
+
+test.each([false, true])("where nothing listens a call ends within 3 s, unless an attempt reached the service: %s", async (reached) => {
+  const refused = new TypeError("fetch failed", { cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED" }) });
+  const sent: number[] = [];
+  const fetch = () => Promise.reject(sent.push(performance.now()) === 1 && reached ? new TypeError("lost") : refused);
+  client = walletClient({ baseUrl: service, apiKey, maxRetries: 1000, fetch });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const error = refusal(consume("1"));
+  await vi.runAllTimersAsync();
+  expect(await error).toBeInstanceOf(reached ? OutcomeUnknown : NoAnswer);
+  const duration = (sent.at(-1) ?? 0) - (sent[0] ?? 0);
+  expect(duration)[reached ? "toBeGreaterThan" : "toBeLessThanOrEqual"](reached ? 20_000 : 3000);
+  expect(sent.length).toBeGreaterThan(2);
 });
 
 test("the caller's own signal ends it", async () => {

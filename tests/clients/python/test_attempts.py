@@ -1,15 +1,20 @@
 """When a call is sent again, and how it ends: without a network, and with a clock that the test sets."""
 
 import asyncio
+import errno
+import json
 import math
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from support.credits_server import ENTRY
 from support.problems import ERRORS
 from wallet_client import (
     BadGateway,
@@ -30,7 +35,8 @@ from wallet_client import (
 from wallet_client._attempts import Attempts
 from wallet_client._context import Context
 from wallet_client._endpoints import FixedEndpoint
-from wallet_client._retries import SHORTEST_ATTEMPT_S, RetryPolicy, retry_after_s
+from wallet_client._retries import SHORTEST_ATTEMPT_S, RetryPolicy, retry_after_s, system_text
+from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 
@@ -54,6 +60,9 @@ class Recorder:
 
 
 _RECORDER: Any = Recorder()
+NOTHING: Any = None
+"""None, where a caller without a type checker gives it."""
+
 TRANSACTIONS, WALLETS = TransactionsResource(_RECORDER), WalletsResource(_RECORDER)
 
 
@@ -91,6 +100,11 @@ class CallUnderTest:
         if wait and wait_s is not None:
             self.clock.now_s += wait_s
         return wait_s
+
+    def always_ends(self, end: Any, takes_s: float) -> None:
+        """Every further attempt ends so, until the call does."""
+        while True:
+            self.ends(end, takes_s=takes_s)
 
 
 def problem(code: str) -> bytes:
@@ -242,7 +256,7 @@ def test_without_a_key_a_refusal_after_a_timeout_leaves_the_outcome_unknown(call
 
 def test_waits_grow_and_are_chosen_by_chance() -> None:
     waits = [
-        [float(tested.ends(httpx.ConnectError) or 0) for _ in range(6)]
+        [float(tested.ends(httpx.ReadTimeout) or 0) for _ in range(6)]
         for tested in (CallUnderTest() for _ in range(300))
     ]
 
@@ -285,12 +299,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 def test_no_attempt_and_no_wait_goes_beyond_the_budget() -> None:
     tested = CallUnderTest(timeout_s=4.0, retry_budget_s=10.0, max_retries=1000)
 
-    def for_ever() -> None:
-        while True:
-            tested.ends(httpx.ReadTimeout, takes_s=2.5)
-
     with pytest.raises(OutcomeUnknown):
-        for_ever()
+        tested.always_ends(httpx.ReadTimeout, takes_s=2.5)
 
     assert tested.clock.now_s <= 10.0 + 2.5
     longest = [request.extensions["timeout"]["read"] for request in tested.requests]
@@ -310,7 +320,7 @@ def test_an_attempt_without_time_for_a_response_is_not_started(at_s: float, agai
 
 
 def test_a_client_whose_calls_fail_stops_to_send_them_again() -> None:
-    context = Context(FixedEndpoint("http://wallet"), "a-key", {}, Clock())
+    context = Context(FixedEndpoint("http://wallet"), "a-key", {"connect_budget_s": 30}, Clock())
 
     def attempts_of_a_call(*ends: Any) -> int:
         tested = CallUnderTest(WALLETS.balance(ID), context)
@@ -364,10 +374,48 @@ def test_the_number_of_attempts_is_limited() -> None:
 
     tested.ends(httpx.ConnectError)
     tested.ends(httpx.ConnectError)
-    with pytest.raises(NoAnswer, match=r"in 3 attempts \(ConnectError at http://wallet\)$"):
+    with pytest.raises(NoAnswer, match=r"no response in 3 attempts \(ConnectError at http://wallet\)$"):
         tested.ends(httpx.ConnectError)
 
     assert len(tested.requests) == 3
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout])
+def test_where_nothing_listens_a_call_ends_within_three_seconds(error: Any) -> None:
+    for _ in range(100):  # the waits are chosen by chance
+        tested = CallUnderTest()
+        with pytest.raises(NoAnswer, match=f"{error.__name__} at http://wallet"):
+            tested.always_ends(error, takes_s=0.01)
+        assert tested.clock.now_s <= 3.0
+        assert len(tested.requests) >= 3
+        assert all(each.extensions["timeout"]["connect"] <= 3.0 for each in tested.requests)
+
+
+@pytest.mark.parametrize("end", [httpx.ReadTimeout, (503, "overloaded"), httpx.PoolTimeout])
+def test_a_call_that_reached_the_service_has_its_whole_budget(end: Any) -> None:
+    tested = CallUnderTest(max_retries=1000)
+    tested.ends(end)
+    with pytest.raises(WalletError):
+        tested.always_ends(httpx.ConnectError, takes_s=0.1)
+    assert tested.clock.now_s > 20.0
+
+
+def test_a_failed_connection_names_the_address_and_the_cause_of_the_system() -> None:
+    tested = CallUnderTest(max_retries=0)
+    cause = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 8208)")
+    several = OSError("All connection attempts failed")
+    several.__cause__ = ExceptionGroup("one for each address", [cause, cause])
+    error = httpx.ConnectError("All connection attempts failed")
+    error.__cause__ = several
+    tested.attempts.request()
+    with pytest.raises(NoAnswer) as caught:
+        tested.attempts.failed(error)
+    assert str(caught.value) == "consume: no response (ConnectError at http://wallet: Connection refused)"
+    assert system_text(httpx.LocalProtocolError("Illegal header value b'secret'")) == ""
+    assert (
+        system_text(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+        == "Name or service not known"
+    )
 
 
 def test_an_answer_that_goes_on_and_on_or_is_too_large_is_not_read() -> None:
@@ -429,12 +477,12 @@ def test_a_name_is_not_a_step_in_the_path(name: str) -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: WALLETS.create(user_id=None),  # pyright: ignore[reportArgumentType]
-        lambda: TRANSACTIONS.transfer(ID, None, 1),  # pyright: ignore[reportArgumentType]
-        lambda: TRANSACTIONS.get(None),  # pyright: ignore[reportArgumentType]
-        lambda: Operation.consume(None, 1),  # pyright: ignore[reportArgumentType]
+        lambda: WALLETS.create(user_id=NOTHING),
+        lambda: TRANSACTIONS.transfer(ID, NOTHING, 1),
+        lambda: TRANSACTIONS.get(NOTHING),
+        lambda: Operation.consume(NOTHING, 1),
         lambda: TRANSACTIONS.consume(ID, 1, metadata={"when": object()}),
-        lambda: WALLETS.update(ID, credit_limit=None),  # pyright: ignore[reportArgumentType]
+        lambda: WALLETS.update(ID, credit_limit=NOTHING),
     ],
 )
 def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) -> None:
@@ -446,6 +494,54 @@ def test_what_names_nothing_or_is_no_json_is_not_sent(build: Callable[[], Any]) 
 def test_metadata_hold_finite_numbers(number: Any) -> None:
     with pytest.raises(ValueError, match="JSON"):
         TRANSACTIONS.consume(ID, 1, metadata={"rate": number})
+
+
+MOMENTS = [
+    ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00+00:00"),
+    ("2026-11-01T01:30:00.5+01:30", "2026-11-01T01:30:00.500000+01:30"),
+    (datetime(2026, 11, 1, tzinfo=UTC), "2026-11-01T00:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("given", "sent"), MOMENTS)
+def test_a_moment_is_text_or_a_datetime(given: Any, sent: str) -> None:
+    call: Any = TRANSACTIONS.consume(ID, 1, effective_at=given)
+    assert json.loads(call.body)["effective_at"] == sent
+    call = WALLETS.balance(ID, at=given)
+    assert parse_qs(urlsplit(call.target).query)["at"] == [sent]
+    statistics: Any = StatisticsResource(_RECORDER).wallet(ID, from_=given, to=given)
+    assert parse_qs(urlsplit(statistics.target).query) == {"from": [sent], "to": [sent]}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("2026-11-01", ValueError),
+        ("2026-11-01T00:00:00", ValueError),
+        ("yesterday", ValueError),
+        (datetime(2026, 11, 1), ValueError),  # noqa: DTZ001 - what is refused
+        (datetime(2026, 11, 1, tzinfo=UTC).date(), TypeError),
+        (1793491200, TypeError),
+    ],
+)
+def test_what_is_no_moment_is_refused_with_what_is_right(given: Any, kind: type[Exception]) -> None:
+    for call in (
+        lambda: TRANSACTIONS.list(wallet_id=ID, from_=given),
+        lambda: StatisticsResource(_RECORDER).user("u", from_=given),
+    ):
+        with pytest.raises(kind, match=r'^from_ .*"2026-11-01T00:00:00Z".*datetime.now\(UTC\)'):
+            call()
+
+
+def test_numbers_that_int_can_not_read_are_read_as_decimals() -> None:
+    """SQL of 0.1.0 accepts them in metadata."""
+    digits = "7" * 5000
+    tested = CallUnderTest(TRANSACTIONS.get(ID))
+    body = json.dumps(ENTRY | {"reference": None}).replace(
+        '"metadata": {}', f'"metadata": {{"n": {digits}, "m": 7}}'
+    )
+    assert tested.ends((200, JSON, body.encode())) is None
+    assert dict(tested.attempts.result.metadata) == {"n": Decimal(digits), "m": 7}
 
 
 def test_metadata_keep_their_digits() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -18,6 +19,7 @@ from support.sdk import listening
 from wallet_client import (
     AsyncWalletClient,
     InsufficientFunds,
+    NoAnswer,
     Operation,
     Posted,
     RequestEvent,
@@ -31,7 +33,7 @@ from wallet_client.metrics import Metrics
 from wallet_service.core.identifiers import new_id
 
 ID = "0199d0a8-0000-7000-8000-0000000000aa"
-BUSY = {"code": "wallet_busy", "status": 503, "detail": "Busy", "retryable": True, "request_id": "r"}
+BUSY = {"code": "wallet_busy", "status": 503, "detail": "of-the-detail", "retryable": True, "request_id": "r"}
 BALANCE = {
     **dict.fromkeys(("balance", "locked_balance", "available_balance", "credit_limit"), "1.000000"),
     "wallet_id": ID,
@@ -147,11 +149,61 @@ def test_logs_are_off_and_hold_neither_bodies_nor_keys(caplog: pytest.LogCapture
     assert call() == ""
     with caplog.at_level(logging.DEBUG, "wallet_client"):
         said = call()
-    assert "wallet_busy" not in said
+    assert "consume: wallet_busy, request r; attempt 2 follows in 0." in said
     assert "WalletBusy" in said
     assert "/api/v1/wallets/{wallet_id}/consume" in said
-    for secret in ("the-secret", "the-name", "47.11", "of-somebody", ID):
+    for secret in ("the-secret", "the-name", "47.11", "of-somebody", "of-the-detail", ID):
         assert secret not in said
+
+
+def test_each_retry_is_logged_at_info_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with (
+        caplog.at_level(logging.INFO, "wallet_client"),
+        WalletClient(url, api_key="a-key", max_retries=1) as client,
+        pytest.raises(NoAnswer) as caught,
+    ):
+        client.get_balance(ID)
+    (record,) = ours(caplog)
+    assert record.levelno == logging.INFO
+    why = f"(ConnectError at {url}: Connection refused)"
+    assert record.getMessage().startswith(f"get_balance: no response {why}; attempt 2 follows in 0.")
+    assert str(caught.value) == f"get_balance: no response in 2 attempts {why}"
+
+
+async def test_an_async_client_names_the_cause_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    async with AsyncWalletClient(url, api_key="a-key", max_retries=0) as client:
+        with pytest.raises(NoAnswer) as caught:
+            await client.get_balance(ID)
+    assert str(caught.value) == f"get_balance: no response (ConnectError at {url}: Connection refused)"
+
+
+@pytest.mark.parametrize("kind", [WalletClient, AsyncWalletClient])
+def test_address_and_key_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+    monkeypatch.delenv("WALLET_URL", raising=False)
+    monkeypatch.setenv("WALLET_API_KEY", "of-the-environment")
+    with pytest.raises(
+        ValueError, match="base_url is missing: give it, or set the environment variable WALLET_URL"
+    ):
+        kind()
+    monkeypatch.setenv("WALLET_URL", "http://of-the-environment/")
+    for client, url, key in (
+        (kind(), "http://of-the-environment", "of-the-environment"),
+        (kind("http://given"), "http://given", "of-the-environment"),
+        (kind(api_key="given"), "http://of-the-environment", "given"),
+    ):
+        context = client._runner.context
+        assert context.endpoints.choose() == url
+        assert ("Authorization", f"Bearer {key}") in context.headers
+    monkeypatch.delenv("WALLET_API_KEY")
+    for make in (kind, kind.from_consul):
+        with pytest.raises(
+            ValueError, match="api_key is missing: give it, or set the environment variable WALLET_API_KEY"
+        ):
+            make()
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

@@ -95,6 +95,18 @@ def test_without_any_instance_a_call_ends_within_its_budget() -> None:
     assert fetched.fetched > 1
 
 
+def test_a_service_without_instances_ends_a_call_within_the_budget_of_connecting() -> None:
+    fetched: Any = Fetched()
+    began = time.monotonic()
+    with (
+        WalletClient(Instances(fetched, 10.0, **NAMES), api_key=KEY, connect_budget_s=0.5) as client,
+        pytest.raises(NoAnswer, match="no healthy instance"),
+    ):
+        client.get_wallet(ID)
+    assert time.monotonic() - began < 15
+    assert fetched.fetched > 1
+
+
 def test_a_consul_that_hangs_keeps_nobody_beyond_the_budget_and_is_asked_once() -> None:
     hangs, asked = threading.Event(), list[int]()
 
@@ -151,16 +163,20 @@ def test_a_thread_that_could_not_start_is_tried_again(monkeypatch: pytest.Monkey
 
 def test_after_a_fork_the_list_is_still_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = Fetched("http://a")
-    instances = loaded(fetched)
+    reconnected: list[bool] = []
+    instances = Instances(fetched, 10.0, fetched.clock, **NAMES, reconnect=lambda: reconnected.append(True))
+    instances.load().result(WAIT_S)
     with monkeypatch.context() as patched:  # a thread of the parent's asks, which the child does not have
         patched.setattr(threading.Thread, "start", lambda _: None)
         fetched.now_s = 10.1
         instances.choose()
     fetched.urls = ["http://b"]
-    monkeypatch.setattr("os.getpid", lambda: -1)
+    instances._lock.acquire()  # as a thread of the parent may at the moment of the fork
+    instances._renew_in_child()
     instances.choose()
     refreshed(instances)
     assert instances.choose() == "http://b"
+    assert reconnected == [True]
 
 
 def refused(consul_url: str, **options: Any) -> NoAnswer:

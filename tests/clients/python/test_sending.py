@@ -150,7 +150,7 @@ async def test_options_for_some_calls_share_the_rest() -> None:
         assert client.wallets.get(wallet_id).balance == 0
         assert client.metrics.snapshot().calls == 3
         with pytest.raises(TypeError, match="max_connections"):
-            client.with_options(max_connections=3)  # pyright: ignore[reportCallIssue]
+            client.with_options(max_connections=3)  # pyright: ignore[reportCallIssue]  # which is shown
     async with fake.async_client() as aclient:
         assert (await aclient.with_options(retry_budget_s=2).get_wallet(wallet_id)).balance == 0
     with pytest.raises(ClientClosed):
@@ -176,7 +176,7 @@ async def test_a_mock_of_a_client_has_its_calls_and_their_parameters() -> None:
 
 def test_a_subclass_may_override_a_call() -> None:
     class Own(WalletClient):
-        def get_credits(self, user_id: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        def get_credits(self, user_id: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # as callers may
             return user_id
 
     class Further(Own):

@@ -19,6 +19,7 @@ from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
+from wallet_client.testing.operations import OPERATION_TYPES
 
 from contract.references import inlined
 from wallet_service.runtime.application import create_app
@@ -163,6 +164,15 @@ def test_every_method_explains_itself() -> None:
             text = getdoc(getattr(kind, name)) or ""
             names = [each for each in signature(getattr(kind, name)).parameters if each != "self"]
             assert [each for each in names if f"\n    {each}: " not in text] == [], name
+    assert all(getdoc(getattr(WalletClient, name)) for name in public_methods(WalletClient))
+
+
+@pytest.mark.parametrize("name", [*OPERATION_TYPES, "update", "balance"])
+def test_a_wrong_argument_is_reported_with_the_name_of_the_method(name: str) -> None:
+    kind = WalletsResource if name in {"update", "balance"} else TransactionsResource
+    recorder: Any = Recorder()
+    with pytest.raises(TypeError, match=rf"^\w+\.{name}\(\) got an unexpected keyword argument 'amuont'"):
+        getattr(kind(recorder), name)("w", amuont=1)
 
 
 @pytest.mark.parametrize("call", every_call(), ids=lambda call: f"{call.method} {call.route}")

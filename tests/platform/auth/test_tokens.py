@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 import time
@@ -350,6 +351,41 @@ async def test_an_issuer_that_fails_is_not_a_wrong_token(
         with pytest.raises(Unavailable):
             await published.verify(token)
     assert issuer.call_count == 1
+    issuer.mock(return_value=httpx.Response(200, json={"keys": KEYS}))
+    clock.value += jwks.RETRY_S
+    assert (await published.verify(token)).user_id == "u-1"
+
+
+async def test_requests_that_wait_for_an_issuer_that_hangs_wait_for_one_fetch(
+    issuer: respx.Route, published: TokenVerifier, clock: Seconds
+) -> None:
+    def hang(request: httpx.Request) -> httpx.Response:
+        clock.value += jwks.TIMEOUT_S
+        raise httpx.ReadTimeout("slow", request=request)
+
+    issuer.mock(side_effect=hang)
+    token = signed(EC, "ES256", "ec")
+    found = await asyncio.gather(*(published.verify(token) for _ in range(5)), return_exceptions=True)
+    assert [type(each) for each in found] == [Unavailable] * 5
+    assert issuer.call_count == 1
+
+
+async def test_a_fetch_whose_request_was_cancelled_is_made_again(
+    issuer: respx.Route, published: TokenVerifier, clock: Seconds
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(_request: httpx.Request) -> httpx.Response:
+        begun.set()
+        return await asyncio.Future()
+
+    issuer.mock(side_effect=hang)
+    token = signed(EC, "ES256", "ec")
+    verifying = asyncio.create_task(published.verify(token))
+    await begun.wait()
+    verifying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await verifying
     issuer.mock(return_value=httpx.Response(200, json={"keys": KEYS}))
     clock.value += jwks.RETRY_S
     assert (await published.verify(token)).user_id == "u-1"

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
 
-from wallet_service.platform.database.sql_files import Function, read_sql_files
+from wallet_service.platform.database.sql_files import EXPOSED, Function, exposed_functions, read_sql_files
 from wallet_service.rooms import ROOMS
 
 FILES = read_sql_files(ROOMS)
@@ -63,6 +63,11 @@ async def test_the_files_and_the_catalog_name_the_same_functions(connection: asy
 
     assert present == {function.qualified for function in FILES.functions}
     assert any(name.startswith("wallet_api.") for name in present)
+
+
+def test_the_functions_whose_absence_readiness_reports_are_those_of_the_files() -> None:
+    exposed = [function.name for function in FILES.functions if function.schema == EXPOSED]
+    assert list(exposed_functions(ROOMS)) == sorted(exposed)
 
 
 async def test_no_name_has_two_functions(connection: asyncpg.Connection) -> None:

@@ -1,10 +1,12 @@
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 import respx
 from support.stand_in import StandIn
 from support.upstreams import ListedInstances, ManualClock, account_client
 
+from wallet_service.platform.upstreams.breaker import FAILURES, PAUSE_S
 from wallet_service.platform.upstreams.cache import KNOWN_S
 from wallet_service.platform.upstreams.organizations import OrganizationClient
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
@@ -92,3 +94,44 @@ async def test_no_answer_is_kept_when_there_was_none(
         await organizations.is_member("org-1", "ann")
     upstreams.fault = None
     assert await organizations.is_member("org-1", "ann")
+
+
+@pytest.mark.parametrize("hangs", ["the route", "one path"])
+async def test_members_that_hang_cost_no_caller_a_wait_though_the_rest_answers(
+    clock: ManualClock, hangs: str
+) -> None:
+    """Organizations are answered in between, and in the second case other members."""
+    url, base = "http://organizations.example", "/api/v1/organizations/org-1"
+    async with account_client(ListedInstances(url), clock) as client:
+        organizations = OrganizationClient(client, clock)
+        with respx.mock(using="httpx", assert_all_called=False) as router:
+            ann = router.get(f"{url}{base}/members/ann").mock(side_effect=httpx.ReadTimeout("hangs"))
+            router.get(url__regex=r".*/members/(?P<name>\w+)").mock(side_effect=_member)
+            router.get(url__regex=r".*/organizations/(?P<name>[\w-]+)").mock(side_effect=_organization)
+
+            async def ask_for_ann() -> None:
+                with pytest.raises(UpstreamUnavailable):
+                    await organizations.is_member("org-1", "ann")
+
+            for number in range(FAILURES):
+                await ask_for_ann()
+                assert await organizations.validate_organization(f"org-{number}")
+                if hangs == "one path":
+                    assert await organizations.is_member("org-1", f"bob{number}")
+            assert ann.call_count == FAILURES
+            await ask_for_ann()
+            assert ann.call_count == FAILURES, "not asked any more"
+            assert await organizations.validate_organization("org-other")
+
+            ann.mock(side_effect=lambda request: _member(request, "ann"))
+            clock.value += PAUSE_S
+            assert await organizations.is_member("org-1", "ann")
+        await organizations.close()
+
+
+def _member(_request: httpx.Request, name: str) -> httpx.Response:
+    return httpx.Response(200, json={"organization_id": "org-1", "user_id": name})
+
+
+def _organization(_request: httpx.Request, name: str) -> httpx.Response:
+    return httpx.Response(200, json={"organization_id": name})

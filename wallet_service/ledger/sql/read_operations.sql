@@ -156,8 +156,8 @@ begin
       then array['/reference', 'must be 1 to 255 characters without control characters']
     when length(f.description) > 1000 or f.description ~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]'
       then array['/description', 'must be at most 1000 characters without control characters but tab and line ends']
-    when jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384
-      then array['/metadata', 'must be an object of at most 16 KiB']
+    when f.metadata is not null and wallet.find_metadata_fault(f.metadata) is not null
+      then array['/metadata', wallet.find_metadata_fault(f.metadata)]
     when f.effective_at is not null and wallet.read_time(f.effective_at) is null
       then array['/effective_at', 'must be an RFC 3339 timestamp with its offset from UTC']
     when f.effective_at is not null and wallet.read_time(f.effective_at) > wallet.clock() + interval '1 day'

@@ -15,4 +15,5 @@ ROOM = Room(
         "import_wallets": RequestCost(100)
     },  # the number of lines is not known before the end of the body
     body_limits={PATH: lambda settings: settings[OpeningBalancesSettings].max_bytes},
+    unlimited_paths=(PATH,),
 )

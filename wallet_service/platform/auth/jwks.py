@@ -82,15 +82,17 @@ class JwksKeys:
         return self._clock() - self._attempted_at >= (RETRY_S if self._failed else PAUSE_S)
 
     async def _fetch(self) -> None:
-        self._attempted_at = self._clock()
+        started, self._failed = self._clock(), True  # until it has succeeded: its request may be cancelled
         try:
             # The timeout of httpx is for one read; this one is for the whole response, however slowly it arrives.
             async with asyncio.timeout(TIMEOUT_S):
                 self._keys = _usable_keys(await self._download())
-            self._fetched_at, self._failed = self._attempted_at, False
+            self._fetched_at, self._failed = started, False
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            self._failed = True
             _log.warning("jwks_unavailable", reason=f"{type(error).__name__}: {error}")
+        finally:
+            # At its end, or the requests that wait for this fetch would fetch one after the other.
+            self._attempted_at = started if not self._failed else self._clock()
 
     async def _download(self) -> Any:
         body = bytearray()

@@ -53,6 +53,8 @@ async def _migrate(line: CommandLine, database_url: str | None) -> None:
             report = await migrate_database(dsn, line.rooms)
     for name in report.applied:
         typer.echo(f"applied {name}")
+    for name in report.functions_repaired:
+        typer.echo(f"repaired {name}, which was missing or not as this release creates it")
     for signature in report.functions_dropped:
         typer.echo(f"dropped {signature}")
     for name in report.indexes_built:

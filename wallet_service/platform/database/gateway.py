@@ -72,8 +72,9 @@ class Database(ABC):
         Raises:
             WalletError: the function refused the call (SQLSTATE WL001); the class is that of the refusal's code.
             WalletBusy: a lock was not free in time.
-            Overloaded: no connection was free in time, or the REST API accepts no more. Nothing was done.
-            Unavailable: the server can't be reached, or the connection was lost. The call may have taken effect.
+            Overloaded: no connection was free in time. Nothing was done.
+            Unavailable: the server can't be reached, the connection was lost, or a gateway accepts no more requests. The
+                call may have taken effect.
         """
 
     @abstractmethod

@@ -56,7 +56,9 @@ class MigrationReport:
 
     Attributes:
         applied: migration files, in order.
-        functions_replaced: qualified names of all functions, if they were replaced.
+        functions_replaced: qualified names of all functions, if this is another release than the last one.
+        functions_repaired: qualified names of functions that were missing, or not as this release had created them
+            (definition, owner, SECURITY DEFINER, settings), and were replaced for that.
         functions_dropped: signatures of functions that are neither in this release nor in the one before it.
         indexes_built: qualified names, in order.
         indexes_left: qualified names of missing indexes that another run was still building.
@@ -65,6 +67,7 @@ class MigrationReport:
     applied: Sequence[str] = ()
     functions_replaced: Sequence[str] = ()
     functions_dropped: Sequence[str] = ()
+    functions_repaired: Sequence[str] = ()
     indexes_built: Sequence[str] = ()
     indexes_left: Sequence[str] = ()
 
@@ -75,7 +78,9 @@ async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__
     Then build missing indexes, one by one, while the service works. Through a pooler this takes two of its sessions.
 
     Needs a superuser, or a role that owns the database and has CREATEROLE, or (if the roles and schemas exist
-    already) a member of ``wallet_owner``. If there is nothing to do, it is two queries.
+    already) a member of ``wallet_owner``. Each run compares the catalog with the records: every function exists as
+    this release created it, and grants and row level security are right. If there is nothing to do, it is a few
+    queries.
 
     Args:
         dsn: of the database.
@@ -122,7 +127,9 @@ async def _apply(connection: Any, files: SqlFiles, release: str) -> MigrationRep
             async with connection.transaction(isolation="read_committed"):
                 await connection.execute(sql)
                 report = json.loads(await connection.fetchval("select current_setting($1)", script.REPORT))
-            return MigrationReport(*(tuple(report[part]) for part in ("applied", "replaced", "dropped")))
+            return MigrationReport(
+                *(tuple(report[part]) for part in ("applied", "replaced", "dropped", "repaired"))
+            )
         except asyncpg.PostgresError as error:
             if error.sqlstate != script.BUILDING or asyncio.get_running_loop().time() > deadline:
                 raise
@@ -133,10 +140,21 @@ async def _is_current(connection: Any, files: SqlFiles, release: str) -> bool:
     """Whether there is nothing to do. Also False if the roles or tables that the query needs are missing."""
     migrations = [f"{migration.number} {migration.checksum}" for migration in files.migrations]
     release_now = [release, files.functions_checksum]
+    names = [function.qualified for function in files.functions]
     try:
         async with connection.transaction(readonly=True):
-            return bool(await connection.fetchval(script.current_query(files), migrations, release_now))
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
+            # The settings on which definitions depend, as the script has them.
+            await connection.execute(
+                "set local search_path = pg_catalog, pg_temp; set local quote_all_identifiers = off"
+            )
+            query = script.current_query(files)
+            return bool(await connection.fetchval(query, migrations, release_now, names))
+    except (
+        asyncpg.UndefinedTableError,
+        asyncpg.UndefinedColumnError,  # the database of release 0.1.0
+        asyncpg.InvalidSchemaNameError,
+        asyncpg.InsufficientPrivilegeError,
+    ):
         return False
 
 

@@ -56,6 +56,8 @@ def render(files: SqlFiles, release: str) -> str:
         "schemas": _array(files.schemas),
         "numbers": _array([migration.number for migration in files.migrations]),
         "functions_checksum": _literal(files.functions_checksum),
+        "names": _array([function.qualified for function in files.functions]),
+        "definitions": _definitions("c_names"),
         "lock": str(ADVISORY_LOCK),
         "index_lock": str(INDEX_LOCK),
         "posting_rules": _array(files.posting_rules),
@@ -70,7 +72,13 @@ def render(files: SqlFiles, release: str) -> str:
 
 def current_query(files: SqlFiles) -> str:
     """The query that returns whether a database is current; ``current.sql`` describes its parameters."""
-    return _filled("current.sql", {"grants": _grants(files.schemas)})
+    return _filled(
+        "current.sql", {"definitions": _definitions("$3::text[]"), "grants": _grants(files.schemas)}
+    )
+
+
+def _definitions(names: str) -> str:
+    return _filled("definitions.sql", {"names": names})
 
 
 def _grants(schemas: Sequence[str]) -> str:

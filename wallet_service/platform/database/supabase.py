@@ -74,7 +74,7 @@ class SupabaseDatabase(Database):
             url: the project's address, without /rest/v1.
             key: the project's service_role key (a JWT) or one of its secret keys (sb_secret_…).
             pool_size: the maximum number of calls under way, each on a connection of its own.
-            timeout_ms: milliseconds for a call, including its wait for a connection.
+            timeout_ms: milliseconds for a call, including its waits for a connection and for a reload of the schema.
         """
         http = _ExactClient(
             timeout=timeout_ms / 1000,
@@ -96,14 +96,17 @@ class SupabaseDatabase(Database):
     async def call(self, function: str, /, **params: Param) -> bytes:
         """Call the function in one request; see the base class. Overloaded if no connection is free."""
         check_names(function, *params)
+        until = asyncio.get_running_loop().time() + self._timeout_s
         with _translated():
             body = _body(params)
-            try:
-                return await self._exchange(function, body)
-            except RestError as error:
-                if error.code != NOT_IN_CACHE:
-                    raise
-            return await self._after_reload(function, body)
+            # httpx limits each step of a request; this limits all of them together, and a wait for a reload.
+            async with asyncio.timeout_at(until):
+                try:
+                    return await self._exchange(function, body, until)
+                except RestError as error:
+                    if error.code != NOT_IN_CACHE:
+                        raise
+                return await self._after_reload(function, body, until)
 
     async def close(self) -> None:
         """Wait for calls under way, then close every connection; later calls are Unavailable."""
@@ -119,8 +122,7 @@ class SupabaseDatabase(Database):
                     self._limit.release()
                 await self._http.aclose()
 
-    async def _exchange(self, function: str, body: bytes) -> bytes:
-        until = asyncio.get_running_loop().time() + self._timeout_s
+    async def _exchange(self, function: str, body: bytes, until: float) -> bytes:
         try:
             await self._limit.acquire_by(until)
         except TimeoutError as error:
@@ -128,9 +130,7 @@ class SupabaseDatabase(Database):
         try:
             if self._closed:
                 raise Unavailable
-            # httpx limits each step of a request; this limits all of them together.
-            async with asyncio.timeout_at(until):
-                answer = await self._send(function, body)
+            answer = await self._send(function, body)
         finally:
             self._limit.release()
         return b"null" if answer is None else str(answer).encode()
@@ -151,7 +151,7 @@ class SupabaseDatabase(Database):
             # Only the class: the messages of some quote headers and bytes.
             raise NoResultError(type(error).__name__) from None
 
-    async def _after_reload(self, function: str, body: bytes) -> bytes:
+    async def _after_reload(self, function: str, body: bytes, until: float) -> bytes:
         """Retry the call, which had no effect: the function may be newer than the schema that PostgREST has loaded.
 
         One call asks for a reload; the others wait for its result.
@@ -159,16 +159,16 @@ class SupabaseDatabase(Database):
         began = time.monotonic()
         async with self._reloading:
             if self._known_s.get(function, 0.0) < began:
-                return await self._until_known(function, body, began)
-        return await self._exchange(function, body)
+                return await self._until_known(function, body, began, until)
+        return await self._exchange(function, body, until)
 
-    async def _until_known(self, function: str, body: bytes, began: float) -> bytes:
+    async def _until_known(self, function: str, body: bytes, began: float, until: float) -> bytes:
         if self._unknown_s.get(function, 0.0) > began - RELOAD_EVERY_S:
             raise RestError(_NOT_FOUND, NOT_IN_CACHE, "", None)
 
         async def attempt() -> bytes:
-            await self._ask_for_reload()
-            answer = await self._exchange(function, body)
+            await self._ask_for_reload(until)
+            answer = await self._exchange(function, body, until)
             self._known_s[function] = time.monotonic()
             return answer
 
@@ -179,13 +179,13 @@ class SupabaseDatabase(Database):
                 self._unknown_s[function] = time.monotonic()
             raise
 
-    async def _ask_for_reload(self) -> None:
+    async def _ask_for_reload(self, until: float) -> None:
         now = time.monotonic()
         if now - self._reload_asked_s < RELOAD_EVERY_S:
             return
         self._reload_asked_s = now
         try:
-            await self._exchange("reload_rest", b"{}")
+            await self._exchange("reload_rest", b"{}", until)
         except RestError as error:
             if (
                 error.code != NOT_IN_CACHE

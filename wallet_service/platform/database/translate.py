@@ -10,7 +10,6 @@ import asyncpg
 
 from wallet_service.core.errors import (
     InternalError,
-    Overloaded,
     Unavailable,
     WalletBusy,
     WalletError,
@@ -133,7 +132,8 @@ def _of_rest(error: RestError) -> WalletError:
     if error.code == NOT_IN_CACHE or (error.code is not None and _SQLSTATE.fullmatch(error.code)):
         return _of_sqlstate(error.code, error.message, error.details)
     if error.status == _TOO_MANY_REQUESTS:
-        return Overloaded("The database's API accepts no more requests at present")
+        # A gateway may have passed the request on, and its answer may be to another attempt of its own.
+        return Unavailable("The database's API accepts no more requests at present", is_temporary=False)
     hint = _HINTS.get(error.code or "") or _HINTS.get(error.status)
     if error.status in _KEY_REFUSED and not error.code and not error.message:
         # Not a check of the key, but a firewall, which may refuse one body. The other units are sent without it.

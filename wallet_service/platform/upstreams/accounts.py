@@ -60,7 +60,7 @@ class AccountClient:
                 return None
             return read_body(status, Account, document, user_id=user_id)
 
-        return await self._client.ask("GET", path, read)
+        return await self._client.ask("GET", path, read, route="accounts")
 
 
 def _is_active(account: Account | None) -> bool:

@@ -18,7 +18,7 @@ import structlog
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.retries import RetryPolicy
-from wallet_service.platform.upstreams.breaker import Breaker
+from wallet_service.platform.upstreams.breaker import Breakers, Resource
 from wallet_service.platform.upstreams.discovery import Discovery, NoInstance
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
@@ -63,7 +63,7 @@ class _BadStatus(ResponseDefect):
 @dataclass(slots=True)
 class _Request:
     method: str
-    path: str
+    resource: Resource
     body: Mapping[str, Any] | None
     headers: Mapping[str, str]
     until: float
@@ -114,9 +114,9 @@ class UpstreamClient:
         self._service = service
         self._discovery = discovery
         self._timeout_s = timeout_s
-        self._breaker = Breaker(clock)
+        self._breakers = Breakers(clock)
         self._metrics = metrics or UpstreamMetrics()
-        self._metrics.watch_breaker(service, lambda: self._breaker.is_open)
+        self._metrics.watch_breaker(service, lambda: self._breakers.is_open)
         self._spans = spans
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._http: httpx.AsyncClient | None = None
@@ -136,6 +136,7 @@ class UpstreamClient:
         path: str,
         read: Callable[[int, dict[str, Any]], _Read],
         *,
+        route: str = "",
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> _Read:
@@ -146,6 +147,7 @@ class UpstreamClient:
             path: from ``path_of``.
             read: creates the result from the status (2xx or 4xx) and the JSON object, which is empty if a 4xx has
                 none; raises ValueError if the response can't be used.
+            route: the kind of path. What fails on one route does not stop calls of the others.
             body: sent as JSON.
             headers: sent beside those of every request.
 
@@ -160,7 +162,8 @@ class UpstreamClient:
             **(headers or {}),
         }
         http = await self._opened()
-        request = _Request(method, path, body, sent, asyncio.get_running_loop().time() + self._timeout_s)
+        until = asyncio.get_running_loop().time() + self._timeout_s
+        request = _Request(method, Resource(route, path), body, sent, until)
 
         async def attempt() -> _Read:
             return await self._attempt(http, request, read)
@@ -220,7 +223,7 @@ class UpstreamClient:
     async def _attempt(
         self, http: httpx.AsyncClient, request: _Request, read: Callable[[int, dict[str, Any]], _Read]
     ) -> _Read:
-        if self._breaker.is_paused:
+        if self._breakers.is_paused(request.resource):
             raise _BreakerOpen
         async with self._place(request):
             status, document = await self._response_of(http, request)
@@ -253,7 +256,7 @@ class UpstreamClient:
         """The response of an instance; reports its success or failure to the breaker and discovery."""
         base = self._discovery.instance(self._service)
         self._no_instance_logged = False
-        if not self._breaker.allows():
+        if not self._breakers.allows(request.resource):
             raise _BreakerOpen
         left_s = request.until - asyncio.get_running_loop().time()
         whole_s = self._timeout_s / 2
@@ -266,20 +269,20 @@ class UpstreamClient:
                 raise _NoResponse(
                     "too little time was left after the wait for a connection of ours"
                 ) from None
-            self._record_failure(base)
+            self._record_failure(base, request.resource)
             again = not (isinstance(error, _BadStatus) and error.status == HTTPStatus.TOO_MANY_REQUESTS)
             raise (_Failed if again else _NoResponse)(_reason(error)) from None
-        if self._breaker.is_open:
-            _log.info("upstream_breaker_closed", upstream=self._service)
-        self._breaker.succeeded()
+        if self._breakers.succeeded(request.resource):
+            _log.info("upstream_breaker_closed", upstream=self._service, route=request.resource.route)
         return found
 
-    def _record_failure(self, base: str) -> None:
+    def _record_failure(self, base: str, resource: Resource) -> None:
         self._discovery.failed(self._service, base)
-        was_open = self._breaker.is_open
-        self._breaker.failed()
-        if self._breaker.is_open and not was_open:
-            _log.warning("upstream_breaker_opened", upstream=self._service)
+        if (opened := self._breakers.failed(resource)) is not None:
+            # Without the path, which has the user's id in it.
+            _log.warning(
+                "upstream_breaker_opened", upstream=self._service, route=resource.route, stops=opened
+            )
 
     def _log_unusable(self, status: int, error: ValueError) -> None:
         if status not in _ACCESS_REFUSED:
@@ -296,7 +299,7 @@ class UpstreamClient:
         )
         with calling as headers:
             async with http.stream(
-                request.method, base + request.path, json=request.body, headers=headers
+                request.method, base + request.resource.path, json=request.body, headers=headers
             ) as response:
                 status = response.status_code
                 if response.is_success:

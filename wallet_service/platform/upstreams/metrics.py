@@ -28,7 +28,7 @@ class UpstreamMetrics:
         )
         self._open = Gauge(
             "wallet_upstream_breaker_open",
-            "1 while the breaker is open: the service failed too often, and one attempt in 10 s is made.",
+            "1 while the breaker of a route is open: its calls failed too often, and one attempt in 10 s is made.",
             ["upstream"],
             registry=registry,
         )

@@ -62,14 +62,20 @@ class OrganizationClient:
         await self._client.close()
 
     async def _fetch_organization(self, organization_id: str) -> bool:
-        return await self._exists((organization_id,), _Organization, organization_id=organization_id)
+        return await self._exists(
+            "organizations", (organization_id,), _Organization, organization_id=organization_id
+        )
 
     async def _fetch_member(self, key: tuple[str, str]) -> bool:
         organization_id, user_id = key
         segments = (organization_id, "members", user_id)
-        return await self._exists(segments, _Member, organization_id=organization_id, user_id=user_id)
+        return await self._exists(
+            "members", segments, _Member, organization_id=organization_id, user_id=user_id
+        )
 
-    async def _exists(self, segments: tuple[str, ...], model: type[BaseModel], **ids: str) -> bool:
+    async def _exists(
+        self, route: str, segments: tuple[str, ...], model: type[BaseModel], **ids: str
+    ) -> bool:
         try:
             path = path_of("api", "v1", "organizations", *segments)
         except ValueError:
@@ -81,4 +87,4 @@ class OrganizationClient:
             read_body(status, model, document, **ids)
             return True
 
-        return await self._client.ask("GET", path, read)
+        return await self._client.ask("GET", path, read, route=route)

@@ -92,6 +92,7 @@ class PaymentClient:
             "POST",
             path_of("api", "v1", "payments"),
             read,
+            route="create_payment",
             body=body,
             headers={"Idempotency-Key": idempotency_key or new_id()},
         )
@@ -116,7 +117,7 @@ class PaymentClient:
                 return None
             return read_body(status, Payment, document, payment_id=payment_id)
 
-        return await self._client.ask("GET", path, read)
+        return await self._client.ask("GET", path, read, route="payments")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -17,6 +17,12 @@ class WebSettings(RoomSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         default=1_048_576, description="maximum bytes of a request body"
     )
+    request_timeout_ms: Annotated[int, Field(ge=100, le=3_600_000)] = Field(
+        default=9000,
+        description="longest time from the last byte of a request to the first byte of its response, in milliseconds; "
+        "then 503 `unavailable`, and a request that writes may have been done. Callers should wait longer "
+        "([waits](operations.md#how-long-a-caller-waits))",
+    )
     keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
         default=75_000,
         description="milliseconds that an idle connection stays open, in whole seconds. Callers and the "

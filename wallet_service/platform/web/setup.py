@@ -11,6 +11,7 @@ from wallet_service.platform.web.middleware import RequestContext
 from wallet_service.platform.web.openapi import install_docs
 from wallet_service.platform.web.problems import install_handlers
 from wallet_service.platform.web.settings import WebSettings
+from wallet_service.platform.web.time_limit import TimeLimit
 from wallet_service.platform.web.tracing import RequestSpans
 
 
@@ -22,6 +23,7 @@ def install(
     metrics: RequestMetrics | None = None,
     tracer: Tracer | None = None,
     traced_part: float = 1.0,
+    unlimited_paths: Collection[str] = (),
 ) -> None:
     """Install middleware, error handlers and docs in an application.
 
@@ -33,6 +35,7 @@ def install(
         metrics: counts the requests.
         tracer: if given, requests have spans.
         traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
+        unlimited_paths: paths without the time limit.
 
     When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
     it has a ``Limiter``.
@@ -43,6 +46,7 @@ def install(
     install_docs(app, codes)
     # Each wraps those before it, so the last one is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
+    app.add_middleware(TimeLimit, limit_ms=settings.request_timeout_ms, unlimited_paths=unlimited_paths)
     app.add_middleware(RequestContext, metrics=metrics)
     if tracer is not None:
         app.add_middleware(RequestSpans, tracer=tracer, part=traced_part)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.client import AsyncWalletClient
 from wallet_client._async.pages import AsyncPages
-from wallet_client._call import UNSET
+from wallet_client._call import UNSET, Moment
 from wallet_client._options import CallOptions, Options
 from wallet_client._sync.client import WalletClient
 from wallet_client._sync.pages import Pages
@@ -47,6 +47,7 @@ from wallet_client.errors import (
     ServiceUnavailable,
     TransactionNotFound,
     TransactionSuperseded,
+    TransportNotUsable,
     Unauthorized,
     Unavailable,
     UnexpectedAnswer,
@@ -129,6 +130,7 @@ __all__ = [
     "MeterFull",
     "MethodNotAllowed",
     "Metrics",
+    "Moment",
     "NoAnswer",
     "NotFound",
     "NotRefundable",
@@ -157,6 +159,7 @@ __all__ = [
     "Transaction",
     "TransactionNotFound",
     "TransactionSuperseded",
+    "TransportNotUsable",
     "Unauthorized",
     "Unavailable",
     "UnexpectedAnswer",

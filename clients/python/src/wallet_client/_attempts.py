@@ -13,6 +13,7 @@ import httpx
 from wallet_client import _retries
 from wallet_client._call import Call, SuccessResponse
 from wallet_client._context import Context
+from wallet_client._endpoints import NoEndpoint
 from wallet_client._options import timeouts
 from wallet_client._problems import error_of
 from wallet_client.errors import (
@@ -20,6 +21,7 @@ from wallet_client.errors import (
     NoAnswer,
     OutcomeUnknown,
     ServiceError,
+    TransportNotUsable,
     UnexpectedAnswer,
     WalletError,
 )
@@ -82,6 +84,8 @@ class Attempts(Generic[T]):
         self._retries = 0
         self._paid = 0.0
         self._open = False
+        self._reached = False
+        self._connect_by: float | None = None
         self._status: int | None = None
         self._url = ""
         self._span: Any = None
@@ -110,6 +114,16 @@ class Attempts(Generic[T]):
         return max(0.0, self._deadline - self._context.clock())
 
     @property
+    def connect_s(self) -> float:
+        """The rest of the time in which an attempt has to reach the service; ``left_s`` once one has."""
+        if self._reached:
+            return self.left_s
+        now = self._context.clock()
+        if self._connect_by is None:
+            self._connect_by = now + self._context.policy.connect_budget_s
+        return max(0.0, min(self._connect_by, self._deadline) - now)
+
+    @property
     def connection_wait_s(self) -> float:
         """How long to wait for a free connection, so that there is time left for the attempt."""
         return min(self._context.timeout_s, max(0.0, self.left_s - self._shortest_s))
@@ -123,13 +137,15 @@ class Attempts(Generic[T]):
     def _shortest_s(self) -> float:
         return min(self._context.timeout_s, _retries.SHORTEST_ATTEMPT_S)
 
-    def request(self) -> httpx.Request | None:
-        """The request of the next attempt; None: no base URL of the service is known."""
+    def request(self) -> httpx.Request:
+        """The request of the next attempt.
+
+        Raises:
+            NoEndpoint: no base URL of the service is known.
+        """
         context, call = self._context, self._call
-        url = context.endpoints.choose()
-        if url is None:
-            return None
-        self._url = url
+        connect_s = max(_SHORTEST_S, self.connect_s)
+        url = self._url = context.endpoints.choose()
         self._attempts += 1
         self._sent = context.clock()
         left_s = max(_SHORTEST_S, self._deadline - self._sent)
@@ -137,12 +153,17 @@ class Attempts(Generic[T]):
             context.call_hook(
                 context.on_request, _events().RequestEvent(call.name, call.method, call.route, self._attempts)
             )
+        is_first = self._attempts == 1 and left_s >= context.timeout_s
         return httpx.Request(
             call.method,
             url + call.target,
             headers=self._headers,
             content=call.body,
-            extensions={"timeout": context.timeouts if left_s >= context.timeout_s else timeouts(left_s)},
+            extensions={
+                "timeout": context.timeouts
+                if is_first
+                else timeouts(min(left_s, context.timeout_s), connect_s)
+            },
         )
 
     def body_buffer(self) -> BodyBuffer:
@@ -150,20 +171,23 @@ class Attempts(Generic[T]):
         deadline = min(self._deadline, self._sent + self._context.timeout_s)
         return BodyBuffer(self._context.max_answer_bytes, deadline, self._context.clock)
 
-    def no_endpoint(self) -> float:
+    def no_endpoint(self, reason: NoEndpoint) -> float:
         """No base URL of the service is known. Seconds to wait before the next attempt.
 
         Raises:
             WalletError: there is no next attempt.
         """
-        reason, cause = self._context.endpoints.unavailable_reason()
         error = NoAnswer(f"{self._call.name}: {reason}")
-        error.__cause__ = cause
+        error.__cause__ = reason.__cause__
         return self._retry(error, retry=True, free=True)
 
     def closed(self) -> WalletError:
         """The error with which the call ends if the client is closed."""
         return self._final(ClientClosed(f"{self._call.name}: the client is closed"))
+
+    def misplaced(self, error: TransportNotUsable) -> WalletError:
+        """The error with which the call ends where the client's transport can't be used."""
+        return self._final(error)
 
     def failed(self, error: httpx.RequestError | UnexpectedAnswer) -> float:
         """The attempt ended without a complete response. Seconds to wait before the next attempt.
@@ -171,6 +195,9 @@ class Attempts(Generic[T]):
         Raises:
             WalletError: there is no next attempt.
         """
+        self._reached = (
+            self._reached or isinstance(error, UnexpectedAnswer) or not _retries.is_unreached(error)
+        )
         if not isinstance(error, httpx.PoolTimeout):  # which is not a fault of the endpoint
             self._context.endpoints.failed(self._url)
         if isinstance(error, UnexpectedAnswer):
@@ -180,7 +207,9 @@ class Attempts(Generic[T]):
             self._open = True
         attempts = f" in {self._attempts} attempts" if self._attempts > 1 else ""
         at = f" at {_origin(self._url)}" if self._url else ""  # no URL: no connection became free
-        no_response = NoAnswer(f"{self._call.name}: no response{attempts} ({type(error).__name__}{at})")
+        cause = _retries.system_text(error)
+        why = f"{type(error).__name__}{at}{f': {cause}' if cause else ''}"
+        no_response = NoAnswer(f"{self._call.name}: no response{attempts} ({why})")
         no_response.__cause__ = error
         timed_out = isinstance(error, httpx.TimeoutException)
         return self._retry(no_response, retry=_retries.may_pass(error), timed_out=timed_out)
@@ -192,6 +221,7 @@ class Attempts(Generic[T]):
             WalletError: there is no next attempt.
         """
         context, call = self._context, self._call
+        self._reached = True
         self._status = status
         if context.on_response is not None:
             duration_s = context.clock() - self._sent
@@ -214,7 +244,7 @@ class Attempts(Generic[T]):
 
     def _succeeded(self, status: int, headers: httpx.Headers, body: bytes) -> float | None:
         try:
-            document = json.loads(body, parse_float=Decimal)
+            document = _document(body)
             replayed = headers.get("Idempotency-Replayed") == "true"
             self.result = self._call.read(SuccessResponse(document, replayed, self._open))
         except _UNREADABLE as error:
@@ -239,7 +269,7 @@ class Attempts(Generic[T]):
         policy, call = self._context.policy, self._call
         after_s = error.retry_after_s if isinstance(error, ServiceError) else None
         wait_s = policy.wait_s(self._retries, after_s)
-        too_late = wait_s + self._shortest_s > self.left_s
+        too_late = wait_s + self._shortest_s > self.connect_s
         if not retry or too_late or self._retries >= policy.max_retries:
             raise self._final(error)
         if not free:
@@ -252,7 +282,13 @@ class Attempts(Generic[T]):
             self._context.call_hook(self._context.on_retry, event)
         if log.isEnabledFor(logging.INFO):
             facts = self._facts(wait_s=wait_s, error=type(error).__name__)
-            log.info("%s: retry after %s", call.name, type(error).__name__, extra=facts)
+            log.info(
+                "%s; attempt %d follows in %.2f s",
+                _cause(call.name, error),
+                self._retries + 1,
+                wait_s,
+                extra=facts,
+            )
         return wait_s
 
     def _final(self, error: WalletError) -> WalletError:
@@ -288,6 +324,28 @@ class Attempts(Generic[T]):
         """The members of a log line: no personal data, no key."""
         call = self._call
         return {"wallet_call": call.name, "route": call.route, "attempts": self._attempts, **more}
+
+
+def _document(body: bytes) -> Any:
+    """The JSON of a response. Numbers with a decimal point, and integers that int can't read, are Decimal.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # int reads 4,300 digits at most; SQL before 0.2 accepted longer ones in metadata
+        return json.loads(body, parse_float=Decimal, parse_int=Decimal)
+
+
+def _cause(name: str, error: WalletError) -> str:
+    """Why an attempt failed, for the log: never the detail of a problem, which may quote what was sent."""
+    if not isinstance(error, ServiceError):
+        return str(error)  # it begins with the name of the call
+    request = f", request {error.request_id}" if error.request_id else ""
+    return f"{name}: {error.code or f'HTTP {error.status}'}{request}"
 
 
 def _origin(url: str) -> str:

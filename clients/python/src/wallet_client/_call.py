@@ -19,6 +19,9 @@ T = TypeVar("T")
 Id: TypeAlias = str | UUID
 """Names a wallet, a transaction or a user."""
 
+Moment: TypeAlias = datetime | str
+"""A point in time: a datetime with a time zone, or text such as ``2026-11-01T00:00:00Z``."""
+
 ROOT = "/api/v1"
 
 PAGE_SIZE = 100
@@ -28,6 +31,10 @@ LONGEST_HEADER = 4096
 
 _MARK = os.urandom(16).hex()
 """Stands for a number while JSON is written. It is random, so no text of the caller can contain it."""
+
+_RIGHT_MOMENTS = (
+    'Give text such as "2026-11-01T00:00:00Z", or a datetime with a time zone, such as datetime.now(UTC)'
+)
 
 _MARKED = re.compile(rf'"{_MARK}(\d+)"')
 
@@ -169,17 +176,28 @@ def is_header(value: str) -> bool:
     )
 
 
-def moment(at: datetime | None) -> str | None:
+def moment(at: Moment | None, argument: str) -> str | None:
     """A point in time as the service reads it.
 
     Raises:
-        ValueError: the datetime has no time zone, so the point in time is not known.
+        TypeError: it is not a datetime or a text, such as a date.
+        ValueError: the text can't be read, or there is no time zone, so that the point in time is not known.
     """
     if at is None:
         return None
-    if at.utcoffset() is None:
-        raise ValueError("a datetime without a time zone is not a point in time; use datetime.now(UTC)")
-    return at.isoformat()
+    read = at
+    if isinstance(read, str):
+        try:
+            read = datetime.fromisoformat(read.upper())
+        except ValueError:
+            raise ValueError(f"{argument} can't be read: {at!r:.60}. {_RIGHT_MOMENTS}") from None
+    if not isinstance(read, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]  # for callers without a type checker
+        raise TypeError(f"{argument} is of the type {type(at).__name__}. {_RIGHT_MOMENTS}")
+    if read.utcoffset() is None:
+        raise ValueError(
+            f"{argument} has no time zone, so it is not a point in time: {at!r:.60}. {_RIGHT_MOMENTS}"
+        )
+    return read.isoformat()
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

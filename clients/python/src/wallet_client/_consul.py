@@ -1,13 +1,15 @@
 """Finds the healthy instances of the service through Consul. The last list is used while the next one is fetched."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from wallet_client._endpoints import NoEndpoint
+from wallet_client._forks import renew_after_fork
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,6 +42,7 @@ class Instances:
         service: str,
         consul: str,
         close: Callable[[], None] | None = None,
+        reconnect: Callable[[], None] | None = None,
     ) -> None:
         """Nothing is fetched yet.
 
@@ -50,6 +53,7 @@ class Instances:
             service: the service's name, for error messages.
             consul: Consul's address, for error messages.
             close: closes the connections to Consul.
+            reconnect: gives up the connections to Consul without closing them, since they belong to another process.
         """
         self._fetch = fetch
         self._refresh_s = refresh_s
@@ -57,14 +61,15 @@ class Instances:
         self._service = service
         self._consul = consul
         self._close = close
+        self._reconnect = reconnect
         self._lock = threading.Lock()
         self._fetching: Future[None] | None = None
-        self._process = 0
         self._urls: list[str] = []
         self._next = 0
         self._aside: dict[str, float] = {}
         self._fetch_after = 0.0
         self._failure: Exception | None = TimeoutError("Consul has not responded yet")
+        renew_after_fork(self, Instances._renew_in_child)
 
     def must_load(self) -> bool:
         """Whether no instance is known."""
@@ -75,10 +80,8 @@ class Instances:
         from concurrent.futures import Future  # noqa: PLC0415 - needed only with Consul
 
         with self._lock:
-            # After a fork, the thread that fetches exists only in the parent.
-            if self._fetching is not None and self._process == os.getpid():
+            if self._fetching is not None:
                 return self._fetching
-            self._process = os.getpid()
             self._fetching = fetching = Future[None]()
             fetching.set_running_or_notify_cancel()  # so that no waiting call can cancel it for the others
         thread = threading.Thread(
@@ -91,27 +94,23 @@ class Instances:
             self._fetched(fetching, [], error)
         return fetching
 
-    def choose(self) -> str | None:
-        """The next instance; None: no instance is known."""
+    def choose(self) -> str:
+        """The next instance.
+
+        Raises:
+            NoEndpoint: no instance is known.
+        """
         now = self._clock()
         if self._urls and now >= self._fetch_after:
             self.load()
         with self._lock:
             if not self._urls:
-                return None
+                raise self._no_instance()
             self._next += 1
             start = self._next % len(self._urls)
             turn = self._urls[start:] + self._urls[:start]
             # The first that did not fail recently, or else the one whose failure is the oldest.
             return min(turn, key=lambda url: max(now, self._aside.get(url, now)))
-
-    def unavailable_reason(self) -> tuple[str, Exception | None]:
-        """Why no instance is known, and the error of the last fetch; None: Consul responded, and knows none."""
-        consul, service, failure = self._consul, self._service, self._failure
-        if failure is None:
-            return f"Consul at {consul} knows no healthy instance of the service {service!r}", None
-        kind = type(failure.__cause__ or failure).__name__  # the cause is py-consul's error, if it is one
-        return f"Consul at {consul} returned no list of the service {service!r} ({kind})", failure
 
     def failed(self, url: str) -> None:
         """Use the other instances first for a while."""
@@ -122,6 +121,23 @@ class Instances:
         """Close the connections to Consul."""
         if self._close is not None:
             self._close()
+
+    def _renew_in_child(self) -> None:
+        """The thread that fetches exists only in the parent, and so do the threads that may hold the lock."""
+        self._lock = threading.Lock()
+        self._fetching = None
+        if self._reconnect is not None:
+            self._reconnect()
+
+    def _no_instance(self) -> NoEndpoint:
+        """Why no instance is known; the cause is the error of the last fetch, None: Consul responded, and knows none."""
+        consul, service, failure = self._consul, self._service, self._failure
+        if failure is None:
+            return NoEndpoint(f"Consul at {consul} knows no healthy instance of the service {service!r}")
+        kind = type(failure.__cause__ or failure).__name__  # the cause is py-consul's error, if it is one
+        made = NoEndpoint(f"Consul at {consul} returned no list of the service {service!r} ({kind})")
+        made.__cause__ = failure
+        return made
 
     def _refresh(self, fetching: "Future[None]") -> None:
         urls: list[str] = []
@@ -167,19 +183,27 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
             "to find the service through Consul, install py-consul (the extra consul)"
         ) from error
     port = at.port or (443 if at.scheme == "https" else 80)
-    agent: Any = standard.Consul(
-        at.hostname,
-        port,
-        scheme=at.scheme,
-        verify=True,
-        connections_timeout=_LONGEST_S,
-    )
-    if token is not None:
-        agent.token = token  # set here, since in the constructor CONSUL_HTTP_TOKEN would take precedence
+
+    def connect() -> Any:
+        agent: Any = standard.Consul(
+            at.hostname,
+            port,
+            scheme=at.scheme,
+            verify=True,
+            connections_timeout=_LONGEST_S,
+        )
+        if token is not None:
+            agent.token = token  # set here, since in the constructor CONSUL_HTTP_TOKEN would take precedence
+        return agent
+
+    agents = [connect()]  # the last one is used
+
+    def close() -> None:
+        agents[-1].http.session.close()
 
     def fetch() -> list[str]:
         try:
-            _, entries = agent.health.service(service, passing=True)
+            _, entries = agents[-1].health.service(service, passing=True)
         except errors.ConsulException as error:
             raise ConnectionError("Consul refused") from error
         return [
@@ -187,8 +211,14 @@ def instances(consul_url: str, service: str, scheme: str, token: str | None, ref
             for each in entries
         ]
 
-    consul = _url(at.scheme, at.hostname, port)
-    return Instances(fetch, refresh_s, service=service, consul=consul, close=agent.http.session.close)
+    return Instances(
+        fetch,
+        refresh_s,
+        service=service,
+        consul=_url(at.scheme, at.hostname, port),
+        close=close,
+        reconnect=lambda: agents.append(connect()),
+    )
 
 
 def _url(scheme: str, host: str, port: int) -> str:

@@ -10,10 +10,11 @@ import httpx
 
 from wallet_client import _tracing
 from wallet_client._call import is_header
-from wallet_client._endpoints import Endpoints
+from wallet_client._endpoints import Discovery, Endpoints, FixedEndpoint
 from wallet_client._options import CallOptions, Options, check_options_of_calls, options_of_client, timeouts
 from wallet_client._retries import RetryPolicy, RetryTokens
 from wallet_client._version import __version__
+from wallet_client.errors import TransportNotUsable
 from wallet_client.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -30,18 +31,22 @@ class Context:
 
     Attributes:
         clock: seconds that never go back.
+        discovery: the endpoints, if they have to be found first.
     """
 
     def __init__(
         self,
-        endpoints: Endpoints,
+        endpoints: FixedEndpoint | Discovery,
         api_key: str,
         options: Options,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not is_header(api_key):
-            raise ValueError("api_key is a text of printable ASCII without blanks around it")
-        self.endpoints = endpoints
+            raise ValueError(
+                "api_key (or WALLET_API_KEY) is a text of printable ASCII without blanks around it"
+            )
+        self.endpoints: Endpoints = endpoints
+        self.discovery: Discovery | None = None if isinstance(endpoints, FixedEndpoint) else endpoints
         self.clock = clock
         self.metrics: Metrics = Metrics()
         self.tokens: RetryTokens = RetryTokens()
@@ -68,10 +73,12 @@ class Context:
     def _apply_call_options(self) -> None:
         chosen: Any = self._options
         self.policy: RetryPolicy = RetryPolicy(
-            max_retries=chosen["max_retries"], budget_s=chosen["retry_budget_s"]
+            max_retries=chosen["max_retries"],
+            budget_s=chosen["retry_budget_s"],
+            connect_budget_s=chosen["connect_budget_s"],
         )
         self.timeout_s: float = chosen["timeout_s"]
-        self.timeouts: dict[str, float] = timeouts(self.timeout_s)
+        self.timeouts: dict[str, float] = timeouts(self.timeout_s, self.policy.connect_budget_s)
 
     def with_options(self, options: CallOptions) -> Self:
         """The same context with other options for its calls; endpoints, counters and tokens are shared.
@@ -91,3 +98,20 @@ class Context:
             hook(event)
         except Exception:  # any error of the caller's own code
             log.exception("a hook failed: %s", type(event).__name__)
+
+
+def is_shareable(transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None) -> bool:
+    """Whether any event loop and any process may use it: it has no connections. None: the client has its own for each."""
+    return (
+        transport is None
+        or isinstance(transport, httpx.MockTransport)
+        or getattr(transport, "has_no_connections", False)
+    )
+
+
+def transport_not_usable(place: str) -> TransportNotUsable:
+    """The error for a transport that was used elsewhere before."""
+    return TransportNotUsable(
+        f"the client's transport belongs to another {place}, and nothing was sent: create a client in this {place}, or "
+        "leave out `transport`"
+    )

@@ -14,20 +14,12 @@ if TYPE_CHECKING:
 class Endpoints(Protocol):
     """The base URLs of the service."""
 
-    def must_load(self) -> bool:
-        """Whether no base URL is known, so that ``load`` has to run before ``choose``."""
-        ...
+    def choose(self) -> str:
+        """The base URL for the next attempt, without a slash at its end.
 
-    def load(self) -> "Future[None]":
-        """Start to find the base URLs, unless that is running. The future is done when that ends, also if it failed."""
-        ...
-
-    def choose(self) -> str | None:
-        """The base URL for the next attempt, without a slash at its end; None: no base URL is known."""
-        ...
-
-    def unavailable_reason(self) -> tuple[str, Exception | None]:
-        """Why ``choose`` returned None: a text without secrets, and the cause."""
+        Raises:
+            NoEndpoint: no base URL is known.
+        """
         ...
 
     def failed(self, url: str) -> None:
@@ -39,13 +31,29 @@ class Endpoints(Protocol):
         ...
 
 
+class Discovery(Endpoints, Protocol):
+    """Base URLs that have to be found first."""
+
+    def must_load(self) -> bool:
+        """Whether no base URL is known, so that ``load`` has to run before ``choose``."""
+        ...
+
+    def load(self) -> "Future[None]":
+        """Start to find the base URLs, unless that is running. The future is done when that ends, also if it failed."""
+        ...
+
+
+class NoEndpoint(Exception):
+    """No base URL is known. The message says why, without secrets; ``__cause__`` is the error behind it, if any."""
+
+
 class FixedEndpoint:
     """One base URL."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable() or " " in url:
-            raise ValueError("base_url starts with http:// or https:// and names a host")
+            raise ValueError("base_url (or WALLET_URL) starts with http:// or https:// and names a host")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("base_url has no user, query or fragment; the key goes into api_key")
         if parts.path.rstrip("/").endswith(ROOT):
@@ -57,21 +65,9 @@ class FixedEndpoint:
             raise ValueError(f"base_url can't be used: {error}") from None
         self._url = url.rstrip("/")
 
-    def must_load(self) -> bool:
-        """Never."""
-        return False
-
-    def load(self) -> "Future[None]":
-        """Never called, since ``must_load`` is False."""
-        raise NotImplementedError
-
     def choose(self) -> str:
         """The base URL."""
         return self._url
-
-    def unavailable_reason(self) -> tuple[str, Exception | None]:
-        """Never called, since ``choose`` always returns a base URL."""
-        raise NotImplementedError
 
     def failed(self, url: str) -> None:
         """There is no other base URL to prefer."""

@@ -1,6 +1,7 @@
 """The options of a client, and those that some of its calls can have for themselves."""
 
 import math
+import os
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -20,11 +21,15 @@ class CallOptions(TypedDict, total=False):
             (``HTTPS_PROXY=https://…``), a WalletClient (not an AsyncWalletClient) limits each wait for a part of the
             response's status line and headers, but not their sum.
         retry_budget_s: seconds that a call may take with all its attempts and waits; default 30.
+        connect_budget_s: seconds that a call may take while none of its attempts has reached the service, since nothing
+            listens at its address (or Consul knows no instance); default 3. After an attempt that reached it, only
+            ``retry_budget_s`` counts.
         max_retries: attempts after the first; default 10.
     """
 
     timeout_s: float
     retry_budget_s: float
+    connect_budget_s: float
     max_retries: int
 
 
@@ -48,8 +53,13 @@ class Options(CallOptions, total=False):
     on_retry: "OnRetry"
 
 
-_OF_CALLS: Mapping[str, Any] = {"timeout_s": 10.0, "retry_budget_s": 30.0, "max_retries": 10}
-_SECONDS = ("timeout_s", "retry_budget_s")
+_OF_CALLS: Mapping[str, Any] = {
+    "timeout_s": 10.0,
+    "retry_budget_s": 30.0,
+    "connect_budget_s": 3.0,
+    "max_retries": 10,
+}
+_SECONDS = ("timeout_s", "retry_budget_s", "connect_budget_s")
 _LEAST = {"max_retries": 0, "max_connections": 1, "max_answer_bytes": 1}
 _HOOKS = ("on_request", "on_response", "on_retry")
 _DEFAULTS: Mapping[str, Any] = {
@@ -75,6 +85,18 @@ def options_of_client(given: Mapping[str, Any]) -> Mapping[str, Any]:
 def check_options_of_calls(given: Mapping[str, Any]) -> None:
     """Refuse an option that does not exist for calls, or a value that can't be used, as ``options_of_client`` does."""
     _check(given, _OF_CALLS)
+
+
+def from_environment(argument: str, variable: str) -> str:
+    """The value of an environment variable, for an argument that was not given.
+
+    Raises:
+        ValueError: it is not set, or empty.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        raise ValueError(f"{argument} is missing: give it, or set the environment variable {variable}")
+    return value
 
 
 def _check(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -113,6 +135,6 @@ def check_plain_function(name: str, function: Any) -> None:
         raise TypeError(f"{name} is a plain function: a coroutine function would never run")
 
 
-def timeouts(longest_s: float) -> dict[str, float]:
+def timeouts(longest_s: float, connect_s: float) -> dict[str, float]:
     """The timeouts of a request, as httpx takes them."""
-    return {"connect": longest_s, "read": longest_s, "write": longest_s, "pool": longest_s}
+    return {"connect": min(connect_s, longest_s), "read": longest_s, "write": longest_s, "pool": longest_s}

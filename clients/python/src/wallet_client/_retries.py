@@ -1,7 +1,10 @@
 """When a call is sent again, after which wait, and what its last error means for the outcome."""
 
 import math
+import os
 import random
+import socket
+import ssl
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +13,7 @@ from http import HTTPStatus
 
 import httpx
 
+from wallet_client._forks import renew_after_fork
 from wallet_client.errors import Overloaded, RateLimited, ServiceError, UpstreamUnavailable, WalletBusy
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -48,6 +52,8 @@ SHORTEST_ATTEMPT_S = 0.25
 _MOST_DOUBLINGS = 30
 """More would only overflow: a wait of ``longest_s`` is reached long before."""
 
+_MOST_CAUSES = 10
+
 _MOST_TOKENS = 500.0
 _TOKENS_OF_A_RETRY = 5.0
 _TOKENS_OF_A_RETRY_AFTER_TIMEOUT = 10.0
@@ -61,12 +67,14 @@ class RetryPolicy:
     Attributes:
         max_retries: attempts after the first.
         budget_s: how long a call may take with all its attempts and waits.
+        connect_budget_s: how long a call may take while no attempt has reached the service.
         base_s: the upper limit of the wait before the second attempt; it doubles with each later attempt.
         longest_s: the upper limit of every wait, unless the service asks for a longer one.
     """
 
     max_retries: int
     budget_s: float
+    connect_budget_s: float = 3.0
     base_s: float = 0.1
     longest_s: float = 5.0
 
@@ -84,8 +92,13 @@ class RetryTokens:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._left = _MOST_TOKENS
+        self._renew_lock()
+        renew_after_fork(self, RetryTokens._renew_lock)
+
+    def _renew_lock(self) -> None:
+        """In a child process too: a thread of the parent may hold the lock."""
+        self._lock = threading.Lock()
 
     def take(self, *, timed_out: bool) -> float:
         """Pay for a retry. Returns the cost; 0: there are too few tokens."""
@@ -106,6 +119,30 @@ class RetryTokens:
 def is_unsent(error: httpx.RequestError) -> bool:
     """Whether the service can't have received the request."""
     return isinstance(error, _UNSENT + _NEVER_SENT)
+
+
+def is_unreached(error: httpx.RequestError) -> bool:
+    """Whether no connection to the service came about."""
+    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+
+
+def system_text(error: BaseException) -> str:
+    """What the operating system reported as the cause, such as "Connection refused"; "": it reported nothing.
+
+    Other texts of the error are left out: they may quote what was sent.
+    """
+    found = ""
+    causes = [error]  # and then the cause of each
+    for cause in causes:
+        if isinstance(cause, (socket.gaierror, ssl.SSLError)):
+            found = cause.strerror or found
+        elif isinstance(cause, OSError) and cause.errno is not None:
+            found = os.strerror(cause.errno)
+        # A group has one error for each address of the host.
+        below: BaseException | None = getattr(cause, "exceptions", [cause.__cause__ or cause.__context__])[0]
+        if below is not None and len(causes) < _MOST_CAUSES:
+            causes.append(below)
+    return found
 
 
 def may_pass(error: httpx.RequestError) -> bool:

@@ -7,11 +7,13 @@ import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakSet
 
 import httpcore
 import httpx
 
 from wallet_client._deadline import left_s
+from wallet_client._forks import renew_after_fork
 
 
 class _Stream(httpcore.NetworkStream):
@@ -19,6 +21,7 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
+        _OPEN.streams.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._inner.read(max_bytes, left_s(timeout, httpcore.ReadTimeout))
@@ -51,8 +54,29 @@ class _Stream(httpcore.NetworkStream):
         # TLS within TLS (an https proxy) is not written to the socket directly, so it can't be limited here.
         return made if within_tls else _Stream(made)
 
-    def get_extra_info(self, info: str) -> object:
+    def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class _OpenStreams:
+    """The connections of this process, so that a child process can give up its copies of them."""
+
+    def __init__(self) -> None:
+        self.streams: WeakSet[_Stream] = WeakSet()
+        renew_after_fork(self, _OpenStreams.give_up)
+
+    def give_up(self) -> None:
+        """Close the child's copies of the sockets; the parent's stay open, and nothing is sent.
+
+        Otherwise a connection that the parent closes would stay open as long as the child lives.
+        """
+        for stream in list(self.streams):
+            connection: socket.socket = stream.get_extra_info("socket")
+            connection.close()
+        self.streams = WeakSet()
+
+
+_OPEN = _OpenStreams()
 
 
 class _Backend(httpcore.NetworkBackend):

@@ -21,6 +21,14 @@ class ClientClosed(WalletError):
     """The client was closed. Nothing was done."""
 
 
+class TransportNotUsable(WalletError, RuntimeError):
+    """The ``transport`` that the client was given belongs to another event loop or process. Nothing was done.
+
+    Create a client within this event loop or process, or leave out ``transport``: then the client has connections of its
+    own for each of them.
+    """
+
+
 class NoAnswer(WalletError):
     """There was no response in time. Nothing was done (or the call only reads): it is safe to call again."""
 

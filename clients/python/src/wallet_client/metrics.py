@@ -5,6 +5,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from wallet_client._forks import renew_after_fork
+
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
 
@@ -62,8 +64,13 @@ class Metrics:
     """Counts the calls of one client; ``snapshot()`` returns the counts."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._series: dict[str, _Series] = {}
+        self._renew_lock()
+        renew_after_fork(self, Metrics._renew_lock)
+
+    def _renew_lock(self) -> None:
+        """In a child process too: a thread of the parent may hold the lock."""
+        self._lock = threading.Lock()
 
     def add(self, name: str, duration_s: float, retries: int, error: str | None) -> None:
         """Count a call that has ended; ``error`` is the name of its error's class, if any."""

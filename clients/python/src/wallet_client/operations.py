@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from wallet_client._call import Id, moment
+from wallet_client._call import Id, Moment, moment
 from wallet_client.keys import checked, name_text
 from wallet_client.money import Amount, amount_text
 
@@ -15,7 +14,7 @@ def movement_members(
     description: str | None,
     reference: str | None,
     metadata: Mapping[str, Any] | None,
-    effective_at: datetime | None,
+    effective_at: Moment | None,
     counter_account: str | None = None,
     *,
     dry_run: bool = False,
@@ -30,7 +29,7 @@ def movement_members(
         "description": description,
         "reference": reference,
         "metadata": metadata,
-        "effective_at": moment(effective_at),
+        "effective_at": moment(effective_at, "effective_at"),
         "counter_account": counter_account,
         "dry_run": dry_run or None,
     }
@@ -58,7 +57,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
@@ -78,7 +77,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
@@ -98,7 +97,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
@@ -118,7 +117,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
@@ -138,7 +137,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
@@ -159,7 +158,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Move money from one wallet to another of the same currency.
@@ -179,7 +178,7 @@ class Operation:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Reverse a transaction: all that is not yet refunded, or a part of it.

@@ -1,6 +1,11 @@
-"""The types of the SDK, as a type checker sees them. Read by pyright and mypy; never run."""
+"""The types of the SDK, as a type checker sees them. Read by pyright and mypy; never run.
+
+Each mistake has an ignore for each checker. Both report an ignore that is not needed: then the mistake is accepted.
+"""
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import assert_type
 
@@ -57,6 +62,22 @@ def threads(client: WalletClient) -> None:
     assert_type(client.metrics.snapshot().by_name["consume"].calls, int)
 
 
+def environment() -> None:
+    """Address and key of the environment."""
+    assert_type(WalletClient(), WalletClient)
+    assert_type(AsyncWalletClient(max_retries=0, connect_budget_s=1), AsyncWalletClient)
+    assert_type(WalletClient.from_consul(), WalletClient)
+
+
+def moments(client: WalletClient) -> None:
+    """A moment is text or a datetime, and no date and no number."""
+    client.transactions.list(wallet_id="w", from_="2026-11-01T00:00:00Z", to=datetime.now(UTC))
+    client.consume("w", 1, effective_at="2026-11-01T00:00:00Z")
+    client.get_balance("w", at=datetime.now(UTC))
+    client.statistics.wallet("w", from_=date(2026, 11, 1))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.list_transactions(wallet_id="w", to=1793491200)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
 def flat(client: WalletClient) -> None:
     """The calls of older clients."""
     assert_type(client.get_wallet("w"), Wallet)
@@ -76,7 +97,10 @@ def mistakes(client: WalletClient, wallet: Wallet) -> None:
     """A wrong call is an error for the checker: a signature of Any would accept all of these."""
     client.consume("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.consume("w", 1, reason="x")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.consume("w", amuont=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.transactions.deposit("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.transactions.withdraw(1, 1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.transactions.consume("w", "1", metadata="m")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.transactions.reward("w")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.transactions.fee("w", 1, dry=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     Operation.withdraw("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

@@ -25,8 +25,7 @@ begin
         length(f.address) not between 1 and 255 or f.address ~ c_control),
       (7, '/status', 'must be active or frozen', f.status not in ('active', 'frozen')),
       (8, '/is_primary', 'must be true or false', f.is_primary not in ('true', 'false')),
-      (9, '/metadata', 'must be an object of at most 16 KiB',
-        jsonb_typeof(f.metadata) not in ('object', 'null') or octet_length(f.metadata::text) > 16384),
+      (9, '/metadata', wallet.find_metadata_fault(f.metadata), wallet.find_metadata_fault(f.metadata) is not null),
       (10, '/keeping', 'must be operating or mirrored', f.keeping not in ('operating', 'mirrored'))
     ) as w (n, pointer, detail, wrong)
     where w.wrong order by w.n limit 1);

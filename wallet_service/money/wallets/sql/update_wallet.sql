@@ -30,8 +30,9 @@ begin
   if p_changes ? 'credit_limit' then
     v_new.credit_limit := wallet.read_credit_limit(coalesce(p_changes ->> 'credit_limit', ''), v_old.currency);
   end if;
-  if octet_length(v_new.metadata::text) > 16384 then
-    perform wallet.refuse_call('validation_failed', wallet.build_fault('/metadata', 'must be at most 16 KiB when merged'));
+  if v_new.metadata <> v_old.metadata and wallet.find_metadata_fault(v_new.metadata) is not null then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/metadata',
+      wallet.find_metadata_fault(v_new.metadata) || ' when merged'));
   elsif v_new.keeping = 'mirrored' and v_new.credit_limit <> 0 then
     perform wallet.refuse_call('wallet_mirrored', jsonb_build_object('wallet_id', p_wallet_id));
   elsif v_new.keeping = 'operating' and v_new.balance - v_new.locked_balance < -v_new.credit_limit then

@@ -9,13 +9,17 @@ declare
   c_numbers constant text[] := {{numbers}};
   c_newest constant text := coalesce(c_numbers[cardinality(c_numbers)], '0000');
   c_functions constant text := {{functions_checksum}};
+  c_names constant text[] := {{names}};
   c_role constant text := pg_catalog.current_setting('role');
   c_search_path constant text := pg_catalog.current_setting('search_path');
   c_check_bodies constant text := pg_catalog.current_setting('check_function_bodies');
+  c_quotes constant text := pg_catalog.current_setting('quote_all_identifiers');
   v_applied text[] := '{}';
   v_replaced text[] := '{}';
+  v_repaired text[] := '{}';
   v_dropped text[] := '{}';
   v_changed boolean := false;
+  v_is_new boolean;
   v_name text;
   v_number text;
   v_recorded text;
@@ -26,6 +30,7 @@ declare
   v_detail text;
 begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  perform set_config('quote_all_identifiers', 'off', true); -- definitions depend on it
   perform pg_advisory_xact_lock({{lock}});
   if not pg_try_advisory_xact_lock_shared({{index_lock}}) then
     raise exception using errcode = 'WL013',
@@ -98,10 +103,14 @@ begin
     );
     comment on table wallet.releases is 'written by the runner only: the functions of every release applied';
   end if;
+  if not exists (select from pg_catalog.pg_attribute
+                 where attrelid = 'wallet.releases'::regclass and attname = 'definitions' and not attisdropped) then
+    alter table wallet.releases add column definitions jsonb; -- release 0.1.0 had none
+  end if;
 
   select max(number) into v_number from wallet.migrations;
   -- The numbers of a release, for order; a suffix (rc1, .dev0) doesn't count.
-  select r.release, r.checksum, r.functions,
+  select r.sequence, r.release, r.checksum, r.functions, r.definitions,
     string_to_array(substring(r.release from '^\d+(?:\.\d+)*'), '.')::int[]
       > string_to_array(substring(c_release from '^\d+(?:\.\d+)*'), '.')::int[] as is_newer
   into v_last from wallet.releases r order by sequence desc limit 1;
@@ -139,15 +148,39 @@ begin
     end if;
   end loop;
 
-  if (v_last.release, v_last.checksum) is distinct from (c_release, c_functions) then
+  -- All functions of another release, and those that are no longer as they were recorded: edited, dropped, given to another owner.
+  v_is_new := (v_last.release, v_last.checksum) is distinct from (c_release, c_functions);
+  v_replaced := case when v_is_new or v_last.definitions is null then c_names else '{}' end;
+  v_repaired := case when cardinality(v_replaced) > 0 then '{}' else array(
+    select d.name from (
+{{definitions}}
+    ) d
+    where d.checksum is distinct from v_last.definitions ->> d.name order by d.name collate "C") end;
+  if v_is_new or cardinality(v_replaced || v_repaired) > 0 then
+    for v_file in
+      select p.oid::regprocedure::text as signature, pg_get_userbyid(p.proowner) as owner
+      from unnest(c_names) as f (name)
+      join pg_catalog.pg_proc p
+        on p.pronamespace = split_part(f.name, '.', 1)::regnamespace and p.proname = split_part(f.name, '.', 2)
+      where p.proowner <> 'wallet_owner'::regrole
+    loop
+      begin
+        perform set_config('role', c_role, true);
+        execute format('alter routine %s owner to wallet_owner', v_file.signature);
+      exception when insufficient_privilege then
+        raise exception using errcode = 'WL011', message = format('%s belongs to %s; let that role or a superuser run: '
+          'alter routine %1$s owner to wallet_owner', v_file.signature, v_file.owner);
+      end;
+      perform set_config('role', 'wallet_owner', true);
+    end loop;
     -- Bodies may name functions that are created after them.
     perform set_config('check_function_bodies', 'off', true);
     begin
       for v_file in
-        select file.* from ({{functions}}) as file (schema, name, sql) order by schema, name collate "C"
+        select file.* from ({{functions}}) as file (schema, name, sql)
+        where format('%s.%s', schema, name) = any (v_replaced || v_repaired) order by schema, name collate "C"
       loop
         -- The function replaces the one with its name. There are never two of one name.
-        v_replaced := v_replaced || format('%s.%s', v_file.schema, v_file.name);
         v_before := array(select p.oid::regprocedure::text from pg_catalog.pg_proc p
                           where p.pronamespace = v_file.schema::regnamespace and p.proname = v_file.name);
         if cardinality(v_before) = 0 then
@@ -187,7 +220,7 @@ begin
         from wallet.releases r, unnest(r.functions) as f (qualified)
         join pg_catalog.pg_proc p
           on p.pronamespace = to_regnamespace(split_part(f.qualified, '.', 1)) and p.proname = split_part(f.qualified, '.', 2)
-        where f.qualified <> all (v_replaced) and f.qualified <> all (v_last.functions)
+        where v_is_new and f.qualified <> all (c_names) and f.qualified <> all (v_last.functions)
         order by 1);
       foreach v_name in array v_dropped loop
         execute format('drop function %s', v_name);
@@ -219,7 +252,14 @@ begin
         'the posting rule %s is not a function (wallet.operation, wallet.decision, wallet.decision[]) returns wallet.decision',
         v_name);
     end if;
-    insert into wallet.releases (release, checksum, functions) values (c_release, c_functions, v_replaced);
+    if v_is_new then
+      insert into wallet.releases (release, checksum, functions) values (c_release, c_functions, c_names);
+    end if;
+    update wallet.releases r
+    set definitions = (select coalesce(jsonb_object_agg(d.name, d.checksum), '{}') from (
+{{definitions}}
+    ) d)
+    where r.sequence = (select max(l.sequence) from wallet.releases l);
     v_changed := true;
   end if;
 
@@ -235,8 +275,9 @@ begin
   end if;
   -- The rest of the transaction has its own settings again.
   perform set_config('wallet_service.report',
-    json_build_object('applied', v_applied, 'replaced', v_replaced, 'dropped', v_dropped)::text, true);
+    json_build_object('applied', v_applied, 'replaced', v_replaced, 'repaired', v_repaired, 'dropped', v_dropped)::text, true);
   perform set_config('check_function_bodies', c_check_bodies, true);
+  perform set_config('quote_all_identifiers', c_quotes, true);
   perform set_config('role', c_role, true);
   perform pg_catalog.set_config('search_path', c_search_path, true);
 end

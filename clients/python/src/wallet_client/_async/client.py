@@ -14,18 +14,18 @@ from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._consul import instances
 from wallet_client._context import Context
-from wallet_client._endpoints import Endpoints, FixedEndpoint
-from wallet_client._options import CallOptions, Options
+from wallet_client._endpoints import Discovery, FixedEndpoint
+from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client.metrics import Metrics
 
 _NO_RUNNER: Any = None
 
 
 class AsyncWalletClient(AsyncShortcuts):
-    """Calls the wallet service; for asyncio code. The tasks of one event loop may share it.
+    """Calls the wallet service; for asyncio code. Tasks and event loops may share it.
 
-    Create one client for each process and keep it, since it holds a pool of connections; close it at the end. After a
-    fork, create a new one.
+    Create one client and keep it, since it holds a pool of connections; close it at the end.
+    Each event loop, and each process after a fork, has connections of its own.
 
     Attributes:
         wallets: create, read, change and close wallets.
@@ -42,9 +42,9 @@ class AsyncWalletClient(AsyncShortcuts):
 
     def __init__(
         self,
-        base_url: str | Endpoints,
+        base_url: str | Discovery | None = None,
         *,
-        api_key: str,
+        api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -52,17 +52,20 @@ class AsyncWalletClient(AsyncShortcuts):
 
         Args:
             base_url: the address of the service, such as ``https://wallet.example``, without ``/api/v1``; or an object
-                that finds it (see ``from_consul``).
-            api_key: a key ``wsk_…``, or a user's token.
+                that finds it (see ``from_consul``); default: the environment variable WALLET_URL.
+            api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
             transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+                It belongs to the event loop and process that use it first.
             options: see ``Options``.
 
         Raises:
             TypeError: an option does not exist, or has the wrong type.
-            ValueError: the address, the key or an option can't be used.
+            ValueError: the address, the key or an option can't be used, or the address or the key is nowhere.
         """
-        endpoints = FixedEndpoint(base_url) if isinstance(base_url, str) else base_url
-        context = Context(endpoints, api_key, options)
+        found = base_url or from_environment("base_url", "WALLET_URL")
+        endpoints = FixedEndpoint(found) if isinstance(found, str) else found
+        key = from_environment("api_key", "WALLET_API_KEY") if api_key is None else api_key
+        context = Context(endpoints, key, options)
         # Imported here, so that a program loads only what its kind of client needs.
         from wallet_client._async_io import AsyncSender  # noqa: PLC0415
 
@@ -73,7 +76,7 @@ class AsyncWalletClient(AsyncShortcuts):
         cls,
         consul_url: str = "http://127.0.0.1:8500",
         *,
-        api_key: str,
+        api_key: str | None = None,
         service: str = "wallet_service",
         scheme: str = "http",
         token: str | None = None,
@@ -86,7 +89,7 @@ class AsyncWalletClient(AsyncShortcuts):
 
         Args:
             consul_url: the address of the Consul agent.
-            api_key: a key ``wsk_…``, or a user's token.
+            api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
             service: the name under which the service is registered.
             scheme: ``http`` or ``https``, which the instances expect.
             token: the token for Consul; default: CONSUL_HTTP_TOKEN.
@@ -96,10 +99,11 @@ class AsyncWalletClient(AsyncShortcuts):
         Raises:
             ImportError: the extra is not installed.
             TypeError: an option does not exist, or has the wrong type.
-            ValueError: an address, the key or an option can't be used.
+            ValueError: an address, the key or an option can't be used, or there is no key.
         """
+        key = from_environment("api_key", "WALLET_API_KEY") if api_key is None else api_key
         endpoints = instances(consul_url, service, scheme, token, refresh_s)
-        return cls(endpoints, api_key=api_key, **options)
+        return cls(endpoints, api_key=key, **options)
 
     @property
     def metrics(self) -> Metrics:

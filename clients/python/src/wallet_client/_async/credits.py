@@ -1,11 +1,10 @@
 """A user's credits, by user id instead of wallet id."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import Id, get_call, post_call
+from wallet_client._call import Id, Moment, get_call, post_call
 from wallet_client._responses import credits_of, transaction_of
 from wallet_client.money import Amount
 from wallet_client.operations import movement_members
@@ -40,7 +39,7 @@ class AsyncCreditsResource:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,

@@ -1,11 +1,10 @@
 """Movements between one wallet and a counter account: deposit, withdraw, consume, reward, fee."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import Call, Id, post_call
+from wallet_client._call import Call, Id, Moment, post_call
 from wallet_client._responses import transaction_of
 from wallet_client.money import Amount
 from wallet_client.operations import movement_members
@@ -28,7 +27,7 @@ class AsyncMovements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -66,7 +65,7 @@ class AsyncMovements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -105,7 +104,7 @@ class AsyncMovements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -144,7 +143,7 @@ class AsyncMovements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -182,7 +181,7 @@ class AsyncMovements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,

@@ -7,8 +7,9 @@ import httpx
 from wallet_client._attempts import Attempts
 from wallet_client._call import Call
 from wallet_client._context import Context
+from wallet_client._endpoints import NoEndpoint
 from wallet_client._options import CallOptions
-from wallet_client.errors import UnexpectedAnswer
+from wallet_client.errors import TransportNotUsable, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from wallet_client._async_io import AsyncSender
@@ -37,11 +38,11 @@ class AsyncRunner:
         Raises:
             WalletError: the call failed, or its outcome is unknown.
         """
-        endpoints = self.context.endpoints
+        discovery = self.context.discovery
         with Attempts(self.context, call) as attempts:
             while True:
-                if endpoints.must_load():
-                    await self._sender.wait_for(endpoints.load(), attempts.left_s)
+                if discovery is not None and discovery.must_load():
+                    await self._sender.wait_for(discovery.load(), attempts.connect_s)
                 wait_s = await self._attempt(attempts)
                 if wait_s is None:
                     return attempts.result
@@ -57,14 +58,15 @@ class AsyncRunner:
         if self._sender.is_closed:
             raise attempts.closed()
         try:
-            received = await self._sender.send(attempts)
+            response, body = await self._sender.send(attempts)
+        except NoEndpoint as reason:
+            return attempts.no_endpoint(reason)
+        except TransportNotUsable as error:
+            raise attempts.misplaced(error) from None
         except (httpx.RequestError, UnexpectedAnswer) as error:
             return attempts.failed(error)
         except RuntimeError:
             if self._sender.is_closed:  # while the attempt waited for a connection
                 raise attempts.closed() from None
             raise
-        if received is None:
-            return attempts.no_endpoint()
-        response, body = received
         return attempts.responded(response.status_code, response.headers, body)

@@ -1,14 +1,13 @@
 """The calls of older clients, as methods of the client itself. Newer calls are only on the resources."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
-from wallet_client._call import PAGE_SIZE, Id
+from wallet_client._call import PAGE_SIZE, Id, Moment
 from wallet_client.money import Amount
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class AsyncShortcuts:
             page_size=page_size,
         )
 
-    async def get_balance(self, wallet_id: Id, *, at: datetime | None = None) -> "Balance":
+    async def get_balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
         """Read a balance, now or at a past moment. ``wallets.balance`` explains arguments and errors."""
         return await self.wallets.balance(wallet_id, at=at)
 
@@ -88,7 +87,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -114,7 +113,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -140,7 +139,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -167,7 +166,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -192,7 +191,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -214,8 +213,8 @@ class AsyncShortcuts:
         wallet_id: Id | None = None,
         user_id: Id | None = None,
         type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         min_amount: Amount | None = None,
         max_amount: Amount | None = None,
         reference: str | None = None,
@@ -250,7 +249,7 @@ class AsyncShortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,

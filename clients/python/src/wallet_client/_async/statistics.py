@@ -1,10 +1,9 @@
 """Totals of periods, and the list of currencies."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import Id, get_call, moment
+from wallet_client._call import Id, Moment, get_call, moment
 from wallet_client._responses import (
     currencies_of,
     service_stats_of,
@@ -27,8 +26,8 @@ class AsyncStatisticsResource:
         self,
         wallet_id: Id,
         *,
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
     ) -> "WalletStatistics":
         """Exact totals of a wallet in a period, with the balances before and after it.
@@ -41,7 +40,7 @@ class AsyncStatisticsResource:
 
         Raises:
             WalletNotFound: the wallet does not exist, or the caller may not see it.
-            ValueError: a datetime has no time zone.
+            ValueError: a moment can't be read, or has no time zone.
         """
         route = "/wallets/{wallet_id}/statistics"
         query = _period(from_, to, interval)
@@ -52,8 +51,8 @@ class AsyncStatisticsResource:
         self,
         user_id: Id,
         *,
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
     ) -> "UserStatistics":
         """Exact totals of all wallets of a user in a period, by currency.
@@ -66,7 +65,7 @@ class AsyncStatisticsResource:
 
         Raises:
             WalletNotFound: the caller is another user.
-            ValueError: a datetime has no time zone.
+            ValueError: a moment can't be read, or has no time zone.
         """
         route = "/users/{user_id}/statistics"
         query = _period(from_, to, interval)
@@ -95,6 +94,6 @@ class AsyncStatisticsResource:
 
 
 def _period(
-    from_: datetime | None, to: datetime | None, interval: Literal["day", "month"] | None
+    from_: Moment | None, to: Moment | None, interval: Literal["day", "month"] | None
 ) -> dict[str, str | None]:
-    return {"from": moment(from_), "to": moment(to), "interval": interval}
+    return {"from": moment(from_, "from_"), "to": moment(to, "to"), "interval": interval}

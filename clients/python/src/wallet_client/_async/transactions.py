@@ -1,12 +1,11 @@
 """Transactions: movements of money, refunds, batches, and the history."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._async.movements import AsyncMovements
 from wallet_client._async.pages import AsyncPages
-from wallet_client._call import PAGE_SIZE, Call, Id, SuccessResponse, get_call, moment, post_call
+from wallet_client._call import PAGE_SIZE, Call, Id, Moment, SuccessResponse, get_call, moment, post_call
 from wallet_client._responses import batch_results_of, entries_of, transaction_of
 from wallet_client.keys import name_text, new_key
 from wallet_client.money import Amount, amount_text
@@ -28,7 +27,7 @@ class AsyncTransactionsResource(AsyncMovements):
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -69,7 +68,7 @@ class AsyncTransactionsResource(AsyncMovements):
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -155,8 +154,8 @@ class AsyncTransactionsResource(AsyncMovements):
         wallet_id: Id | None = None,
         user_id: Id | None = None,
         type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         min_amount: Amount | None = None,
         max_amount: Amount | None = None,
         reference: str | None = None,
@@ -181,13 +180,13 @@ class AsyncTransactionsResource(AsyncMovements):
 
         Raises:
             TypeError: neither or both of ``wallet_id`` and ``user_id`` are given.
-            ValueError: a datetime has no time zone.
+            ValueError: a moment can't be read, or has no time zone.
             WalletNotFound: while iterating: the wallet does not exist, or the caller may not see it.
         """
         query: dict[str, Any] = {
             "type": type,
-            "from": moment(from_),
-            "to": moment(to),
+            "from": moment(from_, "from_"),
+            "to": moment(to, "to"),
             "min_amount": None if min_amount is None else amount_text(min_amount),
             "max_amount": None if max_amount is None else amount_text(max_amount),
             "reference": reference,

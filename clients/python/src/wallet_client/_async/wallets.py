@@ -1,7 +1,6 @@
 """Wallets: create, read, change, close."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._async.pages import AsyncPages
@@ -11,6 +10,7 @@ from wallet_client._call import (
     UNSET,
     Call,
     Id,
+    Moment,
     Unset,
     change_call,
     encode,
@@ -162,7 +162,7 @@ class AsyncWalletsResource:
         """
         return await self._runner.run(_change("close_wallet", "DELETE", wallet_id, if_version, None))
 
-    async def balance(self, wallet_id: Id, *, at: datetime | None = None) -> "Balance":
+    async def balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
         """Read a balance, in the wallet's currency: the present one, or the one at a past moment.
 
         Args:
@@ -171,9 +171,9 @@ class AsyncWalletsResource:
 
         Raises:
             WalletNotFound: the wallet does not exist, or the caller may not see it.
-            ValueError: the datetime has no time zone.
+            ValueError: the moment can't be read, or has no time zone.
         """
-        query = {"at": moment(at)}
+        query = {"at": moment(at, "at")}
         call = get_call("get_balance", "/wallets/{wallet_id}/balance", balance_of, query, wallet_id=wallet_id)
         return await self._runner.run(call)
 

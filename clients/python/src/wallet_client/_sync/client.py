@@ -9,8 +9,8 @@ import httpx
 
 from wallet_client._consul import instances
 from wallet_client._context import Context
-from wallet_client._endpoints import Endpoints, FixedEndpoint
-from wallet_client._options import CallOptions, Options
+from wallet_client._endpoints import Discovery, FixedEndpoint
+from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
@@ -25,8 +25,8 @@ _NO_RUNNER: Any = None
 class WalletClient(Shortcuts):
     """Calls the wallet service. Threads may share it.
 
-    Create one client for each process and keep it, since it holds a pool of connections; close it at the end. After a
-    fork, create a new one.
+    Create one client and keep it, since it holds a pool of connections; close it at the end.
+    Each process has connections of its own, also after a fork.
 
     Attributes:
         wallets: create, read, change and close wallets.
@@ -43,9 +43,9 @@ class WalletClient(Shortcuts):
 
     def __init__(
         self,
-        base_url: str | Endpoints,
+        base_url: str | Discovery | None = None,
         *,
-        api_key: str,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -53,17 +53,20 @@ class WalletClient(Shortcuts):
 
         Args:
             base_url: the address of the service, such as ``https://wallet.example``, without ``/api/v1``; or an object
-                that finds it (see ``from_consul``).
-            api_key: a key ``wsk_…``, or a user's token.
+                that finds it (see ``from_consul``); default: the environment variable WALLET_URL.
+            api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
             transport: sends the requests instead of a connection pool of the client; it is closed with the client.
+                It belongs to the process that uses it first.
             options: see ``Options``.
 
         Raises:
             TypeError: an option does not exist, or has the wrong type.
-            ValueError: the address, the key or an option can't be used.
+            ValueError: the address, the key or an option can't be used, or the address or the key is nowhere.
         """
-        endpoints = FixedEndpoint(base_url) if isinstance(base_url, str) else base_url
-        context = Context(endpoints, api_key, options)
+        found = base_url or from_environment("base_url", "WALLET_URL")
+        endpoints = FixedEndpoint(found) if isinstance(found, str) else found
+        key = from_environment("api_key", "WALLET_API_KEY") if api_key is None else api_key
+        context = Context(endpoints, key, options)
         # Imported here, so that a program loads only what its kind of client needs.
         from wallet_client._sync_io import Sender  # noqa: PLC0415
 
@@ -74,7 +77,7 @@ class WalletClient(Shortcuts):
         cls,
         consul_url: str = "http://127.0.0.1:8500",
         *,
-        api_key: str,
+        api_key: str | None = None,
         service: str = "wallet_service",
         scheme: str = "http",
         token: str | None = None,
@@ -87,7 +90,7 @@ class WalletClient(Shortcuts):
 
         Args:
             consul_url: the address of the Consul agent.
-            api_key: a key ``wsk_…``, or a user's token.
+            api_key: a key ``wsk_…``, or a user's token; default: the environment variable WALLET_API_KEY.
             service: the name under which the service is registered.
             scheme: ``http`` or ``https``, which the instances expect.
             token: the token for Consul; default: CONSUL_HTTP_TOKEN.
@@ -97,10 +100,11 @@ class WalletClient(Shortcuts):
         Raises:
             ImportError: the extra is not installed.
             TypeError: an option does not exist, or has the wrong type.
-            ValueError: an address, the key or an option can't be used.
+            ValueError: an address, the key or an option can't be used, or there is no key.
         """
+        key = from_environment("api_key", "WALLET_API_KEY") if api_key is None else api_key
         endpoints = instances(consul_url, service, scheme, token, refresh_s)
-        return cls(endpoints, api_key=api_key, **options)
+        return cls(endpoints, api_key=key, **options)
 
     @property
     def metrics(self) -> Metrics:

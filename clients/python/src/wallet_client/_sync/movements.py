@@ -2,10 +2,9 @@
 """Movements between one wallet and a counter account: deposit, withdraw, consume, reward, fee."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wallet_client._call import Call, Id, post_call
+from wallet_client._call import Call, Id, Moment, post_call
 from wallet_client._responses import transaction_of
 from wallet_client._sync.runner import Runner
 from wallet_client.money import Amount
@@ -29,7 +28,7 @@ class Movements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -67,7 +66,7 @@ class Movements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -106,7 +105,7 @@ class Movements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -145,7 +144,7 @@ class Movements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -183,7 +182,7 @@ class Movements:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,

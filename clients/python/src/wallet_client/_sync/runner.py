@@ -8,8 +8,9 @@ import httpx
 from wallet_client._attempts import Attempts
 from wallet_client._call import Call
 from wallet_client._context import Context
+from wallet_client._endpoints import NoEndpoint
 from wallet_client._options import CallOptions
-from wallet_client.errors import UnexpectedAnswer
+from wallet_client.errors import TransportNotUsable, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from wallet_client._sync_io import Sender
@@ -38,11 +39,11 @@ class Runner:
         Raises:
             WalletError: the call failed, or its outcome is unknown.
         """
-        endpoints = self.context.endpoints
+        discovery = self.context.discovery
         with Attempts(self.context, call) as attempts:
             while True:
-                if endpoints.must_load():
-                    self._sender.wait_for(endpoints.load(), attempts.left_s)
+                if discovery is not None and discovery.must_load():
+                    self._sender.wait_for(discovery.load(), attempts.connect_s)
                 wait_s = self._attempt(attempts)
                 if wait_s is None:
                     return attempts.result
@@ -58,14 +59,15 @@ class Runner:
         if self._sender.is_closed:
             raise attempts.closed()
         try:
-            received = self._sender.send(attempts)
+            response, body = self._sender.send(attempts)
+        except NoEndpoint as reason:
+            return attempts.no_endpoint(reason)
+        except TransportNotUsable as error:
+            raise attempts.misplaced(error) from None
         except (httpx.RequestError, UnexpectedAnswer) as error:
             return attempts.failed(error)
         except RuntimeError:
             if self._sender.is_closed:  # while the attempt waited for a connection
                 raise attempts.closed() from None
             raise
-        if received is None:
-            return attempts.no_endpoint()
-        response, body = received
         return attempts.responded(response.status_code, response.headers, body)

@@ -2,10 +2,9 @@
 """The calls of older clients, as methods of the client itself. Newer calls are only on the resources."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from wallet_client._call import PAGE_SIZE, Id
+from wallet_client._call import PAGE_SIZE, Id, Moment
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.pages import Pages
 from wallet_client._sync.transactions import TransactionsResource
@@ -77,7 +76,7 @@ class Shortcuts:
             page_size=page_size,
         )
 
-    def get_balance(self, wallet_id: Id, *, at: datetime | None = None) -> "Balance":
+    def get_balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
         """Read a balance, now or at a past moment. ``wallets.balance`` explains arguments and errors."""
         return self.wallets.balance(wallet_id, at=at)
 
@@ -89,7 +88,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -115,7 +114,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -141,7 +140,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -168,7 +167,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -193,7 +192,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -215,8 +214,8 @@ class Shortcuts:
         wallet_id: Id | None = None,
         user_id: Id | None = None,
         type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         min_amount: Amount | None = None,
         max_amount: Amount | None = None,
         reference: str | None = None,
@@ -251,7 +250,7 @@ class Shortcuts:
         description: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        effective_at: datetime | None = None,
+        effective_at: Moment | None = None,
         counter_account: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,

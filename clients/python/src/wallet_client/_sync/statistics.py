@@ -1,10 +1,9 @@
 # Generated from wallet_client/_async/statistics.py by scripts/unasync. Change that file, and run scripts/unasync.
 """Totals of periods, and the list of currencies."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from wallet_client._call import Id, get_call, moment
+from wallet_client._call import Id, Moment, get_call, moment
 from wallet_client._responses import (
     currencies_of,
     service_stats_of,
@@ -28,8 +27,8 @@ class StatisticsResource:
         self,
         wallet_id: Id,
         *,
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
     ) -> "WalletStatistics":
         """Exact totals of a wallet in a period, with the balances before and after it.
@@ -42,7 +41,7 @@ class StatisticsResource:
 
         Raises:
             WalletNotFound: the wallet does not exist, or the caller may not see it.
-            ValueError: a datetime has no time zone.
+            ValueError: a moment can't be read, or has no time zone.
         """
         route = "/wallets/{wallet_id}/statistics"
         query = _period(from_, to, interval)
@@ -53,8 +52,8 @@ class StatisticsResource:
         self,
         user_id: Id,
         *,
-        from_: datetime | None = None,
-        to: datetime | None = None,
+        from_: Moment | None = None,
+        to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
     ) -> "UserStatistics":
         """Exact totals of all wallets of a user in a period, by currency.
@@ -67,7 +66,7 @@ class StatisticsResource:
 
         Raises:
             WalletNotFound: the caller is another user.
-            ValueError: a datetime has no time zone.
+            ValueError: a moment can't be read, or has no time zone.
         """
         route = "/users/{user_id}/statistics"
         query = _period(from_, to, interval)
@@ -96,6 +95,6 @@ class StatisticsResource:
 
 
 def _period(
-    from_: datetime | None, to: datetime | None, interval: Literal["day", "month"] | None
+    from_: Moment | None, to: Moment | None, interval: Literal["day", "month"] | None
 ) -> dict[str, str | None]:
-    return {"from": moment(from_), "to": moment(to), "interval": interval}
+    return {"from": moment(from_, "from_"), "to": moment(to, "to"), "interval": interval}

@@ -143,7 +143,7 @@ class UsageMeter(_Meter[WalletClient], AbstractContextManager["UsageMeter"]):
     Each event that ``record`` accepts gets exactly one outcome: charged, refused (``on_refused`` is called), or unsent
     (``on_unsent`` is called, and ``close`` returns it). Callbacks run in the background thread, and at the end in the
     thread that closes; their exceptions are logged. A signal handler may call ``close``, and may raise. After a fork
-    the meter belongs to the parent process: create a client and a meter after the fork.
+    the meter belongs to the parent process: create a meter after the fork.
     """
 
     def _set_up(self) -> None:

@@ -3,10 +3,9 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
-from wallet_client._call import Id, encode
+from wallet_client._call import Id, Moment, encode
 from wallet_client.errors import WalletError
 from wallet_client.keys import new_key
 from wallet_client.money import Amount
@@ -23,7 +22,7 @@ class UsageMembers(TypedDict, total=False):
     description: str | None
     reference: str | None
     metadata: Mapping[str, Any] | None
-    effective_at: datetime | None
+    effective_at: Moment | None
     counter_account: str | None
     idempotency_key: str | None
 

@@ -48,7 +48,10 @@ class FakeWallet(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     Attributes:
         calls: every request so far, retries included, in order.
+        has_no_connections: so the clients that share it may be in several event loops.
     """
+
+    has_no_connections = True
 
     def __init__(
         self, *, client_id: str = "fake", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
