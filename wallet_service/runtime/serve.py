@@ -70,7 +70,7 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
             _database(settings) as (dsns, listener),
         ):
             if settings[DatabaseSettings].migrate_on_start and dsns.admin is not None:
-                await _migrate(dsns.admin)
+                await _migrate(dsns.admin, settings)
             await _create_first_key(settings, dsns, print_line)
             app = create_app(settings, dsns.service, provider, traced_part())
             port: int = listener.getsockname()[1]
@@ -102,10 +102,10 @@ async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.soc
         await embedded.stop()
 
 
-async def _migrate(dsn: str) -> None:
+async def _migrate(dsn: str, settings: Settings) -> None:
     """Migrate, but accept a newer database: it must not stop a rollback, or a restart while others are upgraded."""
     try:
-        report = await migrate(dsn, ROOMS)
+        report = await migrate(dsn, ROOMS, test_clock=settings[DatabaseSettings].test_clock)
     except DatabaseNewerError as newer:
         _log.warning(
             "database_is_newer",

@@ -10,6 +10,7 @@ from wallet_service.core.commands import CommandLine
 from wallet_service.platform.database.dsns import migration_database
 from wallet_service.platform.database.migrate import migrate as migrate_database
 from wallet_service.platform.database.script import index_statements, migration_script
+from wallet_service.platform.database.settings import DatabaseSettings
 
 
 def add_commands(line: CommandLine) -> None:
@@ -46,11 +47,12 @@ def add_commands(line: CommandLine) -> None:
 
 async def _migrate(line: CommandLine, database_url: str | None) -> None:
     settings = line.settings()
+    test_clock = settings[DatabaseSettings].test_clock
     if database_url is not None:
-        report = await migrate_database(database_url, line.rooms)
+        report = await migrate_database(database_url, line.rooms, test_clock=test_clock)
     else:
         async with migration_database(settings) as dsn:
-            report = await migrate_database(dsn, line.rooms)
+            report = await migrate_database(dsn, line.rooms, test_clock=test_clock)
     for name in report.applied:
         typer.echo(f"applied {name}")
     for name in report.functions_repaired:

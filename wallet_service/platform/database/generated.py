@@ -6,6 +6,9 @@ from importlib import resources
 
 from wallet_service.core.room import OperationType
 
+CLOCK = "wallet.clock"
+"""The function that has the time for every row."""
+
 DISPATCHER = "wallet.apply_posting_rules"
 """The ledger's function that step 4 of the kernel calls. Without rules it stays as the ledger has it."""
 
@@ -23,6 +26,11 @@ def dispatcher(rules: Sequence[str]) -> str:
     """The definition of the dispatcher that calls these functions, names with their schemas, in this order."""
     calls = "".join(_CALL.format(rule=rule) for rule in rules)
     return _filled("posting_rules.sql", {"{{rules}}\n": calls})
+
+
+def test_clock_function() -> str:
+    """The definition of the clock that can be set."""
+    return _filled("test_clock.sql", {})
 
 
 def operation_types(types: Sequence[OperationType]) -> str:

@@ -72,7 +72,9 @@ class MigrationReport:
     indexes_left: Sequence[str] = ()
 
 
-async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__) -> MigrationReport:
+async def migrate(
+    dsn: str, rooms: Sequence[Room], *, release: str = __version__, test_clock: bool = False
+) -> MigrationReport:
     """Migrate the database to this release: roles, schemas, tables, functions, grants. All of it, or nothing.
 
     Then build missing indexes, one by one, while the service works. Through a pooler this takes two of its sessions.
@@ -86,13 +88,14 @@ async def migrate(dsn: str, rooms: Sequence[Room], *, release: str = __version__
         dsn: of the database.
         rooms: whose SQL is applied.
         release: the name under which the run is recorded.
+        test_clock: whether the ledger gets a clock that can be set.
 
     Raises:
         DatabaseNewerError: a newer release has migrated the database.
         IndexBuildError: the database is at this release, and an index can't be built.
         MigrationError: any other reason, with the name of the file that caused it, if one did.
     """
-    files = await asyncio.to_thread(read_sql_files, rooms)
+    files = await asyncio.to_thread(read_sql_files, rooms, test_clock=test_clock)
     connection = await _connect(dsn)
     try:
         is_current = await _is_current(connection, files, release)

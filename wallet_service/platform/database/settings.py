@@ -1,11 +1,12 @@
 """The address of the database, and the limits of its connections."""
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from wallet_service.core.settings import Dependency, RoomSettings, require_header_text
+from wallet_service.core.settings import Dependency, RoomSettings, Settings, require_header_text
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -60,6 +61,12 @@ class DatabaseSettings(RoomSettings):
         default=None,
         description="`development` or `production`; not set, it is development if no database is configured. In "
         "development, upstream services are also looked for on this machine",
+    )
+
+    test_clock: Annotated[bool, Field(validation_alias="WALLET_TEST_CLOCK")] = Field(
+        default=False,
+        description="`true` lets callers [set the ledger's clock](api.md#the-test-clock), for trying out what time does. "
+        "`migrate` then installs a clock that can be set. Only in development (`WALLET_ENVIRONMENT`)",
     )
 
     DEPENDENCIES: ClassVar = (
@@ -128,3 +135,9 @@ def _key_fault(key: str) -> str | None:
     except jwt.InvalidTokenError:
         return "something else"
     return None if role == "service_role" else "one of another role"
+
+
+def find_faults(settings: Settings) -> Iterable[str]:
+    """A production ledger has the real time."""
+    if settings[DatabaseSettings].test_clock and not settings[DatabaseSettings].is_development:
+        yield "WALLET_TEST_CLOCK needs WALLET_ENVIRONMENT=development: the clock of real money can't be set"

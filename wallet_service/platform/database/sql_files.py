@@ -13,7 +13,13 @@ from importlib.resources.abc import Traversable
 
 from wallet_service.core.errors import ReportedError
 from wallet_service.core.room import Room
-from wallet_service.platform.database.generated import DISPATCHER, dispatcher, operation_types
+from wallet_service.platform.database.generated import (
+    CLOCK,
+    DISPATCHER,
+    dispatcher,
+    operation_types,
+    test_clock_function,
+)
 
 EXPOSED = "wallet_api"
 """The schema of the functions that may be called. All other schemas are private."""
@@ -136,15 +142,20 @@ class SqlFiles:
     indexes: Sequence[Index]
 
 
-def read_sql_files(rooms: Sequence[Room]) -> SqlFiles:
+def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFiles:
     """Read and check the SQL of these rooms.
+
+    Args:
+        rooms: the rooms.
+        test_clock: whether the ledger gets a clock that can be set.
 
     Raises:
         MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
     written = itertools.chain(_functions(rooms), _operation_types(rooms))
-    functions = sorted(_with_rules(written, rules), key=lambda function: function.qualified)
+    found = [_with_test_clock(each) if test_clock else each for each in _with_rules(written, rules)]
+    functions = sorted(found, key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
         # Lengths keep two different sets from reading as the same bytes.
@@ -259,6 +270,13 @@ def _with_rules(functions: Iterator[Function], rules: Sequence[str]) -> list[Fun
             found[DISPATCHER], file="the posting rules of the rooms", line=1, sql=dispatcher(rules)
         )
     return list(found.values())
+
+
+def _with_test_clock(function: Function) -> Function:
+    """The function, or in place of the ledger's clock the one that can be set."""
+    if function.qualified != CLOCK:
+        return function
+    return replace(function, file="the test clock", line=1, sql=test_clock_function())
 
 
 def _operation_types(rooms: Sequence[Room]) -> Iterator[Function]:
