@@ -18,7 +18,7 @@ from postgrest import AsyncPostgrestClient
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
-from wallet_service.platform.database.gateway import Database, Json, Param, check_names
+from wallet_service.platform.database.gateway import Database, Json, Param, check_names, deadline
 from wallet_service.platform.database.translate import (
     NOT_IN_CACHE,
     NoResultError,
@@ -120,7 +120,7 @@ class SupabaseDatabase(Database):
                 await self._http.aclose()
 
     async def _exchange(self, function: str, body: bytes) -> bytes:
-        until = asyncio.get_running_loop().time() + self._timeout_s
+        until = deadline(asyncio.get_running_loop().time() + self._timeout_s)
         try:
             await self._limit.acquire_by(until)
         except TimeoutError as error:
