@@ -55,21 +55,26 @@ async def test_a_write_is_unavailable_until_the_standby_has_it(pair: Pair, drive
         open_pair(pair, driver, database_timeout_ms=HASTY_MS) as api,
     ):
         wallet = (await patient.admin.wallet("10"))["wallet_id"]
+
+        async def assert_unavailable() -> None:
+            debit, created = await asyncio.gather(
+                api.admin.move("consume", wallet, "4", key=debit_key),
+                api.admin.post("/wallets", opening, key=opening_key),
+            )
+            assert debit.status_code == created.status_code == 503, (debit.text, created.text)
+            assert debit.headers["Retry-After"]
+
         async with pair.disconnected():
-            for visible in (False, False, True):
-                if visible:
-                    # An operator, or a restart, ends the wait: the commit is visible, and only on the primary.
-                    await pair.fetch(
-                        "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'"
-                    )
-                debit, created = await asyncio.gather(
-                    api.admin.move("consume", wallet, "4", key=debit_key),
-                    api.admin.post("/wallets", opening, key=opening_key),
-                )
-                assert debit.status_code == created.status_code == 503, (visible, debit.text, created.text)
-                assert debit.headers["Retry-After"]
-                assert await api.admin.balance(wallet) == ("6.000000" if visible else "10.000000")
-            assert await pair.waiting() > 0
+            while (
+                await pair.waiting() < 2
+            ):  # on a busy machine an attempt may end before it reaches the server
+                await assert_unavailable()
+            await assert_unavailable()
+            assert await patient.admin.balance(wallet) == "10.000000"
+            # An operator, or a restart, ends the wait: the commits are visible, and only on the primary.
+            await pair.end_waits()
+            assert await patient.admin.balance(wallet) == "6.000000"
+            await assert_unavailable()
         await released(pair)
         posted(await patient.admin.move("consume", wallet, "4", key=debit_key))
         created = await patient.admin.post("/wallets", opening, key=opening_key)
@@ -79,21 +84,27 @@ async def test_a_write_is_unavailable_until_the_standby_has_it(pair: Pair, drive
 
 async def test_writes_that_wait_for_the_standby_leave_sessions_for_reads(pair: Pair) -> None:
     """However long it is unavailable: each write that timed out leaves a session, which the server has few of."""
-    size = 2
-    async with open_pair(pair, database_timeout_ms=HASTY_MS, database_pool_size=size) as api:
-        wallets = [(await api.admin.wallet("10"))["wallet_id"] for _ in range(3 * size)]
+    size, details = 2, list[str]()
+    async with (
+        open_pair(pair) as patient,
+        open_pair(pair, database_timeout_ms=HASTY_MS, database_pool_size=size) as api,
+    ):
+        wallets = [(await patient.admin.wallet("10"))["wallet_id"] for _ in range(20)]
         async with pair.disconnected():
-            details: list[str] = []
             for wallet in wallets:
                 answer = await api.admin.move("consume", wallet, key=new_id())
                 details.append(problem(answer, "unavailable")["detail"])
-                assert await api.admin.balance(wallet) == "10.000000"
+                if "standby" in details[-1]:
+                    break
             assert "standby" in details[-1]
-            assert details[-1] != details[0]
-            # Those that waited for less than a second are not counted.
+            assert len(details) > size
+            # Those that waited for less than a second were not counted.
             assert size <= await pair.waiting() <= 2 * size
+            async with asyncio.timeout(30):
+                while (await api.admin.get(f"/wallets/{wallets[0]}")).status_code != 200:
+                    pass  # a busy machine
         await released(pair)
-        posted(await api.admin.move("consume", wallets[-1], key=new_id()))
+        posted(await patient.admin.move("consume", wallets[-1], key=new_id()))
 
 
 async def test_a_replay_costs_a_commit_only_where_a_standby_is_synchronous(

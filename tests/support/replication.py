@@ -94,6 +94,12 @@ class Pair:
         """How many sessions have committed, and wait for the standby."""
         return await self.fetch("select count(*) from pg_stat_activity where wait_event = 'SyncRep'")
 
+    async def end_waits(self) -> None:
+        """End the sessions that wait for the standby: what they committed is visible, and only on the primary."""
+        await self.fetch(
+            "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where wait_event = 'SyncRep'"
+        )
+
     @asynccontextmanager
     async def disconnected(self) -> AsyncIterator[None]:
         """Until the end of the block the standby receives nothing; it goes on to answer reads."""
