@@ -11,6 +11,14 @@ import pytest
 from support.api import ADMIN_KEY, Api, new_user, open_api, posted, problem
 from support.cluster import SERVICE_LOGIN, TEMPLATE
 from support.database_location import open_location
+from support.load import (
+    REQUESTS,
+    Load,
+    assert_verified,
+    funded_wallets,
+    postings_of,
+    until_ready,
+)
 from support.replication import Pair, replicated
 from support.service import Service, command, refused, wait_for
 
@@ -24,6 +32,13 @@ HASTY_MS = 700
 
 @pytest.fixture(scope="module")
 async def pair() -> AsyncIterator[Pair]:
+    async with replicated() as made:
+        yield made
+
+
+@pytest.fixture
+async def own_pair() -> AsyncIterator[Pair]:
+    """A pair of the test, which may lose a server."""
     async with replicated() as made:
         yield made
 
@@ -165,23 +180,45 @@ def hosts_of(*servers: Path) -> str:
     return f"postgresql://postgres@/{TEMPLATE}?host={','.join(map(str, servers))}"
 
 
-async def test_commands_without_a_primary_and_a_start_that_waits_for_one(
-    pair: Pair, own_folder: Path
-) -> None:
-    """Last in this module: the standby is promoted, as at a failover."""
+async def test_a_failover_under_load(own_pair: Pair, own_folder: Path) -> None:
+    """The primary is killed and the standby promoted. Nothing that was answered is lost or doubled."""
+    pair = own_pair
     url = hosts_of(pair.standby.home, own_folder / "absent")
-    for arguments in (["migrate"], ["migrate", "--database-url", url], ["verify"]):
+    for arguments in (["migrate"], ["verify"]):
         message = refused(await asyncio.to_thread(command, own_folder, *arguments, WALLET_DATABASE_URL=url))
         assert "accepts writes" in message or "no host is a primary" in message
     service = Service(own_folder, WALLET_DATABASE_URL=url, WALLET_ADMIN_KEY=ADMIN_KEY)
     try:
         await asyncio.to_thread(wait_for, lambda: "waiting_for_primary" in service.printed)
-        assert service.process.poll() is None
-        assert not service.is_ready
-        await pair.standby.promote()
+        async with open_api(hosts_of(pair.primary.home, pair.standby.home)) as api:
+            load = Load.on(await funded_wallets(api.admin))
+            await fail_over(api, pair, load)
+            names = load.assert_each_posted_once()
+            kept, balance = await postings_of(api.admin, load.wallets)
+            assert kept == names
+            assert balance == load.expected_total
+            await assert_verified(api)
         await asyncio.to_thread(service.wait_until_ready)
         assert await asyncio.to_thread(service.status, ADMIN_KEY) == 200
     finally:
         await asyncio.to_thread(service.stop)
     lines = [json.loads(line) for line in service.printed.splitlines() if line.startswith("{")]
     assert sum(line["event"] == "waiting_for_primary" for line in lines) == 1
+
+
+async def fail_over(api: Api, pair: Pair, load: Load) -> None:
+    """Send the load, and the refused part of it again, while the primary is lost and the standby takes over."""
+    killed = asyncio.Event()
+    sending = asyncio.create_task(load.send(api.admin.post, REQUESTS // 4, killed.set))
+    await killed.wait()
+    await pair.primary.stop()
+    await sending
+    load.assert_posted_or_unavailable()
+    answered = load.posted_ids
+    problem(await api.http.get("/health/ready"), "unavailable")
+    await pair.standby.promote()
+    await until_ready(api)
+    kept, _ = await postings_of(api.admin, load.wallets)
+    assert answered <= kept
+    for _ in range(2):
+        await load.send(api.admin.post)

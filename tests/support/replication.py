@@ -64,7 +64,8 @@ class Server:
 
     async def stop(self) -> None:
         """As a crash does, without a checkpoint: quick, and what it had committed is recovered at the start."""
-        await self.run("pg_ctl", "-w", "-t", LONGEST_S, "-m", "immediate", "stop")
+        if (self.home / "data" / "postmaster.pid").exists():
+            await self.run("pg_ctl", "-w", "-t", LONGEST_S, "-m", "immediate", "stop")
 
     async def promote(self) -> None:
         """Make the standby a primary."""
