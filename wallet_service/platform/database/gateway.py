@@ -1,6 +1,7 @@
 """The interface to PostgreSQL: a call of one function returns JSON bytes."""
 
 import asyncio
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -32,14 +33,21 @@ Param: TypeAlias = "str | int | bool | Json | None"
 """The type of a parameter. Amounts and timestamps (RFC 3339) are strings, which both drivers keep exact."""
 
 _Result = TypeVar("_Result")
+_LONGEST_PAUSE_S = 1.0
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
 
 @dataclass(slots=True)
 class _Limit:
-    """The end of the time that a call and its repetitions have together, by the loop's clock; set by the first call."""
+    """The time that a call and its repetitions have together, by the loop's clock; set by the first call.
+
+    Attributes:
+        until: its end; None before the first call.
+        repeat_until: no repetition is planned after this, so that a pause does not go beyond the end.
+    """
 
     until: float | None = None
+    repeat_until: float = math.inf
 
 
 _limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
@@ -56,6 +64,8 @@ def deadline(until: float) -> float:
         return until
     if limit.until is None:
         limit.until = until
+        left = until - asyncio.get_running_loop().time()
+        limit.repeat_until = until - min(_LONGEST_PAUSE_S, left / 5)
     return limit.until
 
 
@@ -63,11 +73,15 @@ def _may_repeat(error: Exception) -> bool:
     if not (isinstance(error, Unavailable) and error.is_temporary):
         return False
     limit = _limit.get()
-    return limit is None or limit.until is None or asyncio.get_running_loop().time() < limit.until
+    return limit is None or asyncio.get_running_loop().time() < limit.repeat_until
 
 
 _repeat = RetryPolicy(
-    is_temporary=_may_repeat, first_at_once=True, pause_s=0.05, longest_pause_s=1.0, duration_s=1.0
+    is_temporary=_may_repeat,
+    first_at_once=True,
+    pause_s=0.05,
+    longest_pause_s=_LONGEST_PAUSE_S,
+    duration_s=1.0,
 ).run
 
 
