@@ -80,9 +80,8 @@ async def test_a_write_is_unavailable_until_the_standby_has_it(pair: Pair, drive
             assert debit.headers["Retry-After"]
 
         async with pair.disconnected():
-            while (
-                await pair.waiting() < 2
-            ):  # on a busy machine an attempt may end before it reaches the server
+            # On a busy machine an attempt may end before it reaches the server.
+            while await pair.waiting() < 2:
                 await assert_unavailable()
             await assert_unavailable()
             assert await patient.admin.balance(wallet) == "10.000000"

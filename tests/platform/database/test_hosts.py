@@ -70,7 +70,7 @@ async def test_a_silent_host_does_not_hide_the_next_and_the_good_one_comes_first
     folder, connected = silent
     hosts = Hosts(f"{_dsn(postgres.cluster, postgres.name)}?host={folder},{postgres.cluster.socket_folder}")
     for _ in range(3):
-        connection = await hosts.connect(timeout=3)
+        connection = await hosts.connect(timeout=4)
         assert await connection.fetchval("select 1") == 1
         await connection.close()
     assert len(connected) == 1
