@@ -546,7 +546,9 @@ export interface paths {
         };
         /**
          * Whether the service is ready
-         * @description Send no traffic while this fails. It succeeds if the database is reachable and has all migrations.
+         * @description Send no traffic while this fails. It succeeds if the database is reachable, has all migrations, and accepts writes.
+         *
+         *     With `WALLET_DATABASE_ROLE=any` it also succeeds on a standby, and `read_only` is true.
          */
         get: operations["ready_health_ready_get"];
         put?: never;
@@ -1175,6 +1177,7 @@ export interface components {
          * @example {
          *       "indexes_missing": [],
          *       "migration": "0006",
+         *       "read_only": false,
          *       "status": "ok",
          *       "version": "0.1.0"
          *     }
@@ -1194,6 +1197,11 @@ export interface components {
              * @description Indexes that are missing or not completely built. The service works without them, slower; `wallet-service migrate` builds them.
              */
             indexes_missing: string[];
+            /**
+             * Read Only
+             * @description Whether the database's server accepts no writes: every request that writes is 503. True only with `WALLET_DATABASE_ROLE=any`; otherwise the service is not ready then.
+             */
+            read_only: boolean;
         };
         /**
          * RefundRequest
