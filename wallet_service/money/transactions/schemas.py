@@ -98,7 +98,6 @@ class BatchRequest(BaseModel):
                             "amount": "2.50",
                             "reference": "invoice-42",
                         },
-                        {"type": "consume", "wallet_id": WALLET_ID, "amount": "100"},
                     ],
                     "atomic": False,
                 }
@@ -129,6 +128,17 @@ class BatchPosted(BaseModel):
 class BatchRefused(BaseModel):
     """An operation that changed nothing."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "refused",
+                    "problem": problem_document(InsufficientFunds(**InsufficientFunds.example_facts)),
+                }
+            ]
+        }
+    )
+
     status: Literal["refused"] = Field(description="The operation is refused.")
     problem: dict[str, Any] = Field(description="The problem document that a single request would get.")
 
@@ -142,10 +152,6 @@ class BatchAnswer(BaseModel):
                 {
                     "results": [
                         {"status": "posted", "transaction": transaction(ENTRY)},
-                        {
-                            "status": "refused",
-                            "problem": problem_document(InsufficientFunds(**InsufficientFunds.example_facts)),
-                        },
                     ]
                 }
             ]
