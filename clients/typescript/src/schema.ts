@@ -694,18 +694,6 @@ export interface components {
          *             "legs": null,
          *             "dry_run": false
          *           }
-         *         },
-         *         {
-         *           "status": "refused",
-         *           "problem": {
-         *             "code": "insufficient_funds",
-         *             "detail": "Insufficient funds",
-         *             "retryable": false,
-         *             "shortfall": "2.500000",
-         *             "status": 402,
-         *             "title": "Insufficient funds",
-         *             "type": "urn:wallet:problem:insufficient_funds"
-         *           }
          *         }
          *       ]
          *     }
@@ -838,6 +826,18 @@ export interface components {
         /**
          * BatchRefused
          * @description An operation that changed nothing.
+         * @example {
+         *       "status": "refused",
+         *       "problem": {
+         *         "code": "insufficient_funds",
+         *         "detail": "Insufficient funds",
+         *         "retryable": false,
+         *         "shortfall": "2.500000",
+         *         "status": 402,
+         *         "title": "Insufficient funds",
+         *         "type": "urn:wallet:problem:insufficient_funds"
+         *       }
+         *     }
          */
         BatchRefused: {
             /**
@@ -862,11 +862,6 @@ export interface components {
          *         {
          *           "amount": "2.50",
          *           "reference": "invoice-42",
-         *           "type": "consume",
-         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
-         *         },
-         *         {
-         *           "amount": "100",
          *           "type": "consume",
          *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
          *         }
