@@ -36,8 +36,10 @@ class Live(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "version": __version__}]})
 
-    status: Literal["ok"]
-    version: str
+    status: Literal["ok"] = Field(
+        description="Always `ok`: otherwise the response is a problem, or there is none."
+    )
+    version: str = Field(description="The release that is running.")
 
 
 class Ready(BaseModel):
@@ -57,9 +59,9 @@ class Ready(BaseModel):
         }
     )
 
-    status: Literal["ok"]
-    version: str
-    migration: str
+    status: Literal["ok"] = Field(description="Always `ok`: otherwise the response is a problem.")
+    version: str = Field(description="The release that is running.")
+    migration: str = Field(description="The newest migration of the database.")
     indexes_missing: list[str] = Field(
         description="Indexes that are missing or not completely built. The service works without them, slower; "
         "`wallet-service migrate` builds them."
@@ -179,13 +181,18 @@ async def _reason_not_ready(readiness: Readiness) -> str:
     return ""
 
 
-@router.get("/live", summary="Whether the process is alive")
+@router.get("/live", operation_id="check_liveness", summary="Whether the process is alive")
 async def live() -> Live:
     """Restart the process when this fails."""
     return Live(status="ok", version=__version__)
 
 
-@router.get("/ready", responses=problems(Unavailable), summary="Whether the service is ready")
+@router.get(
+    "/ready",
+    responses=problems(Unavailable),
+    operation_id="check_readiness",
+    summary="Whether the service is ready",
+)
 async def ready(readiness: ReadinessOf) -> Ready:
     """Send no traffic while this fails. It succeeds if the database is reachable, has all migrations, and accepts writes.
 
@@ -194,7 +201,12 @@ async def ready(readiness: ReadinessOf) -> Ready:
     return await readiness.check()
 
 
-@router.get("", responses=problems(Unavailable), summary="The same as /health/ready")
+@router.get(
+    "",
+    responses=problems(Unavailable),
+    operation_id="check_health",
+    summary="The same as /health/ready",
+)
 async def health(readiness: ReadinessOf) -> Ready:
     """For load balancers that expect this path."""
     return await readiness.check()

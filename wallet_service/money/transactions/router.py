@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -28,7 +27,9 @@ from wallet_service.ledger.problems import (
     WalletFrozen,
 )
 from wallet_service.money.callers import Spender
-from wallet_service.money.responses import POSTED, posted_response
+from wallet_service.money.examples import MOVEMENTS, REFUND, TRANSFER
+from wallet_service.money.parameters import TransactionInPath, WalletInPath
+from wallet_service.money.responses import posted, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
     BatchAnswer,
@@ -71,9 +72,13 @@ def _service(request: Request, caller: Principal) -> TransactionService:
     return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
 
 
-def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
+def _add_movement(kind: TransactionType, operation_id: str, summary: str, description: str) -> None:
     async def move(
-        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, header_key: HeaderKey
+        http_request: Request,
+        caller: Spender,
+        wallet_id: WalletInPath,
+        request: MoneyRequest,
+        header_key: HeaderKey,
     ) -> Response:
         service = _service(http_request, caller)
         key = chosen_key(header_key, request.idempotency_key)
@@ -85,31 +90,39 @@ def _add_movement(kind: TransactionType, summary: str, description: str) -> None
         methods=["POST"],
         status_code=201,
         response_model=Transaction,
-        responses={**POSTED, **problems(*_MOVES)},
+        responses={**posted(MOVEMENTS[kind]), **problems(*_MOVES)},
         name=kind,
-        operation_id=kind,
+        operation_id=operation_id,
         summary=summary,
         description=description,
     )
 
 
-_add_movement("deposit", "Deposit", "Money comes in; counter account `external:deposits`.")
-_add_movement("withdraw", "Withdraw", "Money goes out; counter account `external:withdrawals`.")
-_add_movement("consume", "Consume", "Usage is paid; counter account `revenue:usage`.")
-_add_movement("reward", "Reward", "Credits are given; counter account `promotions`.")
-_add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
+_add_movement(
+    "deposit", "deposit_to_wallet", "Deposit", "Money comes in; counter account `external:deposits`."
+)
+_add_movement(
+    "withdraw", "withdraw_from_wallet", "Withdraw", "Money goes out; counter account `external:withdrawals`."
+)
+_add_movement("consume", "consume_from_wallet", "Consume", "Usage is paid; counter account `revenue:usage`.")
+_add_movement("reward", "reward_wallet", "Reward", "Credits are given; counter account `promotions`.")
+_add_movement("fee", "charge_fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
 
 
 @router.post(
     "/wallets/{wallet_id}/transfer",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_TRANSFERS)},
-    operation_id="transfer",
+    responses={**posted(*TRANSFER), **problems(*_TRANSFERS)},
+    operation_id="transfer_to_wallet",
     summary="Transfer to another wallet",
 )
 async def transfer(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Spender,
+    wallet_id: WalletInPath,
+    request: TransferRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """Both wallets in one posting; both hold the same currency."""
     service = _service(http_request, caller)
@@ -121,14 +134,14 @@ async def transfer(
     "/transactions/{transaction_id}/refund",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_REFUNDS)},
-    operation_id="refund",
+    responses={**posted(REFUND), **problems(*_REFUNDS)},
+    operation_id="refund_transaction",
     summary="Refund a transaction",
 )
 async def refund(
     http_request: Request,
     caller: Spender,
-    transaction_id: UUID,
+    transaction_id: TransactionInPath,
     request: RefundRequest,
     header_key: HeaderKey,
 ) -> Response:
@@ -145,7 +158,7 @@ async def refund(
         200: {"headers": REPLAYED},
         **problems(*_TRANSFERS, *_REFUNDS, BatchAborted),
     },
-    operation_id="batch",
+    operation_id="post_batch",
     summary="Post a batch of 1 to 500 operations",
 )
 async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation, StrictBool
 from wallet_service.core.fields import Key
 from wallet_service.core.money import Amount
 from wallet_service.ledger.problems import InsufficientFunds
+from wallet_service.money.examples import ENTRY, OTHER_WALLET_ID, WALLET_ID, transaction
 from wallet_service.money.schemas import Details, Keyed, Movement, Transaction
 from wallet_service.platform.web.problems import problem_document
 
@@ -17,8 +18,10 @@ MAX_BATCH = 500
 class TransferDetails(Details):
     """An amount that goes from one wallet to another of the same currency."""
 
-    amount: Amount
-    to_wallet_id: UUID
+    amount: Amount = Field(
+        description="More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point."
+    )
+    to_wallet_id: UUID = Field(description="The wallet that is credited.")
 
 
 class TransferRequest(TransferDetails, Keyed):
@@ -26,9 +29,7 @@ class TransferRequest(TransferDetails, Keyed):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "examples": [{"amount": "2.50", "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb"}]
-        },
+        json_schema_extra={"examples": [{"amount": "2.50", "to_wallet_id": OTHER_WALLET_ID}]},
     )
 
 
@@ -47,25 +48,36 @@ class RefundRequest(RefundDetails, Keyed):
 class BatchMovement(Movement):
     """One movement of a batch."""
 
-    type: Literal["deposit", "withdraw", "consume", "reward", "fee"]
-    wallet_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["deposit", "withdraw", "consume", "reward", "fee"] = Field(
+        description="The type of the operation."
+    )
+    wallet_id: UUID = Field(description="The wallet that is credited or debited.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchTransfer(TransferDetails):
     """One transfer of a batch."""
 
-    type: Literal["transfer"]
-    wallet_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["transfer"] = Field(description="The type of the operation.")
+    wallet_id: UUID = Field(description="The wallet that is debited.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchRefund(RefundDetails):
     """One refund of a batch."""
 
-    type: Literal["refund"]
-    original_transaction_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["refund"] = Field(description="The type of the operation.")
+    original_transaction_id: UUID = Field(description="The transaction that is refunded.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 BatchOperation = Annotated[BatchMovement | BatchTransfer | BatchRefund, Field(discriminator="type")]
@@ -82,9 +94,10 @@ class BatchRequest(BaseModel):
                     "operations": [
                         {
                             "type": "consume",
-                            "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-                            "amount": "0.25",
-                        }
+                            "wallet_id": WALLET_ID,
+                            "amount": "2.50",
+                            "reference": "invoice-42",
+                        },
                     ],
                     "atomic": False,
                 }
@@ -94,7 +107,10 @@ class BatchRequest(BaseModel):
 
     # Read one by one by the service, so that a bad operation is refused in its own place.
     operations: Annotated[
-        list[Annotated[BatchOperation, SkipValidation]], Field(min_length=1, max_length=MAX_BATCH)
+        list[Annotated[BatchOperation, SkipValidation]],
+        Field(
+            min_length=1, max_length=MAX_BATCH, description="The operations, which are decided in this order."
+        ),
     ]
     atomic: StrictBool = Field(default=False, description="All or nothing.")
     dry_run: StrictBool = Field(default=False, description="Answer as if posted; keep nothing, spend no key.")
@@ -103,15 +119,28 @@ class BatchRequest(BaseModel):
 class BatchPosted(BaseModel):
     """An operation that posted, now or when its key was first spent."""
 
-    status: Literal["posted"]
-    transaction: Transaction
+    status: Literal["posted"] = Field(
+        description="The operation is posted, or would be posted by a request without `dry_run`."
+    )
+    transaction: Transaction = Field(description="What was posted.")
 
 
 class BatchRefused(BaseModel):
     """An operation that changed nothing."""
 
-    status: Literal["refused"]
-    problem: dict[str, Any]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "refused",
+                    "problem": problem_document(InsufficientFunds(**InsufficientFunds.example_facts)),
+                }
+            ]
+        }
+    )
+
+    status: Literal["refused"] = Field(description="The operation is refused.")
+    problem: dict[str, Any] = Field(description="The problem document that a single request would get.")
 
 
 class BatchAnswer(BaseModel):
@@ -122,14 +151,13 @@ class BatchAnswer(BaseModel):
             "examples": [
                 {
                     "results": [
-                        {
-                            "status": "refused",
-                            "problem": problem_document(InsufficientFunds(shortfall="2.500000")),
-                        }
+                        {"status": "posted", "transaction": transaction(ENTRY)},
                     ]
                 }
             ]
         }
     )
 
-    results: list[BatchPosted | BatchRefused]
+    results: list[BatchPosted | BatchRefused] = Field(
+        description="The outcome of each operation, in the order of the request."
+    )
