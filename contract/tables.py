@@ -14,6 +14,7 @@ from contract.document import ROOT
 from wallet_service.core.commands import CommandLine
 from wallet_service.core.errors import WalletError
 from wallet_service.core.room import Room
+from wallet_service.money.opening_balances.schemas import ImportLine
 from wallet_service.platform.auth.authentication import BearerPrincipal
 from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.rooms import ROOMS
@@ -203,6 +204,16 @@ async def declared_metrics(rooms: Sequence[Room] = ROOMS) -> list[tuple[str, str
     ]
 
 
+def columns_table() -> str:
+    """Each column of an import: name, default, meaning."""
+    rows: list[Row] = []
+    for name, field in ImportLine.model_fields.items():
+        required = field.is_required()
+        default = "required" if required else "" if field.default is None else f"`{field.default}`"
+        rows.append((f"`{name}`", default, field.description or ""))
+    return _table(("Column", "Default", "Meaning"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "rooms": rooms_table,
     "settings": settings_table,
@@ -211,6 +222,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "problems": problems_table,
     "commands": commands_table,
     "waits": waits_table,
+    "columns": columns_table,
 }
 """Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 

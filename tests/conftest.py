@@ -34,6 +34,7 @@ from support.consul_agent import ConsulAgent, agent_with_acl, consul_agent
 from support.database_location import DatabaseLocation, connect, open_location
 from support.external_programs import PROGRAMS, program
 from support.ledger_database import LedgerDatabase, open_ledger_database
+from support.needed_programs import declare, programs_of, write_needed
 from support.redis_server import RedisServer, redis_server
 
 from wallet_service.ledger.verify import verify
@@ -118,6 +119,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
     )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    write_needed(session.items, VERSIONS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    declare(programs_of(item, VERSIONS))
+    try:
+        return (yield)
+    finally:
+        declare(None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

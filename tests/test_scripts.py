@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.needed_programs import check_declared
 from support.stand_in import DEVELOPMENT_PORTS
 
 ROOT = Path(__file__).parent.parent
@@ -77,3 +78,68 @@ def test_the_stand_ins_answer(folder: Path) -> None:
         started.terminate()
         assert started.wait(20) == 0
         started.stdout.close()
+
+
+@pytest.fixture
+def machine(own_folder: Path) -> Path:
+    """A virtual environment without programs, and before it on the PATH a machine that has some, but npm fetches none."""
+    python = own_folder / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for name in ("redis-server", "consul", "nginx"):
+        installed = own_folder / "bin" / name
+        installed.parent.mkdir(exist_ok=True)
+        installed.write_text("#!/bin/sh\n")
+    (own_folder / "bin" / "npm").write_text("#!/bin/sh\necho npm is broken >&2\nexit 1\n")
+    for file in (python, *(own_folder / "bin").iterdir()):
+        file.chmod(0o755)
+    return own_folder
+
+
+def services(machine: Path, *arguments: str, **variables: str) -> tuple[int, str, set[str]]:
+    """Call scripts/services. Returns its status, its messages, and which programs are there then."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("WALLET_", "PYTEST_"))}
+    bare.pop("REQUIRE_SERVICES", None)
+    path = f"{machine / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [ROOT / "scripts" / "services", *arguments],
+        env={**bare, "PATH": path, "WALLET_VENV": str(machine / "venv"), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    fetched = machine / "venv" / "services" / "bin"
+    return done.returncode, done.stderr, {file.name for file in fetched.glob("*")}
+
+
+def test_only_what_the_chosen_tests_need_is_fetched(machine: Path) -> None:
+    tests = ("tests/platform/rate_limits/test_redis.py", "tests/core", "-q")
+    assert services(machine, "--for", *tests) == (
+        0,
+        "Fetching redis-server for the tests\n",
+        {"redis-server"},
+    )
+
+
+def test_named_programs_are_fetched(machine: Path) -> None:
+    status, messages, fetched = services(machine, "consul", "nginx")
+    assert (status, fetched) == (0, {"consul", "nginx"}), messages
+    status, messages, _ = services(machine, "consul", "no-such-program")
+    assert status == 1
+    assert "there is no program no-such-program" in messages
+
+
+def test_a_needed_program_that_cannot_be_fetched_is_reported_and_a_failure_if_required(machine: Path) -> None:
+    status, messages, fetched = services(machine, "newman", "consul")
+    assert (status, fetched) == (0, {"consul"})
+    assert "npm is broken" in messages
+    assert "COULD NOT FETCH: newman" in messages
+    status, messages, _ = services(machine, "newman", "consul", REQUIRE_SERVICES="1")
+    assert status == 1
+    assert "could not fetch: newman" in messages
+    assert services(machine, "consul", REQUIRE_SERVICES="1")[0] == 0
+
+
+def test_a_program_that_a_test_does_not_declare_is_refused() -> None:
+    with pytest.raises(AssertionError, match=r'mark.programs\("consul"\)'):
+        check_declared("consul")

@@ -21,11 +21,11 @@ PACKAGES: Final = (
     "platform.membership",
     "ledger",
     "money.wallets",
-    "money.opening_balances",
     "money.transactions",
     "money.statements",
     "money.wallet_statistics",
     "money.credits",
+    "money.opening_balances",
     "runtime",
 )
 

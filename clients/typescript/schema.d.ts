@@ -17,7 +17,7 @@ export interface paths {
          *
          *     `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
          */
-        get: operations["list_wallets_api_v1_wallets_get"];
+        get: operations["list_wallets"];
         put?: never;
         /**
          * Create a wallet
@@ -27,7 +27,7 @@ export interface paths {
          *     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` and
          *     `credit_limit` also need the permission `transactions:write`.
          */
-        post: operations["create_wallet_api_v1_wallets_post"];
+        post: operations["create_wallet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -48,7 +48,7 @@ export interface paths {
          *     Amounts are in units of the wallet's currency. A user token reads the wallets of its own user only; others are
          *     `wallet_not_found`.
          */
-        get: operations["get_wallet_api_v1_wallets__wallet_id__get"];
+        get: operations["get_wallet"];
         put?: never;
         post?: never;
         /**
@@ -58,7 +58,7 @@ export interface paths {
          *     Balance and locked balance must be 0, or it is refused as `wallet_not_empty`. A user token can't close a frozen
          *     wallet.
          */
-        delete: operations["close_wallet_api_v1_wallets__wallet_id__delete"];
+        delete: operations["close_wallet"];
         options?: never;
         head?: never;
         /**
@@ -69,7 +69,7 @@ export interface paths {
          *     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
          *     A user token can't set `status` and `credit_limit`; `credit_limit` also needs `transactions:write`.
          */
-        patch: operations["update_wallet_api_v1_wallets__wallet_id__patch"];
+        patch: operations["update_wallet"];
         trace?: never;
     };
     "/api/v1/users/{user_id}/wallets": {
@@ -85,9 +85,407 @@ export interface paths {
          *
          *     For a user token, wallets of organizations to which the user does not belong are left out.
          */
-        get: operations["list_user_wallets_api_v1_users__user_id__wallets_get"];
+        get: operations["list_user_wallets"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/deposit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deposit
+         * @description Money comes in; counter account `external:deposits`.
+         */
+        post: operations["deposit_to_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Money goes out; counter account `external:withdrawals`.
+         */
+        post: operations["withdraw_from_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/consume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Consume
+         * @description Usage is paid; counter account `revenue:usage`.
+         */
+        post: operations["consume_from_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/reward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reward
+         * @description Credits are given; counter account `promotions`.
+         */
+        post: operations["reward_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/fee": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Charge a fee
+         * @description A fee is paid; counter account `revenue:fees`.
+         */
+        post: operations["charge_fee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transfer to another wallet
+         * @description Both wallets in one posting; both hold the same currency.
+         */
+        post: operations["transfer_to_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions/{transaction_id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund a transaction
+         * @description All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded.
+         */
+        post: operations["refund_transaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post a batch of 1 to 500 operations
+         * @description An outcome for each operation, in order.
+         *
+         *     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
+         *     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.
+         */
+        post: operations["post_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions/{transaction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a transaction
+         * @description A posting by its transaction id.
+         *
+         *     A user token reads the postings that have a leg on a wallet of its user; others are `transaction_not_found`.
+         */
+        get: operations["get_transaction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a wallet's balance
+         * @description The balance now, or with `at` at a past moment, in units of the wallet's currency.
+         *
+         *     The balance at a past moment includes every posting up to that moment and never changes. `locked_balance`,
+         *     `available_balance` and `credit_limit` have no history: with `at` they are null. When a posting is under way that
+         *     could still change the result, the request waits for it; after 2 seconds it is refused as `wallet_busy`.
+         */
+        get: operations["get_wallet_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a wallet's transactions
+         * @description The entries of the wallet, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         */
+        get: operations["list_wallet_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a user's transactions
+         * @description The entries of all wallets of the user, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         */
+        get: operations["list_user_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a wallet's totals in a period
+         * @description Exact totals and counts of the wallet's entries, by type and by counter account, with opening and closing balance.
+         *
+         *     `from` is included, `to` is not; without them the period is open. With `interval` also for each day or month, in
+         *     UTC. Amounts are in units of the currency. When a posting is under way that could still change the result, the
+         *     request waits for it; after 2 seconds it is refused as `wallet_busy`.
+         */
+        get: operations["get_wallet_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a user's totals in a period
+         * @description Exact totals and counts of the entries of all wallets of the user, by currency.
+         *
+         *     Parameters and units are those of a wallet's totals. For a user token, wallets of organizations to which the user
+         *     does not belong are left out.
+         */
+        get: operations["get_user_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallet/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read totals of the service
+         * @description The number of wallets by currency and status, their balances, and the number of entries in the ledger.
+         */
+        get: operations["get_service_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/trial-balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the trial balance
+         * @description For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
+         *
+         *     In a ledger that balances, each currency adds up to zero.
+         */
+        get: operations["get_trial_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/currencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the currencies
+         * @description All currencies with their exponent, the number of decimals. There is one page.
+         */
+        get: operations["list_currencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/credits/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user's credits
+         * @description The balance of the user's primary CREDIT wallet; 0 and no `wallet_id` for a user who has none.
+         */
+        get: operations["get_user_credits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/credits/consume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Consume a user's credits
+         * @description Debit the user's primary CREDIT wallet; it is created at first use.
+         */
+        post: operations["consume_user_credits"];
         delete?: never;
         options?: never;
         head?: never;
@@ -112,405 +510,7 @@ export interface paths {
          *     decided. To continue an import, send the same body again: lines that were imported before are `replayed`.
          *     The wallets are unverified where users are checked. Needs the scope `admin`.
          */
-        post: operations["import_wallets_api_v1_wallets_import_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/deposit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Deposit
-         * @description Money comes in; counter account `external:deposits`.
-         */
-        post: operations["deposit"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/withdraw": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Withdraw
-         * @description Money goes out; counter account `external:withdrawals`.
-         */
-        post: operations["withdraw"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/consume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Consume
-         * @description Usage is paid; counter account `revenue:usage`.
-         */
-        post: operations["consume"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/reward": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Reward
-         * @description Credits are given; counter account `promotions`.
-         */
-        post: operations["reward"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/fee": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Charge a fee
-         * @description A fee is paid; counter account `revenue:fees`.
-         */
-        post: operations["fee"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/transfer": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Transfer to another wallet
-         * @description Both wallets in one posting; both hold the same currency.
-         */
-        post: operations["transfer"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/transactions/{transaction_id}/refund": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Refund a transaction
-         * @description All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded.
-         */
-        post: operations["refund"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/transactions/batch": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Post a batch of 1 to 500 operations
-         * @description An outcome for each operation, in order.
-         *
-         *     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
-         *     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.
-         */
-        post: operations["batch"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/transactions/{transaction_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a transaction
-         * @description A posting by its transaction id.
-         *
-         *     A user token reads the postings that have a leg on a wallet of its user; others are `transaction_not_found`.
-         */
-        get: operations["get_transaction_api_v1_transactions__transaction_id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/balance": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a wallet's balance
-         * @description The balance now, or with `at` at a past moment, in units of the wallet's currency.
-         *
-         *     The balance at a past moment includes every posting up to that moment and never changes. `locked_balance`,
-         *     `available_balance` and `credit_limit` have no history: with `at` they are null. When a posting is under way that
-         *     could still change the result, the request waits for it; after 2 seconds it is refused as `wallet_busy`.
-         */
-        get: operations["get_balance_api_v1_wallets__wallet_id__balance_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/transactions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List a wallet's transactions
-         * @description The entries of the wallet, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
-         */
-        get: operations["list_wallet_transactions_api_v1_wallets__wallet_id__transactions_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{user_id}/transactions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List a user's transactions
-         * @description The entries of all wallets of the user, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
-         */
-        get: operations["list_user_transactions_api_v1_users__user_id__transactions_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallets/{wallet_id}/statistics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a wallet's totals in a period
-         * @description Exact totals and counts of the wallet's entries, by type and by counter account, with opening and closing balance.
-         *
-         *     `from` is included, `to` is not; without them the period is open. With `interval` also for each day or month, in
-         *     UTC. Amounts are in units of the currency. When a posting is under way that could still change the result, the
-         *     request waits for it; after 2 seconds it is refused as `wallet_busy`.
-         */
-        get: operations["wallet_statistics_api_v1_wallets__wallet_id__statistics_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{user_id}/statistics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a user's totals in a period
-         * @description Exact totals and counts of the entries of all wallets of the user, by currency.
-         *
-         *     Parameters and units are those of a wallet's totals. For a user token, wallets of organizations to which the user
-         *     does not belong are left out.
-         */
-        get: operations["user_statistics_api_v1_users__user_id__statistics_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wallet/stats": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read totals of the service
-         * @description The number of wallets by currency and status, their balances, and the number of entries in the ledger.
-         */
-        get: operations["service_stats_api_v1_wallet_stats_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/ledger/trial-balance": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the trial balance
-         * @description For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
-         *
-         *     In a ledger that balances, each currency adds up to zero.
-         */
-        get: operations["read_trial_balance_api_v1_ledger_trial_balance_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/currencies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the currencies
-         * @description All currencies with their exponent, the number of decimals. There is one page.
-         */
-        get: operations["list_currencies_api_v1_currencies_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{user_id}/credits/balance": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * A user's credits
-         * @description The balance of the user's primary CREDIT wallet; 0 and no `wallet_id` for a user who has none.
-         */
-        get: operations["credits_balance_api_v1_users__user_id__credits_balance_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{user_id}/credits/consume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Consume a user's credits
-         * @description Debit the user's primary CREDIT wallet; it is created at first use.
-         */
-        post: operations["consume_credits_api_v1_users__user_id__credits_consume_post"];
+        post: operations["import_wallets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -528,7 +528,7 @@ export interface paths {
          * Whether the process is alive
          * @description Restart the process when this fails.
          */
-        get: operations["live_health_live_get"];
+        get: operations["check_liveness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -546,9 +546,11 @@ export interface paths {
         };
         /**
          * Whether the service is ready
-         * @description Send no traffic while this fails. It succeeds if the database is reachable and has all migrations.
+         * @description Send no traffic while this fails. It succeeds if the database is reachable, has all migrations, and accepts writes.
+         *
+         *     With `WALLET_DATABASE_ROLE=any` it also succeeds on a standby, and `read_only` is true.
          */
-        get: operations["ready_health_ready_get"];
+        get: operations["check_readiness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -568,7 +570,7 @@ export interface paths {
          * The same as /health/ready
          * @description For load balancers that expect this path.
          */
-        get: operations["health_health_get"];
+        get: operations["check_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -591,7 +593,7 @@ export interface paths {
          *     While the database is unavailable, only the key of WALLET_ADMIN_KEY can be checked, and a request with another key
          *     gets 503. So give Prometheus that key, or the port without a key (WALLET_METRICS_PORT).
          */
-        get: operations["metrics"];
+        get: operations["get_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -610,12 +612,12 @@ export interface components {
          *
          *     Locked balance and credit limit have no history: at a past moment they and the available balance are null.
          * @example {
-         *       "available_balance": "97.500000",
-         *       "balance": "97.500000",
-         *       "credit_limit": "0.000000",
-         *       "currency": "CREDIT",
-         *       "locked_balance": "0.000000",
          *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "balance": "97.500000",
+         *       "locked_balance": "0.000000",
+         *       "available_balance": "97.500000",
+         *       "credit_limit": "0.000000",
          *       "wallet_version": 2,
          *       "at": null
          *     }
@@ -624,24 +626,44 @@ export interface components {
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet.
              */
             wallet_id: string;
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
             currency: string;
             /**
              * Balance
+             * @description The sum of the wallet's entries up to `wallet_version`.
              * @example 12.50
              */
             balance: string;
-            /** Locked Balance */
+            /**
+             * Locked Balance
+             * @description The part of the balance that is reserved. Null at a past moment.
+             */
             locked_balance: string | null;
-            /** Available Balance */
+            /**
+             * Available Balance
+             * @description Balance minus locked balance. Null at a past moment.
+             */
             available_balance: string | null;
-            /** Credit Limit */
+            /**
+             * Credit Limit
+             * @description How far below zero the available balance may go. Null at a past moment.
+             */
             credit_limit: string | null;
-            /** Wallet Version */
+            /**
+             * Wallet Version
+             * @description The number of the newest entry that is included. 0 without entries.
+             */
             wallet_version: number;
-            /** At */
+            /**
+             * At
+             * @description The moment of the request. Null for the balance now.
+             */
             at: string | null;
         };
         /**
@@ -650,22 +672,39 @@ export interface components {
          * @example {
          *       "results": [
          *         {
-         *           "problem": {
-         *             "code": "insufficient_funds",
-         *             "detail": "Insufficient funds",
-         *             "retryable": false,
-         *             "shortfall": "2.500000",
-         *             "status": 402,
-         *             "title": "Insufficient funds",
-         *             "type": "urn:wallet:problem:insufficient_funds"
-         *           },
-         *           "status": "refused"
+         *           "status": "posted",
+         *           "transaction": {
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "leg": 0,
+         *             "transaction_type": "consume",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "user_id": "user-1",
+         *             "currency": "CREDIT",
+         *             "direction": "debit",
+         *             "amount": "2.500000",
+         *             "balance_before": "100.000000",
+         *             "balance_after": "97.500000",
+         *             "wallet_version": 2,
+         *             "counter_account": "revenue:usage",
+         *             "original_transaction_id": null,
+         *             "client_id": "billing",
+         *             "reference": "invoice-42",
+         *             "description": null,
+         *             "metadata": {},
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "created_at": "2026-01-02T03:04:05.678901Z",
+         *             "legs": null,
+         *             "dry_run": false
+         *           }
          *         }
          *       ]
          *     }
          */
         BatchAnswer: {
-            /** Results */
+            /**
+             * Results
+             * @description The outcome of each operation, in the order of the request.
+             */
             results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"])[];
         };
         /**
@@ -673,14 +712,20 @@ export interface components {
          * @description One movement of a batch.
          */
         BatchMovement: {
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -691,7 +736,7 @@ export interface components {
             effective_at?: string | null;
             /**
              * Amount
-             * @description a decimal string, or an exact JSON number: at most 20 digits before the point
+             * @description More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point.
              * @example 12.50
              */
             amount: string | number;
@@ -701,16 +746,20 @@ export interface components {
              */
             counter_account?: string | null;
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "consume" | "deposit" | "fee" | "reward" | "withdraw";
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet that is credited or debited.
              */
             wallet_id: string;
-            /** Idempotency Key */
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             */
             idempotency_key?: string | null;
         };
         /**
@@ -720,9 +769,11 @@ export interface components {
         BatchPosted: {
             /**
              * Status
+             * @description The operation is posted, or would be posted by a request without `dry_run`.
              * @constant
              */
             status: "posted";
+            /** @description What was posted. */
             transaction: components["schemas"]["Transaction"];
         };
         /**
@@ -730,14 +781,20 @@ export interface components {
          * @description One refund of a batch.
          */
         BatchRefund: {
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -752,29 +809,49 @@ export interface components {
              */
             amount?: (string | number) | null;
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "refund";
             /**
              * Original Transaction Id
              * Format: uuid
+             * @description The transaction that is refunded.
              */
             original_transaction_id: string;
-            /** Idempotency Key */
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             */
             idempotency_key?: string | null;
         };
         /**
          * BatchRefused
          * @description An operation that changed nothing.
+         * @example {
+         *       "status": "refused",
+         *       "problem": {
+         *         "code": "insufficient_funds",
+         *         "detail": "Insufficient funds",
+         *         "retryable": false,
+         *         "shortfall": "2.500000",
+         *         "status": 402,
+         *         "title": "Insufficient funds",
+         *         "type": "urn:wallet:problem:insufficient_funds"
+         *       }
+         *     }
          */
         BatchRefused: {
             /**
              * Status
+             * @description The operation is refused.
              * @constant
              */
             status: "refused";
-            /** Problem */
+            /**
+             * Problem
+             * @description The problem document that a single request would get.
+             */
             problem: {
                 [key: string]: unknown;
             };
@@ -783,18 +860,22 @@ export interface components {
          * BatchRequest
          * @description Operations in order; each stands alone unless ``atomic``.
          * @example {
-         *       "atomic": false,
          *       "operations": [
          *         {
-         *           "amount": "0.25",
+         *           "amount": "2.50",
+         *           "reference": "invoice-42",
          *           "type": "consume",
          *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
          *         }
-         *       ]
+         *       ],
+         *       "atomic": false
          *     }
          */
         BatchRequest: {
-            /** Operations */
+            /**
+             * Operations
+             * @description The operations, which are decided in this order.
+             */
             operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"])[];
             /**
              * Atomic
@@ -814,14 +895,20 @@ export interface components {
          * @description One transfer of a batch.
          */
         BatchTransfer: {
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -832,26 +919,31 @@ export interface components {
             effective_at?: string | null;
             /**
              * Amount
-             * @description a decimal string, or an exact JSON number: at most 20 digits before the point
+             * @description More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point.
              * @example 12.50
              */
             amount: string | number;
             /**
              * To Wallet Id
              * Format: uuid
+             * @description The wallet that is credited.
              */
             to_wallet_id: string;
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "transfer";
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet that is debited.
              */
             wallet_id: string;
-            /** Idempotency Key */
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             */
             idempotency_key?: string | null;
         };
         /**
@@ -859,17 +951,25 @@ export interface components {
          * @description The total of one counter account in one direction. All transfers between wallets count as ``wallets``.
          */
         CounterAccountTotal: {
-            /** Counter Account */
+            /**
+             * Counter Account
+             * @description The counter account, or `wallets` for all transfers.
+             */
             counter_account: string;
             /**
              * Direction
+             * @description `credit` raised the balance, `debit` lowered it.
              * @enum {string}
              */
             direction: "credit" | "debit";
-            /** Transactions */
+            /**
+             * Transactions
+             * @description The number of entries.
+             */
             transactions: number;
             /**
              * Amount
+             * @description The sum of their amounts.
              * @example 12.50
              */
             amount: string;
@@ -878,30 +978,38 @@ export interface components {
          * CreditsBalance
          * @description What a user has in the wallet from which credits are consumed.
          * @example {
-         *       "available_balance": "97.500000",
-         *       "balance": "97.500000",
-         *       "currency": "CREDIT",
          *       "user_id": "user-1",
-         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "balance": "97.500000",
+         *       "available_balance": "97.500000"
          *     }
          */
         CreditsBalance: {
-            /** User Id */
+            /**
+             * User Id
+             * @description The user.
+             */
             user_id: string;
             /**
              * Wallet Id
              * @description Null for a user who has no such wallet.
              */
             wallet_id: string | null;
-            /** Currency */
+            /**
+             * Currency
+             * @description Always `CREDIT`.
+             */
             currency: string;
             /**
              * Balance
+             * @description The sum of the wallet's entries. 0 without a wallet.
              * @example 12.50
              */
             balance: string;
             /**
              * Available Balance
+             * @description Balance minus locked balance. 0 without a wallet.
              * @example 12.50
              */
             available_balance: string;
@@ -917,16 +1025,26 @@ export interface components {
          *     }
          */
         Currency: {
-            /** Code */
+            /**
+             * Code
+             * @description As wallets name it.
+             */
             code: string;
-            /** Exponent */
+            /**
+             * Exponent
+             * @description The number of decimals of an amount.
+             */
             exponent: number;
             /**
              * Kind
+             * @description Money, a cryptocurrency, or credits.
              * @enum {string}
              */
             kind: "fiat" | "crypto" | "credit";
-            /** Name */
+            /**
+             * Name
+             * @description The name in English.
+             */
             name: string;
         };
         /**
@@ -945,9 +1063,15 @@ export interface components {
          *     }
          */
         CurrencyPage: {
-            /** Items */
+            /**
+             * Items
+             * @description The currencies.
+             */
             items: components["schemas"]["Currency"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description Always null.
+             */
             next_cursor: null;
         };
         /**
@@ -957,33 +1081,52 @@ export interface components {
         CurrencyStatistics: {
             /**
              * Opening Balance
+             * @description The balance at the start of the period.
              * @example 12.50
              */
             opening_balance: string;
             /**
              * Closing Balance
+             * @description The balance at its end.
              * @example 12.50
              */
             closing_balance: string;
             /**
              * Credited
+             * @description The sum of all credits in the period.
              * @example 12.50
              */
             credited: string;
             /**
              * Debited
+             * @description The sum of all debits in the period.
              * @example 12.50
              */
             debited: string;
-            /** Transactions */
+            /**
+             * Transactions
+             * @description The number of entries in the period.
+             */
             transactions: number;
-            /** By Type */
+            /**
+             * By Type
+             * @description Totals by operation type and direction.
+             */
             by_type: components["schemas"]["TypeTotal"][];
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
             currency: string;
-            /** By Counter Account */
+            /**
+             * By Counter Account
+             * @description Totals by counter account and direction.
+             */
             by_counter_account: components["schemas"]["CounterAccountTotal"][];
-            /** Steps */
+            /**
+             * Steps
+             * @description Each day or month of the period. Null without `interval`.
+             */
             steps: components["schemas"]["Step"][] | null;
         };
         /**
@@ -991,116 +1134,177 @@ export interface components {
          * @description Counts and sums of the wallets of one currency.
          */
         CurrencyStats: {
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency.
+             */
             currency: string;
-            /** Wallets */
+            /**
+             * Wallets
+             * @description The number of wallets.
+             */
             wallets: number;
-            /** Active */
+            /**
+             * Active
+             * @description The number of active wallets.
+             */
             active: number;
-            /** Frozen */
+            /**
+             * Frozen
+             * @description The number of frozen wallets.
+             */
             frozen: number;
-            /** Closed */
+            /**
+             * Closed
+             * @description The number of closed wallets.
+             */
             closed: number;
             /**
              * Balance
+             * @description The sum of their balances.
              * @example 12.50
              */
             balance: string;
             /**
              * Locked Balance
+             * @description The sum of their locked balances.
              * @example 12.50
              */
             locked_balance: string;
-            /** Ledger Entries */
+            /**
+             * Ledger Entries
+             * @description The number of their entries.
+             */
             ledger_entries: number;
         };
         /**
          * Entry
          * @description An entry of the ledger: what a posting did to one wallet. Amounts are in units of ``currency``.
          * @example {
-         *       "amount": "2.500000",
-         *       "balance_after": "97.500000",
-         *       "balance_before": "100.000000",
-         *       "client_id": "billing",
-         *       "counter_account": "revenue:usage",
-         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "leg": 0,
+         *       "transaction_type": "consume",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
          *       "currency": "CREDIT",
          *       "direction": "debit",
-         *       "effective_at": "2026-01-02T03:04:05.678901Z",
-         *       "leg": 0,
-         *       "metadata": {
-         *         "model": "small"
-         *       },
-         *       "reference": "invoice-42",
-         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
-         *       "transaction_type": "consume",
-         *       "user_id": "user-1",
-         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "amount": "2.500000",
+         *       "balance_before": "100.000000",
+         *       "balance_after": "97.500000",
          *       "wallet_version": 2,
+         *       "counter_account": "revenue:usage",
          *       "original_transaction_id": null,
-         *       "description": null
+         *       "client_id": "billing",
+         *       "reference": "invoice-42",
+         *       "description": null,
+         *       "metadata": {},
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
          *     }
          */
         Entry: {
             /**
              * Transaction Id
              * Format: uuid
+             * @description The posting that the entry belongs to.
              */
             transaction_id: string;
-            /** Leg */
+            /**
+             * Leg
+             * @description The number of the entry within its posting: 0, and 1 for the second of two wallets.
+             */
             leg: number;
             /**
              * Transaction Type
+             * @description The type of the operation.
              * @enum {string}
              */
             transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet whose balance the entry changed.
              */
             wallet_id: string;
-            /** User Id */
+            /**
+             * User Id
+             * @description The user who owns the wallet. Null for a user token, if it is another user.
+             */
             user_id: string | null;
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency of the wallet and of the amounts.
+             */
             currency: string;
             /**
              * Direction
+             * @description `credit` raises the balance, `debit` lowers it.
              * @enum {string}
              */
             direction: "credit" | "debit";
             /**
              * Amount
+             * @description By how much the balance changed: more than 0.
              * @example 12.50
              */
             amount: string;
-            /** Balance Before */
+            /**
+             * Balance Before
+             * @description The wallet's balance before the entry. Null where `user_id` is.
+             */
             balance_before: string | null;
-            /** Balance After */
+            /**
+             * Balance After
+             * @description The wallet's balance after the entry. Null where `user_id` is.
+             */
             balance_after: string | null;
-            /** Wallet Version */
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet, from 1 without gaps. Null where `user_id` is.
+             */
             wallet_version: number | null;
-            /** Counter Account */
+            /**
+             * Counter Account
+             * @description The other side of the entry, such as `external:deposits`, `revenue:usage` or `wallet:<id>`.
+             */
             counter_account: string;
-            /** Original Transaction Id */
+            /**
+             * Original Transaction Id
+             * @description Of a refund: the transaction that it reverses. Otherwise null.
+             */
             original_transaction_id: string | null;
-            /** Client Id */
+            /**
+             * Client Id
+             * @description The client that posted it. Null for a user token, if it was another user.
+             */
             client_id: string | null;
-            /** Reference */
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
             reference: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
             description: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description The caller's JSON object.
+             */
             metadata: {
                 [key: string]: unknown;
             };
             /**
              * Effective At
              * Format: date-time
+             * @description When the movement happened outside the ledger: the posting time, unless the caller gave another.
              */
             effective_at: string;
             /**
              * Created At
              * Format: date-time
+             * @description The posting time, which never decreases within a wallet.
              */
             created_at: string;
         };
@@ -1115,18 +1319,22 @@ export interface components {
         Live: {
             /**
              * Status
+             * @description Always `ok`: otherwise the response is a problem, or there is none.
              * @constant
              */
             status: "ok";
-            /** Version */
+            /**
+             * Version
+             * @description The release that is running.
+             */
             version: string;
         };
         /**
          * MoneyRequest
          * @description The body of deposit, withdraw, consume, reward and fee.
          * @example {
-         *       "amount": "2.50",
-         *       "reference": "invoice-42"
+         *       "reference": "invoice-42",
+         *       "amount": "2.50"
          *     }
          */
         MoneyRequest: {
@@ -1141,14 +1349,20 @@ export interface components {
              * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1159,7 +1373,7 @@ export interface components {
             effective_at?: string | null;
             /**
              * Amount
-             * @description a decimal string, or an exact JSON number: at most 20 digits before the point
+             * @description More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point.
              * @example 12.50
              */
             amount: string | number;
@@ -1171,29 +1385,42 @@ export interface components {
         };
         /**
          * Ready
-         * @description The database is reachable and has every migration of this release.
+         * @description The database is reachable and has every migration and function of this release.
          * @example {
-         *       "indexes_missing": [],
-         *       "migration": "0006",
          *       "status": "ok",
-         *       "version": "0.1.0"
+         *       "version": "0.1.0",
+         *       "migration": "0006",
+         *       "indexes_missing": [],
+         *       "read_only": false
          *     }
          */
         Ready: {
             /**
              * Status
+             * @description Always `ok`: otherwise the response is a problem.
              * @constant
              */
             status: "ok";
-            /** Version */
+            /**
+             * Version
+             * @description The release that is running.
+             */
             version: string;
-            /** Migration */
+            /**
+             * Migration
+             * @description The newest migration of the database.
+             */
             migration: string;
             /**
              * Indexes Missing
              * @description Indexes that are missing or not completely built. The service works without them, slower; `wallet-service migrate` builds them.
              */
             indexes_missing: string[];
+            /**
+             * Read Only
+             * @description Whether the database's server accepts no writes: every request that writes is 503. True only with `WALLET_DATABASE_ROLE=any`; otherwise the service is not ready then.
+             */
+            read_only: boolean;
         };
         /**
          * RefundRequest
@@ -1215,14 +1442,20 @@ export interface components {
              * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1242,33 +1475,43 @@ export interface components {
          * @description Counts and sums of all wallets. Only currencies that have wallets are listed.
          * @example {
          *       "at": "2026-01-02T03:04:05.678901Z",
+         *       "wallets": 1,
+         *       "ledger_entries": 2,
          *       "currencies": [
          *         {
-         *           "active": 1,
-         *           "balance": "97.500000",
-         *           "closed": 0,
          *           "currency": "CREDIT",
+         *           "wallets": 1,
+         *           "active": 1,
          *           "frozen": 0,
-         *           "ledger_entries": 2,
+         *           "closed": 0,
+         *           "balance": "97.500000",
          *           "locked_balance": "0.000000",
-         *           "wallets": 1
+         *           "ledger_entries": 2
          *         }
-         *       ],
-         *       "ledger_entries": 2,
-         *       "wallets": 1
+         *       ]
          *     }
          */
         ServiceStats: {
             /**
              * At
              * Format: date-time
+             * @description The moment of the totals.
              */
             at: string;
-            /** Wallets */
+            /**
+             * Wallets
+             * @description The number of wallets.
+             */
             wallets: number;
-            /** Ledger Entries */
+            /**
+             * Ledger Entries
+             * @description The number of entries.
+             */
             ledger_entries: number;
-            /** Currencies */
+            /**
+             * Currencies
+             * @description The totals of each currency that has wallets.
+             */
             currencies: components["schemas"]["CurrencyStats"][];
         };
         /**
@@ -1278,34 +1521,48 @@ export interface components {
         Step: {
             /**
              * Opening Balance
+             * @description The balance at the start of the period.
              * @example 12.50
              */
             opening_balance: string;
             /**
              * Closing Balance
+             * @description The balance at its end.
              * @example 12.50
              */
             closing_balance: string;
             /**
              * Credited
+             * @description The sum of all credits in the period.
              * @example 12.50
              */
             credited: string;
             /**
              * Debited
+             * @description The sum of all debits in the period.
              * @example 12.50
              */
             debited: string;
-            /** Transactions */
+            /**
+             * Transactions
+             * @description The number of entries in the period.
+             */
             transactions: number;
-            /** By Type */
+            /**
+             * By Type
+             * @description Totals by operation type and direction.
+             */
             by_type: components["schemas"]["TypeTotal"][];
             /**
              * From
              * Format: date-time
+             * @description The start of the step, included.
              */
             from: string;
-            /** To */
+            /**
+             * To
+             * @description The end of the step, not included. Null where the period is open.
+             */
             to: string | null;
         };
         /**
@@ -1315,96 +1572,143 @@ export interface components {
          *     A user token gets the leg of its own wallet first. In a leg of another user's wallet, the user, the balances and
          *     ``wallet_version`` are null.
          * @example {
-         *       "amount": "2.500000",
-         *       "balance_after": "97.500000",
-         *       "balance_before": "100.000000",
-         *       "client_id": "billing",
-         *       "counter_account": "revenue:usage",
-         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "leg": 0,
+         *       "transaction_type": "consume",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
          *       "currency": "CREDIT",
          *       "direction": "debit",
-         *       "dry_run": false,
-         *       "effective_at": "2026-01-02T03:04:05.678901Z",
-         *       "leg": 0,
-         *       "metadata": {
-         *         "model": "small"
-         *       },
-         *       "reference": "invoice-42",
-         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
-         *       "transaction_type": "consume",
-         *       "user_id": "user-1",
-         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "amount": "2.500000",
+         *       "balance_before": "100.000000",
+         *       "balance_after": "97.500000",
          *       "wallet_version": 2,
+         *       "counter_account": "revenue:usage",
          *       "original_transaction_id": null,
+         *       "client_id": "billing",
+         *       "reference": "invoice-42",
          *       "description": null,
-         *       "legs": null
+         *       "metadata": {},
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "legs": null,
+         *       "dry_run": false
          *     }
          */
         Transaction: {
             /**
              * Transaction Id
              * Format: uuid
+             * @description The posting that the entry belongs to.
              */
             transaction_id: string;
-            /** Leg */
+            /**
+             * Leg
+             * @description The number of the entry within its posting: 0, and 1 for the second of two wallets.
+             */
             leg: number;
             /**
              * Transaction Type
+             * @description The type of the operation.
              * @enum {string}
              */
             transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet whose balance the entry changed.
              */
             wallet_id: string;
-            /** User Id */
+            /**
+             * User Id
+             * @description The user who owns the wallet. Null for a user token, if it is another user.
+             */
             user_id: string | null;
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency of the wallet and of the amounts.
+             */
             currency: string;
             /**
              * Direction
+             * @description `credit` raises the balance, `debit` lowers it.
              * @enum {string}
              */
             direction: "credit" | "debit";
             /**
              * Amount
+             * @description By how much the balance changed: more than 0.
              * @example 12.50
              */
             amount: string;
-            /** Balance Before */
+            /**
+             * Balance Before
+             * @description The wallet's balance before the entry. Null where `user_id` is.
+             */
             balance_before: string | null;
-            /** Balance After */
+            /**
+             * Balance After
+             * @description The wallet's balance after the entry. Null where `user_id` is.
+             */
             balance_after: string | null;
-            /** Wallet Version */
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet, from 1 without gaps. Null where `user_id` is.
+             */
             wallet_version: number | null;
-            /** Counter Account */
+            /**
+             * Counter Account
+             * @description The other side of the entry, such as `external:deposits`, `revenue:usage` or `wallet:<id>`.
+             */
             counter_account: string;
-            /** Original Transaction Id */
+            /**
+             * Original Transaction Id
+             * @description Of a refund: the transaction that it reverses. Otherwise null.
+             */
             original_transaction_id: string | null;
-            /** Client Id */
+            /**
+             * Client Id
+             * @description The client that posted it. Null for a user token, if it was another user.
+             */
             client_id: string | null;
-            /** Reference */
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
             reference: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
             description: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description The caller's JSON object.
+             */
             metadata: {
                 [key: string]: unknown;
             };
             /**
              * Effective At
              * Format: date-time
+             * @description When the movement happened outside the ledger: the posting time, unless the caller gave another.
              */
             effective_at: string;
             /**
              * Created At
              * Format: date-time
+             * @description The posting time, which never decreases within a wallet.
              */
             created_at: string;
-            /** Legs */
+            /**
+             * Legs
+             * @description Both entries of a posting with two wallets. Otherwise null.
+             */
             legs: components["schemas"]["Entry"][] | null;
-            /** Dry Run */
+            /**
+             * Dry Run
+             * @description Whether nothing was posted: true in the response to a request with `dry_run`.
+             */
             dry_run: boolean;
         };
         /**
@@ -1413,36 +1717,61 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "amount": "2.500000",
-         *           "balance_after": "97.500000",
-         *           "balance_before": "100.000000",
-         *           "client_id": "billing",
-         *           "counter_account": "revenue:usage",
-         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "leg": 0,
+         *           "transaction_type": "consume",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-1",
          *           "currency": "CREDIT",
          *           "direction": "debit",
-         *           "effective_at": "2026-01-02T03:04:05.678901Z",
-         *           "leg": 0,
-         *           "metadata": {
-         *             "model": "small"
-         *           },
-         *           "reference": "invoice-42",
-         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
-         *           "transaction_type": "consume",
-         *           "user_id": "user-1",
-         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "amount": "2.500000",
+         *           "balance_before": "100.000000",
+         *           "balance_after": "97.500000",
          *           "wallet_version": 2,
+         *           "counter_account": "revenue:usage",
          *           "original_transaction_id": null,
-         *           "description": null
+         *           "client_id": "billing",
+         *           "reference": "invoice-42",
+         *           "description": null,
+         *           "metadata": {},
+         *           "effective_at": "2026-01-02T03:04:05.678901Z",
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         },
+         *         {
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000000",
+         *           "leg": 0,
+         *           "transaction_type": "deposit",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-1",
+         *           "currency": "CREDIT",
+         *           "direction": "credit",
+         *           "amount": "100.000000",
+         *           "balance_before": "0.000000",
+         *           "balance_after": "100.000000",
+         *           "wallet_version": 1,
+         *           "counter_account": "external:deposits",
+         *           "original_transaction_id": null,
+         *           "client_id": "billing",
+         *           "reference": null,
+         *           "description": null,
+         *           "metadata": {},
+         *           "effective_at": "2026-01-02T03:04:05.678901Z",
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
          *         }
          *       ],
          *       "next_cursor": null
          *     }
          */
         TransactionPage: {
-            /** Items */
+            /**
+             * Items
+             * @description The entries.
+             */
             items: components["schemas"]["Entry"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description The `cursor` of the next page. Null on the last page.
+             */
             next_cursor: string | null;
         };
         /**
@@ -1465,14 +1794,20 @@ export interface components {
              * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
             description?: string | null;
             /**
              * Reference
              * @description The caller's own name for the operation. Histories can be filtered by it.
              */
             reference?: string | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1483,13 +1818,14 @@ export interface components {
             effective_at?: string | null;
             /**
              * Amount
-             * @description a decimal string, or an exact JSON number: at most 20 digits before the point
+             * @description More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point.
              * @example 12.50
              */
             amount: string | number;
             /**
              * To Wallet Id
              * Format: uuid
+             * @description The wallet that is credited.
              */
             to_wallet_id: string;
         };
@@ -1497,6 +1833,7 @@ export interface components {
          * TrialBalance
          * @description The trial balance of every currency.
          * @example {
+         *       "wallets": 1,
          *       "currencies": [
          *         {
          *           "currency": "CREDIT",
@@ -1506,20 +1843,29 @@ export interface components {
          *               "balance": "-100.000000"
          *             },
          *             {
+         *               "account": "revenue:usage",
+         *               "balance": "2.500000"
+         *             },
+         *             {
          *               "account": "wallets",
-         *               "balance": "100.000000"
+         *               "balance": "97.500000"
          *             }
          *           ],
          *           "sum": "0"
          *         }
-         *       ],
-         *       "wallets": 1
+         *       ]
          *     }
          */
         TrialBalance: {
-            /** Wallets */
+            /**
+             * Wallets
+             * @description The number of wallets.
+             */
             wallets: number;
-            /** Currencies */
+            /**
+             * Currencies
+             * @description The lines of each currency.
+             */
             currencies: components["schemas"]["TrialBalanceCurrency"][];
         };
         /**
@@ -1527,12 +1873,19 @@ export interface components {
          * @description The lines of one currency. Their sum is "0" in a ledger that balances.
          */
         TrialBalanceCurrency: {
-            /** Currency */
+            /**
+             * Currency
+             * @description The currency.
+             */
             currency: string;
-            /** Lines */
+            /**
+             * Lines
+             * @description The sum of the wallets and of each counter account.
+             */
             lines: components["schemas"]["TrialBalanceLine"][];
             /**
              * Sum
+             * @description The sum of the lines: `0` in a ledger that balances.
              * @example 12.50
              */
             sum: string;
@@ -1545,10 +1898,14 @@ export interface components {
          *     the read.
          */
         TrialBalanceLine: {
-            /** Account */
+            /**
+             * Account
+             * @description `wallets`, `transfers`, or the name of a counter account.
+             */
             account: string;
             /**
              * Balance
+             * @description Its sum. That of a counter account has the opposite sign.
              * @example 12.50
              */
             balance: string;
@@ -1560,18 +1917,24 @@ export interface components {
         TypeTotal: {
             /**
              * Transaction Type
+             * @description The operation type.
              * @enum {string}
              */
             transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
             /**
              * Direction
+             * @description `credit` raised the balance, `debit` lowered it.
              * @enum {string}
              */
             direction: "credit" | "debit";
-            /** Transactions */
+            /**
+             * Transactions
+             * @description The number of entries.
+             */
             transactions: number;
             /**
              * Amount
+             * @description The sum of their amounts.
              * @example 12.50
              */
             amount: string;
@@ -1580,142 +1943,196 @@ export interface components {
          * UserStatistics
          * @description Totals of all wallets of a user in a period.
          * @example {
+         *       "from": "2026-01-01T00:00:00.000000Z",
+         *       "to": null,
+         *       "interval": null,
          *       "currencies": [
          *         {
-         *           "by_counter_account": [
-         *             {
-         *               "amount": "2.500000",
-         *               "counter_account": "revenue:usage",
-         *               "direction": "debit",
-         *               "transactions": 1
-         *             }
-         *           ],
-         *           "by_type": [
-         *             {
-         *               "amount": "2.500000",
-         *               "direction": "debit",
-         *               "transaction_type": "consume",
-         *               "transactions": 1
-         *             }
-         *           ],
+         *           "opening_balance": "100.000000",
          *           "closing_balance": "97.500000",
          *           "credited": "0.000000",
-         *           "currency": "CREDIT",
          *           "debited": "2.500000",
-         *           "opening_balance": "100.000000",
          *           "transactions": 1,
+         *           "by_type": [
+         *             {
+         *               "transaction_type": "consume",
+         *               "direction": "debit",
+         *               "transactions": 1,
+         *               "amount": "2.500000"
+         *             }
+         *           ],
+         *           "currency": "CREDIT",
+         *           "by_counter_account": [
+         *             {
+         *               "counter_account": "revenue:usage",
+         *               "direction": "debit",
+         *               "transactions": 1,
+         *               "amount": "2.500000"
+         *             }
+         *           ],
          *           "steps": null
          *         }
          *       ],
-         *       "from": "2026-01-01T00:00:00.000000Z",
-         *       "user_id": "user-1",
-         *       "to": null,
-         *       "interval": null
+         *       "user_id": "user-1"
          *     }
          */
         UserStatistics: {
-            /** From */
+            /**
+             * From
+             * @description The start of the period, included. Null if it is open.
+             */
             from: string | null;
-            /** To */
+            /**
+             * To
+             * @description The end of the period, not included. Null if it is open.
+             */
             to: string | null;
-            /** Interval */
+            /**
+             * Interval
+             * @description The length of the steps. Null without steps.
+             */
             interval: ("day" | "month") | null;
-            /** Currencies */
+            /**
+             * Currencies
+             * @description The totals of each currency.
+             */
             currencies: components["schemas"]["CurrencyStatistics"][];
-            /** User Id */
+            /**
+             * User Id
+             * @description The user.
+             */
             user_id: string;
         };
         /**
          * Wallet
          * @description A wallet. ``version`` counts the changes of its properties, ``last_entry`` its entries in the ledger.
          * @example {
-         *       "available_balance": "100.000000",
-         *       "balance": "100.000000",
-         *       "created_at": "2026-01-02T03:04:05.678901Z",
-         *       "credit_limit": "0.000000",
-         *       "currency": "CREDIT",
-         *       "is_primary": true,
-         *       "last_entry": 1,
-         *       "locked_balance": "0.000000",
-         *       "metadata": {},
-         *       "name": "main",
-         *       "status": "active",
-         *       "updated_at": "2026-01-02T03:04:05.678901Z",
-         *       "user_id": "user-1",
-         *       "version": 1,
          *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-         *       "wallet_type": "fiat",
+         *       "user_id": "user-1",
          *       "organization_id": null,
+         *       "name": "main",
+         *       "wallet_type": "fiat",
+         *       "currency": "CREDIT",
          *       "network": null,
-         *       "address": null
+         *       "address": null,
+         *       "balance": "100.000000",
+         *       "locked_balance": "0.000000",
+         *       "available_balance": "100.000000",
+         *       "credit_limit": "0.000000",
+         *       "status": "active",
+         *       "is_primary": true,
+         *       "version": 1,
+         *       "last_entry": 1,
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
          *     }
          */
         Wallet: {
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet's id, a UUIDv7.
              */
             wallet_id: string;
-            /** User Id */
+            /**
+             * User Id
+             * @description The user who owns it.
+             */
             user_id: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description The organization that it belongs to. Null if there is none.
+             */
             organization_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Distinguishes the user's wallets of one type and currency.
+             */
             name: string;
             /**
              * Wallet Type
+             * @description A label: the ledger treats all types alike.
              * @enum {string}
              */
             wallet_type: "fiat" | "crypto" | "hybrid";
-            /** Currency */
+            /**
+             * Currency
+             * @description Its currency, and that of its amounts.
+             */
             currency: string;
-            /** Network */
+            /**
+             * Network
+             * @description The network of a crypto wallet, for the caller's own use.
+             */
             network: string | null;
-            /** Address */
+            /**
+             * Address
+             * @description The address of a crypto wallet, for the caller's own use.
+             */
             address: string | null;
             /**
              * Balance
+             * @description The sum of its entries.
              * @example 12.50
              */
             balance: string;
             /**
              * Locked Balance
+             * @description The part of the balance that is reserved.
              * @example 12.50
              */
             locked_balance: string;
             /**
              * Available Balance
+             * @description Balance minus locked balance. A debit needs available balance plus credit limit.
              * @example 12.50
              */
             available_balance: string;
             /**
              * Credit Limit
+             * @description How far below zero the available balance may go.
              * @example 12.50
              */
             credit_limit: string;
             /**
              * Status
+             * @description A `frozen` wallet refuses debits; a `closed` one refuses debits, credits and changes.
              * @enum {string}
              */
             status: "active" | "frozen" | "closed";
-            /** Is Primary */
+            /**
+             * Is Primary
+             * @description Whether it is the wallet that the user prefers in its currency.
+             */
             is_primary: boolean;
-            /** Version */
+            /**
+             * Version
+             * @description How often its properties changed, from 1. Postings do not change it. `If-Match` compares it.
+             */
             version: number;
-            /** Last Entry */
+            /**
+             * Last Entry
+             * @description The `wallet_version` of its newest entry. 0 without entries.
+             */
             last_entry: number;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description The caller's JSON object.
+             */
             metadata: {
                 [key: string]: unknown;
             };
             /**
              * Created At
              * Format: date-time
+             * @description When it was created.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When a property or the balance last changed.
              */
             updated_at: string;
         };
@@ -1723,35 +2140,50 @@ export interface components {
          * WalletCreate
          * @description A new wallet. A user has at most one open wallet of each type, currency and name.
          * @example {
+         *       "user_id": "user-1",
          *       "currency": "CREDIT",
-         *       "initial_balance": "100",
-         *       "user_id": "user-1"
+         *       "initial_balance": "100"
          *     }
          */
         WalletCreate: {
-            /** User Id */
+            /**
+             * User Id
+             * @description The user who owns the wallet.
+             */
             user_id: string;
             /**
              * Wallet Type
+             * @description A label: the ledger treats all types alike.
              * @default fiat
              * @enum {string}
              */
             wallet_type?: "fiat" | "crypto" | "hybrid";
             /**
              * Currency
+             * @description The currency of the wallet, which never changes. `GET /api/v1/currencies` lists them.
              * @default CREDIT
              */
             currency?: string;
             /**
              * Name
+             * @description Distinguishes the user's wallets of one type and currency.
              * @default main
              */
             name?: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description The organization that the wallet belongs to. Default: none.
+             */
             organization_id?: string | null;
-            /** Network */
+            /**
+             * Network
+             * @description The network of a crypto wallet, for the caller's own use.
+             */
             network?: string | null;
-            /** Address */
+            /**
+             * Address
+             * @description The address of a crypto wallet, for the caller's own use.
+             */
             address?: string | null;
             /**
              * Initial Balance
@@ -1763,7 +2195,10 @@ export interface components {
              * @description How far below zero the available balance may go.
              */
             credit_limit?: (string | 0 | number) | null;
-            /** Metadata */
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1779,48 +2214,57 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "available_balance": "100.000000",
-         *           "balance": "100.000000",
-         *           "created_at": "2026-01-02T03:04:05.678901Z",
-         *           "credit_limit": "0.000000",
-         *           "currency": "CREDIT",
-         *           "is_primary": true,
-         *           "last_entry": 1,
-         *           "locked_balance": "0.000000",
-         *           "metadata": {},
-         *           "name": "main",
-         *           "status": "active",
-         *           "updated_at": "2026-01-02T03:04:05.678901Z",
-         *           "user_id": "user-1",
-         *           "version": 1,
          *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-         *           "wallet_type": "fiat",
+         *           "user_id": "user-1",
          *           "organization_id": null,
+         *           "name": "main",
+         *           "wallet_type": "fiat",
+         *           "currency": "CREDIT",
          *           "network": null,
-         *           "address": null
+         *           "address": null,
+         *           "balance": "100.000000",
+         *           "locked_balance": "0.000000",
+         *           "available_balance": "100.000000",
+         *           "credit_limit": "0.000000",
+         *           "status": "active",
+         *           "is_primary": true,
+         *           "version": 1,
+         *           "last_entry": 1,
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
          *         }
          *       ],
          *       "next_cursor": null
          *     }
          */
         WalletPage: {
-            /** Items */
+            /**
+             * Items
+             * @description The wallets.
+             */
             items: components["schemas"]["Wallet"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description The `cursor` of the next page. Null on the last page.
+             */
             next_cursor: string | null;
         };
         /**
          * WalletPatch
          * @description A merge patch (RFC 7396). Absent members stay. Only ``metadata`` is merged member by member.
          * @example {
+         *       "name": "travel",
          *       "metadata": {
          *         "team": "blue"
-         *       },
-         *       "name": "travel"
+         *       }
          *     }
          */
         WalletPatch: {
-            /** Name */
+            /**
+             * Name
+             * @description The new name.
+             */
             name?: string;
             /**
              * Metadata
@@ -1831,14 +2275,18 @@ export interface components {
             } | null;
             /**
              * Status
+             * @description `frozen` refuses debits until it is `active` again.
              * @enum {string}
              */
             status?: "active" | "frozen";
-            /** Is Primary */
+            /**
+             * Is Primary
+             * @description Whether it is the wallet that the user prefers in its currency.
+             */
             is_primary?: boolean;
             /**
              * Credit Limit
-             * @description a decimal string, or an exact JSON number: at most 20 digits before the point
+             * @description How far below zero the available balance may go.
              * @example 12.50
              */
             credit_limit?: string | 0 | number;
@@ -1847,51 +2295,64 @@ export interface components {
          * WalletStatistics
          * @description Totals of a wallet in a period.
          * @example {
+         *       "from": "2026-01-01T00:00:00.000000Z",
+         *       "to": null,
+         *       "interval": null,
          *       "currencies": [
          *         {
-         *           "by_counter_account": [
-         *             {
-         *               "amount": "2.500000",
-         *               "counter_account": "revenue:usage",
-         *               "direction": "debit",
-         *               "transactions": 1
-         *             }
-         *           ],
-         *           "by_type": [
-         *             {
-         *               "amount": "2.500000",
-         *               "direction": "debit",
-         *               "transaction_type": "consume",
-         *               "transactions": 1
-         *             }
-         *           ],
+         *           "opening_balance": "100.000000",
          *           "closing_balance": "97.500000",
          *           "credited": "0.000000",
-         *           "currency": "CREDIT",
          *           "debited": "2.500000",
-         *           "opening_balance": "100.000000",
          *           "transactions": 1,
+         *           "by_type": [
+         *             {
+         *               "transaction_type": "consume",
+         *               "direction": "debit",
+         *               "transactions": 1,
+         *               "amount": "2.500000"
+         *             }
+         *           ],
+         *           "currency": "CREDIT",
+         *           "by_counter_account": [
+         *             {
+         *               "counter_account": "revenue:usage",
+         *               "direction": "debit",
+         *               "transactions": 1,
+         *               "amount": "2.500000"
+         *             }
+         *           ],
          *           "steps": null
          *         }
          *       ],
-         *       "from": "2026-01-01T00:00:00.000000Z",
-         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-         *       "to": null,
-         *       "interval": null
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
          *     }
          */
         WalletStatistics: {
-            /** From */
+            /**
+             * From
+             * @description The start of the period, included. Null if it is open.
+             */
             from: string | null;
-            /** To */
+            /**
+             * To
+             * @description The end of the period, not included. Null if it is open.
+             */
             to: string | null;
-            /** Interval */
+            /**
+             * Interval
+             * @description The length of the steps. Null without steps.
+             */
             interval: ("day" | "month") | null;
-            /** Currencies */
+            /**
+             * Currencies
+             * @description The totals of each currency.
+             */
             currencies: components["schemas"]["CurrencyStatistics"][];
             /**
              * Wallet Id
              * Format: uuid
+             * @description The wallet.
              */
             wallet_id: string;
         };
@@ -1928,7 +2389,9 @@ export interface components {
                 in: string;
                 /** @description A JSON pointer within it. */
                 pointer: string;
+                /** @description What would be acceptable, for people. */
                 detail: string;
+                /** @description The kind of the fault, for programs. */
                 code: string;
             }[];
         } & {
@@ -2061,17 +2524,23 @@ export interface components {
         interval: ("day" | "month") | null;
         /** @description The maximum number of items of a page. */
         limit: number;
+        /** @description Entries of this amount or less. */
         max_amount: string | null;
         /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
         metadata: string[];
+        /** @description Entries of this amount or more. */
         min_amount: string | null;
         /** @description Entries with exactly this reference. */
         reference: string | null;
         /** @description Entries posted before this moment. */
         to: string | null;
+        /** @description The transaction's id. */
         transaction_id: string;
+        /** @description Entries of this operation type. */
         type: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+        /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
         user_id: string;
+        /** @description The wallet's id. */
         wallet_id: string;
     };
     requestBodies: never;
@@ -2080,7 +2549,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list_wallets_api_v1_wallets_get: {
+    list_wallets: {
         parameters: {
             query?: {
                 /** @description false: wallets that were created by an import or while their user could not be checked, and whose user has not been checked since. true: all others. */
@@ -2112,7 +2581,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    create_wallet_api_v1_wallets_post: {
+    create_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2188,11 +2657,12 @@ export interface operations {
             };
         };
     };
-    get_wallet_api_v1_wallets__wallet_id__get: {
+    get_wallet: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2228,7 +2698,7 @@ export interface operations {
             };
         };
     };
-    close_wallet_api_v1_wallets__wallet_id__delete: {
+    close_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2236,6 +2706,7 @@ export interface operations {
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2281,7 +2752,7 @@ export interface operations {
             };
         };
     };
-    update_wallet_api_v1_wallets__wallet_id__patch: {
+    update_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2289,6 +2760,7 @@ export interface operations {
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2349,11 +2821,14 @@ export interface operations {
             };
         };
     };
-    list_user_wallets_api_v1_users__user_id__wallets_get: {
+    list_user_wallets: {
         parameters: {
             query?: {
+                /** @description Wallets of this type. */
                 wallet_type?: ("fiat" | "crypto" | "hybrid") | null;
+                /** @description Wallets in this currency. */
                 currency?: string | null;
+                /** @description Wallets with this status. */
                 status?: ("active" | "frozen" | "closed") | null;
                 /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
@@ -2362,6 +2837,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
                 user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
@@ -2395,73 +2871,7 @@ export interface operations {
             };
         };
     };
-    import_wallets_api_v1_wallets_import_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
-        requestBody: {
-            content: {
-                /**
-                 * @example user_id,currency,balance,effective_at
-                 *     user-1,CREDIT,100,2026-01-01T00:00:00Z
-                 */
-                "text/csv": string;
-                /** @example {"user_id": "user-1", "currency": "CREDIT", "balance": "100"} */
-                "application/x-ndjson": string;
-            };
-        };
-        responses: {
-            /** @description One JSON line with the result of each line of the body, in order. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/x-ndjson": {
-                        /**
-                         * Line
-                         * @description The number of the line in the body, from 1. The header of a CSV is line 1.
-                         */
-                        line: number;
-                        /**
-                         * Status
-                         * @enum {string}
-                         */
-                        status: "created" | "replayed" | "refused";
-                        /** Wallet Id */
-                        wallet_id: string | null;
-                        /** Problem */
-                        problem: {
-                            [key: string]: unknown;
-                        } | null;
-                    };
-                };
-            };
-            400: components["responses"]["malformed_request"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["payload_too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
-            429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded`, `wallet_busy` */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before a retry. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deposit: {
+    deposit_to_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2469,6 +2879,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2548,7 +2959,7 @@ export interface operations {
             };
         };
     };
-    withdraw: {
+    withdraw_from_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2556,6 +2967,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2635,7 +3047,7 @@ export interface operations {
             };
         };
     };
-    consume: {
+    consume_from_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2643,6 +3055,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2722,7 +3135,7 @@ export interface operations {
             };
         };
     };
-    reward: {
+    reward_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2730,6 +3143,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2809,7 +3223,7 @@ export interface operations {
             };
         };
     };
-    fee: {
+    charge_fee: {
         parameters: {
             query?: never;
             header?: {
@@ -2817,6 +3231,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2896,7 +3311,7 @@ export interface operations {
             };
         };
     };
-    transfer: {
+    transfer_to_wallet: {
         parameters: {
             query?: never;
             header?: {
@@ -2904,6 +3319,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -2983,7 +3399,7 @@ export interface operations {
             };
         };
     };
-    refund: {
+    refund_transaction: {
         parameters: {
             query?: never;
             header?: {
@@ -2991,6 +3407,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The transaction's id. */
                 transaction_id: components["parameters"]["transaction_id"];
             };
             cookie?: never;
@@ -3078,7 +3495,7 @@ export interface operations {
             };
         };
     };
-    batch: {
+    post_batch: {
         parameters: {
             query?: never;
             header?: {
@@ -3160,11 +3577,12 @@ export interface operations {
             };
         };
     };
-    get_transaction_api_v1_transactions__transaction_id__get: {
+    get_transaction: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The transaction's id. */
                 transaction_id: components["parameters"]["transaction_id"];
             };
             cookie?: never;
@@ -3206,7 +3624,7 @@ export interface operations {
             };
         };
     };
-    get_balance_api_v1_wallets__wallet_id__balance_get: {
+    get_wallet_balance: {
         parameters: {
             query?: {
                 /** @description A past moment: the balance after every posting up to then. */
@@ -3214,6 +3632,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -3247,15 +3666,18 @@ export interface operations {
             };
         };
     };
-    list_wallet_transactions_api_v1_wallets__wallet_id__transactions_get: {
+    list_wallet_transactions: {
         parameters: {
             query?: {
+                /** @description Entries of this operation type. */
                 type?: components["parameters"]["type"];
                 /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
                 /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
+                /** @description Entries of this amount or more. */
                 min_amount?: components["parameters"]["min_amount"];
+                /** @description Entries of this amount or less. */
                 max_amount?: components["parameters"]["max_amount"];
                 /** @description Entries with exactly this reference. */
                 reference?: components["parameters"]["reference"];
@@ -3270,6 +3692,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -3314,15 +3737,18 @@ export interface operations {
             };
         };
     };
-    list_user_transactions_api_v1_users__user_id__transactions_get: {
+    list_user_transactions: {
         parameters: {
             query?: {
+                /** @description Entries of this operation type. */
                 type?: components["parameters"]["type"];
                 /** @description Entries posted (`created_at`) at this moment or later. */
                 from?: components["parameters"]["from"];
                 /** @description Entries posted before this moment. */
                 to?: components["parameters"]["to"];
+                /** @description Entries of this amount or more. */
                 min_amount?: components["parameters"]["min_amount"];
+                /** @description Entries of this amount or less. */
                 max_amount?: components["parameters"]["max_amount"];
                 /** @description Entries with exactly this reference. */
                 reference?: components["parameters"]["reference"];
@@ -3337,6 +3763,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
                 user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
@@ -3381,7 +3808,7 @@ export interface operations {
             };
         };
     };
-    wallet_statistics_api_v1_wallets__wallet_id__statistics_get: {
+    get_wallet_statistics: {
         parameters: {
             query?: {
                 /** @description Entries posted (`created_at`) at this moment or later. */
@@ -3393,6 +3820,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The wallet's id. */
                 wallet_id: components["parameters"]["wallet_id"];
             };
             cookie?: never;
@@ -3426,7 +3854,7 @@ export interface operations {
             };
         };
     };
-    user_statistics_api_v1_users__user_id__statistics_get: {
+    get_user_statistics: {
         parameters: {
             query?: {
                 /** @description Entries posted (`created_at`) at this moment or later. */
@@ -3438,6 +3866,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
                 user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
@@ -3471,7 +3900,7 @@ export interface operations {
             };
         };
     };
-    service_stats_api_v1_wallet_stats_get: {
+    get_service_statistics: {
         parameters: {
             query?: never;
             header?: never;
@@ -3496,7 +3925,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    read_trial_balance_api_v1_ledger_trial_balance_get: {
+    get_trial_balance: {
         parameters: {
             query?: never;
             header?: never;
@@ -3521,7 +3950,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    list_currencies_api_v1_currencies_get: {
+    list_currencies: {
         parameters: {
             query?: never;
             header?: never;
@@ -3546,11 +3975,12 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    credits_balance_api_v1_users__user_id__credits_balance_get: {
+    get_user_credits: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
                 user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
@@ -3584,7 +4014,7 @@ export interface operations {
             };
         };
     };
-    consume_credits_api_v1_users__user_id__credits_consume_post: {
+    consume_user_credits: {
         parameters: {
             query?: never;
             header?: {
@@ -3592,6 +4022,7 @@ export interface operations {
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
+                /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
                 user_id: components["parameters"]["user_id"];
             };
             cookie?: never;
@@ -3671,7 +4102,95 @@ export interface operations {
             };
         };
     };
-    live_health_live_get: {
+    import_wallets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description The columns of the CSV, or the members of each JSON line. Only `user_id` is required.
+         *
+         *     - `user_id`: The user who owns the wallet.
+         *     - `wallet_type`: A label: the ledger treats all types alike.
+         *     - `currency`: The currency of the wallet. `GET /api/v1/currencies` lists them.
+         *     - `name`: Distinguishes the user's wallets of one type and currency.
+         *     - `organization_id`: The organization that the wallet belongs to. Default: none.
+         *     - `network`: The network of a crypto wallet, for the caller's own use.
+         *     - `address`: The address of a crypto wallet, for the caller's own use.
+         *     - `credit_limit`: How far below zero the available balance may go. Default: 0.
+         *     - `metadata`: A JSON object of the caller, at most 16 KiB.
+         *     - `balance`: The opening balance.
+         *     - `effective_at`: When the balance was valid. Default: the posting time.
+         *     - `key`: The idempotency key of the line. Default: one made of user, type, currency and name.
+         */
+        requestBody: {
+            content: {
+                /**
+                 * @example user_id,currency,balance,effective_at
+                 *     user-1,CREDIT,100,2026-01-01T00:00:00Z
+                 */
+                "text/csv": string;
+                /** @example {"user_id": "user-1", "currency": "CREDIT", "balance": "100"} */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description One JSON line with the result of each line of the body, in order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /**
+                         * Line
+                         * @description The number of the line in the body, from 1. The header of a CSV is line 1.
+                         */
+                        line: number;
+                        /**
+                         * Status
+                         * @description `created`; `replayed`: it was imported before; `refused`: nothing was created.
+                         * @enum {string}
+                         */
+                        status: "created" | "replayed" | "refused";
+                        /**
+                         * Wallet Id
+                         * @description The wallet. Null for a refused line.
+                         */
+                        wallet_id: string | null;
+                        /**
+                         * Problem
+                         * @description The problem document of a refused line. Otherwise null.
+                         */
+                        problem: {
+                            [key: string]: unknown;
+                        } | null;
+                    };
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_liveness: {
         parameters: {
             query?: never;
             header?: never;
@@ -3691,7 +4210,7 @@ export interface operations {
             };
         };
     };
-    ready_health_ready_get: {
+    check_readiness: {
         parameters: {
             query?: never;
             header?: never;
@@ -3712,7 +4231,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    health_health_get: {
+    check_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -3733,7 +4252,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    metrics: {
+    get_metrics: {
         parameters: {
             query?: never;
             header?: never;

@@ -163,8 +163,11 @@ def _sent(case: Case, *, documented: bool) -> Document:
 
 def _saved(case: Case, document: Document) -> Iterator[Document]:
     """The document's example of the response, with the request that shows the operation."""
-    name = case.operation.responses.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    content = case.operation.responses.get(JSON, {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name and case.shows_operation:
+        examples = [each["value"] for each in content.get("examples", {}).values()]
+        examples += document["components"]["schemas"][name]["examples"]
         yield {
             "name": f"Example response: {case.status} {HTTPStatus(case.status).phrase}",
             "originalRequest": _sent(case, documented=False),
@@ -172,7 +175,7 @@ def _saved(case: Case, document: Document) -> Iterator[Document]:
             "code": case.status,
             "_postman_previewlanguage": "json",
             "header": [{"key": "Content-Type", "value": JSON}],
-            "body": json.dumps(document["components"]["schemas"][name]["examples"][0], indent=2),
+            "body": json.dumps(examples[0], indent=2),
         }
 
 

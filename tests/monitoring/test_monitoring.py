@@ -48,12 +48,14 @@ def queries() -> list[str]:
     ]
 
 
+@pytest.mark.programs("promtool")
 def test_prometheus_takes_its_settings_and_the_alerts() -> None:
     result = promtool("check", "config", MONITORING / "prometheus.yml")
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{len(alerts())} rules found" in result.stdout
 
 
+@pytest.mark.programs("promtool")
 def test_alerts_fire_when_they_should_and_not_before() -> None:
     result = promtool("test", "rules", Path(__file__).parent / "alerts_test.yml")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -65,6 +67,7 @@ def test_each_alert_is_seen_to_fire() -> None:
     assert fired == {each["alert"] for each in alerts()}
 
 
+@pytest.mark.programs("promtool")
 def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
     rules = [{"record": f"panel:{index}", "expr": each} for index, each in enumerate(queries())]
     file = tmp_path / "rules.yml"
@@ -159,6 +162,7 @@ async def test_alerts_and_dashboard_name_only_what_there_is(exposition: str) -> 
             )
 
 
+@pytest.mark.programs("promtool")
 async def test_the_metrics_are_as_prometheus_wants_them(exposition: str) -> None:
     result = promtool("check", "metrics", given=exposition)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 from filelock import FileLock
 
+from support.needed_programs import check_declared
 from wallet_service.platform.database.migrate import migrate
 from wallet_service.rooms import ROOMS
 
@@ -118,6 +119,8 @@ def binaries(version: int) -> Path:
         Path(f"/usr/lib/postgresql/{version}/bin"),
     ):
         if (folder / "initdb").exists():
+            if folder.is_relative_to(Path(sys.prefix).resolve() / "services"):
+                check_declared(f"postgres-{version}")
             return folder
     raise ServiceMissingError(
         f"PostgreSQL {version} is not there (scripts/services fetches 17; Debian: apt-get install postgresql-{version})"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from support.cluster import BASE, ServiceMissingError
+from support.needed_programs import SUPABASE, check_declared
 
-PROGRAMS = ("postgrest", "nginx")
+PROGRAMS = tuple(sorted(SUPABASE))
 """The programs of a Supabase project."""
 
 # The process writes its id before it becomes the program, so that each running one is listed.
@@ -28,6 +29,7 @@ def program(name: str) -> Path:
     found = Path(sys.prefix) / "services" / "bin" / name
     if not found.exists():
         raise ServiceMissingError(f"{name} is not there (scripts/services fetches it)")
+    check_declared(name)
     return found
 
 

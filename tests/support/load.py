@@ -31,6 +31,7 @@ class Load:
     """Requests with keys, sent by concurrent senders, and the responses to each."""
 
     requests: Sequence[tuple[str, str, dict[str, Any]]]
+    wallets: Sequence[str]
     answers: dict[str, list[httpx.Response]] = field(default_factory=dict)
 
     @classmethod
@@ -46,7 +47,7 @@ class Load:
             )
             for place in range(REQUESTS)
         ]
-        return cls(requests)
+        return cls(requests, wallets)
 
     async def send(self, post: Callable[..., Any], at: int | None = None, act: Any = None) -> None:
         """Send each once. ``act`` is called after ``at`` responses. A request without a response is left out."""

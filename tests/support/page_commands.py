@@ -1,7 +1,8 @@
-"""Runs the ```console blocks of a page, so that a page shows only real output.
+"""Runs the commands of a page, so that a page shows only real output and its commands can be pasted.
 
-A line that begins with ``$ `` is a command, ``> `` continues it, and what follows is its output. All commands of a page
-run in one shell. Ids, times and the like differ between runs: they are compared by their form.
+A block ```sh that a block ```text or ```json follows is a command, and that block is its output. All commands of a page
+run in one shell. Other blocks are for reading. Ids, times and the like differ between runs: they are compared by their
+form.
 """
 
 import re
@@ -10,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINES = r"((?:(?!```).*\n)*)"
+_BLOCKS = re.compile(rf"^```sh\n{_LINES}```\n\n```(text|json)\n{_LINES}```$", re.MULTILINE)
 _FORMS = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z"), "<time>"),
+    (re.compile(r"wsk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}"), "<key>"),
+    (re.compile(r"[0-9a-f]{32}"), "<hex>"),
 )
 _TIMEOUT_S = 60
 
@@ -27,14 +31,8 @@ class Command:
 
 
 def commands(page: str) -> Iterator[Command]:
-    for block in _BLOCK.finditer(page):
-        for part in re.split(r"^\$ ", block[1], flags=re.MULTILINE)[1:]:
-            lines = part.splitlines()
-            size = 1 + next(
-                (i for i, line in enumerate(lines[1:]) if not line.startswith("> ")), len(lines) - 1
-            )
-            script = "\n".join([lines[0], *(line[2:] for line in lines[1:size])])
-            yield Command(script, "\n".join(lines[size:]))
+    for found in _BLOCKS.finditer(page):
+        yield Command(found[1], found[3].strip("\n"))
 
 
 def run(found: list[Command], folder: Path, environment: Mapping[str, str]) -> list[str]:
@@ -42,7 +40,7 @@ def run(found: list[Command], folder: Path, environment: Mapping[str, str]) -> l
     mark = "=== end of output ==="
     script = "".join(f"{command.script}\nprintf '\\n{mark}\\n'\n" for command in found)
     done = subprocess.run(
-        ["bash"],
+        ["bash", "-eu"],
         input=script,
         cwd=folder,
         env=dict(environment),
@@ -64,14 +62,4 @@ def normalized(output: str) -> str:
 def with_outputs(page: str, outputs: list[str]) -> str:
     """The page with these outputs instead of those that it shows."""
     left = iter(outputs)
-
-    def block(match: re.Match[str]) -> str:
-        text = ""
-        for command in commands(match[0]):
-            lines = command.script.split("\n")
-            text += "\n".join([f"$ {lines[0]}", *(f"> {line}" for line in lines[1:])]) + "\n"
-            output = next(left)
-            text += f"{output}\n" if output else ""
-        return f"```console\n{text}```"
-
-    return _BLOCK.sub(block, page)
+    return _BLOCKS.sub(lambda found: f"```sh\n{found[1]}```\n\n```{found[2]}\n{next(left)}\n```", page)

@@ -165,6 +165,7 @@ class Room:
         module: ``__name__`` of the module that declares it, ``room.py``.
         summary: one line for the documentation.
         routers: references of the routers with the room's paths.
+        tags: the tags of its paths, and the introduction that /docs shows for each. One room declares a tag.
         settings: the model of its settings.
         settings_checks: checks of its settings together with those of other rooms.
         permissions: those that its paths require; one room declares a permission.
@@ -188,6 +189,7 @@ class Room:
     module: str
     summary: str
     routers: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
     settings: type[RoomSettings] | None = None
     settings_checks: Sequence[Check] = ()
     permissions: Sequence[Permission] = ()

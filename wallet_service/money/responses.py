@@ -1,32 +1,45 @@
 """The response with a posting, for every room that moves money."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from wallet_service.ledger.outcomes import Posted
+from wallet_service.money.examples import example, transaction
 from wallet_service.money.schemas import Transaction
 from wallet_service.platform.web.idempotency import REPLAYED
 from wallet_service.platform.web.responses import JsonBytes
 
-POSTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": Transaction, "description": "The result of a dry run. Nothing was posted."},
-    201: {
-        "description": "The operation is posted, by this request or by an earlier one with the same key.",
-        "headers": {
-            "Location": {"description": "The path of the transaction.", "schema": {"type": "string"}},
-            **REPLAYED,
+
+def posted(*legs: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that posts one operation.
+
+    Args:
+        legs: the entries of its example.
+    """
+    return {
+        200: {
+            "model": Transaction,
+            "description": "The result of a dry run. Nothing was posted.",
+            "content": example("dry_run", transaction(*legs, dry_run=True)),
         },
-    },
-}
-"""The ``responses`` of a route that posts one operation."""
+        201: {
+            "description": "The operation is posted, by this request or by an earlier one with the same key.",
+            "headers": {
+                "Location": {"description": "The path of the transaction.", "schema": {"type": "string"}},
+                **REPLAYED,
+            },
+            "content": example("posted", transaction(*legs)),
+        },
+    }
 
 
-def posted_response(posted: Posted) -> Response:
+def posted_response(outcome: Posted) -> Response:
     """Status 201 with the transaction, also for a replay; 200 for a dry run."""
-    if posted.dry_run:
-        return JsonBytes(posted.transaction)
-    headers = {"Location": f"/api/v1/transactions/{posted.transaction_id}"}
-    if posted.replayed:
+    if outcome.dry_run:
+        return JsonBytes(outcome.transaction)
+    headers = {"Location": f"/api/v1/transactions/{outcome.transaction_id}"}
+    if outcome.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return JsonBytes(posted.transaction, 201, headers=headers)
+    return JsonBytes(outcome.transaction, 201, headers=headers)

@@ -8,58 +8,54 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
+from wallet_service.money.examples import ENTRY, transaction
 
 Keeping = Literal["operating", "mirrored"]
 """Whether a wallet holds money here, or mirrors an account that is kept elsewhere or by hand."""
-
-_UUID = "0199d0a8-0000-7000-8000-000000000001"
-ENTRY: dict[str, Any] = {
-    "transaction_id": _UUID,
-    "leg": 0,
-    "transaction_type": "consume",
-    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-    "user_id": "user-1",
-    "currency": "CREDIT",
-    "direction": "debit",
-    "amount": "2.500000",
-    "balance_before": "100.000000",
-    "balance_after": "97.500000",
-    "wallet_version": 2,
-    "counter_account": "revenue:usage",
-    "original_transaction_id": None,
-    "client_id": "billing",
-    "reference": "invoice-42",
-    "description": None,
-    "metadata": {"model": "small"},
-    "effective_at": "2026-01-02T03:04:05.678901Z",
-    "created_at": "2026-01-02T03:04:05.678901Z",
-}
 
 
 class Entry(BaseModel):
     """An entry of the ledger: what a posting did to one wallet. Amounts are in units of ``currency``."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ENTRY]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**ENTRY}]})
 
-    transaction_id: UUID
-    leg: int
-    transaction_type: TransactionType
-    wallet_id: UUID
-    user_id: str | None
-    currency: str
-    direction: Direction
-    amount: AmountText
-    balance_before: AmountText | None
-    balance_after: AmountText | None
-    wallet_version: int | None
-    counter_account: str
-    original_transaction_id: UUID | None
-    client_id: str | None
-    reference: str | None
-    description: str | None
-    metadata: dict[str, Any]
-    effective_at: AwareDatetime
-    created_at: AwareDatetime
+    transaction_id: UUID = Field(description="The posting that the entry belongs to.")
+    leg: int = Field(
+        description="The number of the entry within its posting: 0, and 1 for the second of two wallets."
+    )
+    transaction_type: TransactionType = Field(description="The type of the operation.")
+    wallet_id: UUID = Field(description="The wallet whose balance the entry changed.")
+    user_id: str | None = Field(
+        description="The user who owns the wallet. Null for a user token, if it is another user."
+    )
+    currency: str = Field(description="The currency of the wallet and of the amounts.")
+    direction: Direction = Field(description="`credit` raises the balance, `debit` lowers it.")
+    amount: AmountText = Field(description="By how much the balance changed: more than 0.")
+    balance_before: AmountText | None = Field(
+        description="The wallet's balance before the entry. Null where `user_id` is."
+    )
+    balance_after: AmountText | None = Field(
+        description="The wallet's balance after the entry. Null where `user_id` is."
+    )
+    wallet_version: int | None = Field(
+        description="The number of the entry within its wallet, from 1 without gaps. Null where `user_id` is."
+    )
+    counter_account: str = Field(
+        description="The other side of the entry, such as `external:deposits`, `revenue:usage` or `wallet:<id>`."
+    )
+    original_transaction_id: UUID | None = Field(
+        description="Of a refund: the transaction that it reverses. Otherwise null."
+    )
+    client_id: str | None = Field(
+        description="The client that posted it. Null for a user token, if it was another user."
+    )
+    reference: str | None = Field(description="The caller's own name for the operation.")
+    description: str | None = Field(description="The caller's text about the operation.")
+    metadata: dict[str, Any] = Field(description="The caller's JSON object.")
+    effective_at: AwareDatetime = Field(
+        description="When the movement happened outside the ledger: the posting time, unless the caller gave another."
+    )
+    created_at: AwareDatetime = Field(description="The posting time, which never decreases within a wallet.")
 
 
 class Transaction(Entry):
@@ -69,10 +65,14 @@ class Transaction(Entry):
     ``wallet_version`` are null.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ENTRY | {"legs": None, "dry_run": False}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [transaction(ENTRY)]})
 
-    legs: list[Entry] | None
-    dry_run: bool
+    legs: list[Entry] | None = Field(
+        description="Both entries of a posting with two wallets. Otherwise null."
+    )
+    dry_run: bool = Field(
+        description="Whether nothing was posted: true in the response to a request with `dry_run`."
+    )
 
 
 class Details(BaseModel):
@@ -80,11 +80,15 @@ class Details(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    description: Text | None = None
+    description: Text | None = Field(
+        default=None, description="A text about the operation, at most 1000 characters."
+    )
     reference: Line | None = Field(
         default=None, description="The caller's own name for the operation. Histories can be filtered by it."
     )
-    metadata: Metadata | None = None
+    metadata: Metadata | None = Field(
+        default=None, description="A JSON object of the caller, at most 16 KiB."
+    )
     effective_at: Timestamp | None = Field(
         default=None, description="When the movement happened outside the ledger. Default: the posting time."
     )
@@ -111,7 +115,9 @@ class Keyed(BaseModel):
 class Movement(Details):
     """An amount that enters or leaves a wallet."""
 
-    amount: Amount
+    amount: Amount = Field(
+        description="More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point."
+    )
     counter_account: CounterAccount | None = Field(
         default=None,
         description="The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.",

@@ -17,9 +17,23 @@ from wallet_service.platform.web.setup import install
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.metrics import new_registry
 
-DESCRIPTION = (
-    "A wallet and credits ledger: every movement of money is one atomic, idempotent, balanced posting."
-)
+DESCRIPTION = """\
+A wallet and credits ledger: every movement of money is one atomic, idempotent, balanced posting.
+
+**Credentials**: `Authorization: Bearer` with an API key or a user token. On the page /docs, press *Authorize*; the page \
+keeps the key in this browser until you press *Logout*.
+
+**Amounts** are decimal strings, such as `"12.50"`, in units of the wallet's currency. They are never rounded.
+
+**Idempotency**: a request that moves money can have an `Idempotency-Key`. The same key and request have one effect and \
+one response.
+
+**Refusals** are problem documents (RFC 9457). Decide by their `code`. Where `retryable` is true, the same request can \
+succeed later.
+
+**Lists** have `items` and `next_cursor`. Send that as `cursor` for the next page.
+"""
+"""The introduction of the API's document, in Markdown."""
 
 
 def create_app(
@@ -47,6 +61,9 @@ def create_app(
         title="Wallet service",
         version=__version__,
         description=DESCRIPTION,
+        openapi_tags=[
+            {"name": name, "description": text} for room in rooms for name, text in room.tags.items()
+        ],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

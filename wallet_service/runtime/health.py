@@ -17,6 +17,8 @@ from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
 from wallet_service.core.room import Room, RoomContext
 from wallet_service.platform.database.gateway import Database, Json
+from wallet_service.platform.database.hosts import Role
+from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.database.sql_files import exposed_functions, latest_migration, read_indexes
 from wallet_service.platform.web.openapi import problems
 from wallet_service.rooms import ROOMS
@@ -34,8 +36,10 @@ class Live(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "version": __version__}]})
 
-    status: Literal["ok"]
-    version: str
+    status: Literal["ok"] = Field(
+        description="Always `ok`: otherwise the response is a problem, or there is none."
+    )
+    version: str = Field(description="The release that is running.")
 
 
 class Ready(BaseModel):
@@ -49,25 +53,37 @@ class Ready(BaseModel):
                     "version": __version__,
                     "migration": latest_migration(ROOMS),
                     "indexes_missing": [],
+                    "read_only": False,
                 }
             ]
         }
     )
 
-    status: Literal["ok"]
-    version: str
-    migration: str
+    status: Literal["ok"] = Field(description="Always `ok`: otherwise the response is a problem.")
+    version: str = Field(description="The release that is running.")
+    migration: str = Field(description="The newest migration of the database.")
     indexes_missing: list[str] = Field(
         description="Indexes that are missing or not completely built. The service works without them, slower; "
         "`wallet-service migrate` builds them."
     )
+    read_only: bool = Field(
+        description="Whether the database's server accepts no writes: every request that writes is 503. True only with "
+        "`WALLET_DATABASE_ROLE=any`; otherwise the service is not ready then."
+    )
 
 
 class Readiness:
-    """Checks whether the service is ready: the database responds and has every migration and function of the rooms."""
+    """Checks whether the service is ready: the database responds and has every migration and function of the rooms.
 
-    def __init__(self, database: Database, rooms: Sequence[Room]) -> None:
+    Args:
+        database: of the service.
+        rooms: have the migrations.
+        role: ``primary``: the database must also accept writes.
+    """
+
+    def __init__(self, database: Database, rooms: Sequence[Room], role: Role = "primary") -> None:
         self._database = database
+        self._role = role
         self._migration = latest_migration(rooms)
         self._indexes = Json.of([index.qualified for index in read_indexes(rooms)])
         self._functions = Json.of(exposed_functions(rooms))
@@ -76,7 +92,7 @@ class Readiness:
         """Read the state of the database.
 
         Raises:
-            Unavailable: the database does not respond, or lacks migrations or functions.
+            Unavailable: the database does not respond, lacks migrations or functions, or is read-only and should not be.
             WalletError: any other failure of the call.
         """
         answer = await self._database.read("read_health", indexes=self._indexes, functions=self._functions)
@@ -90,11 +106,18 @@ class Readiness:
                 f"Functions of this release are missing from the database, or can't be called: {named}{more}. "
                 "Run wallet-service migrate"
             )
+        read_only = bool(health.get("read_only"))  # missing where the functions are older
+        if read_only and self._role == "primary":
+            raise Unavailable(
+                "The database is read-only: its server is a standby, or set to read-only. "
+                "An instance that may only read has WALLET_DATABASE_ROLE=any"
+            )
         return Ready(
             status="ok",
             version=__version__,
             migration=health["migration"],
             indexes_missing=health["indexes_missing"],
+            read_only=read_only,
         )
 
 
@@ -127,7 +150,8 @@ async def measured_readiness(
 @contextlib.asynccontextmanager
 async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
     """The check of the application, as ``state.readiness``; its result is also a metric."""
-    context.state.readiness = Readiness(context.state.database, context.rooms)
+    role = context.settings[DatabaseSettings].role
+    context.state.readiness = Readiness(context.state.database, context.rooms, role)
     async with measured_readiness(context.state.readiness, context.metrics):
         yield
 
@@ -157,19 +181,32 @@ async def _reason_not_ready(readiness: Readiness) -> str:
     return ""
 
 
-@router.get("/live", summary="Whether the process is alive")
+@router.get("/live", operation_id="check_liveness", summary="Whether the process is alive")
 async def live() -> Live:
     """Restart the process when this fails."""
     return Live(status="ok", version=__version__)
 
 
-@router.get("/ready", responses=problems(Unavailable), summary="Whether the service is ready")
+@router.get(
+    "/ready",
+    responses=problems(Unavailable),
+    operation_id="check_readiness",
+    summary="Whether the service is ready",
+)
 async def ready(readiness: ReadinessOf) -> Ready:
-    """Send no traffic while this fails. It succeeds if the database is reachable and has all migrations."""
+    """Send no traffic while this fails. It succeeds if the database is reachable, has all migrations, and accepts writes.
+
+    With `WALLET_DATABASE_ROLE=any` it also succeeds on a standby, and `read_only` is true.
+    """
     return await readiness.check()
 
 
-@router.get("", responses=problems(Unavailable), summary="The same as /health/ready")
+@router.get(
+    "",
+    responses=problems(Unavailable),
+    operation_id="check_health",
+    summary="The same as /health/ready",
+)
 async def health(readiness: ReadinessOf) -> Ready:
     """For load balancers that expect this path."""
     return await readiness.check()

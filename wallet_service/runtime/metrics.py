@@ -53,7 +53,7 @@ def new_registry() -> CollectorRegistry:
     "/metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(*READS)},
-    operation_id="metrics",
+    operation_id="get_metrics",
     summary="Metrics for Prometheus",
 )
 async def metrics(request: Request, caller: Admin) -> Response:

@@ -8,6 +8,7 @@ ROOM = Room(
     module=__name__,
     summary="assembles, serves and stops the service; health and metrics",
     routers=("health:router", "metrics:router"),
+    tags={"health": "For operators: whether the process is alive and ready, and metrics for Prometheus."},
     settings=MetricsSettings,
     request_costs={"metrics": RequestCost(0)},  # operators need metrics of an overloaded service, too
     lifespan="health:watch_readiness",

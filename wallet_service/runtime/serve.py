@@ -26,6 +26,7 @@ from wallet_service.platform.database.connect import connect
 from wallet_service.platform.database.dsns import Dsns, StartError, configured_dsns, embedded_dsns
 from wallet_service.platform.database.migrate import (
     DatabaseNewerError,
+    DatabaseReadOnlyError,
     IndexBuildError,
     latest_migration,
     migrate,
@@ -46,6 +47,9 @@ PrintLine = Callable[[str], None]
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Python's default is 700, the objects of a few requests that are under way."""
+
+_PRIMARY_CHECK_S = 1.0
+"""How often a start checks whether the database has a primary again."""
 
 _FORCE_CHECK_S = 0.1
 """How often to check for a second signal; uvicorn does it as often."""
@@ -70,7 +74,7 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
             _database(settings) as (dsns, listener),
         ):
             if settings[DatabaseSettings].migrate_on_start and dsns.admin is not None:
-                await _migrate(dsns.admin, settings)
+                await _migrate_on_primary(dsns.admin, settings)
             await _create_first_key(settings, dsns, print_line)
             app = create_app(settings, dsns.service, provider, traced_part())
             port: int = listener.getsockname()[1]
@@ -100,6 +104,19 @@ async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.soc
             yield embedded_dsns(embedded), listener
     finally:
         await embedded.stop()
+
+
+async def _migrate_on_primary(dsn: str, settings: Settings) -> None:
+    """Migrate; while the database has no primary, as during a failover, wait for one. A signal ends the wait."""
+    is_logged = False
+    while True:
+        try:
+            return await _migrate(dsn, settings)
+        except DatabaseReadOnlyError as error:
+            if not is_logged:
+                _log.warning("waiting_for_primary", reason=str(error))
+            is_logged = True
+        await asyncio.sleep(_PRIMARY_CHECK_S)
 
 
 async def _migrate(dsn: str, settings: Settings) -> None:

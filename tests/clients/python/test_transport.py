@@ -8,16 +8,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpcore
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from support.certificates import write_certificate
 from support.slow_server import HEAD, RESPONSE, slow_server
 from wallet_client import (
     AsyncWalletClient,
@@ -110,21 +106,7 @@ def test_a_connection_is_kept_and_a_lost_one_replaced() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Of localhost, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "certificate.pem"
-    pem = serialization.Encoding.PEM
-    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
-    return file
+    return write_certificate(tmp_path / "certificate.pem")
 
 
 def test_it_speaks_tls_and_checks_whom_it_speaks_to(

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, TestDatabase
 
+from wallet_service.platform.database.postgres import is_read
 from wallet_service.platform.database.sql_files import EXPOSED, Function, exposed_functions, read_sql_files
 from wallet_service.rooms import ROOMS
 
@@ -110,6 +111,17 @@ async def test_nothing_but_functions(connection: asyncpg.Connection) -> None:
 )
 async def test_no_function_is_an_exception(connection: asyncpg.Connection, exception: str) -> None:
     assert await functions(connection, exception) == []
+
+
+async def test_what_is_cancelled_on_the_server_changes_nothing(connection: asyncpg.Connection) -> None:
+    """The driver knows a function that reads by its name, and cancels it after a timeout. It never cancels a write."""
+    volatile = await functions(connection, "n.nspname = 'wallet_api' and p.provolatile = 'v'")
+    # They wait for postings under way, and change nothing.
+    waiting = {"read_balance_at", "read_user_statistics", "read_wallet_statistics"}
+
+    for signature in await functions(connection, "n.nspname = 'wallet_api'"):
+        name = signature.split("(")[0].removeprefix("wallet_api.")
+        assert is_read(name) == (signature not in volatile or name in waiting), name
 
 
 async def test_helpers_pin_their_search_path_unless_they_are_inlined(connection: asyncpg.Connection) -> None:

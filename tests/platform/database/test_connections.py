@@ -115,6 +115,24 @@ async def test_those_that_are_no_longer_needed_are_closed(
     assert await session(often)
 
 
+async def test_after_a_call_without_an_answer_those_unused_since_then_are_ended(
+    connections: Connections, clock: Clock
+) -> None:
+    """Their server may hang: each would let another call find out."""
+    before, since = await taken(connections), await taken(connections)
+    gone = await session(before)
+    await connections.give_back(before, reusable=True)
+    clock.now += 5
+    await connections.give_back(since, reusable=True)
+    await connections.drop_idle(5)
+
+    assert await taken(connections) is since
+    other = await taken(connections)
+    assert await session(other) != gone
+    for connection in (since, other):
+        await connections.give_back(connection, reusable=True)
+
+
 async def test_a_cancelled_wait_takes_no_turn(connections: Connections) -> None:
     all_taken = [await taken(connections) for _ in range(SIZE)]
     waiting = asyncio.create_task(taken(connections))

@@ -24,6 +24,8 @@ from wallet_service.platform.database.postgres import PostgresDatabase
 from wallet_service.platform.database.sql_files import read_sql_files
 from wallet_service.rooms import ROOMS
 
+pytestmark = pytest.mark.programs("pgbouncer")
+
 CALLERS = 20
 EACH = 10
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
-from conftest import TestDatabase
+from conftest import FreshDatabase, TestDatabase
 
 from wallet_service.core.errors import InternalError, Overloaded, Unavailable
 from wallet_service.platform.database.postgres import PROCESS, PostgresDatabase
@@ -100,21 +100,78 @@ async def test_reading_goes_on_over_a_new_connection(
     assert await driver.read("t_session") != first
 
 
-async def test_a_call_that_takes_too_long_stops_on_the_server_too(
+async def test_a_read_that_takes_too_long_stops_on_the_server_and_a_write_does_not(
     admin: asyncpg.Connection, prepared: TestDatabase
 ) -> None:
-    hasty = await PostgresDatabase.connect(prepared.service_dsn, pool_size=1, timeout_ms=300)
-    with pytest.raises(Unavailable):
-        await hasty.call("t_sleep", seconds=60)
-
-    assert await hasty.call("t_same", text="next") == b"next"
-    still_running = (
-        "select count(*) from pg_stat_activity where datname = $1 and state = 'active'"
-        " and query like '%t_sleep%'"
+    """A cancel request would end a commit's wait for its standby, so a write is left to the server."""
+    hasty = await PostgresDatabase.connect(prepared.service_dsn, pool_size=2, timeout_ms=300)
+    running = (
+        "select count(*) from pg_stat_activity where datname = $1 and state = 'active' and query like $2"
         " and pid <> pg_backend_pid()"
     )
-    assert await admin.fetchval(still_running, prepared.name) == 0
+    async with admin.transaction():
+        await admin.execute("lock table wallet.migrations in access exclusive mode")
+        with pytest.raises(Unavailable):
+            await hasty.call("t_sleep", seconds=300)
+        with pytest.raises(Unavailable):
+            await hasty.call("read_health")
+        async with asyncio.timeout(20):
+            while await admin.fetchval(running, prepared.name, "%read_health%"):
+                await admin.execute("select pg_stat_clear_snapshot()")
+        assert await admin.fetchval(running, prepared.name, "%t_sleep%") == 1
+        assert await hasty.call("t_same", text="next") == b"next"
     await hasty.close()
+    await admin.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and wait_event = 'PgSleep'",
+        prepared.name,
+    )
+
+
+@pytest.mark.parametrize("write", ["call", "repeat"])
+async def test_a_session_that_accepts_no_writes_leaves_the_pool(
+    fresh_database: FreshDatabase, write: str
+) -> None:
+    """As after a failover, when the sessions of the former primary are those of a standby."""
+    made = await fresh_database()
+    owner = await asyncpg.connect(made.dsn)
+    setting = f"alter database {made.name} set default_transaction_read_only ="
+    driver = await PostgresDatabase.connect(made.service_dsn, pool_size=3)
+    await owner.execute(f"{setting} on")
+    idle = await asyncio.gather(*(driver.call("read_health") for _ in range(3)))
+    assert all(json.loads(health)["read_only"] for health in idle)
+    await owner.execute(f"{setting} off")
+    revoke = getattr(driver, write)
+    if write == "call":
+        with pytest.raises(Unavailable, match="read-only"):
+            await revoke("revoke_key", key_id="none")
+    # The idle sessions, too.
+    answers = await asyncio.gather(*(revoke("revoke_key", key_id="none") for _ in range(3)))
+    assert answers == [b"null"] * 3
+    await driver.close()
+    await owner.close()
+
+
+async def test_a_call_that_timed_out_is_not_repeated(prepared: TestDatabase) -> None:
+    """A call and its repetitions have the time of one call together; otherwise callers wait twice as long."""
+    attempts = 0
+
+    class Counted(PostgresDatabase):
+        async def call(self, function: str, /, **params: Any) -> bytes:
+            nonlocal attempts
+            attempts += 1
+            return await super().call(function, **params)
+
+    async with frozen_line(prepared.service_dsn) as (dsn, flows):
+        driver = await Counted.connect(dsn, pool_size=2, timeout_ms=500)
+        for repeat in (driver.read, driver.repeat):
+            await until_answered(driver)
+            attempts = 0
+            flows.clear()
+            with pytest.raises(Unavailable):
+                await repeat("t_same", text="x")
+            flows.set()
+            assert attempts == 1
+        await driver.close()
 
 
 async def test_a_server_that_hangs_is_unavailable_within_the_limit(prepared: TestDatabase) -> None:
@@ -123,7 +180,7 @@ async def test_a_server_that_hangs_is_unavailable_within_the_limit(prepared: Tes
     async with frozen_line(prepared.service_dsn) as (dsn, flows):
         driver = await PostgresDatabase.connect(dsn, pool_size=3, timeout_ms=timeout_ms)
         for _ in range(3):
-            assert await asyncio.gather(*(driver.call("t_same", text="x") for _ in range(3))) == [b"x"] * 3
+            await asyncio.gather(*(until_answered(driver) for _ in range(3)))
         flows.clear()
         started = time.monotonic()
         ends = await asyncio.gather(

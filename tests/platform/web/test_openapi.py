@@ -91,3 +91,8 @@ async def test_the_pages_need_no_internet(client: httpx.AsyncClient) -> None:
     for address in addresses:
         assert address.startswith("/docs/assets/")
         assert (await client.get(address)).status_code == 200
+
+
+async def test_the_docs_keep_the_key_when_the_page_is_loaded_again(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert re.search(r'"persistAuthorization":\s*true', page.text)

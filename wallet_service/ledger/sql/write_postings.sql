@@ -1,4 +1,5 @@
--- Step 5. Writes all rows in one statement and each wallet once, and settles the claims of operations that did not post.
+-- Step 5. Writes all rows in one statement and each wallet once, and settles the claims of operations that did not post. An outcome
+-- that rests on an earlier commit waits for the replication of that commit.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[], p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -8,6 +9,7 @@ declare
   v_entries wallet.wallet_transactions[] := '{}';
   v_due wallet.wallet_transactions[] := '{}';
   v_unsettled boolean := false;
+  v_rests boolean := false;    -- on what earlier calls committed
 begin
   foreach v_decision in array p_decisions loop
     if v_decision.fresh then
@@ -19,6 +21,7 @@ begin
       end loop;
     else
       v_unsettled := true;
+      v_rests := v_rests or v_decision.status in ('posted', 'replayed') or v_decision.code = 'transaction_superseded';
     end if;
   end loop;
   if cardinality(v_entries) > 0 then
@@ -31,6 +34,9 @@ begin
   end loop;
   if v_unsettled then
     perform wallet.settle_claims(p_operations, p_claimed, p_decisions);
+  end if;
+  if v_rests then
+    perform wallet.await_replication();
   end if;
 end $$;
 

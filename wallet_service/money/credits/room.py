@@ -7,4 +7,7 @@ ROOM = Room(
     module=__name__,
     summary="a user's credits, for older clients",
     routers=("router:router",),
+    tags={
+        "credits": "For clients that know only a user's id: the user's primary `CREDIT` wallet, created at its first use."
+    },
 )

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.core.errors import WalletBusy, WalletNotFound
-from wallet_service.core.fields import Line
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -21,7 +20,9 @@ from wallet_service.money.callers import Spender, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import CreditsService
-from wallet_service.money.responses import POSTED, posted_response
+from wallet_service.money.examples import ENTRY
+from wallet_service.money.parameters import UserInPath
+from wallet_service.money.responses import posted, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
@@ -43,10 +44,11 @@ Repository = Annotated[CreditsRepository, on_database(CreditsRepository)]
     "/balance",
     response_model=CreditsBalance,
     responses=problems(*READS, WalletNotFound, UpstreamUnavailable),
+    operation_id="get_user_credits",
     summary="A user's credits",
 )
 async def credits_balance(
-    caller: WalletReader, user_id: Line, repository: Repository, access: CallerAccessOf
+    caller: WalletReader, user_id: UserInPath, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """The balance of the user's primary CREDIT wallet; 0 and no `wallet_id` for a user who has none."""
     caller.require_user(user_id)
@@ -61,7 +63,7 @@ async def credits_balance(
     status_code=201,
     response_model=Transaction,
     responses={
-        **POSTED,
+        **posted(ENTRY),
         **problems(
             *WRITES,
             *KEYED,
@@ -77,12 +79,13 @@ async def credits_balance(
             UpstreamUnavailable,
         ),
     },
+    operation_id="consume_user_credits",
     summary="Consume a user's credits",
 )
 async def consume_credits(
     http_request: Request,
     caller: Spender,
-    user_id: Line,
+    user_id: UserInPath,
     request: MoneyRequest,
     repository: Repository,
     owners: AccessOf,

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from wallet_service.core.money import AmountText
+from wallet_service.money.examples import USER_ID, WALLET_ID
 
 
 class CreditsBalance(BaseModel):
@@ -14,8 +15,8 @@ class CreditsBalance(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "user_id": "user-1",
-                    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+                    "user_id": USER_ID,
+                    "wallet_id": WALLET_ID,
                     "currency": "CREDIT",
                     "balance": "97.500000",
                     "available_balance": "97.500000",
@@ -24,8 +25,8 @@ class CreditsBalance(BaseModel):
         }
     )
 
-    user_id: str
+    user_id: str = Field(description="The user.")
     wallet_id: UUID | None = Field(description="Null for a user who has no such wallet.")
-    currency: str
-    balance: AmountText
-    available_balance: AmountText
+    currency: str = Field(description="Always `CREDIT`.")
+    balance: AmountText = Field(description="The sum of the wallet's entries. 0 without a wallet.")
+    available_balance: AmountText = Field(description="Balance minus locked balance. 0 without a wallet.")

@@ -10,6 +10,7 @@ ROOM = Room(
     module=__name__,
     summary="import of wallets with their balances from CSV or JSON lines",
     routers=("router:router",),
+    tags={"import": "Bring wallets with their balances from another system, as CSV or JSON lines."},
     settings=OpeningBalancesSettings,
     request_costs={
         "import_wallets": RequestCost(100)

@@ -40,8 +40,8 @@ _JSON_EXAMPLE = '{"user_id": "user-1", "currency": "CREDIT", "balance": "100"}\n
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The columns of the CSV, or the members of each JSON line: "
-        + ", ".join(f"`{name}`" for name in ImportLine.model_fields),
+        "description": "The columns of the CSV, or the members of each JSON line. Only `user_id` is required.\n\n"
+        + "\n".join(f"- `{name}`: {field.description}" for name, field in ImportLine.model_fields.items()),
         "content": {
             "text/csv": {"schema": {"type": "string", "minLength": 1}, "example": _CSV_EXAMPLE},
             _NDJSON: {"schema": {"type": "string", "minLength": 1}, "example": _JSON_EXAMPLE},
@@ -61,6 +61,7 @@ _BODY: dict[str, Any] = {
     },
     response_class=StreamingResponse,
     openapi_extra=_BODY,
+    operation_id="import_wallets",
     summary="Import opening balances",
 )
 async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, access: AccessOf) -> Response:

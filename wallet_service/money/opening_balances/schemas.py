@@ -14,16 +14,32 @@ class ImportLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Line
-    wallet_type: Literal["fiat", "crypto", "hybrid"] = "fiat"
-    currency: CurrencyCode = "CREDIT"
-    name: Line = "main"
-    organization_id: Line | None = None
-    network: Annotated[Line, StringConstraints(max_length=64)] | None = None
-    address: Line | None = None
-    credit_limit: AmountOrZero | None = None
-    metadata: Metadata | None = None
-    balance: AmountOrZero = "0"
+    user_id: Line = Field(description="The user who owns the wallet.")
+    wallet_type: Literal["fiat", "crypto", "hybrid"] = Field(
+        default="fiat", description="A label: the ledger treats all types alike."
+    )
+    currency: CurrencyCode = Field(
+        default="CREDIT", description="The currency of the wallet. `GET /api/v1/currencies` lists them."
+    )
+    name: Line = Field(
+        default="main", description="Distinguishes the user's wallets of one type and currency."
+    )
+    organization_id: Line | None = Field(
+        default=None, description="The organization that the wallet belongs to. Default: none."
+    )
+    network: Annotated[Line, StringConstraints(max_length=64)] | None = Field(
+        default=None, description="The network of a crypto wallet, for the caller's own use."
+    )
+    address: Line | None = Field(
+        default=None, description="The address of a crypto wallet, for the caller's own use."
+    )
+    credit_limit: AmountOrZero | None = Field(
+        default=None, description="How far below zero the available balance may go. Default: 0."
+    )
+    metadata: Metadata | None = Field(
+        default=None, description="A JSON object of the caller, at most 16 KiB."
+    )
+    balance: AmountOrZero = Field(default="0", description="The opening balance.")
     effective_at: Timestamp | None = Field(
         default=None, description="When the balance was valid. Default: the posting time."
     )
@@ -39,6 +55,10 @@ class ImportOutcome(BaseModel):
     line: int = Field(
         description="The number of the line in the body, from 1. The header of a CSV is line 1."
     )
-    status: Literal["created", "replayed", "refused"]
-    wallet_id: UUID | None
-    problem: dict[str, Any] | None
+    status: Literal["created", "replayed", "refused"] = Field(
+        description="`created`; `replayed`: it was imported before; `refused`: nothing was created."
+    )
+    wallet_id: UUID | None = Field(description="The wallet. Null for a refused line.")
+    problem: dict[str, Any] | None = Field(
+        description="The problem document of a refused line. Otherwise null."
+    )

@@ -10,5 +10,8 @@ ROOM = Room(
     module=__name__,
     summary="transactions, histories (JSON and CSV) and balances at a moment",
     routers=("router:router",),
+    tags={
+        "statements": "What was posted, newest first, as JSON or CSV, and a wallet's balance now or at a past moment."
+    },
     request_costs={"list_wallet_transactions": _HISTORY, "list_user_transactions": _HISTORY},
 )

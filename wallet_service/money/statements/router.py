@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from wallet_service.core.errors import WalletBusy, WalletNotFound
-from wallet_service.core.fields import Line, Timestamp
+from wallet_service.core.fields import Timestamp
 from wallet_service.ledger.problems import AmountInvalid, TransactionNotFound
 from wallet_service.money.callers import WalletReader
+from wallet_service.money.parameters import TransactionInPath, UserInPath, WalletInPath
 from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
@@ -53,10 +54,11 @@ Repository = Annotated[StatementRepository, on_database(StatementRepository)]
     "/transactions/{transaction_id}",
     response_model=Transaction,
     responses=problems(*READS, TransactionNotFound, UpstreamUnavailable),
+    operation_id="get_transaction",
     summary="Read a transaction",
 )
 async def get_transaction(
-    caller: WalletReader, transaction_id: UUID, repository: Repository, access: CallerAccessOf
+    caller: WalletReader, transaction_id: TransactionInPath, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """A posting by its transaction id.
 
@@ -74,11 +76,12 @@ async def get_transaction(
     "/wallets/{wallet_id}/balance",
     response_model=Balance,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
+    operation_id="get_wallet_balance",
     summary="Read a wallet's balance",
 )
 async def get_balance(
     caller: WalletReader,
-    wallet_id: UUID,
+    wallet_id: WalletInPath,
     query: Annotated[BalanceQuery, Query()],
     repository: Repository,
 ) -> Response:
@@ -95,6 +98,7 @@ async def get_balance(
     "/wallets/{wallet_id}/transactions",
     response_model=TransactionPage,
     responses=_HISTORY,
+    operation_id="list_wallet_transactions",
     summary="List a wallet's transactions",
     description="The entries of the wallet, newest first by posting time, or with `by=effective` by effective time."
     + _AS_CSV,
@@ -102,7 +106,7 @@ async def get_balance(
 async def list_wallet_transactions(
     request: Request,
     caller: WalletReader,
-    wallet_id: UUID,
+    wallet_id: WalletInPath,
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
 ) -> Response:
@@ -133,6 +137,7 @@ async def list_wallet_transactions(
     "/users/{user_id}/transactions",
     response_model=TransactionPage,
     responses=_HISTORY,
+    operation_id="list_user_transactions",
     summary="List a user's transactions",
     description="The entries of all wallets of the user, newest first by posting time, or with `by=effective` by"
     " time." + _AS_CSV,
@@ -140,7 +145,7 @@ async def list_wallet_transactions(
 async def list_user_transactions(
     request: Request,
     caller: WalletReader,
-    user_id: Line,
+    user_id: UserInPath,
     query: Annotated[HistoryQuery, Query()],
     repository: Repository,
     access: CallerAccessOf,

@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from wallet_service.core.fields import By, Line, Timestamp
 from wallet_service.core.money import AmountInQuery, AmountText
 from wallet_service.ledger.operation_types import TransactionType
-from wallet_service.money.schemas import ENTRY, Entry
+from wallet_service.money.examples import ENTRY, OPENING_ENTRY, WALLET_ID
+from wallet_service.money.schemas import Entry
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 MOST_METADATA_FILTERS = 10
@@ -25,14 +26,14 @@ class HistoryQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: TransactionType | None = None
+    type: TransactionType | None = Field(default=None, description="Entries of this operation type.")
     by: By = "posted"
     from_: Timestamp | None = Field(
         default=None, alias="from", description="Entries of this moment or later."
     )
     to: Timestamp | None = Field(default=None, description="Entries before this moment.")
-    min_amount: AmountInQuery | None = None
-    max_amount: AmountInQuery | None = None
+    min_amount: AmountInQuery | None = Field(default=None, description="Entries of this amount or more.")
+    max_amount: AmountInQuery | None = Field(default=None, description="Entries of this amount or less.")
     reference: Line | None = Field(default=None, description="Entries with exactly this reference.")
     counter_account: Line | None = Field(
         default=None,
@@ -70,14 +71,16 @@ class BalanceQuery(BaseModel):
 class TransactionPage(BaseModel):
     """Entries, newest first. With filters a page can be short, even empty, and not be the last."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [ENTRY], "next_cursor": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{**ENTRY}, {**OPENING_ENTRY}], "next_cursor": None}]}
+    )
 
-    items: list[Entry]
-    next_cursor: str | None
+    items: list[Entry] = Field(description="The entries.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page. Null on the last page.")
 
 
 _BALANCE: dict[str, Any] = {
-    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+    "wallet_id": WALLET_ID,
     "currency": "CREDIT",
     "balance": "97.500000",
     "locked_balance": "0.000000",
@@ -96,11 +99,19 @@ class Balance(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_BALANCE]})
 
-    wallet_id: UUID
-    currency: str
-    balance: AmountText
-    locked_balance: AmountText | None
-    available_balance: AmountText | None
-    credit_limit: AmountText | None
-    wallet_version: int
-    at: AwareDatetime | None
+    wallet_id: UUID = Field(description="The wallet.")
+    currency: str = Field(description="The currency of the amounts.")
+    balance: AmountText = Field(description="The sum of the wallet's entries up to `wallet_version`.")
+    locked_balance: AmountText | None = Field(
+        description="The part of the balance that is reserved. Null at a past moment."
+    )
+    available_balance: AmountText | None = Field(
+        description="Balance minus locked balance. Null at a past moment."
+    )
+    credit_limit: AmountText | None = Field(
+        description="How far below zero the available balance may go. Null at a past moment."
+    )
+    wallet_version: int = Field(
+        description="The number of the newest entry that is included. 0 without entries."
+    )
+    at: AwareDatetime | None = Field(description="The moment of the request. Null for the balance now.")

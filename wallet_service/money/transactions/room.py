@@ -8,6 +8,10 @@ ROOM = Room(
     module=__name__,
     summary="moving money: single operations, transfers, refunds, batches",
     routers=("router:router",),
+    tags={
+        "transactions": "Move money: deposit, withdraw, consume, reward, fee, transfer, refund, and batches of these."
+        " Name each request by an `Idempotency-Key`; then it can be sent again without harm."
+    },
     permissions=(TRANSACTIONS_WRITE,),
     request_costs={"batch": RequestCost(is_per_operation=True)},
     lifespan="hooks:open_posting_hooks",

@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -31,7 +30,9 @@ from wallet_service.ledger.problems import (
     WalletMirrored,
 )
 from wallet_service.money.callers import Spender
-from wallet_service.money.responses import POSTED, posted_response
+from wallet_service.money.examples import ADJUSTMENT, EXCHANGE, MOVEMENTS, REFUND, TRANSFER
+from wallet_service.money.parameters import TransactionInPath, WalletInPath
+from wallet_service.money.responses import posted, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
     AdjustRequest,
@@ -77,9 +78,13 @@ def _service(request: Request, caller: Principal) -> TransactionService:
     return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
 
 
-def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
+def _add_movement(kind: TransactionType, operation_id: str, summary: str, description: str) -> None:
     async def move(
-        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, header_key: HeaderKey
+        http_request: Request,
+        caller: Spender,
+        wallet_id: WalletInPath,
+        request: MoneyRequest,
+        header_key: HeaderKey,
     ) -> Response:
         service = _service(http_request, caller)
         key = chosen_key(header_key, request.idempotency_key)
@@ -91,31 +96,39 @@ def _add_movement(kind: TransactionType, summary: str, description: str) -> None
         methods=["POST"],
         status_code=201,
         response_model=Transaction,
-        responses={**POSTED, **problems(*_MOVES)},
+        responses={**posted(MOVEMENTS[kind]), **problems(*_MOVES)},
         name=kind,
-        operation_id=kind,
+        operation_id=operation_id,
         summary=summary,
         description=description,
     )
 
 
-_add_movement("deposit", "Deposit", "Money comes in; counter account `external:deposits`.")
-_add_movement("withdraw", "Withdraw", "Money goes out; counter account `external:withdrawals`.")
-_add_movement("consume", "Consume", "Usage is paid; counter account `revenue:usage`.")
-_add_movement("reward", "Reward", "Credits are given; counter account `promotions`.")
-_add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
+_add_movement(
+    "deposit", "deposit_to_wallet", "Deposit", "Money comes in; counter account `external:deposits`."
+)
+_add_movement(
+    "withdraw", "withdraw_from_wallet", "Withdraw", "Money goes out; counter account `external:withdrawals`."
+)
+_add_movement("consume", "consume_from_wallet", "Consume", "Usage is paid; counter account `revenue:usage`.")
+_add_movement("reward", "reward_wallet", "Reward", "Credits are given; counter account `promotions`.")
+_add_movement("fee", "charge_fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
 
 
 @router.post(
     "/wallets/{wallet_id}/transfer",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_TRANSFERS)},
-    operation_id="transfer",
+    responses={**posted(*TRANSFER), **problems(*_TRANSFERS)},
+    operation_id="transfer_to_wallet",
     summary="Transfer to another wallet",
 )
 async def transfer(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Spender,
+    wallet_id: WalletInPath,
+    request: TransferRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """Both wallets in one posting; both hold the same currency."""
     service = _service(http_request, caller)
@@ -127,14 +140,14 @@ async def transfer(
     "/transactions/{transaction_id}/refund",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_REFUNDS)},
-    operation_id="refund",
+    responses={**posted(REFUND), **problems(*_REFUNDS)},
+    operation_id="refund_transaction",
     summary="Refund a transaction",
 )
 async def refund(
     http_request: Request,
     caller: Spender,
-    transaction_id: UUID,
+    transaction_id: TransactionInPath,
     request: RefundRequest,
     header_key: HeaderKey,
 ) -> Response:
@@ -148,12 +161,16 @@ async def refund(
     "/wallets/{wallet_id}/adjust",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_MOVES, BalanceUnchanged)},
-    operation_id="adjust",
+    responses={**posted(ADJUSTMENT), **problems(*_MOVES, BalanceUnchanged)},
+    operation_id="adjust_wallet",
     summary="Correct a balance",
 )
 async def adjust(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: AdjustRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Spender,
+    wallet_id: WalletInPath,
+    request: AdjustRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """Set the balance to what it should be, or add or take an amount; counter account `external:adjustments`.
 
@@ -168,8 +185,8 @@ async def adjust(
     "/transactions",
     status_code=201,
     response_model=Transaction,
-    responses={**POSTED, **problems(*_TRANSFERS, EntriesUnbalanced)},
-    operation_id="post_entries",
+    responses={**posted(*EXCHANGE), **problems(*_TRANSFERS, EntriesUnbalanced)},
+    operation_id="post_transaction",
     summary="Post an operation of several entries",
 )
 async def post_entries(
@@ -192,7 +209,7 @@ async def post_entries(
         200: {"headers": REPLAYED},
         **problems(*_TRANSFERS, *_REFUNDS, BalanceUnchanged, EntriesUnbalanced, BatchAborted),
     },
-    operation_id="batch",
+    operation_id="post_batch",
     summary="Post a batch of 1 to 500 operations",
 )
 async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:

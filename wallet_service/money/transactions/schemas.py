@@ -18,6 +18,7 @@ from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text
 from wallet_service.core.money import Amount, BalanceAmount
 from wallet_service.ledger.operation_types import Direction
 from wallet_service.ledger.problems import InsufficientFunds
+from wallet_service.money.examples import ENTRY, OTHER_WALLET_ID, WALLET_ID, transaction
 from wallet_service.money.schemas import Details, Keyed, Movement, Transaction
 from wallet_service.platform.web.problems import problem_document
 
@@ -30,8 +31,10 @@ EntriesType = Literal["exchange", "payment"]
 class TransferDetails(Details):
     """An amount that goes from one wallet to another of the same currency."""
 
-    amount: Amount
-    to_wallet_id: UUID
+    amount: Amount = Field(
+        description="More than 0: a decimal string, or an exact JSON number, of at most 20 digits before the point."
+    )
+    to_wallet_id: UUID = Field(description="The wallet that is credited.")
 
 
 class TransferRequest(TransferDetails, Keyed):
@@ -39,9 +42,7 @@ class TransferRequest(TransferDetails, Keyed):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "examples": [{"amount": "2.50", "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb"}]
-        },
+        json_schema_extra={"examples": [{"amount": "2.50", "to_wallet_id": OTHER_WALLET_ID}]},
     )
 
 
@@ -109,7 +110,7 @@ class AdjustRequest(AdjustmentDetails, Keyed):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"balance": "120.00", "reason": "count of 31 March"},
+                {"balance": "97.50", "reason": "count of 31 March"},
                 {"amount": "2.50", "direction": "debit", "reason": "charged twice"},
             ]
         },
@@ -169,40 +170,57 @@ class EntriesRequest(EntriesDetails, Keyed):
 class BatchMovement(Movement):
     """One movement of a batch."""
 
-    type: Literal["deposit", "withdraw", "consume", "reward", "fee"]
-    wallet_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["deposit", "withdraw", "consume", "reward", "fee"] = Field(
+        description="The type of the operation."
+    )
+    wallet_id: UUID = Field(description="The wallet that is credited or debited.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchTransfer(TransferDetails):
     """One transfer of a batch."""
 
-    type: Literal["transfer"]
-    wallet_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["transfer"] = Field(description="The type of the operation.")
+    wallet_id: UUID = Field(description="The wallet that is debited.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchRefund(RefundDetails):
     """One refund of a batch."""
 
-    type: Literal["refund"]
-    original_transaction_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["refund"] = Field(description="The type of the operation.")
+    original_transaction_id: UUID = Field(description="The transaction that is refunded.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchAdjustment(AdjustmentDetails):
     """One adjustment of a batch."""
 
-    type: Literal["adjustment"]
-    wallet_id: UUID
-    idempotency_key: Key | None = None
+    type: Literal["adjustment"] = Field(description="The operation type.")
+    wallet_id: UUID = Field(description="The wallet that is corrected.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 class BatchEntries(EntriesDetails):
     """One operation of several entries of a batch."""
 
-    type: EntriesType
-    idempotency_key: Key | None = None
+    type: EntriesType = Field(description="The operation type.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.",
+    )
 
 
 BatchOperation = Annotated[
@@ -221,9 +239,10 @@ class BatchRequest(BaseModel):
                     "operations": [
                         {
                             "type": "consume",
-                            "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-                            "amount": "0.25",
-                        }
+                            "wallet_id": WALLET_ID,
+                            "amount": "2.50",
+                            "reference": "invoice-42",
+                        },
                     ],
                     "atomic": False,
                 }
@@ -233,7 +252,10 @@ class BatchRequest(BaseModel):
 
     # Read one by one by the service, so that a bad operation is refused in its own place.
     operations: Annotated[
-        list[Annotated[BatchOperation, SkipValidation]], Field(min_length=1, max_length=MAX_BATCH)
+        list[Annotated[BatchOperation, SkipValidation]],
+        Field(
+            min_length=1, max_length=MAX_BATCH, description="The operations, which are decided in this order."
+        ),
     ]
     atomic: StrictBool = Field(default=False, description="All or nothing.")
     dry_run: StrictBool = Field(default=False, description="Answer as if posted; keep nothing, spend no key.")
@@ -242,15 +264,28 @@ class BatchRequest(BaseModel):
 class BatchPosted(BaseModel):
     """An operation that posted, now or when its key was first spent."""
 
-    status: Literal["posted"]
-    transaction: Transaction
+    status: Literal["posted"] = Field(
+        description="The operation is posted, or would be posted by a request without `dry_run`."
+    )
+    transaction: Transaction = Field(description="What was posted.")
 
 
 class BatchRefused(BaseModel):
     """An operation that changed nothing."""
 
-    status: Literal["refused"]
-    problem: dict[str, Any]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "refused",
+                    "problem": problem_document(InsufficientFunds(**InsufficientFunds.example_facts)),
+                }
+            ]
+        }
+    )
+
+    status: Literal["refused"] = Field(description="The operation is refused.")
+    problem: dict[str, Any] = Field(description="The problem document that a single request would get.")
 
 
 class BatchAnswer(BaseModel):
@@ -261,14 +296,13 @@ class BatchAnswer(BaseModel):
             "examples": [
                 {
                     "results": [
-                        {
-                            "status": "refused",
-                            "problem": problem_document(InsufficientFunds(shortfall="2.500000")),
-                        }
+                        {"status": "posted", "transaction": transaction(ENTRY)},
                     ]
                 }
             ]
         }
     )
 
-    results: list[BatchPosted | BatchRefused]
+    results: list[BatchPosted | BatchRefused] = Field(
+        description="The outcome of each operation, in the order of the request."
+    )

@@ -11,6 +11,9 @@ ROOM = Room(
     module=__name__,
     summary="totals by period of a wallet and a user, service statistics, trial balance, currencies",
     routers=("router:router",),
+    tags={
+        "statistics": "Totals of a period for a wallet or a user, totals of the service, trial balance, currencies."
+    },
     permissions=(STATS_READ,),
     request_costs={
         "wallet_statistics": _OF_A_PERIOD,

@@ -1,14 +1,13 @@
 """The routes of totals, the trial balance and the list of currencies."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
-from wallet_service.core.fields import Line
 from wallet_service.money.callers import StatsReader, WalletReader
+from wallet_service.money.parameters import UserInPath, WalletInPath
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
 from wallet_service.money.wallet_statistics.schemas import (
     CurrencyPage,
@@ -46,10 +45,14 @@ Nothing = Annotated[NoQuery, Query()]
     "/wallets/{wallet_id}/statistics",
     response_model=WalletStatistics,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
+    operation_id="get_wallet_statistics",
     summary="Read a wallet's totals in a period",
 )
 async def wallet_statistics(
-    caller: WalletReader, wallet_id: UUID, query: Annotated[PeriodQuery, Query()], repository: Repository
+    caller: WalletReader,
+    wallet_id: WalletInPath,
+    query: Annotated[PeriodQuery, Query()],
+    repository: Repository,
 ) -> Response:
     """Exact totals and counts of the wallet's entries, by type and by counter account, with opening and closing balance.
 
@@ -64,11 +67,12 @@ async def wallet_statistics(
     "/users/{user_id}/statistics",
     response_model=UserStatistics,
     responses=problems(*READS, WalletNotFound, WalletBusy, UpstreamUnavailable),
+    operation_id="get_user_statistics",
     summary="Read a user's totals in a period",
 )
 async def user_statistics(
     caller: WalletReader,
-    user_id: Line,
+    user_id: UserInPath,
     query: Annotated[PeriodQuery, Query()],
     repository: Repository,
     access: CallerAccessOf,
@@ -87,6 +91,7 @@ async def user_statistics(
     "/wallet/stats",
     response_model=ServiceStats,
     responses=problems(*READS),
+    operation_id="get_service_statistics",
     summary="Read totals of the service",
 )
 async def service_stats(caller: Operator, query: Nothing, repository: Repository) -> Response:
@@ -98,6 +103,7 @@ async def service_stats(caller: Operator, query: Nothing, repository: Repository
 @router.get(
     "/ledger/trial-balance",
     responses=problems(*READS),
+    operation_id="get_trial_balance",
     summary="Read the trial balance",
 )
 async def read_trial_balance(caller: Operator, query: Nothing, repository: Repository) -> TrialBalance:
@@ -113,6 +119,7 @@ async def read_trial_balance(caller: Operator, query: Nothing, repository: Repos
     "/currencies",
     response_model=CurrencyPage,
     responses=problems(*READS),
+    operation_id="list_currencies",
     summary="List the currencies",
 )
 async def list_currencies(caller: Caller, query: Nothing, repository: Repository) -> Response:

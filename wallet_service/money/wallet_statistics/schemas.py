@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from wallet_service.core.fields import By, Timestamp
 from wallet_service.core.money import AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
+from wallet_service.money.examples import USER_ID, WALLET_ID
 from wallet_service.money.schemas import Keeping
 from wallet_service.money.wallet_statistics.repository import Period
 
@@ -43,45 +44,49 @@ class PeriodQuery(BaseModel):
 class TypeTotal(BaseModel):
     """The total of one operation type in one direction."""
 
-    transaction_type: TransactionType
-    direction: Direction
-    transactions: int
-    amount: AmountText
+    transaction_type: TransactionType = Field(description="The operation type.")
+    direction: Direction = Field(description="`credit` raised the balance, `debit` lowered it.")
+    transactions: int = Field(description="The number of entries.")
+    amount: AmountText = Field(description="The sum of their amounts.")
 
 
 class CounterAccountTotal(BaseModel):
     """The total of one counter account in one direction. All transfers between wallets count as ``wallets``."""
 
-    counter_account: str
-    direction: Direction
-    transactions: int
-    amount: AmountText
+    counter_account: str = Field(description="The counter account, or `wallets` for all transfers.")
+    direction: Direction = Field(description="`credit` raised the balance, `debit` lowered it.")
+    transactions: int = Field(description="The number of entries.")
+    amount: AmountText = Field(description="The sum of their amounts.")
 
 
 class Flow(BaseModel):
     """Opening and closing balance, and the totals between them."""
 
-    opening_balance: AmountText
-    closing_balance: AmountText
-    credited: AmountText
-    debited: AmountText
-    transactions: int
-    by_type: list[TypeTotal]
+    opening_balance: AmountText = Field(description="The balance at the start of the period.")
+    closing_balance: AmountText = Field(description="The balance at its end.")
+    credited: AmountText = Field(description="The sum of all credits in the period.")
+    debited: AmountText = Field(description="The sum of all debits in the period.")
+    transactions: int = Field(description="The number of entries in the period.")
+    by_type: list[TypeTotal] = Field(description="Totals by operation type and direction.")
 
 
 class Step(Flow):
     """A day or a month, or the part of it that is in the period. ``to`` is null where the period is open."""
 
-    from_: AwareDatetime = Field(alias="from")
-    to: AwareDatetime | None
+    from_: AwareDatetime = Field(alias="from", description="The start of the step, included.")
+    to: AwareDatetime | None = Field(
+        description="The end of the step, not included. Null where the period is open."
+    )
 
 
 class CurrencyStatistics(Flow):
     """The period in one currency. Without an interval, ``steps`` is null."""
 
-    currency: str
-    by_counter_account: list[CounterAccountTotal]
-    steps: list[Step] | None
+    currency: str = Field(description="The currency of the amounts.")
+    by_counter_account: list[CounterAccountTotal] = Field(
+        description="Totals by counter account and direction."
+    )
+    steps: list[Step] | None = Field(description="Each day or month of the period. Null without `interval`.")
 
 
 _TOTAL: dict[str, Any] = {"direction": "debit", "transactions": 1, "amount": "2.500000"}
@@ -103,46 +108,47 @@ _STATISTICS: dict[str, Any] = {
         }
     ],
 }
-_WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
 
 
 class Statistics(BaseModel):
     """Totals of a period, by currency."""
 
-    from_: AwareDatetime | None = Field(alias="from")
-    to: AwareDatetime | None
-    interval: Interval | None
-    currencies: list[CurrencyStatistics]
+    from_: AwareDatetime | None = Field(
+        alias="from", description="The start of the period, included. Null if it is open."
+    )
+    to: AwareDatetime | None = Field(description="The end of the period, not included. Null if it is open.")
+    interval: Interval | None = Field(description="The length of the steps. Null without steps.")
+    currencies: list[CurrencyStatistics] = Field(description="The totals of each currency.")
 
 
 class WalletStatistics(Statistics):
     """Totals of a wallet in a period."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": _WALLET_ID} | _STATISTICS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"wallet_id": WALLET_ID} | _STATISTICS]})
 
-    wallet_id: UUID
+    wallet_id: UUID = Field(description="The wallet.")
 
 
 class UserStatistics(Statistics):
     """Totals of all wallets of a user in a period."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-1"} | _STATISTICS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": USER_ID} | _STATISTICS]})
 
-    user_id: str
+    user_id: str = Field(description="The user.")
 
 
 class CurrencyStats(BaseModel):
     """Counts and sums of the operating or of the mirrored wallets of one currency."""
 
-    currency: str
-    keeping: Keeping
-    wallets: int
-    active: int
-    frozen: int
-    closed: int
-    balance: AmountText
-    locked_balance: AmountText
-    ledger_entries: int
+    currency: str = Field(description="The currency.")
+    keeping: Keeping = Field(description="Whether these are operating or mirrored wallets.")
+    wallets: int = Field(description="The number of wallets.")
+    active: int = Field(description="The number of active wallets.")
+    frozen: int = Field(description="The number of frozen wallets.")
+    closed: int = Field(description="The number of closed wallets.")
+    balance: AmountText = Field(description="The sum of their balances.")
+    locked_balance: AmountText = Field(description="The sum of their locked balances.")
+    ledger_entries: int = Field(description="The number of their entries.")
 
 
 class ServiceStats(BaseModel):
@@ -173,10 +179,10 @@ class ServiceStats(BaseModel):
         }
     )
 
-    at: AwareDatetime
-    wallets: int
-    ledger_entries: int
-    currencies: list[CurrencyStats]
+    at: AwareDatetime = Field(description="The moment of the totals.")
+    wallets: int = Field(description="The number of wallets.")
+    ledger_entries: int = Field(description="The number of entries.")
+    currencies: list[CurrencyStats] = Field(description="The totals of each currency that has wallets.")
 
 
 class TrialBalanceLine(BaseModel):
@@ -186,16 +192,16 @@ class TrialBalanceLine(BaseModel):
     between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during the read.
     """
 
-    account: str
-    balance: AmountText
+    account: str = Field(description="`wallets`, `transfers`, or the name of a counter account.")
+    balance: AmountText = Field(description="Its sum. That of a counter account has the opposite sign.")
 
 
 class TrialBalanceCurrency(BaseModel):
     """The lines of one currency. Their sum is "0" in a ledger that balances."""
 
-    currency: str
-    lines: list[TrialBalanceLine]
-    sum: AmountText
+    currency: str = Field(description="The currency.")
+    lines: list[TrialBalanceLine] = Field(description="The sum of the wallets and of each counter account.")
+    sum: AmountText = Field(description="The sum of the lines: `0` in a ledger that balances.")
 
 
 class TrialBalance(BaseModel):
@@ -211,7 +217,8 @@ class TrialBalance(BaseModel):
                             "currency": "CREDIT",
                             "lines": [
                                 {"account": "external:deposits", "balance": "-100.000000"},
-                                {"account": "wallets", "balance": "100.000000"},
+                                {"account": "revenue:usage", "balance": "2.500000"},
+                                {"account": "wallets", "balance": "97.500000"},
                             ],
                             "sum": "0",
                         }
@@ -221,8 +228,8 @@ class TrialBalance(BaseModel):
         }
     )
 
-    wallets: int
-    currencies: list[TrialBalanceCurrency]
+    wallets: int = Field(description="The number of wallets.")
+    currencies: list[TrialBalanceCurrency] = Field(description="The lines of each currency.")
 
 
 class Currency(BaseModel):
@@ -234,10 +241,10 @@ class Currency(BaseModel):
         }
     )
 
-    code: str
-    exponent: int
-    kind: Literal["fiat", "crypto", "credit"]
-    name: str
+    code: str = Field(description="As wallets name it.")
+    exponent: int = Field(description="The number of decimals of an amount.")
+    kind: Literal["fiat", "crypto", "credit"] = Field(description="Money, a cryptocurrency, or credits.")
+    name: str = Field(description="The name in English.")
 
 
 class CurrencyPage(BaseModel):
@@ -254,5 +261,5 @@ class CurrencyPage(BaseModel):
         }
     )
 
-    items: list[Currency]
-    next_cursor: None
+    items: list[Currency] = Field(description="The currencies.")
+    next_cursor: None = Field(description="Always null.")

@@ -15,6 +15,9 @@ ROOM = Room(
     module=__name__,
     summary="wallets: create, read, change, close, list",
     routers=("router:router",),
+    tags={
+        "wallets": "A wallet is an account of one user in one currency. Create it first; read, change and close it."
+    },
     permissions=(WALLETS_READ, WALLETS_WRITE),
     problems=(WalletNotFound, WalletExists, WalletNotEmpty, CreditLimitInUse, VersionMismatch),
 )

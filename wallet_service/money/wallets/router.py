@@ -10,7 +10,6 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
-from wallet_service.core.fields import Line
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -19,6 +18,8 @@ from wallet_service.ledger.problems import (
     WalletFrozen,
 )
 from wallet_service.money.callers import StatsReader, WalletReader, WalletWriter
+from wallet_service.money.examples import CHANGED_WALLET, CLOSED_WALLET, example
+from wallet_service.money.parameters import UserInPath, WalletInPath
 from wallet_service.money.wallets.problems import (
     CreditLimitInUse,
     VersionMismatch,
@@ -93,6 +94,7 @@ def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None =
             UpstreamUnavailable,
         ),
     },
+    operation_id="create_wallet",
     summary="Create a wallet",
 )
 async def create_wallet(
@@ -120,6 +122,7 @@ async def create_wallet(
     "/wallets",
     response_model=WalletPage,
     responses=problems(*READS),
+    operation_id="list_wallets",
     summary="List all wallets",
 )
 async def list_wallets(
@@ -143,9 +146,10 @@ async def list_wallets(
     "/wallets/{wallet_id}",
     response_model=Wallet,
     responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, UpstreamUnavailable)},
+    operation_id="get_wallet",
     summary="Read a wallet",
 )
-async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Repository) -> Response:
+async def get_wallet(caller: WalletReader, wallet_id: WalletInPath, repository: Repository) -> Response:
     """The wallet with its current balance, credit limit and status. `ETag` is for `If-Match` of a change.
 
     Amounts are in units of the wallet's currency. A user token reads the wallets of its own user only; others are
@@ -158,7 +162,7 @@ async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Reposito
     "/wallets/{wallet_id}",
     response_model=Wallet,
     responses={
-        200: {"headers": _ETAG},
+        200: {"headers": _ETAG, "content": example("changed", CHANGED_WALLET)},
         **problems(
             *WRITES,
             WalletNotFound,
@@ -172,11 +176,12 @@ async def get_wallet(caller: WalletReader, wallet_id: UUID, repository: Reposito
             UpstreamUnavailable,
         ),
     },
+    operation_id="update_wallet",
     summary="Change a wallet",
 )
 async def update_wallet(
     caller: WalletWriter,
-    wallet_id: UUID,
+    wallet_id: WalletInPath,
     request: WalletPatch,
     repository: Repository,
     access: AccessOf,
@@ -198,7 +203,7 @@ async def update_wallet(
     "/wallets/{wallet_id}",
     response_model=Wallet,
     responses={
-        200: {"headers": _ETAG},
+        200: {"headers": _ETAG, "content": example("closed", CLOSED_WALLET)},
         **problems(
             *READS,
             WalletNotFound,
@@ -210,10 +215,11 @@ async def update_wallet(
             UpstreamUnavailable,
         ),
     },
+    operation_id="close_wallet",
     summary="Close a wallet",
 )
 async def close_wallet(
-    caller: WalletWriter, wallet_id: UUID, repository: Repository, if_match: IfMatch = None
+    caller: WalletWriter, wallet_id: WalletInPath, repository: Repository, if_match: IfMatch = None
 ) -> Response:
     """Close a wallet for good. Its history stays, and its name can be used for a new wallet.
 
@@ -227,11 +233,12 @@ async def close_wallet(
     "/users/{user_id}/wallets",
     response_model=WalletPage,
     responses=problems(*READS, WalletNotFound, UpstreamUnavailable),
+    operation_id="list_user_wallets",
     summary="List a user's wallets",
 )
 async def list_user_wallets(
     caller: WalletReader,
-    user_id: Line,
+    user_id: UserInPath,
     repository: Repository,
     access: CallerAccessOf,
     query: Annotated[WalletQuery, Query()],

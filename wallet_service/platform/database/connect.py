@@ -42,6 +42,7 @@ async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None 
         pool_size=size,
         timeout_ms=own.timeout_ms,
         statement_cache_size=own.statement_cache_size,
+        role=own.role,
     )
 
 

@@ -12,12 +12,13 @@ import asyncpg
 import structlog
 
 from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
+from wallet_service.platform.database.hosts import connect_by
 
 LONGEST_IDLE_S = 300.0
 """A connection unused for longer is closed, before a firewall or proxy on the way drops it."""
 
 LONGEST_RELEASE_S = 1.0
-"""How long the server may take to cancel a call that timed out."""
+"""How long the server may take to cancel a call that timed out, or to roll a transaction back."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +73,11 @@ class Connections:
                 if now - since < LONGEST_IDLE_S and not is_lost(connection):
                     return connection
                 await self._discard(connection)
-            return await self._pool.acquire(timeout=until - asyncio.get_running_loop().time())
+            ends = connect_by.set(until)
+            try:
+                return await self._pool.acquire(timeout=until - asyncio.get_running_loop().time())
+            finally:
+                connect_by.reset(ends)
         except BaseException:  # also when the caller is cancelled
             self.limit.release()
             raise
@@ -82,8 +87,8 @@ class Connections:
 
         Args:
             connection: from ``take``.
-            reusable: whether its call ended. If not, the server may still run it: the pool cancels it in the background,
-                and the place is free after that.
+            reusable: whether its call ended. If not, the server may still run it. A call that reads is cancelled in the
+                background, and the place is free after that; the connection of any other call has ended by then.
         """
         if not reusable or self._closing:
             ending = asyncio.create_task(self._release(connection))
@@ -98,6 +103,26 @@ class Connections:
         finally:
             self.limit.release()
 
+    async def replace_all(self, connection: Any) -> None:
+        """End this connection and those that are idle, and let the pool open others.
+
+        For a server that accepts no writes any more: its sessions would stay in the pool as long as they are used.
+        """
+        connection.terminate()
+        while self._idle:
+            await self._discard(self._idle.pop()[0])
+        await self._pool.expire_connections()
+
+    async def drop_idle(self, longer_than_s: float) -> None:
+        """End the connections that were not used for longer than this.
+
+        For a call that had no answer for this time: its server may hang, and each of these connections would let
+        another call find out.
+        """
+        before = self._clock() - longer_than_s
+        while self._idle and self._idle[0][1] <= before:
+            await self._discard(self._idle.popleft()[0])
+
     async def close(self) -> None:
         """Wait until every connection is given back, and close it."""
         self._closing = True
@@ -107,7 +132,7 @@ class Connections:
         await self._pool.close()
 
     async def _release(self, connection: Any) -> None:
-        """Let the pool cancel the call that may still run on the server, then give the place back."""
+        """Let the pool end the call that may still run on the server, then give the place back."""
         try:
             try:
                 if self._explicit_transactions and not is_lost(connection):

@@ -1,10 +1,14 @@
 """The interface to PostgreSQL: a call of one function returns JSON bytes."""
 
+import asyncio
+import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import simplejson
 
@@ -28,20 +32,70 @@ class Json:
 Param: TypeAlias = "str | int | bool | Json | None"
 """The type of a parameter. Amounts and timestamps (RFC 3339) are strings, which both drivers keep exact."""
 
+_Result = TypeVar("_Result")
+_LONGEST_PAUSE_S = 1.0
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 
-resend = RetryPolicy(
-    is_temporary=lambda error: isinstance(error, Unavailable) and error.is_temporary,
+
+@dataclass(slots=True)
+class _Limit:
+    """The time that a call and its repetitions have together, by the loop's clock; set by the first call.
+
+    Attributes:
+        until: its end; None before the first call.
+        repeat_until: no repetition is planned after this, so that a pause does not go beyond the end.
+    """
+
+    until: float | None = None
+    repeat_until: float = math.inf
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
+
+
+def deadline(until: float) -> float:
+    """The end of a call's time, for a driver.
+
+    Args:
+        until: the end of its time if it repeats no other call, by the loop's clock.
+    """
+    limit = _limit.get()
+    if limit is None:
+        return until
+    if limit.until is None:
+        limit.until = until
+        left = until - asyncio.get_running_loop().time()
+        limit.repeat_until = until - min(_LONGEST_PAUSE_S, left / 5)
+    return limit.until
+
+
+def _may_repeat(error: Exception) -> bool:
+    if not (isinstance(error, Unavailable) and error.is_temporary):
+        return False
+    limit = _limit.get()
+    return limit is None or asyncio.get_running_loop().time() < limit.repeat_until
+
+
+_repeat = RetryPolicy(
+    is_temporary=_may_repeat,
     first_at_once=True,
     pause_s=0.05,
-    longest_pause_s=1.0,
+    longest_pause_s=_LONGEST_PAUSE_S,
     duration_s=1.0,
 ).run
-"""Make a call that is safe to repeat; repeat it for about a second while the connection is lost.
 
-A call without an answer ends by its own timeout; after that there is one more attempt at most. Raises the last
-attempt's ``Unavailable``. A bound method: this is on the way of every call to the database.
-"""
+
+async def resend(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Make a call that is safe to repeat; repeat it for about a second while the connection is lost.
+
+    All attempts together have the time of one call. A call without an answer ends by its own timeout, so it is not
+    repeated. Raises the last attempt's ``Unavailable``.
+    """
+    token = _limit.set(_Limit())
+    try:
+        return await _repeat(attempt)
+    finally:
+        _limit.reset(token)
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from wallet_service import __version__
 from wallet_service.core.room import Room
 from wallet_service.platform.database import script
 from wallet_service.platform.database.dsns import place_of
+from wallet_service.platform.database.hosts import Hosts, NoPrimaryError
 from wallet_service.platform.database.indexes import OTHER_RUN_S, IndexBuildError, build_indexes
 from wallet_service.platform.database.sql_files import (
     MigrationError,
@@ -22,9 +23,11 @@ from wallet_service.platform.database.sql_files import (
     latest_migration,
     read_sql_files,
 )
+from wallet_service.platform.database.translate import READ_ONLY
 
 __all__ = [
     "DatabaseNewerError",
+    "DatabaseReadOnlyError",
     "IndexBuildError",
     "MigrationError",
     "MigrationReport",
@@ -48,6 +51,10 @@ class DatabaseNewerError(MigrationError):
         super().__init__(message)
         self.release = release
         self.migration = migration
+
+
+class DatabaseReadOnlyError(MigrationError):
+    """The database accepts no writes: no server is the primary at present, or the only one is a standby."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ async def migrate(
 
     Raises:
         DatabaseNewerError: a newer release has migrated the database.
+        DatabaseReadOnlyError: the database accepts no writes.
         IndexBuildError: the database is at this release, and an index can't be built.
         MigrationError: any other reason, with the name of the file that caused it, if one did.
     """
@@ -111,14 +119,14 @@ async def migrate(
 async def _connect(dsn: str) -> Any:
     try:
         # No cached statements: a pooler on the way may give each transaction another session.
-        return await asyncpg.connect(
-            dsn,
+        return await Hosts(dsn, "primary").connect(
             timeout=_CONNECT_TIMEOUT_S,
             statement_cache_size=0,
             server_settings={"application_name": "wallet-service migrate"},
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise MigrationError(f"can't connect to the {place_of(dsn)}: {error}") from error
+        kind = DatabaseReadOnlyError if isinstance(error, NoPrimaryError) else MigrationError
+        raise kind(f"can't connect to the {place_of(dsn)}: {error}") from error
 
 
 async def _apply(connection: Any, files: SqlFiles, release: str) -> MigrationReport:
@@ -172,10 +180,12 @@ def _refusal(error: Exception, files: SqlFiles) -> MigrationError:
     """The error that stopped the script, with the file and line that caused it, if one did."""
     if not isinstance(error, asyncpg.PostgresError):
         return MigrationError(f"the migration was stopped: {error}")
-    if error.sqlstate == script.NEWER:
-        return _newer(error)
-    if error.sqlstate in (script.STOPPED, script.BUILDING):
-        return MigrationError(error.args[0])
+    if error.sqlstate in (script.NEWER, script.STOPPED, script.BUILDING):
+        return _newer(error) if error.sqlstate == script.NEWER else MigrationError(error.args[0])
+    if error.sqlstate == READ_ONLY:
+        return DatabaseReadOnlyError(
+            "the database is read-only: its server is a standby, or set to read-only"
+        )
     # asyncpg's classes have these fields by a metaclass.
     query: str | None = getattr(error, "internal_query", None)
     position: str | None = getattr(error, "internal_position", None)

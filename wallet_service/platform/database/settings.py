@@ -18,9 +18,9 @@ class DatabaseSettings(RoomSettings):
 
     url: SecretStr | None = Field(
         default=None,
-        description="`postgresql://…` of a PostgreSQL 15 to 18; the embedded server is not started then. Its "
-        "user creates roles at the first migration, so it is a superuser, or a role with CREATEROLE that "
-        "owns the database",
+        description="`postgresql://…` of a PostgreSQL 15 to 18, also with several hosts (`host1:5432,host2:5432`), "
+        "of which each has a share of the time limit; the embedded server is not started then. Its user "
+        "creates roles at the first migration, so it is a superuser, or a role with CREATEROLE that owns the database",
     )
     supabase_url: Annotated[HttpUrl | None, Field(validation_alias="SUPABASE_URL")] = Field(
         default=None,
@@ -41,8 +41,15 @@ class DatabaseSettings(RoomSettings):
     )
     timeout_ms: Annotated[int, Field(ge=100, le=600_000)] = Field(
         default=5000,
-        description="milliseconds for one call of the database. It waits for a connection for at most half of "
-        "that, then it is refused with 503 `overloaded`",
+        description="milliseconds for one call of the database, together with its repetition after a lost connection. "
+        "It waits for a connection for at most half of that, then it is refused with 503 `overloaded`",
+    )
+    role: Literal["primary", "any"] = Field(
+        default="primary",
+        description="what the database's server has to be for this instance to be ready: `primary`, or `any` for an "
+        "instance that may also read from a standby (every write is then 503 `unavailable`). With several hosts in "
+        "`WALLET_DATABASE_URL`, `primary` connects to the one that accepts writes, and `any` to the first that "
+        "answers. See [a database that survives a machine](how-to.md#a-database-that-survives-a-machine)",
     )
     statement_cache_size: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=100,

@@ -18,7 +18,7 @@ from postgrest import AsyncPostgrestClient
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.database.concurrency_limit import ConcurrencyLimit
-from wallet_service.platform.database.gateway import Database, Json, Param, check_names
+from wallet_service.platform.database.gateway import Database, Json, Param, check_names, deadline
 from wallet_service.platform.database.translate import (
     NOT_IN_CACHE,
     NoResultError,
@@ -96,7 +96,7 @@ class SupabaseDatabase(Database):
     async def call(self, function: str, /, **params: Param) -> bytes:
         """Call the function in one request; see the base class. Overloaded if no connection is free."""
         check_names(function, *params)
-        until = asyncio.get_running_loop().time() + self._timeout_s
+        until = deadline(asyncio.get_running_loop().time() + self._timeout_s)
         with _translated():
             body = _body(params)
             # httpx limits each step of a request; this limits all of them together, and a wait for a reload.

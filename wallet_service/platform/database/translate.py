@@ -15,6 +15,7 @@ from wallet_service.core.errors import (
     WalletError,
     error_of,
 )
+from wallet_service.platform.database.hosts import NoPrimaryError
 
 REFUSED = "WL001"
 """A function refused the call: the message is the problem's code, the detail its facts as JSON."""
@@ -23,9 +24,15 @@ _BUSY = frozenset({"55P03", "40P01"})
 """A lock was not free in time, or there was a deadlock. Nothing was done."""
 NOT_IN_CACHE = "PGRST202"
 """PostgREST does not know the function: it does not exist, or is newer than the schema that PostgREST has loaded."""
-_NOT_MIGRATED = frozenset({"42883", "3F000", "42P01", NOT_IN_CACHE})
-"""No such function, schema or table."""
-_FORBIDDEN = "42501"
+_CONFIGURATION: Mapping[str, str] = {
+    # No such function, schema or table.
+    **dict.fromkeys(
+        ("42883", "3F000", "42P01", NOT_IN_CACHE),
+        "The database lacks a function of this release: run wallet-service migrate",
+    ),
+    "42501": "The service's login may not call this function: run wallet-service migrate, check the key",
+}
+"""The detail of the problem, by SQLSTATE, where an operator has to act."""
 _KEY_REFUSED = frozenset({401, 403})
 _HINTS: Mapping[str | int, str] = {
     "PGRST106": "The API does not expose schema wallet_api: add it to the exposed schemas",
@@ -39,6 +46,8 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _MAY_HAVE_HAPPENED = frozenset({402, 408, 425, 499})
 """Statuses of a gateway that timed out, or does not serve the project at present."""
+READ_ONLY = "25006"
+"""The server accepts no writes: it is a standby, was the primary before a failover, or is set to read-only."""
 _ENDS_THE_SESSION = frozenset({"FATAL", "PANIC"})
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 
@@ -49,7 +58,6 @@ _UNAVAILABLE = frozenset(
         "57P02",  # crash_shutdown
         "57P03",  # cannot_connect_now
         "57P05",  # idle_session_timeout
-        "25006",  # read_only_sql_transaction: a former primary after a failover
         "3D000",  # no such database
     }
 )
@@ -79,11 +87,24 @@ def translate(error: Exception, *, connection_lost: bool = False) -> WalletError
         return Unavailable() if ended and isinstance(refusal, InternalError) else refusal
     if isinstance(error, RestError):
         return _of_rest(error)
-    if isinstance(error, OSError | NoResultError):  # also TimeoutError
-        return Unavailable()
+    if isinstance(error, OSError | NoResultError | NotReplicatedError):  # also TimeoutError
+        return Unavailable(
+            _DETAILS_OF.get(type(error)), is_temporary=not isinstance(error, NotReplicatedError)
+        )
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and connection_lost:
         return Unavailable()
     return InternalError()
+
+
+def is_answer(error: Exception) -> bool:
+    """Whether the error is the server's answer to a statement, after which its session can be used again."""
+    if not isinstance(error, asyncpg.PostgresError) or error.sqlstate == READ_ONLY:
+        return False
+    return getattr(error, "severity_en", None) == "ERROR"
+
+
+class NotReplicatedError(Exception):
+    """The call was not sent: too many earlier ones wait for a standby to confirm them."""
 
 
 class RestError(Exception):
@@ -106,6 +127,12 @@ class RestError(Exception):
 
 class NoResultError(Exception):
     """The response has a status of success, but not the result of a function."""
+
+
+_DETAILS_OF: Mapping[type[Exception], str] = {
+    NoPrimaryError: "No server of the database accepts writes at present",
+    NotReplicatedError: "The database's standby confirms no writes at present",
+}
 
 
 class PostgresFault(Exception):
@@ -150,15 +177,10 @@ def _of_sqlstate(state: str, message: str, detail: str | None) -> WalletError:
         return _of_refusal(message, detail or "{}")
     if state in _BUSY:
         return WalletBusy()
-    if state in _NOT_MIGRATED:
-        return Unavailable(
-            "The database lacks a function of this release: run wallet-service migrate", is_temporary=False
-        )
-    if state == _FORBIDDEN:
-        return Unavailable(
-            "The service's login may not call this function: run wallet-service migrate, check the key",
-            is_temporary=False,
-        )
+    if state in _CONFIGURATION:
+        return Unavailable(_CONFIGURATION[state], is_temporary=False)
+    if state == READ_ONLY:
+        return Unavailable("The database accepts no writes at present: its server is read-only")
     if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES:
         return Unavailable()
     return InternalError()

@@ -31,7 +31,7 @@ Repository = Annotated[TestClockRepository, Depends(_repository)]
     "",
     response_model=TestClock,
     responses=problems(*READS, NotFound),
-    operation_id="read_test_clock",
+    operation_id="get_test_clock",
     summary="Read the test clock",
 )
 async def read_test_clock(_caller: Admin, repository: Repository) -> Response:

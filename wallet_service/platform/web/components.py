@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from wallet_service.platform.web.problems import MEDIA_TYPE
 
+_JSON = "application/json"
+
 Document = dict[str, Any]
 """An OpenAPI document, or a part of one."""
 
@@ -29,10 +31,10 @@ class _Use(NamedTuple):
 def share_components(document: Document) -> None:
     """Replace the repeated parts of the operations by references to ``components``, in place.
 
-    Every example of a problem becomes a component, named by its code. Responses with a single problem and parameters
-    become components if they are used more than once. All other parts stay where they are, so an operation still
-    lists its statuses and codes. A component has one form: if parts of one name differ, the form with the most uses
-    becomes the component, and the others stay in place.
+    Every example of a problem becomes a component, named by its code, and every other example of a response, named by
+    its operation. Responses with a single problem and parameters become components if they are used more than once. All
+    other parts stay where they are, so an operation still lists its statuses and codes. A component has one form: if
+    parts of one name differ, the form with the most uses becomes the component, and the others stay in place.
 
     Headers of responses stay too: they are small, and Postman's import does not resolve references to headers.
     """
@@ -43,7 +45,9 @@ def share_components(document: Document) -> None:
         *components.get("responses", {}).values(),
         *(each for operation in operations for each in operation["responses"].values()),
     ]
-    _share(components, "examples", [use for each in responses for use in _examples(each)], least=1)
+    examples = [use for each in responses for use in _examples(each)]
+    examples += [use for each in operations for use in _examples_of_success(each)]
+    _share(components, "examples", examples, least=1)
     _share(components, "parameters", [use for each in operations for use in _parameters(each)])
 
 
@@ -82,6 +86,15 @@ def _problem_examples(response: Document) -> Document:
 def _examples(response: Document) -> list[_Use]:
     examples = _problem_examples(response)
     return [_named(code, examples, code) for code in examples]
+
+
+def _examples_of_success(operation: Document) -> list[_Use]:
+    found: list[Document] = [
+        response["content"][_JSON]["examples"]
+        for response in operation["responses"].values()
+        if "examples" in response.get("content", {}).get(_JSON, {})
+    ]
+    return [_named(f"{operation['operationId']}.{name}", each, name) for each in found for name in each]
 
 
 def _single_problems(operation: Document) -> list[_Use]:

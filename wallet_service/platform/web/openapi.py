@@ -1,6 +1,6 @@
 """Problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +9,7 @@ import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from wallet_service.core.errors import (
@@ -90,8 +90,8 @@ def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
                     "properties": {
                         "in": {"type": "string", "description": "`body`, `query`, `path` or `header`."},
                         "pointer": {"type": "string", "description": "A JSON pointer within it."},
-                        "detail": {"type": "string"},
-                        "code": {"type": "string"},
+                        "detail": {"type": "string", "description": "What would be acceptable, for people."},
+                        "code": {"type": "string", "description": "The kind of the fault, for programs."},
                     },
                 },
             },
@@ -149,8 +149,9 @@ def _example(error: type[WalletError]) -> dict[str, Any]:
 
 
 def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
-    """Serve /docs from files of the package, and complete the document: schema of problems, shared components.
+    """Serve /docs from files of the package, redirect / to it, and complete the document.
 
+    The document gets the schema of problems and shared components.
     The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
     """
     assets = Path(fastapi_offline.__file__).parent / "static"
@@ -164,9 +165,14 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
             swagger_js_url=f"{root}/docs/assets/swagger-ui-bundle.js",
             swagger_css_url=f"{root}/docs/assets/swagger-ui.css",
             swagger_favicon_url=f"{root}/docs/assets/favicon.png",
+            swagger_ui_parameters={"persistAuthorization": True},
         )
 
+    async def start(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
+
     app.add_route("/docs", docs, include_in_schema=False)
+    app.add_route("/", start, include_in_schema=False)
     written = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -178,6 +184,9 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)
+        for content in _json_contents(document):
+            for example in content.get("examples", {}).values():
+                _put_nulls_back(content["schema"], example["value"], schemas)
         share_components(document)
         return document
 
@@ -185,19 +194,46 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
     app.openapi = documented
 
 
+def _json_contents(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The contents of all responses that are JSON and no problems."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                yield from (
+                    each for name, each in response.get("content", {}).items() if name == "application/json"
+                )
+
+
 def _put_nulls_back(schema: Mapping[str, Any], example: Any, schemas: Mapping[str, Any]) -> None:
-    """Add required members that are null to an example, because FastAPI leaves out members that are None."""
-    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    """Complete an example by its members that are null, in the order of the schema: FastAPI leaves out None."""
+    schema = _described(schema, example, schemas)
     if isinstance(example, list):
         for item in cast("list[Any]", example):
             _put_nulls_back(schema.get("items", {}), item, schemas)
-    elif isinstance(example, dict):
+    elif isinstance(example, dict) and "properties" in schema:
         members = cast("dict[str, Any]", example)
-        for name, member in schema.get("properties", {}).items():
-            choices: list[Mapping[str, Any]] = member.get("anyOf", [member])
-            if name in members:
-                _put_nulls_back(choices[0], members[name], schemas)
-            elif name in schema.get("required", []) and {"type": "null"} in [
-                {"type": choice.get("type")} for choice in choices
-            ]:
+        given = dict(members)
+        members.clear()
+        for name, member in schema["properties"].items():
+            if name in given:
+                members[name] = given.pop(name)
+                _put_nulls_back(member, members[name], schemas)
+            elif name in schema.get("required", []) and _may_be_null(member):
                 members[name] = None
+        members |= given
+
+
+def _may_be_null(schema: Mapping[str, Any]) -> bool:
+    return any(choice.get("type") == "null" for choice in schema.get("anyOf", [schema]))
+
+
+def _described(schema: Mapping[str, Any], example: Any, schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of an example: of several, the one that has the most of its members."""
+    choices: list[Mapping[str, Any]] = [
+        schemas[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+        for each in schema.get("anyOf", [schema])
+    ]
+    if not isinstance(example, dict):
+        return choices[0]
+    names = {*cast("dict[str, Any]", example)}
+    return max(choices, key=lambda each: len(names & {*each.get("properties", {})}))

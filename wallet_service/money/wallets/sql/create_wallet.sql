@@ -31,6 +31,7 @@ begin
     elsif v_spent.kind <> 'wallet' or v_spent.request_hash <> v_hash then
       perform wallet.refuse_call('idempotency_key_reused');
     end if;
+    perform wallet.await_replication();
     return '{"status":"' || case when v_spent.transaction_id = p_wallet_id then 'created' else 'replayed' end
       || '","wallet":' || v_spent.answer || '}';
   end if;

@@ -5,7 +5,7 @@ create or replace function wallet_api.create_key(
   p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
   p_only_first boolean default false
 ) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_expires_at timestamptz := wallet.read_time(p_expires_at);
   v_now timestamptz := wallet.clock();
@@ -23,9 +23,13 @@ begin
   end if;
   if exists (select from wallet.api_keys k
              where k.key_id = p_key_id and k.secret_hash = pg_catalog.decode(p_secret_hash, 'hex')) then
+    perform wallet.await_replication();
     return '{"created": true}'; -- by a first attempt whose response was lost
   end if;
   if p_only_first then
+    if exists (select from wallet.api_keys) then
+      return '{"created": false}'; -- without the lock, which a standby does not give
+    end if;
     lock table wallet.api_keys in share row exclusive mode;
     if exists (select from wallet.api_keys) then
       return '{"created": false}';

@@ -1,12 +1,15 @@
--- The newest migration that was applied: readiness compares it with that of the code. indexes_missing: those of p_indexes, an
--- array of names with their schemas, that are missing or invalid; the code works without them. functions_missing: those of
--- p_functions, an array of names in wallet_api, that do not exist or can't work for the caller (owner, SECURITY DEFINER, grant).
+-- The newest migration that was applied: readiness compares it with that of the code. read_only: whether the server accepts no
+-- writes, as a standby or by its setting. (Not transaction_read_only: PostgREST sets that for a function that is stable.)
+-- indexes_missing: those of p_indexes, an array of names with their schemas, that are missing or invalid; the code works without
+-- them. functions_missing: those of p_functions, an array of names in wallet_api, that do not exist or can't work for the caller
+-- (owner, SECURITY DEFINER, grant).
 create or replace function wallet_api.read_health(p_indexes jsonb default '[]', p_functions jsonb default '[]') returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return (select row_to_json(v)::text from (select
     (select max(m.number) from wallet.migrations m) as migration,
     current_setting('server_version_num')::integer as server_version,
+    pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
     (select coalesce(json_agg(i.name order by i.place), '[]')
       from jsonb_array_elements_text(p_indexes) with ordinality as i (name, place)
       where not exists (select from pg_catalog.pg_index x

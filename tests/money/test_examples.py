@@ -1,0 +1,219 @@
+"""The examples of the API's document are true: the service answers the example of a response to that of its request."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import FreshDatabase
+from support.api import Api, Client, open_api
+
+from contract.document import current
+from contract.references import inlined
+from wallet_service.platform.database.migrate import migrate
+from wallet_service.rooms import ROOMS
+
+DOCUMENT = inlined(current())
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+}
+TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def schema(content: Mapping[str, Any]) -> dict[str, Any]:
+    return DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+
+
+def body(operation_id: str, **replaced: str) -> dict[str, Any]:
+    """The example of the request, with these values instead of its ids."""
+    example: dict[str, Any] = schema(OPERATIONS[operation_id]["requestBody"]["content"]["application/json"])[
+        "examples"
+    ][0]
+    return {
+        name: [body_of | {"wallet_id": replaced["wallet_id"]} for body_of in value]
+        if name == "operations"
+        else replaced.get(name, value)
+        for name, value in example.items()
+    }
+
+
+def shown(operation_id: str, status: int) -> Any:
+    """The example of the response, as /docs shows it."""
+    content = OPERATIONS[operation_id]["responses"][str(status)]["content"]["application/json"]
+    if "examples" in content:
+        (example,) = content["examples"].values()
+        return example["value"]
+    return schema(content)["examples"][0]
+
+
+def agree(example: Any, answer: Any, place: str) -> None:
+    """All but ids and times is equal, and ids and times have the same form."""
+    if isinstance(example, dict):
+        assert example.keys() == answer.keys(), place
+        for name, value in example.items():
+            agree(value, answer[name], f"{place}.{name}")
+    elif isinstance(example, list):
+        assert len(example) == len(answer), place
+        for number, (one, other) in enumerate(zip(example, answer, strict=True)):
+            agree(one, other, f"{place}.{number}")
+    else:
+        assert masked(example) == masked(answer), place
+
+
+def masked(value: Any) -> Any:
+    if isinstance(value, str):
+        value = UUID.sub("<id>", TIME.sub("<time>", value))
+        return re.sub(r"^user-\d$", "<user>", value)
+    return value
+
+
+@pytest.fixture
+async def api(fresh_database: FreshDatabase) -> AsyncIterator[Api]:
+    async with open_api((await fresh_database()).service_dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def billing(api: Api) -> Client:
+    """The client of the examples."""
+    return await api.service(
+        "wallets:read", "wallets:write", "transactions:write", "stats:read", name="billing"
+    )
+
+
+async def new_wallet(billing: Client, user_id: str = "user-1", **members: str) -> str:
+    answer = await billing.post("/wallets", {**body("create_wallet"), "user_id": user_id, **members})
+    agree(shown("create_wallet", 201), answer.json(), "create_wallet")
+    return answer.json()["wallet_id"]
+
+
+async def checked(operation_id: str, path: str, request: Mapping[str, Any], client: Client) -> str:
+    """Post it as a dry run, then for good. Returns the transaction id."""
+    for dry_run, status in ((True, 200), (False, 201)):
+        answer = await client.post(path, {**request, "dry_run": dry_run})
+        assert answer.status_code == status, answer.text
+        agree(shown(operation_id, status), answer.json(), f"{operation_id} {status}")
+    return answer.json()["transaction_id"]
+
+
+async def test_movements(billing: Client) -> None:
+    for number, (kind, operation_id) in enumerate(
+        {
+            "deposit": "deposit_to_wallet",
+            "withdraw": "withdraw_from_wallet",
+            "consume": "consume_from_wallet",
+            "reward": "reward_wallet",
+            "fee": "charge_fee",
+        }.items()
+    ):
+        wallet_id = await new_wallet(billing, f"user-{number}")
+        await checked(operation_id, f"/wallets/{wallet_id}/{kind}", body(operation_id), billing)
+    await new_wallet(billing, "user-8")
+    await checked(
+        "consume_user_credits", "/users/user-8/credits/consume", body("consume_user_credits"), billing
+    )
+
+
+async def test_transfer_refund_and_batch(billing: Client) -> None:
+    source, target = await new_wallet(billing), (await billing.wallet(user_id="user-2"))["wallet_id"]
+    transfer = body("transfer_to_wallet", to_wallet_id=target)
+    await checked("transfer_to_wallet", f"/wallets/{source}/transfer", transfer, billing)
+
+    wallet_id = await new_wallet(billing, "user-3")
+    consumed = (await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))).json()
+    path = f"/transactions/{consumed['transaction_id']}/refund"
+    await checked("refund_transaction", path, body("refund_transaction"), billing)
+
+    wallet_id = await new_wallet(billing, "user-4")
+    answer = await billing.post("/transactions/batch", body("post_batch", wallet_id=wallet_id))
+    agree(shown("post_batch", 200), answer.json(), "post_batch")
+
+
+async def test_adjustment_and_exchange(billing: Client) -> None:
+    wallet_id = await new_wallet(billing)
+    await checked("adjust_wallet", f"/wallets/{wallet_id}/adjust", body("adjust_wallet"), billing)
+
+    euros = await billing.wallet("100", user_id="user-2", currency="EUR")
+    dollars = await billing.wallet(user_id="user-2", currency="USD")
+    exchange = body("post_transaction")
+    for entry, wallet in zip(exchange["entries"], (euros, dollars), strict=True):
+        entry["wallet_id"] = wallet["wallet_id"]
+    await checked("post_transaction", "/transactions", exchange, billing)
+
+
+async def test_the_test_clock(fresh_database: FreshDatabase) -> None:
+    made = await fresh_database()
+    await migrate(made.dsn, ROOMS, test_clock=True)
+    async with open_api(made.service_dsn, test_clock=True, environment="development") as api:
+        answer = await api.admin.post("/test-clock", body("set_test_clock"))
+        agree(shown("set_test_clock", 200), answer.json(), "set_test_clock")
+        agree(shown("get_test_clock", 200), (await api.admin.get("/test-clock")).json(), "get_test_clock")
+
+
+async def test_changes_of_a_wallet(billing: Client) -> None:
+    wallet_id = await new_wallet(billing)
+    changed = await billing.patch(f"/wallets/{wallet_id}", body("update_wallet"))
+    agree(shown("update_wallet", 200), changed.json(), "update_wallet")
+    empty = await billing.wallet(user_id="user-2")
+    closed = await billing.delete(f"/wallets/{empty['wallet_id']}")
+    agree(shown("close_wallet", 200), closed.json(), "close_wallet")
+
+
+async def test_what_is_read(api: Api, billing: Client) -> None:
+    wallet_id = await new_wallet(billing)
+    for operation_id, path in {
+        "get_wallet": f"/wallets/{wallet_id}",
+        "list_user_wallets": "/users/user-1/wallets",
+        "list_wallets": "/wallets",
+    }.items():
+        agree(shown(operation_id, 200), (await billing.get(path)).json(), operation_id)
+    consumed = (await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))).json()
+    since = {"from": consumed["created_at"]}
+    for operation_id, path, query in (
+        ("get_transaction", f"/transactions/{consumed['transaction_id']}", {}),
+        ("get_wallet_balance", f"/wallets/{wallet_id}/balance", {}),
+        ("list_wallet_transactions", f"/wallets/{wallet_id}/transactions", {}),
+        ("list_user_transactions", "/users/user-1/transactions", {}),
+        ("get_wallet_statistics", f"/wallets/{wallet_id}/statistics", since),
+        ("get_user_statistics", "/users/user-1/statistics", since),
+        ("get_service_statistics", "/wallet/stats", {}),
+        ("get_trial_balance", "/ledger/trial-balance", {}),
+        ("get_user_credits", "/users/user-1/credits/balance", {}),
+    ):
+        agree(shown(operation_id, 200), (await billing.get(path, **query)).json(), operation_id)
+
+    (shown_currency,) = shown("list_currencies", 200)["items"]
+    assert shown_currency in (await billing.get("/currencies")).json()["items"]
+    for operation_id, path in (
+        ("check_liveness", "/health/live"),
+        ("check_readiness", "/health/ready"),
+        ("check_health", "/health"),
+    ):
+        agree(shown(operation_id, 200), (await api.http.get(path)).json(), operation_id)
+
+
+async def test_an_import(api: Api) -> None:
+    for media_type, content in OPERATIONS["import_wallets"]["requestBody"]["content"].items():
+        answer = await api.admin.send(
+            "POST",
+            "/wallets/import",
+            content["example"].replace("user-1", media_type).encode(),
+            headers={"Content-Type": media_type},
+        )
+        assert answer.json()["status"] == "created", answer.text
+
+
+def test_each_operation_with_an_example_is_shown() -> None:
+    """A new operation with JSON is checked here, too."""
+    source = Path(__file__).read_text()
+    with_json = {
+        name
+        for name, operation in OPERATIONS.items()
+        for status, response in operation["responses"].items()
+        if int(status) < 300 and "application/json" in response.get("content", {})
+    }
+    assert {name for name in with_json if f'"{name}"' not in source} == set()
