@@ -124,7 +124,7 @@ class BatchAnswer(BaseModel):
                     "results": [
                         {
                             "status": "refused",
-                            "problem": problem_document(InsufficientFunds(shortfall="2.500000")),
+                            "problem": problem_document(InsufficientFunds(**InsufficientFunds.example_facts)),
                         }
                     ]
                 }
