@@ -10,6 +10,7 @@ ROOM = Room(
     module=__name__,
     summary="import of wallets with their balances from CSV or JSON lines",
     routers=("router:router",),
+    commands="commands:add_commands",
     settings=OpeningBalancesSettings,
     request_costs={
         "import_wallets": RequestCost(100)
