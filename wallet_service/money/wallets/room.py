@@ -15,6 +15,7 @@ ROOM = Room(
     module=__name__,
     summary="wallets: create, read, change, close, list",
     routers=("router:router",),
+    commands="commands:add_commands",
     permissions=(WALLETS_READ, WALLETS_WRITE),
     problems=(WalletNotFound, WalletExists, WalletNotEmpty, CreditLimitInUse, VersionMismatch),
 )
