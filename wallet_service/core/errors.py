@@ -11,7 +11,6 @@ Each has a stable code, an HTTP status, a title, and whether a retry can succeed
 refused outcome, or SQLSTATE ``WL001`` with the code as its message), so Python, OpenAPI, docs and SDK share one list.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -57,16 +56,24 @@ class WalletError(Exception):
     @classmethod
     def explain(cls, facts: Mapping[str, Any]) -> str | None:
         """The detail that follows from the facts of an occurrence; None if they do not suffice."""
-        match facts.get("errors"):
-            case [{"in": place, "pointer": pointer, "detail": detail}, *others]:
-                more = f" (and {len(others)} more, see errors)" if others else ""
-                return f"{place} {pointer}: {detail}{more}" if pointer else f"{place}: {detail}{more}"
-            case _:
-                pass
+        if "errors" in facts:
+            return _first_fault(facts["errors"])
         for form in cls.details:
-            with contextlib.suppress(KeyError):  # this form needs another fact
+            try:
                 return form.format_map(facts)
+            except KeyError:  # this form needs another fact
+                continue
         return None
+
+
+def _first_fault(errors: Any) -> str | None:
+    """The first value that is not acceptable, and how many more there are."""
+    match errors:
+        case [{"in": place, "pointer": pointer, "detail": detail}, *others]:
+            more = f" (and {len(others)} more, see errors)" if others else ""
+            return f"{place} {pointer}: {detail}{more}" if pointer else f"{place}: {detail}{more}"
+        case _:
+            return None
 
 
 class WalletNotFound(WalletError):
