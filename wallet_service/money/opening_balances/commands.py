@@ -22,7 +22,7 @@ from wallet_service.platform.telemetry.logging import printable
 if TYPE_CHECKING:
     from wallet_service.money.opening_balances.service import ImportService
 
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 8 * 1024
 _TERMINAL_PAUSE_S = 0.2
 _LOG_PAUSE_S = 10.0
 
@@ -85,13 +85,21 @@ async def _import(
             progress.clear()
             if dry_run or not service.last_line_done:
                 raise
-            done = f"The lines up to {service.last_line_done} were done: run the command again to continue"
-            raise type(error)(f"{error}. {done}") from error
+            raise type(error)(f"{error}. {_how_to_continue(service.last_line_done)}") from error
+        except asyncio.CancelledError:  # by Ctrl-C
+            progress.clear()
+            how = "" if dry_run else f". {_how_to_continue(service.last_line_done)}"
+            typer.echo(f"\nInterrupted{how}", err=True)
+            raise
     progress.clear()
     if not progress.counts:
         raise MalformedRequest("The file has no lines")
     typer.echo(_summary(progress.counts, dry_run=dry_run), err=True)
     return progress.counts
+
+
+def _how_to_continue(line: int) -> str:
+    return f"The lines up to {line} are done: run the command again to continue"
 
 
 async def _report(
