@@ -12,7 +12,6 @@ from support.service import COMMAND, WAIT_S, command, environment
 from wallet_service.money.opening_balances import commands
 
 
-@pytest.mark.thorough
 def test_a_file_is_checked_and_then_imported(service_dsn: str, own_folder: Path) -> None:
     file, user = own_folder / "balances.csv", new_user()
     file.write_text(f"user_id,currency,balance\n{user},USD,12.50\n{user},EURO,1\n")

@@ -49,7 +49,6 @@ def test_wallets_are_a_table() -> None:
     ]
 
 
-@pytest.mark.thorough
 async def test_a_wallet_and_a_user_s_wallets(api: Api, service_dsn: str, own_folder: Path) -> None:
     user_id = new_user()
     wallets = [await api.admin.wallet("5", user_id=user_id, name=name) for name in ("one", "two")]
