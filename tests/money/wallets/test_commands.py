@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
 from support.api import Api, new_user
 from support.service import command, refused
 
