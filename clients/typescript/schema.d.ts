@@ -832,12 +832,14 @@ export interface components {
          *       "status": "refused",
          *       "problem": {
          *         "code": "insufficient_funds",
-         *         "detail": "Insufficient funds",
+         *         "currency": "CREDIT",
+         *         "detail": "The wallet 0199d0a8-0000-7000-8000-0000000000aa lacks 2.500000 CREDIT",
          *         "retryable": false,
          *         "shortfall": "2.500000",
          *         "status": 402,
          *         "title": "Insufficient funds",
-         *         "type": "urn:wallet:problem:insufficient_funds"
+         *         "type": "urn:wallet:problem:insufficient_funds",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
          *       }
          *     }
          */

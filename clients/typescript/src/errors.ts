@@ -31,7 +31,9 @@ export function isOfTheLedger(code: ProblemCode | undefined): boolean {
 
 /** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
 export interface Facts {
-  insufficient_funds: { shortfall: string; wallet_id: string };
+  insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
+  amount_precision: { currency: string; exponent: number };
+  currency_unknown: { currency: string; closest?: string };
   wallet_exists: { wallet_id: string };
   forbidden: { scope?: string };
   payload_too_large: { limit_bytes: number };

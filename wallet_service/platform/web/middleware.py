@@ -15,7 +15,7 @@ from wallet_service.core.errors import InternalError, Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.rate_limits.limiter import HEADERS
 from wallet_service.platform.web.metrics import RequestMetrics
-from wallet_service.platform.web.problems import problem_response
+from wallet_service.platform.web.problems import PROBLEM_CODE, problem_response
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
 
@@ -138,6 +138,7 @@ def _log_request(scope: Scope, route: str | None, response: _Response, duration_
         method=scope["method"],
         route=route,
         status=response.status,
+        **({"code": code} if (code := scope["state"].get(PROBLEM_CODE)) else {}),
         duration_ms=round(duration_s * 1000, 3),
         response_bytes=response.body_bytes,
     )

@@ -65,7 +65,8 @@ begin
   v_in := jsonb_populate_record(null::wallet.wallets, (select jsonb_object_agg(m.key, m.value) from jsonb_each(p_wallet) m
     where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'network', 'address', 'metadata')));
   if not exists (select from wallet.currencies c where c.code = v_in.currency) then
-    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
+    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32),
+      'similar', wallet.list_similar_currencies(v_in.currency)));
   end if;
   v_limit := coalesce(wallet.read_credit_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
   perform wallet.lock_user_currency(v_in.user_id, v_in.currency);
