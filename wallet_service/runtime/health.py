@@ -18,6 +18,7 @@ from wallet_service.core.errors import Unavailable, WalletError
 from wallet_service.core.room import Room, RoomContext
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.database.sql_files import latest_migration, read_indexes
+from wallet_service.platform.web.head_and_options import add_head_and_options
 from wallet_service.platform.web.openapi import problems
 from wallet_service.rooms import ROOMS
 
@@ -163,3 +164,6 @@ async def ready(readiness: ReadinessOf) -> Ready:
 async def health(readiness: ReadinessOf) -> Ready:
     """For load balancers that expect this path."""
     return await readiness.check()
+
+
+add_head_and_options(router)

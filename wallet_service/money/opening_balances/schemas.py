@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp, UserId
 from wallet_service.core.money import AmountOrZero
 
 
@@ -14,7 +14,7 @@ class ImportLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Line
+    user_id: UserId
     wallet_type: Literal["fiat", "crypto", "hybrid"] = "fiat"
     currency: CurrencyCode = "CREDIT"
     name: Line = "main"

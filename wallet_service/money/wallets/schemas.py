@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, UserId
 from wallet_service.core.money import AmountOrZero, AmountText
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
+from wallet_service.platform.web.query import BoolInQuery
 
 WalletType = Literal["fiat", "crypto", "hybrid"]
 WalletStatus = Literal["active", "frozen", "closed"]
@@ -23,7 +24,7 @@ class WalletCreate(BaseModel):
         },
     )
 
-    user_id: Line
+    user_id: UserId
     wallet_type: WalletType = "fiat"
     currency: CurrencyCode = "CREDIT"
     name: Line = "main"
@@ -128,7 +129,7 @@ class AllWalletsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    verified: bool | None = Field(
+    verified: BoolInQuery | None = Field(
         default=None,
         description="false: wallets that were created by an import or while their user could not be checked, and"
         " whose user has not been checked since. true: all others.",

@@ -11,6 +11,7 @@ from fastapi import Query
 from pydantic import Field, TypeAdapter, ValidationError
 
 from wallet_service.core.errors import ValidationFailed
+from wallet_service.platform.web.query import WholeInQuery
 
 T = TypeVar("T")
 
@@ -18,7 +19,9 @@ DEFAULT_LIMIT = 50
 MOST_ITEMS = 100
 LONGEST_CURSOR = 1024
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="The maximum number of items of a page.")]
+Limit = Annotated[
+    WholeInQuery, Query(ge=1, le=MOST_ITEMS, description="The maximum number of items of a page.")
+]
 """Parameter type ``limit: Limit = DEFAULT_LIMIT``."""
 
 CursorText = Annotated[
