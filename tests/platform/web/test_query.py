@@ -1,13 +1,15 @@
 """Values of a query have one spelling."""
 
+from typing import Annotated
+
 import httpx
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from support.api import Api, pointers, problem
 
-from wallet_service.platform.web.query import BoolInQuery, WholeInQuery
+from wallet_service.platform.web.query import DIGITS, BoolInQuery
 
-WHOLE = TypeAdapter(WholeInQuery)
+WHOLE = TypeAdapter(Annotated[int, DIGITS])
 BOOL = TypeAdapter(BoolInQuery)
 
 LAX_NUMBERS = (

@@ -11,7 +11,7 @@ from fastapi import Query
 from pydantic import Field, TypeAdapter, ValidationError
 
 from wallet_service.core.errors import ValidationFailed
-from wallet_service.platform.web.query import WholeInQuery
+from wallet_service.platform.web.query import DIGITS
 
 T = TypeVar("T")
 
@@ -20,7 +20,10 @@ MOST_ITEMS = 100
 LONGEST_CURSOR = 1024
 
 Limit = Annotated[
-    WholeInQuery, Query(ge=1, le=MOST_ITEMS, description="The maximum number of items of a page.")
+    int,
+    Field(ge=1, le=MOST_ITEMS),
+    DIGITS,
+    Query(description="The maximum number of items of a page."),
 ]
 """Parameter type ``limit: Limit = DEFAULT_LIMIT``."""
 

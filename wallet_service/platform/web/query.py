@@ -23,8 +23,8 @@ def _truth(value: Any) -> Any:
     return value
 
 
-WholeInQuery = Annotated[int, BeforeValidator(_whole)]
-"""A whole number, 0 or more."""
+DIGITS = BeforeValidator(_whole)
+"""Before the type of a whole number, with its bounds: ``Annotated[int, Field(ge=1), DIGITS]``."""
 
 BoolInQuery = Annotated[bool, BeforeValidator(_truth)]
 """``true`` or ``false``."""
