@@ -2171,6 +2171,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -2276,6 +2277,7 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -2319,6 +2321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -2443,6 +2446,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3180,6 +3184,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             /** @description `transaction_not_found`: Transaction not found */
@@ -3229,6 +3234,7 @@ export interface operations {
                     "application/json": components["schemas"]["Balance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3288,6 +3294,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3355,6 +3362,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3408,6 +3416,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletStatistics"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3453,6 +3462,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserStatistics"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3489,6 +3499,7 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceStats"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3514,6 +3525,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrialBalance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3539,6 +3551,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrencyPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3566,6 +3579,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreditsBalance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3751,6 +3765,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
