@@ -183,7 +183,7 @@ async def test_it_can_be_switched_off_and_has_a_default(service_dsn: str) -> Non
         problem(await api.http.get(PATH), "unauthorized")
         created(await api.admin.post("/wallets", {"user_id": "an-id", "name": secrets.token_hex(8)}))
     async with open_api(service_dsn) as api:
-        assert api.app.state.address_limit._leases.quota.tokens == 100
+        assert api.app.state.address_limit._leases.quota.tokens == 300
 
 
 async def test_refusals_are_counted_without_addresses(limited: Limited) -> None:

@@ -42,7 +42,7 @@ class RateLimitSettings(RoomSettings):
         description="rate-limit tokens that one user may spend in a window; not set, users are not limited",
     )
     address_tokens: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
-        default=100,
+        default=300,
         description="requests without valid credentials that one address (of IPv6, one /64) may send to an instance in "
         "a minute; more are refused with 429, and the database is not asked about their keys. `0`: no limit",
     )

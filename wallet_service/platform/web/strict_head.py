@@ -54,7 +54,7 @@ def _read(scope: Scope) -> None:
     # Most paths and queries have no encoded byte, and headers are ASCII, so that this costs a request a microsecond.
     path: bytes | None = scope.get("raw_path")
     if path is not None and (b"%" in path or not path.isascii()):
-        scope["path"] = "/".join(_text(segment, "path").replace("/", _SLASH) for segment in path.split(b"/"))
+        scope["path"] = _path(path)
     elif _SLASH in scope["path"]:  # from a server that does not pass the path as it was sent
         raise _nul("path")
     query: bytes = scope["query_string"]
@@ -63,6 +63,12 @@ def _read(scope: Scope) -> None:
     for name, value in scope["headers"]:
         if not value.isascii() and name in _HEADERS:
             _utf8(value, f"header {name.decode().title()}")
+
+
+def _path(path: bytes) -> str:
+    if b"%2f" not in path.lower():
+        return _text(path, "path")
+    return "/".join(_text(segment, "path").replace("/", _SLASH) for segment in path.split(b"/"))
 
 
 def _text(encoded: bytes, place: str) -> str:
