@@ -3,12 +3,14 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 from support.api import ADMIN_KEY, Api, created, open_api, problem
+from support.service import serving
 from support.upstreams import ManualClock
 
 from wallet_service.platform.auth.keys import create_key
@@ -175,6 +177,20 @@ async def test_without_trusted_proxies_the_header_changes_nothing(limited: Limit
     # Once, and it says that there is a proxy which the settings do not name.
     (line,) = [line for line in log if line["event"] == "address_limited"]
     assert (line["address"], line["limit"], line["is_forwarded"]) == ("10.0.0.1", LIMIT, True)
+
+
+def test_the_server_itself_trusts_no_proxy(service_dsn: str, own_folder: Path) -> None:
+    """uvicorn would, for every proxy on the same machine."""
+    settings = {"WALLET_ADMIN_KEY": ADMIN_KEY, "WALLET_MIGRATE_ON_START": "false"}
+    with serving(
+        own_folder, WALLET_DATABASE_URL=service_dsn, WALLET_RATE_LIMIT_ADDRESS_TOKENS="2", **settings
+    ) as service:
+        codes = [
+            httpx.get(service.url + PATH, headers={"X-Forwarded-For": f"198.51.100.{number}"}).status_code
+            for number in range(3)
+        ]
+        assert codes == [401, 401, 429]
+        assert httpx.get(service.url + PATH, headers=bearer(ADMIN_KEY)).status_code == 200
 
 
 async def test_it_can_be_switched_off_and_has_a_default(service_dsn: str) -> None:
