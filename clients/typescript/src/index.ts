@@ -3,7 +3,6 @@ import createClient, { type Client } from "openapi-fetch";
 import { type ExactAmounts, refuseNumbers } from "./amounts.js";
 import type { WithEarlierTries } from "./batch.js";
 import { problemOf } from "./errors.js";
-import { pathWithIds } from "./paths.js";
 import { retrying, type RetryOptions } from "./retry.js";
 import type { components, paths } from "./schema.js";
 
@@ -37,7 +36,6 @@ export function walletClient(options: WalletClientOptions): WalletClient {
     redirect: "manual",
     headers: { Authorization: `Bearer ${apiKey}`, "User-Agent": "wallet-client-typescript" },
     fetch: retrying(fetch, retries),
-    pathSerializer: pathWithIds,
     bodySerializer: (body) => {
       refuseNumbers(body);
       return typeof body === "string" ? body : JSON.stringify(body);
