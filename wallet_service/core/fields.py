@@ -17,6 +17,26 @@ _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
 """A name or reference: one line of 1 to 255 characters."""
 
+_DOT_PART = re.compile(r"(?:.*/)?\.{1,2}(?:/.*)?", re.DOTALL)
+
+
+def _reachable(user_id: str) -> str:
+    if _DOT_PART.fullmatch(user_id):
+        raise PydanticCustomError(
+            "user_id_unreachable",
+            "must not be . or .., nor have them between slashes: clients and proxies remove these from a path",
+        )
+    return user_id
+
+
+UserId = Annotated[
+    Line,
+    AfterValidator(_reachable),
+    Field(json_schema_extra={"not": {"pattern": r"^(.*/)?\.{1,2}(/.*)?$"}}),
+]
+"""The user of a new wallet: a line that is reachable as a segment of every path. Paths that read accept any ``Line``, so
+that wallets of an earlier release stay readable."""
+
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=_NO_CONTROL_BUT_LINES)]
 """A description: at most 1000 characters; tabs and line ends are allowed."""
 

@@ -228,6 +228,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # uvicorn trusts every local proxy; platform/rate_limits reads X-Forwarded-For
                 timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_ms / 1000),
             )
         )

@@ -39,7 +39,7 @@ export interface Facts {
         version: number;
     };
     rate_limited: {
-        scope: "client" | "user";
+        scope: "client" | "user" | "address";
         limit: number;
         window_s: number;
     };

@@ -39,7 +39,7 @@ export interface Facts {
   payload_too_large: { limit_bytes: number };
   refund_exceeds: { transaction_id: string; refundable: string };
   version_mismatch: { wallet_id: string; version: number };
-  rate_limited: { scope: "client" | "user"; limit: number; window_s: number };
+  rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
   validation_failed: { errors: { in: string; pointer: string; detail: string; code: string }[] };
 }
 

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, UserId
 from wallet_service.core.money import AmountOrZero, AmountText
 from wallet_service.money.examples import USER_ID, WALLET
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
+from wallet_service.platform.web.query import BoolInQuery
 
 WalletType = Literal["fiat", "crypto", "hybrid"]
 WalletStatus = Literal["active", "frozen", "closed"]
@@ -24,7 +25,7 @@ class WalletCreate(BaseModel):
         },
     )
 
-    user_id: Line = Field(description="The user who owns the wallet.")
+    user_id: UserId = Field(description="The user who owns the wallet.")
     wallet_type: WalletType = Field(default="fiat", description="A label: the ledger treats all types alike.")
     currency: CurrencyCode = Field(
         default="CREDIT",
@@ -133,7 +134,7 @@ class AllWalletsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    verified: bool | None = Field(
+    verified: BoolInQuery | None = Field(
         default=None,
         description="false: wallets that were created by an import or while their user could not be checked, and"
         " whose user has not been checked since. true: all others.",
