@@ -98,7 +98,9 @@ def permissions_table(rooms: Sequence[Room] = ROOMS) -> str:
 def routes_of(room: Room) -> Iterator[APIRoute]:
     """The paths of a room that are in the API's document."""
     for reference in room.routers:
-        yield from (route for route in room.load(reference).routes if isinstance(route, APIRoute))
+        for route in room.load(reference).routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                yield route
 
 
 def permission_of(route: APIRoute) -> str:

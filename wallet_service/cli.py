@@ -1,9 +1,9 @@
 """The command ``wallet-service``: ``serve``, ``version``, and the commands that rooms declare."""
 
 import asyncio
-import json
 import os
 import sys
+from typing import Annotated
 
 import asyncpg
 import typer
@@ -29,6 +29,22 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:  # typer calls it with the option's value
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+    del version  # its callback prints it
+
+
 @app.command()
 def serve() -> None:
     """Serve the API until Ctrl-C.
@@ -38,7 +54,7 @@ def serve() -> None:
     """
     settings = load_settings()
     telemetry = settings[TelemetrySettings]
-    configure_logging(telemetry.log_level, traced=telemetry.tracing)
+    configure_logging(telemetry.log_level, traced=telemetry.tracing, form=telemetry.log_format)
     warn_of_unused(settings, os.environ)
     # Imports that take a second, and that no other command needs.
     import uvloop  # noqa: PLC0415
@@ -60,7 +76,7 @@ def version() -> None:
 
 def _quiet_settings() -> Settings:
     settings = load_settings()
-    configure_logging("warning", sys.stderr)
+    configure_logging("warning", sys.stderr, form=settings[TelemetrySettings].log_format)
     return settings
 
 
@@ -79,6 +95,4 @@ def main() -> None:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, WalletError) and error.facts:
-        return f"{error}: {json.dumps(dict(error.facts), default=str)}"
     return str(error) or type(error).__name__

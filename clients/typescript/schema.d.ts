@@ -832,12 +832,14 @@ export interface components {
          *       "status": "refused",
          *       "problem": {
          *         "code": "insufficient_funds",
-         *         "detail": "Insufficient funds",
+         *         "currency": "CREDIT",
+         *         "detail": "The wallet 0199d0a8-0000-7000-8000-0000000000aa lacks 2.500000 CREDIT",
          *         "retryable": false,
          *         "shortfall": "2.500000",
          *         "status": 402,
          *         "title": "Insufficient funds",
-         *         "type": "urn:wallet:problem:insufficient_funds"
+         *         "type": "urn:wallet:problem:insufficient_funds",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
          *       }
          *     }
          */
@@ -2574,6 +2576,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -2680,6 +2683,7 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -2724,6 +2728,7 @@ export interface operations {
                     "application/json": components["schemas"]["Wallet"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -2853,6 +2858,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3598,6 +3604,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             /** @description `transaction_not_found`: Transaction not found */
@@ -3648,6 +3655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Balance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3711,6 +3719,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3782,6 +3791,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3836,6 +3846,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletStatistics"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3882,6 +3893,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserStatistics"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -3918,6 +3930,7 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceStats"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3943,6 +3956,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrialBalance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3968,6 +3982,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrencyPage"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -3996,6 +4011,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreditsBalance"];
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
@@ -4270,6 +4286,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,75 @@ def test_a_code_becomes_its_refusal_with_facts() -> None:
     assert isinstance(error, InsufficientFunds)
     assert error.facts == {"shortfall": Decimal("2.50")}
     assert str(error) == error.detail == InsufficientFunds.title
+
+
+WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
+FAULT = {"in": "body", "pointer": "/amount", "detail": "an amount is more than 0", "code": "amount_invalid"}
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "detail"),
+    [
+        (
+            "insufficient_funds",
+            {"wallet_id": WALLET, "shortfall": "2.50", "currency": "USD"},
+            f"The wallet {WALLET} lacks 2.50 USD",
+        ),
+        # As functions of 0.1.0 refuse, which a service of this release meets before the migration.
+        (
+            "insufficient_funds",
+            {"wallet_id": WALLET, "shortfall": "2.50"},
+            f"The wallet {WALLET} lacks 2.50",
+        ),
+        (
+            "amount_precision",
+            {"currency": "JPY", "exponent": 0},
+            "An amount in JPY has at most 0 decimals",
+        ),
+        (
+            "wallet_not_found",
+            {"wallet_id": WALLET},
+            f"There is no wallet {WALLET}, or the caller may not see it",
+        ),
+        ("wallet_not_found", {"user_id": "a", "currency": "USD"}, "The user has no open wallet in USD"),
+        ("wallet_not_found", {}, "Wallet not found"),
+        ("version_mismatch", {"wallet_id": WALLET, "version": 3}, f"The wallet {WALLET} is at version 3"),
+        ("validation_failed", {}, "Validation failed"),
+        ("validation_failed", {"errors": [FAULT]}, "body /amount: an amount is more than 0"),
+        (
+            "validation_failed",
+            {"errors": [FAULT | {"pointer": ""}, FAULT, FAULT]},
+            "body: an amount is more than 0 (and 2 more, see errors)",
+        ),
+    ],
+)
+def test_the_detail_says_what_the_facts_say(code: str, facts: dict[str, Any], detail: str) -> None:
+    assert error_of(code, **facts).detail == detail
+    assert error_of(code, "said by its caller", **facts).detail == "said by its caller"
+
+
+def test_a_value_in_the_facts_is_no_format() -> None:
+    error = error_of("wallet_not_found", wallet_id="{currency} {0} %s")
+    assert error.detail == "There is no wallet {currency} {0} %s, or the caller may not see it"
+
+
+@pytest.mark.parametrize(
+    ("currency", "similar", "closest"),
+    [
+        ("EURO", ["ETH", "EUR", "ERN"], "EUR"),
+        ("CREDITS", ["CAD", "CREDIT"], "CREDIT"),
+        ("XXQ", ["XAF", "XOF"], None),
+        ("EURO", [], None),
+    ],
+)
+def test_an_unknown_currency_comes_with_the_closest_one(
+    currency: str, similar: list[str], closest: str | None
+) -> None:
+    error = error_of("currency_unknown", currency=currency, similar=similar)
+    known = {"currency": currency}
+    assert error.facts == (known if closest is None else known | {"closest": closest})
+    assert error.detail.startswith(f"There is no currency {currency}; ")
+    assert closest is None or error.detail.endswith(f"the closest one is {closest}")
 
 
 def test_facts_may_be_called_code_and_detail() -> None:

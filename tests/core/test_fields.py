@@ -1,3 +1,4 @@
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_good_values_stay_as_they_are(field: Any, value: Any) -> None:
 @pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: repr(value)[:40])
 def test_bad_values_are_refused(field: Any, value: Any) -> None:
     with pytest.raises(ValidationError):
+        TypeAdapter(field).validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (Timestamp, "2026-01-31T12:00:00 01:00", "%2B"),
+        (Timestamp, "2026-01-31T12:00:00.5 01:00", "%2B"),
+        (Timestamp, "2026-01-31T12:00:00", "such as 2026-01-31T12:00:00Z"),
+        (Timestamp, "2026-01-31 12:00:00 01:00", "such as 2026-01-31T12:00:00Z"),
+        (Timestamp, "2026-02-30T12:00:00Z", "there is no such moment"),
+        (CurrencyCode, "usd", "capital letters and digits, such as USD"),
+    ],
+)
+def test_the_message_says_what_would_be_right(field: Any, value: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(message)):
         TypeAdapter(field).validate_python(value)
 
 

@@ -28,7 +28,7 @@ async def test_one_operation_is_posted_or_raises(database: Database) -> None:
     )
     with pytest.raises(InsufficientFunds) as refused:
         await ledger.post_one(consume(wallet_id, "7"))
-    assert refused.value.facts == {"wallet_id": wallet_id, "shortfall": "1.000000"}
+    assert refused.value.facts == {"wallet_id": wallet_id, "shortfall": "1.000000", "currency": "CREDIT"}
     assert await balance(database, wallet_id) == 6
 
 

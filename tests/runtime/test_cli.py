@@ -1,5 +1,6 @@
 """The command as an operator starts it: real processes, a real embedded server, real signals."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.service import KEY, ROOT, Service, command, refused, servers_of, serving, wait_for
+from support.service import KEY, ROOT, WAIT_S, Service, command, refused, servers_of, serving, wait_for
 from typer.testing import CliRunner
 
 from wallet_service import __version__
@@ -44,6 +45,7 @@ def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Pat
     with serving(data_dir) as service:
         keys = KEY.findall(service.printed)
         assert len(keys) == 1
+        assert pasted(service.printed)["balance"] == "100.000000"
         assert f"The data are in {data_dir}" in service.printed
         assert service.status(keys[0]) == 200
         assert service.status(keys[0][:-1] + ("a" if keys[0][-1] != "a" else "b")) == 401
@@ -56,6 +58,13 @@ def test_the_first_start_prints_a_key_once_and_ctrl_c_stops_both(own_folder: Pat
         assert service.stop(signal.SIGTERM) == 0
         assert not servers_of(data_dir)
         assert not KEY.search(service.printed)
+
+
+def pasted(printed: str) -> dict[str, str]:
+    """The response to the block that the first start prints, pasted into a shell as it is."""
+    block = printed[printed.rindex("\nexport WALLET_URL=") : printed.rindex("\nDocumentation: ")]
+    done = subprocess.run(["bash"], input=block, capture_output=True, text=True, check=True, timeout=WAIT_S)
+    return json.loads(done.stdout)
 
 
 def test_a_second_service_on_the_same_data_is_refused_and_the_first_goes_on(data_dir: Path) -> None:
@@ -138,12 +147,53 @@ def test_keys_and_verify_with_a_running_service_and_without_it(data_dir: Path) -
         assert key.rpartition("_")[2] not in line
         assert command(data_dir, "keys", "revoke", line.split()[0]).returncode == 0
         wait_for(lambda: service.status(key) == 401)
+        assert query(data_dir) == "0\n"
         unknown = refused(command(data_dir, "keys", "revoke", f"wsk_{'0' * 32}_a-secret"))
         assert "no key" in unknown
         assert "a-secret" not in unknown
     assert "revoked" in listed(data_dir, "billing")
     assert command(data_dir, "verify").returncode == 0
+    assert query(data_dir) == "0\n"
+    failed = command(data_dir, "psql", "-v", "ON_ERROR_STOP=1", "-Atc", "select 1/0", PGHOSTADDR="192.0.2.1")
+    assert (failed.returncode, failed.stderr) == (1, "ERROR:  division by zero\n")
     assert not servers_of(data_dir)
+
+
+def query(data_dir: Path) -> str:
+    """The number of wallets, from psql."""
+    done = command(data_dir, "psql", "-At", "-c", "select count(*) from wallet.wallets")
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("a name", "--scope", "admin"), "'client': must be 1 to 64 letters"),
+        (
+            ("billing", "--scope", "wallets:reed"),
+            "'--scope': there is no scope wallets:reed; the closest one is wallets:read",
+        ),
+        (
+            ("billing", "--scope", "admin", "--expires-at", "2020-01-01"),
+            "'--expires-at': must be in the future",
+        ),
+    ],
+)
+def test_keys_create_names_the_wrong_argument(
+    service_dsn: str, own_folder: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    done = command(own_folder, "keys", "create", *arguments, WALLET_DATABASE_URL=service_dsn)
+    assert (done.returncode, done.stdout) == (2, "")
+    message = " ".join(line.strip("│ ") for line in done.stderr.splitlines())
+    assert f"Invalid value for {named}" in message
+
+
+def test_psql_is_for_the_bundled_database(own_folder: Path) -> None:
+    url = "postgresql://ann:hidden@127.0.0.1:1/ledger"
+    message = refused(command(own_folder, "psql", WALLET_DATABASE_URL=url))
+    assert "database ledger on 127.0.0.1:1" in message
+    assert "hidden" not in message
 
 
 def listed(data_dir: Path, client: str) -> str:
@@ -185,10 +235,11 @@ def test_expected_failures_are_one_line(own_folder: Path) -> None:
 
 def test_usage(own_folder: Path) -> None:
     assert command(own_folder, "version").stdout == f"{__version__}\n"
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"{__version__}\n"
     assert CliRunner().invoke(app, ["no-such-command"]).exit_code == 2
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
-    for name in ("serve", "migrate", "keys", "verify", "version"):
+    for name in ("serve", "migrate", "keys", "verify", "version", "wallets", "import", "psql"):
         assert name in shown.stdout
     assert CliRunner().invoke(app, ["keys", "create"]).exit_code == 2
 

@@ -1,11 +1,13 @@
 import asyncio
 
 import asyncpg
+import httpx
 import pytest
 from conftest import FreshDatabase, Locate
 from prometheus_client import CollectorRegistry
 from support.api import Api, open_api, posted, problem
 from support.polling import wait_for_lock_waiters, wait_until
+from support.sdk import listening
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable
@@ -150,3 +152,26 @@ async def test_of_many_missing_functions_some_are_named(
         detail = problem(await opened.http.get("/health/ready"), "unavailable")["detail"]
     others = len(exposed_functions(ROOMS)) - 1
     assert f" and {others - 5} more. Run wallet-service migrate" in detail
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_health_answers_head_and_options(direct_api: Api, path: str) -> None:
+    full = await direct_api.http.get(path)
+    async with listening(direct_api.app) as url, httpx.AsyncClient(base_url=url) as http:
+        head = await http.head(path)
+        options = await http.options(path)
+        refused = await http.post(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == full.headers["Content-Type"]
+    assert head.headers["Content-Length"] == full.headers["Content-Length"]
+    assert (options.status_code, options.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+async def test_head_reports_that_the_service_is_not_ready(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    nowhere = f"postgresql://unused@/nothing?host={tmp_path_factory.mktemp('nowhere')}"
+    async with open_api(nowhere) as opened:
+        assert (await opened.http.head("/health/ready")).status_code == 503
+        assert (await opened.http.head("/health/live")).status_code == 200

@@ -17,18 +17,19 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount, Route
 from support.api import ADMIN_KEY, new_user
 from support.sample_releases import following
-from support.service import command, refused, serving
+from support.service import KEY, command, refused, serving
 from support.settings import make_settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wallet_service import __version__, cli
+from wallet_service.platform.database.dsns import Dsns
 from wallet_service.platform.database.migrate import latest_migration, migrate
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
-from wallet_service.runtime.serve import _bound_socket, _Server
+from wallet_service.runtime.serve import _bound_socket, _first_key, _Server
 
 SETTINGS = make_settings(port=0, keep_alive_ms=90_000)
 
@@ -81,6 +82,19 @@ def test_every_route_is_found_without_included_routers() -> None:
     routes = create_app(SETTINGS, "postgresql://nobody@nowhere/none").routes
     assert len(routes) > 30
     assert {type(route) for route in routes} <= {Route, Mount, APIRoute, StrictRoute}
+
+
+async def test_a_key_that_the_first_start_could_not_show_is_printed_at_its_end(
+    fresh_database: FreshDatabase,
+) -> None:
+    dsns, printed = Dsns(None, (await fresh_database()).service_dsn, "here"), list[str]()
+    with pytest.raises(OSError, match="no port"):
+        async with _first_key(SETTINGS, dsns, printed.append):
+            raise OSError("no port")
+    assert [KEY.search(line) is not None for line in printed] == [True]
+    async with _first_key(SETTINGS, dsns, printed.append) as key:
+        assert key.take() is None
+    assert len(printed) == 1
 
 
 def debits_and_warnings(dsn: str, folder: Path) -> tuple[str, list[dict[str, str]]]:

@@ -400,6 +400,7 @@ class Oracle:
                 return {
                     "wallet_id": wallet_id,
                     "shortfall": amount_text(-signed - available, account.exponent),
+                    "currency": account.currency,
                 }
             if code == f"wallet_{account.status}" and (account.status == "closed" or signed < 0):
                 return {"wallet_id": wallet_id}

@@ -11,7 +11,7 @@ Each has a stable code, an HTTP status, a title, and whether a retry can succeed
 refused outcome, or SQLSTATE ``WL001`` with the code as its message), so Python, OpenAPI, docs and SDK share one list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 ERRORS: "dict[str, type[WalletError]]" = {}
@@ -32,6 +32,7 @@ class WalletError(Exception):
         code: stable, machine-readable; part of the API.
         status: HTTP status.
         title: one line for people, the same at every occurrence.
+        details: formats of the detail. The first one whose facts are all known is used; the title if there is none.
         retryable: whether the same request can succeed later without a change.
         facts: members of the problem document beside the standard ones (``shortfall``, ``wallet_id`` …).
         retry_after_s: seconds to wait before a retry; sent as ``Retry-After``.
@@ -42,6 +43,7 @@ class WalletError(Exception):
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
+    details: ClassVar[Sequence[str]] = ()
     retryable: ClassVar[bool] = False
     retry_after_s: int | None = None
     example_facts: ClassVar[Mapping[str, Any]] = {}
@@ -54,21 +56,48 @@ class WalletError(Exception):
             raise TypeError(f"{cls.__name__} and {other.__name__} have the same code {cls.code}")
 
     def __init__(self, detail: str | None = None, **facts: Any) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        self.detail = detail or self.explain(facts) or self.title
         self.facts: Mapping[str, Any] = facts
+        super().__init__(self.detail)
+
+    @classmethod
+    def explain(cls, facts: Mapping[str, Any]) -> str | None:
+        """The detail that follows from the facts of an occurrence; None if they do not suffice."""
+        if "errors" in facts:
+            return _first_fault(facts["errors"])
+        for form in cls.details:
+            try:
+                return form.format_map(facts)
+            except KeyError:  # this form needs another fact
+                continue
+        return None
+
+
+def _first_fault(errors: Any) -> str | None:
+    """The first value that is not acceptable, and how many more there are."""
+    match errors:
+        case [{"in": place, "pointer": pointer, "detail": detail}, *others]:
+            more = f" (and {len(others)} more, see errors)" if others else ""
+            return f"{place} {pointer}: {detail}{more}" if pointer else f"{place}: {detail}{more}"
+        case _:
+            return None
 
 
 class WalletNotFound(WalletError):
     """The wallet does not exist, or the caller may not see it."""
 
     code, status, title = "wallet_not_found", 404, "Wallet not found"
+    details = (
+        "There is no wallet {wallet_id}, or the caller may not see it",
+        "The user has no open wallet in {currency}",
+    )
 
 
 class NotFound(WalletError):
     """The path does not exist."""
 
     code, status, title = "not_found", 404, "Not found"
+    details = ("There is no such path; /docs lists them",)
 
 
 class MethodNotAllowed(WalletError):
@@ -81,6 +110,10 @@ class IdempotencyKeyReused(WalletError):
     """The key was used for another request."""
 
     code, status, title = "idempotency_key_reused", 422, "Idempotency key used for another request"
+    details = (
+        "The transaction id {transaction_id} was used for another request",
+        "The key was used for another request: each request needs a key of its own",
+    )
 
 
 class IdempotencyKeyConflict(WalletError):

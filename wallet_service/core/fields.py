@@ -17,13 +17,49 @@ _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
 """A name or reference: one line of 1 to 255 characters."""
 
+_DOT_PART = re.compile(r"(?:.*/)?\.{1,2}(?:/.*)?", re.DOTALL)
+
+
+def _reachable(user_id: str) -> str:
+    if _DOT_PART.fullmatch(user_id):
+        raise PydanticCustomError(
+            "user_id_unreachable",
+            "must not be . or .., nor have them between slashes: clients and proxies remove these from a path",
+        )
+    return user_id
+
+
+UserId = Annotated[
+    Line,
+    AfterValidator(_reachable),
+    Field(json_schema_extra={"not": {"pattern": r"^(.*/)?\.{1,2}(/.*)?$"}}),
+]
+"""The user of a new wallet: a line that is reachable as a segment of every path. Paths that read accept any ``Line``, so
+that wallets of an earlier release stay readable."""
+
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=_NO_CONTROL_BUT_LINES)]
 """A description: at most 1000 characters; tabs and line ends are allowed."""
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
 """An idempotency key in a body: 1 to 255 printable ASCII characters."""
 
-CurrencyCode = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[A-Z0-9]+$")]
+_CURRENCY = r"^[A-Z0-9]+$"
+
+
+def _in_capitals(code: str) -> str:
+    if re.fullmatch(_CURRENCY, code) is None:
+        raise PydanticCustomError(
+            "string_pattern_mismatch", "a currency is capital letters and digits, such as USD"
+        )
+    return code
+
+
+CurrencyCode = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=32),
+    AfterValidator(_in_capitals),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 32, "pattern": _CURRENCY}),
+]
 """The code of a currency; GET /api/v1/currencies lists them."""
 
 
@@ -40,7 +76,14 @@ Metadata = Annotated[dict[str, Any], AfterValidator(_small), Field(examples=[{"m
 
 def _moment(text: str) -> str:
     if not _TIMESTAMP.fullmatch(text):
-        raise PydanticCustomError("timestamp_invalid", "must be RFC 3339 with an offset from UTC")
+        # In a query, a + stands for a blank.
+        if _TIMESTAMP.fullmatch(re.sub(r" (?=\d{2}:\d{2}$)", "+", text)):
+            raise PydanticCustomError(
+                "timestamp_invalid", "has a blank before its offset from UTC: in a URL, + is written %2B"
+            )
+        raise PydanticCustomError(
+            "timestamp_invalid", "must be RFC 3339 with an offset from UTC, such as 2026-01-31T12:00:00Z"
+        )
     try:
         # Cut to six digits of a second, as the database stores them: it would round up, even past the year 9999.
         # In UTC, because the database accepts offsets up to 15:59 only.

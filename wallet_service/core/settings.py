@@ -195,6 +195,13 @@ def require_header_text(text: str) -> None:
         raise ValueError("should be printable ASCII without spaces, since it is sent in a header")
 
 
+def comma_separated(value: object) -> object:
+    """The parts of a list in a variable, without the blanks around them; anything but a text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in map(str.strip, value.split(",")) if part)
+
+
 def require_plain_base(url: HttpUrl | None) -> HttpUrl | None:
     """Refuse a URL to which no path can be added.
 

@@ -20,6 +20,7 @@ from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.database.hosts import Role
 from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.database.sql_files import exposed_functions, latest_migration, read_indexes
+from wallet_service.platform.web.head_and_options import add_head_and_options
 from wallet_service.platform.web.openapi import problems
 from wallet_service.rooms import ROOMS
 
@@ -210,3 +211,6 @@ async def ready(readiness: ReadinessOf) -> Ready:
 async def health(readiness: ReadinessOf) -> Ready:
     """For load balancers that expect this path."""
     return await readiness.check()
+
+
+add_head_and_options(router)

@@ -39,11 +39,12 @@ from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
+from wallet_service.runtime.first_steps import first_steps
 from wallet_service.runtime.metrics import metrics_listener
 from wallet_service.runtime.settings import MetricsSettings
 
 PrintLine = Callable[[str], None]
-"""Prints one line for the person at the terminal."""
+"""Prints a text for the person at the terminal."""
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Python's default is 700, the objects of a few requests that are under way."""
@@ -75,16 +76,18 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
         ):
             if settings[DatabaseSettings].migrate_on_start and dsns.admin is not None:
                 await _migrate_on_primary(dsns.admin, settings)
-            await _create_first_key(settings, dsns, print_line)
             app = create_app(settings, dsns.service, provider, traced_part())
             port: int = listener.getsockname()[1]
             consul_metrics: ConsulMetrics = app.state.consul_metrics
             async with (
+                _first_key(settings, dsns, print_line) as first_key,
                 _metrics_port(settings[MetricsSettings], app.state.metrics),
                 registration(settings, port, capabilities_of(app), consul_metrics) as consul,
             ):
                 server = _Server(settings[WebSettings], app, consul)
-                server.on_started = lambda: _print_address(listener, dsns, print_line)
+                server.on_started = lambda: print_line(
+                    first_steps(listener.getsockname(), dsns.place, first_key.take())
+                )
                 stop.server = server
                 await server.run_on(listener)
 
@@ -144,18 +147,40 @@ async def _migrate(dsn: str, settings: Settings) -> None:
         )
 
 
-async def _create_first_key(settings: Settings, dsns: Dsns, print_line: PrintLine) -> None:
+class _FirstKey:
+    """The admin key of the first start, until it is printed. None: there is no new key."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def take(self) -> str | None:
+        key, self._key = self._key, None
+        return key
+
+
+@contextlib.asynccontextmanager
+async def _first_key(
+    settings: Settings, dsns: Dsns, print_line: PrintLine
+) -> AsyncGenerator[_FirstKey, None]:
+    """The admin key, created if there is no key at all. It is printed at the end if the service was never ready."""
+    key = _FirstKey(await _create_first_key(settings, dsns))
+    try:
+        yield key
+    finally:
+        if (unseen := key.take()) is not None:
+            print_line(f"Admin key, shown only now: {unseen}")
+
+
+async def _create_first_key(settings: Settings, dsns: Dsns) -> str | None:
     if settings[AuthSettings].admin_key is not None:
-        return
+        return None
     database = await connect(settings, dsns.service, pool_size=1)
     try:
-        key = await create_first_admin_key(database)
+        return await create_first_admin_key(database)
     except Unavailable as error:
         raise StartError(f"{error} ({dsns.place})") from error
     finally:
         await database.close()
-    if key is not None:
-        print_line(f"Admin key, shown only now: {key}")
 
 
 def _bound_socket(settings: WebSettings) -> socket.socket:
@@ -189,15 +214,6 @@ async def _metrics_port(settings: MetricsSettings, registry: CollectorRegistry) 
         yield
 
 
-def _print_address(listener: socket.socket, dsns: Dsns, print_line: PrintLine) -> None:
-    host, port = listener.getsockname()[:2]
-    print_line(
-        f"The wallet service is ready on http://{f'[{host}]' if ':' in host else host}:{port} (docs: /docs)"
-    )
-    print_line(f"The data are in {dsns.place}")
-    print_line("Ctrl-C stops it")
-
-
 class _Server(uvicorn.Server):
     """uvicorn, without its handling of signals, because the database must stop after it."""
 
@@ -212,6 +228,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # uvicorn trusts every local proxy; platform/rate_limits reads X-Forwarded-For
                 timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_ms / 1000),
             )
         )

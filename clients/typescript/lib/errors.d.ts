@@ -11,6 +11,15 @@ export interface Facts {
     insufficient_funds: {
         shortfall: string;
         wallet_id: string;
+        currency?: string;
+    };
+    amount_precision: {
+        currency: string;
+        exponent: number;
+    };
+    currency_unknown: {
+        currency: string;
+        closest?: string;
     };
     wallet_exists: {
         wallet_id: string;
@@ -30,7 +39,7 @@ export interface Facts {
         version: number;
     };
     rate_limited: {
-        scope: "client" | "user";
+        scope: "client" | "user" | "address";
         limit: number;
         window_s: number;
     };

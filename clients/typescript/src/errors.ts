@@ -31,13 +31,15 @@ export function isOfTheLedger(code: ProblemCode | undefined): boolean {
 
 /** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
 export interface Facts {
-  insufficient_funds: { shortfall: string; wallet_id: string };
+  insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
+  amount_precision: { currency: string; exponent: number };
+  currency_unknown: { currency: string; closest?: string };
   wallet_exists: { wallet_id: string };
   forbidden: { scope?: string };
   payload_too_large: { limit_bytes: number };
   refund_exceeds: { transaction_id: string; refundable: string };
   version_mismatch: { wallet_id: string; version: number };
-  rate_limited: { scope: "client" | "user"; limit: number; window_s: number };
+  rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
   validation_failed: { errors: { in: string; pointer: string; detail: string; code: string }[] };
 }
 

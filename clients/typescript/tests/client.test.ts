@@ -419,3 +419,21 @@ test("a key of the body is the key; keys are new each time and sort by time", as
   expect(new Set(Array.from({ length: 1000 }, newKey)).size).toBe(1000);
   expect(newKey() > "01900000").toBe(true);
 });
+
+test("every id that the service accepts is reachable at every path", async () => {
+  for (const id of ["a/b", "//", "https://issuer.example/7?x=%2F#y", "100%", "Müller 😀", "..%2F", "..a", "\\..\\", "$&"]) {
+    const user_id = `${id}${randomUUID()}`;
+    const made = await ok(direct.POST("/api/v1/wallets", { body: { user_id } }));
+    const params = { path: { user_id } };
+    const listed = await ok(direct.GET("/api/v1/users/{user_id}/wallets", { params }));
+    expect(listed.items.map((each) => [each.wallet_id, each.user_id])).toEqual([[made.wallet_id, user_id]]);
+    expect((await ok(direct.GET("/api/v1/users/{user_id}/credits/balance", { params }))).wallet_id).toBe(made.wallet_id);
+    expect((await ok(direct.GET("/api/v1/users/{user_id}/statistics", { params }))).user_id).toBe(user_id);
+    const history = await ok(direct.GET("/api/v1/users/{user_id}/transactions", { params }));
+    expect(typeof history === "string" ? history : history.items).toEqual([]);
+  }
+  for (const user_id of [".", ".."]) {
+    const error = await refusal(ok(direct.POST("/api/v1/wallets", { body: { user_id } })));
+    expect(isProblem(error, "validation_failed")).toBe(true);
+  }
+});

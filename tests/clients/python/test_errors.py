@@ -21,7 +21,7 @@ def test_every_code_has_a_class_of_the_same_name_below_that_of_its_status() -> N
         made = error_of(problem_document(error(), "the-request"))
         assert type(made) is BY_CODE[code]
         assert (made.status, made.retryable, made.code) == (error.status, error.retryable, code)
-        assert str(made) == f"{error.title} ({code}, request the-request)"
+        assert str(made) == f"{error().detail} ({code}, request the-request)"
         assert getattr(wallet_client, error.__name__) is BY_CODE[code]
 
 
@@ -38,12 +38,21 @@ def test_a_code_that_is_newer_is_caught_by_its_status(status: int, caught: str) 
 
 
 def test_facts_are_attributes() -> None:
-    short = error_of({"code": "insufficient_funds", "status": 402, "shortfall": "2.500000", "wallet_id": "w"})
+    short = error_of(
+        {"code": "insufficient_funds", "status": 402, "shortfall": "2.500000", "wallet_id": "w"}
+        | {"currency": "CREDIT"}
+    )
     over = error_of({"code": "refund_exceeds", "status": 409, "refundable": "1.00", "transaction_id": "t"})
     limited = error_of({"code": "rate_limited", "status": 429, "scope": "user", "limit": 3}, 429, 1.5)
 
     assert isinstance(short, InsufficientFunds)
-    assert (short.shortfall, short.wallet_id) == (Decimal("2.500000"), "w")
+    assert (short.shortfall, short.currency, short.wallet_id) == (Decimal("2.500000"), "CREDIT", "w")
+    unknown = error_of({"code": "currency_unknown", "status": 422, "currency": "EURO", "closest": "EUR"})
+    fine = error_of({"code": "amount_precision", "status": 422, "currency": "USD", "exponent": 2})
+    assert isinstance(unknown, wallet_client.CurrencyUnknown)
+    assert (unknown.currency, unknown.closest) == ("EURO", "EUR")
+    assert isinstance(fine, wallet_client.AmountPrecision)
+    assert (fine.currency, fine.exponent) == ("USD", 2)
     assert isinstance(over, wallet_client.RefundExceeds)
     assert (over.refundable, over.transaction_id) == (Decimal("1.00"), "t")
     assert isinstance(limited, wallet_client.RateLimited)
@@ -76,6 +85,8 @@ def test_a_validation_failure_names_the_first_value() -> None:
     assert str(error_of(problem | {"errors": [wrong]})) == (
         "Some values are not acceptable (validation_failed): body /amount: an amount is more than 0"
     )
+    known = problem | {"errors": [wrong], "detail": "body /amount: an amount is more than 0"}
+    assert str(error_of(known)) == "body /amount: an amount is more than 0 (validation_failed)"
     for odd in (None, [], "x", [None], 5):
         assert (
             str(error_of(problem | {"errors": odd})) == "Some values are not acceptable (validation_failed)"

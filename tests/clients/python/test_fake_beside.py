@@ -48,6 +48,10 @@ async def test_wallets(both: FakeAndReal) -> None:
         {"currency": "usd", "user_id": "u" * 256, "address": "a\tb", "credit_limit": "x"},
     ):
         await both.post("/wallets", {"user_id": "ada"} | wrong)
+    for user_id in (".", "..", "../ada", "acme/../ada", "acme/..", "...", "acme/ada"):
+        await both.post("/wallets", {"user_id": user_id})
+    await both.get("/users/acme%2Fada/wallets")
+    await both.get("/users/.../wallets")
     await both.post("/wallets", {})
     await both.get("/wallets/<ada>")
     await both.get("/wallets/<ada>/balance")

@@ -116,6 +116,21 @@ async def test_a_header_that_is_none(header: str) -> None:
         await rows(f"{header}\na,b\n".encode())
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("user,balance", '; there is no column "user", the closest one is user_id.'),
+        ("user_id,Betrag", '; there is no column "Betrag".'),
+        ("user_id,\x1b[31m", '; there is no column "\\u001b[31m".'),
+        ("name", "user_id among them."),
+    ],
+)
+async def test_the_problem_names_the_unknown_column(header: str, said: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        await rows(f"{header}\na,b\n".encode())
+    assert said in refused.value.detail
+
+
 async def test_a_header_with_a_byte_order_mark_and_blanks() -> None:
     assert await rows("\ufeffuser_id , name\na,b\n".encode()) == [(2, {"user_id": "a", "name": "b"})]
 

@@ -95,6 +95,7 @@ async def test_each_operation_stands_alone(api: Api) -> None:
         "posted",
     ]
     assert results(answer)[1]["problem"]["shortfall"] == "1.000000"
+    assert results(answer)[1]["problem"]["detail"] == f"The wallet {wallet_id} lacks 1.000000 CREDIT"
     assert await api.admin.balance(wallet_id) == "0.000000"
 
 

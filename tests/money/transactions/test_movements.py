@@ -151,7 +151,9 @@ async def test_an_amount_is_no_finer_than_its_currency(
     async with unchanged():
         for kind in KINDS:
             document = problem(await api.admin.move(kind, wallet["wallet_id"], too_fine), "amount_precision")
-            assert (document["currency"], document["exponent"]) == (currency, len(finest.partition(".")[2]))
+            decimals = len(finest.partition(".")[2])
+            assert (document["currency"], document["exponent"]) == (currency, decimals)
+            assert document["detail"] == f"An amount in {currency} has at most {decimals} decimals"
 
 
 @pytest.mark.parametrize("kind", DEBITS)
@@ -163,6 +165,8 @@ async def test_more_than_there_is(api: Api, unchanged: Callable[[], Context[None
         answer = await api.admin.move(kind, wallet["wallet_id"], "3.5", key=new_id(), **more)
         document = problem(answer, "insufficient_funds")
         assert (document["shortfall"], document["wallet_id"]) == ("2.500000", wallet["wallet_id"])
+        assert document["currency"] == "CREDIT"
+        assert document["detail"] == f"The wallet {wallet['wallet_id']} lacks 2.500000 CREDIT"
     posted(await api.admin.move(kind, wallet["wallet_id"], "1", **more))
 
 

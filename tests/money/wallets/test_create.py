@@ -287,6 +287,14 @@ async def test_bad_values_make_no_wallet(
                 assert pointers(document)[0].removeprefix("/").split("/")[0] in {*members, ""}
 
 
+async def test_an_unknown_currency_is_named_with_the_closest_one(api: Api) -> None:
+    answer = await api.admin.post("/wallets", {"user_id": new_user(), "currency": "EURO"})
+    document = problem(answer, "currency_unknown")
+    assert document["detail"] == "There is no currency EURO; the closest one is EUR"
+    assert (document["currency"], document["closest"]) == ("EURO", "EUR")
+    assert "similar" not in document
+
+
 async def test_a_user_must_be_named(api: Api) -> None:
     assert pointers(problem(await api.admin.post("/wallets", {}), "validation_failed")) == ["/user_id"]
 

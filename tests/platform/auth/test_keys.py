@@ -328,8 +328,9 @@ GOOD: dict[str, Any] = {
 async def test_sql_refuses_what_is_no_key(database: Database, change: dict[str, Any]) -> None:
     params = GOOD | change
     params["scopes"] = None if params["scopes"] is None else Json(params["scopes"])
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(ValidationFailed) as refused:
         await database.call("create_key", **params)
+    assert [each["pointer"] for each in refused.value.facts["errors"]] == [f"/{name}" for name in change]
 
 
 async def test_an_id_is_used_once(database: Database) -> None:

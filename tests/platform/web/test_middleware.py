@@ -96,6 +96,27 @@ async def test_a_request_is_one_line(client: httpx.AsyncClient, log: io.StringIO
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "body", "code"),
+    [
+        ("GET", f"{THING}/poor", None, "insufficient_funds"),
+        ("GET", f"{THING}/busy", None, "wallet_busy"),
+        ("GET", f"{THING}/fault", None, "internal_error"),
+        ("GET", f"{THING}?limit=x", None, "validation_failed"),
+        ("GET", "/nothing", None, "not_found"),
+        ("PUT", THING, None, "method_not_allowed"),
+        ("POST", f"{THING}/pay", b"x" * 2_000_000, "payload_too_large"),
+        ("POST", f"{THING}/pay", b"{", "malformed_request"),
+    ],
+)
+async def test_the_line_of_a_refused_request_has_the_code(
+    client: httpx.AsyncClient, log: io.StringIO, method: str, path: str, body: bytes | None, code: str
+) -> None:
+    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["code"] == code
+    assert lines(log)[-1] | {"event": "request", "status": answer.status_code, "code": code} == lines(log)[-1]
+
+
+@pytest.mark.parametrize(
     ("path", "status", "level"),
     [
         ("/health/ready", 200, "debug"),

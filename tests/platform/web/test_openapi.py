@@ -24,7 +24,7 @@ async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
 
 def test_errors_of_one_status_share_a_response() -> None:
     responses = problems(*READS, WalletNotFound, WalletFrozen, WalletNotFound)
-    assert list(responses) == [401, 403, 404, 409, 422, 429, 503]
+    assert list(responses) == [400, 401, 403, 404, 409, 422, 429, 503]
     content = problems(InsufficientFunds)[402]["content"]["application/problem+json"]
     assert content["schema"]["properties"]["code"]["enum"] == ["insufficient_funds"]
     assert content["examples"]["insufficient_funds"]["value"]["shortfall"] == "2.500000"

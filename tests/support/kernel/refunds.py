@@ -68,7 +68,8 @@ async def of_a_transfer(kernel: Kernel) -> None:
     assert (await kernel.one(refund(sent, "2.01"))).code == "refund_exceeds"
     await kernel.one(op("consume", target, "2"))
     poor = await kernel.one(refund(sent))
-    assert (poor.code, poor.facts) == ("insufficient_funds", {"wallet_id": target, "shortfall": "1.00"})
+    facts = {"wallet_id": target, "shortfall": "1.00", "currency": "USD"}
+    assert (poor.code, poor.facts) == ("insufficient_funds", facts)
     await kernel.one(op("deposit", target, "1"))
     assert (await kernel.one(refund(sent))).transaction["amount"] == "2.00"
     assert (await kernel.balance(source), await kernel.balance(target)) == (10, 0)

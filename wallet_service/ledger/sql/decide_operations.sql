@@ -395,7 +395,7 @@ begin
     end if;
   elsif v_available + p_amount < 0 then
     return wallet.build_refusal('insufficient_funds', v_facts || jsonb_build_object(
-      'shortfall', wallet.format_amount(-p_amount - v_available, p_account.exponent)));
+      'shortfall', wallet.format_amount(-p_amount - v_available, p_account.exponent), 'currency', p_account.currency));
   end if;
   return null;
 end $$;

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from wallet_service.core.errors import MalformedRequest, ValidationFailed, WalletError
@@ -12,6 +13,8 @@ from wallet_service.money.opening_balances.schemas import ImportLine
 from wallet_service.platform.web.strict_json import loads
 
 LONGEST_RECORD_BYTES = 64 * 1024
+LONGEST_NAME = 64
+"""Most characters of an unknown column's name in a problem."""
 
 # A quote opens a field only at the start of the field; elsewhere it is an ordinary character.
 _FIELD = rb'(?:"(?:[^"]|"")*+"|(?!"))[^,]*+'
@@ -112,9 +115,19 @@ def _header(row: list[str] | WalletError) -> list[str]:
     if unknown or len(set(names)) != len(names) or "user_id" not in names:
         known = ", ".join(ImportLine.model_fields)
         raise ValidationFailed(
-            f"The first line must name each column once, and user_id among them. Columns are {known}"
+            f"The first line must name each column once, and user_id among them{_no_column(unknown)}."
+            f" Columns are {known}"
         )
     return names
+
+
+def _no_column(unknown: list[str]) -> str:
+    """The first unknown column, with the closest known one."""
+    if not unknown:
+        return ""
+    closest = get_close_matches(unknown[0][:LONGEST_NAME], ImportLine.model_fields, n=1)
+    hint = f", the closest one is {closest[0]}" if closest else ""
+    return f"; there is no column {json.dumps(unknown[0][:LONGEST_NAME])}{hint}"
 
 
 def _row(header: list[str], row: list[str] | WalletError) -> Any | WalletError:

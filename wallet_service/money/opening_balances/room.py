@@ -11,6 +11,7 @@ ROOM = Room(
     summary="import of wallets with their balances from CSV or JSON lines",
     routers=("router:router",),
     tags={"import": "Bring wallets with their balances from another system, as CSV or JSON lines."},
+    commands="commands:add_commands",
     settings=OpeningBalancesSettings,
     request_costs={
         "import_wallets": RequestCost(100)

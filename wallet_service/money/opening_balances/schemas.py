@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp, UserId
 from wallet_service.core.money import AmountOrZero
 
 
@@ -14,7 +14,7 @@ class ImportLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Line = Field(description="The user who owns the wallet.")
+    user_id: UserId = Field(description="The user who owns the wallet.")
     wallet_type: Literal["fiat", "crypto", "hybrid"] = Field(
         default="fiat", description="A label: the ledger treats all types alike."
     )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from wallet_service.core.errors import WalletError, error_of
 from wallet_service.core.identifiers import new_id
+from wallet_service.money.opening_balances.earlier_lines import EarlierLines
 from wallet_service.money.opening_balances.records import Record, outcome_line
 from wallet_service.money.opening_balances.repository import ImportRepository
 from wallet_service.money.opening_balances.schemas import ImportLine
@@ -23,12 +24,22 @@ _NOT_OF_THE_WALLET = {"balance", "effective_at", "key"}
 
 
 class ImportService:
-    """Creates wallets from records, for one client."""
+    """Creates wallets from records, for one client.
 
-    def __init__(self, repository: ImportRepository, client_id: str, *, verified: bool = True) -> None:
+    Args:
+        repository: creates them.
+        client_id: the client that the idempotency keys belong to.
+        verified: False marks the wallets as unverified.
+        dry_run: the outcomes are the same, but without ids of new wallets, and nothing is kept.
+    """
+
+    def __init__(
+        self, repository: ImportRepository, client_id: str, *, verified: bool = True, dry_run: bool = False
+    ) -> None:
         self._repository = repository
         self._client_id = client_id
         self._verified = verified
+        self._earlier = EarlierLines() if dry_run else None
         self.last_line_done = 0
         """The line on which the last decided record starts (created, replayed or refused); 0 before the first."""
 
@@ -46,18 +57,31 @@ class ImportService:
     async def _post(self, group: list[Record]) -> bytes:
         read = [self._read(record) for record in group]
         lines = [line for line in read if not isinstance(line, WalletError)]
-        created = (
-            await self._repository.create_all(self._client_id, lines, verified=self._verified)
-            if lines
-            else []
-        )
-        outcomes = iter(created)
+        outcomes = iter(await self._create(lines))
         self.last_line_done = group[-1].line
         return b"".join(
             _refused(record.line, line)
             if isinstance(line, WalletError)
             else _outcome(record.line, next(outcomes))
             for record, line in zip(group, read, strict=True)
+        )
+
+    async def _create(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self._earlier is None:
+            return await self._call(lines) if lines else []
+        # Nothing is kept of the groups before: what a line of this group finds of them is known here only.
+        known = [self._earlier.outcome(line) for line in lines]
+        new = [line for line, outcome in zip(lines, known, strict=True) if outcome is None]
+        outcomes = iter(await self._call(new) if new else [])
+        decided = [next(outcomes) if outcome is None else outcome for outcome in known]
+        for line, outcome in zip(lines, decided, strict=True):
+            if outcome["status"] == "created":
+                self._earlier.add(line)
+        return _without_ids(decided, {line["wallet_id"] for line in new})
+
+    async def _call(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return await self._repository.create_all(
+            self._client_id, lines, verified=self._verified, dry_run=self._earlier is not None
         )
 
     def _read(self, record: Record) -> dict[str, Any] | WalletError:
@@ -91,6 +115,15 @@ def _natural_key(line: ImportLine) -> str:
     return "import/" + hashlib.sha256(name.encode()).hexdigest()
 
 
+def _without_ids(outcomes: list[dict[str, Any]], ids: set[str]) -> list[dict[str, Any]]:
+    """The outcomes without these ids of wallets, which do not exist."""
+    for outcome in outcomes:
+        members = outcome["facts"] if outcome["status"] == "refused" else outcome["wallet"]
+        if members.get("wallet_id") in ids:
+            del members["wallet_id"]
+    return outcomes
+
+
 def _refused(line: int, error: WalletError) -> bytes:
     return outcome_line(line, "refused", None, problem_document(error))
 
@@ -98,4 +131,4 @@ def _refused(line: int, error: WalletError) -> bytes:
 def _outcome(line: int, outcome: dict[str, Any]) -> bytes:
     if outcome["status"] == "refused":
         return _refused(line, error_of(outcome["code"], **outcome["facts"]))
-    return outcome_line(line, outcome["status"], outcome["wallet"]["wallet_id"], None)
+    return outcome_line(line, outcome["status"], outcome["wallet"].get("wallet_id"), None)

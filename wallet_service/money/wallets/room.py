@@ -18,6 +18,7 @@ ROOM = Room(
     tags={
         "wallets": "A wallet is an account of one user in one currency. Create it first; read, change and close it."
     },
+    commands="commands:add_commands",
     permissions=(WALLETS_READ, WALLETS_WRITE),
     problems=(WalletNotFound, WalletExists, WalletNotEmpty, CreditLimitInUse, VersionMismatch),
 )

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata
+from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, UserId
 from wallet_service.core.money import AmountOrZero, AmountText, BalanceAmount
 from wallet_service.money.examples import USER_ID, WALLET
 from wallet_service.money.schemas import Keeping
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
+from wallet_service.platform.web.query import BoolInQuery
 
 WalletType = Literal["fiat", "crypto", "hybrid"]
 WalletStatus = Literal["active", "frozen", "closed"]
@@ -25,7 +26,7 @@ class WalletCreate(BaseModel):
         },
     )
 
-    user_id: Line = Field(description="The user who owns the wallet.")
+    user_id: UserId = Field(description="The user who owns the wallet.")
     wallet_type: WalletType = Field(default="fiat", description="A label: the ledger treats all types alike.")
     currency: CurrencyCode = Field(
         default="CREDIT",
@@ -143,7 +144,7 @@ class AllWalletsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    verified: bool | None = Field(
+    verified: BoolInQuery | None = Field(
         default=None,
         description="false: wallets that were created by an import or while their user could not be checked, and"
         " whose user has not been checked since. true: all others.",

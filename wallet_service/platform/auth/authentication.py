@@ -19,6 +19,7 @@ from wallet_service.platform.auth.keys import PREFIX, KeyRing
 from wallet_service.platform.auth.permissions import ADMIN, names_of
 from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.rate_limits.address_limit import AddressLimit
 from wallet_service.platform.rate_limits.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -105,8 +106,12 @@ class Authenticator:
             tokens = TokenVerifier.from_settings(settings)
         return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key, users_scopes)
 
-    async def principal(self, authorization: Sequence[bytes]) -> Principal:
+    async def principal(self, authorization: Sequence[bytes], *, known_only: bool = False) -> Principal:
         """The principal with these values of the header.
+
+        Args:
+            authorization: the values.
+            known_only: refuse what could be checked only with the database: keys that are not known yet.
 
         Raises:
             Unauthorized: the credentials are missing, wrong, expired or revoked.
@@ -117,7 +122,7 @@ class Authenticator:
         if self._admin_digest and hmac.compare_digest(_digest(credentials), self._admin_digest):
             return Principal("admin", None, frozenset({ADMIN.name}))
         if credentials.startswith(PREFIX.encode()):
-            key = await self._keys.verify(credentials)
+            key = await self._keys.verify(credentials, known_only=known_only)
             return Principal(key.client_name, None, key.scopes)
         if self._tokens is None:
             raise Unauthorized
@@ -170,14 +175,13 @@ class BearerPrincipal(SecurityBase):
         Raises:
             Unauthorized, Unavailable: as ``Authenticator.principal``.
             Forbidden: the caller lacks the permission, or may not act on the wallet of the path.
-            RateLimited: the caller has used up its rate limit.
+            RateLimited: the caller has used up its rate limit, or has no valid credentials, and its address has used up
+                the limit of such requests.
         """
         state: dict[str, Any] = request.scope.setdefault("state", {})
         known: Principal | None = state.get("principal")
         if known is None:
-            values = [value for name, value in request.scope["headers"] if name == b"authorization"]
-            authenticator: Authenticator = request.app.state.auth
-            known = state["principal"] = await authenticator.principal(values)
+            known = state["principal"] = await _authenticated(request)
             limiter: Limiter | None = request.app.state.limiter
             if limiter is not None:
                 await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
@@ -188,6 +192,20 @@ class BearerPrincipal(SecurityBase):
         if known.user_id is not None and "wallet_id" in request.path_params:
             await _check_access(request)
         return known
+
+
+async def _authenticated(request: Request) -> Principal:
+    values = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    authenticator: Authenticator = request.app.state.auth
+    limit: AddressLimit | None = request.app.state.address_limit
+    if limit is None:
+        return await authenticator.principal(values)
+    is_used_up = limit.is_used_up(request.scope)
+    try:
+        return await authenticator.principal(values, known_only=is_used_up)
+    except Unauthorized:
+        await limit.charge(request.scope, is_used_up=is_used_up)
+        raise
 
 
 async def _check_access(request: Request) -> None:

@@ -1,7 +1,9 @@
 """The commands ``keys create``, ``keys list`` and ``keys revoke``."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -37,17 +39,19 @@ def add_commands(line: CommandLine) -> None:
         ] = None,
     ) -> None:
         """Create a key and print it. It can't be printed again."""
-        if unknown := [each for each in scope if each not in permissions]:
-            raise ValidationFailed(
-                f"There is no scope {', '.join(unknown)}: a scope is one of {', '.join(sorted(permissions))}"
-            )
+        for each in scope:
+            if each not in permissions:
+                raise typer.BadParameter(_no_scope(each, permissions), param_hint="'--scope'")
         moment = expires_at.replace(tzinfo=UTC) if expires_at else None
 
         async def run(settings: Settings) -> None:
             async with open_existing(settings) as database:
                 typer.echo(await create_key(database, client, scope, moment))
 
-        asyncio.run(run(line.settings()))
+        try:
+            asyncio.run(run(line.settings()))
+        except ValidationFailed as error:
+            raise _bad_argument(error) from error
 
     @keys.command("list")
     def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
@@ -61,6 +65,25 @@ def add_commands(line: CommandLine) -> None:
         """Revoke a key permanently. Running services refuse it within 5 seconds."""
         # The argument may be a whole key: only its id is used, and its secret must not be printed.
         asyncio.run(_revoke(line.settings(), key_id.removeprefix(PREFIX).partition("_")[0]))
+
+
+_ARGUMENTS = {"/client_name": "'client'", "/scopes": "'--scope'", "/expires_at": "'--expires-at'"}
+"""The arguments of ``keys create`` by the parameters of the database function."""
+
+
+def _no_scope(scope: str, permissions: Collection[str]) -> str:
+    closest = get_close_matches(scope, sorted(permissions), n=1)
+    hint = f"; the closest one is {closest[0]}" if closest else ""
+    return f"there is no scope {scope}{hint}. A scope is one of {', '.join(sorted(permissions))}"
+
+
+def _bad_argument(error: ValidationFailed) -> Exception:
+    """The error that names the argument, if the refusal is about one."""
+    match error.facts.get("errors"):
+        case [{"pointer": pointer, "detail": detail}, *_] if pointer in _ARGUMENTS:
+            return typer.BadParameter(detail, param_hint=_ARGUMENTS[pointer])
+        case _:
+            return error
 
 
 async def _list(settings: Settings) -> None:

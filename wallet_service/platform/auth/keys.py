@@ -60,8 +60,13 @@ class KeyRing:
         self._unknown = _Recent(most_cached)
         self._lookups: dict[str, tuple[float, asyncio.Task[Key | None]]] = {}
 
-    async def verify(self, credentials: bytes) -> Key:
+    async def verify(self, credentials: bytes, *, known_only: bool = False) -> Key:
         """The key with this id and secret.
+
+        Args:
+            credentials: the text of the key.
+            known_only: refuse a key that is not in the cache, even if it is older than ``ttl_s``, without asking the
+                database.
 
         Raises:
             Unauthorized: the key does not exist, or it has expired or was revoked.
@@ -70,12 +75,11 @@ class KeyRing:
         parts = _KEY.fullmatch(credentials)
         if parts is None:
             raise Unauthorized
-        key = await self._find(parts["id"].decode())
-        # An unknown id costs the same comparison as a wrong secret.
-        expected = key.secret_hash if key else _NO_HASH
-        matches = hmac.compare_digest(hashlib.sha256(parts["secret"]).digest(), expected)
-        if key is None or not matches:
-            raise Unauthorized
+        key_id, digest = parts["id"].decode(), hashlib.sha256(parts["secret"]).digest()
+        if known_only:
+            entry = self._found.get(key_id)
+            _matching(entry[1] if entry else None, digest)
+        key = _matching(await self._find(key_id), digest)
         if key.revoked:
             raise Unauthorized("The key was revoked")
         if key.expires_at is not None and key.expires_at <= self._now():
@@ -111,6 +115,14 @@ class KeyRing:
             del self._lookups[key_id]
         if not task.cancelled():
             task.exception()  # or asyncio would log it, if no request waits any more
+
+
+def _matching(key: Key | None, digest: bytes) -> Key:
+    # An unknown id costs the same comparison as a wrong secret.
+    matches = hmac.compare_digest(digest, key.secret_hash if key else _NO_HASH)
+    if key is None or not matches:
+        raise Unauthorized
+    return key
 
 
 class _Recent:

@@ -49,6 +49,15 @@ def programs_for(user: ServerUser) -> Path:
     )
 
 
+def psql() -> Path:
+    """The program ``psql`` of the bundled PostgreSQL. It runs as the user of this process.
+
+    Raises:
+        EmbeddedError: PostgreSQL is not installed.
+    """
+    return _site_packages() / _PROGRAMS / "psql"
+
+
 def _site_packages() -> Path:
     """The folder with the package, found without running the package's code."""
     found = importlib.util.find_spec(_PACKAGE)

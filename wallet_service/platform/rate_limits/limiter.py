@@ -7,14 +7,13 @@ from typing import Any
 from starlette.types import Scope
 
 from wallet_service.core.room import RoomContext
+from wallet_service.platform.rate_limits.address_limit import AddressLimit
 from wallet_service.platform.rate_limits.costs import RequestCosts
+from wallet_service.platform.rate_limits.headers import HEADERS
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.rate_limits.settings import RateLimitSettings
 from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
-
-HEADERS = "rate_limit_headers"
-"""The member of a request's state with the headers of its response; the middleware sends them."""
 
 _LEASES = "rate_limit_leases"
 
@@ -30,10 +29,7 @@ class Limiter:
     def __init__(self, leases: Mapping[LimitScope, TokenLeases], costs: RequestCosts) -> None:
         self._leases = leases
         self._costs = costs
-        self._policies = {
-            each.quota.scope: f'"{each.quota.scope}";q={each.quota.tokens};w={each.quota.window_s}'.encode()
-            for each in leases.values()
-        }
+        self._policies = {each.quota.scope: each.quota.policy for each in leases.values()}
 
     async def charge(self, scope: Scope, caller: str, kind: LimitScope) -> None:
         """Charge a request, once its caller is authenticated.
@@ -70,27 +66,31 @@ class Limiter:
         try:
             remaining, reset_s = await leases.spend(caller, cost)
         except RateLimited:
-            self._add_headers(scope, leases.quota.scope, *leases.status(caller))
+            self._add_headers(scope, leases.quota, *leases.status(caller))
             raise
-        self._add_headers(scope, leases.quota.scope, remaining, reset_s)
+        self._add_headers(scope, leases.quota, remaining, reset_s)
 
-    def _add_headers(self, scope: Scope, kind: LimitScope, remaining: int, reset_s: int) -> None:
+    def _add_headers(self, scope: Scope, quota: Quota, remaining: int, reset_s: int) -> None:
         scope["state"][HEADERS] = (
-            (b"ratelimit-policy", self._policies[kind]),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (kind.encode(), remaining, reset_s)),
+            (b"ratelimit-policy", self._policies[quota.scope]),
+            (b"ratelimit", quota.status(remaining, reset_s)),
         )
 
 
 @asynccontextmanager
 async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
-    """The limiter that the settings describe, as ``state.limiter``; None if they set no limit."""
+    """The limits that the settings describe: ``state.limiter`` for callers, ``state.address_limit`` for addresses.
+
+    Each is None if the settings set no such limit.
+    """
     settings = context.settings[RateLimitSettings]
+    metrics = RateLimitMetrics(context.metrics)
+    context.state.address_limit = AddressLimit.from_settings(settings, metrics)
     limits: Mapping[LimitScope, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
-    if not settings.is_on:
+    if not settings.limits_callers:
         context.state.limiter = None
         yield
         return
-    metrics = RateLimitMetrics(context.metrics)
     policy = settings.on_redis_down
     shared_count = None
     if settings.redis_url is not None:

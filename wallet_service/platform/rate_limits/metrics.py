@@ -10,12 +10,13 @@ class RateLimitMetrics:
         registry = registry or CollectorRegistry()
         refusals = Counter(
             "wallet_rate_limit_refusals",
-            "Requests refused with 429, by scope: the limit of a client, or of a user.",
+            "Requests refused with 429, by scope: the limit of a client, of a user, or of an address without valid "
+            "credentials.",
             ["scope"],
             registry=registry,
         )
-        # Both series exist from the start, so that a rate sees the first refusal.
-        self.refusals = {scope: refusals.labels(scope=scope) for scope in ("client", "user")}
+        # All series exist from the start, so that a rate sees the first refusal.
+        self.refusals = {scope: refusals.labels(scope=scope) for scope in ("client", "user", "address")}
         self.waits = Counter(
             "wallet_rate_limit_waits",
             "Requests that waited for Redis, because the instance had no leased tokens left.",

@@ -7,7 +7,7 @@ from wallet_service.core.errors import WalletError
 
 
 class RateLimited(WalletError):
-    """The client or user has used up its limit, or Redis can't count the request. Nothing was done."""
+    """The client, user or address has used up its limit, or Redis can't count the request. Nothing was done."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
     retryable = True

@@ -18,7 +18,7 @@ from typing import Literal, Protocol, TypeAlias
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited
 
-LimitScope: TypeAlias = Literal["client", "user"]
+LimitScope: TypeAlias = Literal["client", "user", "address"]
 
 PORTION = 16
 """An instance leases one in so many of the tokens that are left, so that the other instances get some to the end."""
@@ -69,6 +69,15 @@ class Quota:
     scope: LimitScope
     tokens: int
     window_s: int
+
+    @property
+    def policy(self) -> bytes:
+        """The header ``RateLimit-Policy``."""
+        return f'"{self.scope}";q={self.tokens};w={self.window_s}'.encode()
+
+    def status(self, remaining: int, reset_s: int) -> bytes:
+        """The header ``RateLimit``: so many tokens are left for so many seconds."""
+        return b'"%b";r=%d;t=%d' % (self.scope.encode(), remaining, reset_s)
 
 
 class Lease:
@@ -127,6 +136,8 @@ class TokenLeases:
         shared_count: the count that all instances share; None if this instance counts by itself.
         deny_when_unavailable: whether requests are refused while the shared count is unavailable; if not, the instance
             counts by itself then.
+        most_callers: beyond so many callers in a window, the oldest lease is dropped, as if that caller had spent
+            nothing; None for no bound, where only authenticated callers have leases.
         clock: the wall clock. Clocks of instances must differ by much less than a window.
     """
 
@@ -137,23 +148,30 @@ class TokenLeases:
         shared_count: SharedCount | None = None,
         *,
         deny_when_unavailable: bool = False,
+        most_callers: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.quota = quota
         self._metrics = metrics
         self._shared_count = shared_count
         self._deny_when_unavailable = deny_when_unavailable
+        self._most_callers = most_callers
         self._clock = clock
-        # Imported here, because it imports every storage that it knows: only if a limit is set.
-        from limits import RateLimitItemPerSecond  # noqa: PLC0415
+        if shared_count is not None:
+            # Imported here, because it imports every storage that it knows: only if a count is shared.
+            from limits import RateLimitItemPerSecond  # noqa: PLC0415
 
-        self._item = RateLimitItemPerSecond(quota.tokens, quota.window_s, namespace="wallet")
+            self._item = RateLimitItemPerSecond(quota.tokens, quota.window_s, namespace="wallet")
         # The oldest first. Leases of past windows are dropped when one is created.
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._calls: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._leases)
+
+    def now(self) -> float:
+        """The time by the clock of the limits."""
+        return self._clock()
 
     async def spend(self, name: str, cost: int) -> tuple[int, int]:
         """Spend tokens of the caller. A cost above the limit counts as the limit.
@@ -182,6 +200,10 @@ class TokenLeases:
         lease = self._lease(name, now)
         return lease.remaining(), math.ceil(lease.ends - now)
 
+    def refusal(self, retry_after_s: int) -> RateLimited:
+        """A refusal of a request that was not charged, because its caller is known to have used up its limit."""
+        return self._refusal("The limit is used up", retry_after_s)
+
     async def close(self) -> None:
         """Cancel calls of the shared count."""
         for call in self._calls:
@@ -206,6 +228,8 @@ class TokenLeases:
         self._leases.move_to_end(name)
         while (oldest := next(iter(self._leases.values()))).ends <= now:
             del self._leases[oldest.name]
+        if self._most_callers is not None and len(self._leases) > self._most_callers:
+            self._leases.popitem(last=False)
         return lease
 
     def _create(self, name: str, digest: bytes, number: int) -> Lease:

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType
 from wallet_service.platform.auth.authentication import BearerPrincipal, principal
 from wallet_service.platform.web.problems import problem_response
+from wallet_service.platform.web.strict_head import path_params
 from wallet_service.platform.web.strict_json import loads, refused_value
 
 
@@ -47,9 +48,7 @@ class StrictRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def strict_handler(request: Request) -> Response:
-            # No text of PostgreSQL can have U+0000, which path and query could contain.
-            if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-                raise ValidationFailed("The path or the query contains U+0000")
+            request.scope["path_params"] = path_params(request.scope)
             strict = StrictRequest(request.scope, request.receive)
             # FastAPI would parse the body before it authenticates the caller, and turn an exception of the
             # parser into a 400 of its own.

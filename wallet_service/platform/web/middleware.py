@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.core.errors import InternalError, Unavailable
 from wallet_service.core.identifiers import new_id
-from wallet_service.platform.rate_limits.limiter import HEADERS
+from wallet_service.platform.rate_limits.headers import HEADERS
+from wallet_service.platform.web.cors import CORS_HEADERS
 from wallet_service.platform.web.metrics import RequestMetrics
-from wallet_service.platform.web.problems import problem_response
+from wallet_service.platform.web.problems import PROBLEM_CODE, problem_response
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._~:+/=@-]{1,128}")
 
@@ -29,6 +30,8 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 _CLIENT_CLOSED = 499
 """Logged, never sent: the client closed the connection before the response."""
+
+_CHECKED = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
 _log = structlog.get_logger()
 
@@ -105,7 +108,9 @@ class _Response:
             self.status = message["status"]
             headers: list[tuple[bytes, bytes]] = message["headers"]
             # As bytes: Starlette's MutableHeaders would search all headers for each, 1 to 2 % of a request.
-            added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF, *self._state.get(HEADERS, ())]
+            added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF]
+            added += self._state.get(HEADERS, ())
+            added += self._state.get(CORS_HEADERS, ())
             if all(name != b"cache-control" for name, _ in headers):
                 added.append(_NO_STORE)
             message["headers"] = [*headers, *added]
@@ -130,7 +135,7 @@ def _ids(scope: Scope) -> tuple[str, str | None]:
 def _log_request(scope: Scope, route: str | None, response: _Response, duration_s: float) -> None:
     principal = scope["state"].get("principal")
     # Load balancers check health every few seconds. Only a check that fails is logged at info.
-    is_routine = (route or "").startswith("/health") and response.status == HTTPStatus.OK
+    is_routine = (route or "").startswith("/health") and response.status in _CHECKED
     log = _log.debug if is_routine else _log.info
     log(
         "request",
@@ -138,6 +143,7 @@ def _log_request(scope: Scope, route: str | None, response: _Response, duration_
         method=scope["method"],
         route=route,
         status=response.status,
+        **({"code": code} if (code := scope["state"].get(PROBLEM_CODE)) else {}),
         duration_ms=round(duration_s * 1000, 3),
         response_bytes=response.body_bytes,
     )

@@ -27,14 +27,21 @@ from wallet_service.core.errors import (
 )
 from wallet_service.platform.rate_limits.problems import RateLimited
 from wallet_service.platform.web.components import share_components
+from wallet_service.platform.web.page_headers import page_headers
 from wallet_service.platform.web.problems import MEDIA_TYPE, problem_document
 
-READS: tuple[type[WalletError], ...] = (Unauthorized, Forbidden, ValidationFailed, RateLimited, Unavailable)
+READS: tuple[type[WalletError], ...] = (
+    MalformedRequest,
+    Unauthorized,
+    Forbidden,
+    ValidationFailed,
+    RateLimited,
+    Unavailable,
+)
 """The problems of every endpoint that reads."""
 
 WRITES: tuple[type[WalletError], ...] = (
     *READS,
-    MalformedRequest,
     PayloadTooLarge,
     UnsupportedMediaType,
     Overloaded,
@@ -159,7 +166,7 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
 
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "")
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=f"{root}{app.openapi_url}",
             title=app.title,
             swagger_js_url=f"{root}/docs/assets/swagger-ui-bundle.js",
@@ -167,6 +174,8 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
             swagger_favicon_url=f"{root}/docs/assets/favicon.png",
             swagger_ui_parameters={"persistAuthorization": True},
         )
+        page.headers.update(page_headers(bytes(page.body)))
+        return page
 
     async def start(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed
+from wallet_service.platform.web.query import DIGITS
 from wallet_service.platform.web.responses import JsonBytes
 
 T = TypeVar("T")
@@ -20,7 +21,12 @@ DEFAULT_LIMIT = 50
 MOST_ITEMS = 100
 LONGEST_CURSOR = 1024
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="The maximum number of items of a page.")]
+Limit = Annotated[
+    int,
+    Field(ge=1, le=MOST_ITEMS),
+    DIGITS,
+    Query(description="The maximum number of items of a page."),
+]
 """Parameter type ``limit: Limit = DEFAULT_LIMIT``."""
 
 CursorText = Annotated[

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from wallet_service.core.errors import (
     ERRORS,
@@ -29,6 +30,9 @@ from wallet_service.core.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+
+PROBLEM_CODE = "problem_code"
+"""The member of the request's state with the code of the problem that was sent."""
 
 _log = structlog.get_logger(__name__)
 
@@ -83,12 +87,25 @@ def problem_response(
     """The response with the problem."""
     # Facts from SQL can have Decimals, which become strings like every amount.
     body = json.dumps(problem_document(error, request_id), default=str, ensure_ascii=False)
-    return Response(
+    return _ProblemResponse(
+        error.code,
         body.encode(errors="backslashreplace"),
         status_code=error.status,
         headers={**problem_headers(error), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
+
+
+class _ProblemResponse(Response):
+    """A response that leaves the problem's code in the state of the request, for the log line."""
+
+    def __init__(self, code: str, content: bytes, **arguments: Any) -> None:
+        super().__init__(content, **arguments)
+        self._code = code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.get("state", {})[PROBLEM_CODE] = self._code
+        await super().__call__(scope, receive, send)
 
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> WalletError:
@@ -143,12 +160,13 @@ async def _handle_validation_error(request: Request, error: Exception) -> Respon
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
-    status, headers = 500, None
+    status, headers, detail = 500, None, None
     if isinstance(error, HTTPException):
         status, headers = error.status_code, error.headers
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {"Allow": ", ".join(_methods(request))}
-    return problem_response(_OF_STATUS.get(status, InternalError)(), request_id_of(request), headers)
+        methods = ", ".join(_methods(request))
+        headers, detail = {"Allow": methods}, f"This path has only {methods}"
+    return problem_response(_OF_STATUS.get(status, InternalError)(detail), request_id_of(request), headers)
 
 
 def _methods(request: Request) -> list[str]:

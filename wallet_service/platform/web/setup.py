@@ -6,11 +6,13 @@ from fastapi import FastAPI
 from opentelemetry.trace import Tracer
 
 from wallet_service.platform.web.body import BodyLimit
+from wallet_service.platform.web.cors import Cors
 from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.middleware import RequestContext
 from wallet_service.platform.web.openapi import install_docs
 from wallet_service.platform.web.problems import install_handlers
 from wallet_service.platform.web.settings import WebSettings
+from wallet_service.platform.web.strict_head import StrictHead
 from wallet_service.platform.web.time_limit import TimeLimit
 from wallet_service.platform.web.tracing import RequestSpans
 
@@ -38,15 +40,19 @@ def install(
         unlimited_paths: paths without the time limit.
 
     When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
-    it has a ``Limiter``.
+    it has a ``Limiter``, and ``app.state.address_limit`` if it has an ``AddressLimit``.
     """
     app.state.limiter = None
+    app.state.address_limit = None
     app.state.caller_checks = ()
     install_handlers(app)
     install_docs(app, codes)
     # Each wraps those before it, so the last one is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(TimeLimit, limit_ms=settings.request_timeout_ms, unlimited_paths=unlimited_paths)
+    app.add_middleware(StrictHead)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(RequestContext, metrics=metrics)
     if tracer is not None:
         app.add_middleware(RequestSpans, tracer=tracer, part=traced_part)

@@ -218,14 +218,19 @@ class IdempotencyKeyConflict(BadRequest):
 
 
 class InsufficientFunds(PaymentRequired):
-    """The available balance and the credit limit together are less than the amount."""
+    """The available balance and the credit limit of ``wallet_id`` together are less than the amount."""
 
     code = "insufficient_funds"
 
     @property
     def shortfall(self) -> Decimal:
-        """The missing amount, in the wallet's currency; 0 if the service does not name it."""
+        """The missing amount, in ``currency``; 0 if the service does not name it."""
         return read_or_none(self.facts.get("shortfall")) or Decimal(0)
+
+    @property
+    def currency(self) -> str | None:
+        """The wallet's currency; None if the service does not name it."""
+        return self.facts.get("currency")
 
 
 class WalletNotFound(NotFound):
@@ -328,9 +333,9 @@ class ValidationFailed(Unprocessable):
     code = "validation_failed"
 
     def __str__(self) -> str:
-        """The message of every refusal, and the first value that is not acceptable."""
+        """The message of every refusal, which names the first value that is not acceptable."""
         match self.errors:  # pyright: ignore[reportMatchNotExhaustive]  # nothing to add otherwise
-            case [{"in": place, "pointer": pointer, "detail": detail}, *_]:
+            case [{"in": place, "pointer": pointer, "detail": detail}, *_] if str(detail) not in self.detail:
                 return f"{super().__str__()}: {place} {pointer}: {detail}"
         return super().__str__()
 
@@ -346,11 +351,31 @@ class AmountPrecision(Unprocessable):
 
     code = "amount_precision"
 
+    @property
+    def currency(self) -> str | None:
+        """The currency; None if the service does not name it."""
+        return self.facts.get("currency")
+
+    @property
+    def exponent(self) -> int | None:
+        """How many decimals an amount in ``currency`` may have; None if the service does not name it."""
+        return self.facts.get("exponent")
+
 
 class CurrencyUnknown(Unprocessable):
     """The currency is not in the list of currencies."""
 
     code = "currency_unknown"
+
+    @property
+    def currency(self) -> str | None:
+        """The currency that is unknown; None if the service does not name it."""
+        return self.facts.get("currency")
+
+    @property
+    def closest(self) -> str | None:
+        """The currency with the most similar code; None if there is no similar one."""
+        return self.facts.get("closest")
 
 
 class SameWallet(Unprocessable):

@@ -1,9 +1,9 @@
 -- Creates wallets with opening balances, each line independent of the others: an outcome a line, in order. p_lines is an array of
 -- {wallet_id, key, wallet, deposit}, as create_wallet takes them; a line sent again under its key is 'replayed'. Lines are
 -- processed in the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
--- p_verified: false marks the wallets as unverified.
+-- p_verified: false marks the wallets as unverified. p_dry_run: the same outcomes, and nothing of it is kept.
 create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb,
-  p_verified boolean default true) returns text
+  p_verified boolean default true, p_dry_run boolean default false) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_line jsonb;
@@ -23,5 +23,10 @@ begin
       v_outcomes[v_number] := json_build_object('status', 'refused', 'code', v_code, 'facts', v_facts::json)::text;
     end;
   end loop;
+  if p_dry_run then
+    raise exception using errcode = 'WL002', message = 'dry run';
+  end if;
   return '[' || array_to_string(v_outcomes, ',') || ']';
+exception when sqlstate 'WL002' then
+  return '[' || array_to_string(v_outcomes, ',') || ']'; -- the changes are undone, the variables are not
 end $$;

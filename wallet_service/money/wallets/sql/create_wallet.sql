@@ -66,7 +66,8 @@ begin
     where m.key in ('user_id', 'organization_id', 'name', 'wallet_type', 'currency', 'keeping', 'network', 'address', 'metadata')));
   v_in.keeping := coalesce(v_in.keeping, 'operating');
   if not exists (select from wallet.currencies c where c.code = v_in.currency) then
-    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32)));
+    perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', left(v_in.currency, 32),
+      'similar', wallet.list_similar_currencies(v_in.currency)));
   end if;
   v_limit := coalesce(wallet.read_credit_limit(p_wallet ->> 'credit_limit', v_in.currency), 0);
   if v_in.keeping = 'mirrored' and v_limit <> 0 then

@@ -9,17 +9,25 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set lock
 declare
   v_expires_at timestamptz := wallet.read_time(p_expires_at);
   v_now timestamptz := wallet.clock();
+  v_fault text[];
 begin
   -- A name without a colon can't be mistaken for a user's client_id, user:<iss>|<sub>.
-  if p_key_id !~ '^[0-9a-f]{32}$' or p_secret_hash !~ '^[0-9a-f]{64}$'
-    or p_client_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
-    or pg_catalog.num_nulls(p_key_id, p_secret_hash, p_client_name, p_scopes, p_only_first) > 0
-    or pg_catalog.jsonb_typeof(p_scopes) <> 'array' or p_scopes = '[]'
-    or exists (select from pg_catalog.jsonb_array_elements(p_scopes) as scope
-               where pg_catalog.jsonb_typeof(scope) <> 'string' or scope #>> '{}' !~ '^[a-z][a-z_]*(:[a-z][a-z_]*)?$')
-    or (p_expires_at is not null and (v_expires_at is null or v_expires_at <= v_now))
-  then
-    perform wallet.refuse_call('validation_failed');
+  v_fault := case
+    when (p_key_id ~ '^[0-9a-f]{32}$') is not true then array['/key_id', 'must be 32 hexadecimal digits']
+    when (p_secret_hash ~ '^[0-9a-f]{64}$') is not true then array['/secret_hash', 'must be 64 hexadecimal digits']
+    when (p_client_name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$') is not true
+      then array['/client_name', 'must be 1 to 64 letters, digits and . _ -, and begin with a letter or digit']
+    when case when pg_catalog.jsonb_typeof(p_scopes) is distinct from 'array' or p_scopes = '[]' then true
+        else exists (select from pg_catalog.jsonb_array_elements(p_scopes) as scope
+          where pg_catalog.jsonb_typeof(scope) <> 'string' or scope #>> '{}' !~ '^[a-z][a-z_]*(:[a-z][a-z_]*)?$') end
+      then array['/scopes', 'must be at least one scope, such as wallets:read']
+    when p_expires_at is not null and v_expires_at is null
+      then array['/expires_at', 'must be an RFC 3339 timestamp with its offset from UTC']
+    when v_expires_at <= v_now then array['/expires_at', 'must be in the future']
+    when p_only_first is null then array['/only_first', 'must be true or false']
+  end;
+  if v_fault is not null then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault(v_fault[1], v_fault[2]));
   end if;
   if exists (select from wallet.api_keys k
              where k.key_id = p_key_id and k.secret_hash = pg_catalog.decode(p_secret_hash, 'hex')) then
@@ -41,7 +49,7 @@ begin
     v_now, v_expires_at
   on conflict (key_id) do nothing;
   if not found then
-    perform wallet.refuse_call('validation_failed');
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/key_id', 'is the id of another key'));
   end if;
   return '{"created": true}';
 end $$;

@@ -21,7 +21,8 @@ _ID = _text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AMOUNT = rf"0{{0,18}}[0-9]{{1,{MAX_WHOLE_DIGITS}}}(\.[0-9]{{1,38}})?"
 
 FIELDS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("address", "name", "organization_id", "reference", "user_id"), _LINE),
+    **dict.fromkeys(("address", "name", "organization_id", "reference"), _LINE),
+    "user_id": lambda value: _LINE(value) and not {".", ".."} & set(value.split("/")),
     **dict.fromkeys(("original_transaction_id", "to_wallet_id", "transaction_id", "wallet_id"), _ID),
     **dict.fromkeys(("atomic", "dry_run", "is_primary"), lambda value: isinstance(value, bool)),
     **dict.fromkeys(("credit_limit", "initial_balance"), _text(_AMOUNT)),

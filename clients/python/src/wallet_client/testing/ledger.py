@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from wallet_client.keys import new_key
 from wallet_client.testing.fields import MAX_METADATA_BYTES, invalid
 from wallet_client.testing.problems import Refusal
-from wallet_client.testing.values import EXPONENTS, dumps, moment_text, text_of, units_of
+from wallet_client.testing.values import EXPONENTS, closest_to, dumps, moment_text, text_of, units_of
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object, as the service returns it."""
@@ -106,7 +106,7 @@ class Ledger:
         now = self.now()
         wallet = Wallet(new_key(), created_at=now, updated_at=now, **members)
         if wallet.currency not in EXPONENTS:
-            raise Refusal("currency_unknown", currency=wallet.currency)
+            raise Refusal("currency_unknown", currency=wallet.currency, **closest_to(wallet.currency))
         self._check_unique(wallet)
         units_of(deposit, wallet.currency)
         wallet.is_primary = not self._primaries(wallet)

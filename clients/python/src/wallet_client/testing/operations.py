@@ -192,6 +192,8 @@ def _check(move: Move) -> None:
         raise Refusal("wallet_frozen", wallet_id=wallet.wallet_id)
     if signed < 0 and missing > 0:
         shortfall = text_of(missing, wallet.currency)
-        raise Refusal("insufficient_funds", wallet_id=wallet.wallet_id, shortfall=shortfall)
+        raise Refusal(
+            "insufficient_funds", wallet_id=wallet.wallet_id, shortfall=shortfall, currency=wallet.currency
+        )
     if signed > 0 and wallet.balance + signed >= 10 ** (MAX_WHOLE_DIGITS + EXPONENTS[wallet.currency]):
         raise Refusal("balance_limit", wallet_id=wallet.wallet_id)

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from difflib import get_close_matches
 from typing import Any, cast
 
 from wallet_client.testing.problems import Refusal
@@ -42,6 +43,13 @@ def units_of(amount: str, currency: str) -> int:
     if units != int(units):
         raise Refusal("amount_precision", currency=currency, exponent=EXPONENTS[currency])
     return int(units)
+
+
+def closest_to(currency: str) -> dict[str, str]:
+    """The fact which currency is the closest to an unknown one; empty if none is close."""
+    similar = [code for code in EXPONENTS if code[0] == currency[0] or code[-1] == currency[-1]]
+    closest = get_close_matches(currency, similar, n=1)
+    return {"closest": closest[0]} if closest else {}
 
 
 def text_of(units: int, currency: str) -> str:
