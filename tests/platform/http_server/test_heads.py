@@ -1,0 +1,124 @@
+"""Heads of requests: limits, and refusals of what is not HTTP/1.1 or HTTP/1.0."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.http_server import RunningServer, http_server
+
+HEAD_LIMIT = 65_536
+TARGET_LIMIT = 8_192
+CHUNK = b"x" * 65_536
+
+GET = b"GET /health/live HTTP/1.1\r\nHost: h\r\n"
+ASKS_TO_CLOSE = b"Connection: close\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with http_server() as running:
+        yield running
+
+
+def head_of(size: int) -> bytes:
+    """A head of exactly this many bytes, apart from the method, the version and line ends."""
+    counted = len("/health/live") + len("Host") + len("h") + 4
+    name = b"X-Padding"
+    return GET + name + b": " + b"x" * (size - counted - len(name) - 4) + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        pytest.param(
+            [GET, b"X-Large: ", *[CHUNK] * 32, b"\r\n\r\n"], 431, "headers_too_large", id="2 MB header"
+        ),
+        pytest.param([GET, b"X-Large: ", CHUNK, b"x"], 431, "headers_too_large", id="no end of the header"),
+        pytest.param([head_of(HEAD_LIMIT + 1)], 431, "headers_too_large", id="a byte over the limit"),
+        pytest.param([GET, b"X-N: 1\r\n" * 100, b"\r\n"], 431, "headers_too_large", id="101 headers"),
+        pytest.param([GET, b"Accept: ", b";" * 257, b"\r\n\r\n"], 431, "headers_too_large", id="Accept"),
+        pytest.param(
+            [GET, b"content-type: ", b";" * 257, b"\r\n\r\n"], 431, "headers_too_large", id="Content-Type"
+        ),
+        pytest.param([b"GET /path/", b"x" * 8192, b" HTTP/1.1\r\n"], 414, "uri_too_long", id="long target"),
+        pytest.param([b"GET /path/", *[CHUNK] * 8], 414, "uri_too_long", id="no end of the target"),
+        pytest.param([b"GET /health/live HTTP/1.1\r\n\r\n"], 400, "malformed_request", id="no Host"),
+        pytest.param([GET, b"Host: other\r\n\r\n"], 400, "malformed_request", id="two Hosts"),
+        pytest.param([b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"], 400, "malformed_request", id="no host's name"),
+        pytest.param([b"GET / HTTP/0.9\r\nHost: h\r\n\r\n"], 400, "malformed_request", id="HTTP/0.9"),
+        pytest.param([b"GET /\r\n\r\n"], 400, "malformed_request", id="no version"),
+        pytest.param([b"GET / HTTP/2.0\r\nHost: h\r\n\r\n"], 400, "malformed_request", id="HTTP/2.0"),
+        pytest.param(
+            [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed_request", id="HTTP/2's first bytes"
+        ),
+        pytest.param([b"\x16\x03\x01\x02\x00\x01\x00"], 400, "malformed_request", id="TLS"),
+        pytest.param([GET, b"no colon\r\n\r\n"], 400, "malformed_request", id="no header"),
+    ],
+)
+def test_a_bad_head_is_a_problem_and_ends_the_connection(
+    server: RunningServer, sent: list[bytes], status: int, code: str
+) -> None:
+    client = server.send(*sent)
+    answer = client.read()
+    assert (answer.status, answer.problem["code"]) == (status, code)
+    assert answer.headers["connection"] == "close"
+    assert client.is_ended()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(head_of(HEAD_LIMIT), id="at the limit"),
+        pytest.param(GET + b"X-N: 1\r\n" * 99 + b"\r\n", id="100 headers"),
+        pytest.param(GET + b"Accept: " + b"x" * 256 + b"\r\n\r\n", id="256 bytes of Accept"),
+        pytest.param(GET + b"Authorization: Bearer " + b"x" * 8000 + b"\r\n\r\n", id="a long token"),
+        pytest.param(
+            b"GET /path/" + b"x" * (TARGET_LIMIT - 6) + b" HTTP/1.1\r\nHost: h\r\n\r\n", id="long target"
+        ),
+        pytest.param(b"GET /health/live HTTP/1.0\r\n\r\n", id="HTTP/1.0 without Host"),
+        pytest.param(b"GET /health/live HTTP/1.1\r\nHost: [::1]:8208\r\n\r\n", id="IPv6"),
+        pytest.param(b"GET /health/live HTTP/1.1\r\nHost:\r\n\r\n", id="empty Host"),
+        pytest.param(b"GET http://h/health/live HTTP/1.1\r\nHost: h\r\n\r\n", id="absolute form"),
+        pytest.param(b"\r\n" + GET + b"\r\n", id="an empty line first"),
+    ],
+)
+def test_what_is_within_the_limits_is_served(server: RunningServer, sent: bytes) -> None:
+    assert server.send(sent[:100], sent[100:]).read().status == 200
+
+
+def test_a_large_body_in_one_piece_with_its_head_is_no_large_head(server: RunningServer) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"
+    assert server.send(head + b"x" * 200_000).read().body == b'{"bytes":200000}'
+
+
+def test_trailers_are_limited_and_do_not_become_headers(server: RunningServer) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    accepted = server.send(head + b"Accept: " + b";" * 300 + b"\r\n\r\n").read()
+    assert (accepted.status, accepted.body) == (200, b'{"bytes":3}')
+    client = server.send(head, b"X-Large: ", *[CHUNK] * 16)
+    assert client.read().problem["code"] == "headers_too_large"
+    assert client.is_ended()
+
+
+def test_a_broken_chunk_is_a_problem_of_its_request(server: RunningServer) -> None:
+    client = server.send(b"POST /size HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc")
+    answer = client.read()
+    assert (answer.status, answer.problem["code"]) == (400, "malformed_request")
+    assert client.is_ended()
+
+
+def test_a_refusal_is_logged_and_counted_as_a_request_and_keeps_the_caller_s_id() -> None:
+    with http_server() as server:
+        answer = server.send(b"GET / HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n").read()
+        assert answer.problem["request_id"] == "mine"
+        counted = {"route": "unmatched", "method": "GET", "status": "4xx"}
+        assert server.metric("wallet_http_requests_total", **counted) == 1
+        (line,) = server.lines("request")
+        assert (line["status"], line["method"], line["route"]) == (400, "GET", None)
+
+
+def test_responses_keep_their_order_when_a_bad_request_follows() -> None:
+    with http_server() as server:
+        client = server.send(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n", GET, b"\r\n", b"broken\r\n\r\n")
+        server.release()
+        assert [client.read().status for _ in range(3)] == [200, 200, 400]
+        assert client.is_ended()

@@ -1,0 +1,76 @@
+"""One request and its response, between the connection and the application."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from wallet_service.core.errors import WalletError
+
+_log = structlog.get_logger(__name__)
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's, and the rest of the body can fail: the application's next ``receive`` raises the problem."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._failure: WalletError | None = None
+        self._may_keep_alive = self.keep_alive
+        # A client that waits for "100 Continue" may send its body or not once it has another response, so what it
+        # sends next can't be parsed.
+        if self.waiting_for_100_continue:
+            self.keep_alive = False
+
+    def fail(self, problem: WalletError) -> None:
+        """Let the application respond with this problem as soon as it needs more of the body."""
+        self._failure = problem
+        self.keep_alive = self._may_keep_alive = False
+        self.message_event.set()
+
+    def close_after(self) -> None:
+        """Close the connection after this response."""
+        self.keep_alive = self._may_keep_alive = False
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Part of ASGI: the next bytes of the body.
+
+        Raises:
+            WalletError: the rest of the body can't be received.
+        """
+        if self.waiting_for_100_continue:
+            self.keep_alive = self._may_keep_alive
+        message = await super().receive()
+        if self._failure is not None and message["type"] == "http.request":
+            raise self._failure
+        return message
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Run the application. It has logged its own errors and responded to them, unless the response had begun."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except (
+            asyncio.CancelledError
+        ):  # the grace period of a stop is over, and the application has responded
+            self.transport.close()
+        except Exception:  # noqa: BLE001 - logged; the connection must end
+            _log.exception("response_cut_off")
+            await self._end()
+        else:
+            if not (self.response_complete or self.disconnected):
+                _log.error("response_incomplete")
+                await self._end()
+        finally:
+            self.on_response = _nothing  # the method of the connection would keep both alive
+
+    async def _end(self) -> None:
+        if self.response_started:
+            self.transport.close()
+        else:
+            await self.send_500_response()
+
+
+def _nothing() -> None:
+    pass
