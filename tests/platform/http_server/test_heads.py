@@ -122,3 +122,9 @@ def test_responses_keep_their_order_when_a_bad_request_follows() -> None:
         server.release()
         assert [client.read().status for _ in range(3)] == [200, 200, 400]
         assert client.is_ended()
+
+
+def test_a_refusal_has_nothing_of_the_request_before(server: RunningServer) -> None:
+    client = server.send(b"HEAD /health/live HTTP/1.1\r\nHost: h\r\nX-Request-Id: first\r\n\r\n")
+    assert client.read("HEAD").headers["x-request-id"] == "first"
+    assert client.send(b"\x16\x03\x01\r\n").read().problem["request_id"] != "first"

@@ -1,6 +1,7 @@
 """One request and its response, between the connection and the application."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -10,6 +11,25 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from wallet_service.core.errors import WalletError
 
 _log = structlog.get_logger(__name__)
+
+
+class Outgoing:
+    """What a response is written to. To close it is left to the connection, which may have to read on.
+
+    Args:
+        transport: of the connection.
+        close: closes the connection after the response.
+        is_closing: whether it is being closed.
+    """
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(
+        self, transport: asyncio.Transport, close: Callable[[], None], is_closing: Callable[[], bool]
+    ) -> None:
+        self.write = transport.write
+        self.close = close
+        self.is_closing = is_closing
 
 
 class Cycle(RequestResponseCycle):

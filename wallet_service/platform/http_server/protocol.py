@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
 from wallet_service.platform.http_server import heads, limits
-from wallet_service.platform.http_server.cycle import Cycle
+from wallet_service.platform.http_server.cycle import Cycle, Outgoing
 from wallet_service.platform.http_server.limits import Deadlines
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
 from wallet_service.platform.http_server.phase import Phase
@@ -25,19 +25,12 @@ from wallet_service.platform.http_server.refusals import REFUSAL
 _IDLE, _HEAD, _BODY, _RESPONSE, _REFUSED, _CLOSING = Phase
 
 
+_UNKNOWN = cast("HTTPScope", {})
+"""Of a request of which nothing was parsed."""
+
+
 class _Refused(Exception):
     """Stops the parser; the connection has the problem."""
-
-
-class _Outgoing:
-    """What a response is written to. To close it is left to the connection, which may have to read on."""
-
-    __slots__ = ("close", "is_closing", "write")
-
-    def __init__(self, transport: asyncio.Transport, connection: "Connection") -> None:
-        self.write = transport.write
-        self.close = connection.close
-        self.is_closing = connection.is_closing
 
 
 class Connection(HttpToolsProtocol):
@@ -48,6 +41,11 @@ class Connection(HttpToolsProtocol):
         since: when the phase began, in seconds of the loop's clock.
         was_used: whether a request of it has been answered.
     """
+
+    # uvicorn's own attributes, which have these types once the connection is open and its first head complete.
+    cycle: Cycle
+    parser: httptools.HttpRequestParser  # pyright: ignore[reportIncompatibleVariableOverride]  # None when it is lost
+    url: bytes
 
     def __init__(
         self,
@@ -65,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self.phase = _IDLE
         self.since = self.loop.time()
         self.was_used = False
+        self._application: ASGI3Application = cast("Any", config).loaded_app
         self._deadlines = deadlines
         self._metrics = metrics
         self._refusals = refusals
@@ -88,7 +87,7 @@ class Connection(HttpToolsProtocol):
         """Part of the protocol."""
         super().connection_made(transport)
         self._socket = transport
-        self.transport = cast("asyncio.Transport", _Outgoing(transport, self))
+        self.transport = cast("asyncio.Transport", Outgoing(transport, self.close, self.is_closing))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of the protocol."""
@@ -104,6 +103,7 @@ class Connection(HttpToolsProtocol):
             return
         if phase is _IDLE:
             self.phase, self.since, self._fed = _HEAD, self.loop.time(), 0
+            self.scope = _UNKNOWN
         self._chunk = len(data)
         self._fed += self._chunk
         try:
@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete: start the application, or let the request wait for the responses before it."""
-        parser, scope, app = self.parser, self.scope, self.app
+        parser, scope, app = self.parser, self.scope, self._application
         version = parser.get_http_version()
         self._check_head(version)
         scope["method"] = parser.get_method().decode("ascii")
@@ -166,7 +166,7 @@ class Connection(HttpToolsProtocol):
                 cast("dict[str, Any]", scope)[REFUSAL] = Overloaded("The service has too many connections")
                 self._metrics.refused.inc()
         previous: Cycle | None = cast("Cycle | None", self.cycle)
-        self.cycle = cycle = self._new_cycle(scope, keep_alive=keep_alive)
+        cycle = self._begin_cycle(scope, keep_alive=keep_alive)
         self.phase, self.since, self._fed, self._received = _BODY, self.loop.time(), 0, 0
         if previous is None or previous.response_complete:
             self._start_asgi_task(cycle, app)
@@ -347,8 +347,8 @@ class Connection(HttpToolsProtocol):
         scope["raw_path"] = self.root_path.encode("ascii") + raw_path
         scope["query_string"] = target.query or b""
 
-    def _new_cycle(self, scope: HTTPScope, *, keep_alive: bool) -> Cycle:
-        return Cycle(
+    def _begin_cycle(self, scope: HTTPScope, *, keep_alive: bool) -> Cycle:
+        self.cycle = Cycle(  # pyright: ignore[reportIncompatibleVariableOverride]  # every cycle is made here
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -361,6 +361,7 @@ class Connection(HttpToolsProtocol):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
+        return self.cycle
 
     def _refuse(self, problem: WalletError) -> None:
         """Respond with a problem to what can't be received or parsed, after the responses that are under way."""
@@ -378,29 +379,16 @@ class Connection(HttpToolsProtocol):
 
     def _answer_refusal(self) -> None:
         self.expect_100_continue = False
-        self.cycle = self._new_cycle(self._refused_scope(), keep_alive=False)
-        self._start_asgi_task(self.cycle, self._refusals)
+        cycle = self._begin_cycle(self._refused_scope(), keep_alive=False)
+        self._start_asgi_task(cycle, self._refusals)
 
     def _refused_scope(self) -> HTTPScope:
         """As much of the request as is known."""
-        known = cast("HTTPScope | None", self.scope) is not None
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "root_path": self.root_path,
-            "method": self.parser.get_method().decode("ascii") if known and self.url else "",
-            "path": "",
-            "raw_path": b"",
-            "query_string": b"",
-            "headers": self.headers if known else [],
-            "state": {},
-            REFUSAL: self._refusal,
-        }
-        return cast("HTTPScope", scope)
+        if self.scope is _UNKNOWN:
+            super().on_message_begin()  # nothing of it is
+        method = self.parser.get_method().decode("ascii") if self.url else ""
+        more = {"method": method, "path": "", "raw_path": b"", "query_string": b"", REFUSAL: self._refusal}
+        return cast("HTTPScope", {**self.scope, **more})
 
 
 def _stopping() -> Unavailable:

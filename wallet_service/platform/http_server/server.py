@@ -5,9 +5,11 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
 
 from wallet_service.platform.http_server.connections import Admission, Connections
 from wallet_service.platform.http_server.limits import Deadlines
@@ -58,7 +60,7 @@ class HttpServer(uvicorn.Server):
             body_s=settings.body_timeout_ms / 1000,
         )
         self._metrics = metrics
-        self._refusals = refusals(requests)
+        self._refusals = cast("ASGI3Application", refusals(requests))
         self._listener: Listener | None = None
         self._connections: Connections | None = None
 
@@ -73,7 +75,7 @@ class HttpServer(uvicorn.Server):
             return
         allowed = allowed_connections(self._connection_limits.max_connections)
         self._connections = connections = Connections(self.server_state, allowed, self._metrics)
-        (listener,) = sockets or ()
+        [listener] = sockets or []
         create = partial(self._new_connection, connections)
         self._listener = Listener(listener, connections, create, self._metrics)
         self._listener.start()
