@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent
@@ -35,14 +34,15 @@ class Outgoing:
 class Cycle(RequestResponseCycle):
     """uvicorn's, and the rest of the body can fail: the application's next ``receive`` raises the problem."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._failure: WalletError | None = None
-        self._may_keep_alive = self.keep_alive
-        # A client that waits for "100 Continue" may send its body or not once it has another response, so what it
-        # sends next can't be parsed.
-        if self.waiting_for_100_continue:
-            self.keep_alive = False
+    _failure: WalletError | None = None
+    _may_keep_alive = False
+
+    def expect_body(self) -> None:
+        """The client waits for "100 Continue". Once it has another response, it may send its body or not.
+
+        So what it sends next can't be parsed, and the connection is closed.
+        """
+        self._may_keep_alive, self.keep_alive = self.keep_alive, False
 
     def fail(self, problem: WalletError) -> None:
         """Let the application respond with this problem as soon as it needs more of the body."""
@@ -60,12 +60,20 @@ class Cycle(RequestResponseCycle):
         Raises:
             WalletError: the rest of the body can't be received.
         """
-        if self.waiting_for_100_continue:
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
             self.keep_alive = self._may_keep_alive
-        message = await super().receive()
-        if self._failure is not None and message["type"] == "http.request":
+        if not (self.disconnected or self.response_complete):
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        if self._failure is not None:
             raise self._failure
-        return message
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def run_asgi(self, app: ASGI3Application) -> None:
         """Run the application. It has logged its own errors and responded to them, unless the response had begun."""

@@ -1,7 +1,7 @@
 """Accepts connections.
 
-Not the loop's own server: uvloop's closes its socket for good at the first error of accept, without a line in the log,
-when the process has no file handle left.
+Not the loop's own server: when the process has no file handle left, uvloop's resets each new connection, and neither the
+log nor a metric shows it. And a connection above the limit would be refused only after its protocol was created.
 """
 
 import asyncio

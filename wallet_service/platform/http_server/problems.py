@@ -11,6 +11,7 @@ class RequestTimeout(WalletError):
 
     code, status, title = "request_timeout", 408, "Request timeout"
     retryable = True
+    retry_after_s = 1
 
 
 class UriTooLong(WalletError):

@@ -15,7 +15,8 @@ from uvicorn.server import ServerState
 from wallet_service.core.errors import Overloaded, Unavailable, WalletError
 from wallet_service.platform.http_server import heads, limits
 from wallet_service.platform.http_server.cycle import Cycle, Outgoing
-from wallet_service.platform.http_server.limits import Deadlines
+from wallet_service.platform.http_server.heads import is_host
+from wallet_service.platform.http_server.limits import HEAD_BYTES, PARSED, PARSED_BYTES, Deadlines
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
 from wallet_service.platform.http_server.phase import Phase
 from wallet_service.platform.http_server.problems import RequestTimeout
@@ -113,7 +114,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(self._refusal or heads.not_http(error))
             return
-        if self._fed > limits.HEAD_BYTES and (self.phase is _HEAD or self.phase is _BODY):
+        if self._fed > HEAD_BYTES and (self.phase is _HEAD or self.phase is _BODY):
             self._refuse(heads.head_too_large())
 
     # The parser calls these.
@@ -133,21 +134,16 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
-        if self.phase is not _HEAD:
-            return  # a trailer; none has a meaning here
         name = name.lower()
-        if len(value) > limits.PARSED_BYTES and name in limits.PARSED:
+        if len(value) > PARSED_BYTES and name in PARSED:
             self._stop_parsing(heads.header_too_long(name.decode()))
         if name == b"host":
             self._hosts += 1
-            if not heads.is_host(value):
+            if not is_host(value):
                 self._stop_parsing(heads.not_a_host())
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        headers = self.headers
-        headers.append((name, value))
-        if len(headers) > limits.HEADERS:
-            self._stop_parsing(heads.too_many_headers())
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete: start the application, or let the request wait for the responses before it."""
@@ -165,10 +161,11 @@ class Connection(HttpToolsProtocol):
                 app = self._refusals
                 cast("dict[str, Any]", scope)[REFUSAL] = Overloaded("The service has too many connections")
                 self._metrics.refused.inc()
-        previous: Cycle | None = cast("Cycle | None", self.cycle)
+        previous = self.cycle
         cycle = self._begin_cycle(scope, keep_alive=keep_alive)
         self.phase, self.since, self._fed, self._received = _BODY, self.loop.time(), 0, 0
-        if previous is None or previous.response_complete:
+        self.headers = []  # for trailers, which have no meaning here
+        if previous is None or previous.response_complete:  # pyright: ignore[reportUnnecessaryComparison]  # at first
             self._start_asgi_task(cycle, app)
         else:
             self.flow.pause_reading()
@@ -292,8 +289,8 @@ class Connection(HttpToolsProtocol):
     @property
     def _is_answered(self) -> bool:
         """Whether there is no request whose response is missing."""
-        cycle: Cycle | None = cast("Cycle | None", self.cycle)
-        return cycle is None or cycle.response_complete
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]  # at first
 
     def _check_body(self, now: float) -> None:
         elapsed_s = now - self.since
@@ -332,11 +329,13 @@ class Connection(HttpToolsProtocol):
     def _check_head(self, version: str) -> None:
         if version not in {"1.1", "1.0"}:
             self._stop_parsing(heads.wrong_version(version))
-        if self._hosts != 1 and (version == "1.1" or self._hosts):
+        if self._hosts != 1 and (self._hosts or version == "1.1"):
             self._stop_parsing(heads.wrong_hosts(self._hosts))
-        if self._fed > limits.HEAD_BYTES or self._chunk > limits.HEAD_BYTES:  # else the head can't be larger
+        if len(self.headers) > limits.HEADERS:
+            self._stop_parsing(heads.too_many_headers())
+        if self._fed > HEAD_BYTES or self._chunk > HEAD_BYTES:  # else the head can't be larger
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > limits.HEAD_BYTES:
+            if size > HEAD_BYTES:
                 self._stop_parsing(heads.head_too_large())
 
     def _add_target(self, scope: HTTPScope) -> None:
@@ -361,6 +360,8 @@ class Connection(HttpToolsProtocol):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
+        if self.expect_100_continue:
+            self.cycle.expect_body()
         return self.cycle
 
     def _refuse(self, problem: WalletError) -> None:
