@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import socket
@@ -80,11 +81,22 @@ class Answer:
         return document
 
 
+class _Received(io.BufferedReader):
+    """What a connection has received. Responses read it one after the other, and each would close it."""
+
+    def makefile(self, _mode: str) -> "_Received":
+        return self
+
+    def close(self) -> None:
+        pass
+
+
 class Client:
     """A connection of a client that sends what it wants."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+        self._received = _Received(socket.SocketIO(self.socket, "r"))
 
     def send(self, *parts: bytes) -> "Client":
         for part in parts:
@@ -92,7 +104,7 @@ class Client:
         return self
 
     def read(self, method: str = "GET") -> Answer:
-        response = HTTPResponse(self.socket, method=method)
+        response = HTTPResponse(self._received, method=method)  # pyright: ignore[reportArgumentType]  # it needs a file
         response.begin()
         body = response.read()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
@@ -100,7 +112,7 @@ class Client:
     def is_ended(self) -> bool:
         """Wait for the end of the connection: True if it was orderly and nothing came before it."""
         try:
-            return self.socket.recv(1) == b""
+            return self._received.read(1) == b""
         except ConnectionError:
             return False
 
@@ -131,9 +143,8 @@ class RunningServer:
         return self.connect().send(*parts)
 
     def metric(self, name: str, **labels: str) -> float:
-        value = self.registry.get_sample_value(name, labels)
-        assert value is not None, name
-        return value
+        """The value; 0 of a series that does not exist yet."""
+        return self.registry.get_sample_value(name, labels) or 0
 
     def release(self) -> None:
         self.loop.call_soon_threadsafe(self.released.set)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from support.http_server import RunningServer, http_server
+from support.service import wait_for
 
 HEAD_LIMIT = 65_536
 TARGET_LIMIT = 8_192
 CHUNK = b"x" * 65_536
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: h\r\n"
-ASKS_TO_CLOSE = b"Connection: close\r\n\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+"""What Java's client sends with each first request."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,15 @@ def head_of(size: int) -> bytes:
             [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "malformed_request", id="HTTP/2's first bytes"
         ),
         pytest.param([b"\x16\x03\x01\x02\x00\x01\x00"], 400, "malformed_request", id="TLS"),
+        pytest.param(
+            [b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n"], 400, "malformed_request", id="CONNECT"
+        ),
+        pytest.param(
+            [b"\r\n", GET + H2C + b"\r\n"],
+            400,
+            "malformed_request",
+            id="an upgrade where it can't be ignored",
+        ),
         pytest.param([GET, b"no colon\r\n\r\n"], 400, "malformed_request", id="no header"),
     ],
 )
@@ -78,6 +89,7 @@ def test_a_bad_head_is_a_problem_and_ends_the_connection(
         pytest.param(b"GET /health/live HTTP/1.1\r\nHost: [::1]:8208\r\n\r\n", id="IPv6"),
         pytest.param(b"GET /health/live HTTP/1.1\r\nHost:\r\n\r\n", id="empty Host"),
         pytest.param(b"GET http://h/health/live HTTP/1.1\r\nHost: h\r\n\r\n", id="absolute form"),
+        pytest.param(GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", id="an upgrade is ignored"),
         pytest.param(b"\r\n" + GET + b"\r\n", id="an empty line first"),
     ],
 )
@@ -100,6 +112,14 @@ def test_trailers_are_limited_and_do_not_become_headers(server: RunningServer) -
     assert client.is_ended()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_offer_of_http_2_loses_no_body(server: RunningServer, parts: int) -> None:
+    head = b"POST /size HTTP/1.1\r\nHost: h\r\n" + H2C + b"Content-Length: 5\r\n\r\n"
+    client = server.send(head + b"hello") if parts == 1 else server.send(head, b"hello")
+    assert client.read().body == b'{"bytes":5}'
+    assert client.send(GET, b"\r\n").read().status == 200
+
+
 def test_a_broken_chunk_is_a_problem_of_its_request(server: RunningServer) -> None:
     client = server.send(b"POST /size HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc")
     answer = client.read()
@@ -112,7 +132,8 @@ def test_a_refusal_is_logged_and_counted_as_a_request_and_keeps_the_caller_s_id(
         answer = server.send(b"GET / HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n").read()
         assert answer.problem["request_id"] == "mine"
         counted = {"route": "unmatched", "method": "GET", "status": "4xx"}
-        assert server.metric("wallet_http_requests_total", **counted) == 1
+        wait_for(lambda: server.metric("wallet_http_requests_total", **counted) == 1)
+        wait_for(lambda: len(server.lines("request")) == 1)
         (line,) = server.lines("request")
         assert (line["status"], line["method"], line["route"]) == (400, "GET", None)
 

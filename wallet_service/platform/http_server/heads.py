@@ -14,11 +14,28 @@ _HOST = re.compile(
 )
 """RFC 3986, with an optional port. It may be empty."""
 
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
 
 @lru_cache(maxsize=256)
 def is_host(value: bytes) -> bool:
     """Whether this is a value of the header Host. Cached, because callers send few different values."""
     return _HOST.fullmatch(value) is not None
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """The start of a request, with its header Upgrade renamed.
+
+    The service upgrades no connection, and RFC 9110 lets it ignore the header. But the parser would take the request as
+    one without a body, and the body as the next request. Java's client sends the header by default (``h2c``).
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nX-Upgrade:", head) + end + body
+
+
+def not_upgraded() -> MalformedRequest:
+    """Upgrade in a form that ``without_upgrade`` does not see, such as divided between packets; and CONNECT."""
+    return MalformedRequest("The service upgrades no connection, and is no proxy")
 
 
 def not_http(error: httptools.HttpParserError) -> MalformedRequest:

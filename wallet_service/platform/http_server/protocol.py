@@ -26,8 +26,7 @@ from wallet_service.platform.http_server.refusals import REFUSAL
 _IDLE, _HEAD, _BODY, _RESPONSE, _REFUSED, _CLOSING = Phase
 
 
-_UNKNOWN = cast("HTTPScope", {})
-"""Of a request of which nothing was parsed."""
+_UNKNOWN = cast("HTTPScope", {})  # nothing of the request was parsed
 
 
 class _Refused(Exception):
@@ -105,12 +104,12 @@ class Connection(HttpToolsProtocol):
         if phase is _IDLE:
             self.phase, self.since, self._fed = _HEAD, self.loop.time(), 0
             self.scope = _UNKNOWN
+            if b"pgrade:" in data:
+                data = heads.without_upgrade(data)
         self._chunk = len(data)
         self._fed += self._chunk
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request is served as if it had not asked for it; what follows it here is not parsed
         except httptools.HttpParserError as error:
             self._refuse(self._refusal or heads.not_http(error))
             return
@@ -331,6 +330,8 @@ class Connection(HttpToolsProtocol):
             self._stop_parsing(heads.wrong_version(version))
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             self._stop_parsing(heads.wrong_hosts(self._hosts))
+        if self.parser.should_upgrade():
+            self._stop_parsing(heads.not_upgraded())
         if len(self.headers) > limits.HEADERS:
             self._stop_parsing(heads.too_many_headers())
         if self._fed > HEAD_BYTES or self._chunk > HEAD_BYTES:  # else the head can't be larger
