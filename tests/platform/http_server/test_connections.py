@@ -10,13 +10,15 @@ import pytest
 from support.http_server import Client, RunningServer, http_server
 from support.service import wait_for
 
+from wallet_service.platform.http_server import limits
+
 GET = b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
 HELD = b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /size HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
 LIMIT = 16
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hasty() -> Iterator[RunningServer]:
     """A server that waits as short as it can be set to."""
     with http_server(keep_alive_ms=1000, head_timeout_ms=100, body_timeout_ms=100) as running:
@@ -115,7 +117,8 @@ def test_without_file_handles_it_says_so_and_goes_on_later() -> None:
         assert waiting.recv(12) == b"HTTP/1.1 200"
         (line,) = server.lines("accept_failed")
         assert (line["log_level"], line["error"]) == ("error", "Too many open files")
-        assert len(server.lines("accept_works_again")) == 1
+        wait_for(lambda: served_and_kept(server) and bool(server.lines("accept_works_again")))
+        assert len(server.lines("accept_failed")) == len(server.lines("accept_works_again")) == 1
 
 
 def test_a_stop_is_quick_and_quiet_whatever_is_half_sent() -> None:
@@ -141,6 +144,33 @@ def test_a_stop_answers_what_is_under_way_and_cuts_the_rest_off_without_a_traceb
         assert client.read().problem["code"] == "unavailable"
         server.stop()
         assert not any(line.get("exc_info") for line in server.log)
+
+
+def test_a_body_that_arrives_has_the_time_it_needs(hasty: RunningServer) -> None:
+    size = 10_000_000
+    head = b"POST /size HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (size + 1)
+    client = hasty.send(head, b"x" * size)
+    assert hasty.send(POST).read().status == 408  # so the deadline is over
+    assert client.send(b"x").read().body == b'{"bytes":%d}' % (size + 1)
+
+
+def test_a_response_that_is_not_read_ends_the_connection(
+    hasty: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEND_S", 0.1)
+    hasty.send(b"GET /large/50000000 HTTP/1.1\r\nHost: h\r\n\r\n")
+    wait_for(lambda: hasty.metric("wallet_http_connections_closed_total", reason="send_timeout") == 1)
+
+
+def test_a_refused_connection_that_its_client_keeps_is_closed(
+    hasty: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LINGER_IDLE_S", 0.1)
+    wait_for(lambda: hasty.metric("wallet_http_connections") == 0)
+    client = hasty.send(b"broken\r\n\r\n")
+    assert client.read().status == 400
+    assert client.is_ended()
+    wait_for(lambda: hasty.metric("wallet_http_connections") == 0)
 
 
 def test_a_client_that_is_closed_closes_the_connection(hasty: RunningServer) -> None:

@@ -25,6 +25,9 @@ _AT_ONCE = 64
 _PAUSE_S = 0.1
 """After an error of accept."""
 
+_CALM_S = 1.0
+"""After so long without an error, accept works again."""
+
 _OTHER_HANDLES = 128
 """File handles for everything but connections: the database, other services, log, libraries."""
 
@@ -70,7 +73,7 @@ class Listener:
         self._create = create
         self._metrics = metrics
         self._arriving: set[asyncio.Task[None]] = set()
-        self._is_failing = False
+        self._failed_at: float | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -105,9 +108,7 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            if self._is_failing:
-                self._is_failing = False
-                _log.info("accept_works_again")
+            self._note_success()
             admission = self._connections.admit()
             if admission is Admission.NOTHING:
                 accepted.close()
@@ -126,14 +127,21 @@ class Listener:
             self._connections.lost()
             _log.debug("connection_lost_at_once", error=str(error))
 
+    def _note_success(self) -> None:
+        """Report the end of a failure, but not each connection that finds a handle meanwhile."""
+        failed_at = self._failed_at
+        if failed_at is not None and asyncio.get_running_loop().time() - failed_at >= _CALM_S:
+            self._failed_at = None
+            _log.info("accept_works_again")
+
     def _pause(self, error: OSError) -> None:
         """Accept again a moment later. Meanwhile an idle connection gives its file handle back."""
         self._metrics.accept_failures.inc()
-        if not self._is_failing:
-            self._is_failing = True
+        loop = asyncio.get_running_loop()
+        is_first, self._failed_at = self._failed_at is None, loop.time()
+        if is_first:
             open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             _log.error("accept_failed", error=str(error.strerror or error), open_files=open_files)
         self._connections.evict()
-        loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
         self._retry = loop.call_later(_PAUSE_S, self._resume)
