@@ -56,12 +56,6 @@ def head_of(size: int) -> bytes:
         pytest.param(
             [b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n"], 400, "malformed_request", id="CONNECT"
         ),
-        pytest.param(
-            [b"\r\n", GET + H2C + b"\r\n"],
-            400,
-            "malformed_request",
-            id="an upgrade where it can't be ignored",
-        ),
         pytest.param([GET, b"no colon\r\n\r\n"], 400, "malformed_request", id="no header"),
     ],
 )
@@ -118,6 +112,12 @@ def test_an_offer_of_http_2_loses_no_body(server: RunningServer, parts: int) -> 
     client = server.send(head + b"hello") if parts == 1 else server.send(head, b"hello")
     assert client.read().body == b'{"bytes":5}'
     assert client.send(GET, b"\r\n").read().status == 200
+
+
+def test_an_offer_that_can_not_be_ignored_is_refused(server: RunningServer) -> None:
+    client = server.send(GET + b"\r\n" + GET + H2C + b"\r\n")  # another request is before it
+    assert [client.read().status, client.read().status] == [200, 400]
+    assert client.is_ended()
 
 
 def test_a_broken_chunk_is_a_problem_of_its_request(server: RunningServer) -> None:

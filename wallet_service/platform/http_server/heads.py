@@ -2,8 +2,10 @@
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 import httptools
+from uvicorn._types import HTTPScope
 
 from wallet_service.core.errors import MalformedRequest
 from wallet_service.platform.http_server import limits
@@ -23,6 +25,20 @@ def is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
+def add_target(scope: HTTPScope, url: bytes, root_path: str) -> None:
+    """Add path and query of a request line to the scope.
+
+    Raises:
+        HttpParserInvalidURLError, UnicodeDecodeError: it is neither a path nor a URL.
+    """
+    target = httptools.parse_url(url)
+    raw_path = target.path or b"/"
+    path = raw_path.decode("ascii")
+    scope["path"] = root_path + (unquote(path) if "%" in path else path)
+    scope["raw_path"] = root_path.encode("ascii") + raw_path
+    scope["query_string"] = target.query or b""
+
+
 def without_upgrade(data: bytes) -> bytes:
     """The start of a request, with its header Upgrade renamed.
 
@@ -34,7 +50,7 @@ def without_upgrade(data: bytes) -> bytes:
 
 
 def not_upgraded() -> MalformedRequest:
-    """Upgrade in a form that ``without_upgrade`` does not see, such as divided between packets; and CONNECT."""
+    """A request for an upgrade that can't be parsed again, because its head came in several packets; and CONNECT."""
     return MalformedRequest("The service upgrades no connection, and is no proxy")
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import ASGI3Application, HTTPScope
@@ -71,6 +70,7 @@ class Connection(HttpToolsProtocol):
         self._is_for_health = is_for_health
         self._is_stopping = False
         self._refusal: WalletError | None = None
+        self._is_upgrade = False  # the refusal is because of the header Upgrade
         self._hosts = 0  # headers of that name
         self._chunk = 0  # bytes that arrived last
         self._fed = 0  # bytes since the head began, or since the last byte of a body
@@ -104,14 +104,13 @@ class Connection(HttpToolsProtocol):
         if phase is _IDLE:
             self.phase, self.since, self._fed = _HEAD, self.loop.time(), 0
             self.scope = _UNKNOWN
-            if b"pgrade:" in data:
-                data = heads.without_upgrade(data)
         self._chunk = len(data)
         self._fed += self._chunk
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._refuse(self._refusal or heads.not_http(error))
+            if not self._can_ignore_upgrade(data):
+                self._refuse(self._refusal or heads.not_http(error))
             return
         if self._fed > HEAD_BYTES and (self.phase is _HEAD or self.phase is _BODY):
             self._refuse(heads.head_too_large())
@@ -152,7 +151,7 @@ class Connection(HttpToolsProtocol):
         scope["method"] = parser.get_method().decode("ascii")
         if version != "1.1":
             scope["http_version"] = version
-        self._add_target(scope)
+        heads.add_target(scope, self.url, self.root_path)
         keep_alive = version == "1.1" and parser.should_keep_alive() and not self._is_stopping
         if self._is_for_health:
             keep_alive = False
@@ -215,8 +214,7 @@ class Connection(HttpToolsProtocol):
     def close(self) -> None:
         """Close the connection once what was written is sent.
 
-        If the client may still be sending, read on for a while: to close a connection with unread bytes resets it,
-        and the client could lose the response.
+        If the client may still be sending, read on for a while: unread bytes would reset it, and lose the response.
         """
         phase = self.phase
         if phase is _CLOSING:
@@ -261,11 +259,7 @@ class Connection(HttpToolsProtocol):
         self._socket.abort()
 
     def check(self, now: float) -> None:
-        """Enforce the deadline of the phase.
-
-        Args:
-            now: seconds of the loop's clock.
-        """
+        """Enforce the deadline of the phase, at this time of the loop's clock."""
         if self._is_sending(now):
             return
         phase, elapsed_s = self.phase, now - self.since
@@ -331,6 +325,7 @@ class Connection(HttpToolsProtocol):
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             self._stop_parsing(heads.wrong_hosts(self._hosts))
         if self.parser.should_upgrade():
+            self._is_upgrade = True
             self._stop_parsing(heads.not_upgraded())
         if len(self.headers) > limits.HEADERS:
             self._stop_parsing(heads.too_many_headers())
@@ -339,13 +334,16 @@ class Connection(HttpToolsProtocol):
             if size > HEAD_BYTES:
                 self._stop_parsing(heads.head_too_large())
 
-    def _add_target(self, scope: HTTPScope) -> None:
-        target = httptools.parse_url(self.url)
-        raw_path = target.path or b"/"
-        path = raw_path.decode("ascii")
-        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + raw_path
-        scope["query_string"] = target.query or b""
+    def _can_ignore_upgrade(self, data: bytes) -> bool:
+        """Parse a request again without its header Upgrade, if that is why it was refused, and its head began here."""
+        is_upgrade, self._is_upgrade = self._is_upgrade, False
+        if not is_upgrade or self._fed != self._chunk or (plain := heads.without_upgrade(data)) == data:
+            return False
+        self._refusal, self._fed = None, 0
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.data_received(plain)
+        return True
 
     def _begin_cycle(self, scope: HTTPScope, *, keep_alive: bool) -> Cycle:
         self.cycle = Cycle(  # pyright: ignore[reportIncompatibleVariableOverride]  # every cycle is made here
