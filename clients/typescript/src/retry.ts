@@ -11,7 +11,7 @@ export interface RetryOptions {
   maxRetries?: number;
 }
 
-const AGAIN = new Set([429, 502, 503, 504]);
+const AGAIN = new Set([408, 429, 502, 503, 504]);
 const BASE_MS = 100;
 const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
