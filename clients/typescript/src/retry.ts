@@ -27,7 +27,7 @@ type Fetch = (request: Request) => Promise<Response>;
 type Attempt = { response: Response; problem?: WalletProblem } | { error: unknown; sent: boolean; again: boolean };
 
 /**
- * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 429, 502, 503 or
+ * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 408, 429, 502, 503 or
  * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once.
  *
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key
