@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "platform.rate_limits",
     "platform.auth",
     "platform.web",
+    "platform.http_server",
     "platform.consul",
     "platform.upstreams",
     "platform.membership",

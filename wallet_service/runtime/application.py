@@ -11,6 +11,7 @@ from wallet_service import __version__
 from wallet_service.core.room import Room, RoomContext, problems_of
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
+from wallet_service.platform.http_server.metrics import ConnectionMetrics
 from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.setup import install
@@ -73,13 +74,15 @@ def create_app(
     )
     app.state.metrics = registry
     app.state.consul_metrics = ConsulMetrics(registry)
+    app.state.connection_metrics = ConnectionMetrics(registry)
+    app.state.request_metrics = RequestMetrics(registry)
     limits = {path: limit(settings) for room in rooms for path, limit in room.body_limits.items()}
     install(
         app,
         settings[WebSettings],
         problems_of(rooms),
         limits,
-        RequestMetrics(registry),
+        app.state.request_metrics,
         tracer,
         traced_part,
         [path for room in rooms for path in room.unlimited_paths],

@@ -30,6 +30,14 @@ export interface Facts {
     payload_too_large: {
         limit_bytes: number;
     };
+    uri_too_long: {
+        limit_bytes: number;
+    };
+    headers_too_large: {
+        limit_bytes?: number;
+        limit?: number;
+        header?: string;
+    };
     refund_exceeds: {
         transaction_id: string;
         refundable: string;

@@ -1,7 +1,7 @@
 import { withEarlierTries } from "./batch.js";
 import { isOfTheLedger, NoAnswer, OutcomeUnknown, problemOf, WalletProblem } from "./errors.js";
 import { isObject, parsed } from "./json.js";
-const AGAIN = new Set([429, 502, 503, 504]);
+const AGAIN = new Set([408, 429, 502, 503, 504]);
 const BASE_MS = 100;
 const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
@@ -11,7 +11,7 @@ const NOTHING_DONE = new Set(["rate_limited", "overloaded", "wallet_busy", "upst
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import
 /**
- * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 429, 502, 503 or
+ * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 408, 429, 502, 503 or
  * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once.
  *
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key

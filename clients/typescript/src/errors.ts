@@ -37,6 +37,8 @@ export interface Facts {
   wallet_exists: { wallet_id: string };
   forbidden: { scope?: string };
   payload_too_large: { limit_bytes: number };
+  uri_too_long: { limit_bytes: number };
+  headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   refund_exceeds: { transaction_id: string; refundable: string };
   version_mismatch: { wallet_id: string; version: number };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };

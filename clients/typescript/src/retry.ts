@@ -18,7 +18,7 @@ export interface RetryOptions {
   log?: (line: string) => void;
 }
 
-const AGAIN = new Set([429, 502, 503, 504]);
+const AGAIN = new Set([408, 429, 502, 503, 504]);
 const BASE_MS = 100;
 const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
@@ -36,7 +36,7 @@ type Send = (request: Request, route: string) => Promise<Response>;
 type Attempt = { response: Response; problem?: WalletProblem } | { error: unknown; sent: boolean; again: boolean };
 
 /**
- * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 429, 502, 503 or
+ * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 408, 429, 502, 503 or
  * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once.
  *
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key

@@ -149,6 +149,12 @@ class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
 
 
+class RequestTimeout(ServiceError):
+    """408: the request did not arrive in time. Nothing was done."""
+
+    code = "request_timeout"
+
+
 class Conflict(ServiceError):
     """409: the present state does not allow it."""
 
@@ -161,6 +167,12 @@ class PayloadTooLarge(ServiceError):
     """413: the body is larger than this path reads."""
 
     code = "payload_too_large"
+
+
+class UriTooLong(ServiceError):
+    """414: the path with its query is longer than the service reads."""
+
+    code = "uri_too_long"
 
 
 class UnsupportedMediaType(ServiceError):
@@ -187,6 +199,12 @@ class RateLimited(ServiceError):
     def scope(self) -> str | None:
         """Whose limit is used up: ``client`` or ``user``."""
         return self.facts.get("scope")
+
+
+class HeadersTooLarge(ServiceError):
+    """431: there are too many headers, or they are too large."""
+
+    code = "headers_too_large"
 
 
 class ServerError(ServiceError):
