@@ -150,13 +150,13 @@ MUTANTS = [
         "hash-not-compared",
         "recall_decision",
         "same_key_other_request",
-        (" or v_spent.request_hash <> p_op.request_hash", ""),
+        ("or v_spent.request_hash <> p_op.request_hash and", "or false and"),
     ),
     _mutant(
         "hash-not-compared-in-call",
         "recall_decision",
         "same_key_in_one_call",
-        ("if p_winner.request_hash <> p_op.request_hash then", "if false then"),
+        ("if p_winner.request_hash <> p_op.request_hash and", "if false and"),
     ),
     _mutant(
         "wallets-key-is-ours", "recall_decision", "key_of_a_wallet", ("v_spent.kind <> 'posting' or ", "")
@@ -165,7 +165,43 @@ MUTANTS = [
         "tombstone-not-read",
         "recall_decision",
         "late_first_attempt",
-        ("elsif p_op.transaction_id = any (p_known.superseded) then", "elsif false then"),
+        ("elsif p_op.transaction_id = any (p_known.superseded) and", "elsif false and"),
+    ),
+    _mutant(
+        "same-attempt-decided-again",
+        "is_superseded",
+        "late_first_attempt",
+        ("(d.attempt, d.sending) >= (p_op", "(d.attempt, d.sending) > (p_op"),
+    ),
+    _mutant(
+        "later-attempt-refused",
+        "is_superseded",
+        "a_later_attempt_is_decided_again",
+        ("\n    and (d.attempt, d.sending) >= (p_op.attempt, p_op.sending)", ""),
+    ),
+    _mutant(
+        "overtaken-in-call",
+        "decide_operations",
+        "attempts_in_one_call",
+        ("elsif v_refused_unit < v_op.unit and", "elsif false and"),
+    ),
+    _mutant(
+        "later-attempt-overtaken",
+        "is_overtaken",
+        "attempts_in_one_call",
+        ("\n    and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending)", ""),
+    ),
+    _mutant(
+        "other-request-is-the-same",
+        "is_same_request",
+        "same_key_other_request",
+        ("    and p_op.metadata = v_first.metadata\n", ""),
+    ),
+    _mutant(
+        "any-part-is-all-that-was-left",
+        "is_same_request",
+        "replay_of_a_refund_without_amount",
+        ("coalesce(v_amount = v_first.amount", "coalesce(v_amount >= v_first.amount"),
     ),
     _mutant(
         "id-reused",
@@ -181,19 +217,31 @@ MUTANTS = [
     ),
     _mutant(
         "tombstone-not-written",
-        "settle_claims",
+        "settle_tombstones",
         "late_first_attempt",
-        ("where o.resent and", "where false and"),
+        ("where o.resent and not", "where false and not"),
+    ),
+    _mutant(
+        "tombstone-not-raised",
+        "settle_tombstones",
+        "a_later_attempt_is_decided_again",
+        ("do update set attempt = excluded.attempt", "do update set attempt = d.attempt"),
+    ),
+    _mutant(
+        "tombstone-of-a-posting-kept",
+        "settle_tombstones",
+        "a_later_attempt_is_decided_again",
+        ("p_decisions[o.ordinal].fresh and", "false and"),
     ),
     _mutant(
         "tombstone-of-dry-run",
-        "settle_claims",
+        "settle_tombstones",
         "dry_run_keeps_nothing",
         ("o.resent and not o.dry_run and", "o.resent and"),
     ),
     _mutant(
         "tombstone-of-posted",
-        "settle_claims",
+        "settle_tombstones",
         "transaction_id_reused",
         (
             "and not exists (select from wallet.wallet_transactions t",

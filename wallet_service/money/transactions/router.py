@@ -41,7 +41,13 @@ from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey, chosen_key
+from wallet_service.platform.web.idempotency import (
+    ATTEMPT_PARAMETERS,
+    REPLAYED,
+    HeaderKey,
+    call_attempt,
+    chosen_key,
+)
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
 from wallet_service.platform.web.problems import problem_document, problem_response, request_id_of
 from wallet_service.platform.web.responses import JsonBytes
@@ -68,7 +74,8 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
+    hooks = request.app.state.posting_hooks
+    return TransactionService(ledger, caller, caller_access(request), hooks, call_attempt(request))
 
 
 def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
@@ -88,6 +95,7 @@ def _add_movement(kind: TransactionType, summary: str, description: str) -> None
         responses={**POSTED, **problems(*_MOVES)},
         name=kind,
         operation_id=kind,
+        openapi_extra=ATTEMPT_PARAMETERS,
         summary=summary,
         description=description,
     )
@@ -106,6 +114,7 @@ _add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fe
     response_model=Transaction,
     responses={**POSTED, **problems(*_TRANSFERS)},
     operation_id="transfer",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Transfer to another wallet",
 )
 async def transfer(
@@ -123,6 +132,7 @@ async def transfer(
     response_model=Transaction,
     responses={**POSTED, **problems(*_REFUNDS)},
     operation_id="refund",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Refund a transaction",
 )
 async def refund(
@@ -146,6 +156,7 @@ async def refund(
         **problems(*_TRANSFERS, *_REFUNDS, BatchAborted),
     },
     operation_id="batch",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Post a batch of 1 to 500 operations",
 )
 async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:
