@@ -159,7 +159,10 @@ MUTANTS = [
         ("if p_winner.request_hash <> p_op.request_hash and", "if false and"),
     ),
     _mutant(
-        "wallets-key-is-ours", "recall_decision", "key_of_a_wallet", ("v_spent.kind <> 'posting' or ", "")
+        "wallets-key-is-ours",
+        "recall_decision",
+        "key_of_a_wallet",
+        ("v_spent.kind <> 'posting'\n      or ", ""),
     ),
     _mutant(
         "tombstone-not-read",

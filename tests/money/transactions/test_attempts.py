@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import httpx
 import pytest
-from support.api import Api, Client, new_user, posted, problem
+from support.api import ADMIN_KEY, Api, Client, new_user, posted, problem
 
 from wallet_service.core.identifiers import derived_id, new_id
 from wallet_service.platform.web.idempotency import CallAttempt
@@ -15,6 +15,8 @@ from wallet_service.platform.web.idempotency import CallAttempt
 Unchanged = Callable[[], Context[None]]
 Send: TypeAlias = Callable[[Client, dict[str, str]], Awaitable[httpx.Response]]
 SUPERSEDES = "supersedes_earlier_attempts"
+
+postgres_only = pytest.mark.parametrize("driver", ["postgres"], indirect=True)
 
 
 def attempt(number: int, call_id: str) -> dict[str, str]:
@@ -48,7 +50,7 @@ def refusal(answer: httpx.Response) -> dict[str, Any]:
     """The problem of the request, or of its first operation."""
     document = answer.json()
     if answer.status_code == 200:
-        (result,) = document["results"]
+        result, *_ = document["results"]
         return result.get("problem", {"code": "posted"})
     return document if "code" in document else {"code": "posted"}
 
@@ -75,6 +77,7 @@ async def test_a_refused_attempt_keeps_earlier_ones_from_posting(api: Api, kind:
     assert await api.admin.balance(wallet_id) == "18.000000"
 
 
+@postgres_only
 async def test_a_later_attempt_is_decided_again_and_a_repeated_one_is_a_replay(api: Api) -> None:
     wallet_id = (await api.admin.wallet("5"))["wallet_id"]
     call_id, key = new_id().upper(), new_id()
@@ -87,6 +90,7 @@ async def test_a_later_attempt_is_decided_again_and_a_repeated_one_is_a_replay(a
         assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
 
 
+@postgres_only
 async def test_without_a_key_the_call_is_the_key(api: Api) -> None:
     wallet_id, call_id = (await api.admin.wallet("20"))["wallet_id"], new_id()
     first = await consume(api.admin, wallet_id, None, {"Idempotency-Call": call_id})
@@ -95,6 +99,7 @@ async def test_without_a_key_the_call_is_the_key(api: Api) -> None:
     assert await api.admin.balance(wallet_id) == "13.000000"
 
 
+@postgres_only
 async def test_a_first_attempt_that_is_refused_leaves_nothing(
     api: Api, superuser: asyncpg.Connection
 ) -> None:
@@ -118,6 +123,7 @@ async def test_a_first_attempt_that_is_refused_leaves_nothing(
     assert await tombstones() == before + 1
 
 
+@postgres_only
 async def test_a_call_belongs_to_its_client(api: Api) -> None:
     """The same call id of another client is another call: nothing is blocked, found or shown."""
     wallet_id, call_id = (await api.admin.wallet("5"))["wallet_id"], new_id()
@@ -133,6 +139,7 @@ async def test_a_call_belongs_to_its_client(api: Api) -> None:
     posted(await consume(two, wallet_id, None, attempt(1, mine["transaction_id"])))
 
 
+@postgres_only
 async def test_another_request_under_the_call(api: Api, unchanged: Unchanged) -> None:
     wallet_id, call_id = (await api.admin.wallet("50"))["wallet_id"], new_id()
     posted(await consume(api.admin, wallet_id, new_id(), attempt(1, call_id)))
@@ -153,35 +160,43 @@ async def test_another_request_under_the_call(api: Api, unchanged: Unchanged) ->
     assert [result["status"] for result in answer.json()["results"]] == ["refused", "posted"]
 
 
-@pytest.mark.parametrize(
-    ("headers", "pointer"),
-    [
-        ({"Idempotency-Attempt": "1"}, "/Idempotency-Call"),
-        *(
-            ({"Idempotency-Call": call_id}, "/Idempotency-Call")
-            for call_id in (
-                *("", "one", "019a0f3e-5a7b-4c11-9d2e-3f4a5b6c7d8e", "019a0f3e5a7b7c119d2e3f4a5b6c7d8e"),
-                *("019a0f3e-5a7b-7c11-7d2e-3f4a5b6c7d8e", "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e\u00b2"),
-            )
-        ),
-        *(
-            (attempt(1, new_id()) | {"Idempotency-Attempt": number}, "/Idempotency-Attempt")
-            for number in ("", "0", "01", "+1", "-1", "1.0", "1_0", "1000000", "\u00b2", "one")
-        ),
-    ],
-    ids=str,
+BAD_CALLS = (
+    *("", "one", "019a0f3e-5a7b-4c11-9d2e-3f4a5b6c7d8e", "019a0f3e5a7b7c119d2e3f4a5b6c7d8e"),
+    *("019a0f3e-5a7b-7c11-7d2e-3f4a5b6c7d8e", "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e\u00b2"),
 )
-async def test_headers_that_are_none(
-    api: Api, unchanged: Unchanged, headers: dict[str, str], pointer: str
-) -> None:
-    wallet_id = (await api.admin.wallet("50"))["wallet_id"]
-    sent = {name: value.encode("latin-1") for name, value in headers.items()}
+BAD_NUMBERS = ("", "0", "01", "+1", "-1", "1.0", "1_0", "1000000", "\u00b2", "one")
+
+
+@postgres_only
+async def test_headers_that_are_none(api: Api, unchanged: Unchanged) -> None:
+    wallet_id, call_id = (await api.admin.wallet("50"))["wallet_id"], new_id()
+    bad = [
+        ({"Idempotency-Attempt": "1"}, "/Idempotency-Call"),
+        *(({"Idempotency-Call": bad_id}, "/Idempotency-Call") for bad_id in BAD_CALLS),
+        *(
+            (attempt(1, call_id) | {"Idempotency-Attempt": each}, "/Idempotency-Attempt")
+            for each in BAD_NUMBERS
+        ),
+    ]
     async with unchanged():
-        answer = await consume(api.admin, wallet_id, new_id(), sent)  # pyright: ignore[reportArgumentType] - bytes of latin-1
-        (error,) = problem(answer, "validation_failed")["errors"]
-        assert (error["in"], error["pointer"]) == ("header", pointer)
+        for headers, pointer in bad:
+            sent: Any = {name: value.encode("latin-1") for name, value in headers.items()}
+            answer = await consume(api.admin, wallet_id, new_id(), sent)
+            (error,) = problem(answer, "validation_failed")["errors"]
+            assert (error["in"], error["pointer"]) == ("header", pointer), headers
 
 
+@postgres_only
+async def test_headers_with_different_values(api: Api) -> None:
+    wallet_id, call_id = (await api.admin.wallet("50"))["wallet_id"], new_id()
+    path = f"/api/v1/wallets/{wallet_id}/consume"
+    for name, value in (("Idempotency-Call", new_id()), ("Idempotency-Attempt", "2")):
+        headers = [("Authorization", f"Bearer {ADMIN_KEY}"), *attempt(1, call_id).items(), (name, value)]
+        answer = await api.http.post(path, json={"amount": "1"}, headers=headers)
+        assert name in problem(answer, "idempotency_key_conflict")["detail"]
+
+
+@postgres_only
 async def test_a_user_s_refusal_before_the_ledger_supersedes_nothing(api: Api) -> None:
     user, wallet_id = api.user(), (await api.admin.wallet("5"))["wallet_id"]
     answer = await user.send(
