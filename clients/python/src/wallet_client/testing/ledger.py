@@ -94,9 +94,7 @@ class Ledger:
             raise Refusal("transaction_not_found", transaction_id=transaction_id)
         return self.postings[transaction_id]
 
-    def result_of(
-        self, key: str | None, asked: str, is_same: Callable[[Any], bool] = lambda _: False
-    ) -> Any:
+    def result_of(self, key: str | None, asked: str, is_same: Callable[[Any], bool] = lambda _: False) -> Any:
         """The result of an earlier request with this key; None without one.
 
         ``is_same``: whether a request that is written otherwise asks for that result.
