@@ -117,7 +117,7 @@ def call_attempt(request: Request) -> CallAttempt:
         return _UNNAMED
     if call_id is None:
         raise _unreadable(
-            _CALL, f"{_ATTEMPT} counts the attempts of a call, which {_CALL} must name", "missing"
+            _CALL, f"{_ATTEMPT} counts the attempts of a call, which {_CALL} must name", "call_missing"
         )
     if _UUID7.fullmatch(call_id) is None:
         raise _unreadable(_CALL, f"{_CALL} must be a UUIDv7", "uuid_version")
