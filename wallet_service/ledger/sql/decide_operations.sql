@@ -159,9 +159,10 @@ end $$;
 
 -- The decision to refuse an attempt because a later one was refused.
 create or replace function wallet.refuse_superseded(p_op wallet.operation) returns wallet.decision
-language sql immutable as $$
-  select wallet.build_refusal('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id))
-$$;
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return wallet.build_refusal('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
+end $$;
 
 -- Whether an operation with another hash asks for what these rows posted. A member with its default value is the same as a member
 -- that is left out: the default counter account, metadata {}, the posting time as effective_at, all that was left as the amount of
