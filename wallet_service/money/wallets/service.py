@@ -39,11 +39,12 @@ class WalletService:
         if caller.is_user:
             if request.user_id != caller.user_id:
                 raise Forbidden("A user token creates wallets of its own user only")
-            for member in ("initial_balance", "credit_limit"):
-                if not _is_nothing(getattr(request, member)):
+            for member in ("initial_balance", "organization_id"):
+                if getattr(request, member) is not None:
                     raise Forbidden(f"A user token can't set {member}")
-            if request.organization_id is not None:
-                raise Forbidden("A user token can't set organization_id")
+            # A limit of 0 is what a response shows, and a request may be written from a response.
+            if not _is_nothing(request.credit_limit):
+                raise Forbidden("A user token can't set credit_limit")
         if not _is_nothing(request.credit_limit):
             caller.require(TRANSACTIONS_WRITE)
         key = chosen_key(header_key, request.idempotency_key)
