@@ -178,7 +178,8 @@ def _agree(outcome: Outcome, expected: Decision, operation: Op) -> None:
     seen = _seen(outcome)
     hidden = [leg.balance_after.is_nan() for leg in seen.legs]
     shown = Decision(seen.status, tuple(leg for leg, hide in zip(seen.legs, hidden, strict=True) if not hide))
-    legs = expected.legs if len(hidden) == len(expected.legs) else ()
+    assert len(hidden) == len(expected.legs), (operation, seen, expected)
+    legs = expected.legs
     kept = Decision(expected.status, tuple(leg for leg, hide in zip(legs, hidden, strict=True) if not hide))
     assert shown == kept, (operation, seen, expected)
     assert all(hide is False for hide in hidden) or "acting_user_id" in operation

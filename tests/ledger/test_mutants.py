@@ -186,7 +186,7 @@ MUTANTS = [
         "overtaken-in-call",
         "decide_operations",
         "attempts_in_one_call",
-        ("elsif v_refused_unit < v_op.unit and", "elsif false and"),
+        ("case when v_refused_unit < v_op.unit and", "case when false and"),
     ),
     _mutant(
         "later-attempt-overtaken",

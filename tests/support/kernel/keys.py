@@ -312,6 +312,17 @@ async def attempts_in_one_call(kernel: Kernel) -> None:
         *("insufficient_funds", "posted", "posted", "posted"),
     ]
     assert await kernel.balance(wallet) == 11
+    # The late attempt fails its atomic unit.
+    wanted = op("consume", wallet, "50", key=new_id())
+    told = await kernel.post(
+        later(wanted, attempt=2),
+        unit(op("deposit", wallet, "90")),
+        unit(op("deposit", wallet, "1"), wanted, op("deposit", wallet, "1"), atomic=True),
+    )
+    assert [outcome.status_or_code for outcomes in told for outcome in outcomes] == [
+        *("insufficient_funds", "posted", "batch_aborted", "transaction_superseded", "batch_aborted"),
+    ]
+    assert await kernel.balance(wallet) == 101
 
 
 @check

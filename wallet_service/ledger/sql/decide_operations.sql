@@ -30,12 +30,11 @@ begin
     end if;
     if v_failed is not null then
       v_decision := wallet.build_refusal('batch_aborted');
-    elsif v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal and v_winners[v_op.leader] is null
-      and wallet.is_overtaken(v_op, p_operations, v_decisions) then
-      v_decision := wallet.refuse_superseded(v_op);
     else
-      v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-        v_known, p_claimed[v_op.leader]);
+      v_decision := case when v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal and v_winners[v_op.leader] is null
+          and wallet.is_overtaken(v_op, p_operations, v_decisions) then wallet.refuse_superseded(v_op)
+        else wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
+          v_known, p_claimed[v_op.leader]) end;
       if v_decision.status is null then
         v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
