@@ -52,6 +52,8 @@ class _Posting:
     amount: Decimal
     legs: tuple[Leg, ...]
     refunded: Decimal = Decimal(0)
+    is_rest: bool = False
+    """It refunded all that was left."""
 
 
 class _Refused(Exception):
@@ -148,10 +150,21 @@ class Model:
 
     def _recall(self, name: str, key: tuple[str, str], request: Any, *, repeats: bool) -> Decision:
         owner, first_request, in_dry_run = self.keys[key]
-        if first_request != request:
+        if first_request != request and not self._is_same_refund(owner, first_request, request):
             raise _Refused("idempotency_key_reused")
         own = (owner == name and not repeats) or in_dry_run
         return Decision("posted" if own else "replayed", self.postings[owner].legs)
+
+    def _is_same_refund(self, owner: str, first: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+        """Requests for the same refund, of which one gives the amount and the other leaves it out."""
+        posted = self.postings[owner]
+        amount = request["amount"]
+        is_same = posted.is_rest if amount is None else amount == posted.amount
+        return (
+            request["type"] == "refund"
+            and is_same
+            and {**first, "amount": None} == {**request, "amount": None}
+        )
 
     def _refund(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
         original = self.postings.get(operation["original_transaction_id"])
@@ -165,6 +178,7 @@ class Model:
             raise _Refused("refund_exceeds")
         back = [(leg.wallet_id, amount if leg.signed < 0 else -amount) for leg in original.legs]
         legs = self._write(operation, amount, back)
+        self.postings[operation["transaction_id"]].is_rest = amount == rest
         original.refunded += amount
         return legs
 

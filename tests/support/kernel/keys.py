@@ -323,6 +323,13 @@ async def attempts_in_one_call(kernel: Kernel) -> None:
         *("insufficient_funds", "posted", "batch_aborted", "transaction_superseded", "batch_aborted"),
     ]
     assert await kernel.balance(wallet) == 101
+    # What is in the ledger is not overtaken by a unit that was refused for another operation.
+    posted, poor = op("deposit", wallet, "1", key=new_id()), op("consume", wallet, "999")
+    assert (await kernel.one(posted)).status == "posted"
+    told = await kernel.post(later(poor, posted, attempt=2, atomic=True), unit(posted))
+    assert [outcome.status_or_code for outcomes in told for outcome in outcomes] == [
+        *("insufficient_funds", "batch_aborted", "posted"),
+    ]
 
 
 @check
@@ -464,6 +471,11 @@ async def replay_of_a_refund_without_amount(kernel: Kernel) -> None:
     first = await kernel.one(back)
     assert (first.status, first.transaction["amount"]) == ("posted", "4.00")
     assert (await kernel.one(another_attempt(back))).raw == first.raw
+    rest = op("consume", wallet, "6")
+    parts = [refund(rest, amount, key=key) for amount, key in (("1", new_id()), ("5", "rest"), ("5", "rest"))]
+    del parts[2]["amount"]
+    told = [outcome.status for outcome in await kernel.all(rest, *parts)]
+    assert told == ["posted", "posted", "posted", "replayed"]  # in one call
     for amount, told in (("4", "replayed"), ("3", "idempotency_key_reused")):
         assert (await kernel.one(another_attempt(back) | {"amount": amount})).status_or_code == told
     other = op("consume", wallet, "5")

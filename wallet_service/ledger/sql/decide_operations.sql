@@ -32,7 +32,7 @@ begin
       v_decision := wallet.build_refusal('batch_aborted');
     else
       v_decision := case when v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal and v_winners[v_op.leader] is null
-          and wallet.is_overtaken(v_op, p_operations, v_decisions) then wallet.refuse_superseded(v_op)
+          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions) then wallet.refuse_superseded(v_op)
         else wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
           v_known, p_claimed[v_op.leader]) end;
       if v_decision.status is null then
@@ -116,7 +116,8 @@ begin
   elsif p_op.transaction_id = any (p_known.superseded) and wallet.is_superseded(p_op) then
     return wallet.refuse_superseded(p_op);
   elsif p_winner.ordinal is not null then
-    if p_winner.request_hash <> p_op.request_hash and not wallet.is_same_request(p_op, p_won.entries) then
+    if p_winner.request_hash <> p_op.request_hash
+      and not wallet.is_same_request(p_op, p_won.entries, coalesce((p_won.facts ->> 'is_rest')::boolean, false)) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
     return row(case when p_winner.transaction_id = p_op.transaction_id and not v_repeats or p_winner.dry_run then 'posted'
@@ -165,8 +166,10 @@ end $$;
 
 -- Whether an operation with another hash asks for what these rows posted. A member with its default value is the same as a member
 -- that is left out: the default counter account, metadata {}, the posting time as effective_at, all that was left as the amount of
--- a refund. So a request that is written from its own response is the same request.
-create or replace function wallet.is_same_request(p_op wallet.operation, p_entries wallet.wallet_transactions[]) returns boolean
+-- a refund (p_is_rest: whether the rows are that refund; null where the table has them). So a request that is written from its own
+-- response is the same request.
+create or replace function wallet.is_same_request(p_op wallet.operation, p_entries wallet.wallet_transactions[],
+  p_is_rest boolean default null) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_first constant wallet.wallet_transactions := p_entries[1];
@@ -174,7 +177,9 @@ declare
 begin
   if p_op.type is distinct from v_first.transaction_type then
     return false;
-  elsif p_op.type = 'refund' and v_amount is null then
+  elsif v_amount is null and p_is_rest then
+    v_amount := v_first.amount;
+  elsif v_amount is null and p_is_rest is null then
     v_amount := (select t.amount from wallet.wallet_transactions t
         where t.transaction_id = p_op.original_transaction_id and t.leg = 0)
       - (select coalesce(sum(t.amount), 0) from wallet.wallet_transactions t
@@ -289,7 +294,8 @@ begin
   if p_target.wallet_id is not null then
     v_legs := v_legs || wallet.build_entry(p_op, p_target, 1, -v_signed, 'wallet:' || p_source.wallet_id, v_at);
   end if;
-  return row('posted', null, null, p_source.exponent, v_legs, true)::wallet.decision;
+  return row('posted', null, case when p_op.type = 'refund'
+    then jsonb_build_object('is_rest', p_refunded + v_amount = v_first.amount) end, p_source.exponent, v_legs, true)::wallet.decision;
 end $$;
 
 -- The counter account of a movement that names none; null for other types.
