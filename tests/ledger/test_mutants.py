@@ -186,7 +186,7 @@ MUTANTS = [
         "overtaken-in-call",
         "decide_operations",
         "attempts_in_one_call",
-        ("case when v_refused_unit < v_op.unit and", "case when false and"),
+        ("coalesce(v_refused_unit < v_op.unit, false)", "false"),
     ),
     _mutant(
         "later-attempt-overtaken",

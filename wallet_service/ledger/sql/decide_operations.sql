@@ -31,8 +31,10 @@ begin
     if v_failed is not null then
       v_decision := wallet.build_refusal('batch_aborted');
     else
-      v_decision := case when v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal and v_winners[v_op.leader] is null
-          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions) then wallet.refuse_superseded(v_op)
+      v_decision := case when v_op.leader < v_op.ordinal and coalesce(v_refused_unit < v_op.unit, false)
+          and p_operations[v_winners[v_op.leader]].transaction_id is distinct from v_op.transaction_id
+          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions)
+          then wallet.refuse_superseded(v_op)
         else wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
           v_known, p_claimed[v_op.leader]) end;
       if v_decision.status is null then
