@@ -21,7 +21,8 @@ begin
     for j in 0 .. jsonb_array_length(v_operations) - 1 loop
       v_ordinal := v_ordinal + 1;
       v_op := jsonb_populate_record(null::wallet.operation,
-        '{"atomic": false, "dry_run": false, "resent": false}' || v_unit - 'operations');
+        '{"atomic": false, "dry_run": false, "resent": false, "attempt": 1}' || v_unit - 'operations');
+      v_op.sending := coalesce(v_op.sending, case when v_op.resent then 2 else 1 end);
       v_op.ordinal := v_ordinal;
       v_op.unit := i;
       v_op.position := j;

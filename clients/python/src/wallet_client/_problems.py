@@ -63,6 +63,11 @@ _PASSING = frozenset({429, 502, 503, 504})
 _STANDARD = frozenset({"type", "title", "status", "detail", "code", "retryable", "instance", "request_id"})
 
 
+def supersedes_earlier_attempts(problem: Mapping[str, Any]) -> bool:
+    """Whether no earlier attempt of the call can be done any more: the ledger made sure when it refused this one."""
+    return problem.get("supersedes_earlier_attempts") is True
+
+
 def error_of(
     problem: Mapping[str, Any], status: int | None = None, retry_after_s: float | None = None
 ) -> ServiceError:

@@ -62,8 +62,9 @@ class ServiceError(WalletError):
         request_id: identifies the request in the service's log; None within the results of a batch.
         retry_after_s: seconds to wait before the next attempt, if the service names them.
         facts: the other members of the problem document, as they were sent (amounts are text).
-        earlier_attempt_open: an earlier attempt got no response, and may still be done, since a refusal does not
-            use up the key. Call again with ``idempotency_key``, or search the history by the reference.
+        earlier_attempt_open: an earlier attempt got no response, and may still be done: the creation of a wallet, a
+            refusal by another part than the ledger, or a service of release 0.1.0. Call again with
+            ``idempotency_key``, or search the history by the reference.
         outcome_unknown: an earlier attempt may also have been done already, since this is not the ledger's own refusal.
             Only within the results of a batch, with ``earlier_attempt_open``; a single call raises ``OutcomeUnknown``.
     """
@@ -323,7 +324,7 @@ class NotRefundable(Conflict):
 
 
 class TransactionSuperseded(Conflict):
-    """A late first attempt of an operation whose second attempt was already refused."""
+    """A late attempt of an operation that was refused in a later attempt."""
 
     code = "transaction_superseded"
 
