@@ -18,6 +18,7 @@ from wallet_client import WalletError as ClientError
 
 from bench import load_calls, load_http
 from bench.cpu import snapshot
+from bench.hostile import hostile_clients
 from bench.http_client import connected
 from bench.job import Job, RowFailed, Sample, System
 from bench.load_http import HttpTraffic
@@ -112,6 +113,9 @@ class Generator:
         async with connected(job.system.url, job.connections) as connections:
             if job.mode == "open":
                 return await load_http.open_loop(traffic, connections, job.rate, job.seconds, read_cpu)
+            if traffic.is_among_hostile:
+                async with hostile_clients(job.system.url, job.warm_s + job.seconds / 4):
+                    return await load_http.closed_loop(traffic, connections, job, read_cpu)
             if not job.locked_rate:
                 return await load_http.closed_loop(traffic, connections, job, read_cpu)
             async with connected(job.system.url, _LOCKED_CONNECTIONS) as others:

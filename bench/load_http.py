@@ -19,9 +19,11 @@ class HttpTraffic(ABC):
 
     Attributes:
         operations: number of operations of a request.
+        is_among_hostile: whether hostile clients are connected at the same time.
     """
 
     operations = 1
+    is_among_hostile = False
 
     @abstractmethod
     def request(self) -> bytes:

@@ -201,6 +201,14 @@ ROWS: tuple[Row, ...] = (
         "production",
     ),
     _in_environment("http_traced_consume", "HTTP consume, traced", "consume", "traced"),
+    Row(
+        key="http_hostile_consume",
+        title="HTTP consume, beside hostile clients",
+        traffic="consume_hostile",
+        baseline=CONSUME,
+        group="http",
+        open_loop=False,
+    ),
     _client("client_httpx", "httpx, HTTP consume", "httpx", None),
     _client("client_library", "our client, HTTP consume", "client_library", "client_httpx"),
     _serial("http_empty_serial", "HTTP, empty, 1 connection", "empty"),
@@ -279,7 +287,7 @@ PGBENCH = (
 )
 """Key, title, and whether it is about one wallet. They are measured with the row ``floor`` where pgbench exists."""
 
-_NEEDS_CONSUME = ("http_locked", "http_production_consume", "http_traced_consume")
+_NEEDS_CONSUME = ("http_locked", "http_production_consume", "http_traced_consume", "http_hostile_consume")
 
 
 def chosen(names: frozenset[str]) -> tuple[Row, ...]:

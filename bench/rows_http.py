@@ -68,6 +68,12 @@ class _Consume(_Requests):
         return self._post(b"/api/v1/wallets/%s/consume" % self._wallet(), _MOVEMENT)
 
 
+class _Hostile(_Consume):
+    """Consume, beside hostile clients."""
+
+    is_among_hostile = True
+
+
 class _Limited(_Consume):
     """Consume. The response must have the headers of a rate limit."""
 
@@ -192,6 +198,7 @@ def _key() -> bytes:
 HTTP_TRAFFIC: dict[str, Callable[[System], HttpTraffic]] = {
     "empty": lambda system: _Empty(system, Uniform(system.wallets)),
     "consume": lambda system: _Consume(system, Uniform(system.wallets)),
+    "consume_hostile": lambda system: _Hostile(system, Uniform(system.wallets)),
     "consume_limited": lambda system: _Limited(system, Uniform(system.wallets)),
     "consume_hot": lambda system: _Consume(system, Hot()),
     "transfer": lambda system: _Transfer(system, Uniform(system.wallets)),

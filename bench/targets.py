@@ -77,6 +77,7 @@ TARGETS = (
     _rows("http_production_consume", "http_consume", 0.9),
     _rows("client_library", "client_httpx", 0.8),
     _rows("http_traced_consume", "http_consume", 0.9),
+    _rows("http_hostile_consume", "http_consume", 0.9),
     Target(
         "import of the client library / of httpx", lambda results: results.import_ratio, 1.2, at_most=True
     ),

@@ -85,6 +85,7 @@ BEYOND_A_SCHEMA = {
     "insufficient_funds": "depends on the balance",
     "version_mismatch": "depends on the wallet",
     "forbidden": "depends on the caller",
+    "call_missing": "compares two headers",
     "cursor_invalid": "a cursor is opaque",
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",

@@ -193,7 +193,8 @@ def test_rows_are_chosen_by_their_names_and_by_first_words() -> None:
 
 
 def test_the_row_that_others_need_is_measured_with_them() -> None:
-    for name in ("http_locked_others", "http_production_consume", "http_traced_consume"):
+    others = ("http_locked_others", "http_production_consume", "http_traced_consume", "http_hostile_consume")
+    for name in others:
         assert keys(name) == {name, "http_consume"}
 
 

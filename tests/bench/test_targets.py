@@ -31,6 +31,7 @@ def target(name: str) -> Target:
         ("http_production_consume / http_consume", 0.9),
         ("client_library / client_httpx", 0.8),
         ("http_traced_consume / http_consume", 0.9),
+        ("http_hostile_consume / http_consume", 0.9),
         ("http_list_many_rows / http_list_few_rows", 0.9),
     ],
 )

@@ -48,7 +48,7 @@ def test_every_refusal_is_complete(error: type[WalletError]) -> None:
     assert error.title
     assert 400 <= error.status < 600
     # 409 and 402 need a decision of the caller's: the same request again only repeats the answer.
-    assert error.retryable == (error.status in {429, 503})
+    assert error.retryable == (error.status in {408, 429, 503})
     assert (error.retry_after_s is not None) == error.retryable
 
 

@@ -8,6 +8,7 @@ from typing import Any
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "openapi.json").read_text())
 
 CHECKED_BY_THE_ROOM = {
+    ("post_transaction", "wallet_id"),
     ("transfer_to_wallet", "to_wallet_id"),
     ("post_batch", "wallet_id"),
     ("post_batch", "to_wallet_id"),

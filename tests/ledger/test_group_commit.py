@@ -248,8 +248,8 @@ async def test_a_batch_on_a_line_that_is_lost_is_sent_again_with_the_same_names(
     await first
     *posted, poor = [status_or_code(outcome) for (outcome,) in await asyncio.gather(*waiting)]
     assert posted == ["posted"] * 3
-    # Refused for good once a second attempt was, whether or not its answer got through.
-    assert poor == ("insufficient_funds" if len(failures) == 1 else "transaction_superseded")
+    # Also where the response to a refusal was lost: the last attempt is decided again.
+    assert poor == "insufficient_funds"
     assert await balance(database, wallet) == 6
     again = faulty.sent[1:]
     assert len(again) == 1 + len(failures)

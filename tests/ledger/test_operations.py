@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from wallet_service.ledger.operations import Operation, Owner, Unit
@@ -47,12 +49,23 @@ def test_a_lane_is_chosen_by_the_first_wallet_the_refunded_transaction_or_the_ow
     assert Operation(type="consume", client_id="billing", owner=owner).place() == "ada"
 
 
-@pytest.mark.parametrize("resent", [False, True])
-def test_a_unit_says_how_it_is_decided(resent: bool) -> None:
+@pytest.mark.parametrize(
+    ("attempt", "sent_before", "sending", "order"),
+    [
+        (1, 0, 1, {"resent": False}),
+        (1, 0, 2, {"resent": True, "attempt": 1, "sending": 2}),
+        (2, 0, 1, {"resent": True, "attempt": 2, "sending": 1}),
+        (1, 9, 1, {"resent": True, "attempt": 1, "sending": 10}),
+    ],
+)
+def test_a_unit_says_how_it_is_decided(
+    attempt: int, sent_before: int, sending: int, order: dict[str, Any]
+) -> None:
     operations = tuple(Operation(type="deposit", client_id="billing") for _ in range(2))
-    assert Unit(operations, atomic=True).document(resent=resent) == {
+    unit = Unit(operations, atomic=True, attempt=attempt, sent_before=sent_before)
+    assert unit.document(resent=sending > 1, sending=sending) == {
         "operations": [operation.document() for operation in operations],
         "atomic": True,
         "dry_run": False,
-        "resent": resent,
+        **order,
     }

@@ -24,14 +24,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from wallet_service import __version__, cli
 from wallet_service.platform.database.dsns import Dsns
 from wallet_service.platform.database.migrate import latest_migration, migrate
+from wallet_service.platform.http_server.metrics import ConnectionMetrics
+from wallet_service.platform.http_server.protocol import Connection
 from wallet_service.platform.telemetry.logging import configure_logging
 from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.serve import _bound_socket, _first_key, _Server
 
-SETTINGS = make_settings(port=0, keep_alive_ms=90_000)
+SETTINGS = make_settings(port=0)
 
 
 @pytest.fixture
@@ -57,7 +60,9 @@ def test_the_loop_is_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("collector")
 async def test_the_server_parses_with_httptools_and_leaves_the_collector_little() -> None:
-    server = _Server(SETTINGS[WebSettings], FastAPI())
+    app = FastAPI()
+    app.state.request_metrics, app.state.connection_metrics = RequestMetrics(), ConnectionMetrics()
+    server = _Server(SETTINGS, app)
     frozen: list[int] = []
 
     def announced() -> None:
@@ -67,8 +72,8 @@ async def test_the_server_parses_with_httptools_and_leaves_the_collector_little(
     server.on_started = announced
     with _bound_socket(SETTINGS[WebSettings]) as listener:
         await server.run_on(listener)
-    assert server.config.http_protocol_class is HttpToolsProtocol
-    assert server.config.timeout_keep_alive == 90
+    assert server.config.http_protocol_class is Connection
+    assert issubclass(Connection, HttpToolsProtocol)
     assert frozen[0] > 10_000
     assert gc.get_threshold()[0] == 10_000
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -45,9 +46,12 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
                 client.post(f"/api/v1/wallets/{wallet}/consume", json={"amount": "1"})
             )
             await wait_for_lock_waiters(holder, 1)
+            half, writer = await half_sent(service.url, f"/api/v1/wallets/{wallet}/consume")
             asked = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
             await until_refused(service.url)
+            assert (await half.read()).startswith(b"HTTP/1.1 503 ")
+            writer.close()
             if status == CUT_OFF:
                 await asyncio.wait([debit])
             assert debit.done() is (status == CUT_OFF)
@@ -59,7 +63,18 @@ async def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(
         assert answer.json()["balance_after"] == "9.000000"
     assert await asyncio.to_thread(service.process.wait, STOP_S) == 0
     assert time.monotonic() - asked < STOP_S
+    assert "Traceback" not in service.printed + service.errors
     await holder.close()
+
+
+async def half_sent(url: str, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request whose body is asked for and never comes; its response ends with the connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    headers = f"Host: h\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Length: 9\r\nExpect: 100-continue"
+    writer.write(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return reader, writer
 
 
 async def until_refused(url: str) -> None:

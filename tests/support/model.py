@@ -67,6 +67,8 @@ class _Posting:
     legs: tuple[Leg, ...]
     is_whole: bool = False
     refunded: Decimal = Decimal(0)
+    is_rest: bool = False
+    """It refunded all that was left."""
 
 
 class _Refused(Exception):
@@ -82,7 +84,8 @@ class Model:
     accounts: dict[str, Account] = field(default_factory=dict)
     postings: dict[str, _Posting] = field(default_factory=dict)
     keys: dict[tuple[str, str], tuple[str, Any, bool]] = field(default_factory=dict)
-    superseded: set[str] = field(default_factory=set)
+    superseded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Operations that were refused, by transaction id: in which attempt and sending."""
 
     def post(
         self,
@@ -91,22 +94,25 @@ class Model:
         atomic: bool = False,
         dry_run: bool = False,
         resent: bool = False,
+        attempt: int = 1,
+        sending: int | None = None,
     ) -> list[Decision]:
         """Decide a unit and keep what it posts."""
+        place = attempt, sending or (2 if resent else 1)
         saved = deepcopy((self.accounts, self.postings, self.keys, self.superseded))
         decisions: list[Decision] = []
         failed = None
         for position, operation in enumerate(operations):
             if failed is None:
-                decisions.append(self._decide(operation, dry_run=dry_run))
+                decisions.append(self._decide(operation, place, dry_run=dry_run))
                 if atomic and decisions[-1].status not in ("posted", "replayed"):
                     failed = position
             else:
                 decisions.append(Decision("batch_aborted"))
         if failed is not None:
             decisions = [
-                found if place == failed else Decision("batch_aborted")
-                for place, found in enumerate(decisions)
+                found if number == failed else Decision("batch_aborted")
+                for number, found in enumerate(decisions)
             ]
         if failed is not None or dry_run:
             self.accounts, self.postings, self.keys, self.superseded = saved
@@ -116,24 +122,26 @@ class Model:
                 for found in decisions
             ]
         if resent:
-            self._supersede(operations, decisions)
+            self._supersede(operations, decisions, place)
         return decisions
 
-    def _supersede(self, operations: Sequence[Operation], decisions: Sequence[Decision]) -> None:
+    def _supersede(
+        self, operations: Sequence[Operation], decisions: Sequence[Decision], place: tuple[int, int]
+    ) -> None:
         for operation, found in zip(operations, decisions, strict=True):
-            if (
-                found.status not in ("posted", "replayed")
-                and operation["transaction_id"] not in self.postings
-            ):
-                self.superseded.add(operation["transaction_id"])
+            name = operation["transaction_id"]
+            if name in self.postings:
+                self.superseded.pop(name, None)
+            elif found.status not in ("posted", "replayed"):
+                self.superseded[name] = max(place, self.superseded.get(name, place))
 
-    def _decide(self, operation: Operation, *, dry_run: bool) -> Decision:
+    def _decide(self, operation: Operation, place: tuple[int, int], *, dry_run: bool) -> Decision:
         try:
-            return self._decided(operation, dry_run=dry_run)
+            return self._decided(operation, place, dry_run=dry_run)
         except _Refused as refused:
             return Decision(refused.code)
 
-    def _decided(self, operation: Operation, *, dry_run: bool) -> Decision:
+    def _decided(self, operation: Operation, place: tuple[int, int], *, dry_run: bool) -> Decision:
         name = operation["transaction_id"]
         if (
             operation.get("acting_user_id") is not None
@@ -141,7 +149,7 @@ class Model:
         ):
             raise _Refused("forbidden")
         amount = _amount(operation)
-        if name in self.superseded:
+        if name in self.superseded and self.superseded[name] >= place:
             raise _Refused("transaction_superseded")
         key = (operation["client_id"], operation.get("idempotency_key", name))
         request = {member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT}
@@ -151,7 +159,7 @@ class Model:
         if "entries" in request:
             request["entries"] = [_entry(each) for each in request["entries"]]
         if key in self.keys:
-            return self._recall(name, key, request)
+            return self._recall(name, key, request, repeats=place[0] > 1 and place[1] == 1)
         if name in self.postings:
             raise _Refused("idempotency_key_reused")
         legs = (
@@ -162,11 +170,23 @@ class Model:
         self.keys[key] = (name, request, dry_run)
         return Decision("posted", legs)
 
-    def _recall(self, name: str, key: tuple[str, str], request: Any) -> Decision:
+    def _recall(self, name: str, key: tuple[str, str], request: Any, *, repeats: bool) -> Decision:
         owner, first_request, in_dry_run = self.keys[key]
-        if first_request != request:
+        if first_request != request and not self._is_same_refund(owner, first_request, request):
             raise _Refused("idempotency_key_reused")
-        return Decision("posted" if owner == name or in_dry_run else "replayed", self.postings[owner].legs)
+        own = (owner == name and not repeats) or in_dry_run
+        return Decision("posted" if own else "replayed", self.postings[owner].legs)
+
+    def _is_same_refund(self, owner: str, first: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+        """Requests for the same refund, of which one gives the amount and the other leaves it out."""
+        posted = self.postings[owner]
+        amount = request["amount"]
+        is_same = posted.is_rest if amount is None else amount == posted.amount
+        return (
+            request["type"] == "refund"
+            and is_same
+            and {**first, "amount": None} == {**request, "amount": None}
+        )
 
     def _refund(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
         original = self.postings.get(operation["original_transaction_id"])
@@ -185,6 +205,7 @@ class Model:
             for leg in original.legs
         ]
         legs = self._write(operation, back)
+        self.postings[operation["transaction_id"]].is_rest = amount == rest
         original.refunded += amount
         return legs
 

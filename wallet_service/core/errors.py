@@ -47,7 +47,7 @@ class WalletError(Exception):
     retryable: ClassVar[bool] = False
     retry_after_s: int | None = None
     example_facts: ClassVar[Mapping[str, Any]] = {}
-    is_logged: ClassVar[bool] = True
+    is_logged: bool = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

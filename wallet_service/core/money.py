@@ -41,6 +41,8 @@ def parse_amount(value: Any, *, zero: bool = False) -> str:
         PydanticCustomError: it is not such an amount; the error's type is ``amount_invalid``.
     """
     text = _plain(value)
+    if not text.strip():
+        raise _invalid(f"the amount is blank{'; write 0 for none' if zero else ''}")
     if not _DECIMAL.fullmatch(text):
         raise _invalid("an amount is a positive decimal number in ASCII digits")
     number = Decimal(text)

@@ -66,7 +66,11 @@ class BatchSender:
     async def _call(
         self, batch: Sequence[PendingUnit], wait_for: str | None, wait_ms: int
     ) -> list[Outcome | Busy]:
-        units = Json.of([pending.unit.document(resent=pending.resent) for pending in batch])
+        for pending in batch:
+            pending.sendings += 1
+        units = Json.of(
+            [pending.unit.document(resent=pending.resent, sending=pending.sendings) for pending in batch]
+        )
         try:
             answer = await self._database.call(
                 "post_transactions", units=units, wait_ms=wait_ms, wait_for=wait_for

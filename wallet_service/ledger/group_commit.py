@@ -74,13 +74,17 @@ class Ledger:
         self._lanes[hash(unit.operations[0].place()) % len(self._lanes)].add(pending)
         return await pending.answer.future
 
-    async def post_one(self, operation: Operation, *, dry_run: bool = False) -> Posted:
-        """Post one operation.
+    async def post_one(
+        self, operation: Operation, *, dry_run: bool = False, attempt: int = 1, sent_before: int = 0
+    ) -> Posted:
+        """Post one operation. The arguments are those of a unit.
 
         Raises:
             WalletError: the refusal; also as ``post``.
         """
-        (outcome,) = await self.post(Unit((operation,), dry_run=dry_run))
+        (outcome,) = await self.post(
+            Unit((operation,), dry_run=dry_run, attempt=attempt, sent_before=sent_before)
+        )
         if isinstance(outcome, Refused):
             raise outcome.error
         return outcome

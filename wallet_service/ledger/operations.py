@@ -148,17 +148,30 @@ class Unit:
             wallet, the operations on it are decided later than the others, unless the unit is atomic or a dry run.
         atomic: all operations are posted, or none.
         dry_run: the outcomes are those of a posted unit; nothing is kept, and no key is spent.
+        attempt: of the caller, from 1. If a later attempt is refused, no earlier one can post its operations.
+        sent_before: how often its operations may have been sent in this attempt, by an earlier unit.
     """
 
     operations: tuple[Operation, ...]
     atomic: bool = False
     dry_run: bool = False
+    attempt: int = 1
+    sent_before: int = 0
 
-    def document(self, *, resent: bool) -> dict[str, Any]:
-        """The unit as the SQL function reads it; ``resent``: an earlier attempt may have posted it."""
-        return {
+    def document(self, *, resent: bool, sending: int = 1) -> dict[str, Any]:
+        """The unit as the SQL function reads it.
+
+        Args:
+            resent: an earlier sending of this unit may have posted it.
+            sending: how often it is sent with this one.
+        """
+        document: dict[str, Any] = {
             "operations": [operation.document() for operation in self.operations],
             "atomic": self.atomic,
             "dry_run": self.dry_run,
             "resent": resent,
         }
+        # Nearly every unit is sent once, in a first attempt: then the function's defaults are right.
+        if resent or self.sent_before or self.attempt > 1:
+            document |= {"resent": True, "attempt": self.attempt, "sending": self.sent_before + sending}
+        return document

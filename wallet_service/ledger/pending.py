@@ -59,7 +59,8 @@ class PendingUnit:
         places: the places of its operations in the answer.
         queued_at: when it was accepted, in seconds of the loop's clock.
         deadline: until when it may wait to be sent, in seconds of the loop's clock.
-        resent: an earlier attempt may have posted it.
+        resent: an earlier sending may have posted it.
+        sendings: how often it was sent.
         locked: another session has, or had, locked a wallet or key of it.
         sent: it was sent at least once.
         origin: the span of its request, where that is traced.
@@ -73,6 +74,7 @@ class PendingUnit:
     resent: bool = False
     locked: bool = False
     sent: bool = False
+    sendings: int = 0
     origin: SpanContext | None = None
 
     def key(self) -> Lockable:
@@ -95,6 +97,10 @@ class PendingUnit:
             The undecided parts, each with the wallet that another session has locked (None: the key).
         """
         decided = [outcome for outcome in outcomes if not isinstance(outcome, Busy)]
+        if self.unit.attempt > 1 and not self.unit.dry_run:
+            for outcome in decided:
+                if isinstance(outcome, Refused):
+                    outcome.error.facts = {**outcome.error.facts, "supersedes_earlier_attempts": True}
         if len(decided) == len(outcomes):
             self.answer.put(self.places, decided)
             return []
@@ -113,7 +119,11 @@ class PendingUnit:
 
     def _part(self, indices: Sequence[int]) -> "PendingUnit":
         operations = tuple(self.unit.operations[index] for index in indices)
-        return replace(self, unit=Unit(operations), places=[self.places[index] for index in indices])
+        return replace(
+            self,
+            unit=replace(self.unit, operations=operations),
+            places=[self.places[index] for index in indices],
+        )
 
     def fail(self, error: WalletError) -> None:
         """The call failed. After an attempt whose outcome is unknown, the error can't be that nothing was done."""

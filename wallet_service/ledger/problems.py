@@ -116,7 +116,7 @@ class NotRefundable(WalletError):
 
 
 class TransactionSuperseded(WalletError):
-    """A late first attempt of an operation whose second attempt was refused."""
+    """A late attempt of an operation that was refused in a later attempt."""
 
     code, status, title = "transaction_superseded", 409, "Attempt was superseded"
 

@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import gc
-import math
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
@@ -34,6 +32,8 @@ from wallet_service.platform.database.migrate import (
 from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
+from wallet_service.platform.http_server.server import HttpServer
+from wallet_service.platform.http_server.settings import HttpServerSettings
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
@@ -84,7 +84,7 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
                 _metrics_port(settings[MetricsSettings], app.state.metrics),
                 registration(settings, port, capabilities_of(app), consul_metrics) as consul,
             ):
-                server = _Server(settings[WebSettings], app, consul)
+                server = _Server(settings, app, consul)
                 server.on_started = lambda: print_line(
                     first_steps(listener.getsockname(), dsns.place, first_key.take())
                 )
@@ -214,25 +214,18 @@ async def _metrics_port(settings: MetricsSettings, registry: CollectorRegistry) 
         yield
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, without its handling of signals, because the database must stop after it."""
+class _Server(HttpServer):
+    """The HTTP server, with Consul."""
 
-    def __init__(self, settings: WebSettings, app: FastAPI, consul: Registration | None = None) -> None:
+    def __init__(self, settings: Settings, app: FastAPI, consul: Registration | None = None) -> None:
         super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                timeout_keep_alive=math.ceil(settings.keep_alive_ms / 1000),
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # uvicorn trusts every local proxy; platform/rate_limits reads X-Forwarded-For
-                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_ms / 1000),
-            )
+            app,
+            settings[WebSettings],
+            settings[HttpServerSettings],
+            app.state.request_metrics,
+            app.state.connection_metrics,
         )
-        self._settings = settings
+        self._web = settings[WebSettings]
         self._consul = consul
         self._consul_error: AgentError | None = None
         self.on_started: Callable[[], None] = lambda: None
@@ -241,7 +234,7 @@ class _Server(uvicorn.Server):
         try:
             await self.serve(sockets=[listener])
         except OSError as error:  # another process began to listen after the socket was bound
-            raise _listen_error(self._settings.host, self._settings.port, error) from error
+            raise _listen_error(self._web.host, self._web.port, error) from error
         except SystemExit as error:
             raise StartError("The application did not start; the log has the reason") from error
         if self._consul_error is not None:
@@ -276,10 +269,6 @@ class _Server(uvicorn.Server):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 def capabilities_of(app: FastAPI) -> list[str]:

@@ -3,10 +3,10 @@ import type { components } from "../schema.js";
 /** The result of an operation of a batch that was refused. */
 export type Refused = components["schemas"]["BatchRefused"];
 /**
- * The client adds this to a refused operation when an earlier attempt of the batch was sent and got no response. The operation
- * was not posted before the refusal, unless `outcomeUnknown` is true: then the ledger did not decide, and the earlier attempt may
- * have posted it. An earlier attempt that arrives late can still post it, because a refusal spends no key. Send the operation again
- * with its `idempotencyKey`, alone or in a batch, or read the history.
+ * The client adds this to a refused operation when an earlier attempt of the batch was sent, got no response, and can still post it:
+ * the refusal is not the ledger's, or the service is of release 0.1.0. The operation was not posted before the refusal, unless
+ * `outcomeUnknown` is true: then the ledger did not decide, and the earlier attempt may have posted it. Send the operation again with
+ * its `idempotencyKey`, alone or in a batch, or read the history.
  */
 export interface EarlierAttempt {
     earlierAttempt?: {

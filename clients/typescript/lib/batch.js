@@ -1,4 +1,4 @@
-import { isOfTheLedger, problemOf, WalletProblem } from "./errors.js";
+import { isOfTheLedger, problemOf, supersedesEarlierAttempts, WalletProblem } from "./errors.js";
 import { isObject, parsed } from "./json.js";
 const PATH = /\/api\/v1\/transactions\/batch$/;
 const TOKENS = /"(?:[^"\\]+|\\.)*"|[{}[\]]/g;
@@ -25,7 +25,7 @@ export async function withEarlierTries(request, answer, key, sent) {
     const members = results.map(({ status, problem }, index) => {
         const idempotencyKey = operations[index]?.idempotency_key ?? `${key}/${index}`;
         const earlierAttempt = { idempotencyKey, outcomeUnknown: !isOfTheLedger(problem?.code) };
-        return status === "refused" ? `"earlierAttempt":${JSON.stringify(earlierAttempt)},` : "";
+        return status === "refused" && !supersedesEarlierAttempts(problem) ? `"earlierAttempt":${JSON.stringify(earlierAttempt)},` : "";
     });
     const { status, statusText } = answer;
     const headers = new Headers(answer.headers);

@@ -6,6 +6,8 @@ export type ProblemCode = components["schemas"]["Problem"]["code"];
  * refusals can come before the check of the key, so an earlier attempt may have been posted.
  */
 export declare function isOfTheLedger(code: ProblemCode | undefined): boolean;
+/** Whether no earlier attempt of the call can be posted any more: the ledger made sure of it when it refused this one. */
+export declare function supersedesEarlierAttempts(problem: object | undefined): boolean;
 /** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
 export interface Facts {
     insufficient_funds: {
@@ -29,6 +31,14 @@ export interface Facts {
     };
     payload_too_large: {
         limit_bytes: number;
+    };
+    uri_too_long: {
+        limit_bytes: number;
+    };
+    headers_too_large: {
+        limit_bytes?: number;
+        limit?: number;
+        header?: string;
     };
     refund_exceeds: {
         transaction_id: string;
@@ -84,9 +94,9 @@ export declare class WalletProblem<C extends ProblemCode = ProblemCode> extends 
      */
     outcomeUnknown?: boolean);
     /**
-     * Whether an earlier attempt was sent and got no response. It was not posted before the refusal (but see `outcomeUnknown`). If it
-     * arrives late, it can still be posted, because a refusal spends no key. Send the same request again with `idempotencyKey`, or
-     * read the history.
+     * Whether an earlier attempt was sent, got no response, and can still be posted: the creation of a wallet, a refusal by another part
+     * than the ledger, or a service of release 0.1.0. It was not posted before the refusal (but see `outcomeUnknown`). Send the same
+     * request again with `idempotencyKey`, or read the history.
      */
     get earlierAttemptOpen(): boolean;
 }

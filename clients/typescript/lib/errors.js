@@ -22,6 +22,10 @@ const OF_THE_LEDGER = new Set([
 export function isOfTheLedger(code) {
     return code !== undefined && OF_THE_LEDGER.has(code);
 }
+/** Whether no earlier attempt of the call can be posted any more: the ledger made sure of it when it refused this one. */
+export function supersedesEarlierAttempts(problem) {
+    return problem !== undefined && "supersedes_earlier_attempts" in problem && problem.supersedes_earlier_attempts === true;
+}
 /** A refusal by the service, or (without a code) by a proxy before it. */
 export class WalletProblem extends Error {
     status;
@@ -58,9 +62,9 @@ export class WalletProblem extends Error {
         this.outcomeUnknown = outcomeUnknown;
     }
     /**
-     * Whether an earlier attempt was sent and got no response. It was not posted before the refusal (but see `outcomeUnknown`). If it
-     * arrives late, it can still be posted, because a refusal spends no key. Send the same request again with `idempotencyKey`, or
-     * read the history.
+     * Whether an earlier attempt was sent, got no response, and can still be posted: the creation of a wallet, a refusal by another part
+     * than the ledger, or a service of release 0.1.0. It was not posted before the refusal (but see `outcomeUnknown`). Send the same
+     * request again with `idempotencyKey`, or read the history.
      */
     get earlierAttemptOpen() {
         return this.idempotencyKey !== undefined;

@@ -17,8 +17,9 @@ type Fetch = (request: Request) => Promise<Response>;
 /** Sends a request; the route names it in the log. */
 type Send = (request: Request, route: string) => Promise<Response>;
 /**
- * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 429, 502, 503 or
- * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once.
+ * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 408, 429, 502, 503 or
+ * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once. They name their call and
+ * their number, so that no attempt is done after a later one was refused.
  *
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key
  * is empty, or the reason with which the caller's signal was aborted.

@@ -1,4 +1,4 @@
-import { isOfTheLedger, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
+import { isOfTheLedger, problemOf, type ProblemCode, supersedesEarlierAttempts, WalletProblem } from "./errors.js";
 import { isObject, parsed } from "./json.js";
 import type { components } from "../schema.js";
 
@@ -6,10 +6,10 @@ import type { components } from "../schema.js";
 export type Refused = components["schemas"]["BatchRefused"];
 
 /**
- * The client adds this to a refused operation when an earlier attempt of the batch was sent and got no response. The operation
- * was not posted before the refusal, unless `outcomeUnknown` is true: then the ledger did not decide, and the earlier attempt may
- * have posted it. An earlier attempt that arrives late can still post it, because a refusal spends no key. Send the operation again
- * with its `idempotencyKey`, alone or in a batch, or read the history.
+ * The client adds this to a refused operation when an earlier attempt of the batch was sent, got no response, and can still post it:
+ * the refusal is not the ledger's, or the service is of release 0.1.0. The operation was not posted before the refusal, unless
+ * `outcomeUnknown` is true: then the ledger did not decide, and the earlier attempt may have posted it. Send the operation again with
+ * its `idempotencyKey`, alone or in a batch, or read the history.
  */
 export interface EarlierAttempt {
   earlierAttempt?: { idempotencyKey: string; outcomeUnknown: boolean };
@@ -55,7 +55,7 @@ export async function withEarlierTries(
   const members = results.map(({ status, problem }, index) => {
     const idempotencyKey = operations[index]?.idempotency_key ?? `${key}/${index}`;
     const earlierAttempt = { idempotencyKey, outcomeUnknown: !isOfTheLedger(problem?.code) };
-    return status === "refused" ? `"earlierAttempt":${JSON.stringify(earlierAttempt)},` : "";
+    return status === "refused" && !supersedesEarlierAttempts(problem) ? `"earlierAttempt":${JSON.stringify(earlierAttempt)},` : "";
   });
   const { status, statusText } = answer;
   const headers = new Headers(answer.headers);

@@ -29,6 +29,11 @@ export function isOfTheLedger(code: ProblemCode | undefined): boolean {
   return code !== undefined && OF_THE_LEDGER.has(code);
 }
 
+/** Whether no earlier attempt of the call can be posted any more: the ledger made sure of it when it refused this one. */
+export function supersedesEarlierAttempts(problem: object | undefined): boolean {
+  return problem !== undefined && "supersedes_earlier_attempts" in problem && problem.supersedes_earlier_attempts === true;
+}
+
 /** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
 export interface Facts {
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
@@ -37,6 +42,8 @@ export interface Facts {
   wallet_exists: { wallet_id: string };
   forbidden: { scope?: string };
   payload_too_large: { limit_bytes: number };
+  uri_too_long: { limit_bytes: number };
+  headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   refund_exceeds: { transaction_id: string; refundable: string };
   version_mismatch: { wallet_id: string; version: number };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
@@ -72,9 +79,9 @@ export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {
   }
 
   /**
-   * Whether an earlier attempt was sent and got no response. It was not posted before the refusal (but see `outcomeUnknown`). If it
-   * arrives late, it can still be posted, because a refusal spends no key. Send the same request again with `idempotencyKey`, or
-   * read the history.
+   * Whether an earlier attempt was sent, got no response, and can still be posted: the creation of a wallet, a refusal by another part
+   * than the ledger, or a service of release 0.1.0. It was not posted before the refusal (but see `outcomeUnknown`). Send the same
+   * request again with `idempotencyKey`, or read the history.
    */
   get earlierAttemptOpen(): boolean {
     return this.idempotencyKey !== undefined;

@@ -1,5 +1,13 @@
 import { withEarlierTries } from "./batch.js";
-import { isOfTheLedger, NoAnswer, OutcomeUnknown, problemOf, type ProblemCode, WalletProblem } from "./errors.js";
+import {
+  isOfTheLedger,
+  NoAnswer,
+  OutcomeUnknown,
+  problemOf,
+  type ProblemCode,
+  supersedesEarlierAttempts,
+  WalletProblem,
+} from "./errors.js";
 import { isObject, parsed } from "./json.js";
 
 export interface RetryOptions {
@@ -18,7 +26,7 @@ export interface RetryOptions {
   log?: (line: string) => void;
 }
 
-const AGAIN = new Set([429, 502, 503, 504]);
+const AGAIN = new Set([408, 429, 502, 503, 504]);
 const BASE_MS = 100;
 const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
@@ -36,8 +44,9 @@ type Send = (request: Request, route: string) => Promise<Response>;
 type Attempt = { response: Response; problem?: WalletProblem } | { error: unknown; sent: boolean; again: boolean };
 
 /**
- * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 429, 502, 503 or
- * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once.
+ * A fetch that retries a request when that is safe and can help: after a lost connection, a timeout, status 408, 429, 502, 503 or
+ * 504, and incomplete JSON. All attempts of a POST have the same idempotency key, so it is done once. They name their call and
+ * their number, so that no attempt is done after a later one was refused.
  *
  * It throws NoAnswer, OutcomeUnknown, a WalletProblem if an attempt before the refusal got no response, a TypeError if the key
  * is empty, or the reason with which the caller's signal was aborted.
@@ -50,9 +59,13 @@ export function retrying(fetch: Fetch, options: RetryOptions = {}): Send {
     const body = request.method === "POST" ? await request.clone().text() : "";
     const key = named(request, body);
     const writes = !READS.has(request.method) && memberOf(body, "dry_run") !== true;
+    const first = key === undefined ? 0 : attemptOf(request);
     let open = false;
     let reached = false;
     for (let retries = 0; ; retries++) {
+      if (key !== undefined) {
+        request.headers.set("Idempotency-Attempt", String(first + retries));
+      }
       const leftMs = Math.max(1, Math.ceil(Math.min(timeoutMs, deadline - performance.now())));
       const attempt = await once(fetch, request, leftMs);
       request.signal.throwIfAborted();
@@ -78,7 +91,7 @@ function ended(request: Request, key: string | undefined, open: boolean, attempt
   const { origin, pathname } = new URL(request.url);
   const where = `${request.method} ${origin}${pathname}`;
   if ("response" in attempt) {
-    if (!open) {
+    if (!open || supersedesEarlierAttempts(attempt.problem?.facts)) {
       return attempt.response;
     }
     const { status, code, detail, retryable, requestId, facts } = attempt.problem as WalletProblem;
@@ -168,6 +181,15 @@ function named(request: Request, body: string): string | undefined {
   const key = newKey();
   request.headers.set("Idempotency-Key", key);
   return key;
+}
+
+/** The number of the first attempt. The call gets a name, unless the caller continues one that has a name. */
+function attemptOf(request: Request): number {
+  if (request.headers.has("Idempotency-Call")) {
+    return Number(request.headers.get("Idempotency-Attempt") ?? 1);
+  }
+  request.headers.set("Idempotency-Call", newKey());
+  return 1;
 }
 
 function memberOf(body: string, name: "idempotency_key" | "dry_run"): unknown {

@@ -17,6 +17,8 @@ export type Fate =
 /** Stands before the service. Each request meets the next fate, and the last one from then on. */
 export class Proxy {
   readonly keys: (string | undefined)[] = [];
+  /** The call and the attempt of each request. */
+  readonly attempts: (string | undefined)[] = [];
   fates: Fate[] = ["through"];
   url = "";
   /** Lets go of what is held; resolves when the service has answered it. */
@@ -39,6 +41,8 @@ export class Proxy {
   async #meet(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body: Buffer[] = await request.toArray();
     this.keys.push(request.headers["idempotency-key"] as string | undefined);
+    const { "idempotency-call": call, "idempotency-attempt": attempt } = request.headers;
+    this.attempts.push(call && `${call} ${attempt}`);
     const fate = (this.fates.length > 1 ? this.fates.shift() : this.fates[0]) as Fate;
     if (fate === "request lost") {
       response.destroy();

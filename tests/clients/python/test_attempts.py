@@ -11,6 +11,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -120,8 +121,10 @@ def test_only_what_may_pass_is_sent_again_and_with_the_same_key(end: Any) -> Non
         tested.ends(end)
         tested.ends(end)
         first, second = tested.requests
+        numbers = [request.headers.pop("Idempotency-Attempt") for request in tested.requests]
         assert (first.content, first.headers, first.url) == (second.content, second.headers, second.url)
         assert first.headers["Idempotency-Key"] == "the-key"
+        assert (numbers, UUID(first.headers["Idempotency-Call"]).version) == (["1", "2"], 7)
     else:
         with pytest.raises(WalletError) as caught:
             tested.ends(end)
@@ -206,20 +209,43 @@ def test_a_refusal_by_the_ledger_after_a_timeout_says_that_the_first_attempt_may
     assert "an earlier attempt may still arrive" in str(caught.value)
 
 
+@pytest.mark.parametrize("code", ["insufficient_funds", "batch_aborted", "a_newer_code"])
+def test_a_refusal_that_supersedes_earlier_attempts_leaves_none_open(code: str) -> None:
+    tested = CallUnderTest()
+    tested.ends(httpx.ReadTimeout)
+    body = json.dumps({"code": code, "status": 409, "supersedes_earlier_attempts": True}).encode()
+    with pytest.raises(ServiceError) as caught:
+        tested.ends((409, JSON, body))
+    assert (caught.value.code, caught.value.earlier_attempt_open) == (code, False)
+
+
+def test_each_call_has_an_id_of_its_own_and_reads_have_none() -> None:
+    calls = [TRANSACTIONS.consume(ID, 1, idempotency_key="the-key") for _ in range(2)]
+    ids = {CallUnderTest(call).attempts.request() for call in calls}
+    assert len({request.headers["Idempotency-Call"] for request in ids if request is not None}) == 2
+    for call in (TRANSACTIONS.get(ID), WALLETS.close(ID)):
+        request = CallUnderTest(call).attempts.request()
+        assert request is not None
+        assert not [name for name in request.headers if name.startswith("idempotency")]
+
+
 @pytest.mark.parametrize(
     ("silent", "dry_run", "is_open"), [(True, False, True), (False, False, False), (True, True, False)]
 )
 def test_the_refusals_in_a_batch_after_a_timeout_say_so_too(
     silent: bool, dry_run: bool, is_open: bool
 ) -> None:
-    operations = [Operation.consume(ID, 1), *[Operation.consume(ID, 1, idempotency_key="its-own")] * 2]
+    own = Operation.consume(ID, 1, idempotency_key="its-own")
+    operations = [Operation.consume(ID, 1), own, own, own]
     tested = CallUnderTest(TRANSACTIONS.batch(operations, idempotency_key="the-batch", dry_run=dry_run))
     if silent:
         tested.ends(httpx.ReadTimeout)
     codes = ("insufficient_funds", "upstream_unavailable", "forbidden")
     refusals = [{"status": "refused", "problem": problem_document(ERRORS[code]())} for code in codes]
+    refusals += [{**refusals[0], "problem": refusals[0]["problem"] | {"supersedes_earlier_attempts": True}}]
     tested.ends((200, JSON, httpx.Request("POST", "http://x", json={"results": refusals}).content))
-    errors = [result.error for result in tested.attempts.result]
+    *errors, superseding = [result.error for result in tested.attempts.result]
+    assert (superseding.earlier_attempt_open, superseding.outcome_unknown) == (False, False)
     assert [error.earlier_attempt_open for error in errors] == [is_open] * 3
     assert [error.outcome_unknown for error in errors] == [False, is_open, is_open]
     assert ["an earlier attempt may have done it" in str(error) for error in errors] == [

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from support.api import Api
 from support.clock import SettableClock
-from support.fake_comparison import NOWHERE, FakeAndReal, fake_and_real
+from support.fake_comparison import NOWHERE, START, FakeAndReal, fake_and_real
 from support.problems import ERRORS
+from wallet_client.keys import new_key
 from wallet_client.testing.problems import STATUSES, Refusal
 from wallet_client.testing.values import EXPONENTS
 
@@ -200,6 +201,52 @@ async def test_batches(both: FakeAndReal) -> None:
     await both.post("/transactions/batch", {"operations": [consume("1")]}, key="k" * 251)
     await both.get("/users/ada/transactions")
     assert both.statuses == {200, 201, 402, 404, 422}
+
+
+@postgres_only
+async def test_later_attempts(both: FakeAndReal) -> None:
+    await _three_wallets(both)
+    poor = {"type": "consume", "wallet_id": "<ada>", "amount": "1000"}
+    gift, unread = poor | {"type": "deposit", "amount": "1"}, poor | {"amount": "0"}
+    movements = [{"amount": "1000"}, {"amount": "0"}, {"amount": "1000", "dry_run": True}]
+    batches = [
+        {"operations": operations, **more}
+        for operations in ([poor, unread], [gift, poor], [unread, poor])
+        for more in ({}, {"atomic": True}, {"dry_run": True})
+    ]
+    for number in ("1", "2"):
+        for body in (*movements, *batches):
+            path = "/transactions/batch" if "operations" in body else "/wallets/<ada>/consume"
+            headers = {"Idempotency-Call": new_key(), "Idempotency-Attempt": number}
+            await both.ask("POST", path, body, headers=headers)
+    assert both.statuses == {200, 201, 402, 422}
+
+
+@postgres_only
+async def test_requests_with_their_defaults(both: FakeAndReal) -> None:
+    await _three_wallets(both)
+    await both.post("/wallets/<ada>/consume", {"amount": "9.50"}, key="spent", save="spent")
+    posted_at = {"effective_at": both.moment.isoformat()}
+    await both.later()
+    for same in ({"metadata": {}}, {"counter_account": "revenue:usage"}, posted_at, {"reference": None}):
+        await both.post("/wallets/<ada>/consume", {"amount": "9.5"} | same, key="spent")
+    for other in (
+        {"metadata": {"a": 1}},
+        {"counter_account": "revenue:fees"},
+        {"effective_at": START.isoformat()},
+    ):
+        await both.post("/wallets/<ada>/consume", {"amount": "9.5"} | other, key="spent")
+    for key, amounts in (("part", ("2", None)), ("rest", (None, "7.5", "7.50", "2", None))):
+        for amount in amounts:
+            body = {"amount": amount, "metadata": {}}
+            await both.post("/transactions/<spent>/refund", body, key=key)
+    transfer = {"amount": "1", "to_wallet_id": "<bob>"}
+    for more in ({}, {"metadata": {}}, {"to_wallet_id": "<cy>"}):
+        await both.post("/wallets/<ada>/transfer", transfer | more, key="transfer")
+    new = {"user_id": "eve", "metadata": {}, "credit_limit": "0.0"}
+    for more in ({}, {"metadata": None}, {"credit_limit": None}, {"credit_limit": "1"}):
+        await both.post("/wallets", new | more, key="eve")
+    assert both.statuses == {201, 422}
 
 
 @postgres_only

@@ -182,6 +182,8 @@ def test_a_call_can_send_all_that_its_path_reads(call: Any) -> None:
     headers = {("header", name) for name, _ in call.headers}
     if call.key is not None:
         headers.add(("header", "Idempotency-Key"))
+        # Of each attempt; test_attempts.py shows that every call with a key sends them.
+        headers |= parameters & {("header", "Idempotency-Call"), ("header", "Idempotency-Attempt")}
     query = {("query", name) for name in parse_qs(urlsplit(call.target).query)}
     path = {each for each in parameters if each[0] == "path"}
 

@@ -78,7 +78,7 @@ async def test_a_csv_with_every_column(api: Api) -> None:
 
 async def test_defaults_and_empty_fields(api: Api) -> None:
     user_id = new_user()
-    body = f"user_id,currency,balance,metadata,effective_at\n{user_id},,,,\n"
+    body = f"user_id,currency,credit_limit,metadata,effective_at\n{user_id},,,,\n"
     (outcome,) = outcomes(await send(api.admin, body.encode()))
     wallet = await api.admin.read(outcome["wallet_id"])
     assert (wallet["currency"], wallet["name"], wallet["wallet_type"]) == ("CREDIT", "main", "fiat")
@@ -146,6 +146,9 @@ async def test_a_header_that_is_none(api: Api, unchanged: Unchanged, header: str
 
 
 BAD_ROWS: list[tuple[str, str]] = [
+    ("{user},CREDIT,,", "amount_invalid"),
+    ('{user},CREDIT,"",', "amount_invalid"),
+    ("{user},CREDIT, ,", "amount_invalid"),
     ("{user},CREDIT,-1,", "amount_invalid"),
     ("{user},CREDIT,NaN,", "amount_invalid"),
     ("{user},CREDIT,1e3,", "amount_invalid"),
@@ -186,6 +189,23 @@ async def test_a_bad_row_is_refused_in_its_place(api: Api, row: str, code: str) 
     assert (await api.admin.get(f"/users/{bad}/wallets")).json()["items"] == []
 
 
+async def test_a_line_without_a_balance_can_be_corrected(api: Api) -> None:
+    """A blank made a wallet with 0 once, and the corrected line was refused as another request."""
+    for content_type, line in (
+        (CSV, "user_id,balance\n{user},{balance}\n"),
+        (NDJSON, '{{"user_id": "{user}", "balance": "{balance}"}}\n'),
+    ):
+        user = new_user()
+        answer = await send(api.admin, line.format(user=user, balance="").encode(), content_type)
+        (outcome,) = outcomes(answer)
+        (error,) = outcome["problem"]["errors"]
+        assert (error["pointer"], "write 0" in error["detail"]) == ("/balance", True)
+        answer = await send(api.admin, line.format(user=user, balance="12.5").encode(), content_type)
+        (outcome,) = outcomes(answer)
+        assert outcome["status"] == "created"
+        assert await api.admin.balance(outcome["wallet_id"]) == "12.500000"
+
+
 async def test_a_row_that_is_not_utf8_is_refused_in_its_place(api: Api) -> None:
     one, two = new_user().encode(), new_user().encode()
     answer = await send(api.admin, b"user_id,name\n" + one + b",a\nx,\xff\n" + two + b",a\n")
@@ -198,6 +218,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (b"\xff", "malformed_request"),
     (b'{"user_id": "a", "user_id": "b"}', "malformed_request"),
     (b'{"user_id": "a", "balance": NaN}', "malformed_request"),
+    (b'{"user_id": "a", "balance": null}', "amount_invalid"),
     (b"[" * 5000, "malformed_request"),
     (b"[]", "validation_failed"),
     (b"null", "validation_failed"),

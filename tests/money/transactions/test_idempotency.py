@@ -10,6 +10,7 @@ from conftest import FreshDatabase, Locate
 from support.api import Api, Client, new_user, open_api, posted, problem
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.operation_types import DEFAULT_COUNTER_ACCOUNTS
 
 Unchanged = Callable[[], Context[None]]
 KINDS = ("deposit", "withdraw", "consume", "reward", "fee", "transfer")
@@ -54,6 +55,48 @@ async def test_members_in_another_order_are_the_same_request(api: Api) -> None:
     first = await api.admin.post(path, b'{"amount":"1","metadata":{"a":1,"b":2}}', key=key)
     again = await api.admin.post(path, b'{ "metadata": {"b": 2, "a": 1}, "amount": "1" }', key=key)
     assert (posted(first)["amount"], again.content) == ("1.000000", first.content)
+
+
+async def test_defaults_that_are_written_are_the_same_request(api: Api) -> None:
+    wallet = await api.admin.wallet("10")
+    for kind, counter_account in DEFAULT_COUNTER_ACCOUNTS.items():
+        bodies = [
+            {"amount": "1"},
+            {"amount": "1", "metadata": {}},
+            {"amount": "1", "counter_account": counter_account, "reference": None, "dry_run": False},
+        ]
+        for first, *others in (bodies, bodies[::-1]):
+            key, path = new_id(), f"/wallets/{wallet['wallet_id']}/{kind}"
+            answer = await api.admin.post(path, first, key=key)
+            assert posted(answer)["counter_account"] == counter_account
+            for body in others:
+                assert (await api.admin.post(path, body, key=key)).content == answer.content, body
+
+
+async def test_a_request_made_of_its_own_response_is_the_same_request(api: Api) -> None:
+    user = api.user()
+    wallet_id = (await api.admin.wallet("100", user_id=user.user_id))["wallet_id"]
+    other = (await api.admin.wallet())["wallet_id"]
+    spent = posted(await api.admin.move("consume", wallet_id, "9", key=new_id()))
+    names = ("amount", "description", "reference", "metadata", "effective_at")
+    for client, path, body in (
+        *((api.admin, f"/wallets/{wallet_id}/{kind}", {"amount": "1"}) for kind in KINDS[:-1]),
+        (user, f"/wallets/{wallet_id}/consume", {"amount": "1", "metadata": {"a": Decimal("1.10")}}),
+        (user, f"/wallets/{wallet_id}/transfer", {"amount": "1", "to_wallet_id": other}),
+        (api.admin, f"/transactions/{spent['transaction_id']}/refund", {"reference": "r"}),
+        (api.admin, f"/users/{user.user_id}/credits/consume", {"amount": "1"}),
+    ):
+        key = new_id()
+        first = await client.post(path, body, key=key)
+        shown = posted(first)
+        made = {name: shown[name] for name in names}
+        if shown["transaction_type"] == "transfer":
+            made["to_wallet_id"] = shown["legs"][1]["wallet_id"]
+        elif shown["transaction_type"] != "refund":
+            made["counter_account"] = shown["counter_account"]
+        again = await client.post(path, made, key=key)
+        assert (again.status_code, again.content) == (201, first.content), path
+        problem(await client.post(path, made | {"reference": "other"}, key=key), "idempotency_key_reused")
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,46 @@ async def test_an_amount_written_otherwise_is_the_same_request(api: Api) -> None
     problem(other, "idempotency_key_reused")
 
 
+async def test_defaults_that_are_written_are_the_same_request(api: Api) -> None:
+    user = api.user()
+    for client in (api.admin, user):
+        body: dict[str, Any] = {"user_id": user.user_id if client is user else new_user(), "name": new_id()}
+        written = {"metadata": {}, "credit_limit": "0.00", "wallet_type": "fiat", "network": None}
+        for first, *others in ((body, body | written), (body | written | {"name": new_id()}, body)):
+            key = new_id()
+            wallet = await client.post("/wallets", first, key=key)
+            shown = created(wallet)
+            made = {
+                name: shown[name]
+                for name in ("user_id", "wallet_type", "currency", "name", "organization_id", "network")
+            } | {name: shown[name] for name in ("address", "credit_limit", "metadata")}
+            for again in (made, *(other | {"name": first["name"]} for other in others)):
+                replayed = await client.post("/wallets", again, key=key)
+                assert replayed.content == wallet.content, again
+            problem(
+                await client.post("/wallets", made | {"metadata": {"a": 1}}, key=key),
+                "idempotency_key_reused",
+            )
+
+
+async def test_a_request_with_defaults_of_an_earlier_release_is_still_a_replay(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    """Release 0.1.0 hashed defaults that were written."""
+    key, body = new_id(), {"user_id": new_user(), "metadata": {}}
+    first = await api.admin.post("/wallets", body, key=key)
+    created(first)
+    changed = await superuser.execute(
+        """
+        update wallet.idempotency set request_hash = wallet.hash_wallet_request($2, null) where key = $1
+        """,
+        key,
+        json.dumps(body | {"wallet_type": "fiat", "currency": "CREDIT", "name": "main"}),
+    )
+    assert changed == "UPDATE 1"
+    assert (await api.admin.post("/wallets", body, key=key)).content == first.content
+
+
 async def test_the_same_key_of_another_client_is_another_key(api: Api) -> None:
     key, one, two = new_id(), await api.service("wallets:write"), await api.service("wallets:write")
     first = created(await one.post("/wallets", {"user_id": new_user()}, key=key))

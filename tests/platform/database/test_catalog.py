@@ -18,6 +18,7 @@ UNPINNED = {
     "build_fault",
     "build_refusal",
     "clock",
+    "default_counter_account",
     "format_amount",
     "format_time",
     "group_counter_account",

@@ -128,6 +128,13 @@ _CALLS: list[Any] = [
         [{"operations": [{}], "dry_run": 1}],
         [{"operations": [{}], "x": True}],
     ),
+    *(
+        [{"operations": [{}], "resent": True, member: value}]
+        for member in ("attempt", "sending")
+        for value in (0, -1, 1.5, 1_000_000, "1", True, None, [1])
+    ),
+    [{"operations": [{}], "attempt": 2}],
+    [{"operations": [{}], "resent": False, "sending": 2}],
 ]
 
 

@@ -68,9 +68,15 @@ def refund(original: Op | str, amount: str | None = None, **members: Any) -> Op:
 
 
 def unit(
-    *operations: Op, atomic: bool = False, dry_run: bool = False, resent: bool = False
+    *operations: Op, atomic: bool = False, dry_run: bool = False, resent: bool = False, **order: int
 ) -> dict[str, Any]:
-    return {"operations": list(operations), "atomic": atomic, "dry_run": dry_run, "resent": resent}
+    """A unit; ``order``: its attempt and sending."""
+    return {"operations": list(operations), "atomic": atomic, "dry_run": dry_run, "resent": resent} | order
+
+
+def later(*operations: Op, attempt: int = 1, sending: int = 1, atomic: bool = False) -> dict[str, Any]:
+    """A unit that was sent before, in its place in the order of attempts."""
+    return unit(*operations, atomic=atomic, resent=True, attempt=attempt, sending=sending)
 
 
 def read_outcomes(text: str) -> list[list[Outcome]]:

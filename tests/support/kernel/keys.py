@@ -3,7 +3,18 @@
 import asyncio
 from collections import Counter
 
-from support.kernel.harness import Kernel, Op, Outcome, another_attempt, check, op, refund, transfer, unit
+from support.kernel.harness import (
+    Kernel,
+    Op,
+    Outcome,
+    another_attempt,
+    check,
+    later,
+    op,
+    refund,
+    transfer,
+    unit,
+)
 from wallet_service.core.identifiers import new_id
 
 
@@ -69,7 +80,13 @@ async def same_key_other_request(kernel: Kernel) -> None:
         outcome = await kernel.one(another_attempt(first) | changed)
         assert outcome.status_or_code == "idempotency_key_reused", changed
     assert await kernel.state() == before
-    for same in ({"amount": "7.00"}, {"amount": 7}, {"metadata": {"n": 1}}):
+    for same in (
+        {"amount": "7.00"},
+        {"amount": 7},
+        {"metadata": {"n": 1.0}},
+        {"counter_account": "revenue:usage"},
+        {"wallet_id": wallet.upper()},
+    ):
         assert (await kernel.one(another_attempt(first) | same)).status == "replayed", same
     assert (await kernel.one(another_attempt(first) | {"client_id": "another"})).status == "posted"
 
@@ -225,6 +242,161 @@ async def late_first_attempt(kernel: Kernel) -> None:
 
 
 @check
+async def a_later_attempt_is_decided_again(kernel: Kernel) -> None:
+    """Also where the response to a refusal was lost. Only what was sent before the refusal stays refused."""
+    wallet = await kernel.wallet("5")
+    wanted = op("consume", wallet, "7", key=new_id())
+
+    async def sent(attempt: int, sending: int) -> str:
+        return (await kernel.post(later(wanted, attempt=attempt, sending=sending)))[0][0].status_or_code
+
+    assert [await sent(1, 2), await sent(1, 3)] == ["insufficient_funds"] * 2
+    assert [await sent(2, 1), await sent(2, 2)] == ["insufficient_funds"] * 2
+    await kernel.one(op("deposit", wallet, "95"))
+    before = await kernel.state()
+    first = (await kernel.one(wanted)).status_or_code
+    assert [first, await sent(1, 9), await sent(2, 1), await sent(2, 2)] == ["transaction_superseded"] * 4
+    assert await kernel.state() == before
+    # A new call with the same key is not bound, and neither is a later attempt.
+    assert (await kernel.one(another_attempt(wanted), dry_run=True)).status == "dry_run"
+    assert await sent(3, 1) == "posted"
+    assert [await sent(3, 2), await sent(4, 1)] == ["posted", "replayed"]
+    assert (await kernel.one(wanted)).status == "posted"
+    assert not await kernel.value(
+        "select count(*) from wallet.tombstones where transaction_id = $1", wanted["transaction_id"]
+    )
+    assert await kernel.balance(wallet) == 93
+
+
+@check
+async def a_later_attempt_of_an_atomic_unit_is_decided_again(kernel: Kernel) -> None:
+    wallet, other = await kernel.wallet("5"), await kernel.wallet()
+    operations = [op("deposit", wallet, "1"), transfer(wallet, other, "7"), op("deposit", wallet, "1")]
+    codes = ["batch_aborted", "insufficient_funds", "batch_aborted"]
+    for attempt in (2, 3):
+        (outcomes,) = await kernel.post(later(*operations, attempt=attempt, atomic=True))
+        assert [outcome.status_or_code for outcome in outcomes] == codes
+    await kernel.one(op("deposit", wallet, "95"))
+    for late in (unit(*operations, atomic=True), later(*operations, attempt=3, atomic=True)):
+        (outcomes,) = await kernel.post(late)
+        assert outcomes[0].status_or_code == "transaction_superseded"
+    (outcomes,) = await kernel.post(later(*operations, attempt=4, atomic=True))
+    assert [outcome.status for outcome in outcomes] == ["posted"] * 3
+    assert await kernel.balance(wallet) == 95
+
+
+@check
+async def attempts_in_one_call(kernel: Kernel) -> None:
+    """A late attempt in the call in which a later one is refused."""
+    wallet = await kernel.wallet("5")
+    wanted, other = [op("consume", wallet, "7", key=new_id()) for _ in range(2)]
+    told = await kernel.post(
+        later(wanted, attempt=2),
+        unit(op("deposit", wallet, "20")),
+        unit(wanted),
+        later(wanted, attempt=2),
+        unit(another_attempt(wanted)),
+        unit(other),
+        later(other, attempt=2),
+    )
+    assert [outcome.status_or_code for (outcome,) in told] == [
+        *("insufficient_funds", "posted", "transaction_superseded", "transaction_superseded"),
+        *("posted", "posted", "replayed"),
+    ]
+    assert await kernel.balance(wallet) == 11
+    raised = op("consume", wallet, "20", key=new_id())
+    told = await kernel.post(
+        later(raised, attempt=2), unit(op("deposit", wallet, "20")), later(raised, attempt=3), unit(raised)
+    )
+    assert [outcome.status_or_code for (outcome,) in told] == [
+        *("insufficient_funds", "posted", "posted", "posted"),
+    ]
+    assert await kernel.balance(wallet) == 11
+    # The late attempt fails its atomic unit.
+    wanted = op("consume", wallet, "50", key=new_id())
+    told = await kernel.post(
+        later(wanted, attempt=2),
+        unit(op("deposit", wallet, "90")),
+        unit(op("deposit", wallet, "1"), wanted, op("deposit", wallet, "1"), atomic=True),
+    )
+    assert [outcome.status_or_code for outcomes in told for outcome in outcomes] == [
+        *("insufficient_funds", "posted", "batch_aborted", "transaction_superseded", "batch_aborted"),
+    ]
+    assert await kernel.balance(wallet) == 101
+    # What is in the ledger is not overtaken by a unit that was refused for another operation.
+    posted, poor = op("deposit", wallet, "1", key=new_id()), op("consume", wallet, "999")
+    assert (await kernel.one(posted)).status == "posted"
+    told = await kernel.post(later(poor, posted, attempt=2, atomic=True), unit(posted))
+    assert [outcome.status_or_code for outcomes in told for outcome in outcomes] == [
+        *("insufficient_funds", "batch_aborted", "posted"),
+    ]
+
+
+@check
+async def busy_keeps_the_tombstone(kernel: Kernel) -> None:
+    wallet = await kernel.wallet("5")
+    wanted = op("consume", wallet, "7", key=new_id())
+    assert (await kernel.post(later(wanted, attempt=2)))[0][0].code == "insufficient_funds"
+    async with kernel.locking(wallet):
+        assert (await kernel.post(later(wanted, attempt=3), wait_ms=0))[0][0].status == "busy"
+    await kernel.one(op("deposit", wallet, "95"))
+    assert (await kernel.one(wanted)).code == "transaction_superseded"
+
+
+@check
+async def a_request_made_of_its_own_response(kernel: Kernel) -> None:
+    """What a response shows in place of members that were left out is what these stand for."""
+    wallet, other = await kernel.wallet("100"), await kernel.wallet("100")
+    spent, moved = op("consume", wallet, "7"), transfer(wallet, other, "6")
+    await kernel.all(spent, moved, refund(spent, "2"))
+    details = {"reference": "r", "description": "d", "metadata": {"a": {"b": None}}}
+    for first in (
+        *(op(kind, wallet, "1.5") for kind in ("deposit", "withdraw", "consume", "reward", "fee")),
+        op(
+            "consume",
+            wallet,
+            "1",
+            effective_at="2026-01-02T00:00:00Z",
+            counter_account="revenue:x",
+            **details,
+        ),
+        transfer(wallet, other, "3", **details),
+        refund(spent),
+        refund(moved, "2", **details),
+    ):
+        first |= {"idempotency_key": new_id()}
+        posted = await kernel.one(first)
+        names = {"amount", "reference", "description", "metadata", "effective_at", "counter_account"}
+        made = another_attempt(first) | {
+            name: posted.transaction[name]
+            for name in names - ({"counter_account"} if first["type"] in ("transfer", "refund") else set())
+        }
+        made["amount"] = str(made["amount"])
+        again = await kernel.one(made)
+        assert (again.status_or_code, again.raw) == ("replayed", posted.raw), first
+        told = await kernel.all(op("fee", wallet, "1"), another_attempt(first), made)
+        assert [outcome.status for outcome in told] == ["posted", "replayed", "replayed"]
+        for changed in ({"effective_at": "2026-01-01T00:00:00Z"}, {"metadata": {"a": 1}}, {"reference": "s"}):
+            assert (await kernel.one(made | changed)).status_or_code == "idempotency_key_reused", changed
+    first = op("deposit", wallet, "1", key=new_id(), effective_at="2026-01-01T00:00:00Z")
+    await kernel.one(first)
+    del first["effective_at"]
+    assert (await kernel.one(another_attempt(first))).status_or_code == "idempotency_key_reused"
+
+
+@check
+async def the_same_request_written_otherwise_in_one_call(kernel: Kernel) -> None:
+    wallet = await kernel.wallet("10")
+    first = op("consume", wallet, "1", key=new_id())
+    told = await kernel.all(
+        first,
+        another_attempt(first) | {"metadata": {}, "counter_account": "revenue:usage"},
+        another_attempt(first) | {"counter_account": "revenue:fees"},
+    )
+    assert [outcome.status_or_code for outcome in told] == ["posted", "replayed", "idempotency_key_reused"]
+
+
+@check
 async def late_first_attempt_of_an_atomic_unit(kernel: Kernel) -> None:
     wallet = await kernel.wallet("5")
     operations = [op("deposit", wallet, "1"), op("consume", wallet, "7"), op("deposit", wallet, "1")]
@@ -299,6 +471,15 @@ async def replay_of_a_refund_without_amount(kernel: Kernel) -> None:
     first = await kernel.one(back)
     assert (first.status, first.transaction["amount"]) == ("posted", "4.00")
     assert (await kernel.one(another_attempt(back))).raw == first.raw
-    assert (
-        await kernel.one(another_attempt(back) | {"amount": "4"})
-    ).status_or_code == "idempotency_key_reused"
+    rest = op("consume", wallet, "6")
+    parts = [refund(rest, amount, key=key) for amount, key in (("1", new_id()), ("5", "rest"), ("5", "rest"))]
+    del parts[2]["amount"]
+    told = [outcome.status for outcome in await kernel.all(rest, *parts)]
+    assert told == ["posted", "posted", "posted", "replayed"]  # in one call
+    for amount, told in (("4", "replayed"), ("3", "idempotency_key_reused")):
+        assert (await kernel.one(another_attempt(back) | {"amount": amount})).status_or_code == told
+    other = op("consume", wallet, "5")
+    part = refund(other, "2", key=new_id())
+    assert [outcome.status for outcome in await kernel.all(other, part)] == ["posted"] * 2
+    del part["amount"]
+    assert (await kernel.one(another_attempt(part))).status_or_code == "idempotency_key_reused"

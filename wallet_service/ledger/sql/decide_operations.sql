@@ -12,6 +12,7 @@ declare
   v_saved wallet.account[];
   v_first integer := 1;
   v_failed integer;
+  v_refused_unit integer;    -- the first one of this call with a refused operation that was sent before
   v_op wallet.operation;
   v_decision wallet.decision;
   v_refusal wallet.decision;
@@ -30,8 +31,12 @@ begin
     if v_failed is not null then
       v_decision := wallet.build_refusal('batch_aborted');
     else
-      v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-        v_known, p_claimed[v_op.leader]);
+      v_decision := case when v_op.leader < v_op.ordinal and coalesce(v_refused_unit < v_op.unit, false)
+          and p_operations[v_winners[v_op.leader]].transaction_id is distinct from v_op.transaction_id
+          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions)
+          then wallet.refuse_superseded(v_op)
+        else wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
+          v_known, p_claimed[v_op.leader]) end;
       if v_decision.status is null then
         v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
@@ -54,6 +59,9 @@ begin
       end if;
     end if;
     v_decisions[v_op.ordinal] := v_decision;
+    if v_op.resent and not v_op.dry_run and v_decision.status = 'refused' then
+      v_refused_unit := least(v_refused_unit, v_op.unit);
+    end if;
     if v_op.ends_unit and (v_failed is not null or v_op.dry_run) then
       p_accounts := v_saved;
       for i in v_first .. v_op.ordinal loop
@@ -67,7 +75,7 @@ begin
   return row(p_accounts, v_decisions)::wallet.decided;
 end $$;
 
--- Step 3. What earlier calls left that matters to these operations: later attempts that were refused, transaction_ids that are in
+-- Step 3. What earlier calls left that matters to these operations: attempts that were refused, transaction_ids that are in
 -- the ledger, keys that were used and for which request. It is read after the locks are taken, so nothing is missed.
 create or replace function wallet.read_known(p_operations wallet.operation[], p_claimed boolean[]) returns wallet.known
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -101,25 +109,29 @@ create or replace function wallet.recall_decision(p_op wallet.operation, p_winne
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_spent constant wallet.idempotency := p_known.spent[p_op.leader];
+  -- A later attempt of the caller, sent for the first time: an earlier attempt posted what it finds.
+  v_repeats constant boolean := p_op.attempt > 1 and p_op.sending = 1;
   v_entries wallet.wallet_transactions[];
 begin
   if p_op.refusal is not null then
     return wallet.build_refusal(p_op.refusal, p_op.facts);
-  elsif p_op.transaction_id = any (p_known.superseded) then
-    return wallet.build_refusal('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
+  elsif p_op.transaction_id = any (p_known.superseded) and wallet.is_superseded(p_op) then
+    return wallet.refuse_superseded(p_op);
   elsif p_winner.ordinal is not null then
-    if p_winner.request_hash <> p_op.request_hash then
+    if p_winner.request_hash <> p_op.request_hash
+      and not wallet.is_same_request(p_op, p_won.entries, coalesce((p_won.facts ->> 'is_rest')::boolean, false)) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
-    return row(case when p_winner.transaction_id = p_op.transaction_id or p_winner.dry_run then 'posted'
+    return row(case when p_winner.transaction_id = p_op.transaction_id and not v_repeats or p_winner.dry_run then 'posted'
       else 'replayed' end, null, null, p_won.exponent, p_won.entries, false)::wallet.decision;
   elsif v_spent.transaction_id is not null then
-    if v_spent.kind <> 'posting' or v_spent.request_hash <> p_op.request_hash then
+    v_entries := wallet.find_posting(v_spent.transaction_id);
+    if v_spent.kind <> 'posting'
+      or v_spent.request_hash <> p_op.request_hash and not wallet.is_same_request(p_op, v_entries) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
-    v_entries := wallet.find_posting(v_spent.transaction_id);
-    return (select row(case when v_spent.transaction_id = p_op.transaction_id then 'posted' else 'replayed' end, null, null,
-      c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
+    return (select row(case when v_spent.transaction_id = p_op.transaction_id and not v_repeats then 'posted' else 'replayed' end,
+      null, null, c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
   elsif not p_claimed and not p_op.dry_run then
     -- Its key was in use at step 1 and is free at step 3: another call is deciding on it.
     return row('busy', null, null, null, null, false)::wallet.decision;
@@ -127,6 +139,65 @@ begin
     return wallet.build_refusal('idempotency_key_reused', jsonb_build_object('transaction_id', p_op.transaction_id));
   end if;
   return null;
+end $$;
+
+-- Whether this attempt, or a later one, of an operation with a tombstone was refused.
+create or replace function wallet.is_superseded(p_op wallet.operation) returns boolean
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (select from wallet.tombstones d where d.transaction_id = p_op.transaction_id
+    and (d.attempt, d.sending) >= (p_op.attempt, p_op.sending));
+end $$;
+
+-- The same for refusals by this call: whether an earlier unit of it has this attempt, or a later one, which was refused.
+create or replace function wallet.is_overtaken(p_op wallet.operation, p_operations wallet.operation[],
+  p_decisions wallet.decision[]) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return exists (select from unnest(p_operations) o where o.unit < p_op.unit and o.transaction_id = p_op.transaction_id
+    and o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused'
+    and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending));
+end $$;
+
+-- The decision to refuse an attempt because a later one was refused.
+create or replace function wallet.refuse_superseded(p_op wallet.operation) returns wallet.decision
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return wallet.build_refusal('transaction_superseded', jsonb_build_object('transaction_id', p_op.transaction_id));
+end $$;
+
+-- Whether an operation with another hash asks for what these rows posted. A member with its default value is the same as a member
+-- that is left out: the default counter account, metadata {}, the posting time as effective_at, all that was left as the amount of
+-- a refund (p_is_rest: whether the rows are that refund; null where the table has them). So a request that is written from its own
+-- response is the same request. Adjustments and operations of several entries have only their hash.
+create or replace function wallet.is_same_request(p_op wallet.operation, p_entries wallet.wallet_transactions[],
+  p_is_rest boolean default null) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_first constant wallet.wallet_transactions := p_entries[1];
+  v_kind constant wallet.operation_type := wallet.find_operation_type(p_op.type);
+  v_amount numeric := p_op.amount;
+begin
+  if p_op.type is distinct from v_first.transaction_type or p_op.form in ('adjustment', 'entries') then
+    return false;
+  elsif v_amount is null and p_is_rest then
+    v_amount := v_first.amount;
+  elsif v_amount is null and p_is_rest is null then
+    v_amount := (select t.amount from wallet.wallet_transactions t
+        where t.transaction_id = p_op.original_transaction_id and t.leg = 0)
+      - (select coalesce(sum(t.amount), 0) from wallet.wallet_transactions t
+        where t.original_transaction_id = p_op.original_transaction_id and t.leg = 0 and t.wallet_version < v_first.wallet_version);
+  end if;
+  return coalesce(v_amount = v_first.amount
+    and p_op.original_transaction_id is not distinct from v_first.original_transaction_id
+    and (p_op.type = 'refund' or p_op.wallet_id = v_first.wallet_id)
+    and (p_op.type = 'refund' or p_op.to_wallet_id is not distinct from p_entries[2].wallet_id)
+    and (p_op.type in ('transfer', 'refund') or v_first.counter_account = coalesce(p_op.counter_account,
+      case when left(v_first.counter_account, 9) = 'mirrored:' then v_kind.mirrored_account else v_kind.counter_account end))
+    and p_op.metadata = v_first.metadata
+    and p_op.reference is not distinct from v_first.reference
+    and p_op.description is not distinct from v_first.description
+    and coalesce(p_op.effective_at, v_first.created_at) = v_first.effective_at, false);
 end $$;
 
 -- Finds what an operation needs to be decided, and decides it: its entries and accounts and, for a refund, the rows that it
@@ -274,7 +345,9 @@ begin
     v_rows[i] := wallet.build_entry(p_op, v_account, i - 1, v_entry.amount, coalesce(v_entry.counter_account,
       case v_account.keeping when 'mirrored' then v_kind.mirrored_account else v_kind.counter_account end), v_at);
   end loop;
-  return row('posted', null, null, v_accounts[1].exponent, v_rows, true)::wallet.decision;
+  return row('posted', null, case p_op.form when 'refund'
+    then jsonb_build_object('is_rest', p_refunded + v_rows[1].amount = p_original[1].amount) end, v_accounts[1].exponent, v_rows,
+    true)::wallet.decision;
 end $$;
 
 -- Why a refund can't be posted, as far as its original decides that; null if it can.

@@ -14,7 +14,7 @@
 --   wallets               a wallet and its balance now. last_entry counts its ledger rows, version the changes of the wallet itself
 --   wallet_transactions   the ledger. A posting is one row, or two that balance. Rows are never changed or deleted
 --   idempotency           a key that was used: for which request (a hash), and the transaction that it posted
---   tombstones            an operation whose later attempt was refused: its first attempt must not post when it arrives late
+--   tombstones            an operation that was refused, and in which attempt: an earlier one must not post when it arrives late
 --   checkpoints           totals of a wallet at every 1,000th of its rows; statistics start from them
 --   currencies            a currency and its number of decimals
 --
@@ -26,8 +26,13 @@
 --   3 read_known          reads what earlier calls left: keys that were used, ids that are posted or superseded
 --   4 decide_operations   decides each operation in memory, in order; posting rules may refuse what would be posted
 --   5 write_postings      inserts all rows, updates each wallet once, releases the keys of operations that did not post
+--     settle_tombstones   only where a unit was sent before: writes and removes tombstones
 -- A refused operation changes nothing and does not spend its key. A unit that is atomic or a dry run is reverted in memory, in
 -- step 4; nothing is written that has to be taken back.
+--
+-- ATTEMPTS. The same operation (one transaction_id) can be sent several times: in several attempts of the caller, and several times
+-- by the service within one. (attempt, sending) orders them. When one is refused that had predecessors ("resent"), a tombstone
+-- keeps every earlier one from posting, wherever it is on its way. A later one is decided again.
 --
 -- LOCK ORDER: keys before wallets; keys by (client_id, key), wallets by wallet_id. So two calls never wait for each other.
 -- Functions that change a wallet itself lock in the same direction: the key, lock_user_currency, then wallets by wallet_id.
@@ -40,8 +45,10 @@
 -- REFUSALS. The refusal of an operation is data: {status: refused, code, facts}. A call that is refused as a whole raises WL001
 -- (refuse_call). Nothing here raises 40001, which some callers repeat without end.
 
--- The one way to move money. p_units is an array of units {operations, atomic, dry_run, resent}. The result has an array of
--- outcomes for each unit, in order. The operations of a unit that is not atomic are independent of each other. An outcome is
+-- The one way to move money. p_units is an array of units {operations, atomic, dry_run, resent, attempt, sending}. resent: the
+-- operations may have been sent before. attempt, sending, only where resent: their place in the order of attempts; by default 1 and
+-- 2. The result has an array of outcomes for each unit, in order. The operations of a unit that is not atomic are independent
+-- of each other. An outcome is
 -- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts} or {status: busy, wallet_id}: another
 -- session has locked the wallet (null: is deciding on the key), and the call did not wait for it. Call it once in a transaction.
 -- p_wait_ms: how long to wait for each lock; after that the whole call fails. 0: do not wait for locked wallets, and for keys
@@ -70,6 +77,9 @@ begin
   v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
   v_decided := wallet.decide_operations(v_operations, v_claimed, v_accounts);
   perform wallet.write_postings(v_operations, v_claimed, v_decided.accounts, v_decided.decisions);
+  if jsonb_path_exists(p_units, 'lax $[*] ? (@.resent == true)') then
+    perform wallet.settle_tombstones(v_operations, v_decided.decisions);
+  end if;
   return wallet.format_outcomes(v_operations, v_decided.decisions);
 end $$;
 
@@ -86,10 +96,13 @@ begin
     v_unit := p_units -> i;
     if (case when jsonb_typeof(v_unit) <> 'object' then true
         when jsonb_typeof(v_unit -> 'operations') is distinct from 'array' then true
-        when v_unit -> 'operations' = '[]' or v_unit - '{operations,atomic,dry_run,resent}'::text[] <> '{}' then true
-        else jsonb_path_exists(v_unit - 'operations', 'strict $.* ? (@.type() != "boolean")') end) then
+        when v_unit -> 'operations' = '[]' or v_unit - '{operations,atomic,dry_run,resent,attempt,sending}'::text[] <> '{}' then true
+        when v_unit ?| '{attempt,sending}' and v_unit -> 'resent' is distinct from 'true' then true
+        when (v_unit -> 'attempt')::text !~ '^[1-9][0-9]{0,5}$' or (v_unit -> 'sending')::text !~ '^[1-9][0-9]{0,5}$' then true
+        else jsonb_path_exists(v_unit - '{operations,attempt,sending}'::text[], 'strict $.* ? (@.type() != "boolean")') end) then
       perform wallet.refuse_call('validation_failed', wallet.build_fault('/' || i,
-        'a unit is an object with operations, an array that is not empty, and the booleans atomic, dry_run and resent'));
+        'a unit is an object with operations, an array that is not empty, the booleans atomic, dry_run and resent, and where resent'
+        ' the numbers attempt and sending, from 1 to 999999'));
     end if;
   end loop;
 end $$;

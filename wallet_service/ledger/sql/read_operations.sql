@@ -21,7 +21,8 @@ begin
     for j in 0 .. jsonb_array_length(v_operations) - 1 loop
       v_ordinal := v_ordinal + 1;
       v_op := jsonb_populate_record(null::wallet.operation,
-        '{"atomic": false, "dry_run": false, "resent": false}' || v_unit - 'operations');
+        '{"atomic": false, "dry_run": false, "resent": false, "attempt": 1}' || v_unit - 'operations');
+      v_op.sending := coalesce(v_op.sending, case when v_op.resent then 2 else 1 end);
       v_op.ordinal := v_ordinal;
       v_op.unit := i;
       v_op.position := j;
@@ -102,7 +103,7 @@ begin
   else
     -- The request of the caller, without what differs between two attempts. \x01 is the version of this rule.
     if v_op.form in ('adjustment', 'entries') then
-      p_operation := p_operation || jsonb_strip_nulls(jsonb_build_object('balance', v_op.balance::text,
+      p_operation := case when f.metadata = '{}' then p_operation - 'metadata' else p_operation end || jsonb_strip_nulls(jsonb_build_object('balance', v_op.balance::text,
         'entries', case v_op.form when 'entries' then to_jsonb(v_op.entries) end));
     end if;
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation

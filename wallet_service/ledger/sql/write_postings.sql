@@ -59,8 +59,7 @@ begin
 end $$;
 
 -- Of the keys that this call claimed: releases those under which nothing posted, and names the operation that posted where it was
--- not the one that claimed. A second attempt that is refused leaves a tombstone, unless its transaction_id is in the ledger
--- (posted under another key).
+-- not the one that claimed.
 create or replace function wallet.settle_claims(p_operations wallet.operation[], p_claimed boolean[],
   p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -73,9 +72,21 @@ begin
   update wallet.idempotency i set transaction_id = o.transaction_id, request_hash = o.request_hash
     from unnest(p_operations) o
     where p_decisions[o.ordinal].fresh and not o.claims and i.client_id = o.client_id and i.key = o.idempotency_key;
-  insert into wallet.tombstones (transaction_id, created_at)
-    select o.transaction_id, wallet.clock() from unnest(p_operations) o
+end $$;
+
+-- An operation that was sent before and is refused now leaves a tombstone with the attempt and sending, unless its transaction_id
+-- is in the ledger (posted under another key, or by another operation of this call). Where a later attempt posts after all, the
+-- tombstone of an earlier one is removed: from now on the key keeps the others from posting.
+create or replace function wallet.settle_tombstones(p_operations wallet.operation[], p_decisions wallet.decision[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into wallet.tombstones as d (transaction_id, created_at, attempt, sending)
+    select distinct on (o.transaction_id) o.transaction_id, wallet.clock(), o.attempt, o.sending from unnest(p_operations) o
     where o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused' and o.transaction_id is not null
       and not exists (select from wallet.wallet_transactions t where t.transaction_id = o.transaction_id)
-    order by o.transaction_id on conflict do nothing;
+    order by o.transaction_id, o.attempt desc, o.sending desc
+    on conflict (transaction_id) do update set attempt = excluded.attempt, sending = excluded.sending
+      where (d.attempt, d.sending) < (excluded.attempt, excluded.sending);
+  delete from wallet.tombstones d using unnest(p_operations) o
+    where o.resent and p_decisions[o.ordinal].fresh and d.transaction_id = o.transaction_id;
 end $$;

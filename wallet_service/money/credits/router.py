@@ -29,7 +29,12 @@ from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
 from wallet_service.platform.membership.problems import UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
+from wallet_service.platform.web.idempotency import (
+    ATTEMPT_PARAMETERS,
+    HeaderKey,
+    call_attempt,
+    chosen_key,
+)
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
@@ -81,6 +86,7 @@ async def credits_balance(
     },
     operation_id="consume_user_credits",
     summary="Consume a user's credits",
+    openapi_extra=ATTEMPT_PARAMETERS,
 )
 async def consume_credits(
     http_request: Request,
@@ -96,6 +102,7 @@ async def consume_credits(
     caller.require_user(user_id)
     key = chosen_key(header_key, request.idempotency_key)
     state = http_request.app.state
-    transactions = TransactionService(state.ledger, caller, access, state.posting_hooks)
+    attempt = call_attempt(http_request)
+    transactions = TransactionService(state.ledger, caller, access, state.posting_hooks, attempt)
     service = CreditsService(repository, transactions, owners, access)
     return posted_response(await service.consume(user_id, request, caller.client_id, key))

@@ -49,7 +49,7 @@ class CreditsService:
             return await self._transactions.move_of_user("consume", owner, request, key)
         except WalletNotFound:
             await self._create(user_id)
-        return await self._transactions.move_of_user("consume", owner, request, key)
+        return await self._transactions.move_of_user("consume", owner, request, key, again=True)
 
     async def _consume_checked(
         self, user_id: str, request: MoneyRequest, client_id: str, key: str | None

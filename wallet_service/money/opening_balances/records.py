@@ -63,7 +63,7 @@ async def json_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
 
 
 async def csv_records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
-    """The rows of a CSV as objects; an empty field is left out, ``metadata`` is JSON.
+    """The rows of a CSV as objects; an empty field but the balance is left out, ``metadata`` is JSON.
 
     Raises:
         ValidationFailed: the header has an unknown column, a column twice, or no user_id.
@@ -135,7 +135,10 @@ def _row(header: list[str], row: list[str] | WalletError) -> Any | WalletError:
         return row
     if len(row) != len(header):
         return ValidationFailed(f"The row has {len(row)} fields, the header {len(header)}")
-    document: dict[str, Any] = {name: field for name, field in zip(header, row, strict=True) if field != ""}
+    # An empty balance is a gap in the export rather than 0, and 0 could not be corrected by another import.
+    document: dict[str, Any] = {
+        name: field for name, field in zip(header, row, strict=True) if field != "" or name == "balance"
+    }
     if "metadata" in document:
         try:
             document["metadata"] = loads(document["metadata"].encode())

@@ -47,7 +47,13 @@ from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey, chosen_key
+from wallet_service.platform.web.idempotency import (
+    ATTEMPT_PARAMETERS,
+    REPLAYED,
+    HeaderKey,
+    call_attempt,
+    chosen_key,
+)
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
 from wallet_service.platform.web.problems import problem_document, problem_response, request_id_of
 from wallet_service.platform.web.responses import JsonBytes
@@ -75,7 +81,8 @@ _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 def _service(request: Request, caller: Principal) -> TransactionService:
     ledger: Ledger = request.app.state.ledger
-    return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
+    hooks = request.app.state.posting_hooks
+    return TransactionService(ledger, caller, caller_access(request), hooks, call_attempt(request))
 
 
 def _add_movement(kind: TransactionType, operation_id: str, summary: str, description: str) -> None:
@@ -99,6 +106,7 @@ def _add_movement(kind: TransactionType, operation_id: str, summary: str, descri
         responses={**posted(MOVEMENTS[kind]), **problems(*_MOVES)},
         name=kind,
         operation_id=operation_id,
+        openapi_extra=ATTEMPT_PARAMETERS,
         summary=summary,
         description=description,
     )
@@ -121,6 +129,7 @@ _add_movement("fee", "charge_fee", "Charge a fee", "A fee is paid; counter accou
     response_model=Transaction,
     responses={**posted(*TRANSFER), **problems(*_TRANSFERS)},
     operation_id="transfer_to_wallet",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Transfer to another wallet",
 )
 async def transfer(
@@ -142,6 +151,7 @@ async def transfer(
     response_model=Transaction,
     responses={**posted(REFUND), **problems(*_REFUNDS)},
     operation_id="refund_transaction",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Refund a transaction",
 )
 async def refund(
@@ -210,6 +220,7 @@ async def post_entries(
         **problems(*_TRANSFERS, *_REFUNDS, BalanceUnchanged, EntriesUnbalanced, BatchAborted),
     },
     operation_id="post_batch",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Post a batch of 1 to 500 operations",
 )
 async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:

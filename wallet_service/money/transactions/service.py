@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from wallet_service.core.errors import Forbidden, WalletError
+from wallet_service.core.errors import Forbidden, IdempotencyKeyReused, WalletError
 from wallet_service.ledger.group_commit import Ledger
-from wallet_service.ledger.operation_types import TransactionType
+from wallet_service.ledger.operation_types import DEFAULT_COUNTER_ACCOUNTS, TransactionType
 from wallet_service.ledger.operations import EntryOf, Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
@@ -32,10 +32,13 @@ from wallet_service.money.transactions.schemas import (
 )
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import CallerAccess
-from wallet_service.platform.web.idempotency import LONGEST
+from wallet_service.platform.web.idempotency import LONGEST, CallAttempt
 from wallet_service.platform.web.problems import validation_problem
 
 LONGEST_BATCH_KEY = LONGEST - len("/499")
+
+_MOST_SENDINGS = 1000
+"""More than a unit is ever sent."""
 
 _OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund | BatchAdjustment | BatchEntries] = (
     TypeAdapter(BatchOperation)
@@ -43,10 +46,26 @@ _OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund | BatchAdjus
 
 
 class TransactionService:
-    """Moves money for the caller of one request."""
+    """Moves money for the caller of one request.
 
-    def __init__(self, ledger: Ledger, caller: Principal, access: CallerAccess, hooks: PostingHooks) -> None:
+    Args:
+        ledger: where it is posted.
+        caller: of the request.
+        access: the wallets on which the caller may act.
+        hooks: of other rooms.
+        attempt: which attempt of which call the request is.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        caller: Principal,
+        access: CallerAccess,
+        hooks: PostingHooks,
+        attempt: CallAttempt,
+    ) -> None:
         self._ledger = ledger
+        self._attempt = attempt
         self._caller = caller
         self._access = access
         self._hooks = hooks
@@ -72,17 +91,32 @@ class TransactionService:
         return await self._post(self._operation(kind, request, key, wallet_id=wallet_id), request.dry_run)
 
     async def move_of_user(
-        self, kind: TransactionType, owner: Owner, request: MoneyRequest, key: str | None
+        self,
+        kind: TransactionType,
+        owner: Owner,
+        request: MoneyRequest,
+        key: str | None,
+        *,
+        again: bool = False,
     ) -> Posted:
         """Post one movement on the wallet from which a user spends in a currency; the ledger finds it.
 
         Only where the caller may act on each wallet of the user.
 
+        Args:
+            kind: its type.
+            owner: names the wallet.
+            request: the body.
+            key: the idempotency key of the request.
+            again: the second time for this request, because the wallet was not found.
+
         Raises:
             WalletNotFound: the user has no open wallet in the currency.
             WalletError: the refusal.
         """
-        return await self._post(self._operation(kind, request, key, owner=owner), request.dry_run)
+        operation = self._operation(kind, request, key, owner=owner)
+        # The first refusal may have left a tombstone. What is sent after it is decided again.
+        return await self._post(operation, request.dry_run, sent_before=_MOST_SENDINGS if again else 0)
 
     async def refund(self, transaction_id: str, request: RefundRequest, key: str | None) -> Posted:
         """Give back all or part of an earlier posting.
@@ -114,7 +148,7 @@ class TransactionService:
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
         read = [
-            self._read(document, f"{header_key}/{index}" if header_key is not None else None)
+            self._read(index, document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
         if self._access.checks or self._hooks.checks:
@@ -125,7 +159,7 @@ class TransactionService:
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
-        unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run)
+        unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run, attempt=self._attempt.number)
         posted = [
             Refused(self._explained(operation, outcome.error)) if isinstance(outcome, Refused) else outcome
             for operation, outcome in zip(operations, await self._ledger.post(unit), strict=True)
@@ -134,23 +168,29 @@ class TransactionService:
         outcomes = iter(posted)
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
-    async def _post(self, operation: Operation, dry_run: bool) -> Posted:
+    async def _post(self, operation: Operation, dry_run: bool, *, sent_before: int = 0) -> Posted:
         if operation.to_wallet_id is not None:
             await self._access.check(operation.to_wallet_id)
         await self._hooks.check(self._caller, operation)
         try:
-            posted = await self._ledger.post_one(operation, dry_run=dry_run)
-        except Forbidden as error:
+            posted = await self._ledger.post_one(
+                operation, dry_run=dry_run, attempt=self._attempt.number, sent_before=sent_before
+            )
+        except (IdempotencyKeyReused, Forbidden) as error:
             raise self._explained(operation, error) from error
         self._hooks.report((operation,), (posted,))
         return posted
 
     def _explained(self, operation: Operation, error: WalletError) -> WalletError:
-        """A refusal of the kernel that has no facts, with what it means for this caller."""
+        """A refusal of the kernel, with what it means for this caller."""
         if isinstance(error, Forbidden) and self._caller.is_user and not error.facts:
             return Forbidden(
                 f"A user's token can't {operation.type} in an operating wallet, only in its own mirrored ones"
             )
+        is_call = self._attempt.call_id is not None and isinstance(error, IdempotencyKeyReused)
+        if is_call and error.facts.get("transaction_id") == operation.transaction_id:
+            # Which of the caller's two names was used before.
+            error.detail = "Idempotency-Call was used for another request; each call needs a new one"
         return error
 
     async def _permitted(self, read: Operation | Refused) -> Operation | Refused:
@@ -175,6 +215,7 @@ class TransactionService:
         wallet_id: str | None = None,
         original_transaction_id: str | None = None,
         owner: Owner | None = None,
+        index: int = 0,
     ) -> Operation:
         """The operation of a request.
 
@@ -183,9 +224,11 @@ class TransactionService:
         """
         is_adjustment = isinstance(request, AdjustmentDetails)
         counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
+        # Its default is what a response shows, and a request may be written from a response.
         if (
             self._caller.is_user
             and counter_account is not None
+            and counter_account not in DEFAULT_COUNTER_ACCOUNTS[kind]
             and not counter_account.startswith("mirrored:")
         ):
             raise Forbidden("A user's token can't choose the counter account")
@@ -208,19 +251,20 @@ class TransactionService:
             ),
             counter_account=counter_account,
             details=request.details(),
+            transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )
 
-    def _read(self, document: object, batch_key: str | None) -> Operation | Refused:
+    def _read(self, index: int, document: object, batch_key: str | None) -> Operation | Refused:
         """An operation of a batch, or the reason why there is none."""
         try:
             item = _OPERATION.validate_python(document)
             key = item.idempotency_key if item.idempotency_key is not None else batch_key
             if isinstance(item, BatchRefund):
                 original = str(item.original_transaction_id)
-                return self._operation(item.type, item, key, original_transaction_id=original)
+                return self._operation(item.type, item, key, original_transaction_id=original, index=index)
             if isinstance(item, BatchEntries):
-                return self._operation(item.type, item, key)
-            return self._operation(item.type, item, key, wallet_id=str(item.wallet_id))
+                return self._operation(item.type, item, key, index=index)
+            return self._operation(item.type, item, key, wallet_id=str(item.wallet_id), index=index)
         except ValidationError as error:
             errors = [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]
             return Refused(validation_problem(errors))

@@ -42,15 +42,18 @@ class WalletService:
         if caller.is_user:
             if request.user_id != caller.user_id:
                 raise Forbidden("A user token creates wallets of its own user only")
-            for member in ("initial_balance", "credit_limit", "organization_id"):
+            for member in ("initial_balance", "organization_id"):
                 if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
                     raise Forbidden(f"A user token can't set {member}")
-        if request.credit_limit is not None:
+            # A limit of 0 is what a response shows, and a request may be written from a response.
+            if not _is_nothing(request.credit_limit):
+                raise Forbidden("A user token can't set credit_limit")
+        if not _is_nothing(request.credit_limit):
             caller.require(TRANSACTIONS_WRITE)
         key = chosen_key(header_key, request.idempotency_key)
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
         deposit: dict[str, Any] | None = None
-        if request.initial_balance is not None and request.initial_balance.strip("0.") != "":
+        if request.initial_balance is not None and not _is_nothing(request.initial_balance):
             if request.keeping != "mirrored" and request.initial_balance.startswith("-"):
                 raise AmountInvalid("Only a mirrored wallet can open below zero")
             caller.require(TRANSACTIONS_WRITE)
@@ -84,6 +87,11 @@ class WalletService:
         if "credit_limit" in changes:
             caller.require(TRANSACTIONS_WRITE)  # credit can be spent like a deposit
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
+
+
+def _is_nothing(amount: str | None) -> bool:
+    """Whether an amount is left out or 0, which asks for the same wallet."""
+    return amount is None or amount.strip("0.") == ""
 
 
 async def _created_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:

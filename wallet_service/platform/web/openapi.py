@@ -88,6 +88,11 @@ def problem_schema(codes: Iterable[str]) -> dict[str, Any]:
                 "type": "string",
                 "description": "As in the header `X-Request-Id`, and in the log.",
             },
+            "supersedes_earlier_attempts": {
+                "type": "boolean",
+                "description": "True: the ledger refused a later attempt of the call than the first, and no earlier one "
+                "can post any more.",
+            },
             "errors": {
                 "type": "array",
                 "description": "The values that are not acceptable.",

@@ -34,7 +34,7 @@ class WebSettings(RoomSettings):
     )
     keep_alive_ms: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
         default=75_000,
-        description="milliseconds that an idle connection stays open, in whole seconds. Callers and the "
+        description="milliseconds that an idle connection stays open, also before its first request. Callers and the "
         "load balancer should close theirs earlier, or they send a request on a connection that is "
         "just being closed",
     )

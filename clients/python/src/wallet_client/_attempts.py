@@ -15,7 +15,7 @@ from wallet_client._call import Call, SuccessResponse
 from wallet_client._context import Context
 from wallet_client._endpoints import NoEndpoint
 from wallet_client._options import timeouts
-from wallet_client._problems import error_of
+from wallet_client._problems import error_of, supersedes_earlier_attempts
 from wallet_client.errors import (
     ClientClosed,
     NoAnswer,
@@ -25,6 +25,7 @@ from wallet_client.errors import (
     UnexpectedAnswer,
     WalletError,
 )
+from wallet_client.keys import new_key
 
 T = TypeVar("T")
 
@@ -157,7 +158,7 @@ class Attempts(Generic[T]):
         return httpx.Request(
             call.method,
             url + call.target,
-            headers=self._headers,
+            headers=[*self._headers, *self._headers_of_the_attempt()],
             content=call.body,
             extensions={
                 "timeout": context.timeouts
@@ -294,7 +295,7 @@ class Attempts(Generic[T]):
     def _final(self, error: WalletError) -> WalletError:
         """The error with which the call ends if its last attempt ended with this one."""
         error.idempotency_key = self._call.key
-        if not self._open:
+        if not self._open or (isinstance(error, ServiceError) and supersedes_earlier_attempts(error.facts)):
             return error
         if (
             self._call.key is not None
@@ -312,13 +313,16 @@ class Attempts(Generic[T]):
         call = self._call
         headers = [*self._context.headers, *call.headers]
         if call.key is not None:
-            headers.append(("Idempotency-Key", call.key))
+            headers += (("Idempotency-Key", call.key), ("Idempotency-Call", new_key()))
         if call.body is not None:
             headers.append(("Content-Type", "application/json"))
         if self._context.tracing is not None:
             self._span, carried = self._context.tracing.start(call)
             headers.extend(carried.items())
         return headers
+
+    def _headers_of_the_attempt(self) -> list[tuple[str, str]]:
+        return [] if self._call.key is None else [("Idempotency-Attempt", str(self._attempts))]
 
     def _facts(self, **more: Any) -> dict[str, Any]:
         """The members of a log line: no personal data, no key."""

@@ -9,6 +9,7 @@ from wallet_client.errors import (
     Conflict,
     Forbidden,
     GatewayTimeout,
+    HeadersTooLarge,
     InternalError,
     MethodNotAllowed,
     NotFound,
@@ -16,12 +17,14 @@ from wallet_client.errors import (
     PaymentRequired,
     PreconditionFailed,
     RateLimited,
+    RequestTimeout,
     ServerError,
     ServiceError,
     ServiceUnavailable,
     Unauthorized,
     Unprocessable,
     UnsupportedMediaType,
+    UriTooLong,
 )
 
 
@@ -39,12 +42,15 @@ BY_STATUS: Mapping[int, type[ServiceError]] = {
     403: Forbidden,
     404: NotFound,
     405: MethodNotAllowed,
+    408: RequestTimeout,
     409: Conflict,
     412: PreconditionFailed,
     413: PayloadTooLarge,
+    414: UriTooLong,
     415: UnsupportedMediaType,
     422: Unprocessable,
     429: RateLimited,
+    431: HeadersTooLarge,
     500: InternalError,
     502: BadGateway,
     503: ServiceUnavailable,
@@ -55,6 +61,11 @@ BY_STATUS: Mapping[int, type[ServiceError]] = {
 _PASSING = frozenset({429, 502, 503, 504})
 
 _STANDARD = frozenset({"type", "title", "status", "detail", "code", "retryable", "instance", "request_id"})
+
+
+def supersedes_earlier_attempts(problem: Mapping[str, Any]) -> bool:
+    """Whether no earlier attempt of the call can be done any more: the ledger made sure when it refused this one."""
+    return problem.get("supersedes_earlier_attempts") is True
 
 
 def error_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wallet_client._call import SuccessResponse
 from wallet_client._decoding import decoder
-from wallet_client._problems import error_of
+from wallet_client._problems import error_of, supersedes_earlier_attempts
 from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _refused(problem: Mapping[str, Any], key: str, *, earlier_attempt_open: bool
     from wallet_client.models import Refused  # noqa: PLC0415
 
     error = error_of(problem)
-    error.earlier_attempt_open = earlier_attempt_open
-    error.outcome_unknown = earlier_attempt_open and not is_of_the_ledger(error)
+    error.earlier_attempt_open = earlier_attempt_open and not supersedes_earlier_attempts(problem)
+    error.outcome_unknown = error.earlier_attempt_open and not is_of_the_ledger(error)
     error.idempotency_key = key
     return Refused(error)

@@ -20,6 +20,8 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Pr
 _NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _AGAIN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
+_PASSING_4XX = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
 NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, UpstreamUnavailable)
 
 OF_THE_LEDGER = frozenset(
@@ -151,8 +153,8 @@ def may_pass(error: httpx.RequestError) -> bool:
 
 
 def is_temporary(error: ServiceError) -> bool:
-    """Whether the same request may succeed a moment later: 429 and 5xx, unless the problem says otherwise."""
-    known = error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    """Whether the same request may succeed a moment later: 408, 429 and 5xx, unless the problem says otherwise."""
+    known = error.status in _PASSING_4XX or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return known and error.retryable
 
 

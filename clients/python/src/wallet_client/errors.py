@@ -62,8 +62,9 @@ class ServiceError(WalletError):
         request_id: identifies the request in the service's log; None within the results of a batch.
         retry_after_s: seconds to wait before the next attempt, if the service names them.
         facts: the other members of the problem document, as they were sent (amounts are text).
-        earlier_attempt_open: an earlier attempt got no response, and may still be done, since a refusal does not
-            use up the key. Call again with ``idempotency_key``, or search the history by the reference.
+        earlier_attempt_open: an earlier attempt got no response, and may still be done: the creation of a wallet, a
+            refusal by another part than the ledger, or a service of release 0.1.0. Call again with
+            ``idempotency_key``, or search the history by the reference.
         outcome_unknown: an earlier attempt may also have been done already, since this is not the ledger's own refusal.
             Only within the results of a batch, with ``earlier_attempt_open``; a single call raises ``OutcomeUnknown``.
     """
@@ -149,6 +150,12 @@ class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
 
 
+class RequestTimeout(ServiceError):
+    """408: the request did not arrive in time. Nothing was done."""
+
+    code = "request_timeout"
+
+
 class Conflict(ServiceError):
     """409: the present state does not allow it."""
 
@@ -161,6 +168,12 @@ class PayloadTooLarge(ServiceError):
     """413: the body is larger than this path reads."""
 
     code = "payload_too_large"
+
+
+class UriTooLong(ServiceError):
+    """414: the path with its query is longer than the service reads."""
+
+    code = "uri_too_long"
 
 
 class UnsupportedMediaType(ServiceError):
@@ -187,6 +200,12 @@ class RateLimited(ServiceError):
     def scope(self) -> str | None:
         """Whose limit is used up: ``client`` or ``user``."""
         return self.facts.get("scope")
+
+
+class HeadersTooLarge(ServiceError):
+    """431: there are too many headers, or they are too large."""
+
+    code = "headers_too_large"
 
 
 class ServerError(ServiceError):
@@ -305,7 +324,7 @@ class NotRefundable(Conflict):
 
 
 class TransactionSuperseded(Conflict):
-    """A late first attempt of an operation whose second attempt was already refused."""
+    """A late attempt of an operation that was refused in a later attempt."""
 
     code = "transaction_superseded"
 

@@ -4,11 +4,7 @@ create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_i
   p_wallet jsonb, p_deposit jsonb default null, p_verified boolean default true) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  -- The request of the caller, with equal amounts written alike. \x01 is the version of this rule.
-  v_hash bytea := sha256('\x01'::bytea || convert_to((p_wallet
-    || jsonb_build_object('credit_limit', wallet.read_credit_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
-    || jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'
-      || jsonb_build_object('amount', wallet.read_balance(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
+  v_hash bytea := wallet.hash_wallet_request(wallet.strip_wallet_defaults(p_wallet), p_deposit);
   v_key text := coalesce(p_idempotency_key, p_wallet_id::text);
   v_spent wallet.idempotency;
   v_answer text;
@@ -28,7 +24,7 @@ begin
     select * into v_spent from wallet.idempotency i where i.client_id = p_client_id and i.key = v_key;
     if v_spent.key is null then
       perform wallet.refuse_call('wallet_busy');
-    elsif v_spent.kind <> 'wallet' or v_spent.request_hash <> v_hash then
+    elsif v_spent.kind <> 'wallet' or v_spent.request_hash not in (v_hash, wallet.hash_wallet_request(p_wallet, p_deposit)) then
       perform wallet.refuse_call('idempotency_key_reused');
     end if;
     perform wallet.await_replication();
@@ -43,9 +39,33 @@ begin
   return '{"status":"created","wallet":' || v_answer || '}';
 end $$;
 
+-- The hash of a request, with equal amounts written alike. \x01 is the version of this rule. Release 0.1.0 hashed the wallet
+-- without strip_wallet_defaults.
+create or replace function wallet.hash_wallet_request(p_wallet jsonb, p_deposit jsonb) returns bytea
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return sha256('\x01'::bytea || convert_to((p_wallet
+    || jsonb_build_object('credit_limit', wallet.read_credit_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency')::text)
+    || jsonb_build_object('deposit', p_deposit - 'transaction_id' - 'client_id'
+      || jsonb_build_object('amount', wallet.read_balance(p_deposit ->> 'amount')::text)))::text, 'UTF8'));
+end $$;
+
+-- A wallet's members without those that have their default value: they ask for the same wallet as when they are left out.
+create or replace function wallet.strip_wallet_defaults(p_wallet jsonb) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if jsonb_typeof(p_wallet) is distinct from 'object' then
+    return p_wallet;    -- which open_wallet refuses
+  end if;
+  return (select coalesce(jsonb_object_agg(m.key, m.value), '{}') from jsonb_each(p_wallet) m
+    where m.value <> 'null' and (m.key, m.value) not in (('metadata', '{}'::jsonb), ('keeping', '"operating"'))
+      and (m.key <> 'credit_limit' or wallet.read_credit_limit(p_wallet ->> 'credit_limit', p_wallet ->> 'currency') <> 0));
+end $$;
+
 -- Creates a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has user_id,
 -- wallet_type, currency, name and, optionally, keeping, organization_id, network, address, credit_limit, metadata. p_deposit is
--- null, or the members of the deposit without type and wallet_id; the amount of a mirrored wallet can be negative. p_verified: false marks the wallet as unverified.
+-- null, or the members of the deposit without type and wallet_id; the amount of a mirrored wallet can be
+-- negative. p_verified: false marks the wallet as unverified.
 create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb,
   p_verified boolean default true) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$

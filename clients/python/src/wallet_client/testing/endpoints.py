@@ -51,11 +51,11 @@ def answer(ledger: Ledger, request: httpx.Request) -> httpx.Response:  # noqa: C
         case ["DELETE", "wallets", wallet_id]:
             return _json(ledger.close(_id(wallet_id), _version(request)).document())
         case ["POST", "wallets", wallet_id, type_] if type_ in OPERATION_TYPES.keys() - {"refund"}:
-            return _post_one(ledger, type_, _id(wallet_id), body, key)
+            return _post_one(ledger, type_, _id(wallet_id), body, request)
         case ["POST", "transactions", "batch"]:
-            return _post_batch(ledger, body, key)
+            return _post_batch(ledger, body, request)
         case ["POST", "transactions", transaction_id, "refund"]:
-            return _post_one(ledger, "refund", _id(transaction_id, "transaction_id"), body, key)
+            return _post_one(ledger, "refund", _id(transaction_id, "transaction_id"), body, request)
         case ["GET", "transactions", transaction_id]:
             return _json(transaction(ledger.posting(_id(transaction_id, "transaction_id"))))
         case _:
@@ -114,7 +114,12 @@ def _create_wallet(ledger: Ledger, members: Document, key: str | None) -> httpx.
     currency, deposit = members["currency"], members.pop("initial_balance", "0")
     if currency in EXPONENTS:
         units_of(members.get("credit_limit", "0"), currency)
-    asked = dumps({**members, "initial_balance": deposit})
+    given = {
+        name: value
+        for name, value in members.items()
+        if value != {} and (name, value) != ("credit_limit", "0")
+    }
+    asked = dumps({**given, "initial_balance": deposit})
     known: Document | None = ledger.result_of(key, asked)
     document = known
     if document is None:
@@ -127,12 +132,15 @@ def _create_wallet(ledger: Ledger, members: Document, key: str | None) -> httpx.
     return _json(document, 201, f"wallets/{document['wallet_id']}", replayed=known is not None)
 
 
-def _post_one(ledger: Ledger, type_: str, subject: str, body: Document, key: str | None) -> httpx.Response:
+def _post_one(
+    ledger: Ledger, type_: str, subject: str, body: Document, request: httpx.Request
+) -> httpx.Response:
     rule = OPERATION_TYPES[type_]
     members = read(body, "body", rule.required, f"{rule.optional} dry_run")
     dry_run = members.pop("dry_run", False)
     members[rule.subject] = subject
-    (outcome,) = post(ledger, [Operation(type_, members, key)], dry_run=dry_run)
+    operation = Operation(type_, members, request.headers.get("Idempotency-Key"))
+    (outcome,) = post(ledger, [operation], dry_run=dry_run, attempt=_attempt(request))
     if isinstance(outcome, Refusal):
         raise outcome
     document, replayed = outcome
@@ -140,7 +148,8 @@ def _post_one(ledger: Ledger, type_: str, subject: str, body: Document, key: str
     return _json(document, 200 if dry_run else 201, location, replayed=replayed)
 
 
-def _post_batch(ledger: Ledger, body: Document, key: str | None) -> httpx.Response:
+def _post_batch(ledger: Ledger, body: Document, request: httpx.Request) -> httpx.Response:
+    key = request.headers.get("Idempotency-Key")
     members = read(body, "body", "operations", "atomic dry_run")
     if key is not None and len(key) > MAX_BATCH_KEY:
         raise invalid("header", {"Idempotency-Key": "string_too_long"})
@@ -148,13 +157,17 @@ def _post_batch(ledger: Ledger, body: Document, key: str | None) -> httpx.Respon
         _operation(document, None if key is None else f"{key}/{index}")
         for index, document in enumerate(members.pop("operations"))
     ]
-    outcomes = post(ledger, operations, **members)
+    outcomes = post(ledger, operations, **members, attempt=_attempt(request))
     results = [
         outcome.result() if isinstance(outcome, Refusal) else {"status": "posted", "transaction": outcome[0]}
         for outcome in outcomes
     ]
     replayed = all(not isinstance(outcome, Refusal) and outcome[1] for outcome in outcomes)
     return _json({"results": results}, replayed=replayed)
+
+
+def _attempt(request: httpx.Request) -> int:
+    return int(request.headers.get("Idempotency-Attempt", "1"))
 
 
 def _operation(document: Document, key: str | None) -> Operation | Refusal:

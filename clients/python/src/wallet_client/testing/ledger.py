@@ -94,10 +94,13 @@ class Ledger:
             raise Refusal("transaction_not_found", transaction_id=transaction_id)
         return self.postings[transaction_id]
 
-    def result_of(self, key: str | None, asked: str) -> Any:
-        """The result of an earlier request with this key; None without one."""
+    def result_of(self, key: str | None, asked: str, is_same: Callable[[Any], bool] = lambda _: False) -> Any:
+        """The result of an earlier request with this key; None without one.
+
+        ``is_same``: whether a request that is written otherwise asks for that result.
+        """
         earlier, result = self.keys.get(key or "", (asked, None))
-        if earlier != asked:
+        if earlier != asked and not is_same(result):
             raise Refusal("idempotency_key_reused")
         return result
 

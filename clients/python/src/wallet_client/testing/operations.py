@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from wallet_client.keys import new_key
 from wallet_client.testing.ledger import Document, Ledger, Wallet
 from wallet_client.testing.problems import Refusal
-from wallet_client.testing.values import EXPONENTS, MAX_WHOLE_DIGITS, dumps, text_of, units_of
+from wallet_client.testing.values import EXPONENTS, MAX_WHOLE_DIGITS, dumps, text_of, trimmed, units_of
 
 DETAILS = "description reference metadata effective_at"
 """Members that every operation may have."""
@@ -39,6 +40,7 @@ class OperationType(NamedTuple):
     required: str
     optional: str
     moves_of: Callable[[Ledger, Document], list[Move]]
+    counter_account: str | None = None  # of an operation that names none
 
 
 def _movement(sign: int, counter_account: str) -> OperationType:
@@ -47,7 +49,7 @@ def _movement(sign: int, counter_account: str) -> OperationType:
         signed = sign * units_of(members["amount"], wallet.currency)
         return [Move(wallet, signed, members.get("counter_account", counter_account))]
 
-    return OperationType("wallet_id", "amount", f"{DETAILS} counter_account", moves_of)
+    return OperationType("wallet_id", "amount", f"{DETAILS} counter_account", moves_of, counter_account)
 
 
 def _transfer(ledger: Ledger, members: Document) -> list[Move]:
@@ -95,17 +97,24 @@ OPERATION_TYPES: Mapping[str, OperationType] = {
 
 
 def post(
-    ledger: Ledger, operations: Sequence[Operation | Refusal], *, atomic: bool = False, dry_run: bool = False
+    ledger: Ledger,
+    operations: Sequence[Operation | Refusal],
+    *,
+    atomic: bool = False,
+    dry_run: bool = False,
+    attempt: int = 1,
 ) -> list[Outcome]:
     """Post operations in order: each sees the changes of those before it.
 
     A Refusal is an operation of a batch that could not be read. ``atomic``: the first refusal is raised, and nothing
-    is posted. ``dry_run``: the outcomes are the same, and nothing is kept.
+    is posted. ``dry_run``: the outcomes are the same, and nothing is kept. ``attempt``: its number in the client's call;
+    an earlier one is never late here.
     """
+    facts = {"supersedes_earlier_attempts": True} if attempt > 1 and not dry_run else {}
     postings, refunded, keys = ledger.postings, ledger.refunded, ledger.keys
     if atomic or dry_run:
         ledger.postings, ledger.refunded, ledger.keys = dict(postings), dict(refunded), dict(keys)
-    outcomes = [_outcome(ledger, operation, dry_run=dry_run) for operation in operations]
+    outcomes = [_outcome(ledger, operation, facts, dry_run=dry_run) for operation in operations]
     refused = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)}
     if dry_run or (atomic and refused):
         for transaction_id in ledger.postings.keys() - postings.keys():
@@ -116,23 +125,65 @@ def post(
         return outcomes
     # All operations are read before the first one is posted.
     failed = next((index for index in refused if outcomes[index] is operations[index]), min(refused))
-    first, aborted = refused[failed], Refusal("batch_aborted", index=failed)
+    unread = outcomes[failed] is operations[failed]
+    first, aborted = refused[failed], Refusal("batch_aborted", index=failed, **({} if unread else facts))
     results = [(first if index == failed else aborted).result() for index in range(len(operations))]
     raise Refusal(first.code, **first.facts, index=failed, results=results)
 
 
-def _outcome(ledger: Ledger, operation: Operation | Refusal, *, dry_run: bool) -> Outcome:
+def _outcome(
+    ledger: Ledger, operation: Operation | Refusal, facts: Mapping[str, Any], *, dry_run: bool
+) -> Outcome:
     if isinstance(operation, Refusal):
         return operation
+    asked = dumps({"type": operation.type, **operation.members})
     try:
-        asked = dumps({"type": operation.type, **operation.members})
-        known: list[Document] | None = ledger.result_of(operation.key, asked)
+        same = partial(_asks_for, ledger, operation)
+        known: list[Document] | None = ledger.result_of(operation.key, asked, same)
         legs = known or _post(ledger, operation)
     except Refusal as refusal:
-        return refusal
+        return Refusal(refusal.code, **refusal.facts, **facts)
     if operation.key is not None:
         ledger.keys[operation.key] = (asked, legs)
     return transaction(legs, dry_run=dry_run), known is not None and not dry_run
+
+
+def _asks_for(ledger: Ledger, operation: Operation, legs: Any) -> bool:
+    """Whether the operation asks for this posting: a member with its default value is as if it were left out."""
+    if not isinstance(legs, list):  # the key of a wallet
+        return False
+    rule = OPERATION_TYPES[operation.type]
+    first, *_ = posting = cast("list[Document]", legs)
+    posted: Document = {
+        **first,
+        "amount": trimmed(first["amount"]),
+        "to_wallet_id": posting[-1]["wallet_id"],
+    }
+    asked: Document = {
+        **dict.fromkeys(f"{rule.subject} {rule.required} {rule.optional}".split()),
+        "metadata": {},
+        "effective_at": first["created_at"],
+        **({"counter_account": rule.counter_account} if rule.counter_account else {}),
+        **({"amount": _left_before(ledger, first)} if operation.type == "refund" else {}),
+        **operation.members,
+    }
+    same_type = operation.type == first["transaction_type"]
+    return same_type and dumps(asked) == dumps({name: posted[name] for name in asked})
+
+
+def _left_before(ledger: Ledger, refund: Document) -> str | None:
+    """How much was left to refund before this refund."""
+    legs = ledger.postings.get(refund["original_transaction_id"])
+    if legs is None:
+        return None
+    currency = refund["currency"]
+    earlier = [
+        units_of(each[0]["amount"], currency)
+        for each in ledger.postings.values()
+        if each[0]["original_transaction_id"] == refund["original_transaction_id"]
+        and each[0]["wallet_version"] < refund["wallet_version"]
+    ]
+    return trimmed(text_of(units_of(legs[0]["amount"], currency) - sum(earlier), currency))
 
 
 def transaction(legs: list[Document], *, dry_run: bool = False) -> Document:

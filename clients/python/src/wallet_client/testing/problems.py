@@ -29,7 +29,7 @@ class Refusal(Exception):
             "status": self.status,
             "detail": f"{title} (FakeWallet)",
             "code": self.code,
-            "retryable": self.status in (429, 503),
+            "retryable": self.status in (408, 429, 503),
             **self.facts,
         }
 
