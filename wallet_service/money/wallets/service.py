@@ -40,14 +40,7 @@ class WalletService:
             UpstreamUnavailable: it can't be checked whether the owner exists.
         """
         if caller.is_user:
-            if request.user_id != caller.user_id:
-                raise Forbidden("A user token creates wallets of its own user only")
-            for member in ("initial_balance", "organization_id"):
-                if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
-                    raise Forbidden(f"A user token can't set {member}")
-            # A limit of 0 is what a response shows, and a request may be written from a response.
-            if not _is_nothing(request.credit_limit):
-                raise Forbidden("A user token can't set credit_limit")
+            _check_user(caller, request)
         if not _is_nothing(request.credit_limit):
             caller.require(TRANSACTIONS_WRITE)
         key = chosen_key(header_key, request.idempotency_key)
@@ -92,6 +85,22 @@ class WalletService:
 def _is_nothing(amount: str | None) -> bool:
     """Whether an amount is left out or 0, which asks for the same wallet."""
     return amount is None or amount.strip("0.") == ""
+
+
+def _check_user(caller: Principal, request: WalletCreate) -> None:
+    """Refuse a user token what only services set in a new wallet.
+
+    Raises:
+        Forbidden: it sets that.
+    """
+    if request.user_id != caller.user_id:
+        raise Forbidden("A user token creates wallets of its own user only")
+    for member in ("initial_balance", "organization_id"):
+        if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
+            raise Forbidden(f"A user token can't set {member}")
+    # A limit of 0 is what a response shows, and a request may be written from a response.
+    if not _is_nothing(request.credit_limit):
+        raise Forbidden("A user token can't set credit_limit")
 
 
 async def _created_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:
