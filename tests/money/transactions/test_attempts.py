@@ -200,7 +200,10 @@ async def test_headers_with_different_values(api: Api) -> None:
 async def test_a_user_s_refusal_before_the_ledger_supersedes_nothing(api: Api) -> None:
     user, wallet_id = api.user(), (await api.admin.wallet("5"))["wallet_id"]
     answer = await user.send(
-        "POST", f"/wallets/{wallet_id}/deposit", {"amount": "1"}, headers=attempt(2, new_id())
+        "POST",
+        f"/wallets/{wallet_id}/consume",
+        {"amount": "1", "counter_account": "revenue:other"},
+        headers=attempt(2, new_id()),
     )
     assert SUPERSEDES not in problem(answer, "forbidden")
 

@@ -183,10 +183,15 @@ class TransactionService:
 
     def _explained(self, operation: Operation, error: WalletError) -> WalletError:
         """A refusal of the kernel, with what it means for this caller."""
-        if isinstance(error, Forbidden) and self._caller.is_user and not error.facts:
-            return Forbidden(
+        if (
+            isinstance(error, Forbidden)
+            and self._caller.is_user
+            and error.facts.keys() <= {"supersedes_earlier_attempts"}
+        ):
+            detail = (
                 f"A user's token can't {operation.type} in an operating wallet, only in its own mirrored ones"
             )
+            return Forbidden(detail, **error.facts)
         is_call = self._attempt.call_id is not None and isinstance(error, IdempotencyKeyReused)
         if is_call and error.facts.get("transaction_id") == operation.transaction_id:
             # Which of the caller's two names was used before.
