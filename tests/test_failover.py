@@ -24,8 +24,6 @@ from support.service import Service, command, refused, wait_for
 
 from wallet_service.core.identifiers import new_id
 
-pytestmark = pytest.mark.thorough
-
 HASTY_MS = 700
 """The time limit of calls that can't succeed."""
 

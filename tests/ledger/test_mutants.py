@@ -159,7 +159,7 @@ MUTANTS = [
         "hash-not-compared-in-call",
         "recall_decision",
         "same_key_in_one_call",
-        ("if p_winner.request_hash <> p_op.request_hash and", "if false and"),
+        ("if p_winner.request_hash <> p_op.request_hash\n", "if false\n"),
     ),
     _mutant(
         "wallets-key-is-ours",

@@ -23,6 +23,9 @@ ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
 
 NOT_FROM_OUTSIDE = {
     "batch_aborted": "the code of an operation within an answer, not of an answer",
+    "headers_too_large": "needs headers that no collection sends",
+    "uri_too_long": "needs a path that no collection sends",
+    "request_timeout": "needs a caller that stops in the middle",
     "internal_error": "a fault of the service",
     "upstream_unavailable": "needs another service that does not answer",
     "organization_unknown": "needs the organization service",

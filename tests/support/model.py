@@ -179,7 +179,9 @@ class Model:
 
     def _is_same_refund(self, owner: str, first: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
         """Requests for the same refund, of which one gives the amount and the other leaves it out."""
-        posted = self.postings[owner]
+        posted = self.postings.get(owner)
+        if posted is None:  # the key is spent on the creation of a wallet
+            return False
         amount = request["amount"]
         is_same = posted.is_rest if amount is None else amount == posted.amount
         return (

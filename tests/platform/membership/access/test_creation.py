@@ -47,7 +47,7 @@ async def test_an_organization_must_exist_too(api: Api, upstreams: StandIn) -> N
     assert "/api/v1/organizations/org-1" in upstreams.paths()
 
 
-@pytest.mark.parametrize("user_id", ["a/../../organizations/x", "Ümläut 名前/☃", "%2e%2e", "a?b#c"])
+@pytest.mark.parametrize("user_id", ["a/organizations/x", "Ümläut 名前/☃", "%2e%2e", "a?b#c"])
 async def test_strange_users_are_asked_for_by_their_id(api: Api, upstreams: StandIn, user_id: str) -> None:
     user_id = f"{user_id}{new_id()}"
     await api.admin.wallet(user_id=user_id)
@@ -56,9 +56,9 @@ async def test_strange_users_are_asked_for_by_their_id(api: Api, upstreams: Stan
     assert path.count("/") == 4
 
 
-@pytest.mark.parametrize("user_id", [".", ".."])
-async def test_users_who_can_not_be_asked_for_are_unknown(api: Api, upstreams: StandIn, user_id: str) -> None:
-    problem(await api.admin.post("/wallets", {"user_id": user_id}), "user_unknown")
+@pytest.mark.parametrize("user_id", [".", "..", "a/../../organizations/x"])
+async def test_users_who_can_not_be_asked_for_are_refused(api: Api, upstreams: StandIn, user_id: str) -> None:
+    problem(await api.admin.post("/wallets", {"user_id": user_id}), "validation_failed")
     assert upstreams.questions == []
 
 
