@@ -67,7 +67,8 @@ export interface paths {
          *
          *     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
          *     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
-         *     A user token can't set `status` and `credit_limit`; `credit_limit` also needs `transactions:write`.
+         *     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
+         *     which also needs `transactions:write`.
          */
         patch: operations["update_wallet_api_v1_wallets__wallet_id__patch"];
         trace?: never;
@@ -259,6 +260,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct a balance
+         * @description Set the balance to what it should be, or add or take an amount; counter account `external:adjustments`.
+         *
+         *     A reason is required. An adjustment can't be refunded: adjust again.
+         */
+        post: operations["adjust"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post an operation of several entries
+         * @description 1 to 20 entries in one posting: an exchange of currencies, or a payment with its fee.
+         *
+         *     Entries between two wallets name each other and add up to zero. Every other entry has an account on its other side,
+         *     so each currency adds up to zero by itself. A user token is refused.
+         */
+        post: operations["post_entries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transactions/batch": {
         parameters: {
             query?: never;
@@ -337,7 +383,7 @@ export interface paths {
         };
         /**
          * List a wallet's transactions
-         * @description The entries of the wallet, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         * @description The entries of the wallet, newest first by posting time, or with `by=effective` by effective time. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_wallet_transactions_api_v1_wallets__wallet_id__transactions_get"];
         put?: never;
@@ -357,7 +403,7 @@ export interface paths {
         };
         /**
          * List a user's transactions
-         * @description The entries of all wallets of the user, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         * @description The entries of all wallets of the user, newest first by posting time, or with `by=effective` by time. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_user_transactions_api_v1_users__user_id__transactions_get"];
         put?: never;
@@ -605,6 +651,74 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdjustRequest
+         * @description Body of adjust.
+         * @example {
+         *       "balance": "120.00",
+         *       "reason": "count of 31 March"
+         *     }
+         * @example {
+         *       "amount": "2.50",
+         *       "direction": "debit",
+         *       "reason": "charged twice"
+         *     }
+         */
+        AdjustRequest: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Balance
+             * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
+             */
+            balance?: (string | number) | null;
+            /**
+             * Amount
+             * @description How much is added or taken, with `direction`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             */
+            direction?: ("credit" | "debit") | null;
+            /**
+             * Reason
+             * @description Why the balance is corrected. It is stored as the entry's description.
+             */
+            reason: string;
+            /**
+             * Counter Account
+             * @description The other side of the entry. Default: `external:adjustments`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the correction counts. Default: now.
+             */
+            effective_at?: string | null;
+        };
+        /**
          * Balance
          * @description A wallet's balance after its entry ``wallet_version``.
          *
@@ -645,6 +759,66 @@ export interface components {
             at: string | null;
         };
         /**
+         * BatchAdjustment
+         * @description One adjustment of a batch.
+         */
+        BatchAdjustment: {
+            /**
+             * Balance
+             * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
+             */
+            balance?: (string | number) | null;
+            /**
+             * Amount
+             * @description How much is added or taken, with `direction`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             */
+            direction?: ("credit" | "debit") | null;
+            /**
+             * Reason
+             * @description Why the balance is corrected. It is stored as the entry's description.
+             */
+            reason: string;
+            /**
+             * Counter Account
+             * @description The other side of the entry. Default: `external:adjustments`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the correction counts. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "adjustment";
+            /**
+             * Wallet Id
+             * Format: uuid
+             */
+            wallet_id: string;
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+        };
+        /**
          * BatchAnswer
          * @description The outcomes in the order of the operations.
          * @example {
@@ -667,6 +841,40 @@ export interface components {
         BatchAnswer: {
             /** Results */
             results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"])[];
+        };
+        /**
+         * BatchEntries
+         * @description One operation of several entries of a batch.
+         */
+        BatchEntries: {
+            /** Description */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+            /**
+             * Entries
+             * @description What happens to each wallet, in order.
+             */
+            entries: components["schemas"]["EntryRequest"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "exchange" | "payment";
+            /** Idempotency Key */
+            idempotency_key?: string | null;
         };
         /**
          * BatchMovement
@@ -795,7 +1003,7 @@ export interface components {
          */
         BatchRequest: {
             /** Operations */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -988,11 +1196,16 @@ export interface components {
         };
         /**
          * CurrencyStats
-         * @description Counts and sums of the wallets of one currency.
+         * @description Counts and sums of the operating or of the mirrored wallets of one currency.
          */
         CurrencyStats: {
             /** Currency */
             currency: string;
+            /**
+             * Keeping
+             * @enum {string}
+             */
+            keeping: "operating" | "mirrored";
             /** Wallets */
             wallets: number;
             /** Active */
@@ -1013,6 +1226,67 @@ export interface components {
             locked_balance: string;
             /** Ledger Entries */
             ledger_entries: number;
+        };
+        /**
+         * EntriesRequest
+         * @description Body of an operation of several entries.
+         * @example {
+         *       "entries": [
+         *         {
+         *           "amount": "10.00",
+         *           "counter_account": "fx:EUR-USD",
+         *           "direction": "debit",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *         },
+         *         {
+         *           "amount": "11.00",
+         *           "counter_account": "fx:EUR-USD",
+         *           "direction": "credit",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb"
+         *         }
+         *       ],
+         *       "type": "exchange"
+         *     }
+         */
+        EntriesRequest: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+            /**
+             * Entries
+             * @description What happens to each wallet, in order.
+             */
+            entries: components["schemas"]["EntryRequest"][];
+            /**
+             * Type
+             * @description Its type.
+             * @enum {string}
+             */
+            type: "exchange" | "payment";
         };
         /**
          * Entry
@@ -1051,9 +1325,10 @@ export interface components {
             leg: number;
             /**
              * Transaction Type
-             * @enum {string}
+             * @description The type of the operation. Later releases add types.
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Wallet Id
              * Format: uuid
@@ -1103,6 +1378,35 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * EntryRequest
+         * @description An entry of an operation: what happens to one wallet, and the other side.
+         */
+        EntryRequest: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             * @enum {string}
+             */
+            direction: "credit" | "debit";
+            /**
+             * Amount
+             * @description In the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Counter Account
+             * @description The other side: an account such as `fx:EUR-USD`, or `wallet:<id>` of another entry, which names this one and has the opposite amount. May be left out where the type has a default.
+             */
+            counter_account?: string | null;
         };
         /**
          * Live
@@ -1171,10 +1475,10 @@ export interface components {
         };
         /**
          * Ready
-         * @description The database is reachable and has every migration of this release.
+         * @description The database is reachable and has every migration and function of this release.
          * @example {
          *       "indexes_missing": [],
-         *       "migration": "0006",
+         *       "migration": "0040",
          *       "status": "ok",
          *       "version": "0.1.0"
          *     }
@@ -1249,6 +1553,7 @@ export interface components {
          *           "closed": 0,
          *           "currency": "CREDIT",
          *           "frozen": 0,
+         *           "keeping": "operating",
          *           "ledger_entries": 2,
          *           "locked_balance": "0.000000",
          *           "wallets": 1
@@ -1350,9 +1655,10 @@ export interface components {
             leg: number;
             /**
              * Transaction Type
-             * @enum {string}
+             * @description The type of the operation. Later releases add types.
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Wallet Id
              * Format: uuid
@@ -1541,8 +1847,8 @@ export interface components {
          * TrialBalanceLine
          * @description The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
          *
-         *     All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
-         *     the read.
+         *     Mirrored wallets, which hold no money of this service, have lines of their own: ``mirrored:…``. All transfers
+         *     between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during the read.
          */
         TrialBalanceLine: {
             /** Account */
@@ -1560,9 +1866,10 @@ export interface components {
         TypeTotal: {
             /**
              * Transaction Type
-             * @enum {string}
+             * @description The type of the operation. Later releases add types.
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Direction
              * @enum {string}
@@ -1635,6 +1942,7 @@ export interface components {
          *       "credit_limit": "0.000000",
          *       "currency": "CREDIT",
          *       "is_primary": true,
+         *       "keeping": "operating",
          *       "last_entry": 1,
          *       "locked_balance": "0.000000",
          *       "metadata": {},
@@ -1669,6 +1977,11 @@ export interface components {
             wallet_type: "fiat" | "crypto" | "hybrid";
             /** Currency */
             currency: string;
+            /**
+             * Keeping
+             * @enum {string}
+             */
+            keeping: "operating" | "mirrored";
             /** Network */
             network: string | null;
             /** Address */
@@ -1754,10 +2067,15 @@ export interface components {
             /** Address */
             address?: string | null;
             /**
-             * Initial Balance
-             * @description Posted as a deposit together with the creation.
+             * Keeping
+             * @description `operating` (the default): money is held here. `mirrored`: a record of an account kept elsewhere or by hand, such as a bank account, a card or a house. It can't be changed later.
              */
-            initial_balance?: (string | 0 | number) | null;
+            keeping?: ("operating" | "mirrored") | null;
+            /**
+             * Initial Balance
+             * @description Posted together with the creation. Only a mirrored wallet can open below zero.
+             */
+            initial_balance?: (string | number) | null;
             /**
              * Credit Limit
              * @description How far below zero the available balance may go.
@@ -1785,6 +2103,7 @@ export interface components {
          *           "credit_limit": "0.000000",
          *           "currency": "CREDIT",
          *           "is_primary": true,
+         *           "keeping": "operating",
          *           "last_entry": 1,
          *           "locked_balance": "0.000000",
          *           "metadata": {},
@@ -1917,7 +2236,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "entries_unbalanced" | "forbidden" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -2051,11 +2370,13 @@ export interface components {
         "Idempotency-Key": string | null;
         /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
         "If-Match": string;
+        /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+        by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
         counter_account: string | null;
         /** @description `next_cursor` of the page before; without it, the first page. */
         cursor: string | null;
-        /** @description Entries posted (`created_at`) at this moment or later. */
+        /** @description Entries of this moment or later. */
         from: string | null;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
@@ -2067,10 +2388,10 @@ export interface components {
         min_amount: string | null;
         /** @description Entries with exactly this reference. */
         reference: string | null;
-        /** @description Entries posted before this moment. */
+        /** @description Entries before this moment. */
         to: string | null;
         transaction_id: string;
-        type: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+        type: string | null;
         user_id: string;
         wallet_id: string;
     };
@@ -2514,7 +2835,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2601,7 +2922,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2688,7 +3009,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2775,7 +3096,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2862,7 +3183,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2949,7 +3270,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3044,7 +3365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3056,6 +3377,178 @@ export interface operations {
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
             /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjust: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustRequest"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `balance_unchanged` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_entries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntriesRequest"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3126,7 +3619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `batch_aborted` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `balance_unchanged`, `batch_aborted` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3137,7 +3630,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3209,8 +3702,10 @@ export interface operations {
     get_balance_api_v1_wallets__wallet_id__balance_get: {
         parameters: {
             query?: {
-                /** @description A past moment: the balance after every posting up to then. */
+                /** @description A past moment: the balance after every entry up to then. */
                 at?: string | null;
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
             };
             header?: never;
             path: {
@@ -3251,9 +3746,11 @@ export interface operations {
         parameters: {
             query?: {
                 type?: components["parameters"]["type"];
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 min_amount?: components["parameters"]["min_amount"];
                 max_amount?: components["parameters"]["max_amount"];
@@ -3318,9 +3815,11 @@ export interface operations {
         parameters: {
             query?: {
                 type?: components["parameters"]["type"];
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 min_amount?: components["parameters"]["min_amount"];
                 max_amount?: components["parameters"]["max_amount"];
@@ -3384,9 +3883,11 @@ export interface operations {
     wallet_statistics_api_v1_wallets__wallet_id__statistics_get: {
         parameters: {
             query?: {
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
@@ -3429,9 +3930,11 @@ export interface operations {
     user_statistics_api_v1_users__user_id__statistics_get: {
         parameters: {
             query?: {
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
