@@ -44,6 +44,7 @@ async def test_wallets(both: FakeAndReal) -> None:
         {"currency": "USD", "name": "x", "initial_balance": "0.001"},
         {"name": "x", "currency": "ETH", "initial_balance": "9" * 20},
         {"initial_balance": "-1"},
+        {"keeping": "house"},
         {"name": "", "wallet_type": "gold", "metadata": [], "network": "n" * 65},
         {"currency": "usd", "user_id": "u" * 256, "address": "a\tb", "credit_limit": "x"},
     ):
@@ -139,6 +140,10 @@ async def _refusals_of_movements(both: FakeAndReal) -> None:
         {"amount": "1", "reference": "", "description": "x" * 1001, "metadata": "m"},
         {"amount": "x", "effective_at": "yesterday", "counter_account": "external"},
         {"amount": "1", "reference": "a\nb", "dry_run": "yes"},
+        {"amount": "1", "effective_at": "2026-02-20T00:00:00Z"},
+        {"amount": "1", "counter_account": "breakage"},
+        {"amount": "1", "counter_account": "fx:EUR-USD"},
+        {"amount": "1", "counter_account": "mirrored:gifts"},
         {"amount": "1", "metadata": {"big": "x" * 16_400}},
         {"amount": "1", "metadata": {"a": ["\0"]}},
         {"amount": "1", "metadata": {"a": ["\\u0000"]}},

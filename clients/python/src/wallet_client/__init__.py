@@ -16,12 +16,14 @@ from wallet_client.errors import (
     BadGateway,
     BadRequest,
     BalanceLimit,
+    BalanceUnchanged,
     BatchAborted,
     ClientClosed,
     Conflict,
     CreditLimitInUse,
     CurrencyMismatch,
     CurrencyUnknown,
+    EntriesUnbalanced,
     Forbidden,
     GatewayTimeout,
     IdempotencyKeyConflict,
@@ -62,13 +64,14 @@ from wallet_client.errors import (
     WalletError,
     WalletExists,
     WalletFrozen,
+    WalletMirrored,
     WalletNotEmpty,
     WalletNotFound,
 )
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
-from wallet_client.operations import Operation
+from wallet_client.operations import NewEntry, Operation
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
@@ -106,6 +109,7 @@ __all__ = [
     "BadRequest",
     "Balance",
     "BalanceLimit",
+    "BalanceUnchanged",
     "BatchAborted",
     "BatchResult",
     "CallOptions",
@@ -116,6 +120,7 @@ __all__ = [
     "Credits",
     "CurrencyMismatch",
     "CurrencyUnknown",
+    "EntriesUnbalanced",
     "Entry",
     "Forbidden",
     "GatewayTimeout",
@@ -131,6 +136,7 @@ __all__ = [
     "MethodNotAllowed",
     "Metrics",
     "Moment",
+    "NewEntry",
     "NoAnswer",
     "NotFound",
     "NotRefundable",
@@ -179,6 +185,7 @@ __all__ = [
     "WalletError",
     "WalletExists",
     "WalletFrozen",
+    "WalletMirrored",
     "WalletNotEmpty",
     "WalletNotFound",
     "__version__",

@@ -26,8 +26,10 @@ OF_THE_LEDGER = frozenset(
     {
         "amount_precision",
         "balance_limit",
+        "balance_unchanged",
         "currency_mismatch",
         "currency_unknown",
+        "entries_unbalanced",
         "idempotency_key_reused",
         "insufficient_funds",
         "not_refundable",
@@ -38,6 +40,7 @@ OF_THE_LEDGER = frozenset(
         "wallet_closed",
         "wallet_exists",
         "wallet_frozen",
+        "wallet_mirrored",
         "wallet_not_found",
     }
 )

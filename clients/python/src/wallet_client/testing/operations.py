@@ -1,13 +1,18 @@
 """The operations that move money: one table of their members and rules, and how they are posted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 from wallet_client.keys import new_key
+from wallet_client.testing.fields import invalid
 from wallet_client.testing.ledger import Document, Ledger, Wallet
 from wallet_client.testing.problems import Refusal
 from wallet_client.testing.values import EXPONENTS, MAX_WHOLE_DIGITS, dumps, text_of, units_of
+
+LONGEST_AHEAD = timedelta(days=1)
+"""How far ahead an operation may take effect."""
 
 DETAILS = "description reference metadata effective_at"
 """Members that every operation may have."""
@@ -125,6 +130,7 @@ def _outcome(ledger: Ledger, operation: Operation | Refusal, *, dry_run: bool) -
     if isinstance(operation, Refusal):
         return operation
     try:
+        _check_moment(ledger, operation.members)
         asked = dumps({"type": operation.type, **operation.members})
         known: list[Document] | None = ledger.result_of(operation.key, asked)
         legs = known or _post(ledger, operation)
@@ -133,6 +139,12 @@ def _outcome(ledger: Ledger, operation: Operation | Refusal, *, dry_run: bool) -
     if operation.key is not None:
         ledger.keys[operation.key] = (asked, legs)
     return transaction(legs, dry_run=dry_run), known is not None and not dry_run
+
+
+def _check_moment(ledger: Ledger, members: Document) -> None:
+    """Refuse a moment that is more than a day ahead."""
+    if members.get("effective_at", "") > ledger.now(LONGEST_AHEAD):
+        raise invalid("body", {"effective_at": "not_acceptable"})
 
 
 def transaction(legs: list[Document], *, dry_run: bool = False) -> Document:
