@@ -103,8 +103,8 @@ async def test_a_person_keeps_a_mirrored_wallet_and_mints_nothing(api: Api) -> N
     ):
         problem(refused, "forbidden")
     problem(await user.move("transfer", money, "1", to_wallet_id=record), "wallet_mirrored")
-    credits = (await api.admin.get(f"/users/{user.user_id}/credits/balance")).json()
-    assert (credits["wallet_id"], credits["balance"]) == (money, "10.000000")
+    spendable = (await api.admin.get(f"/users/{user.user_id}/credits/balance")).json()
+    assert (spendable["wallet_id"], spendable["balance"]) == (money, "10.000000")
     problem(await api.admin.patch(f"/wallets/{record}", {"credit_limit": "5"}), "wallet_mirrored")
     problem(
         await api.admin.post("/wallets", {"user_id": new_user(), "initial_balance": "-1"}), "amount_invalid"

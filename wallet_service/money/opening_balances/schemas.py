@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp
-from wallet_service.core.money import AmountOrZero
+from wallet_service.core.money import AmountOrZero, BalanceAmount
+from wallet_service.money.schemas import Keeping
 
 
 class ImportLine(BaseModel):
@@ -18,12 +19,13 @@ class ImportLine(BaseModel):
     wallet_type: Literal["fiat", "crypto", "hybrid"] = "fiat"
     currency: CurrencyCode = "CREDIT"
     name: Line = "main"
+    keeping: Keeping | None = Field(default=None, description="`operating` (the default) or `mirrored`.")
     organization_id: Line | None = None
     network: Annotated[Line, StringConstraints(max_length=64)] | None = None
     address: Line | None = None
     credit_limit: AmountOrZero | None = None
     metadata: Metadata | None = None
-    balance: AmountOrZero = "0"
+    balance: BalanceAmount = Field(default="0", description="Below zero only in a mirrored wallet.")
     effective_at: Timestamp | None = Field(
         default=None, description="When the balance was valid. Default: the posting time."
     )
