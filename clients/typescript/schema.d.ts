@@ -2723,7 +2723,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
+        /** @description The columns of the CSV, or the members of each JSON line: `user_id`, `wallet_type`, `currency`, `name`, `keeping`, `organization_id`, `network`, `address`, `credit_limit`, `metadata`, `balance`, `effective_at`, `key` */
         requestBody: {
             content: {
                 /**
