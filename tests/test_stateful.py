@@ -101,13 +101,22 @@ class Run:
 
     # Places in a program become wallets and postings when it runs.
 
-    def wallet(self, place: int, currency: str | None = None, keeping: str | None = None) -> str:
-        wallets = [
-            name
-            for name, wallet in self.oracle.wallets.items()
-            if currency in (None, wallet.currency) and keeping in (None, wallet.keeping)
-        ]
+    def wallet(self, place: int, keeping: str | None = None) -> str:
+        wallets = [name for name, wallet in self.oracle.wallets.items() if keeping in (None, wallet.keeping)]
         return new_id() if place == NOWHERE else wallets[place % len(wallets)]
+
+    def partner(self, place: int, wallet_id: str, *, abroad: bool) -> str:
+        """The other wallet of a transfer: unless ``abroad``, one with which it can go well, if there is one."""
+        wallet = self.oracle.wallets.get(wallet_id)
+        if abroad or wallet is None or place == NOWHERE:
+            return self.wallet(place)
+        alike = (wallet.currency, wallet.keeping)
+        others = [
+            name
+            for name, each in self.oracle.wallets.items()
+            if (each.currency, each.keeping) == alike and name != wallet_id
+        ]
+        return others[place % len(others)] if others else wallet_id
 
     def operation(self, drawn: Document, key: str | None) -> Document:
         operation = {
@@ -127,8 +136,8 @@ class Run:
         operation["wallet_id"] = self.wallet(drawn["wallet"])
         wallet = self.oracle.wallets.get(operation["wallet_id"])
         if drawn["type"] == "transfer":
-            of = None if drawn.get("abroad") else wallet
-            operation["to_wallet_id"] = self.wallet(drawn["to"], of and of.currency, of and of.keeping)
+            abroad = drawn.get("abroad", False)
+            operation["to_wallet_id"] = self.partner(drawn["to"], operation["wallet_id"], abroad=abroad)
             operation.pop("counter_account", None)
         if wallet is not None and wallet.keeping == "mirrored" and "counter_account" in operation:
             operation["counter_account"] = "mirrored:shop"
@@ -151,8 +160,7 @@ class Run:
                 kept = wallet is not None and wallet.keeping == "mirrored"
                 entries.append(side | {"counter_account": "mirrored:fx" if kept else "fx:A-B"})
                 continue
-            of = None if each["abroad"] else wallet
-            other_id = self.wallet(each["other"], of and of.currency, of and of.keeping)
+            other_id = self.partner(each["other"], wallet_id, abroad=each["abroad"])
             back = {"debit": "credit", "credit": "debit"}[each["direction"]]
             amount = side["amount"] if each["agrees"] else "1"
             entries.append(side | {"counter_account": f"wallet:{other_id}"})
