@@ -120,7 +120,11 @@ def types_table(rooms: Sequence[Room] = ROOMS) -> str:
 
 
 def _account(default: str | None, form: str) -> str:
-    fixed = {"transfer": "the other wallet", "refund": "that of the original", "entries": "named by each entry"}
+    fixed = {
+        "transfer": "the other wallet",
+        "refund": "that of the original",
+        "entries": "named by each entry",
+    }
     return fixed.get(form) or f"`{default}`"
 
 
