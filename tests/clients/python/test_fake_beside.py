@@ -175,6 +175,7 @@ async def test_batches(both: FakeAndReal) -> None:
     deposit = {"type": "deposit", "wallet_id": "<bob>", "amount": "1", "idempotency_key": "own"}
     across = {"type": "transfer", "wallet_id": "<ada>", "to_wallet_id": "<bob>", "amount": "2"}
     back = {"type": "refund", "original_transaction_id": NOWHERE}
+    ahead = consume("1", effective_at="2027-01-01T00:00:00Z")
     unread = [consume("0"), consume("1", reference="r" * 256), {"type": "refund"}, across | {"amount": "x"}]
     for operations in (
         [consume("1"), across, deposit],
@@ -184,6 +185,9 @@ async def test_batches(both: FakeAndReal) -> None:
         [consume("1"), back, consume("0")],
         [consume("1"), back],
         unread[:2],
+        [consume("1"), consume("400"), ahead, consume("1")],
+        [consume("1"), ahead, consume("400")],
+        [ahead, consume("0")],
     ):
         for more in ({}, {"dry_run": True}, {"atomic": True}, {"atomic": True, "dry_run": True}):
             for key in ("a", None):

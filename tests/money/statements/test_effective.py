@@ -57,6 +57,11 @@ async def test_more_than_a_day_ahead_is_refused(timed_api: Api, set_clock: SetCl
     wallet = (await timed_api.admin.wallet("10"))["wallet_id"]
     tomorrow = START + timedelta(days=1)
     posted(await timed_api.admin.move("consume", wallet, "1", effective_at=text(tomorrow)))
+    path = f"/wallets/{wallet}/balance"
+    now = [
+        (await timed_api.admin.get(path, **query)).json()["balance"] for query in ({}, {"by": "effective"})
+    ]
+    assert now == ["9.000000", "10.000000"]
     late = text(tomorrow + timedelta(microseconds=1))
     refused = problem(
         await timed_api.admin.move("consume", wallet, "1", effective_at=late), "validation_failed"
