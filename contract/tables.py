@@ -95,6 +95,40 @@ def permissions_table(rooms: Sequence[Room] = ROOMS) -> str:
     )
 
 
+def types_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each type of operation: meaning, default counter accounts, use by user tokens, refunds, room."""
+    return _table(
+        ("Type", "Meaning", "Counter account", "In mirrored wallets", "User tokens", "Refund", "Room"),
+        [
+            (
+                f"`{each.name}`",
+                each.summary,
+                _account(each.counter_account, each.form),
+                _account(each.mirrored_account, each.form) if each.mirrored else "no",
+                {
+                    (True, True): "own wallets",
+                    (True, False): "own operating wallets",
+                    (False, True): "own mirrored wallets",
+                    (False, False): "no",
+                }[each.users_operating, each.users_mirrored],
+                "yes" if each.refundable else "no",
+                _place(room),
+            )
+            for room in rooms
+            for each in room.operation_types
+        ],
+    )
+
+
+def _account(default: str | None, form: str) -> str:
+    fixed = {
+        "transfer": "the other wallet",
+        "refund": "that of the original",
+        "entries": "named by each entry",
+    }
+    return fixed.get(form) or f"`{default}`"
+
+
 def routes_of(room: Room) -> Iterator[APIRoute]:
     """The paths of a room that are in the API's document."""
     for reference in room.routers:
@@ -222,6 +256,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "paths": paths_table,
     "permissions": permissions_table,
     "problems": problems_table,
+    "types": types_table,
     "commands": commands_table,
     "waits": waits_table,
     "columns": columns_table,

@@ -56,6 +56,8 @@ POST /api/v1/wallets/{wallet_id}/consume
 POST /api/v1/wallets/{wallet_id}/transfer
 POST /api/v1/wallets/{wallet_id}/reward
 POST /api/v1/wallets/{wallet_id}/fee
+POST /api/v1/wallets/{wallet_id}/adjust
+POST /api/v1/transactions
 POST /api/v1/transactions/{transaction_id}/refund
 GET /api/v1/transactions/{transaction_id}
 POST /api/v1/transactions/batch
@@ -93,6 +95,7 @@ BEYOND_A_SCHEMA = {
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
+    "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "validation_failed": "the moments of a question compare with each other and with the clock",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""

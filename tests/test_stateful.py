@@ -101,11 +101,22 @@ class Run:
 
     # Places in a program become wallets and postings when it runs.
 
-    def wallet(self, place: int, currency: str | None = None) -> str:
-        wallets = [
-            name for name, wallet in self.oracle.wallets.items() if currency in (None, wallet.currency)
-        ]
+    def wallet(self, place: int, keeping: str | None = None) -> str:
+        wallets = [name for name, wallet in self.oracle.wallets.items() if keeping in (None, wallet.keeping)]
         return new_id() if place == NOWHERE else wallets[place % len(wallets)]
+
+    def partner(self, place: int, wallet_id: str, *, abroad: bool) -> str:
+        """The other wallet of a transfer: unless ``abroad``, one with which it can go well, if there is one."""
+        wallet = self.oracle.wallets.get(wallet_id)
+        if abroad or wallet is None or place == NOWHERE:
+            return self.wallet(place)
+        alike = (wallet.currency, wallet.keeping)
+        others = [
+            name
+            for name, each in self.oracle.wallets.items()
+            if (each.currency, each.keeping) == alike and name != wallet_id
+        ]
+        return others[place % len(others)] if others else wallet_id
 
     def operation(self, drawn: Document, key: str | None) -> Document:
         operation = {
@@ -118,30 +129,68 @@ class Run:
                 postings[drawn["posting"] % len(postings)] if there else new_id()
             )
             return operation if key is None else operation | {"idempotency_key": key}
+        if "drawn" in drawn:
+            operation = {name: value for name, value in operation.items() if name != "drawn"}
+            operation["entries"] = self.entries(drawn["drawn"])
+            return operation if key is None else operation | {"idempotency_key": key}
         operation["wallet_id"] = self.wallet(drawn["wallet"])
         wallet = self.oracle.wallets.get(operation["wallet_id"])
-        currency = None if wallet is None else wallet.currency
         if drawn["type"] == "transfer":
-            operation["to_wallet_id"] = self.wallet(drawn["to"], None if drawn.get("abroad") else currency)
+            abroad = drawn.get("abroad", False)
+            operation["to_wallet_id"] = self.partner(drawn["to"], operation["wallet_id"], abroad=abroad)
             operation.pop("counter_account", None)
-        if currency == "ETH" and operation["amount"] == HUGE:
-            operation["amount"] = "1"  # with 18 decimals its sums have more digits than Python's Decimal
+        if wallet is not None and wallet.keeping == "mirrored" and "counter_account" in operation:
+            operation["counter_account"] = "mirrored:shop"
+        if "amount" in operation:
+            operation["amount"] = _summable(operation["amount"], wallet)
         return operation if key is None else operation | {"idempotency_key": key}
+
+    def entries(self, drawn: list[Document]) -> list[Document]:
+        """Entries with an account on the other side, and pairs of entries between two wallets."""
+        entries: list[Document] = []
+        first = None
+        for each in drawn:
+            # Entries mostly stay among wallets of one keeping.
+            wallet_id = self.wallet(each["wallet"], keeping=None if each["abroad"] else first)
+            wallet = self.oracle.wallets.get(wallet_id)
+            first = first or (wallet and wallet.keeping)
+            side = {"wallet_id": wallet_id, "direction": each["direction"]}
+            side["amount"] = _summable(each["amount"], wallet)
+            if each["other"] is None:
+                kept = wallet is not None and wallet.keeping == "mirrored"
+                entries.append(side | {"counter_account": "mirrored:fx" if kept else "fx:A-B"})
+                continue
+            other_id = self.partner(each["other"], wallet_id, abroad=each["abroad"])
+            back = {"debit": "credit", "credit": "debit"}[each["direction"]]
+            amount = side["amount"] if each["agrees"] else "1"
+            entries.append(side | {"counter_account": f"wallet:{other_id}"})
+            entries.append(
+                {
+                    "wallet_id": other_id,
+                    "direction": back,
+                    "amount": _summable(amount, self.oracle.wallets.get(other_id)),
+                    "counter_account": f"wallet:{wallet_id}",
+                }
+            )
+        return entries
 
     def moving(self, operation: Document, *, in_header: bool = False, dry_run: bool = False) -> Call:
         body = {
             name: value
             for name, value in operation.items()
-            if name not in ("type", "wallet_id", "original_transaction_id")
+            if name not in ("wallet_id", "original_transaction_id")
+            and (name != "type" or "entries" in operation)
         }
         header = body.pop("idempotency_key", None) if in_header else None
         if dry_run:
             body["dry_run"] = True
-        path = (
-            f"/transactions/{operation['original_transaction_id']}/refund"
-            if operation["type"] == "refund"
-            else f"/wallets/{operation['wallet_id']}/{operation['type']}"
-        )
+        verb = "adjust" if operation["type"] == "adjustment" else operation["type"]
+        if "entries" in operation:
+            path = "/transactions"
+        elif verb == "refund":
+            path = f"/transactions/{operation['original_transaction_id']}/refund"
+        else:
+            path = f"/wallets/{operation['wallet_id']}/{verb}"
         return Call(
             lambda api: api.admin.post(path, body, key=header),
             lambda oracle, answer: oracle.move(operation, answer, dry_run=dry_run),
@@ -200,15 +249,17 @@ class Run:
     def begin(self, currency: str) -> None:
         for user in USERS:
             for of in dict.fromkeys(("CREDIT", currency)):
-                self.make(user, of, "main", None, "20", None)
+                self.make(user, of, "main", None, "20", None, None)
+            self.make(user, currency, "bank", None, "-5", None, "mirrored")
 
     @step(
         user=st.sampled_from(USERS),
         currency=st.sampled_from((*EXPONENTS, "XXYZ")),
         name=st.sampled_from(("main", "travel", "rent", "gifts")),
         credit_limit=st.sampled_from((None, "0", "10", "0.001")),
-        initial_balance=st.sampled_from((None, "0", "20", "0.001")),
+        initial_balance=st.sampled_from((None, "0", "20", "0.001", "-5")),
         key=keys,
+        keeping=st.sampled_from((None, None, "operating", "mirrored")),
     )
     def make(
         self,
@@ -218,8 +269,11 @@ class Run:
         credit_limit: str | None,
         initial_balance: str | None,
         key: str | None,
+        keeping: str | None,
     ) -> None:
         request: Document = {"user_id": user, "currency": currency, "name": name}
+        if keeping is not None:
+            request["keeping"] = keeping
         if credit_limit is not None:
             request["credit_limit"] = credit_limit
         if initial_balance is not None:
@@ -292,6 +346,8 @@ class Run:
         path = f"/users/{user}/credits"
         self.oracle.credits_wallet(user, self.get(f"{path}/balance")["wallet_id"])
         operation = self.operation(drawn | {"type": "consume"}, key)
+        if "counter_account" in drawn:  # not that of a mirrored wallet
+            operation["counter_account"] = drawn["counter_account"]
         body = {name: operation[name] for name in operation if name not in ("type", "wallet_id")}
         answer = self.run(self.api.admin.post(f"{path}/consume", body))
         primary = self.get(f"{path}/balance")["wallet_id"]
@@ -378,6 +434,8 @@ class Run:
         for wallet_id in self.oracle.wallets:
             expected = reads.balance_at(self.oracle, wallet_id, moment)
             assert self.get(f"/wallets/{wallet_id}/balance", at=moment) == expected
+            expected = reads.balance_at(self.oracle, wallet_id, moment, "effective_at")
+            assert self.get(f"/wallets/{wallet_id}/balance", at=moment, by="effective") == expected
             assert self.get(f"/wallets/{wallet_id}/balance") == reads.balance(self.oracle, wallet_id)
 
     @step(
@@ -404,6 +462,8 @@ class Run:
         assert self.pages(f"/users/{user}/transactions", 50) == of_user
         kept = [entry for entry in of_user if reads.passes(entry, filters)]
         assert self.pages(f"/users/{user}/transactions", limit + 3, **filters) == kept
+        by_effect = reads.entries(self.oracle, user_id=user, by="effective_at")
+        assert self.pages(f"/users/{user}/transactions", 50, by="effective") == by_effect
         document = list(self.oracle.documents.values())[place % len(self.oracle.documents)]
         assert self.get(f"/transactions/{document['transaction_id']}") == document
 
@@ -417,6 +477,8 @@ class Run:
                 mine = [wallet for wallet, each in self.oracle.wallets.items() if each.user_id == user]
                 told = self.get(f"/users/{user}/statistics", **query)
                 assert told["currencies"] == reads.statistics(self.oracle, mine, query)
+                told = self.get(f"/users/{user}/statistics", by="effective", **query)
+                assert told["currencies"] == reads.statistics(self.oracle, mine, query, "effective_at")
             wallet_id = list(self.oracle.wallets)[one % len(self.oracle.wallets)]
             told = self.get(f"/wallets/{wallet_id}/statistics", **query)
             assert told["currencies"] == reads.statistics(self.oracle, [wallet_id], query)
@@ -424,6 +486,12 @@ class Run:
     @step()
     def read_trial_balance(self) -> None:
         assert self.get("/ledger/trial-balance") == reads.trial_balance(self.oracle)
+
+
+def _summable(amount: Any, wallet: Any) -> Any:
+    """An amount whose sums have no more digits than Python's Decimal: not the largest one with 18 decimals."""
+    is_ether = wallet is not None and wallet.currency == "ETH"
+    return "1" if is_ether and amount == HUGE else amount
 
 
 def _one_microsecond_before(moment: str) -> str:

@@ -110,7 +110,13 @@ MUTANTS = [
         "busy-ones-lost",
         "resolve_operation",
         "locked_wallets_are_busy",
-        ("if v_account.status = 'busy' or", "if"),
+        ("if v_account.status = 'busy' or p_op", "if p_op"),
+    ),
+    _mutant(
+        "busy-one-of-several-lost",
+        "resolve_operation",
+        "locked_wallets_are_busy",
+        ("if v_account.status = 'busy' or v_original", "if v_original"),
     ),
     _mutant(
         "original-not-locked",
@@ -270,7 +276,7 @@ MUTANTS = [
         "owner-not-found-again",
         "resolve_operation",
         "owners_wallet_moves_while_it_is_waited_for",
-        ("if p_op.by_owner then\n", "if false then\n"),
+        ("or p_op.by_owner\n", "or false\n"),
     ),
     _mutant(
         "primary-ignored", "find_wallet", "owners_wallet_is_the_primary_one", ("w.is_primary desc, ", "")
@@ -313,9 +319,15 @@ MUTANTS = [
         "refuse_refund",
         "of_a_refund",
         (
-            "elsif not (wallet.find_operation_type(v_first.transaction_type)).refundable then",
+            "elsif (wallet.find_operation_type(v_first.transaction_type)).refundable is not true then",
             "elsif false then",
         ),
+    ),
+    _mutant(
+        "refund-of-an-undeclared-type",
+        "refuse_refund",
+        "of_a_type_that_is_declared_no_more",
+        (".refundable is not true then", ".refundable = false then"),
     ),
     _mutant(
         "refund-too-fine",
@@ -411,11 +423,11 @@ MUTANTS = [
     ),
     _mutant(
         "transfer-makes-money",
-        "read_operation",
+        "resolve_operation",
         "answer_is_the_row",
         (
-            "row(v_op.to_wallet_id, v_op.amount, 'wallet:'",
-            "row(v_op.to_wallet_id, v_op.amount + 1, 'wallet:'",
+            "row(p_op.to_wallet_id, p_op.amount, 'wallet:'",
+            "row(p_op.to_wallet_id, p_op.amount + 1, 'wallet:'",
         ),
     ),
     _mutant(

@@ -121,7 +121,38 @@ refunds = st.fixed_dictionaries(
     {"type": st.just("refund"), "posting": places},
     optional={"amount": st.sampled_from(("1", "0.01", "0.5", "5"))},
 )
-operations = st.one_of(movements, movements, refunds)
+adjustments = st.one_of(
+    st.fixed_dictionaries({"balance": st.sampled_from(("0", "5", "20", "20.00", "-3", "0.0000001"))}),
+    st.fixed_dictionaries({"amount": amounts, "direction": st.sampled_from(("credit", "debit"))}),
+).flatmap(
+    lambda way: st.fixed_dictionaries(
+        {
+            "type": st.just("adjustment"),
+            "reason": st.just("count"),
+            "wallet": places,
+            **{name: st.just(value) for name, value in way.items()},
+        },
+        optional={"effective_at": st.just("2026-01-31T12:00:00.250000Z")},
+    )
+)
+entries = st.fixed_dictionaries(
+    {
+        "wallet": places,
+        "direction": st.sampled_from(("debit", "debit", "credit")),
+        "amount": amounts,
+        "abroad": st.sampled_from(ABROAD),
+        "other": st.none() | places,
+        "agrees": st.sampled_from((True, True, True, False)),
+    }
+)
+payments = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(("payment", "payment", "exchange")),
+        "drawn": st.lists(entries, min_size=1, max_size=3),
+    },
+    optional={"reference": st.just("invoice-1")},
+)
+operations = st.one_of(movements, movements, movements, refunds, refunds, adjustments, payments)
 patches = st.fixed_dictionaries(
     {},
     optional={

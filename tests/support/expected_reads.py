@@ -24,15 +24,15 @@ def balance(oracle: Oracle, wallet_id: str) -> Document:
     }
 
 
-def balance_at(oracle: Oracle, wallet_id: str, moment: str) -> Document:
-    """GET /wallets/{id}/balance?at=moment."""
+def balance_at(oracle: Oracle, wallet_id: str, moment: str, by: str = "created_at") -> Document:
+    """GET /wallets/{id}/balance?at=moment; ``by``: the moment of an entry that counts."""
     wallet = oracle.wallets[wallet_id]
     version = wallet.at(moment)
-    zero = amount_text(Decimal(0), EXPONENTS[wallet.currency])
+    reached = sum((_signed(entry) for entry in wallet.entries if entry[by] <= moment), Decimal(0))
     return {
         "wallet_id": wallet_id,
         "currency": wallet.currency,
-        "balance": wallet.entries[version - 1]["balance_after"] if version else zero,
+        "balance": amount_text(reached, EXPONENTS[wallet.currency]),
         "locked_balance": None,
         "available_balance": None,
         "credit_limit": None,
@@ -41,7 +41,9 @@ def balance_at(oracle: Oracle, wallet_id: str, moment: str) -> Document:
     }
 
 
-def entries(oracle: Oracle, *, wallet_id: str | None = None, user_id: str | None = None) -> list[Document]:
+def entries(
+    oracle: Oracle, *, wallet_id: str | None = None, user_id: str | None = None, by: str = "created_at"
+) -> list[Document]:
     """A history, newest first."""
     found = [
         entry
@@ -49,7 +51,7 @@ def entries(oracle: Oracle, *, wallet_id: str | None = None, user_id: str | None
         if wallet_id in (None, wallet.wallet_id) and user_id in (None, wallet.user_id)
         for entry in wallet.entries
     ]
-    place = ("created_at", "wallet_id", "wallet_version")
+    place = (by, "wallet_id", "wallet_version")
     return sorted(found, key=lambda entry: [entry[name] for name in place], reverse=True)
 
 
@@ -66,14 +68,16 @@ def passes(entry: Document, filters: Mapping[str, str]) -> bool:
     )
 
 
-def statistics(oracle: Oracle, wallets: Iterable[str], period: Mapping[str, str]) -> list[Document]:
+def statistics(
+    oracle: Oracle, wallets: Iterable[str], period: Mapping[str, str], by: str = "created_at"
+) -> list[Document]:
     """The member ``currencies`` of statistics: what happened to these wallets in the period."""
     by_currency: dict[str, list[Wallet]] = {}
     for wallet_id in wallets:
         wallet = oracle.wallets[wallet_id]
         by_currency.setdefault(wallet.currency, []).append(wallet)
     return [
-        _flow(currency, group, period.get("from", ""), period.get("to", "~"))
+        _flow(currency, group, period.get("from", ""), period.get("to", "~"), by)
         for currency, group in sorted(by_currency.items())
     ]
 
@@ -82,11 +86,12 @@ def trial_balance(oracle: Oracle) -> Document:
     """GET /ledger/trial-balance."""
     lines: dict[tuple[str, str], Decimal] = {}
     for wallet_id, wallet in oracle.wallets.items():
-        held = (wallet.currency, "wallets")
+        kept = "mirrored:" if wallet.keeping == "mirrored" else ""
+        held = (wallet.currency, f"{kept}wallets")
         lines[held] = lines.get(held, Decimal(0)) + oracle.model.accounts[wallet_id].balance
         for entry in wallet.entries:
             counter = entry["counter_account"]
-            line = (wallet.currency, "transfers" if counter.startswith("wallet:") else counter)
+            line = (wallet.currency, f"{kept}transfers" if counter.startswith("wallet:") else counter)
             lines[line] = lines.get(line, Decimal(0)) - _signed(entry)
     return {
         "wallets": len(oracle.wallets),
@@ -105,10 +110,10 @@ def trial_balance(oracle: Oracle) -> Document:
     }
 
 
-def _flow(currency: str, wallets: Sequence[Wallet], start: str, end: str) -> Document:
+def _flow(currency: str, wallets: Sequence[Wallet], start: str, end: str, by: str) -> Document:
     exponent = EXPONENTS[currency]
-    before = [entry for wallet in wallets for entry in wallet.entries if entry["created_at"] < start]
-    within = [entry for wallet in wallets for entry in wallet.entries if start <= entry["created_at"] < end]
+    before = [entry for wallet in wallets for entry in wallet.entries if entry[by] < start]
+    within = [entry for wallet in wallets for entry in wallet.entries if start <= entry[by] < end]
     opening, change = (sum(map(_signed, part), Decimal(0)) for part in (before, within))
     credited = sum((_signed(entry) for entry in within if entry["direction"] == "credit"), Decimal(0))
 

@@ -155,7 +155,7 @@ class Model:
         request = {member: value for member, value in operation.items() if member not in NAMES_OF_AN_ATTEMPT}
         request["amount"] = amount
         if "balance" in request:
-            request["balance"] = Decimal(request["balance"])
+            request["balance"] = Decimal(request["balance"])  # equal amounts are the same request
         if "entries" in request:
             request["entries"] = [_entry(each) for each in request["entries"]]
         if key in self.keys:
@@ -213,12 +213,13 @@ class Model:
 
     def _move(self, operation: Operation, amount: Decimal | None) -> tuple[Leg, ...]:
         wallet_id, kind = operation.get("wallet_id", ""), operation["type"]
-        if kind == "adjustment":
+        if "balance" in operation:
             return self._write(operation, [Move(wallet_id, None)])
         if "entries" in operation:
             return self._write(operation, [_entry(each) for each in operation["entries"]])
         assert amount is not None
-        moves = [Move(wallet_id, amount if kind in CREDITS else -amount)]
+        is_credit = kind in CREDITS or operation.get("direction") == "credit"
+        moves = [Move(wallet_id, amount if is_credit else -amount)]
         if kind == "transfer":
             moves.append(Move(operation["to_wallet_id"], amount))
         return self._write(operation, moves)
@@ -247,7 +248,7 @@ class Model:
 
     def _write(self, operation: Operation, moves: Sequence[Move]) -> tuple[Leg, ...]:
         self._admit_accounts(operation, moves)
-        to_balance = _balance(operation) if operation["type"] == "adjustment" else Decimal(0)
+        to_balance = Decimal(operation.get("balance", "0"))
         for move in moves:
             wanted = to_balance if move.signed is None else move.signed
             if wanted != round(wanted, self.accounts[move.wallet_id].exponent):
@@ -266,8 +267,10 @@ class Model:
             account.version += 1
             legs.append(Leg(move.wallet_id, signed, account.balance, account.version))
         self.accounts.update(after)
+        between_two = len(legs) == 2 and moves[0].counter_account == f"wallet:{moves[1].wallet_id}"
+        is_whole = len(legs) > 1 and "entries" in operation and not between_two
         self.postings[operation["transaction_id"]] = _Posting(
-            operation["type"], abs(legs[0].signed), tuple(legs), len(legs) > 1 and "entries" in operation
+            operation["type"], abs(legs[0].signed), tuple(legs), is_whole
         )
         return tuple(legs)
 
@@ -299,14 +302,11 @@ def _entry(entry: Mapping[str, Any]) -> Move:
     )
 
 
-def _balance(operation: Operation) -> Decimal:
-    return Decimal(operation["balance"])
-
-
 def _amount(operation: Operation) -> Decimal | None:
     text = operation.get("amount")
-    if operation["type"] == "adjustment":
-        _number(operation["balance"], zero=True)
+    if "balance" in operation:
+        balance = str(operation["balance"])
+        _number(balance.removeprefix("-"), zero=not balance.startswith("-"))
         return None
     if "entries" in operation:
         for entry in operation["entries"]:

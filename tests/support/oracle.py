@@ -25,12 +25,14 @@ EXPONENTS = {"CREDIT": 6, "USD": 2, "JPY": 0, "ETH": 18}
 
 
 _COUNTERS = {
+    "adjustment": "external:adjustments",
     "deposit": "external:deposits",
     "withdraw": "external:withdrawals",
     "consume": "revenue:usage",
     "reward": "promotions",
     "fee": "revenue:fees",
 }
+_OPENING = "mirrored:opening"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Wallet:
     wallet_type: str
     currency: str
     is_primary: bool
+    keeping: str = "operating"
     version: int = 1
     metadata: Document = field(default_factory=dict)
     entries: tuple[Document, ...] = ()
@@ -50,6 +53,10 @@ class Wallet:
     def at(self, moment: str) -> int:
         """The newest wallet version that was posted at this moment or before."""
         return sum(entry["created_at"] <= moment for entry in self.entries)
+
+    def primary_of(self) -> tuple[str, str, str]:
+        """What a user has one primary wallet of."""
+        return (self.user_id, self.currency, self.keeping)
 
 
 @dataclass
@@ -76,34 +83,28 @@ class Oracle:
     def create(
         self, request: Document, key: str | None, answer: httpx.Response, opening_id: str | None = None
     ) -> bool:
-        """POST /wallets; whether something changed. The id of the opening deposit is not in the response."""
-        currency = request["currency"]
-        exponent = EXPONENTS.get(currency, 18)
+        """POST /wallets; whether something changed. The id of the opening posting is not in the response."""
         limit = Decimal(request.get("credit_limit", "0"))
         initial = Decimal(request.get("initial_balance", "0"))
         if initial == 0:  # is none
             request = {name: value for name, value in request.items() if name != "initial_balance"}
-        too_fine = {"currency": currency, "exponent": exponent}
-        if _too_fine(limit, exponent):
-            assert_refused(answer, "amount_precision", **too_fine)
-            return False
-        if key is not None and (CLIENT, key) in self.model.keys:
+        refusal = self._misfit(request, limit, initial)
+        if refusal is None and key is not None and (CLIENT, key) in self.model.keys:
             return self._replay_creation(request, key, answer)
-        if currency not in EXPONENTS:
-            assert_refused(answer, "currency_unknown", currency=currency)
+        refusal = refusal or self._obstacle(request, limit, initial)
+        if refusal is not None:
+            code, facts = refusal
+            assert_refused(answer, code, **facts)
             return False
-        taken = self._named(request["user_id"], currency, request["name"])
-        if taken is not None:
-            assert_refused(answer, "wallet_exists", wallet_id=taken)
-            return False
-        if _too_fine(initial, exponent):
-            assert_refused(answer, "amount_precision", **too_fine)
-            return False
+        is_mirrored = request.get("keeping") == "mirrored"
         assert answer.status_code == 201, answer.text
         document = answer.json()
         self._open(document["wallet_id"], request, limit)
         if initial:
-            operation = {"type": "deposit", "wallet_id": document["wallet_id"], "amount": str(initial)}
+            operation = {"type": "deposit", "wallet_id": document["wallet_id"], "amount": str(abs(initial))}
+            if is_mirrored:
+                kind = "deposit" if initial > 0 else "withdraw"
+                operation |= {"type": kind, "counter_account": _OPENING}
             opening = {"transaction_id": opening_id, "created_at": document["updated_at"]}
             self.keep(operation, self.ask(operation, opening), opening)
         self.is_wallet(document)
@@ -112,6 +113,26 @@ class Oracle:
             self.model.keys[CLIENT, key] = ("", None, False)
             self.created[key] = (request, answer.content)
         return True
+
+    def _misfit(self, request: Document, limit: Decimal, initial: Decimal) -> tuple[str, Document] | None:
+        """Why a wallet can't be created, whatever there is already and whichever key the request has."""
+        currency = request["currency"]
+        exponent = EXPONENTS.get(currency, 18)
+        if initial < 0 and request.get("keeping") != "mirrored":
+            return "amount_invalid", {}
+        return _finer(limit, currency, exponent)
+
+    def _obstacle(self, request: Document, limit: Decimal, initial: Decimal) -> tuple[str, Document] | None:
+        """Why a wallet can't be created now."""
+        currency = request["currency"]
+        if currency not in EXPONENTS:
+            return "currency_unknown", {"currency": currency}
+        if request.get("keeping") == "mirrored" and limit:
+            return "wallet_mirrored", {}
+        taken = self._named(request["user_id"], currency, request["name"])
+        if taken is not None:
+            return "wallet_exists", {"wallet_id": taken}
+        return _finer(initial, currency, EXPONENTS[currency])
 
     def _replay_creation(self, request: Document, key: str, answer: httpx.Response) -> bool:
         if self.created.get(key, (None, b""))[0] != request:
@@ -123,12 +144,17 @@ class Oracle:
 
     def _open(self, wallet_id: str, request: Document, limit: Decimal) -> None:
         user_id, currency = request["user_id"], request["currency"]
+        keeping = request.get("keeping", "operating")
         primary = not any(
-            other.is_primary and (other.user_id, other.currency) == (user_id, currency)
+            other.is_primary and other.primary_of() == (user_id, currency, keeping)
             for other in self.wallets.values()
         )
-        self.wallets[wallet_id] = Wallet(wallet_id, user_id, request["name"], "fiat", currency, primary)
-        self.model.accounts[wallet_id] = Account(user_id, currency, EXPONENTS[currency], credit_limit=limit)
+        self.wallets[wallet_id] = Wallet(
+            wallet_id, user_id, request["name"], "fiat", currency, primary, keeping
+        )
+        self.model.accounts[wallet_id] = Account(
+            user_id, currency, EXPONENTS[currency], credit_limit=limit, keeping=keeping
+        )
 
     def _named(self, user_id: str, currency: str, name: str) -> str | None:
         wanted = (user_id, currency, name)
@@ -147,7 +173,10 @@ class Oracle:
         if _too_fine(limit, account.exponent):
             assert_refused(answer, "amount_precision", currency=account.currency, exponent=account.exponent)
             return False
-        if account.balance < -limit:
+        if wallet.keeping == "mirrored" and limit:
+            assert_refused(answer, "wallet_mirrored", wallet_id=wallet_id)
+            return False
+        if wallet.keeping == "operating" and account.balance < -limit:
             assert_refused(answer, "credit_limit_in_use", wallet_id=wallet_id)
             return False
         other = self._named(wallet.user_id, wallet.currency, changes.get("name", wallet.name))
@@ -198,7 +227,7 @@ class Oracle:
 
     def _demote(self, wallet: Wallet) -> None:
         for name, other in self.wallets.items():
-            if other.is_primary and (other.user_id, other.currency) == (wallet.user_id, wallet.currency):
+            if other.is_primary and other.primary_of() == wallet.primary_of():
                 self.wallets[name] = replace(other, is_primary=False, version=other.version + 1)
 
     def credits_wallet(self, user_id: str, wallet_id: str | None) -> None:
@@ -206,7 +235,7 @@ class Oracle:
         found = [
             wallet
             for wallet in self.wallets.values()
-            if (wallet.user_id, wallet.currency) == (user_id, "CREDIT")
+            if wallet.primary_of() == (user_id, "CREDIT", "operating")
             and self.model.accounts[wallet.wallet_id].status != "closed"
         ]
         if found:
@@ -328,10 +357,14 @@ class Oracle:
             account = self.model.accounts[part.wallet_id]
             if original is not None:
                 counter = (original["legs"] or [original])[leg]["counter_account"]
+            elif "entries" in operation:
+                counter = operation["entries"][leg]["counter_account"]
             elif operation["type"] == "transfer":
                 counter = f"wallet:{decision.legs[1 - leg].wallet_id}"
             else:
                 counter = operation.get("counter_account", _COUNTERS[operation["type"]])
+                if account.keeping == "mirrored":
+                    counter = counter.replace("external:", "mirrored:")
             entries.append(
                 {
                     "transaction_id": name,
@@ -349,7 +382,7 @@ class Oracle:
                     "original_transaction_id": operation.get("original_transaction_id"),
                     "client_id": CLIENT,
                     "reference": operation.get("reference"),
-                    "description": None,
+                    "description": operation.get("reason"),
                     "metadata": {},
                     "effective_at": operation.get("effective_at", moment),
                     "created_at": moment,
@@ -366,21 +399,31 @@ class Oracle:
         """The facts of the problem with this code."""
         original = self.documents.get(operation.get("original_transaction_id", ""))
         source = original["wallet_id"] if original else operation.get("wallet_id", "")
-        account = self.model.accounts.get(source)
         match code:
             case "amount_invalid" | "idempotency_key_reused":
                 facts: Document = {}
             case "transaction_not_found" | "not_refundable":
                 facts = {"transaction_id": operation["original_transaction_id"]}
             case "wallet_not_found":
-                facts = {"wallet_id": source if account is None else operation["to_wallet_id"]}
+                names = self._named_by(operation, source)
+                facts = {"wallet_id": next(name for name in names if name not in self.model.accounts)}
             case "same_wallet":
+                pairs = [
+                    (each["wallet_id"], each["counter_account"]) for each in operation.get("entries", ())
+                ]
+                same = [name for name, counter in pairs if counter == f"wallet:{name}"]
+                facts = {"wallet_id": (same or [source])[0]}
+            case "balance_unchanged":
                 facts = {"wallet_id": source}
+            case "wallet_mirrored":
+                names = self._named_by(operation, source)
+                mirrored = [name for name in names if self.wallets[name].keeping == "mirrored"]
+                facts = {"wallet_id": mirrored[0]}
             case "currency_mismatch":
                 other = self.wallets[operation["to_wallet_id"]]
                 facts = {"currency": self.wallets[source].currency, "to_currency": other.currency}
             case "amount_precision":
-                currency = self.wallets[source].currency
+                currency = self._currency_of_the_finest(operation, source)
                 facts = {"currency": currency, "exponent": EXPONENTS[currency]}
             case "refund_exceeds":
                 posting = self.model.postings[operation["original_transaction_id"]]
@@ -392,11 +435,56 @@ class Oracle:
                 facts = self._facts_of_movement(code, operation, original)
         return facts
 
+    def _wallet_of(self, code: str, operation: Operation, source: str) -> str:
+        """The wallet that a problem names: the first that it is about."""
+        pairs = [(each["wallet_id"], each["counter_account"]) for each in operation.get("entries", ())]
+        found = [name for name, counter in pairs if counter == f"wallet:{name}"]
+        if code == "wallet_mirrored":
+            names = self._named_by(operation, source)
+            found = [name for name in names if self.wallets[name].keeping == "mirrored"]
+        return (found or [source])[0]
+
+    def _named_by(self, operation: Operation, source: str) -> list[str]:
+        """The wallets of an operation, in the order of its entries."""
+        if "entries" in operation:
+            return [each["wallet_id"] for each in operation["entries"]]
+        return [source, *([operation["to_wallet_id"]] if "to_wallet_id" in operation else [])]
+
+    def _currency_of_the_finest(self, operation: Operation, source: str) -> str:
+        """That of the first entry whose amount has too many decimals."""
+        for entry in operation.get("entries", ()):
+            currency = self.wallets[entry["wallet_id"]].currency
+            if _too_fine(Decimal(str(entry["amount"])), EXPONENTS[currency]):
+                return currency
+        return self.wallets[source].currency
+
+    def _unbalanced(self, operation: Operation) -> Document:
+        """The first entry between two wallets whose pair does not add up, or is not of one currency."""
+        sums: dict[frozenset[str], Decimal] = {}
+        for entry in operation["entries"]:
+            pair = frozenset((f"wallet:{entry['wallet_id']}", entry["counter_account"]))
+            sums[pair] = sums.get(pair, Decimal(0)) + _signed_amount(entry)
+        for entry in operation["entries"]:
+            counter = entry["counter_account"]
+            names = [name.removeprefix("wallet:") for name in (entry["wallet_id"], counter)]
+            pair = frozenset((f"wallet:{entry['wallet_id']}", counter))
+            if counter.startswith("wallet:") and (
+                sums[pair] != 0 or len({self.wallets[name].currency for name in names}) > 1
+            ):
+                return {"wallet_id": entry["wallet_id"], "counter_account": counter}
+        raise AssertionError("the entries balance")
+
     def _facts_of_movement(self, code: str, operation: Operation, original: Document | None) -> Document:
+        if code == "entries_unbalanced":
+            return self._unbalanced(operation)
+        moved: dict[str, Decimal] = {}
         for wallet_id, signed in self._movements(operation, original):
             account = self.model.accounts[wallet_id]
-            available = account.balance + account.credit_limit
-            if code == "insufficient_funds" and signed < 0 and available + signed < 0:
+            balance = account.balance + moved.get(wallet_id, Decimal(0))
+            available = balance + account.credit_limit
+            is_mirrored = account.keeping == "mirrored"
+            moved[wallet_id] = moved.get(wallet_id, Decimal(0)) + signed
+            if code == "insufficient_funds" and signed < 0 and available + signed < 0 and not is_mirrored:
                 return {
                     "wallet_id": wallet_id,
                     "shortfall": amount_text(-signed - available, account.exponent),
@@ -404,7 +492,9 @@ class Oracle:
                 }
             if code == f"wallet_{account.status}" and (account.status == "closed" or signed < 0):
                 return {"wallet_id": wallet_id}
-            if code == "balance_limit" and signed > 0 and account.balance + signed >= LIMIT:
+            if code == "balance_limit" and signed > 0 and balance + signed >= LIMIT:
+                return {"wallet_id": wallet_id}
+            if code == "balance_limit" and is_mirrored and balance + signed <= -LIMIT:
                 return {"wallet_id": wallet_id}
         raise AssertionError(f"no account is the reason for {code}")
 
@@ -413,11 +503,18 @@ class Oracle:
             posting = self.model.postings[original["transaction_id"]]
             left = posting.amount - posting.refunded
             amount = Decimal(str(operation.get("amount", left)))
+            if posting.is_whole:
+                return [(leg.wallet_id, -leg.signed) for leg in posting.legs]
             return [(leg.wallet_id, amount if leg.signed < 0 else -amount) for leg in posting.legs]
-        amount = Decimal(str(operation["amount"]))
-        if operation["type"] == "transfer":
-            return [(operation["wallet_id"], -amount), (operation["to_wallet_id"], amount)]
-        return [(operation["wallet_id"], amount if operation["type"] in CREDITS else -amount)]
+        if "entries" in operation:
+            return [(each["wallet_id"], _signed_amount(each)) for each in operation["entries"]]
+        if "balance" in operation:
+            account = self.model.accounts[operation["wallet_id"]]
+            return [(operation["wallet_id"], Decimal(operation["balance"]) - account.balance)]
+        is_credit = operation["type"] in CREDITS or operation.get("direction") == "credit"
+        signed = _signed_amount({**operation, "direction": "credit" if is_credit else "debit"})
+        back = [(operation["to_wallet_id"], -signed)] if operation["type"] == "transfer" else []
+        return [(operation["wallet_id"], signed), *back]
 
     # Documents
 
@@ -433,6 +530,7 @@ class Oracle:
             "name": wallet.name,
             "wallet_type": "fiat",
             "currency": wallet.currency,
+            "keeping": wallet.keeping,
             "network": None,
             "address": None,
             "balance": balance,
@@ -451,8 +549,19 @@ class Oracle:
             assert_equal(etag, f'"{wallet.version}.{account.version}"')
 
 
+def _finer(amount: Decimal, currency: str, exponent: int) -> tuple[str, Document] | None:
+    """The refusal of an amount with more decimals than its currency; None: it has not."""
+    facts = {"currency": currency, "exponent": exponent}
+    return ("amount_precision", facts) if _too_fine(amount, exponent) else None
+
+
 def _too_fine(amount: Decimal, exponent: int) -> bool:
     return amount != round(amount, exponent)
+
+
+def _signed_amount(entry: Operation) -> Decimal:
+    amount = Decimal(str(entry["amount"]))
+    return amount if entry["direction"] == "credit" else -amount
 
 
 def _amount_fault(operation: Operation) -> bool:

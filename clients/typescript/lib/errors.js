@@ -1,8 +1,10 @@
 const OF_THE_LEDGER = new Set([
     "amount_precision",
     "balance_limit",
+    "balance_unchanged",
     "currency_mismatch",
     "currency_unknown",
+    "entries_unbalanced",
     "idempotency_key_reused",
     "insufficient_funds",
     "not_refundable",
@@ -13,6 +15,7 @@ const OF_THE_LEDGER = new Set([
     "wallet_closed",
     "wallet_exists",
     "wallet_frozen",
+    "wallet_mirrored",
     "wallet_not_found",
 ]);
 /**

@@ -6,8 +6,10 @@ export type ProblemCode = components["schemas"]["Problem"]["code"];
 const OF_THE_LEDGER = new Set<ProblemCode>([
   "amount_precision",
   "balance_limit",
+  "balance_unchanged",
   "currency_mismatch",
   "currency_unknown",
+  "entries_unbalanced",
   "idempotency_key_reused",
   "insufficient_funds",
   "not_refundable",
@@ -18,6 +20,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "wallet_closed",
   "wallet_exists",
   "wallet_frozen",
+  "wallet_mirrored",
   "wallet_not_found",
 ]);
 

@@ -1,7 +1,7 @@
 """Every call of the SDK against the real application, in process."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,9 +13,12 @@ from support.api import Api, new_user
 from support.sdk import in_process
 from wallet_client import (
     AsyncWalletClient,
+    BalanceUnchanged,
+    EntriesUnbalanced,
     Forbidden,
     IdempotencyKeyReused,
     InsufficientFunds,
+    NewEntry,
     Operation,
     Posted,
     RefundExceeds,
@@ -26,10 +29,12 @@ from wallet_client import (
     Wallet,
     WalletClosed,
     WalletExists,
+    WalletMirrored,
     WalletNotFound,
     key_from,
 )
 from wallet_client._decoding import decoder
+from wallet_client.testing import FakeWallet
 
 from wallet_service.core.identifiers import new_id
 
@@ -104,6 +109,81 @@ async def test_every_movement(client: AsyncWalletClient) -> None:
     with pytest.raises(RefundExceeds) as refused:
         await client.refund(moved[0].transaction_id, 11)
     assert refused.value.refundable == Decimal("10.5")
+
+
+async def test_entries_and_adjustments(client: AsyncWalletClient) -> None:
+    user = new_user()
+    euros, dollars = [
+        (await funded(client, 10, user_id=user, currency=currency)).wallet_id for currency in ("EUR", "USD")
+    ]
+    exchange = [
+        NewEntry.debit(euros, "10", "fx:EUR-USD"),
+        NewEntry.credit(dollars, 11, "fx:EUR-USD"),
+        NewEntry.debit(dollars, Decimal("0.5"), "revenue:fees"),
+    ]
+
+    posted = await client.transactions.post("exchange", exchange, reference="x-1")
+    counted = await client.transactions.adjust(dollars, balance=21, reason="count of 31 March")
+    taken = await client.transactions.adjust(dollars, amount=1, direction="debit", reason="charged twice")
+
+    assert [leg.balance_after for leg in posted.legs or ()] == [0, 21, Decimal("20.5")]
+    assert (counted.direction, counted.amount, counted.description) == (
+        "credit",
+        Decimal("0.5"),
+        "count of 31 March",
+    )
+    assert (taken.transaction_type, taken.balance_after) == ("adjustment", 20)
+    with pytest.raises(BalanceUnchanged):
+        await client.transactions.adjust(dollars, balance=20, reason="again")
+    across = [
+        NewEntry.debit(dollars, 1, f"wallet:{euros}"),
+        NewEntry.credit(euros, 1, f"wallet:{dollars}"),
+    ]
+    with pytest.raises(EntriesUnbalanced):
+        await client.transactions.post("payment", across)
+    results = await client.transactions.batch(
+        [
+            Operation.adjust(dollars, balance=19, reason="count"),
+            Operation.post("payment", [NewEntry.debit(dollars, 1, "external:shop")]),
+        ]
+    )
+    assert [isinstance(each, Posted) for each in results] == [True, True]
+
+
+async def test_a_mirrored_wallet_and_what_is_entered_late(client: AsyncWalletClient) -> None:
+    bank = await funded(client, -20, keeping="mirrored", name="bank")
+    money = await funded(client, 5, user_id=bank.user_id)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    late = await client.deposit(bank.wallet_id, 7, effective_at=yesterday)
+
+    assert (bank.keeping, bank.balance, money.keeping) == ("mirrored", Decimal(-20), "operating")
+    assert late.counter_account == "mirrored:deposits"
+    with pytest.raises(WalletMirrored) as refused:
+        await client.transfer(money.wallet_id, bank.wallet_id, 1)
+    assert refused.value.wallet_id == bank.wallet_id
+    at = yesterday + timedelta(seconds=1)
+    assert (await client.wallets.balance(bank.wallet_id, at=at)).balance == 0
+    assert (await client.wallets.balance(bank.wallet_id, at=at, by="effective")).balance == 7
+    by_effect = [
+        entry.amount async for entry in client.transactions.list(wallet_id=bank.wallet_id, by="effective")
+    ]
+    assert by_effect == [20, 7]
+    totals = await client.statistics.wallet(bank.wallet_id, to=at, by="effective")
+    assert totals.currencies[0].closing_balance == 7
+    keeping = {(each.currency, each.keeping) for each in (await client.statistics.service()).currencies}
+    assert {("CREDIT", "operating"), ("CREDIT", "mirrored")} <= keeping
+
+
+def test_a_wallet_of_an_older_service_is_an_operating_one(driver: str) -> None:
+    del driver
+    with FakeWallet().client() as fake:
+        document = asdict(fake.create_wallet(user_id="ada"))
+    members = {name: str(value) for name, value in document.items()} | {"metadata": {}}
+
+    assert decoder(Wallet)(members).keeping == "operating"
+    assert decoder(Wallet)(members | {"keeping": "mirrored"}).keeping == "mirrored"
+    del members["keeping"]
+    assert decoder(Wallet)(members).keeping == "operating"
 
 
 async def test_a_key_is_spent_once(client: AsyncWalletClient) -> None:

@@ -12,6 +12,7 @@ import pytest
 import wallet_client
 from wallet_client import (
     InsufficientFunds,
+    NewEntry,
     Operation,
     OutcomeUnknown,
     Posted,
@@ -122,6 +123,16 @@ def test_the_clock_is_the_tests() -> None:
     "call",
     [
         lambda client: client.wallets.balance(ID, at=datetime(2026, 1, 1, tzinfo=UTC)),
+        lambda client: client.wallets.balance(ID, by="effective"),
+        lambda client: client.wallets.create(user_id="ada", keeping="mirrored"),
+        lambda client: client.wallets.create(user_id="ada", keeping="mirrored", initial_balance="-5"),
+        lambda client: client.transactions.adjust(ID, balance=5, reason="count"),
+        lambda client: client.transactions.post("payment", [NewEntry.debit(ID, 1, "external:shop")]),
+        lambda client: client.transactions.batch([Operation.adjust(ID, balance=5, reason="count")]),
+        lambda client: client.transactions.batch(
+            [Operation.post("payment", [NewEntry.debit(ID, 1, "external:shop")])]
+        ),
+        lambda client: list(client.transactions.list(wallet_id=ID, by="effective")),
         lambda client: list(client.wallets.list()),
         lambda client: list(client.wallets.list(user_id="ada", currency="CREDIT")),
         lambda client: list(client.transactions.list(wallet_id=ID, reference="r")),

@@ -45,6 +45,7 @@ async def test_wallets(both: FakeAndReal) -> None:
         {"currency": "USD", "name": "x", "initial_balance": "0.001"},
         {"name": "x", "currency": "ETH", "initial_balance": "9" * 20},
         {"initial_balance": "-1"},
+        {"keeping": "house"},
         {"name": "", "wallet_type": "gold", "metadata": [], "network": "n" * 65},
         {"currency": "usd", "user_id": "u" * 256, "address": "a\tb", "credit_limit": "x"},
     ):
@@ -144,6 +145,10 @@ async def _refusals_of_movements(both: FakeAndReal) -> None:
         {"amount": "1", "reference": "", "description": "x" * 1001, "metadata": "m"},
         {"amount": "x", "effective_at": "yesterday", "counter_account": "external"},
         {"amount": "1", "reference": "a\nb", "dry_run": "yes"},
+        {"amount": "1", "effective_at": "2026-02-20T00:00:00Z"},
+        {"amount": "1", "counter_account": "breakage"},
+        {"amount": "1", "counter_account": "fx:EUR-USD"},
+        {"amount": "1", "counter_account": "mirrored:gifts"},
         {"amount": "1", "metadata": {"big": "x" * 16_400}},
         {"amount": "1", "metadata": {"a": ["\0"]}},
         {"amount": "1", "metadata": {"a": ["\\u0000"]}},
@@ -175,6 +180,7 @@ async def test_batches(both: FakeAndReal) -> None:
     deposit = {"type": "deposit", "wallet_id": "<bob>", "amount": "1", "idempotency_key": "own"}
     across = {"type": "transfer", "wallet_id": "<ada>", "to_wallet_id": "<bob>", "amount": "2"}
     back = {"type": "refund", "original_transaction_id": NOWHERE}
+    ahead = consume("1", effective_at="2027-01-01T00:00:00Z")
     unread = [consume("0"), consume("1", reference="r" * 256), {"type": "refund"}, across | {"amount": "x"}]
     for operations in (
         [consume("1"), across, deposit],
@@ -184,6 +190,9 @@ async def test_batches(both: FakeAndReal) -> None:
         [consume("1"), back, consume("0")],
         [consume("1"), back],
         unread[:2],
+        [consume("1"), consume("400"), ahead, consume("1")],
+        [consume("1"), ahead, consume("400")],
+        [ahead, consume("0")],
     ):
         for more in ({}, {"dry_run": True}, {"atomic": True}, {"atomic": True, "dry_run": True}):
             for key in ("a", None):

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import wallet_client
 from support.settings import make_settings
-from wallet_client import AsyncWalletClient, Operation, Pages, WalletClient, models, sums
+from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.shortcuts import Shortcuts
@@ -28,13 +28,16 @@ ID = "0199d0a8-0000-7000-8000-0000000000aa"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 VALUES: dict[str, Any] = {
     **dict.fromkeys(("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id"), ID),
-    **dict.fromkeys(("amount", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"),
+    **dict.fromkeys(
+        ("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
+    ),
     **dict.fromkeys(("effective_at", "at", "from_", "to"), NOW),
     **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified"), True),
     "metadata": {"model": "small"},
     "if_version": 1,
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
+    "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
 }
 LEFT_OUT = {
     ("get", "/health"),
@@ -203,10 +206,16 @@ def test_a_call_can_send_all_that_its_path_reads(call: Any) -> None:
         (Operation.consume(**arguments(Operation.consume)), "BatchMovement"),
         (Operation.transfer(**arguments(Operation.transfer)), "BatchTransfer"),
         (Operation.refund(**arguments(Operation.refund)), "BatchRefund"),
+        (Operation.adjust(**arguments(Operation.adjust)), "BatchAdjustment"),
+        (Operation.post(**arguments(Operation.post)), "BatchEntries"),
     ],
 )
 def test_an_operation_of_a_batch_can_send_all_that_is_read(made: Operation, schema: str) -> None:
     assert made.members.keys() == properties(schema)
+
+
+def test_an_entry_can_send_all_that_is_read() -> None:
+    assert NewEntry.debit(ID, 1, "fx:EUR-USD").members.keys() == properties("EntryRequest")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +233,11 @@ def test_an_operation_of_a_batch_can_send_all_that_is_read(made: Operation, sche
     ],
 )
 def test_a_model_has_every_member_of_its_response(model: Any) -> None:
-    of_the_document = {field.name.rstrip("_") for field in fields(model) if field.default is MISSING}
+    of_the_document = {
+        field.name.rstrip("_")
+        for field in fields(model)
+        if field.default is MISSING or "later" in field.metadata
+    }
 
     assert of_the_document == properties(model.__name__)
 

@@ -76,6 +76,44 @@ async def test_a_csv_with_every_column(api: Api) -> None:
     assert (entry["client_id"], entry["amount"]) == ("admin", "1.000000000000000001")
 
 
+async def test_mirrored_wallets_may_open_below_zero(api: Api) -> None:
+    user_id = new_user()
+    body = (
+        "user_id,name,keeping,balance,credit_limit,effective_at\n"
+        f"{user_id},card,mirrored,-20.5,,2020-02-29T10:00:00Z\n"
+        f"{user_id},bank,mirrored,100,0,\n"
+        f"{user_id},main,operating,5,,\n"
+        f"{user_id},debt,,-5,,\n"
+        f"{user_id},loan,mirrored,-5,10,\n"
+        f"{user_id},house,elsewhere,1,,\n"
+    ).encode()
+    answer = await send(api.admin, body)
+    assert told(answer) == [
+        *((line, "created") for line in (2, 3, 4)),
+        (5, "amount_invalid"),
+        (6, "wallet_mirrored"),
+        (7, "validation_failed"),
+    ]
+    assert outcomes(answer)[3]["problem"]["errors"][0]["pointer"] == "/balance"
+    assert told(await send(api.admin, body))[:3] == [(line, "replayed") for line in (2, 3, 4)]
+    wallets = {
+        each["name"]: each for each in (await api.admin.get(f"/users/{user_id}/wallets")).json()["items"]
+    }
+    assert {name: (each["keeping"], each["balance"]) for name, each in wallets.items()} == {
+        "card": ("mirrored", "-20.500000"),
+        "bank": ("mirrored", "100.000000"),
+        "main": ("operating", "5.000000"),
+    }
+    entries = (await api.admin.get(f"/users/{user_id}/transactions")).json()["items"]
+    assert {(each["transaction_type"], each["direction"], each["counter_account"]) for each in entries} == {
+        ("withdraw", "debit", "mirrored:opening"),
+        ("deposit", "credit", "mirrored:opening"),
+        ("deposit", "credit", "external:opening-balances"),
+    }
+    of_card = next(each for each in entries if each["direction"] == "debit")
+    assert of_card["effective_at"] == "2020-02-29T10:00:00.000000Z"
+
+
 async def test_defaults_and_empty_fields(api: Api) -> None:
     user_id = new_user()
     body = f"user_id,currency,credit_limit,metadata,effective_at\n{user_id},,,,\n"

@@ -1,12 +1,15 @@
 """Value time beside posting time: balances, statistics and statements by either, against a plain computation."""
 
+import json
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from support.api import Api, posted, problem
+from support.ledger_database import LedgerDatabase
 
 SetClock = Callable[[datetime], Awaitable[None]]
 
@@ -54,6 +57,11 @@ async def test_more_than_a_day_ahead_is_refused(timed_api: Api, set_clock: SetCl
     wallet = (await timed_api.admin.wallet("10"))["wallet_id"]
     tomorrow = START + timedelta(days=1)
     posted(await timed_api.admin.move("consume", wallet, "1", effective_at=text(tomorrow)))
+    path = f"/wallets/{wallet}/balance"
+    now = [
+        (await timed_api.admin.get(path, **query)).json()["balance"] for query in ({}, {"by": "effective"})
+    ]
+    assert now == ["9.000000", "10.000000"]
     late = text(tomorrow + timedelta(microseconds=1))
     refused = problem(
         await timed_api.admin.move("consume", wallet, "1", effective_at=late), "validation_failed"
@@ -83,6 +91,55 @@ async def test_by_either_time_as_a_plain_computation_says(timed_api: Api, set_cl
             moment = START + timedelta(hours=hour)
             await balances_are_sums(timed_api, wallets, entries, name, by, moment)
         await statistics_are_sums(timed_api, user, entries, name, by)
+
+
+@pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
+async def test_only_rows_that_were_entered_at_another_moment_are_read(
+    newest_ledger_database: LedgerDatabase,
+) -> None:
+    """However many entries a wallet has: the partial index finds the others, and few blocks are read."""
+    database = newest_ledger_database.superuser
+    wallet = await newest_ledger_database.wallet()
+    await newest_ledger_database.bulk(wallet, START, 40_000, timedelta(minutes=1))
+    await database.execute("set session_replication_role = replica")  # no trigger that keeps rows as they are
+    for shift, place in (("- interval '2 days'", 0), ("+ interval '12 hours'", 70)):
+        shifted = await database.execute(
+            f"update wallet.wallet_transactions set effective_at = created_at {shift}"
+            f" where wallet_id = $1 and wallet_version % 500 = {place}",
+            wallet,
+        )
+        assert shifted == "UPDATE 80"
+    await database.execute("reset session_replication_role")
+    await database.execute("analyze wallet.wallet_transactions")
+    at = START + timedelta(days=14)
+    version = 14 * 24 * 60 + 1
+    for run in range(8):  # the plan of the first calls is made for their values, that of later ones for any
+        async with database.transaction():
+            used = "select pg_stat_get_xact_numscans('wallet.wallet_transactions_effective'::regclass)"
+            before = await database.fetchval(used)
+            (plan,) = json.loads(
+                await database.fetchval(
+                    "explain (analyze, buffers, format json)"
+                    " select * from wallet.read_shifted_totals($1, $2, $3, 40000)",
+                    wallet,
+                    at,
+                    version,
+                )
+            )
+            assert await database.fetchval(used) == before + 2, run  # and not the primary key
+            blocks = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+            assert blocks < (1000 if run == 0 else 250), (run, blocks)  # the first one reads the catalog, too
+        found = await database.fetch(
+            "select * from wallet.read_shifted_totals($1, $2, $3, 40000)", wallet, at, version
+        )
+        # Of those entered two days late 6 were effective by then, and of those entered ahead 2 were not.
+        assert [(row["transactions"], row["amount"]) for row in found] == [(4, 4)]
+        counted = "select count(*) from wallet.wallet_transactions where wallet_id = $1 and {} <= $2"
+        by_effect, by_posting = [
+            await database.fetchval(counted.format(name), wallet, at)
+            for name in ("effective_at", "created_at")
+        ]
+        assert (by_posting, by_effect) == (version, version + 4)
 
 
 async def all_entries(api: Api, path: str, **query: str) -> list[dict[str, Any]]:

@@ -80,7 +80,9 @@ async def test_a_users_pages_hold_every_row_once_and_in_order(
     wallets = await some_history(ledger_database, seed=limit)
     repository = StatementRepository(ledger_database.database)
 
-    found, sizes = await walk(lambda position: repository.user_page("ann", None, {}, position, limit, ALL))
+    found, sizes = await walk(
+        lambda position: repository.user_page("ann", None, {}, "posted", position, limit, ALL)
+    )
 
     assert found == [key_of(row) for row in await ledger_database.rows(*wallets)]
     assert set(sizes[:-1]) <= {limit}
@@ -95,7 +97,7 @@ async def test_rows_posted_meanwhile_neither_shift_nor_repeat_a_users_pages(
     repository = StatementRepository(ledger_database.database)
 
     async def read_and_post(position: Position | None) -> Page:
-        page = await repository.user_page("ann", None, {}, position, 10, ALL)
+        page = await repository.user_page("ann", None, {}, "posted", position, 10, ALL)
         await ledger_database.post(*(op("deposit", wallet, 1) for wallet in wallets))
         return page
 
@@ -109,7 +111,7 @@ async def test_a_wallets_pages_go_down_its_versions(ledger_database: LedgerDatab
     repository = StatementRepository(ledger_database.database)
 
     async def read(position: Position | None) -> Page:
-        return await repository.wallet_page(wallet, None, {}, position and position[2], 7)
+        return await repository.wallet_page(wallet, None, {}, "posted", position, 7)
 
     found, _ = await walk(read)
 
@@ -160,12 +162,12 @@ async def test_filters_give_what_a_look_at_every_row_gives(ledger_database: Ledg
         of_wallet = dice.choice(wallets)
 
         async def read_user(position: Position | None, wanted: dict[str, Any] = filters) -> Page:
-            return await repository.user_page("ann", None, wanted, position, 5, ALL)
+            return await repository.user_page("ann", None, wanted, "posted", position, 5, ALL)
 
         async def read_wallet(
             position: Position | None, wallet: str = of_wallet, wanted: dict[str, Any] = filters
         ) -> Page:
-            return await repository.wallet_page(wallet, None, wanted, position and position[2], 5)
+            return await repository.wallet_page(wallet, None, wanted, "posted", position, 5)
 
         expected = [row for row in rows if passes(row, filters)]
         found_something += bool(expected)
@@ -184,7 +186,7 @@ async def test_a_metadata_filter_compares_text_and_top_level_members_only(
     repository = StatementRepository(ledger_database.database)
 
     async def hits(*pairs: tuple[str, str]) -> int:
-        page = await repository.wallet_page(wallet, None, {"metadata": list(pairs)}, None, 5)
+        page = await repository.wallet_page(wallet, None, {"metadata": list(pairs)}, "posted", None, 5)
         return len(json.loads(page.items))
 
     assert await hits(("number", "1.5"), ("flag", "true")) == 1
@@ -247,7 +249,9 @@ async def test_rare_rows_are_found_over_short_and_empty_pages(ledger_database: L
     repository = StatementRepository(ledger_database.database)
     filters = {"metadata": [["n", "7"]]}
 
-    found, sizes = await walk(lambda position: repository.user_page("ann", None, filters, position, 100, ALL))
+    found, sizes = await walk(
+        lambda position: repository.user_page("ann", None, filters, "posted", position, 100, ALL)
+    )
 
     expected = [row for row in await ledger_database.rows(*wallets) if json.loads(row["metadata"])["n"] == 7]
     assert found == list(map(key_of, expected))
@@ -408,12 +412,12 @@ async def test_others_wallets_are_not_there(ledger_database: LedgerDatabase) -> 
     repository = StatementRepository(ledger_database.database)
 
     for attempt in (
-        repository.balance(wallet, "eve", None),
-        repository.balance(wallet, "eve", "2026-01-01T00:00:00Z"),
-        repository.balance(new_id(), None, None),
-        repository.wallet_page(wallet, "eve", {}, None, 5),
-        repository.wallet_page(new_id(), None, {}, None, 5),
-        repository.user_page("ann", "eve", {}, None, 5, ALL),
+        repository.balance(wallet, "eve", None, "posted"),
+        repository.balance(wallet, "eve", "2026-01-01T00:00:00Z", "posted"),
+        repository.balance(new_id(), None, None, "posted"),
+        repository.wallet_page(wallet, "eve", {}, "posted", None, 5),
+        repository.wallet_page(new_id(), None, {}, "posted", None, 5),
+        repository.user_page("ann", "eve", {}, "posted", None, 5, ALL),
     ):
         with pytest.raises(WalletNotFound):
             await attempt

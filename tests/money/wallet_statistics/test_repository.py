@@ -376,6 +376,7 @@ async def test_service_stats_count_and_sum_every_wallet(ledger_database: LedgerD
     of_credit, of_ether = read["currencies"]
     assert Counter(of_credit) == Counter(
         currency="CREDIT",
+        keeping="operating",
         wallets=4,
         active=3,
         frozen=1,

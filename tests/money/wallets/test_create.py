@@ -28,6 +28,7 @@ async def test_defaults(api: Api) -> None:
         "name": "main",
         "wallet_type": "fiat",
         "currency": "CREDIT",
+        "keeping": "operating",
         "network": None,
         "address": None,
         "balance": "0.000000",

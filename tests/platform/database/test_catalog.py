@@ -18,12 +18,13 @@ UNPINNED = {
     "build_fault",
     "build_refusal",
     "clock",
-    "default_counter_account",
+    "find_operation_type",
     "format_amount",
     "format_time",
     "group_counter_account",
     "is_shown",
     "is_uuid",
+    "list_operation_types",
 }
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 

@@ -242,7 +242,6 @@ async def test_another_relation_of_the_name_is_told(empty: TestDatabase, release
     "statement",
     [
         "create index if not exists things_name on wallet.things (thing_id);",
-        "create unique index concurrently if not exists things_name on wallet.things (thing_id);",
         "create index concurrently things_name on wallet.things (thing_id);",
         "create index concurrently if not exists things_name on things (thing_id);",
         "create index concurrently if not exists things_name on public.things (thing_id);",

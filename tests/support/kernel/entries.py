@@ -55,6 +55,25 @@ async def an_exchange_with_its_fee(kernel: Kernel) -> None:
 
 
 @check
+async def of_a_type_that_is_declared_no_more(kernel: Kernel) -> None:
+    """Its entries stay readable. What its refund would mean is not known."""
+    wallet_id = await kernel.wallet("10")
+    spent = op("consume", wallet_id, "2")
+    await _posted(kernel, spent)
+    async with kernel.pool.acquire() as connection:
+        changing = connection.transaction()
+        await changing.start()
+        await connection.execute("set local session_replication_role = replica")  # rows are append-only
+        await connection.execute(
+            "update wallet.wallet_transactions set transaction_type = 'gift' where transaction_id = $1",
+            spent["transaction_id"],
+        )
+        outcome = await kernel.one(refund(spent), on=connection)
+        await changing.rollback()
+    assert outcome.code == "not_refundable"
+
+
+@check
 async def decimals_are_those_of_each_currency(kernel: Kernel) -> None:
     dollars, yen = await kernel.wallet("10"), await kernel.wallet("0", "JPY")
     entries = entry(dollars, "-1.25", "fx:USD-JPY"), entry(yen, "190", "fx:USD-JPY")

@@ -360,7 +360,7 @@ declare
 begin
   if v_first.transaction_id is null or v_first.user_id <> p_op.acting_user_id then
     return wallet.build_refusal('transaction_not_found', jsonb_build_object('transaction_id', p_op.original_transaction_id));
-  elsif not (wallet.find_operation_type(v_first.transaction_type)).refundable then
+  elsif (wallet.find_operation_type(v_first.transaction_type)).refundable is not true then    -- null: no room declares it
     return wallet.build_refusal('not_refundable', jsonb_build_object('transaction_id', p_op.original_transaction_id));
   elsif v_amount <= 0 or p_refunded + v_amount > v_first.amount
       or wallet.is_reversed_whole(p_original) and v_amount <> v_first.amount then

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wallet_service.core.fields import CurrencyCode, Key, Line, Metadata, Timestamp, UserId
-from wallet_service.core.money import AmountOrZero
+from wallet_service.core.money import AmountOrZero, BalanceAmount
+from wallet_service.money.schemas import Keeping
 
 
 class ImportLine(BaseModel):
@@ -24,6 +25,7 @@ class ImportLine(BaseModel):
     name: Line = Field(
         default="main", description="Distinguishes the user's wallets of one type and currency."
     )
+    keeping: Keeping | None = Field(default=None, description="`operating` (the default) or `mirrored`.")
     organization_id: Line | None = Field(
         default=None, description="The organization that the wallet belongs to. Default: none."
     )
@@ -39,7 +41,9 @@ class ImportLine(BaseModel):
     metadata: Metadata | None = Field(
         default=None, description="A JSON object of the caller, at most 16 KiB."
     )
-    balance: AmountOrZero = Field(default="0", description="The opening balance.")
+    balance: BalanceAmount = Field(
+        default="0", description="The opening balance. Below zero only in a mirrored wallet."
+    )
     effective_at: Timestamp | None = Field(
         default=None, description="When the balance was valid. Default: the posting time."
     )

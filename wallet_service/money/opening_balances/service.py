@@ -21,6 +21,11 @@ GROUP = 100
 COUNTER_ACCOUNT = "external:opening-balances"
 
 _NOT_OF_THE_WALLET = {"balance", "effective_at", "key"}
+_BELOW_ZERO = {
+    "type": "amount_invalid",
+    "loc": ("body", "balance"),
+    "msg": "only a mirrored wallet can open below zero",
+}
 
 
 class ImportService:
@@ -91,6 +96,8 @@ class ImportService:
             line = ImportLine.model_validate(record.document)
         except ValidationError as error:
             return validation_problem([{**found, "loc": ("body", *found["loc"])} for found in error.errors()])
+        if line.keeping != "mirrored" and line.balance.startswith("-"):
+            return validation_problem([_BELOW_ZERO])
         return {
             "wallet_id": new_id(),
             "key": line.key or _natural_key(line),
@@ -105,8 +112,9 @@ class ImportService:
             "transaction_id": new_id(),
             "client_id": self._client_id,
             "amount": line.balance,
-            "counter_account": COUNTER_ACCOUNT,
         }
+        if line.keeping != "mirrored":  # its counter account is mirrored:opening, however it is opened
+            deposit["counter_account"] = COUNTER_ACCOUNT
         return deposit if line.effective_at is None else {**deposit, "effective_at": line.effective_at}
 
 

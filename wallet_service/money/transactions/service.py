@@ -169,8 +169,8 @@ class TransactionService:
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(self, operation: Operation, dry_run: bool, *, sent_before: int = 0) -> Posted:
-        if operation.to_wallet_id is not None:
-            await self._access.check(operation.to_wallet_id)
+        if self._access.checks:
+            await self._check_others(operation)
         await self._hooks.check(self._caller, operation)
         try:
             posted = await self._ledger.post_one(
@@ -180,6 +180,19 @@ class TransactionService:
             raise self._explained(operation, error) from error
         self._hooks.report((operation,), (posted,))
         return posted
+
+    async def _check_others(self, operation: Operation) -> None:
+        """Check the caller's access to the wallets of an operation, but for the wallet of a path, which is checked there.
+
+        Raises:
+            Forbidden, UpstreamUnavailable: as ``CallerAccess.check``.
+        """
+        if operation.to_wallet_id is not None:
+            await self._access.check(operation.to_wallet_id)
+        for entry in operation.entries:
+            await self._access.check(entry.wallet_id)
+        if operation.original_transaction_id is not None:
+            await self._access.check_posting(operation.original_transaction_id)
 
     def _explained(self, operation: Operation, error: WalletError) -> WalletError:
         """A refusal of the kernel, with what it means for this caller."""
@@ -203,9 +216,9 @@ class TransactionService:
         if isinstance(read, Refused):
             return read
         try:
-            for wallet_id in (read.wallet_id, read.to_wallet_id):
-                if wallet_id is not None:
-                    await self._access.check(wallet_id)
+            if read.wallet_id is not None:
+                await self._access.check(read.wallet_id)
+            await self._check_others(read)
             await self._hooks.check(self._caller, read)
         except WalletError as error:
             return Refused(error)

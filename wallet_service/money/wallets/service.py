@@ -7,7 +7,6 @@ from typing import Any
 
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.problems import AmountInvalid
 from wallet_service.money.permissions import TRANSACTIONS_WRITE
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
@@ -15,12 +14,18 @@ from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import WalletAccess
 from wallet_service.platform.membership.problems import UserUnknown
 from wallet_service.platform.web.idempotency import chosen_key
+from wallet_service.platform.web.problems import validation_problem
 
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,18})(?:\.[0-9]{1,18})?"?', re.ASCII)
 
 _OPERATORS_ONLY = ("credit_limit",)
 _OWN_RECORD = ("mirrored", "initial_balance")
 """What a user token may set: the opening balance of a record of the user's own."""
+_BELOW_ZERO = {
+    "type": "amount_invalid",
+    "loc": ("body", "initial_balance"),
+    "msg": "only a mirrored wallet can open below zero",
+}
 _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 
 
@@ -48,7 +53,7 @@ class WalletService:
         deposit: dict[str, Any] | None = None
         if request.initial_balance is not None and not _is_nothing(request.initial_balance):
             if request.keeping != "mirrored" and request.initial_balance.startswith("-"):
-                raise AmountInvalid("Only a mirrored wallet can open below zero")
+                raise validation_problem([_BELOW_ZERO])
             caller.require(TRANSACTIONS_WRITE)
             deposit = {
                 "transaction_id": new_id(),

@@ -5,7 +5,7 @@ The application has one WalletAccess. Each request has a CallerAccess, which eve
 
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 from fastapi import Depends
 from starlette.requests import Request
 
-from wallet_service.core.errors import Forbidden, WalletNotFound
+from wallet_service.core.errors import Forbidden, WalletError, WalletNotFound
 from wallet_service.platform.auth.authentication import access_of, principal
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
@@ -50,6 +50,9 @@ class CallerAccess:
             UpstreamUnavailable: the membership can't be checked, and the policy is to refuse then.
         """
 
+    async def check_posting(self, transaction_id: str) -> None:
+        """As ``check``, for each wallet of a posting. A posting that the user does not see is not refused here."""
+
     def visibility(self) -> Visibility:
         """Which wallets a read of all wallets of the user includes; one object for the whole read."""
         return ALL
@@ -63,6 +66,7 @@ class MemberAccess(CallerAccess):
     Args:
         user_id: the user.
         organization_of: finds the organization of a wallet; None: it has none, or it is not the user's wallet.
+        wallets_of: finds the wallets of a posting; none if the user does not see it.
         may_act: whether the user may act on wallets of an organization.
         known: the organizations of users' wallets as far as they are cached.
     """
@@ -73,11 +77,13 @@ class MemberAccess(CallerAccess):
         self,
         user_id: str,
         organization_of: Callable[[str], Awaitable[str | None]],
+        wallets_of: Callable[[str], Awaitable[Sequence[str]]],
         may_act: Callable[[str], Awaitable[bool]],
         known: LRUCache[str, tuple[str, ...]],
     ) -> None:
         self._user_id = user_id
         self._organization_of = organization_of
+        self._wallets_of = wallets_of
         self._may_act = may_act
         self._known = known
         self._decisions: dict[str, bool | UpstreamUnavailable] = {}
@@ -87,6 +93,11 @@ class MemberAccess(CallerAccess):
         organization_id = await self._organization_of(wallet_id)
         if organization_id is not None and not await self._decide(organization_id):
             raise Forbidden("The user is not a member of the wallet's organization", wallet_id=wallet_id)
+
+    async def check_posting(self, transaction_id: str) -> None:
+        """As ``CallerAccess.check_posting``."""
+        for wallet_id in await self._wallets_of(transaction_id):
+            await self.check(wallet_id)
 
     def visibility(self) -> Visibility:
         """Leaves out the wallets on which the user may not act."""
@@ -167,6 +178,7 @@ class MembershipAccess(WalletAccess):
         return MemberAccess(
             user_id,
             partial(self._organization_of, user_id),
+            partial(self._wallets_of, user_id),
             partial(self._policy.may_act, user_id=user_id),
             self._of_users,
         )
@@ -194,6 +206,19 @@ class MembershipAccess(WalletAccess):
             document: dict[str, Any] = json.loads(found)
             self._organizations[key] = document["organization_id"]
         return self._organizations[key]
+
+    async def _wallets_of(self, user_id: str, transaction_id: str) -> Sequence[str]:
+        """The wallets of a posting that the user sees."""
+        try:
+            found = await self._database.read(
+                "get_transaction", transaction_id=transaction_id, viewer=user_id
+            )
+        except WalletError as error:
+            if error.code == "transaction_not_found":  # the ledger reports it
+                return ()
+            raise
+        posting: dict[str, Any] = json.loads(found)
+        return [leg["wallet_id"] for leg in posting["legs"] or [posting]]
 
 
 async def _access(request: Request) -> WalletAccess:

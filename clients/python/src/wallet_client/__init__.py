@@ -16,12 +16,14 @@ from wallet_client.errors import (
     BadGateway,
     BadRequest,
     BalanceLimit,
+    BalanceUnchanged,
     BatchAborted,
     ClientClosed,
     Conflict,
     CreditLimitInUse,
     CurrencyMismatch,
     CurrencyUnknown,
+    EntriesUnbalanced,
     Forbidden,
     GatewayTimeout,
     HeadersTooLarge,
@@ -65,13 +67,14 @@ from wallet_client.errors import (
     WalletError,
     WalletExists,
     WalletFrozen,
+    WalletMirrored,
     WalletNotEmpty,
     WalletNotFound,
 )
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
-from wallet_client.operations import Operation
+from wallet_client.operations import NewEntry, Operation
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
@@ -109,6 +112,7 @@ __all__ = [
     "BadRequest",
     "Balance",
     "BalanceLimit",
+    "BalanceUnchanged",
     "BatchAborted",
     "BatchResult",
     "CallOptions",
@@ -119,6 +123,7 @@ __all__ = [
     "Credits",
     "CurrencyMismatch",
     "CurrencyUnknown",
+    "EntriesUnbalanced",
     "Entry",
     "Forbidden",
     "GatewayTimeout",
@@ -135,6 +140,7 @@ __all__ = [
     "MethodNotAllowed",
     "Metrics",
     "Moment",
+    "NewEntry",
     "NoAnswer",
     "NotFound",
     "NotRefundable",
@@ -185,6 +191,7 @@ __all__ = [
     "WalletError",
     "WalletExists",
     "WalletFrozen",
+    "WalletMirrored",
     "WalletNotEmpty",
     "WalletNotFound",
     "__version__",

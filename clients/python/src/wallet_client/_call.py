@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,23 @@ Id: TypeAlias = str | UUID
 
 Moment: TypeAlias = datetime | str
 """A point in time: a datetime with a time zone, or text such as ``2026-11-01T00:00:00Z``."""
+
+By: TypeAlias = Literal["posted", "effective"]
+"""Which moment of an entry counts: when it was posted, or when it happened."""
+
+EntryType: TypeAlias = Literal[
+    "deposit",
+    "withdraw",
+    "consume",
+    "transfer",
+    "reward",
+    "fee",
+    "refund",
+    "adjustment",
+    "exchange",
+    "payment",
+]
+"""The types of entries that a list can be asked for."""
 
 ROOT = "/api/v1"
 

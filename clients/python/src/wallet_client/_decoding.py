@@ -19,7 +19,8 @@ def decoder(model: type[M]) -> Callable[[Mapping[str, Any]], M]:
     """A function that makes the model from a document.
 
     The function raises LookupError, TypeError, ValueError or ArithmeticError if the document lacks what the model needs.
-    Members that the model does not know are left out. A field with a default is not read from the document.
+    Members that the model does not know are left out. A field with a default is not read from the document, unless it is
+    ``models.later``: then the default stands for the member of a service that does not have it yet.
     """
     kind: Any = model
     return _compiled(kind)
@@ -30,6 +31,7 @@ def _compiled(model: Any) -> Callable[[Mapping[str, Any]], Any]:
     hints = get_type_hints(model)
     named = [each.name for each in fields(model) if each.default is MISSING]
     steps = [(name.rstrip("_"), _converter(hints[name])) for name in named]
+    later = [(each.name, each.default) for each in fields(model) if "later" in each.metadata]
 
     def decode(document: Mapping[str, Any]) -> Any:
         values: list[Any] = []
@@ -38,7 +40,13 @@ def _compiled(model: Any) -> Callable[[Mapping[str, Any]], Any]:
             values.append(value if convert is None or value is None else convert(value))
         return model(*values)
 
-    return decode
+    def decode_later(document: Mapping[str, Any]) -> Any:
+        made = decode(document)
+        for name, default in later:
+            object.__setattr__(made, name, document.get(name, default))  # frozen, and not yet handed out
+        return made
+
+    return decode_later if later else decode
 
 
 def _converter(hint: Any) -> _Convert | None:

@@ -28,8 +28,10 @@ OF_THE_LEDGER = frozenset(
     {
         "amount_precision",
         "balance_limit",
+        "balance_unchanged",
         "currency_mismatch",
         "currency_unknown",
+        "entries_unbalanced",
         "idempotency_key_reused",
         "insufficient_funds",
         "not_refundable",
@@ -40,6 +42,7 @@ OF_THE_LEDGER = frozenset(
         "wallet_closed",
         "wallet_exists",
         "wallet_frozen",
+        "wallet_mirrored",
         "wallet_not_found",
     }
 )

@@ -318,9 +318,21 @@ class RefundExceeds(Conflict):
 
 
 class NotRefundable(Conflict):
-    """A refund can't be refunded."""
+    """A refund, an adjustment or an exchange can't be refunded."""
 
     code = "not_refundable"
+
+
+class BalanceUnchanged(Conflict):
+    """The wallet already has the balance to which it would be adjusted."""
+
+    code = "balance_unchanged"
+
+
+class WalletMirrored(Conflict):
+    """A mirrored wallet has no such operation, and none together with operating wallets; ``wallet_id`` names it."""
+
+    code = "wallet_mirrored"
 
 
 class TransactionSuperseded(Conflict):
@@ -401,6 +413,12 @@ class SameWallet(Unprocessable):
     """A transfer from a wallet to itself."""
 
     code = "same_wallet"
+
+
+class EntriesUnbalanced(Unprocessable):
+    """Two wallets name each other in the entries of an operation, and their amounts don't add up to zero."""
+
+    code = "entries_unbalanced"
 
 
 class IdempotencyKeyReused(Unprocessable):

@@ -22,6 +22,11 @@ def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
 _REFUSED: Any = _refuse
 
 
+def later(default: str) -> Any:
+    """A text that was added after 0.1.0; a service that does not send it yet is read as if it sent the default."""
+    return field(default=default, kw_only=True, metadata={"later": True})
+
+
 class ReadOnly(dict[str, Any]):
     """The metadata of a result: a dict that refuses changes; ``dict(metadata)`` can be changed.
 
@@ -42,6 +47,7 @@ class Wallet:
 
     Attributes:
         wallet_type: ``fiat``, ``crypto`` or ``hybrid``.
+        keeping: ``operating``: money is held here; ``mirrored``: a record of an account that is kept elsewhere.
         status: ``active``, ``frozen`` or ``closed``.
         balance: in ``currency``, like ``locked_balance``, ``available_balance`` and ``credit_limit``.
         version: counts the changes of the wallet itself; for ``if_version``.
@@ -67,6 +73,7 @@ class Wallet:
     metadata: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
+    keeping: str = later("operating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +99,11 @@ class Entry:
     """One entry of the ledger: the change that a posting made to one wallet.
 
     Attributes:
-        transaction_type: ``deposit``, ``withdraw``, ``consume``, ``transfer``, ``reward``, ``fee`` or ``refund``.
+        transaction_type: ``deposit``, ``withdraw``, ``consume``, ``transfer``, ``reward``, ``fee``, ``refund``,
+            ``adjustment``, ``exchange`` or ``payment``. Later releases of the service add types.
         direction: ``credit`` or ``debit``.
         created_at: when it was posted.
-        effective_at: when it takes effect.
+        effective_at: when it happened; the time of posting if the caller named no other.
         amount: in ``currency``, always more than 0; ``direction`` is the sign.
     """
 
@@ -122,7 +130,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transaction(Entry):
-    """A posting: its first leg, and in ``legs`` both legs of a posting on two wallets.
+    """A posting: its first leg, and in ``legs`` all of them where it has more than one.
 
     Attributes:
         replayed: the idempotency key was used before, and this is the first result again.

@@ -1,8 +1,8 @@
 """The operations of a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from wallet_client._call import Id, Moment, moment
 from wallet_client.keys import checked, name_text
@@ -32,6 +32,77 @@ def movement_members(
         "effective_at": moment(effective_at, "effective_at"),
         "counter_account": counter_account,
         "dry_run": dry_run or None,
+    }
+
+
+Direction: TypeAlias = Literal["credit", "debit"]
+EntriesType: TypeAlias = Literal["exchange", "payment"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """One entry of an operation of several: ``NewEntry.debit(wallet_id, "10", "fx:EUR-USD")``.
+
+    Attributes:
+        members: the entry in JSON.
+    """
+
+    members: Mapping[str, Any]
+
+    @staticmethod
+    def credit(wallet_id: Id, amount: Amount, counter_account: str) -> "NewEntry":
+        """Add to a wallet.
+
+        Args:
+            wallet_id: the wallet.
+            amount: in the wallet's currency, more than 0: Decimal, int or str, never a float.
+            counter_account: the other side, such as ``fx:EUR-USD``; or ``wallet:<id>`` of another entry, which names this
+                wallet and has the opposite amount.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        return _entry("credit", wallet_id, amount, counter_account)
+
+    @staticmethod
+    def debit(wallet_id: Id, amount: Amount, counter_account: str) -> "NewEntry":
+        """Take from a wallet; arguments and errors as ``credit``.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        return _entry("debit", wallet_id, amount, counter_account)
+
+
+def _entry(direction: Direction, wallet_id: Id, amount: Amount, counter_account: str) -> NewEntry:
+    return NewEntry(
+        {
+            "wallet_id": name_text(wallet_id),
+            "direction": direction,
+            "amount": amount_text(amount),
+            "counter_account": counter_account,
+        }
+    )
+
+
+def adjustment_members(
+    balance: Amount | None,
+    amount: Amount | None,
+    direction: Direction | None,
+    reason: str,
+    details: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The members of an adjustment in JSON; None for what was left out. ``details``: as ``movement_members``.
+
+    Raises:
+        TypeError, ValueError: an argument can't be sent, such as a float.
+    """
+    return {
+        "balance": None if balance is None else amount_text(balance),
+        "direction": direction,
+        "reason": reason,
+        **details,
+        "amount": None if amount is None else amount_text(amount),
     }
 
 
@@ -188,6 +259,49 @@ class Operation:
         """
         members = movement_members(amount, description, reference, metadata, effective_at)
         return _operation("refund", idempotency_key, members, original_transaction_id=transaction_id)
+
+    @staticmethod
+    def adjust(
+        wallet_id: Id,
+        *,
+        reason: str,
+        balance: Amount | None = None,
+        amount: Amount | None = None,
+        direction: Direction | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: Moment | None = None,
+        counter_account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Correct a balance: to ``balance``, or by ``amount`` in a ``direction``.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        details = movement_members(None, None, reference, metadata, effective_at, counter_account)
+        members = adjustment_members(balance, amount, direction, reason, details)
+        return _operation("adjustment", idempotency_key, members, wallet_id=wallet_id)
+
+    @staticmethod
+    def post(
+        type: EntriesType,  # noqa: A002 - the parameter's name in the API
+        entries: Iterable[NewEntry],
+        *,
+        description: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        effective_at: Moment | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Operation":
+        """Post 1 to 20 entries together, such as an exchange with its fee.
+
+        Raises:
+            TypeError, ValueError: an argument can't be sent, such as a float.
+        """
+        members = movement_members(None, description, reference, metadata, effective_at)
+        members["entries"] = [dict(each.members) for each in entries]
+        return _operation(type, idempotency_key, members)
 
 
 def _operation(kind: str, key: str | None, members: Mapping[str, Any], **ids: Id) -> Operation:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from wallet_client.models import later
+
 
 @dataclass(frozen=True, slots=True)
 class TypeTotal:
@@ -80,7 +82,7 @@ class UserStatistics(Statistics):
 
 @dataclass(frozen=True, slots=True)
 class CurrencyStats:
-    """The wallets of one currency."""
+    """The wallets of one currency and keeping: ``operating`` or ``mirrored``."""
 
     currency: str
     wallets: int
@@ -90,6 +92,7 @@ class CurrencyStats:
     balance: Decimal
     locked_balance: Decimal
     ledger_entries: int
+    keeping: str = later("operating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ class ServiceStats:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalanceLine:
-    """The sum that all wallets hold (``wallets``), or what came from a counter account, with the opposite sign."""
+    """The sum that all wallets hold (``wallets``), or what came from a counter account, with the opposite sign.
+
+    Mirrored wallets stand apart: their lines begin with ``mirrored:``.
+    """
 
     account: str
     balance: Decimal

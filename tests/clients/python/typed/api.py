@@ -18,6 +18,7 @@ from wallet_client import (
     Credits,
     Entry,
     InsufficientFunds,
+    NewEntry,
     Operation,
     Page,
     Pages,
@@ -48,6 +49,16 @@ def threads(client: WalletClient) -> None:
     assert_type(client.transactions.fee("w", 1), Transaction)
     assert_type(client.transactions.transfer("w", "v", 1), Transaction)
     assert_type(client.transactions.refund("t"), Transaction)
+    assert_type(client.transactions.adjust("w", balance="-1.5", reason="r"), Transaction)
+    assert_type(client.transactions.adjust("w", amount=1, direction="debit", reason="r"), Transaction)
+    assert_type(NewEntry.credit("w", "1", "fx:EUR-USD"), NewEntry)
+    assert_type(client.transactions.post("exchange", [NewEntry.debit("w", 1, "fx:EUR-USD")]), Transaction)
+    assert_type(Operation.adjust("w", balance=1, reason="r"), Operation)
+    assert_type(Operation.post("payment", [NewEntry.debit("w", 1, "external:shop")]), Operation)
+    assert_type(client.wallets.create(user_id="u", keeping="mirrored", initial_balance="-1").keeping, str)
+    assert_type(client.wallets.balance("w", at="2026-11-01T00:00:00Z", by="effective"), Balance)
+    assert_type(client.transactions.list(wallet_id="w", by="effective", type="adjustment"), Pages[Entry])
+    assert_type(client.statistics.user("u", by="posted"), UserStatistics)
     assert_type(client.transactions.batch([Operation.consume("w", "1")], atomic=True), list[BatchResult])
     assert_type(client.transactions.get("t"), Transaction)
     assert_type(iter(client.transactions.list(wallet_id="w")), Iterator[Entry])
@@ -105,6 +116,11 @@ def mistakes(client: WalletClient, wallet: Wallet) -> None:
     client.transactions.fee("w", 1, dry=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     Operation.withdraw("w", 0.1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     Operation.refund("t", dry_run=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.transactions.adjust("w", balance=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.transactions.adjust("w", balance=0.1, reason="r")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.transactions.post("transfer", [])  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.wallets.create(user_id="u", keeping="house")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.wallets.balance("w", by="now")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.wallets.update("w", status="closed")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.with_options(timeout=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     wallet.balance = Decimal(1)  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]

@@ -45,6 +45,25 @@ async def test_in_a_batch_each_operation_is_looked_at(api: Api, upstreams: Stand
     assert await api.admin.balance(own) == "9.000000"
 
 
+async def test_of_a_refund_the_wallets_of_its_original_are_looked_at(api: Api, upstreams: StandIn) -> None:
+    for is_member in (True, False):
+        shared = await create_shared_wallet(api)
+        user, user_id = shared.user, shared.user.user_id
+        assert user_id is not None
+        members = {"user_id": user_id, "organization_id": shared.organization_id, "keeping": "mirrored"}
+        record = (await api.admin.wallet("10", name="bank", **members))["wallet_id"]
+        spent = posted(await api.admin.move("withdraw", record))["transaction_id"]
+        if is_member:
+            posted(await user.refund(spent))
+            continue
+        upstreams.strangers.add((shared.organization_id, user_id))
+        assert problem(await user.refund(spent), "forbidden")["wallet_id"] == record
+        refund = {"type": "refund", "original_transaction_id": spent}
+        problem(await user.batch(refund, atomic=True), "forbidden")
+        problem(await user.refund(new_id()), "transaction_not_found")
+        assert await api.admin.balance(record) == "9.000000"
+
+
 async def test_of_a_transfer_both_sides_are_looked_at(api: Api, upstreams: StandIn) -> None:
     shared = await create_shared_wallet(api)
     user, user_id = shared.user, shared.user.user_id

@@ -14,6 +14,7 @@ begin
   if p_user_id <> p_viewer then
     perform wallet.refuse_call('wallet_not_found');
   end if;
+  perform wallet.check_history_filters(p_filters);
   v_wallets := array(select w.wallet_id from wallet.wallets w
     where w.user_id = p_user_id and wallet.is_shown(w.organization_id, p_organizations));
   return coalesce(v_unasked, case p_by when 'effective'

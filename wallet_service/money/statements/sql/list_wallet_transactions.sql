@@ -10,6 +10,7 @@ begin
   if not found then
     perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
+  perform wallet.check_history_filters(p_filters);
   if p_by = 'effective' then
     return wallet.read_effective_page(array[p_wallet_id], p_viewer, p_filters, p_before_at, p_wallet_id, p_before, p_limit);
   end if;

@@ -23,18 +23,22 @@ begin
       wallet.format_amount(v_wallet.credit_limit, v_wallet.exponent) as credit_limit,
       v_wallet.last_entry as wallet_version, null as at) v);
   end if;
-  p_at := coalesce(p_at, wallet.clock() - interval '1 microsecond');
   if p_at >= wallet.clock() then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/at', 'must be in the past', 'query'));
+  elsif p_at is null then    -- now: all that is posted, but for what is entered ahead
+    p_at := greatest(wallet.clock(), v_wallet.last_posted_at);
+    v_version := v_wallet.last_entry;
+    v_balance := v_wallet.balance;
+  else
+    -- Before the newest visible posting nothing is added: a posting under way gets no earlier time.
+    if p_at >= v_wallet.last_posted_at then
+      perform wallet.await_postings(array[p_wallet_id]);
+      select w.last_entry into v_wallet.last_entry from wallet.wallets w where w.wallet_id = p_wallet_id;
+    end if;
+    v_version := wallet.find_version_at(p_wallet_id, p_at, v_wallet.last_entry);
+    select t.balance_after into v_balance from wallet.wallet_transactions t
+      where t.wallet_id = p_wallet_id and t.wallet_version = v_version;
   end if;
-  -- Before the newest visible posting nothing is added: a posting under way gets no earlier time.
-  if p_at >= v_wallet.last_posted_at then
-    perform wallet.await_postings(array[p_wallet_id]);
-    select w.last_entry into v_wallet.last_entry from wallet.wallets w where w.wallet_id = p_wallet_id;
-  end if;
-  v_version := wallet.find_version_at(p_wallet_id, p_at, v_wallet.last_entry);
-  select t.balance_after into v_balance from wallet.wallet_transactions t
-    where t.wallet_id = p_wallet_id and t.wallet_version = v_version;
   if p_by = 'effective' then
     select coalesce(v_balance, 0) + coalesce(sum(case s.direction when 'credit' then s.amount else -s.amount end), 0)
       into v_balance from wallet.read_shifted_totals(p_wallet_id, p_at, v_version, v_wallet.last_entry) s;

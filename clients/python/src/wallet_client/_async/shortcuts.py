@@ -7,7 +7,7 @@ from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
-from wallet_client._call import PAGE_SIZE, Id, Moment
+from wallet_client._call import PAGE_SIZE, By, EntryType, Id, Moment
 from wallet_client.money import Amount
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class AsyncShortcuts:
         initial_balance: Amount | None = None,
         name: str | None = None,
         wallet_type: Literal["fiat", "crypto", "hybrid"] | None = None,
+        keeping: Literal["operating", "mirrored"] | None = None,
         credit_limit: Amount | None = None,
         organization_id: Id | None = None,
         network: str | None = None,
@@ -43,6 +44,7 @@ class AsyncShortcuts:
             initial_balance=initial_balance,
             name=name,
             wallet_type=wallet_type,
+            keeping=keeping,
             credit_limit=credit_limit,
             organization_id=organization_id,
             network=network,
@@ -75,9 +77,11 @@ class AsyncShortcuts:
             page_size=page_size,
         )
 
-    async def get_balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
+    async def get_balance(
+        self, wallet_id: Id, *, at: Moment | None = None, by: By | None = None
+    ) -> "Balance":
         """Read a balance, now or at a past moment. ``wallets.balance`` explains arguments and errors."""
-        return await self.wallets.balance(wallet_id, at=at)
+        return await self.wallets.balance(wallet_id, at=at, by=by)
 
     async def deposit(
         self,
@@ -212,7 +216,8 @@ class AsyncShortcuts:
         *,
         wallet_id: Id | None = None,
         user_id: Id | None = None,
-        type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
+        type: EntryType | None = None,  # noqa: A002 - the parameter's name in the API
+        by: By | None = None,
         from_: Moment | None = None,
         to: Moment | None = None,
         min_amount: Amount | None = None,
@@ -227,6 +232,7 @@ class AsyncShortcuts:
             wallet_id=wallet_id,
             user_id=user_id,
             type=type,
+            by=by,
             from_=from_,
             to=to,
             min_amount=min_amount,

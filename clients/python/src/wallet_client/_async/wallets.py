@@ -8,6 +8,7 @@ from wallet_client._async.runner import AsyncRunner
 from wallet_client._call import (
     PAGE_SIZE,
     UNSET,
+    By,
     Call,
     Id,
     Moment,
@@ -40,6 +41,7 @@ class AsyncWalletsResource:
         initial_balance: Amount | None = None,
         name: str | None = None,
         wallet_type: Literal["fiat", "crypto", "hybrid"] | None = None,
+        keeping: Literal["operating", "mirrored"] | None = None,
         credit_limit: Amount | None = None,
         organization_id: Id | None = None,
         network: str | None = None,
@@ -52,10 +54,13 @@ class AsyncWalletsResource:
         Args:
             user_id: the owner.
             currency: its code; ``statistics.currencies`` lists them.
-            initial_balance: in the wallet's currency, 0 or more; posted as a deposit in the same call.
+            initial_balance: in the wallet's currency, posted in the same call; below 0 only for a mirrored wallet.
             name: a user has at most one open wallet of each type, currency and name.
             wallet_type: the kind of money it holds.
-            credit_limit: in the wallet's currency, how far below zero the balance may go; default 0.
+            keeping: ``operating`` (the default): money is held here. ``mirrored``: a record of an account that is kept
+                elsewhere or by hand, such as a bank account, a card or a house. It can't be changed later.
+            credit_limit: in the wallet's currency, how far below zero the balance may go; default 0. A mirrored wallet
+                has none.
             organization_id: the organization to which the wallet belongs, besides the user.
             network: of a crypto wallet.
             address: of a crypto wallet.
@@ -76,6 +81,7 @@ class AsyncWalletsResource:
             "initial_balance": None if initial_balance is None else amount_text(initial_balance),
             "name": name,
             "wallet_type": wallet_type,
+            "keeping": keeping,
             "credit_limit": None if credit_limit is None else amount_text(credit_limit),
             "organization_id": None if organization_id is None else name_text(organization_id),
             "network": network,
@@ -162,18 +168,20 @@ class AsyncWalletsResource:
         """
         return await self._runner.run(_change("close_wallet", "DELETE", wallet_id, if_version, None))
 
-    async def balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
+    async def balance(self, wallet_id: Id, *, at: Moment | None = None, by: By | None = None) -> "Balance":
         """Read a balance, in the wallet's currency: the present one, or the one at a past moment.
 
         Args:
             wallet_id: the wallet.
-            at: the balance after everything that was posted until this moment, with a time zone; default: now.
+            at: the balance after every entry until this moment, with a time zone; default: now.
+            by: which moment of an entry counts: ``posted`` (the default), so that the result never changes afterwards; or
+                ``effective``: when it happened, so that what was entered later is included.
 
         Raises:
             WalletNotFound: the wallet does not exist, or the caller may not see it.
             ValueError: the moment can't be read, or has no time zone.
         """
-        query = {"at": moment(at, "at")}
+        query = {"at": moment(at, "at"), "by": by}
         call = get_call("get_balance", "/wallets/{wallet_id}/balance", balance_of, query, wallet_id=wallet_id)
         return await self._runner.run(call)
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from wallet_client._call import PAGE_SIZE, Id, Moment
+from wallet_client._call import PAGE_SIZE, By, EntryType, Id, Moment
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.pages import Pages
 from wallet_client._sync.transactions import TransactionsResource
@@ -30,6 +30,7 @@ class Shortcuts:
         initial_balance: Amount | None = None,
         name: str | None = None,
         wallet_type: Literal["fiat", "crypto", "hybrid"] | None = None,
+        keeping: Literal["operating", "mirrored"] | None = None,
         credit_limit: Amount | None = None,
         organization_id: Id | None = None,
         network: str | None = None,
@@ -44,6 +45,7 @@ class Shortcuts:
             initial_balance=initial_balance,
             name=name,
             wallet_type=wallet_type,
+            keeping=keeping,
             credit_limit=credit_limit,
             organization_id=organization_id,
             network=network,
@@ -76,9 +78,9 @@ class Shortcuts:
             page_size=page_size,
         )
 
-    def get_balance(self, wallet_id: Id, *, at: Moment | None = None) -> "Balance":
+    def get_balance(self, wallet_id: Id, *, at: Moment | None = None, by: By | None = None) -> "Balance":
         """Read a balance, now or at a past moment. ``wallets.balance`` explains arguments and errors."""
-        return self.wallets.balance(wallet_id, at=at)
+        return self.wallets.balance(wallet_id, at=at, by=by)
 
     def deposit(
         self,
@@ -213,7 +215,8 @@ class Shortcuts:
         *,
         wallet_id: Id | None = None,
         user_id: Id | None = None,
-        type: Literal["deposit", "withdraw", "consume", "transfer", "reward", "fee", "refund"] | None = None,  # noqa: A002 - the parameter's name in the API
+        type: EntryType | None = None,  # noqa: A002 - the parameter's name in the API
+        by: By | None = None,
         from_: Moment | None = None,
         to: Moment | None = None,
         min_amount: Amount | None = None,
@@ -228,6 +231,7 @@ class Shortcuts:
             wallet_id=wallet_id,
             user_id=user_id,
             type=type,
+            by=by,
             from_=from_,
             to=to,
             min_amount=min_amount,

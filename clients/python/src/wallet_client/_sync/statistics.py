@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from wallet_client._call import Id, Moment, get_call, moment
+from wallet_client._call import By, Id, Moment, get_call, moment
 from wallet_client._responses import (
     currencies_of,
     service_stats_of,
@@ -30,6 +30,7 @@ class StatisticsResource:
         from_: Moment | None = None,
         to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
+        by: By | None = None,
     ) -> "WalletStatistics":
         """Exact totals of a wallet in a period, with the balances before and after it.
 
@@ -38,13 +39,14 @@ class StatisticsResource:
             from_: the first moment of the period, with a time zone; default: the first posting.
             to: the first moment after the period; default: now.
             interval: adds the totals of each day or month (in UTC); needs ``from_``.
+            by: which moment of an entry counts: ``posted`` (the default), or ``effective``: when it happened.
 
         Raises:
             WalletNotFound: the wallet does not exist, or the caller may not see it.
             ValueError: a moment can't be read, or has no time zone.
         """
         route = "/wallets/{wallet_id}/statistics"
-        query = _period(from_, to, interval)
+        query = _period(from_, to, interval, by)
         call = get_call("wallet_statistics", route, wallet_statistics_of, query, wallet_id=wallet_id)
         return self._runner.run(call)
 
@@ -55,6 +57,7 @@ class StatisticsResource:
         from_: Moment | None = None,
         to: Moment | None = None,
         interval: Literal["day", "month"] | None = None,
+        by: By | None = None,
     ) -> "UserStatistics":
         """Exact totals of all wallets of a user in a period, by currency.
 
@@ -63,18 +66,19 @@ class StatisticsResource:
             from_: the first moment of the period, with a time zone; default: the first posting.
             to: the first moment after the period; default: now.
             interval: adds the totals of each day or month (in UTC); needs ``from_``.
+            by: which moment of an entry counts: ``posted`` (the default), or ``effective``: when it happened.
 
         Raises:
             WalletNotFound: the caller is another user.
             ValueError: a moment can't be read, or has no time zone.
         """
         route = "/users/{user_id}/statistics"
-        query = _period(from_, to, interval)
+        query = _period(from_, to, interval, by)
         call = get_call("user_statistics", route, user_statistics_of, query, user_id=user_id)
         return self._runner.run(call)
 
     def service(self) -> "ServiceStats":
-        """The number of wallets by currency and status, and their balances.
+        """The number of wallets by currency, keeping and status, and their balances.
 
         Raises:
             Forbidden: the caller is a user, or its key lacks the permission.
@@ -95,6 +99,6 @@ class StatisticsResource:
 
 
 def _period(
-    from_: Moment | None, to: Moment | None, interval: Literal["day", "month"] | None
+    from_: Moment | None, to: Moment | None, interval: Literal["day", "month"] | None, by: By | None
 ) -> dict[str, str | None]:
-    return {"from": moment(from_, "from_"), "to": moment(to, "to"), "interval": interval}
+    return {"from": moment(from_, "from_"), "to": moment(to, "to"), "interval": interval, "by": by}

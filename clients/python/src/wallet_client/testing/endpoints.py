@@ -16,7 +16,9 @@ from wallet_client.testing.values import EXPONENTS, dumps, units_of
 ROOT = "/api/v1/"
 MAX_BODY_BYTES = 1_048_576
 MAX_BATCH_KEY = 255 - len("/499")
-NEW_WALLET = "wallet_type currency name organization_id network address initial_balance credit_limit metadata"
+NEW_WALLET = (
+    "wallet_type currency name keeping organization_id network address initial_balance credit_limit metadata"
+)
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 
@@ -30,6 +32,8 @@ def answer(ledger: Ledger, request: httpx.Request) -> httpx.Response:  # noqa: C
         raise NotInFakeWallet("tokens of users")
     if request.url.params.keys() - {"limit"}:
         raise NotInFakeWallet(f"filters in {request.url}")
+    if body.get("keeping") == "mirrored":
+        raise NotInFakeWallet("mirrored wallets")
     match [request.method, *map(unquote, path.split("/"))]:
         case ["POST", "wallets"]:
             return _create_wallet(ledger, read(body, "body", "user_id", NEW_WALLET), key)

@@ -27,11 +27,14 @@ FIELDS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("atomic", "dry_run", "is_primary"), lambda value: isinstance(value, bool)),
     **dict.fromkeys(("credit_limit", "initial_balance"), _text(_AMOUNT)),
     "amount": _text(rf"(?=.*[1-9]){_AMOUNT}"),
-    "counter_account": _text(r"promotions|(revenue|external|promotions|expense):[A-Za-z0-9._:\-]{1,100}"),
+    "counter_account": _text(
+        r"promotions|breakage|(revenue|external|promotions|expense|fx):[A-Za-z0-9._:\-]{1,100}"
+    ),
     "currency": _text(r"[A-Z0-9]{1,32}"),
     "description": _text(r"[^\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{0,1000}"),
     "effective_at": _text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"),
     "idempotency_key": _text(r"[ -~]{1,255}"),
+    "keeping": _text(r"operating|mirrored"),
     "metadata": lambda value: isinstance(value, dict) and len(dumps(value).encode()) <= MAX_METADATA_BYTES,
     "network": _text(r"[^\0-\x1f\x7f-\x9f]{1,64}"),
     "operations": lambda value: (

@@ -5,7 +5,7 @@ Where the service refuses, functions raise Refusal, and nothing is changed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 from wallet_client.keys import new_key
@@ -29,6 +29,7 @@ class Wallet:
     name: str = "main"
     wallet_type: str = "fiat"
     currency: str = "CREDIT"
+    keeping: str = "operating"
     network: str | None = None
     address: str | None = None
     credit_limit: str = "0"
@@ -73,9 +74,9 @@ class Ledger:
         self.keys: dict[str, tuple[str, Any]] = {}  # the request, and the result
         self._clock = clock
 
-    def now(self) -> str:
-        """The present moment."""
-        return moment_text(self._clock())
+    def now(self, ahead: timedelta = timedelta(0)) -> str:
+        """The present moment, or one so far ahead of it."""
+        return moment_text(self._clock() + ahead)
 
     def wallet(self, wallet_id: str) -> Wallet:
         """The wallet with this id."""

@@ -1,14 +1,19 @@
 """The operations that move money: one table of their members and rules, and how they are posted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from wallet_client.keys import new_key
+from wallet_client.testing.fields import invalid
 from wallet_client.testing.ledger import Document, Ledger, Wallet
 from wallet_client.testing.problems import Refusal
 from wallet_client.testing.values import EXPONENTS, MAX_WHOLE_DIGITS, dumps, text_of, trimmed, units_of
+
+LONGEST_AHEAD = timedelta(days=1)
+"""How far ahead an operation may take effect."""
 
 DETAILS = "description reference metadata effective_at"
 """Members that every operation may have."""
@@ -138,6 +143,7 @@ def _outcome(
         return operation
     asked = dumps({"type": operation.type, **operation.members})
     try:
+        _check_moment(ledger, operation.members)
         same = partial(_asks_for, ledger, operation)
         known: list[Document] | None = ledger.result_of(operation.key, asked, same)
         legs = known or _post(ledger, operation)
@@ -184,6 +190,12 @@ def _left_before(ledger: Ledger, refund: Document) -> str | None:
         and each[0]["wallet_version"] < refund["wallet_version"]
     ]
     return trimmed(text_of(units_of(legs[0]["amount"], currency) - sum(earlier), currency))
+
+
+def _check_moment(ledger: Ledger, members: Document) -> None:
+    """Refuse a moment that is more than a day ahead."""
+    if members.get("effective_at", "") > ledger.now(LONGEST_AHEAD):
+        raise invalid("body", {"effective_at": "not_acceptable"})
 
 
 def transaction(legs: list[Document], *, dry_run: bool = False) -> Document:
