@@ -67,7 +67,8 @@ export interface paths {
          *
          *     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
          *     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
-         *     A user token can't set `status` and `credit_limit`; `credit_limit` also needs `transactions:write`.
+         *     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
+         *     which also needs `transactions:write`.
          */
         patch: operations["update_wallet"];
         trace?: never;
@@ -234,6 +235,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct a balance
+         * @description Set the balance to what it should be, or add or take an amount; counter account `external:adjustments`.
+         *
+         *     A reason is required. An adjustment can't be refunded: adjust again.
+         */
+        post: operations["adjust_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post an operation of several entries
+         * @description 1 to 20 entries in one posting: an exchange of currencies, or a payment with its fee.
+         *
+         *     Entries between two wallets name each other and add up to zero. Every other entry has an account on its other side,
+         *     so each currency adds up to zero by itself. A user token is refused.
+         */
+        post: operations["post_transaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transactions/batch": {
         parameters: {
             query?: never;
@@ -312,7 +358,7 @@ export interface paths {
         };
         /**
          * List a wallet's transactions
-         * @description The entries of the wallet, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         * @description The entries of the wallet, newest first by posting time, or with `by=effective` by effective time. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_wallet_transactions"];
         put?: never;
@@ -332,7 +378,7 @@ export interface paths {
         };
         /**
          * List a user's transactions
-         * @description The entries of all wallets of the user, newest first. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
+         * @description The entries of all wallets of the user, newest first by posting time, or with `by=effective` by time. With filters a page may be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response is the whole statement from the cursor on, and `limit` has no effect. Text of callers that a spreadsheet would run as a formula has an apostrophe before it.
          */
         get: operations["list_user_transactions"];
         put?: never;
@@ -517,6 +563,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/test-clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the test clock
+         * @description What the ledger's clock shows. Only with `WALLET_TEST_CLOCK=true`.
+         */
+        get: operations["get_test_clock"];
+        put?: never;
+        /**
+         * Set or advance the test clock
+         * @description Set the ledger's clock to a later moment, or advance it; it goes on from there, for all callers.
+         *
+         *     Postings, expiry, renewals and budgets follow it. It can't be set back, because the entries of a wallet are in the
+         *     order of their times. Only with `WALLET_TEST_CLOCK=true`.
+         */
+        post: operations["set_test_clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -607,6 +680,74 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdjustRequest
+         * @description Body of adjust.
+         * @example {
+         *       "balance": "97.50",
+         *       "reason": "count of 31 March"
+         *     }
+         * @example {
+         *       "amount": "2.50",
+         *       "direction": "debit",
+         *       "reason": "charged twice"
+         *     }
+         */
+        AdjustRequest: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Balance
+             * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
+             */
+            balance?: (string | number) | null;
+            /**
+             * Amount
+             * @description How much is added or taken, with `direction`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             */
+            direction?: ("credit" | "debit") | null;
+            /**
+             * Reason
+             * @description Why the balance is corrected. It is stored as the entry's description.
+             */
+            reason: string;
+            /**
+             * Counter Account
+             * @description The other side of the entry. Default: `external:adjustments`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the correction counts. Default: now.
+             */
+            effective_at?: string | null;
+        };
+        /**
          * Balance
          * @description A wallet's balance after its entry ``wallet_version``.
          *
@@ -667,6 +808,70 @@ export interface components {
             at: string | null;
         };
         /**
+         * BatchAdjustment
+         * @description One adjustment of a batch.
+         */
+        BatchAdjustment: {
+            /**
+             * Balance
+             * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
+             */
+            balance?: (string | number) | null;
+            /**
+             * Amount
+             * @description How much is added or taken, with `direction`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             */
+            direction?: ("credit" | "debit") | null;
+            /**
+             * Reason
+             * @description Why the balance is corrected. It is stored as the entry's description.
+             */
+            reason: string;
+            /**
+             * Counter Account
+             * @description The other side of the entry. Default: `external:adjustments`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the correction counts. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * @description The operation type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "adjustment";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that is corrected.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             */
+            idempotency_key?: string | null;
+        };
+        /**
          * BatchAnswer
          * @description The outcomes in the order of the operations.
          * @example {
@@ -706,6 +911,49 @@ export interface components {
              * @description The outcome of each operation, in the order of the request.
              */
             results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"])[];
+        };
+        /**
+         * BatchEntries
+         * @description One operation of several entries of a batch.
+         */
+        BatchEntries: {
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+            /**
+             * Entries
+             * @description What happens to each wallet, in order.
+             */
+            entries: components["schemas"]["EntryRequest"][];
+            /**
+             * @description The operation type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "exchange" | "payment";
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             */
+            idempotency_key?: string | null;
         };
         /**
          * BatchMovement
@@ -878,7 +1126,7 @@ export interface components {
              * Operations
              * @description The operations, which are decided in this order.
              */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -1133,7 +1381,7 @@ export interface components {
         };
         /**
          * CurrencyStats
-         * @description Counts and sums of the wallets of one currency.
+         * @description Counts and sums of the operating or of the mirrored wallets of one currency.
          */
         CurrencyStats: {
             /**
@@ -1141,6 +1389,12 @@ export interface components {
              * @description The currency.
              */
             currency: string;
+            /**
+             * Keeping
+             * @description Whether these are operating or mirrored wallets.
+             * @enum {string}
+             */
+            keeping: "operating" | "mirrored";
             /**
              * Wallets
              * @description The number of wallets.
@@ -1178,6 +1432,73 @@ export interface components {
              * @description The number of their entries.
              */
             ledger_entries: number;
+        };
+        /**
+         * EntriesRequest
+         * @description Body of an operation of several entries.
+         * @example {
+         *       "entries": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "direction": "debit",
+         *           "amount": "10.00",
+         *           "counter_account": "fx:EUR-USD"
+         *         },
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *           "direction": "credit",
+         *           "amount": "11.00",
+         *           "counter_account": "fx:EUR-USD"
+         *         }
+         *       ],
+         *       "type": "exchange"
+         *     }
+         */
+        EntriesRequest: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+            /**
+             * Entries
+             * @description What happens to each wallet, in order.
+             */
+            entries: components["schemas"]["EntryRequest"][];
+            /**
+             * Type
+             * @description Its type.
+             * @enum {string}
+             */
+            type: "exchange" | "payment";
         };
         /**
          * Entry
@@ -1219,9 +1540,9 @@ export interface components {
             /**
              * Transaction Type
              * @description The type of the operation.
-             * @enum {string}
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Wallet Id
              * Format: uuid
@@ -1311,6 +1632,35 @@ export interface components {
             created_at: string;
         };
         /**
+         * EntryRequest
+         * @description An entry of an operation: what happens to one wallet, and the other side.
+         */
+        EntryRequest: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Direction
+             * @description `credit` adds to the wallet, `debit` takes from it.
+             * @enum {string}
+             */
+            direction: "credit" | "debit";
+            /**
+             * Amount
+             * @description In the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Counter Account
+             * @description The other side: an account such as `fx:EUR-USD`, or `wallet:<id>` of another entry, which names this one and has the opposite amount. May be left out where the type has a default.
+             */
+            counter_account?: string | null;
+        };
+        /**
          * Live
          * @description The process is alive.
          * @example {
@@ -1391,7 +1741,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0010",
+         *       "migration": "0050",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -1482,6 +1832,7 @@ export interface components {
          *       "currencies": [
          *         {
          *           "currency": "CREDIT",
+         *           "keeping": "operating",
          *           "wallets": 1,
          *           "active": 1,
          *           "frozen": 0,
@@ -1568,6 +1919,49 @@ export interface components {
             to: string | null;
         };
         /**
+         * TestClock
+         * @description The ledger's clock.
+         * @example {
+         *       "moment": "2030-01-01T00:00:00.000000Z",
+         *       "is_set": true
+         *     }
+         */
+        TestClock: {
+            /**
+             * Moment
+             * Format: date-time
+             * @description What the clock shows.
+             */
+            moment: string;
+            /**
+             * Is Set
+             * @description Whether it was set; otherwise it shows the real time.
+             */
+            is_set: boolean;
+        };
+        /**
+         * TestClockRequest
+         * @description A moment to which the clock is set, or seconds by which it advances.
+         * @example {
+         *       "moment": "2030-01-01T00:00:00Z"
+         *     }
+         * @example {
+         *       "advance_s": 86400
+         *     }
+         */
+        TestClockRequest: {
+            /**
+             * Moment
+             * @description The moment that the clock has from now on; it goes on from there. Never an earlier one.
+             */
+            moment?: string | null;
+            /**
+             * Advance S
+             * @description Seconds by which the clock advances.
+             */
+            advance_s?: number | null;
+        };
+        /**
          * Transaction
          * @description A posting: its first leg, and in ``legs`` both legs when it has two wallets, otherwise null.
          *
@@ -1612,9 +2006,9 @@ export interface components {
             /**
              * Transaction Type
              * @description The type of the operation.
-             * @enum {string}
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Wallet Id
              * Format: uuid
@@ -1896,8 +2290,8 @@ export interface components {
          * TrialBalanceLine
          * @description The sum of all wallets (``wallets``), or with the opposite sign the sum of a counter account.
          *
-         *     All transfers between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during
-         *     the read.
+         *     Mirrored wallets, which hold no money of this service, have lines of their own: ``mirrored:…``. All transfers
+         *     between wallets are one line, ``transfers``. It is 0, except for transfers that were committed during the read.
          */
         TrialBalanceLine: {
             /**
@@ -1920,9 +2314,9 @@ export interface components {
             /**
              * Transaction Type
              * @description The operation type.
-             * @enum {string}
+             * @example consume
              */
-            transaction_type: "deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund";
+            transaction_type: string;
             /**
              * Direction
              * @description `credit` raised the balance, `debit` lowered it.
@@ -2015,6 +2409,7 @@ export interface components {
          *       "name": "main",
          *       "wallet_type": "fiat",
          *       "currency": "CREDIT",
+         *       "keeping": "operating",
          *       "network": null,
          *       "address": null,
          *       "balance": "100.000000",
@@ -2063,6 +2458,12 @@ export interface components {
              * @description Its currency, and that of its amounts.
              */
             currency: string;
+            /**
+             * Keeping
+             * @description `operating`: money is held here. `mirrored`: a record of an account kept elsewhere or by hand.
+             * @enum {string}
+             */
+            keeping: "operating" | "mirrored";
             /**
              * Network
              * @description The network of a crypto wallet, for the caller's own use.
@@ -2188,10 +2589,15 @@ export interface components {
              */
             address?: string | null;
             /**
-             * Initial Balance
-             * @description Posted as a deposit together with the creation.
+             * Keeping
+             * @description `operating` (the default): money is held here. `mirrored`: a record of an account kept elsewhere or by hand, such as a bank account, a card or a house. It can't be changed later.
              */
-            initial_balance?: (string | 0 | number) | null;
+            keeping?: ("operating" | "mirrored") | null;
+            /**
+             * Initial Balance
+             * @description Posted together with the creation. Only a mirrored wallet can open below zero.
+             */
+            initial_balance?: (string | number) | null;
             /**
              * Credit Limit
              * @description How far below zero the available balance may go.
@@ -2222,6 +2628,7 @@ export interface components {
          *           "name": "main",
          *           "wallet_type": "fiat",
          *           "currency": "CREDIT",
+         *           "keeping": "operating",
          *           "network": null,
          *           "address": null,
          *           "balance": "100.000000",
@@ -2380,7 +2787,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "entries_unbalanced" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -2423,6 +2830,15 @@ export interface components {
         };
         /** @description `malformed_request`: Malformed request */
         malformed_request: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `not_found`: Not found */
+        not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2528,11 +2944,13 @@ export interface components {
         "Idempotency-Key": string | null;
         /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
         "If-Match": string;
+        /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+        by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
         counter_account: string | null;
         /** @description `next_cursor` of the page before; without it, the first page. */
         cursor: string | null;
-        /** @description Entries posted (`created_at`) at this moment or later. */
+        /** @description Entries of this moment or later. */
         from: string | null;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
@@ -2546,12 +2964,12 @@ export interface components {
         min_amount: string | null;
         /** @description Entries with exactly this reference. */
         reference: string | null;
-        /** @description Entries posted before this moment. */
+        /** @description Entries before this moment. */
         to: string | null;
         /** @description The transaction's id. */
         transaction_id: string;
         /** @description Entries of this operation type. */
-        type: ("deposit" | "withdraw" | "consume" | "transfer" | "reward" | "fee" | "refund") | null;
+        type: string | null;
         /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
         user_id: string;
         /** @description The wallet's id. */
@@ -2953,7 +3371,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3051,7 +3469,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3149,7 +3567,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3247,7 +3665,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3345,7 +3763,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3443,7 +3861,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3549,7 +3967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3561,6 +3979,179 @@ export interface operations {
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
             /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjust_wallet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustRequest"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `balance_unchanged` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_transaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntriesRequest"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["insufficient_funds"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3641,7 +4232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `batch_aborted` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `balance_unchanged`, `batch_aborted` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3652,7 +4243,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3726,8 +4317,10 @@ export interface operations {
     get_wallet_balance: {
         parameters: {
             query?: {
-                /** @description A past moment: the balance after every posting up to then. */
+                /** @description A past moment: the balance after every entry up to then. */
                 at?: string | null;
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
             };
             header?: never;
             path: {
@@ -3771,9 +4364,11 @@ export interface operations {
             query?: {
                 /** @description Entries of this operation type. */
                 type?: components["parameters"]["type"];
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Entries of this amount or more. */
                 min_amount?: components["parameters"]["min_amount"];
@@ -3843,9 +4438,11 @@ export interface operations {
             query?: {
                 /** @description Entries of this operation type. */
                 type?: components["parameters"]["type"];
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Entries of this amount or more. */
                 min_amount?: components["parameters"]["min_amount"];
@@ -3913,9 +4510,11 @@ export interface operations {
     get_wallet_statistics: {
         parameters: {
             query?: {
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
@@ -3960,9 +4559,11 @@ export interface operations {
     get_user_statistics: {
         parameters: {
             query?: {
-                /** @description Entries posted (`created_at`) at this moment or later. */
+                /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
+                by?: components["parameters"]["by"];
+                /** @description Entries of this moment or later. */
                 from?: components["parameters"]["from"];
-                /** @description Entries posted before this moment. */
+                /** @description Entries before this moment. */
                 to?: components["parameters"]["to"];
                 /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
                 interval?: components["parameters"]["interval"];
@@ -4234,12 +4835,13 @@ export interface operations {
          *     - `wallet_type`: A label: the ledger treats all types alike.
          *     - `currency`: The currency of the wallet. `GET /api/v1/currencies` lists them.
          *     - `name`: Distinguishes the user's wallets of one type and currency.
+         *     - `keeping`: `operating` (the default) or `mirrored`.
          *     - `organization_id`: The organization that the wallet belongs to. Default: none.
          *     - `network`: The network of a crypto wallet, for the caller's own use.
          *     - `address`: The address of a crypto wallet, for the caller's own use.
          *     - `credit_limit`: How far below zero the available balance may go. Default: 0.
          *     - `metadata`: A JSON object of the caller, at most 16 KiB.
-         *     - `balance`: The opening balance.
+         *     - `balance`: The opening balance. Below zero only in a mirrored wallet.
          *     - `effective_at`: When the balance was valid. Default: the posting time.
          *     - `key`: The idempotency key of the line. Default: one made of user, type, currency and name.
          */
@@ -4296,6 +4898,85 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_test_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestClock"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    set_test_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestClockRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestClock"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            /** @description `test_clock_missing`: The database has no test clock */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */
