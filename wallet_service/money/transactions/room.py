@@ -1,14 +1,14 @@
 """What the transactions room declares."""
 
 from wallet_service.core.room import RequestCost, Room
-from wallet_service.money.permissions import TRANSACTIONS_WRITE
+from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, MOVES, TRANSACTIONS_WRITE
 
 ROOM = Room(
     name="transactions",
     module=__name__,
     summary="moving money: single operations, transfers, refunds, batches",
     routers=("router:router",),
-    permissions=(TRANSACTIONS_WRITE,),
+    permissions=(TRANSACTIONS_WRITE, *MOVES, CREDIT_LIMITS_WRITE),
     request_costs={"batch": RequestCost(is_per_operation=True)},
     lifespan="hooks:open_posting_hooks",
 )

@@ -1,7 +1,7 @@
 """The paths that move money."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
+from wallet_service.core.room import Permission
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
@@ -30,7 +31,19 @@ from wallet_service.ledger.problems import (
     WalletFrozen,
     WalletMirrored,
 )
-from wallet_service.money.callers import Spender
+from wallet_service.money.callers import BatchSender
+from wallet_service.money.permissions import (
+    ADJUSTMENTS_WRITE,
+    DEPOSITS_WRITE,
+    EXCHANGES_WRITE,
+    FEES_WRITE,
+    PAYMENTS_WRITE,
+    REFUNDS_WRITE,
+    REWARDS_WRITE,
+    TRANSFERS_WRITE,
+    USAGE_WRITE,
+    WITHDRAWALS_WRITE,
+)
 from wallet_service.money.responses import POSTED, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
@@ -42,7 +55,7 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
-from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -77,9 +90,13 @@ def _service(request: Request, caller: Principal) -> TransactionService:
     return TransactionService(ledger, caller, caller_access(request), request.app.state.posting_hooks)
 
 
-def _add_movement(kind: TransactionType, summary: str, description: str) -> None:
+def _add_movement(kind: TransactionType, permission: Permission, summary: str, description: str) -> None:
     async def move(
-        http_request: Request, caller: Spender, wallet_id: UUID, request: MoneyRequest, header_key: HeaderKey
+        http_request: Request,
+        caller: Annotated[Principal, requires(permission)],
+        wallet_id: UUID,
+        request: MoneyRequest,
+        header_key: HeaderKey,
     ) -> Response:
         service = _service(http_request, caller)
         key = chosen_key(header_key, request.idempotency_key)
@@ -99,11 +116,13 @@ def _add_movement(kind: TransactionType, summary: str, description: str) -> None
     )
 
 
-_add_movement("deposit", "Deposit", "Money comes in; counter account `external:deposits`.")
-_add_movement("withdraw", "Withdraw", "Money goes out; counter account `external:withdrawals`.")
-_add_movement("consume", "Consume", "Usage is paid; counter account `revenue:usage`.")
-_add_movement("reward", "Reward", "Credits are given; counter account `promotions`.")
-_add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
+_add_movement("deposit", DEPOSITS_WRITE, "Deposit", "Money comes in; counter account `external:deposits`.")
+_add_movement(
+    "withdraw", WITHDRAWALS_WRITE, "Withdraw", "Money goes out; counter account `external:withdrawals`."
+)
+_add_movement("consume", USAGE_WRITE, "Consume", "Usage is paid; counter account `revenue:usage`.")
+_add_movement("reward", REWARDS_WRITE, "Reward", "Credits are given; counter account `promotions`.")
+_add_movement("fee", FEES_WRITE, "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
 
 
 @router.post(
@@ -115,7 +134,11 @@ _add_movement("fee", "Charge a fee", "A fee is paid; counter account `revenue:fe
     summary="Transfer to another wallet",
 )
 async def transfer(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: TransferRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Annotated[Principal, requires(TRANSFERS_WRITE)],
+    wallet_id: UUID,
+    request: TransferRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """Both wallets in one posting; both hold the same currency."""
     service = _service(http_request, caller)
@@ -133,7 +156,7 @@ async def transfer(
 )
 async def refund(
     http_request: Request,
-    caller: Spender,
+    caller: Annotated[Principal, requires(REFUNDS_WRITE)],
     transaction_id: UUID,
     request: RefundRequest,
     header_key: HeaderKey,
@@ -153,7 +176,11 @@ async def refund(
     summary="Correct a balance",
 )
 async def adjust(
-    http_request: Request, caller: Spender, wallet_id: UUID, request: AdjustRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Annotated[Principal, requires(ADJUSTMENTS_WRITE)],
+    wallet_id: UUID,
+    request: AdjustRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """Set the balance to what it should be, or add or take an amount; counter account `external:adjustments`.
 
@@ -173,7 +200,10 @@ async def adjust(
     summary="Post an operation of several entries",
 )
 async def post_entries(
-    http_request: Request, caller: Spender, request: EntriesRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Annotated[Principal, requires(EXCHANGES_WRITE, PAYMENTS_WRITE)],
+    request: EntriesRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """1 to 20 entries in one posting: an exchange of currencies, or a payment with its fee.
 
@@ -195,8 +225,10 @@ async def post_entries(
     operation_id="batch",
     summary="Post a batch of 1 to 500 operations",
 )
-async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:
-    """An outcome for each operation, in order.
+async def batch(
+    http_request: Request, caller: BatchSender, request: BatchRequest, key: HeaderKey
+) -> Response:
+    """An outcome for each operation, in order. Each needs the permission of its type; one without it is refused.
 
     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.

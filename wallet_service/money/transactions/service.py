@@ -13,6 +13,7 @@ from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
 from wallet_service.money.transactions.hooks import PostingHooks
+from wallet_service.money.transactions.restrictions import check_restriction
 from wallet_service.money.transactions.schemas import (
     AdjustmentDetails,
     AdjustRequest,
@@ -135,7 +136,9 @@ class TransactionService:
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(self, operation: Operation, dry_run: bool) -> Posted:
-        if operation.to_wallet_id is not None:
+        if self._access.restricted is not None:
+            await check_restriction(self._access.restricted, operation, self._hooks.types)
+        elif operation.to_wallet_id is not None:
             await self._access.check(operation.to_wallet_id)
         await self._hooks.check(self._caller, operation)
         try:
@@ -158,9 +161,12 @@ class TransactionService:
         if isinstance(read, Refused):
             return read
         try:
-            for wallet_id in (read.wallet_id, read.to_wallet_id):
-                if wallet_id is not None:
-                    await self._access.check(wallet_id)
+            if self._access.restricted is not None:
+                await check_restriction(self._access.restricted, read, self._hooks.types)
+            else:
+                for wallet_id in (read.wallet_id, read.to_wallet_id):
+                    if wallet_id is not None:
+                        await self._access.check(wallet_id)
             await self._hooks.check(self._caller, read)
         except WalletError as error:
             return Refused(error)
@@ -179,8 +185,9 @@ class TransactionService:
         """The operation of a request.
 
         Raises:
-            Forbidden: it is not for users.
+            Forbidden: the caller lacks the permission for this type, or it is not for users.
         """
+        self._caller.require(self._hooks.permissions[kind])
         is_adjustment = isinstance(request, AdjustmentDetails)
         counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
         if (

@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
+from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.core.fields import Line
 from wallet_service.money.callers import StatsReader, WalletReader
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
@@ -20,7 +20,7 @@ from wallet_service.money.wallet_statistics.schemas import (
     WalletStatistics,
 )
 from wallet_service.money.wallet_statistics.service import trial_balance
-from wallet_service.platform.auth.authentication import Caller, Principal
+from wallet_service.platform.auth.authentication import Caller
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -31,14 +31,7 @@ from wallet_service.platform.web.state import on_database
 router = APIRouter(prefix="/api/v1", tags=["statistics"], route_class=StrictRoute)
 
 
-async def _operator(caller: StatsReader) -> Principal:
-    if caller.is_user:
-        raise Forbidden("A user token reads the totals of its own wallets only")
-    return caller
-
-
 Repository = Annotated[StatisticsRepository, on_database(StatisticsRepository)]
-Operator = Annotated[Principal, Depends(_operator)]
 Nothing = Annotated[NoQuery, Query()]
 
 
@@ -89,7 +82,7 @@ async def user_statistics(
     responses=problems(*READS),
     summary="Read totals of the service",
 )
-async def service_stats(caller: Operator, query: Nothing, repository: Repository) -> Response:
+async def service_stats(caller: StatsReader, query: Nothing, repository: Repository) -> Response:
     """The number of wallets by currency and status, their balances, and the number of entries in the ledger."""
     del caller, query
     return JsonBytes(await repository.of_service())
@@ -100,7 +93,7 @@ async def service_stats(caller: Operator, query: Nothing, repository: Repository
     responses=problems(*READS),
     summary="Read the trial balance",
 )
-async def read_trial_balance(caller: Operator, query: Nothing, repository: Repository) -> TrialBalance:
+async def read_trial_balance(caller: StatsReader, query: Nothing, repository: Repository) -> TrialBalance:
     """For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
 
     In a ledger that balances, each currency adds up to zero.
