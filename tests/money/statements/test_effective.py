@@ -123,7 +123,7 @@ async def balances_are_sums(
     api: Api, wallets: list[str], entries: list[dict[str, Any]], name: str, by: str, moment: datetime
 ) -> None:
     for wallet in wallets:
-        found = await api.admin.get(f"/wallets/{wallet}/balance", **({"at": text(moment), "by": by}))
+        found = await api.admin.get(f"/wallets/{wallet}/balance", at=text(moment), by=by)
         expected = sum(
             signed(entry) for entry in entries if entry["wallet_id"] == wallet and entry[name] <= text(moment)
         )
