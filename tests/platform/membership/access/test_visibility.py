@@ -139,7 +139,7 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, upstreams
     repository = StatementRepository(api.app.state.database)
 
     async def rows(sight: Visibility, before: Position | None) -> Page:
-        return await repository.user_page(shared.user_id, shared.user_id, {}, before, 1, sight)
+        return await repository.user_page(shared.user_id, shared.user_id, {}, "posted", before, 1, sight)
 
     sight = api.app.state.access.of_caller(shared.user_id).visibility()
     page = await rows(sight, None)
