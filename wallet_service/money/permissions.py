@@ -1,4 +1,4 @@
-"""Permissions of the money rooms."""
+"""Permissions of the money rooms. A type of operations names its permission: ``OperationType.permission``."""
 
 from wallet_service.core.room import Permission
 
@@ -39,6 +39,5 @@ MOVES = (
 TRANSACTIONS_WRITE = Permission(
     "transactions:write",
     "Move money in every way, and set credit limits",
-    is_users=True,
     includes=tuple(each.name for each in (*MOVES, CREDIT_LIMITS_WRITE)),
 )
