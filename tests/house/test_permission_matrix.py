@@ -26,7 +26,9 @@ EXPAND = Bundles(ROOMS).expand
 PERMISSIONS = {each.name: each for room in ROOMS for each in room.permissions}
 TYPES: dict[str, OperationType] = {each.permission: each for room in ROOMS for each in room.operation_types}
 APP = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none")
-ROUTES = {f"{' '.join(each.methods)} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)}
+ROUTES = {
+    f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
+}
 
 OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id"}
 """Members of a path that name whose wallet a route is about."""
@@ -128,7 +130,7 @@ class Matrix:
             wallet_id=thing.wallet_id, user_id=thing.user_id, transaction_id=thing.transaction_id
         )
         body = body_of(route, permission, thing)
-        (method,) = route.methods
+        (method,) = route.methods or ()
         if not path.startswith("/api/v1"):
             answer = await self.api.http.request(method, path, headers=caller_headers(caller))
         else:
@@ -191,6 +193,7 @@ async def test_every_route_with_every_caller(matrix: Matrix, name: str) -> None:
         if not right:
             wrong[caller] = status
 
+    assert permissions or name in FOR_EVERY_KEY
     for permission in permissions or [None]:
         await _keys(matrix, route, permission, expect, alone=len(permissions) == 1)
         await _restricted(matrix, route, permission, expect)
@@ -200,6 +203,9 @@ async def test_every_route_with_every_caller(matrix: Matrix, name: str) -> None:
 
 OPEN = {"GET /health/live", "GET /health/ready", "GET /health"}
 """Routes without a key."""
+
+FOR_EVERY_KEY = {"GET /api/v1/currencies"}
+"""Routes for every valid caller, whatever its permissions."""
 
 NOTHING = Thing("", "", "", "")
 
@@ -269,6 +275,11 @@ async def _users(matrix: Matrix, route: APIRoute, permission: Permission | None,
     if is_of_an_owner(route):
         status, _ = await matrix.send(user, route, permission, other)
         expect("a user, other", status, status in {403, 404})
+
+
+def test_what_is_no_route_of_a_room_is_public_on_purpose() -> None:
+    others = {getattr(each, "path", "") for each in APP.routes if not isinstance(each, APIRoute)}
+    assert others == {"/openapi.json", "/docs", "/docs/assets"}
 
 
 def test_every_permission_is_needed_by_a_route_or_a_rule() -> None:

@@ -11,6 +11,7 @@ CHECKED_BY_THE_ROOM = {
     ("transfer", "to_wallet_id"),
     ("batch", "wallet_id"),
     ("batch", "to_wallet_id"),
+    ("post_entries", "wallet_id"),
 }
 
 

@@ -38,6 +38,7 @@ async def test_a_key_of_some_wallets_moves_only_these(api: Api, unchanged: Uncha
         problem(await key.refund(new_id()), "transaction_not_found")
         problem(await key.post("/wallets", {"user_id": user_id, "name": "new"}), "forbidden")
         problem(await key.patch(f"/wallets/{other['wallet_id']}", {"name": "x"}), "wallet_not_found")
+        problem(await key.patch(f"/wallets/{own['wallet_id']}", {"is_primary": True}), "forbidden")
         problem(await key.delete(f"/wallets/{other['wallet_id']}"), "wallet_not_found")
         pair = [
             {

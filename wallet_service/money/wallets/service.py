@@ -62,7 +62,8 @@ class WalletService:
         """Apply a merge patch.
 
         Raises:
-            Forbidden: a user token sets the credit limit, or the caller lacks the permission for it.
+            Forbidden: a user token sets the credit limit, or the caller lacks the permission for it; a restricted key would
+                change another wallet.
         """
         changes = request.model_dump(include=request.model_fields_set)
         if caller.is_user:
@@ -71,6 +72,12 @@ class WalletService:
                     raise Forbidden(f"A user token can't set {member}")
         if "credit_limit" in changes:
             _require_credit(caller, request.credit_limit)
+        if (
+            changes.get("is_primary")
+            and caller.restriction is not None
+            and not caller.restriction.is_of_whole_users
+        ):
+            raise Forbidden("With is_primary another wallet changes, and the key is restricted to some")
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
 
 

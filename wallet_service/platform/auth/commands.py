@@ -1,8 +1,10 @@
 """The commands ``keys create``, ``keys list`` and ``keys revoke``."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -56,10 +58,9 @@ def add_commands(line: CommandLine) -> None:
         ] = None,
     ) -> None:
         """Create a key and print it. It can't be printed again."""
-        if unknown := [each for each in scope if each not in permissions]:
-            raise ValidationFailed(
-                f"There is no scope {', '.join(unknown)}: a scope is one of {', '.join(sorted(permissions))}"
-            )
+        for each in scope:
+            if each not in permissions:
+                raise typer.BadParameter(_no_scope(each, permissions), param_hint="'--scope'")
         restriction = Restriction(
             wallet_ids=frozenset(map(str, wallet or ())),
             user_id=user,
@@ -68,14 +69,17 @@ def add_commands(line: CommandLine) -> None:
             max_amount=_amount(max_amount),
         )
         if ADMIN.name in scope and restriction:
-            raise ValidationFailed("A key with the scope admin can't be restricted: give it other scopes")
+            raise typer.BadParameter("a key with admin can't be restricted", param_hint="'--scope'")
         moment = expires_at.replace(tzinfo=UTC) if expires_at else None
 
         async def run(settings: Settings) -> None:
             async with open_existing(settings) as database:
                 typer.echo(await create_key(database, client, scope, moment, restriction))
 
-        asyncio.run(run(line.settings()))
+        try:
+            asyncio.run(run(line.settings()))
+        except ValidationFailed as error:
+            raise _bad_argument(error) from error
 
     @keys.command("list")
     def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
@@ -89,6 +93,34 @@ def add_commands(line: CommandLine) -> None:
         """Revoke a key permanently. Running services refuse it within 5 seconds."""
         # The argument may be a whole key: only its id is used, and its secret must not be printed.
         asyncio.run(_revoke(line.settings(), key_id.removeprefix(PREFIX).partition("_")[0]))
+
+
+_ARGUMENTS = {
+    "/client_name": "'client'",
+    "/scopes": "'--scope'",
+    "/expires_at": "'--expires-at'",
+    "/wallet_ids": "'--wallet'",
+    "/user_id": "'--user'",
+    "/organization_id": "'--organization'",
+    "/counter_accounts": "'--counter-account'",
+    "/max_amount": "'--max-amount'",
+}
+"""The arguments of ``keys create`` by the parameters of the database function."""
+
+
+def _no_scope(scope: str, permissions: Collection[str]) -> str:
+    closest = get_close_matches(scope, sorted(permissions), n=1)
+    hint = f"; the closest one is {closest[0]}" if closest else ""
+    return f"there is no scope {scope}{hint}. A scope is one of {', '.join(sorted(permissions))}"
+
+
+def _bad_argument(error: ValidationFailed) -> Exception:
+    """The error that names the argument, if the refusal is about one."""
+    match error.facts.get("errors"):
+        case [{"pointer": pointer, "detail": detail}, *_] if pointer in _ARGUMENTS:
+            return typer.BadParameter(detail, param_hint=_ARGUMENTS[pointer])
+        case _:
+            return error
 
 
 async def _list(settings: Settings) -> None:
@@ -122,14 +154,16 @@ def _amount(text: str | None) -> Decimal | None:
     """An option's amount.
 
     Raises:
-        ValidationFailed: it is not a positive decimal number.
+        BadParameter: it is not a positive decimal number.
     """
     try:
         amount = Decimal(text) if text is not None else None
     except InvalidOperation:
         amount = Decimal(0)
     if amount is not None and not (amount.is_finite() and amount > 0):
-        raise ValidationFailed(f"--max-amount must be a positive decimal number, not {text!r}")
+        raise typer.BadParameter(
+            f"must be a positive decimal number, not {text}", param_hint="'--max-amount'"
+        )
     return amount
 
 

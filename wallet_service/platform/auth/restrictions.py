@@ -61,6 +61,11 @@ class Restriction:
         """Whether there are wallets that the key neither sees nor moves."""
         return bool(self.wallet_ids) or self.user_id is not None or self.organization_id is not None
 
+    @property
+    def is_of_whole_users(self) -> bool:
+        """Whether the key covers all wallets of a user of which it covers one."""
+        return not self.wallet_ids and self.organization_id is None
+
     def covers(self, wallet_id: str, user_id: str, organization_id: str | None) -> bool:
         """Whether the key sees and moves this wallet."""
         return (
