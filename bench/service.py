@@ -19,7 +19,7 @@ import wallet_service.runtime.serve
 from bench.job import RowFailed
 from wallet_service import cli
 from wallet_service.core.settings import Settings
-from wallet_service.money.callers import Spender
+from wallet_service.money.callers import UsageWriter
 from wallet_service.money.schemas import MoneyRequest
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey
@@ -47,7 +47,7 @@ router = APIRouter(route_class=StrictRoute)
 
 
 @router.post("/bench/empty/{wallet_id}", status_code=201)
-async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: Spender) -> Response:
+async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: UsageWriter) -> Response:
     """Read and check the request and respond as consume does, without an effect."""
     del request, key, caller
     return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})

@@ -13,9 +13,10 @@ from pydantic_core import PydanticUndefined
 from contract.document import ROOT
 from wallet_service.core.commands import CommandLine
 from wallet_service.core.errors import WalletError
-from wallet_service.core.room import Room
+from wallet_service.core.room import Permission, Room
 from wallet_service.money.opening_balances.schemas import ImportLine
 from wallet_service.platform.auth.authentication import BearerPrincipal
+from wallet_service.platform.auth.permissions import ADMIN
 from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
@@ -84,11 +85,17 @@ def _first(error: type[WalletError]) -> str:
 
 
 def permissions_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each permission: name, meaning, whether user tokens have it, room."""
+    """Each permission: name, meaning, what it includes, whether user tokens have it, room."""
     return _table(
-        ("Permission", "Allows", "User tokens", "Room"),
+        ("Permission", "Allows", "Includes", "User tokens", "Room"),
         [
-            (f"`{each.name}`", each.summary, "own wallets" if each.is_users else "no", _place(room))
+            (
+                f"`{each.name}`",
+                each.summary,
+                "all others" if each == ADMIN else ", ".join(f"`{name}`" for name in each.includes),
+                "own wallets" if each.is_users else "no",
+                _place(room),
+            )
             for room in rooms
             for each in room.permissions
         ],
@@ -138,10 +145,22 @@ def routes_of(room: Room) -> Iterator[APIRoute]:
 
 
 def permission_of(route: APIRoute) -> str:
-    """The permission that a path needs: its name, ``any`` for every valid caller, ``none`` where no key is needed."""
-    needed = [each.permission for each in _principals(route.dependant)]
-    named = [each.name for each in needed if each is not None]
-    return ", ".join(f"`{name}`" for name in named) if named else ("any" if needed else "none")
+    """The permission that a path needs: its name, ``any`` for every valid caller, ``none`` where no key is needed.
+
+    Of several names with ``or`` between them one is enough.
+    """
+    needed = permissions_of(route)
+    if needed is None:
+        return "none"
+    return " or ".join(f"`{each.name}`" for each in needed) if needed else "any"
+
+
+def permissions_of(route: APIRoute) -> Sequence[Permission] | None:
+    """The permissions of which a caller of a path needs one; empty: every valid caller; None: no key is needed."""
+    principals = list(_principals(route.dependant))
+    if not principals:
+        return None
+    return [permission for each in principals for permission in each.permissions]
 
 
 def _principals(dependant: Any) -> Iterator[BearerPrincipal]:

@@ -145,6 +145,7 @@ def test_keys_and_verify_with_a_running_service_and_without_it(data_dir: Path) -
         line = listed(data_dir, "billing")
         assert "valid until 2999-12-31" in line
         assert key.rpartition("_")[2] not in line
+        _restricted_keys(data_dir)
         assert command(data_dir, "keys", "revoke", line.split()[0]).returncode == 0
         wait_for(lambda: service.status(key) == 401)
         assert query(data_dir) == "0\n"
@@ -194,6 +195,31 @@ def test_psql_is_for_the_bundled_database(own_folder: Path) -> None:
     message = refused(command(own_folder, "psql", WALLET_DATABASE_URL=url))
     assert "database ledger on 127.0.0.1:1" in message
     assert "hidden" not in message
+
+
+def _restricted_keys(data_dir: Path) -> None:
+    create = ("keys", "create", "meter", "--scope", "usage:write")
+    options = ("--user", "ada", "--counter-account", "fx:*", "--max-amount", "2.5")
+    assert KEY.fullmatch(command(data_dir, *create, *options).stdout.strip())
+    assert listed(data_dir, "meter").endswith(f"usage:write  {' '.join(options)}")
+    done = command(data_dir, *create, "--counter-account", "Nothing")
+    assert done.returncode == 2
+    assert "--counter-account" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--max-amount", "-1"), "--max-amount"),
+        (("--max-amount", "x"), "--max-amount"),
+        (("--wallet", "x"), "--wallet"),
+        (("--scope", "admin", "--user", "ada"), "--scope"),
+    ],
+)
+def test_a_restriction_that_is_none_names_its_option(options: tuple[str, ...], named: str) -> None:
+    done = CliRunner().invoke(app, ["keys", "create", "meter", "--scope", "usage:write", *options])
+    assert done.exit_code == 2
+    assert named in done.output
 
 
 def listed(data_dir: Path, client: str) -> str:

@@ -24,6 +24,7 @@ from wallet_service.core.room import Room
 from wallet_service.money.schemas import Transaction
 from wallet_service.money.wallets.schemas import Wallet
 from wallet_service.platform.auth.keys import create_key
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.gateway import Json
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
@@ -177,10 +178,13 @@ class Api:
         token = jwt.encode({"sub": name, "exp": int(time.time()) + 3600} | claims, JWT_SECRET, "HS256")
         return Client(self.app, self.http, token, name)
 
-    async def service(self, *scopes: str, name: str | None = None) -> Client:
+    async def service(
+        self, *scopes: str, name: str | None = None, restriction: Restriction | None = None
+    ) -> Client:
         """A service with a key that has these scopes, under a name of its own unless one is given."""
         client_name = name or f"service-{new_id()}"
-        return Client(self.app, self.http, await create_key(self.app.state.database, client_name, scopes))
+        key = await create_key(self.app.state.database, client_name, scopes, restriction=restriction)
+        return Client(self.app, self.http, key)
 
 
 def make_app(

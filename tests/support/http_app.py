@@ -22,7 +22,7 @@ from wallet_service.platform.auth.authentication import (
     Principal,
     requires,
 )
-from wallet_service.platform.auth.permissions import ADMIN, names_of
+from wallet_service.platform.auth.permissions import ADMIN
 from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.web.body import StrictRoute
@@ -116,8 +116,7 @@ def make_app(database: Database, **settings: Any) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET, "max_body_bytes": BODY_LIMIT}
     chosen = make_settings(**given | settings)
-    users_scopes = names_of(ROOMS, users_only=True)
-    app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, users_scopes)
+    app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, ROOMS)
     install(app, chosen[WebSettings], ERRORS, {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app

@@ -137,10 +137,10 @@ class Unauthorized(WalletError):
 
 
 class Forbidden(WalletError):
-    """The key or token is valid, but lacks the permission."""
+    """The key or token is valid, but lacks the permission, or the key is restricted."""
 
     code, status, title = "forbidden", 403, "Forbidden"
-    example_facts: ClassVar[Mapping[str, Any]] = {"scope": "transactions:write"}
+    example_facts: ClassVar[Mapping[str, Any]] = {"scope": "usage:write"}
 
 
 class Overloaded(WalletError):

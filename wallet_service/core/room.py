@@ -28,11 +28,15 @@ class Permission:
         name: as API keys carry it: ``wallets:read``.
         summary: for the documentation.
         is_users: whether a user token has it, for the user's own wallets.
+        includes: names of permissions that it allows as well; those may include others.
+        spans_wallets: whether it is about all wallets at once, so that a key restricted to some can't use it.
     """
 
     name: str
     summary: str
     is_users: bool = False
+    includes: tuple[str, ...] = ()
+    spans_wallets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class OperationType:
     Attributes:
         name: as operations and entries have it; unique, lower case, with underscores.
         summary: for the documentation.
+        permission: name of the permission that an operation of this type needs.
         form: ``movement``: one entry in one direction; ``transfer``: from one wallet to another of the same currency;
             ``refund``: the entries of its original, reversed; ``adjustment``: one entry in either direction, with a
             reason; ``entries``: 1 to 20 entries that the operation names.
@@ -74,6 +79,7 @@ class OperationType:
 
     name: str
     summary: str
+    permission: str
     form: Form
     direction: Literal["credit", "debit"] | None = None
     counter_account: str | None = None

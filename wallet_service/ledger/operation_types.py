@@ -21,6 +21,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="deposit",
         summary="money comes in",
+        permission="deposits:write",
         form="movement",
         direction="credit",
         counter_account="external:deposits",
@@ -31,6 +32,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="withdraw",
         summary="money goes out",
+        permission="withdrawals:write",
         form="movement",
         direction="debit",
         counter_account="external:withdrawals",
@@ -42,6 +44,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="consume",
         summary="usage is paid",
+        permission="usage:write",
         form="movement",
         direction="debit",
         counter_account="revenue:usage",
@@ -50,6 +53,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="reward",
         summary="credits are given",
+        permission="rewards:write",
         form="movement",
         direction="credit",
         counter_account="promotions",
@@ -57,6 +61,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="fee",
         summary="a fee is paid",
+        permission="fees:write",
         form="movement",
         direction="debit",
         counter_account="revenue:fees",
@@ -65,6 +70,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="transfer",
         summary="from one wallet to another of the same currency",
+        permission="transfers:write",
         form="transfer",
         mirrored=True,
         users_operating=True,
@@ -73,6 +79,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="refund",
         summary="all or part of an earlier posting is given back",
+        permission="refunds:write",
         form="refund",
         mirrored=True,
         users_mirrored=True,
@@ -81,6 +88,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="adjustment",
         summary="a balance is corrected, for a stated reason",
+        permission="adjustments:write",
         form="adjustment",
         counter_account="external:adjustments",
         mirrored=True,
@@ -91,6 +99,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="exchange",
         summary="one currency out and another in, each against an account such as `fx:EUR-USD`, with its fees",
+        permission="exchanges:write",
         form="entries",
         mirrored=True,
         refundable=False,
@@ -98,6 +107,7 @@ LEDGER_TYPES: Final = (
     OperationType(
         name="payment",
         summary="a payment with what belongs to it, such as its fee, in one posting; refunded as a whole",
+        permission="payments:write",
         form="entries",
         mirrored=True,
     ),

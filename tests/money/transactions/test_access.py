@@ -8,16 +8,12 @@ import pytest
 from support.api import Api, Client, created, new_user, posted, problem
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.platform.auth.permissions import names_of
-from wallet_service.rooms import ROOMS
+from wallet_service.ledger.operation_types import LEDGER_TYPES
 
 Unchanged = Callable[[], Context[None]]
-MOVES = ("deposit", "withdraw", "consume", "reward", "fee", "transfer", "refund", "batch")
+MOVES = {"deposit", "withdraw", "consume", "reward", "fee", "transfer", "refund", "adjustment"}
 MINTING = ("deposit", "reward", "refund")
 HIDDEN = ("user_id", "balance_before", "balance_after", "wallet_version")
-
-
-SCOPES = sorted(names_of(ROOMS))
 
 
 async def move(client: Client, api: Api, kind: str, wallet_id: str, **more: Any) -> Any:
@@ -32,47 +28,77 @@ async def move(client: Client, api: Api, kind: str, wallet_id: str, **more: Any)
     return await client.move(kind, wallet_id, **more)
 
 
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("kind", MOVES)
-async def test_moving_needs_its_scope(api: Api, scope: str, kind: str) -> None:
-    service, wallet = await api.service(scope), await api.admin.wallet("10")
-    answer = await move(service, api, kind, wallet["wallet_id"])
-    if scope in {"transactions:write", "admin"}:
-        assert answer.status_code == (200 if kind == "batch" else 201), answer.text
-    else:
-        assert problem(answer, "forbidden")["scope"] == "transactions:write"
-
-
-@pytest.mark.parametrize("scope", SCOPES)
-async def test_wallets_need_their_scopes(api: Api, scope: str, unchanged: Unchanged) -> None:
-    service, wallet = await api.service(scope), await api.admin.wallet()
-    path = f"/wallets/{wallet['wallet_id']}"
+async def test_a_key_with_usage_write_can_only_consume(api: Api, unchanged: Unchanged) -> None:
+    usage, wallet = await api.service("usage:write"), await api.admin.wallet("10")
+    wallet_id = wallet["wallet_id"]
+    spent = posted(await api.admin.move("consume", wallet_id))
     async with unchanged():
-        for send in (service.get(path), service.get(f"/users/{wallet['user_id']}/wallets")):
-            answer = await send
-            if scope in {"wallets:read", "admin"}:
-                assert answer.status_code == 200
+        for kind in MOVES - {"consume"}:
+            scope = {each.name: each.permission for each in LEDGER_TYPES}[kind]
+            members = {"to_wallet_id": new_id()} if kind == "transfer" else {}
+            if kind == "refund":
+                answer = await usage.refund(spent["transaction_id"])
+            elif kind == "adjustment":
+                answer = await usage.post(
+                    f"/wallets/{wallet_id}/adjust", {"balance": "9", "reason": "counted"}
+                )
             else:
-                assert problem(answer, "forbidden")["scope"] == "wallets:read"
-    made = await service.post("/wallets", {"user_id": new_user()})
-    patched = await service.patch(path, {"name": "x"})
-    closed = await service.delete(path)
-    if scope in {"wallets:write", "admin"}:
-        created(made)
-        assert (patched.status_code, closed.status_code) == (200, 200)
-    else:
-        for answer in (made, patched, closed):
-            assert problem(answer, "forbidden")["scope"] == "wallets:write"
-        assert (await api.admin.read(wallet["wallet_id"]))["version"] == 1
+                answer = await usage.move(kind, wallet_id, **members)
+            assert problem(answer, "forbidden")["scope"] == scope
+        answer = await usage.post("/transactions", {"type": "payment", "entries": [entry(wallet_id)]})
+        assert problem(answer, "forbidden")["scopes"] == ["exchanges:write", "payments:write"]
+        for answer in (
+            await usage.post("/wallets", {"user_id": new_user()}),
+            await usage.patch(f"/wallets/{wallet_id}", {"name": "x"}),
+            await usage.get(f"/wallets/{wallet_id}"),
+            await usage.get(f"/users/{wallet['user_id']}/transactions"),
+            await usage.get("/wallet/stats"),
+        ):
+            problem(answer, "forbidden")
+    posted(await usage.move("consume", wallet_id))
+    posted(await usage.post(f"/users/{wallet['user_id']}/credits/consume", {"amount": "1"}))
+    assert await api.admin.balance(wallet_id) == "7.000000"
+
+
+def entry(wallet_id: str) -> dict[str, Any]:
+    return {"wallet_id": wallet_id, "direction": "credit", "amount": "1", "counter_account": "external:bank"}
+
+
+async def test_each_operation_of_a_batch_needs_its_permission(api: Api, unchanged: Unchanged) -> None:
+    usage, wallet = await api.service("usage:write"), await api.admin.wallet("10")
+    operations = [
+        {"type": kind, "wallet_id": wallet["wallet_id"], "amount": "1"} for kind in ("consume", "deposit")
+    ]
+    operations.append({"type": "exchange", "entries": [entry(wallet["wallet_id"])]})
+    async with unchanged():
+        answer = await usage.batch(*operations, atomic=True)
+        assert (problem(answer, "forbidden")["index"], answer.json()["scope"]) == (1, "deposits:write")
+    results = (await usage.batch(*operations)).json()["results"]
+    assert [each["status"] for each in results] == ["posted", "refused", "refused"]
+    scopes = [each["problem"]["scope"] for each in results[1:]]
+    assert scopes == ["deposits:write", "exchanges:write"]
+    problem(await (await api.service("wallets:write")).batch(*operations), "forbidden")
+
+
+async def test_a_replay_needs_the_permission_of_the_first_attempt(api: Api, unchanged: Unchanged) -> None:
+    name, wallet = f"shop-{new_id()}", await api.admin.wallet("10")
+    both = await api.service("usage:write", "deposits:write", name=name)
+    usage = await api.service("usage:write", name=name)
+    deposited = await both.move("deposit", wallet["wallet_id"], key="d")
+    consumed = await both.move("consume", wallet["wallet_id"], key="c")
+    async with unchanged():
+        assert (await both.move("deposit", wallet["wallet_id"], key="d")).content == deposited.content
+        assert problem(await usage.move("deposit", wallet["wallet_id"], key="d"), "forbidden")
+        assert (await usage.move("consume", wallet["wallet_id"], key="c")).content == consumed.content
 
 
 async def test_an_opening_balance_needs_the_right_to_move_money(api: Api, unchanged: Unchanged) -> None:
     service = await api.service("wallets:write")
     async with unchanged():
         answer = await service.post("/wallets", {"user_id": new_user(), "initial_balance": "5"})
-        assert problem(answer, "forbidden")["scope"] == "transactions:write"
+        assert problem(answer, "forbidden")["scope"] == "deposits:write"
     created(await service.post("/wallets", {"user_id": new_user(), "initial_balance": "0"}))
-    both = await api.service("wallets:write", "transactions:write")
+    both = await api.service("wallets:write", "deposits:write")
     assert (
         created(await both.post("/wallets", {"user_id": new_user(), "initial_balance": "5"}))["last_entry"]
         == 1
@@ -82,12 +108,12 @@ async def test_an_opening_balance_needs_the_right_to_move_money(api: Api, unchan
 async def test_credits_need_their_scopes(api: Api) -> None:
     wallet = await api.admin.wallet("5")
     path = f"/users/{wallet['user_id']}/credits"
-    reader, spender = await api.service("wallets:read"), await api.service("transactions:write")
+    reader, spender = await api.service("wallets:read"), await api.service("usage:write")
     assert (await reader.get(f"{path}/balance")).status_code == 200
     assert problem(await spender.get(f"{path}/balance"), "forbidden")["scope"] == "wallets:read"
     posted(await spender.post(f"{path}/consume", {"amount": "1"}))
     answer = await reader.post(f"{path}/consume", {"amount": "1"})
-    assert problem(answer, "forbidden")["scope"] == "transactions:write"
+    assert problem(answer, "forbidden")["scope"] == "usage:write"
 
 
 @pytest.mark.parametrize("credentials", ["", "nonsense", "wsk_x", "a.b.c", f"wsk_{'0' * 32}_{'A' * 43}"])

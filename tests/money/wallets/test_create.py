@@ -354,10 +354,10 @@ async def test_no_row_can_be_read_back_as_anything_else(api: Api, superuser: asy
 async def test_credit_is_money_and_organizations_are_not_chosen(api: Api) -> None:
     service, user_id = await api.service("wallets:write"), new_user()
     answer = await service.post("/wallets", {"user_id": user_id, "credit_limit": "5"})
-    assert problem(answer, "forbidden")["scope"] == "transactions:write"
+    assert problem(answer, "forbidden")["scope"] == "credit_limits:write"
     wallet = created(await service.post("/wallets", {"user_id": user_id}))
     answer = await service.patch(f"/wallets/{wallet['wallet_id']}", {"credit_limit": "5"})
-    assert problem(answer, "forbidden")["scope"] == "transactions:write"
+    assert problem(answer, "forbidden")["scope"] == "credit_limits:write"
     answer = await api.user(user_id).post(
         "/wallets", {"user_id": user_id, "organization_id": "theirs", "name": "x"}
     )

@@ -4,6 +4,7 @@ import hmac
 import json
 import secrets
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,7 @@ from wallet_service.platform.auth.keys import (
     list_keys,
     revoke_key,
 )
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.gateway import Database, Json, Param
 
 TTL_S = 2.0
@@ -245,8 +247,58 @@ async def test_keys_are_listed_in_order_and_without_hashes(
     listed = await list_keys(database)
     await database.close()
     assert [item["key_id"] for item in listed] == [id_of(key) for key in keys_made]
-    assert set(listed[0]) == {"key_id", "client_name", "scopes", "created_at", "expires_at", "revoked_at"}
+    restriction = {"wallet_ids", "user_id", "organization_id", "counter_accounts", "max_amount"}
+    shown = {"key_id", "client_name", "scopes", "created_at", "expires_at", "revoked_at"}
+    assert set(listed[0]) == shown | restriction
     assert [item["revoked_at"] for item in listed[:3]] == [None, revoked_at, None]
+
+
+async def test_a_restriction_is_kept_and_listed(database: Database, ring: KeyRing) -> None:
+    wallet = "0199d0a8-0000-7000-8000-0000000000aa"
+    restriction = Restriction(
+        wallet_ids=frozenset({wallet}),
+        user_id="u-1",
+        organization_id="o-1",
+        counter_accounts=("revenue:usage", "fx:*", f"wallet:{wallet}", "wallet:*"),
+        max_amount=Decimal("2.50"),
+    )
+    key = await create_key(database, "billing", ["usage:write"], restriction=restriction)
+    assert (await ring.verify(key.encode())).restriction == restriction
+    free = await create_key(database, "billing", ["usage:write"], restriction=Restriction())
+    assert (await ring.verify(free.encode())).restriction is None
+    listed = {each["key_id"]: Restriction.of_row(each) for each in await list_keys(database)}
+    assert (listed[id_of(key)], listed[id_of(free)]) == (restriction, None)
+
+
+async def test_a_release_without_restrictions_does_not_know_restricted_keys(database: Database) -> None:
+    free = await create_key(database, "billing", ["usage:write"])
+    key = await create_key(database, "billing", ["usage:write"], restriction=Restriction(user_id="u-1"))
+    assert json.loads(await database.read("find_key", key_id=id_of(key))) is None
+    assert json.loads(await database.read("find_key", key_id=id_of(free)))["client_name"] == "billing"
+
+
+@pytest.mark.parametrize(
+    "restriction",
+    [
+        Restriction(wallet_ids=frozenset({"x"})),
+        Restriction(wallet_ids=frozenset(f"0199d0a8-0000-7000-8000-{n:012}" for n in range(101))),
+        Restriction(user_id=""),
+        Restriction(organization_id="a\nb"),
+        Restriction(counter_accounts=("*",)),
+        Restriction(counter_accounts=("revenue:*x",)),
+        Restriction(max_amount=Decimal(-1)),
+    ],
+)
+async def test_a_restriction_that_is_none_is_refused(database: Database, restriction: Restriction) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        await create_key(database, "billing", ["usage:write"], restriction=restriction)
+    assert refusal.value.facts["errors"]
+
+
+async def test_a_key_with_admin_is_not_restricted(database: Database) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        await create_key(database, "billing", ["admin"], restriction=Restriction(user_id="u-1"))
+    assert refusal.value.facts["errors"][0]["pointer"] == "/scopes"
 
 
 async def test_the_first_revocation_counts(database: Database) -> None:

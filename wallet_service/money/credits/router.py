@@ -16,7 +16,7 @@ from wallet_service.ledger.problems import (
     WalletClosed,
     WalletFrozen,
 )
-from wallet_service.money.callers import Spender, WalletReader
+from wallet_service.money.callers import UsageWriter, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
 from wallet_service.money.credits.service import CreditsService
@@ -90,7 +90,7 @@ async def credits_balance(
 )
 async def consume_credits(
     http_request: Request,
-    caller: Spender,
+    caller: UsageWriter,
     user_id: UserInPath,
     request: MoneyRequest,
     repository: Repository,

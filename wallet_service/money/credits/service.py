@@ -54,10 +54,12 @@ class CreditsService:
     async def _consume_checked(
         self, user_id: str, request: MoneyRequest, client_id: str, key: str | None
     ) -> Posted:
-        """For a user who may not act on every wallet: which one it is must be known before the posting."""
+        """For a caller who may not act on every wallet: which one it is must be known before the posting."""
         try:
             wallet_id = await self._repository.find(user_id, client_id, key)
         except UserUnknown:
+            if self._access.restricted is not None:
+                self._access.restricted.restriction.require_new_wallet(user_id, None)
             wallet_id = await self._create(user_id)
         await self._access.check(wallet_id)
         return await self._transactions.move("consume", wallet_id, request, key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Visibility
+from wallet_service.platform.membership.visibility import Included, Visibility
 
 Position: TypeAlias = tuple[str, str, int]
 """The position of an entry in a history: created_at or effective_at, wallet_id, wallet_version."""
@@ -77,7 +77,7 @@ class StatementRepository:
         """A page of the history of a user's visible wallets; ``before``: the ``position`` of the previous page."""
         before_at, before_wallet, before_version = before or (None, None, None)
 
-        async def read(organizations: Json | None) -> bytes:
+        async def read(included: Included) -> bytes:
             return await self._database.read(
                 "list_user_transactions",
                 user_id=user_id,
@@ -87,7 +87,7 @@ class StatementRepository:
                 before_wallet=before_wallet,
                 before_version=before_version,
                 limit=limit,
-                organizations=organizations,
+                **included._asdict(),
                 by=by,
             )
 

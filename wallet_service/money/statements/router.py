@@ -18,6 +18,7 @@ from wallet_service.money.parameters import TransactionInPath, UserInPath, Walle
 from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
+from wallet_service.money.statements.seen import seen_posting
 from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
@@ -65,6 +66,11 @@ async def get_transaction(
     A user token reads the postings that have a leg on a wallet of its user; others are `transaction_not_found`.
     """
     found = await repository.transaction(str(transaction_id), caller.user_id)
+    if access.restricted is not None:
+        seen = await seen_posting(access.restricted, found)
+        if seen is None:
+            raise TransactionNotFound(transaction_id=str(transaction_id))
+        return JsonBytes(seen)
     if access.checks:
         posted = json.loads(found)
         for leg in posted["legs"] or [posted]:

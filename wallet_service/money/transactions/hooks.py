@@ -1,14 +1,14 @@
 """What rooms declared to happen before and after postings."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from wallet_service.core.room import AfterPosting, Moved, PostingCheck, RoomContext
+from wallet_service.core.room import AfterPosting, Moved, OperationType, Permission, PostingCheck, RoomContext
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.platform.auth.authentication import Principal
@@ -21,9 +21,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PostingHooks:
-    """The checks and reports of an application's rooms."""
+    """The checks and reports of an application's rooms, and the types of operations that they declare.
+
+    Attributes:
+        state: of the application.
+        types: every type by its name.
+        permissions: the permission that an operation needs, by the name of its type.
+        checks: called before a posting.
+        after: called after it.
+    """
 
     state: Any
+    types: Mapping[str, OperationType]
+    permissions: Mapping[str, Permission]
     checks: Sequence[PostingCheck]
     after: Sequence[AfterPosting]
 
@@ -76,8 +86,12 @@ def _moved(operation: Operation, posted: Posted) -> Sequence[Moved]:
 @asynccontextmanager
 async def open_posting_hooks(context: RoomContext) -> AsyncGenerator[None]:
     """The hooks of all rooms, as ``state.posting_hooks``."""
+    types = {kind.name: kind for room in context.rooms for kind in room.operation_types}
+    permissions = {each.name: each for room in context.rooms for each in room.permissions}
     context.state.posting_hooks = PostingHooks(
         context.state,
+        types,
+        {kind.name: permissions[kind.permission] for kind in types.values()},
         [room.load(reference) for room in context.rooms for reference in room.posting_checks],
         [room.load(reference) for room in context.rooms for reference in room.after_posting],
     )

@@ -1,7 +1,7 @@
 """What the transactions room declares."""
 
 from wallet_service.core.room import RequestCost, Room
-from wallet_service.money.permissions import TRANSACTIONS_WRITE
+from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, MOVES, TRANSACTIONS_WRITE
 
 ROOM = Room(
     name="transactions",
@@ -12,7 +12,7 @@ ROOM = Room(
         "transactions": "Move money: deposit, withdraw, consume, reward, fee, transfer, refund, and batches of these."
         " Name each request by an `Idempotency-Key`; then it can be sent again without harm."
     },
-    permissions=(TRANSACTIONS_WRITE,),
+    permissions=(TRANSACTIONS_WRITE, *MOVES, CREDIT_LIMITS_WRITE),
     request_costs={"batch": RequestCost(is_per_operation=True)},
     lifespan="hooks:open_posting_hooks",
 )

@@ -1,13 +1,14 @@
 """The paths that move money."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
+from wallet_service.core.room import Permission
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
@@ -29,9 +30,21 @@ from wallet_service.ledger.problems import (
     WalletFrozen,
     WalletMirrored,
 )
-from wallet_service.money.callers import Spender
+from wallet_service.money.callers import BatchSender
 from wallet_service.money.examples import ADJUSTMENT, EXCHANGE, MOVEMENTS, REFUND, TRANSFER
 from wallet_service.money.parameters import TransactionInPath, WalletInPath
+from wallet_service.money.permissions import (
+    ADJUSTMENTS_WRITE,
+    DEPOSITS_WRITE,
+    EXCHANGES_WRITE,
+    FEES_WRITE,
+    PAYMENTS_WRITE,
+    REFUNDS_WRITE,
+    REWARDS_WRITE,
+    TRANSFERS_WRITE,
+    USAGE_WRITE,
+    WITHDRAWALS_WRITE,
+)
 from wallet_service.money.responses import posted, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.schemas import (
@@ -43,7 +56,7 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
-from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -85,10 +98,12 @@ def _service(request: Request, caller: Principal) -> TransactionService:
     return TransactionService(ledger, caller, caller_access(request), hooks, call_attempt(request))
 
 
-def _add_movement(kind: TransactionType, operation_id: str, summary: str, description: str) -> None:
+def _add_movement(
+    kind: TransactionType, permission: Permission, operation_id: str, summary: str, description: str
+) -> None:
     async def move(
         http_request: Request,
-        caller: Spender,
+        caller: Annotated[Principal, requires(permission)],
         wallet_id: WalletInPath,
         request: MoneyRequest,
         header_key: HeaderKey,
@@ -113,14 +128,32 @@ def _add_movement(kind: TransactionType, operation_id: str, summary: str, descri
 
 
 _add_movement(
-    "deposit", "deposit_to_wallet", "Deposit", "Money comes in; counter account `external:deposits`."
+    "deposit",
+    DEPOSITS_WRITE,
+    "deposit_to_wallet",
+    "Deposit",
+    "Money comes in; counter account `external:deposits`.",
 )
 _add_movement(
-    "withdraw", "withdraw_from_wallet", "Withdraw", "Money goes out; counter account `external:withdrawals`."
+    "withdraw",
+    WITHDRAWALS_WRITE,
+    "withdraw_from_wallet",
+    "Withdraw",
+    "Money goes out; counter account `external:withdrawals`.",
 )
-_add_movement("consume", "consume_from_wallet", "Consume", "Usage is paid; counter account `revenue:usage`.")
-_add_movement("reward", "reward_wallet", "Reward", "Credits are given; counter account `promotions`.")
-_add_movement("fee", "charge_fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`.")
+_add_movement(
+    "consume",
+    USAGE_WRITE,
+    "consume_from_wallet",
+    "Consume",
+    "Usage is paid; counter account `revenue:usage`.",
+)
+_add_movement(
+    "reward", REWARDS_WRITE, "reward_wallet", "Reward", "Credits are given; counter account `promotions`."
+)
+_add_movement(
+    "fee", FEES_WRITE, "charge_fee", "Charge a fee", "A fee is paid; counter account `revenue:fees`."
+)
 
 
 @router.post(
@@ -134,7 +167,7 @@ _add_movement("fee", "charge_fee", "Charge a fee", "A fee is paid; counter accou
 )
 async def transfer(
     http_request: Request,
-    caller: Spender,
+    caller: Annotated[Principal, requires(TRANSFERS_WRITE)],
     wallet_id: WalletInPath,
     request: TransferRequest,
     header_key: HeaderKey,
@@ -156,7 +189,7 @@ async def transfer(
 )
 async def refund(
     http_request: Request,
-    caller: Spender,
+    caller: Annotated[Principal, requires(REFUNDS_WRITE)],
     transaction_id: TransactionInPath,
     request: RefundRequest,
     header_key: HeaderKey,
@@ -177,7 +210,7 @@ async def refund(
 )
 async def adjust(
     http_request: Request,
-    caller: Spender,
+    caller: Annotated[Principal, requires(ADJUSTMENTS_WRITE)],
     wallet_id: WalletInPath,
     request: AdjustRequest,
     header_key: HeaderKey,
@@ -200,7 +233,10 @@ async def adjust(
     summary="Post an operation of several entries",
 )
 async def post_entries(
-    http_request: Request, caller: Spender, request: EntriesRequest, header_key: HeaderKey
+    http_request: Request,
+    caller: Annotated[Principal, requires(EXCHANGES_WRITE, PAYMENTS_WRITE)],
+    request: EntriesRequest,
+    header_key: HeaderKey,
 ) -> Response:
     """1 to 20 entries in one posting: an exchange of currencies, or a payment with its fee.
 
@@ -223,8 +259,10 @@ async def post_entries(
     openapi_extra=ATTEMPT_PARAMETERS,
     summary="Post a batch of 1 to 500 operations",
 )
-async def batch(http_request: Request, caller: Spender, request: BatchRequest, key: HeaderKey) -> Response:
-    """An outcome for each operation, in order.
+async def batch(
+    http_request: Request, caller: BatchSender, request: BatchRequest, key: HeaderKey
+) -> Response:
+    """An outcome for each operation, in order. Each needs the permission of its type; one without it is refused.
 
     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.

@@ -13,6 +13,7 @@ from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
 from wallet_service.money.transactions.hooks import PostingHooks
+from wallet_service.money.transactions.restrictions import check_restriction
 from wallet_service.money.transactions.schemas import (
     AdjustmentDetails,
     AdjustRequest,
@@ -169,7 +170,9 @@ class TransactionService:
         return [faults[index] if index in faults else next(outcomes) for index in range(len(read))]
 
     async def _post(self, operation: Operation, dry_run: bool, *, sent_before: int = 0) -> Posted:
-        if self._access.checks:
+        if self._access.restricted is not None:
+            await check_restriction(self._access.restricted, operation, self._hooks.types)
+        elif self._access.checks:
             await self._check_others(operation)
         await self._hooks.check(self._caller, operation)
         try:
@@ -216,9 +219,12 @@ class TransactionService:
         if isinstance(read, Refused):
             return read
         try:
-            if read.wallet_id is not None:
-                await self._access.check(read.wallet_id)
-            await self._check_others(read)
+            if self._access.restricted is not None:
+                await check_restriction(self._access.restricted, read, self._hooks.types)
+            else:
+                if read.wallet_id is not None:
+                    await self._access.check(read.wallet_id)
+                await self._check_others(read)
             await self._hooks.check(self._caller, read)
         except WalletError as error:
             return Refused(error)
@@ -238,8 +244,9 @@ class TransactionService:
         """The operation of a request.
 
         Raises:
-            Forbidden: it is not for users.
+            Forbidden: the caller lacks the permission for this type, or it is not for users.
         """
+        self._caller.require(self._hooks.permissions[kind])
         is_adjustment = isinstance(request, AdjustmentDetails)
         counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
         # Its default is what a response shows, and a request may be written from a response.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Visibility
+from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.membership.visibility import Included, Visibility
 
 _WALLETS_A_CALL = 500
 """Few enough that no call keeps its snapshot for long, even with 999 entries after each last checkpoint."""
@@ -49,13 +49,13 @@ class StatisticsRepository:
     ) -> bytes:
         """The totals of a user's visible wallets in a period."""
 
-        async def read(organizations: Json | None) -> bytes:
+        async def read(included: Included) -> bytes:
             return await self._database.read(
                 "read_user_statistics",
                 user_id=user_id,
                 viewer=viewer,
                 **{"from": period.start, "to": period.end, "interval": period.interval, "by": period.by},
-                organizations=organizations,
+                **included._asdict(),
             )
 
         return await visibility.read(read)

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
+from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.money.callers import StatsReader, WalletReader
 from wallet_service.money.parameters import UserInPath, WalletInPath
 from wallet_service.money.wallet_statistics.repository import StatisticsRepository
@@ -19,7 +19,7 @@ from wallet_service.money.wallet_statistics.schemas import (
     WalletStatistics,
 )
 from wallet_service.money.wallet_statistics.service import trial_balance
-from wallet_service.platform.auth.authentication import Caller, Principal
+from wallet_service.platform.auth.authentication import Caller
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -30,14 +30,7 @@ from wallet_service.platform.web.state import on_database
 router = APIRouter(prefix="/api/v1", tags=["statistics"], route_class=StrictRoute)
 
 
-async def _operator(caller: StatsReader) -> Principal:
-    if caller.is_user:
-        raise Forbidden("A user token reads the totals of its own wallets only")
-    return caller
-
-
 Repository = Annotated[StatisticsRepository, on_database(StatisticsRepository)]
-Operator = Annotated[Principal, Depends(_operator)]
 Nothing = Annotated[NoQuery, Query()]
 
 
@@ -94,7 +87,7 @@ async def user_statistics(
     operation_id="get_service_statistics",
     summary="Read totals of the service",
 )
-async def service_stats(caller: Operator, query: Nothing, repository: Repository) -> Response:
+async def service_stats(caller: StatsReader, query: Nothing, repository: Repository) -> Response:
     """The number of wallets by currency and status, their balances, and the number of entries in the ledger."""
     del caller, query
     return JsonBytes(await repository.of_service())
@@ -106,7 +99,7 @@ async def service_stats(caller: Operator, query: Nothing, repository: Repository
     operation_id="get_trial_balance",
     summary="Read the trial balance",
 )
-async def read_trial_balance(caller: Operator, query: Nothing, repository: Repository) -> TrialBalance:
+async def read_trial_balance(caller: StatsReader, query: Nothing, repository: Repository) -> TrialBalance:
     """For each currency the sum of all wallets, and with the opposite sign the sum of each counter account.
 
     In a ledger that balances, each currency adds up to zero.

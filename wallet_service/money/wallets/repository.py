@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership.visibility import Visibility
+from wallet_service.platform.membership.visibility import Included, Visibility
 
 _CREATED = b'{"status":"created","wallet":'
 _REPLAYED = b'{"status":"replayed","wallet":'
@@ -89,14 +89,14 @@ class WalletRepository:
     ) -> tuple[bytes, str | None]:
         """A page of the user's visible wallets: the items, and the wallet_id after which the next page begins."""
 
-        async def read(organizations: Json | None) -> bytes:
+        async def read(included: Included) -> bytes:
             return await self._database.read(
                 "list_user_wallets",
                 user_id=user_id,
                 **filters,
                 after=after,
                 limit=limit,
-                organizations=organizations,
+                **included._asdict(),
             )
 
         return _page(await visibility.read(read))

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
+from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -107,8 +107,8 @@ async def create_wallet(
     """Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
 
     The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
-    another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` and
-    `credit_limit` also need the permission `transactions:write`.
+    another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
+    needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
     """
     created = await WalletService(repository, access).create(caller, request, header_key)
     read: dict[str, Any] = json.loads(created.wallet)
@@ -132,8 +132,7 @@ async def list_wallets(
 
     `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
     """
-    if caller.is_user:
-        raise Forbidden("A user token lists the wallets of its own user only")
+    del caller
     scope = {"verified": query.verified}
     after: str | None = None
     if query.cursor is not None:
@@ -192,7 +191,7 @@ async def update_wallet(
     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
-    which also needs `transactions:write`.
+    which also needs `credit_limits:write`.
     """
     service = WalletService(repository, access)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)

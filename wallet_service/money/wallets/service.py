@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
-from wallet_service.money.permissions import TRANSACTIONS_WRITE
+from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, DEPOSITS_WRITE
 from wallet_service.money.wallets.repository import Created, WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
@@ -26,6 +27,8 @@ _BELOW_ZERO = {
     "loc": ("body", "initial_balance"),
     "msg": "only a mirrored wallet can open below zero",
 }
+_OPENING, _OPENING_RECORD = "external:deposits", "mirrored:opening"
+"""The other side of an opening balance: of an operating wallet, and of a mirrored one."""
 _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 
 
@@ -40,26 +43,15 @@ class WalletService:
         """Create a wallet with its opening balance.
 
         Raises:
-            Forbidden: a user token creates a wallet of another user, or sets a balance, credit limit or organization.
+            Forbidden: a user token creates a wallet of another user, or sets a balance, credit limit or organization;
+                a key lacks the permission for a balance or credit limit, or is restricted.
             UserUnknown, OrganizationUnknown: the owner does not exist.
             UpstreamUnavailable: it can't be checked whether the owner exists.
         """
-        if caller.is_user:
-            _check_user(caller, request)
-        if not _is_nothing(request.credit_limit):
-            caller.require(TRANSACTIONS_WRITE)
+        _require_rights(caller, request)
         key = chosen_key(header_key, request.idempotency_key)
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
-        deposit: dict[str, Any] | None = None
-        if request.initial_balance is not None and not _is_nothing(request.initial_balance):
-            if request.keeping != "mirrored" and request.initial_balance.startswith("-"):
-                raise validation_problem([_BELOW_ZERO])
-            caller.require(TRANSACTIONS_WRITE)
-            deposit = {
-                "transaction_id": new_id(),
-                "client_id": caller.client_id,
-                "amount": request.initial_balance,
-            }
+        deposit = _opening_deposit(caller, request)
         create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
         try:
             verified = await self._access.admit(request.user_id, request.organization_id)
@@ -75,7 +67,8 @@ class WalletService:
         """Apply a merge patch.
 
         Raises:
-            Forbidden: a user token sets the credit limit.
+            Forbidden: a user token sets the credit limit, or the caller lacks the permission for it; a restricted key
+                would change another wallet.
         """
         changes = request.model_dump(include=request.model_fields_set)
         if caller.is_user:
@@ -83,7 +76,13 @@ class WalletService:
                 if member in changes:
                     raise Forbidden(f"A user token can't set {member}")
         if "credit_limit" in changes:
-            caller.require(TRANSACTIONS_WRITE)  # credit can be spent like a deposit
+            _require_credit(caller, request.credit_limit)
+        if (
+            changes.get("is_primary")
+            and caller.restriction is not None
+            and not caller.restriction.is_of_whole_users
+        ):
+            raise Forbidden("With is_primary another wallet changes, and the key is restricted to some")
         return await self._repository.update(wallet_id, caller.user_id, version, changes)
 
 
@@ -92,20 +91,51 @@ def _is_nothing(amount: str | None) -> bool:
     return amount is None or amount.strip("0.") == ""
 
 
-def _check_user(caller: Principal, request: WalletCreate) -> None:
-    """Refuse a user token what only services set in a new wallet.
+def _require_rights(caller: Principal, request: WalletCreate) -> None:
+    """Refuse a caller who may not create this wallet; the opening balance is checked when its deposit is made."""
+    if caller.is_user:
+        if request.user_id != caller.user_id:
+            raise Forbidden("A user token creates wallets of its own user only")
+        for member in ("initial_balance", "organization_id"):
+            if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
+                raise Forbidden(f"A user token can't set {member}")
+        # A limit of 0 is what a response shows, and a request may be written from a response.
+        if not _is_nothing(request.credit_limit):
+            raise Forbidden("A user token can't set credit_limit")
+    if caller.restriction is not None:
+        caller.restriction.require_new_wallet(request.user_id, request.organization_id)
+    if request.credit_limit is not None and not _is_nothing(request.credit_limit):
+        _require_credit(caller, request.credit_limit)
+
+
+def _opening_deposit(caller: Principal, request: WalletCreate) -> dict[str, Any] | None:
+    """The deposit of the opening balance; None for a balance of 0.
 
     Raises:
-        Forbidden: it sets that.
+        AmountInvalid: an operating wallet would open below zero.
+        Forbidden: the caller may not deposit so much.
     """
-    if request.user_id != caller.user_id:
-        raise Forbidden("A user token creates wallets of its own user only")
-    for member in ("initial_balance", "organization_id"):
-        if getattr(request, member) is not None and (request.keeping, member) != _OWN_RECORD:
-            raise Forbidden(f"A user token can't set {member}")
-    # A limit of 0 is what a response shows, and a request may be written from a response.
-    if not _is_nothing(request.credit_limit):
-        raise Forbidden("A user token can't set credit_limit")
+    if request.initial_balance is None or _is_nothing(request.initial_balance):
+        return None
+    is_record = request.keeping == "mirrored"
+    if not is_record and request.initial_balance.startswith("-"):
+        raise validation_problem([_BELOW_ZERO])
+    caller.require(DEPOSITS_WRITE)
+    if caller.restriction is not None:
+        caller.restriction.require_counter_account(_OPENING_RECORD if is_record else _OPENING)
+        caller.restriction.require_amount(abs(Decimal(request.initial_balance)))
+    return {
+        "transaction_id": new_id(),
+        "client_id": caller.client_id,
+        "amount": request.initial_balance,
+    }
+
+
+def _require_credit(caller: Principal, limit: str) -> None:
+    """Refuse a caller who may not give so much credit, which can be spent like a deposit."""
+    caller.require(CREDIT_LIMITS_WRITE)
+    if caller.restriction is not None:
+        caller.restriction.require_amount(Decimal(limit))
 
 
 async def _created_before(create: Callable[..., Awaitable[Created]], refusal: WalletError) -> Created:

@@ -14,9 +14,10 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
-from wallet_service.core.room import Permission, RoomContext
+from wallet_service.core.room import Permission, Room, RoomContext
 from wallet_service.platform.auth.keys import PREFIX, KeyRing
-from wallet_service.platform.auth.permissions import ADMIN, names_of
+from wallet_service.platform.auth.permissions import ADMIN, Bundles, names_of
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.rate_limits.address_limit import AddressLimit
@@ -35,12 +36,14 @@ class Principal:
     Attributes:
         client_id: the owner of idempotency keys: the client's name, or ``user:<iss>|<sub>``.
         user_id: of a user, who sees only wallets of this user; None for a client.
-        scopes: permissions; ``admin`` includes all others.
+        scopes: permissions, with those that they include; ``admin`` includes all others.
+        restriction: what its key is restricted to; None: nothing.
     """
 
     client_id: str
     user_id: str | None
     scopes: frozenset[str]
+    restriction: Restriction | None = None
 
     @property
     def is_user(self) -> bool:
@@ -60,14 +63,27 @@ class Principal:
         """
         if permission.name not in self.scopes and ADMIN.name not in self.scopes:
             raise Forbidden(f"This needs the scope {permission.name}", scope=permission.name)
+        if permission.spans_wallets and self.restriction is not None and self.restriction.is_of_wallets:
+            raise Forbidden("This is about all wallets, and the key is restricted to some")
+
+    def require_one_of(self, permissions: Sequence[Permission]) -> None:
+        """Refuse a caller who has none of the permissions.
+
+        Raises:
+            Forbidden: with their names as a fact.
+        """
+        names = [permission.name for permission in permissions]
+        if self.scopes.isdisjoint((*names, ADMIN.name)):
+            raise Forbidden(f"This needs one of the scopes {', '.join(names)}", scopes=names)
 
     def require_user(self, user_id: str) -> None:
-        """Refuse a user who requests data of another user.
+        """Refuse a user, or a key that is restricted to a user, that requests data of another user.
 
         Raises:
             WalletNotFound: as if that user had no wallet.
         """
-        if self.user_id is not None and self.user_id != user_id:
+        only = self.user_id if self.restriction is None else self.restriction.user_id
+        if only is not None and only != user_id:
             raise WalletNotFound
 
 
@@ -88,14 +104,14 @@ class Authenticator:
 
     @classmethod
     def from_settings(
-        cls, settings: AuthSettings, database: Database, users_scopes: frozenset[str]
+        cls, settings: AuthSettings, database: Database, rooms: Sequence[Room]
     ) -> "Authenticator":
         """The authenticator that the settings describe.
 
         Args:
             settings: the operator's key, and how user tokens are checked.
             database: has the API keys.
-            users_scopes: the permissions of a user token.
+            rooms: declare the permissions: which a user token has, and which include others.
         """
         admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
         tokens = None
@@ -104,7 +120,8 @@ class Authenticator:
             from wallet_service.platform.auth.tokens import TokenVerifier  # noqa: PLC0415
 
             tokens = TokenVerifier.from_settings(settings)
-        return cls(KeyRing(database, ttl_s=settings.key_cache_ms / 1000), tokens, admin_key, users_scopes)
+        keys = KeyRing(database, ttl_s=settings.key_cache_ms / 1000, expand=Bundles(rooms).expand)
+        return cls(keys, tokens, admin_key, names_of(rooms, users_only=True))
 
     async def principal(self, authorization: Sequence[bytes], *, known_only: bool = False) -> Principal:
         """The principal with these values of the header.
@@ -123,7 +140,7 @@ class Authenticator:
             return Principal("admin", None, frozenset({ADMIN.name}))
         if credentials.startswith(PREFIX.encode()):
             key = await self._keys.verify(credentials, known_only=known_only)
-            return Principal(key.client_name, None, key.scopes)
+            return Principal(key.client_name, None, key.scopes, key.restriction)
         if self._tokens is None:
             raise Unauthorized
         user = await self._tokens.verify(credentials)
@@ -161,13 +178,14 @@ class BearerPrincipal(SecurityBase):
     """Dependency and OpenAPI security scheme in one, so that a request has one dependency instead of three.
 
     Args:
-        permission: the caller must have it; None for any caller.
+        permissions: the caller must have one of them; none for any caller.
     """
 
-    def __init__(self, permission: Permission | None = None) -> None:
+    def __init__(self, *permissions: Permission) -> None:
         self.scheme_name = "bearer"
         self.model = HTTPBearerModel(description="A key of a service (`wsk_…`), or a user's JWT.")
-        self.permission = permission
+        self.permissions = permissions
+        self._permission = permissions[0] if len(permissions) == 1 else None
 
     async def __call__(self, request: Request) -> Principal:
         """The caller, who is authenticated once per request.
@@ -187,9 +205,13 @@ class BearerPrincipal(SecurityBase):
                 await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
             for check in request.app.state.caller_checks:
                 await check(request.app.state, known)
-        if self.permission is not None:
-            known.require(self.permission)
-        if known.user_id is not None and "wallet_id" in request.path_params:
+        if self._permission is not None:
+            known.require(self._permission)
+        elif self.permissions:
+            known.require_one_of(self.permissions)
+        if (
+            known.user_id is not None or known.restriction is not None
+        ) and "wallet_id" in request.path_params:
             await _check_access(request)
         return known
 
@@ -224,7 +246,8 @@ def access_of(request: Request) -> Any:
     """
     state = request.scope["state"]
     if "access" not in state:
-        state["access"] = request.app.state.access.of_caller(state["principal"].user_id)
+        caller: Principal = state["principal"]
+        state["access"] = request.app.state.access.of_caller(caller.user_id, caller.restriction)
     return state["access"]
 
 
@@ -235,9 +258,9 @@ Caller = Annotated[Principal, Depends(principal)]
 """Parameter type of an endpoint that every authenticated caller may call."""
 
 
-def requires(permission: Permission) -> Any:
-    """Require a caller with this permission. A room defines its parameter types with it."""
-    return Depends(BearerPrincipal(permission))
+def requires(*permissions: Permission) -> Any:
+    """Require a caller with one of these permissions. A room defines its parameter types with it."""
+    return Depends(BearerPrincipal(*permissions))
 
 
 Admin = Annotated[Principal, requires(ADMIN)]
@@ -247,7 +270,7 @@ Admin = Annotated[Principal, requires(ADMIN)]
 async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
     """The authenticator of the settings, as ``state.auth``, and the ``caller_checks`` of the rooms."""
     context.state.auth = Authenticator.from_settings(
-        context.settings[AuthSettings], context.state.database, names_of(context.rooms, users_only=True)
+        context.settings[AuthSettings], context.state.database, context.rooms
     )
     context.state.caller_checks = tuple(
         room.load(reference) for room in context.rooms for reference in room.caller_checks

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -12,7 +14,8 @@ from wallet_service.core.commands import CommandLine
 from wallet_service.core.errors import ValidationFailed
 from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.keys import PREFIX, create_key, list_keys, revoke_key
-from wallet_service.platform.auth.permissions import names_of
+from wallet_service.platform.auth.permissions import ADMIN, names_of
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.dsns import StartError, open_existing
 
 
@@ -37,16 +40,41 @@ def add_commands(line: CommandLine) -> None:
                 help="UTC; without it the key does not expire.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
             ),
         ] = None,
+        wallet: Annotated[
+            list[UUID] | None, typer.Option(help="Only this wallet; may be repeated.", show_default=False)
+        ] = None,
+        user: Annotated[str | None, typer.Option(help="Only wallets of this user.")] = None,
+        organization: Annotated[str | None, typer.Option(help="Only wallets of this organization.")] = None,
+        counter_account: Annotated[
+            list[str] | None,
+            typer.Option(
+                help="Only this other side of entries, such as revenue:usage, or fx:* for all that begin like it;"
+                " may be repeated.",
+                show_default=False,
+            ),
+        ] = None,
+        max_amount: Annotated[
+            str | None, typer.Option(help="The most that one operation moves, in units of its currency.")
+        ] = None,
     ) -> None:
         """Create a key and print it. It can't be printed again."""
         for each in scope:
             if each not in permissions:
                 raise typer.BadParameter(_no_scope(each, permissions), param_hint="'--scope'")
+        restriction = Restriction(
+            wallet_ids=frozenset(map(str, wallet or ())),
+            user_id=user,
+            organization_id=organization,
+            counter_accounts=tuple(counter_account or ()),
+            max_amount=_amount(max_amount),
+        )
+        if ADMIN.name in scope and restriction:
+            raise typer.BadParameter("a key with admin can't be restricted", param_hint="'--scope'")
         moment = expires_at.replace(tzinfo=UTC) if expires_at else None
 
         async def run(settings: Settings) -> None:
             async with open_existing(settings) as database:
-                typer.echo(await create_key(database, client, scope, moment))
+                typer.echo(await create_key(database, client, scope, moment, restriction))
 
         try:
             asyncio.run(run(line.settings()))
@@ -55,7 +83,7 @@ def add_commands(line: CommandLine) -> None:
 
     @keys.command("list")
     def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
-        """List all keys: id, client, state, scopes."""
+        """List all keys: id, client, state, scopes, restrictions."""
         asyncio.run(_list(line.settings()))
 
     @keys.command("revoke")
@@ -67,7 +95,16 @@ def add_commands(line: CommandLine) -> None:
         asyncio.run(_revoke(line.settings(), key_id.removeprefix(PREFIX).partition("_")[0]))
 
 
-_ARGUMENTS = {"/client_name": "'client'", "/scopes": "'--scope'", "/expires_at": "'--expires-at'"}
+_ARGUMENTS = {
+    "/client_name": "'client'",
+    "/scopes": "'--scope'",
+    "/expires_at": "'--expires-at'",
+    "/wallet_ids": "'--wallet'",
+    "/user_id": "'--user'",
+    "/organization_id": "'--organization'",
+    "/counter_accounts": "'--counter-account'",
+    "/max_amount": "'--max-amount'",
+}
 """The arguments of ``keys create`` by the parameters of the database function."""
 
 
@@ -94,7 +131,40 @@ async def _list(settings: Settings) -> None:
                 state = f"valid until {key['expires_at']}"
             if key["revoked_at"]:
                 state = f"revoked {key['revoked_at']}"
-            typer.echo(f"{key['key_id']}  {key['client_name']}  {state}  {','.join(key['scopes'])}")
+            typer.echo(
+                f"{key['key_id']}  {key['client_name']}  {state}  {','.join(key['scopes'])}{_restrictions(key)}"
+            )
+
+
+def _restrictions(key: dict[str, Any]) -> str:
+    """What a key is restricted to, as ``keys create`` takes it."""
+    restriction = Restriction.of_row(key)
+    if restriction is None:
+        return ""
+    options = [f"--wallet {each}" for each in sorted(restriction.wallet_ids)]
+    options += [f"--user {restriction.user_id}"] if restriction.user_id is not None else []
+    if restriction.organization_id is not None:
+        options.append(f"--organization {restriction.organization_id}")
+    options += [f"--counter-account {each}" for each in restriction.counter_accounts]
+    options += [f"--max-amount {restriction.max_amount:f}"] if restriction.max_amount is not None else []
+    return "  " + " ".join(options)
+
+
+def _amount(text: str | None) -> Decimal | None:
+    """An option's amount.
+
+    Raises:
+        BadParameter: it is not a positive decimal number.
+    """
+    try:
+        amount = Decimal(text) if text is not None else None
+    except InvalidOperation:
+        amount = Decimal(0)
+    if amount is not None and not (amount.is_finite() and amount > 0):
+        raise typer.BadParameter(
+            f"must be a positive decimal number, not {text}", param_hint="'--max-amount'"
+        )
+    return amount
 
 
 async def _revoke(settings: Settings, key_id: str) -> None:

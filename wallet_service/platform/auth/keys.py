@@ -15,6 +15,7 @@ from typing import Any
 
 from wallet_service.core.errors import Unauthorized
 from wallet_service.core.identifiers import new_id
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.gateway import Database, Json
 
 PREFIX = "wsk_"
@@ -27,13 +28,14 @@ _NO_HASH = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is stored."""
+    """A key as it is stored, with the permissions that its scopes include."""
 
     secret_hash: bytes
     client_name: str
     scopes: frozenset[str]
     expires_at: datetime | None
     revoked: bool
+    restriction: Restriction | None
 
 
 class KeyRing:
@@ -48,11 +50,13 @@ class KeyRing:
         ttl_s: float,
         *,
         most_cached: int = MOST_CACHED,
+        expand: Callable[[Iterable[str]], frozenset[str]] = frozenset[str],
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._ttl_s = ttl_s
+        self._expand = expand
         self._clock = clock
         self._now = now
         # Unknown ids have their own cache, so that a caller that invents ids can't displace real ones.
@@ -100,8 +104,8 @@ class KeyRing:
 
     async def _fetch(self, key_id: str) -> Key | None:
         started = self._clock()
-        row: Any = json.loads(await self._database.read("find_key", key_id=key_id))
-        key = _key_of(row) if row is not None else None
+        row: Any = json.loads(await self._database.read("find_key", key_id=key_id, restricted=True))
+        key = self._key_of(row) if row is not None else None
         if key is None:
             self._found.drop(key_id)
             self._unknown.put(key_id, (started, key))
@@ -109,6 +113,16 @@ class KeyRing:
             self._unknown.drop(key_id)
             self._found.put(key_id, (started, key))
         return key
+
+    def _key_of(self, row: dict[str, Any]) -> Key:
+        return Key(
+            secret_hash=bytes.fromhex(row["secret_hash"]),
+            client_name=row["client_name"],
+            scopes=self._expand(row["scopes"]),
+            expires_at=datetime.fromisoformat(row["expires_at"]) if row["expires_at"] else None,
+            revoked=row["revoked"],
+            restriction=Restriction.of_row(row),
+        )
 
     def _lookup_ended(self, key_id: str, task: asyncio.Task[Key | None]) -> None:
         if (lookup := self._lookups.get(key_id)) and lookup[1] is task:
@@ -152,7 +166,11 @@ class _Recent:
 
 
 async def create_key(
-    database: Database, client_name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    database: Database,
+    client_name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    restriction: Restriction | None = None,
 ) -> str:
     """Create a key and return its text, which is stored nowhere.
 
@@ -161,11 +179,14 @@ async def create_key(
         client_name: 1 to 64 letters, digits, ``.``, ``_``, ``-``; a client may have several keys.
         scopes: at least one; whether each is a permission is not checked here.
         expires_at: with a time zone; None if the key does not expire.
+        restriction: what it is restricted to; None: nothing.
 
     Raises:
-        ValidationFailed: the name, a scope or ``expires_at`` is not acceptable.
+        ValidationFailed: the name, a scope, ``expires_at`` or the restriction is not acceptable.
     """
-    key, _ = await _create(database, client_name, scopes, expires_at=expires_at, only_first=False)
+    key, _ = await _create(
+        database, client_name, scopes, expires_at=expires_at, only_first=False, restriction=restriction
+    )
     return key
 
 
@@ -176,7 +197,10 @@ async def create_first_admin_key(database: Database) -> str | None:
 
 
 async def list_keys(database: Database) -> list[dict[str, Any]]:
-    """All keys in the order of creation: key_id, client_name, scopes, created_at, expires_at, revoked_at."""
+    """All keys in the order of creation.
+
+    Each has key_id, client_name, scopes, created_at, expires_at, revoked_at, and the members of ``Restriction``.
+    """
     items: list[dict[str, Any]] = []
     after: str | None = None
     while True:
@@ -200,6 +224,7 @@ async def _create(
     *,
     expires_at: datetime | None,
     only_first: bool,
+    restriction: Restriction | None = None,
 ) -> tuple[str, bool]:
     key_id = new_id().replace("-", "")
     secret = secrets.token_urlsafe(32)
@@ -211,15 +236,6 @@ async def _create(
         scopes=Json(json.dumps(sorted(scopes))),
         expires_at=expires_at.astimezone(UTC).isoformat() if expires_at else None,
         only_first=only_first,
+        restriction=Json.of(restriction.document()) if restriction else None,
     )
     return f"{PREFIX}{key_id}_{secret}", json.loads(result)["created"]
-
-
-def _key_of(row: dict[str, Any]) -> Key:
-    return Key(
-        secret_hash=bytes.fromhex(row["secret_hash"]),
-        client_name=row["client_name"],
-        scopes=frozenset(row["scopes"]),
-        expires_at=datetime.fromisoformat(row["expires_at"]) if row["expires_at"] else None,
-        revoked=row["revoked"],
-    )

@@ -15,8 +15,15 @@ from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, WalletError, WalletNotFound
 from wallet_service.platform.auth.authentication import access_of, principal
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.membership.visibility import ALL, MemberVisibility, Visibility
+from wallet_service.platform.membership.restricted import KnownWallets, WalletFacts
+from wallet_service.platform.membership.visibility import (
+    ALL,
+    MemberVisibility,
+    RestrictedVisibility,
+    Visibility,
+)
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 
 if TYPE_CHECKING:
@@ -35,17 +42,21 @@ NOT_THEIRS_S = 60.0
 
 
 class CallerAccess:
-    """The access checks of one request. This class checks nothing: for clients, or if users are not verified."""
+    """The access checks of one request. This class checks nothing: for most keys, or if users are not verified."""
 
     checks = False
-    """Whether a wallet of the user can be refused."""
+    """Whether a wallet can be refused."""
+
+    restricted: "RestrictedAccess | None" = None
+    """These checks, if they are of a restricted key."""
 
     async def check(self, wallet_id: str) -> None:
-        """Refuse a user who acts on a wallet of an organization without being a member.
+        """Refuse a user who acts on a wallet of an organization without being a member, and a key on other wallets.
 
         A wallet of another user is not refused here: for the route it does not exist.
 
         Raises:
+            WalletNotFound: the key is restricted to other wallets.
             Forbidden: the user is not a member.
             UpstreamUnavailable: the membership can't be checked, and the policy is to refuse then.
         """
@@ -56,6 +67,49 @@ class CallerAccess:
     def visibility(self) -> Visibility:
         """Which wallets a read of all wallets of the user includes; one object for the whole read."""
         return ALL
+
+
+class RestrictedAccess(CallerAccess):
+    """The access checks of one request with a restricted key."""
+
+    checks = True
+
+    def __init__(self, restriction: Restriction, wallets: KnownWallets) -> None:
+        self.restriction = restriction
+        self.restricted = self
+        self._wallets = wallets
+
+    async def check(self, wallet_id: str) -> None:
+        """As ``CallerAccess.check``."""
+        await self.find(wallet_id)
+
+    async def find(self, wallet_id: str) -> WalletFacts:
+        """What never changes about a wallet that the key covers.
+
+        Raises:
+            WalletNotFound: the key does not cover it, or it does not exist.
+        """
+        return await self._wallets.find(wallet_id, self.restriction)
+
+    async def sees(self, wallet_id: str) -> bool:
+        """Whether the key covers a wallet."""
+        try:
+            await self.find(wallet_id)
+        except WalletNotFound:
+            return False
+        return True
+
+    async def legs(self, transaction_id: str) -> list[dict[str, Any]]:
+        """The entries of a posting, whether the key covers its wallets or not.
+
+        Raises:
+            TransactionNotFound: there is none.
+        """
+        return await self._wallets.legs(transaction_id)
+
+    def visibility(self) -> Visibility:
+        """Leaves out the wallets that the key does not cover."""
+        return RestrictedVisibility(self.restriction) if self.restriction.is_of_wallets else ALL
 
 
 class MemberAccess(CallerAccess):
@@ -121,10 +175,14 @@ _UNCHECKED = CallerAccess()
 
 
 class WalletAccess:
-    """Checks nothing: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
+    """Verifies no owner: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
 
     asks = False
     """Whether owners are verified."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wallets = KnownWallets(database)
 
     async def admit(self, user_id: str, organization_id: str | None = None) -> bool:
         """Whether the owner of a new wallet is verified; if False, the wallet is created as unverified.
@@ -136,12 +194,18 @@ class WalletAccess:
         del user_id, organization_id
         return True
 
-    def of_caller(self, user_id: str | None) -> CallerAccess:
+    def of_caller(self, user_id: str | None, restriction: Restriction | None = None) -> CallerAccess:
         """The access checks of a new request.
 
         Args:
             user_id: the user of its token; None for a client.
+            restriction: of its key; None: no restriction.
         """
+        if restriction is not None:
+            return RestrictedAccess(restriction, self._wallets)
+        return _UNCHECKED if user_id is None else self._of_user(user_id)
+
+    def _of_user(self, user_id: str) -> CallerAccess:
         del user_id
         return _UNCHECKED
 
@@ -158,7 +222,7 @@ class MembershipAccess(WalletAccess):
     asks = True
 
     def __init__(self, database: Database, policy: "Policy", verification: "Verification") -> None:
-        self._database = database
+        super().__init__(database)
         self._policy = policy
         self._verification = verification
         self._organizations: LRUCache[tuple[str, str], str | None] = LRUCache(MOST_WALLETS)
@@ -171,10 +235,8 @@ class MembershipAccess(WalletAccess):
         """By the policy."""
         return await self._policy.admit(user_id, organization_id)
 
-    def of_caller(self, user_id: str | None) -> CallerAccess:
+    def _of_user(self, user_id: str) -> CallerAccess:
         """Checks a user's wallets by the policy."""
-        if user_id is None:
-            return _UNCHECKED
         return MemberAccess(
             user_id,
             partial(self._organization_of, user_id),

@@ -13,7 +13,7 @@ from wallet_service.platform.membership.settings import MembershipSettings
 async def open_access(context: RoomContext) -> AsyncGenerator[None]:
     """The access checks that the settings describe, as ``state.access``."""
     if not context.settings[MembershipSettings].verify_users:
-        context.state.access = WalletAccess()
+        context.state.access = WalletAccess(context.state.database)
         yield
         return
     # Imports, aiohttp among them, that are needed only where users are verified.

@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wallet_service.core.errors import Forbidden
+from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.database.gateway import Json
 
 MOST_ORGANIZATIONS = 500
@@ -16,8 +17,21 @@ CHECKS_AT_ONCE = 10
 
 _UNASKED = b'{"unasked":'
 
-Read: TypeAlias = Callable[[Json | None], Awaitable[bytes]]
-"""Calls a database function; the argument is its ``organizations``: which are included. None: all."""
+
+class Included(NamedTuple):
+    """Parameters of a database function: which wallets it includes.
+
+    Attributes:
+        organizations: whether wallets of an organization are included; None: of all.
+        restriction: of the caller's key; None: no restriction.
+    """
+
+    organizations: Json | None = None
+    restriction: Json | None = None
+
+
+Read: TypeAlias = Callable[[Included], Awaitable[bytes]]
+"""Calls a database function for the wallets that are included."""
 
 
 class Visibility:
@@ -30,10 +44,21 @@ class Visibility:
             Forbidden: the wallets are of too many organizations to check.
             UpstreamUnavailable: a membership can't be checked, and the policy is to refuse then.
         """
-        return await read(None)
+        return await read(Included())
 
 
 ALL = Visibility()
+
+
+class RestrictedVisibility(Visibility):
+    """Leaves out wallets that the caller's key does not cover."""
+
+    def __init__(self, restriction: Restriction) -> None:
+        self._restriction = restriction
+
+    async def read(self, read: Read) -> bytes:
+        """As ``Visibility.read``."""
+        return await read(Included(restriction=Json.of(self._restriction.document())))
 
 
 class MemberVisibility(Visibility):
@@ -63,7 +88,7 @@ class MemberVisibility(Visibility):
         """As ``Visibility.read``."""
         if not self._included:
             await self._check(self._known.get(self._user_id, ()))
-        while (result := await read(Json.of(self._included))).startswith(_UNASKED):
+        while (result := await read(Included(Json.of(self._included)))).startswith(_UNASKED):
             unasked: list[str] = json.loads(result)["unasked"]
             if len(self._included) + len(unasked) > MOST_ORGANIZATIONS:
                 self._known.pop(self._user_id, None)  # the next request must not check them first

@@ -1,8 +1,10 @@
 -- Totals of all wallets of a user in a period (p_from inclusive, p_to exclusive; open where null): see wallet.format_statistics.
--- p_organizations: see wallet.list_unasked_organizations; null includes all wallets.
+-- p_organizations: see wallet.list_unasked_organizations; null includes all wallets. p_restriction: see
+-- wallet.is_shown.
 create or replace function wallet_api.read_user_statistics(p_user_id text, p_viewer text default null,
   p_from timestamptz default null, p_to timestamptz default null, p_interval text default null,
-  p_organizations jsonb default null, p_by text default 'posted') returns text
+  p_organizations jsonb default null, p_by text default 'posted',
+  p_restriction jsonb default null) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -14,7 +16,7 @@ begin
   end if;
   -- In one statement: this function is volatile, and no wallet may be added between two.
   select wallet.list_unasked_organizations(p_user_id, p_organizations), array(select w.wallet_id from wallet.wallets w
-      where w.user_id = p_user_id and wallet.is_shown(w.organization_id, p_organizations))
+      where w.user_id = p_user_id and wallet.is_shown(w.wallet_id, w.user_id, w.organization_id, p_organizations, p_restriction))
     into v_unasked, v_wallets;
   return coalesce(v_unasked, '{"user_id":' || to_json(p_user_id) || ','
     || substr(wallet.format_statistics(v_wallets, p_from, p_to, p_interval, p_by), 2));

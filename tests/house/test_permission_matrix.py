@@ -1,0 +1,300 @@
+"""Every route with every kind of caller. The rows come from the routes and from the permissions that rooms declare.
+
+A new route appears here by itself. It fails until it has a body, if it takes one, and until it is clear whose wallet
+it is about: by its path, or by its body.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from support.api import Api, Client, new_user
+from support.settings import make_settings
+
+from contract.tables import permissions_of
+from wallet_service.core.room import OperationType, Permission
+from wallet_service.platform.auth.keys import create_key
+from wallet_service.platform.auth.permissions import ADMIN, Bundles
+from wallet_service.platform.auth.restrictions import Restriction
+from wallet_service.rooms import ROOMS
+from wallet_service.runtime.application import create_app
+
+EXPAND = Bundles(ROOMS).expand
+PERMISSIONS = {each.name: each for room in ROOMS for each in room.permissions}
+TYPES: dict[str, OperationType] = {each.permission: each for room in ROOMS for each in room.operation_types}
+APP = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none")
+ROUTES = {
+    f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
+}
+
+OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id"}
+"""Members of a path that name whose wallet a route is about."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A mirrored wallet of a user, in which the user may write, with its opening deposit."""
+
+    user_id: str
+    wallet_id: str
+    second_id: str
+    transaction_id: str
+
+
+def details(type_: OperationType, thing: Thing) -> dict[str, Any]:
+    """The members of an operation of this type on a thing, without its wallet."""
+    match type_.form:
+        case "transfer":
+            return {"amount": "1", "to_wallet_id": thing.second_id}
+        case "refund":
+            return {"amount": "1"}
+        case "adjustment":
+            return {"amount": "1", "direction": "credit", "reason": "counted"}
+        case "entries":
+            entry = {"wallet_id": thing.wallet_id, "amount": "1", "counter_account": "mirrored:fx:EUR-USD"}
+            return {"entries": [entry | {"direction": "credit"}]}
+        case "movement":
+            return {"amount": "1"}
+
+
+def operation(type_: OperationType, thing: Thing) -> dict[str, Any]:
+    """The same as an operation of a batch."""
+    named: dict[str, Any] = {"type": type_.name}
+    if type_.form == "refund":
+        named["original_transaction_id"] = thing.transaction_id
+    elif type_.form != "entries":
+        named["wallet_id"] = thing.wallet_id
+    return named | details(type_, thing)
+
+
+def body_of(route: APIRoute, permission: Permission | None, thing: Thing) -> dict[str, Any] | None:
+    """A body that is good on a thing."""
+    if route.body_field is None:
+        return None
+    if route.name in BODIES:
+        return BODIES[route.name]
+    assert permission is not None
+    if route.name == "create_wallet":
+        return {"user_id": thing.user_id, "currency": "EUR", "keeping": "mirrored", "name": "another"}
+    type_ = TYPES[permission.name]
+    if route.name == "batch":
+        return {"operations": [operation(type_, thing)]}
+    return ({"type": type_.name} if type_.form == "entries" else {}) | details(type_, thing)
+
+
+BODIES: Mapping[str, dict[str, Any]] = {
+    "update_wallet": {"metadata": {"a": "b"}},
+    "set_test_clock": {"advance_s": 1},
+    "consume_credits": {"amount": "1"},
+}
+"""Bodies of routes that don't post an operation on one of the things."""
+
+IN_THE_BODY = {"create_wallet", "batch", "post_entries"}
+"""Routes whose body says whose wallets they are about."""
+
+
+def is_of_an_owner(route: APIRoute) -> bool:
+    return route.name in IN_THE_BODY or any(f"{{{name}}}" in route.path for name in OF_AN_OWNER)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Sends requests of one route."""
+
+    api: Api
+
+    async def thing(self) -> Thing:
+        """A new one."""
+        user = new_user()
+        record: Mapping[str, Any] = {"user_id": user, "currency": "EUR", "keeping": "mirrored"}
+        wallet = await self.api.admin.wallet("5", **record, name="one")
+        second = await self.api.admin.wallet(**record, name="two")
+        page = (await self.api.admin.get(f"/wallets/{wallet['wallet_id']}/transactions")).json()
+        return Thing(user, wallet["wallet_id"], second["wallet_id"], page["items"][0]["transaction_id"])
+
+    async def key(self, *scopes: str, restriction: Restriction | None = None) -> Client:
+        """A client with a key."""
+        key = await create_key(
+            self.api.app.state.database, "matrix", scopes or ["none"], restriction=restriction
+        )
+        return Client(self.api.app, self.api.http, key)
+
+    async def send(
+        self, caller: Client, route: APIRoute, permission: Permission | None, thing: Thing
+    ) -> tuple[int, dict[str, Any]]:
+        """The status and problem of a request; of a batch with one operation, those of the operation."""
+        path = route.path.format(
+            wallet_id=thing.wallet_id, user_id=thing.user_id, transaction_id=thing.transaction_id
+        )
+        body = body_of(route, permission, thing)
+        (method,) = route.methods or ()
+        if not path.startswith("/api/v1"):
+            answer = await self.api.http.request(method, path, headers=caller_headers(caller))
+        else:
+            answer = await caller.send(method, path.removeprefix("/api/v1"), body)
+        return outcome(answer)
+
+
+def caller_headers(caller: Client) -> dict[str, str]:
+    return dict(caller._headers)  # a path outside of /api/v1
+
+
+def outcome(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
+    is_json = (
+        "json" in answer.headers.get("Content-Type", "") and "ndjson" not in answer.headers["Content-Type"]
+    )
+    document: Any = answer.json() if is_json and answer.content else {}
+    results = document.get("results") if answer.status_code == 200 else None
+    if results and results[0]["status"] == "refused":
+        problem = results[0]["problem"]
+        return problem["status"], problem
+    return answer.status_code, document
+
+
+@pytest.fixture
+def matrix(direct_api: Api) -> Matrix:
+    return Matrix(direct_api)
+
+
+def passes(status: int) -> bool:
+    """Whether the caller may; what it asks for may be refused for another reason."""
+    return status not in {401, 403, 404}
+
+
+def lacking(permission: Permission) -> list[str]:
+    """All permissions that do not include this one."""
+    return sorted(
+        name for name in PERMISSIONS if permission.name not in EXPAND([name]) and name != ADMIN.name
+    )
+
+
+def giving(permission: Permission) -> list[str]:
+    """All permissions that include this one, and ``admin``."""
+    return [name for name in PERMISSIONS if permission.name in EXPAND([name]) or name == ADMIN.name]
+
+
+@pytest.mark.parametrize("name", ROUTES)
+async def test_every_route_with_every_caller(matrix: Matrix, name: str) -> None:
+    route = ROUTES[name]
+    permissions = permissions_of(route)
+    if permissions is None:
+        assert name in OPEN
+        status, _ = await matrix.send(Client(matrix.api.app, matrix.api.http, ""), route, None, NOTHING)
+        assert status in {200, 503}
+        return
+    found: dict[str, int] = {}
+    wrong: dict[str, int] = {}
+
+    def expect(caller: str, status: int, right: bool) -> None:  # a row of the matrix
+        found[caller] = status
+        if not right:
+            wrong[caller] = status
+
+    assert permissions or name in FOR_EVERY_KEY
+    for permission in permissions or [None]:
+        await _keys(matrix, route, permission, expect, alone=len(permissions) == 1)
+        await _restricted(matrix, route, permission, expect)
+        await _users(matrix, route, permission, expect)
+    assert not wrong, f"{name}: {wrong} of {found}"
+
+
+OPEN = {"GET /health/live", "GET /health/ready", "GET /health"}
+"""Routes without a key."""
+
+FOR_EVERY_KEY = {"GET /api/v1/currencies"}
+"""Routes for every valid caller, whatever its permissions."""
+
+NOTHING = Thing("", "", "", "")
+
+
+async def _keys(
+    matrix: Matrix, route: APIRoute, permission: Permission | None, expect: Any, *, alone: bool
+) -> None:
+    thing = await matrix.thing()
+    for credentials in ("", "wsk_" + "0" * 32 + "_" + "A" * 43):
+        status, _ = await matrix.send(
+            Client(matrix.api.app, matrix.api.http, credentials), route, permission, thing
+        )
+        expect(f"no key {credentials}", status, status == 401)
+    if permission is None:
+        status, _ = await matrix.send(await matrix.key(), route, permission, thing)
+        expect("any key", status, passes(status))
+        return
+    status, refusal = await matrix.send(await matrix.key(*lacking(permission)), route, permission, thing)
+    named = refusal.get("scope") == permission.name or not alone
+    expect(f"without {permission.name}", status, status == 403 and named)
+    for scope in giving(permission):
+        key = await matrix.key(scope)
+        status, _ = await matrix.send(key, route, permission, await matrix.thing())
+        expect(f"with {scope}", status, passes(status) or route.name in WITHOUT_TEST_CLOCK)
+
+
+WITHOUT_TEST_CLOCK = {"read_test_clock", "set_test_clock"}
+"""404 unless ``WALLET_TEST_CLOCK`` is set."""
+
+
+async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | None, expect: Any) -> None:
+    if permission is None or permission == ADMIN:
+        return  # nothing of an owner, and no key with admin is restricted
+    own, other = await matrix.thing(), await matrix.thing()
+    of_user = await matrix.key(permission.name, restriction=Restriction(user_id=own.user_id))
+    wallets = frozenset({own.wallet_id, own.second_id})
+    of_wallets = await matrix.key(permission.name, restriction=Restriction(wallet_ids=wallets))
+    foreign = await matrix.key(permission.name, restriction=Restriction(organization_id="org-of-others"))
+    if permission.spans_wallets:
+        for key in (of_user, of_wallets, foreign):
+            status, _ = await matrix.send(key, route, permission, own)
+            expect("restricted", status, status == 403)
+        return
+    assert is_of_an_owner(route), (
+        "declare whose wallets the route is about: Permission.spans_wallets, or IN_THE_BODY"
+    )
+    status, _ = await matrix.send(of_user, route, permission, other)
+    expect("of a user, other", status, status in {403, 404})
+    if "{user_id}" not in route.path:  # a list of a user's wallets has none of them
+        for caller, key in {"of wallets": of_wallets, "of an organization": foreign}.items():
+            status, _ = await matrix.send(key, route, permission, other)
+            expect(f"{caller}, other", status, status in {403, 404})
+        status, _ = await matrix.send(foreign, route, permission, own)
+        expect("of an organization, own", status, status in {403, 404})
+        status, _ = await matrix.send(of_wallets, route, permission, own)
+        expect("of wallets, own", status, passes(status) != (route.name == "create_wallet"))
+    status, _ = await matrix.send(of_user, route, permission, own)
+    expect("of a user, own", status, passes(status))
+
+
+async def _users(matrix: Matrix, route: APIRoute, permission: Permission | None, expect: Any) -> None:
+    own, other = await matrix.thing(), await matrix.thing()
+    user = matrix.api.user(own.user_id)
+    status, _ = await matrix.send(user, route, permission, own)
+    allowed = permission is None or permission.is_users
+    expect("a user, own", status, passes(status) if allowed else status == 403)
+    if is_of_an_owner(route):
+        status, _ = await matrix.send(user, route, permission, other)
+        expect("a user, other", status, status in {403, 404})
+
+
+def test_what_is_no_route_of_a_room_is_public_on_purpose() -> None:
+    others = {getattr(each, "path", "") for each in APP.routes if not isinstance(each, APIRoute)}
+    assert others == {"/openapi.json", "/docs", "/docs/assets"}
+
+
+def test_every_permission_is_needed_by_a_route_or_a_rule() -> None:
+    needed = {each.name for route in ROUTES.values() for each in permissions_of(route) or ()}
+    assert set(PERMISSIONS) - needed == {"transactions:write", "credit_limits:write"}
+
+
+def test_every_type_of_operation_needs_a_declared_permission() -> None:
+    types = [each for room in ROOMS for each in room.operation_types]
+    assert {each.permission for each in types} <= set(PERMISSIONS)
+    assert {each.permission for each in types} <= EXPAND(["transactions:write"])
+
+
+def test_permissions_are_named_by_thing_and_kind_and_include_only_others_that_exist() -> None:
+    for permission in PERMISSIONS.values():
+        thing, _, kind = permission.name.partition(":")
+        assert permission == ADMIN or (thing.replace("_", "").isalpha() and kind in {"read", "write"})
+        assert set(permission.includes) <= set(PERMISSIONS) - {permission.name, ADMIN.name}
