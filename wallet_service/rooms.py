@@ -18,6 +18,7 @@ PACKAGES: Final = (
     "platform.consul",
     "platform.upstreams",
     "platform.membership",
+    "platform.vault",
     "ledger",
     "money.wallets",
     "money.opening_balances",
