@@ -19,6 +19,7 @@ PACKAGES: Final = (
     "platform.upstreams",
     "platform.membership",
     "platform.vault",
+    "platform.files",
     "ledger",
     "money.wallets",
     "money.opening_balances",
