@@ -23,6 +23,7 @@ ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
 
 NOT_FROM_OUTSIDE = {
     "batch_aborted": "the code of an operation within an answer, not of an answer",
+    "file_quota_exceeded": "needs a quota that is used up",
     "internal_error": "a fault of the service",
     "upstream_unavailable": "needs another service that does not answer",
     "organization_unknown": "needs the organization service",
@@ -31,6 +32,7 @@ NOT_FROM_OUTSIDE = {
     "transaction_superseded": "needs two tries at the same moment",
     "unavailable": "needs a database that is away",
     "user_unknown": "needs the account service",
+    "vault_unavailable": "needs a service without a key",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -142,6 +144,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Health",
         "Wallets",
         "Transactions",
+        "Files",
         "History",
         "Statistics",
         "Ledger",

@@ -15,6 +15,7 @@ from support.api import Api, Client, conforms, open_api, problem
 from support.clock import SettableClock
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.platform.files.media import declared_digest
 from wallet_service.platform.files.schemas import File
 from wallet_service.platform.files.service import CHUNK_BYTES
 from wallet_service.platform.vault.keys import generate_key
@@ -83,6 +84,7 @@ async def test_a_file_comes_back_as_it_was(api: Api, superuser: asyncpg.Connecti
         assert answer.content == content
         assert answer.headers["Content-Type"] == "text/csv"
         assert answer.headers["Content-Length"] == str(size)
+        assert declared_digest(answer.headers["Content-Digest"]) == file["sha256"]
         assert answer.headers["Content-Disposition"].startswith('attachment; filename="a.csv"')
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert (await user.delete(path)).status_code == 204

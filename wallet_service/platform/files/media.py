@@ -11,7 +11,7 @@ OCTETS = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
-_SHOWN = frozenset(
+SAFE_TYPES = frozenset(
     {
         "application/gzip",
         "application/json",
@@ -47,7 +47,7 @@ def declared_type(content_type: str | None) -> str:
 
 def safe_type(media_type: str) -> str:
     """The media type of a download: the file's own if no browser runs it, else that of arbitrary bytes."""
-    return media_type if media_type in _SHOWN else OCTETS
+    return media_type if media_type in SAFE_TYPES else OCTETS
 
 
 def declared_digest(content_digest: str | None) -> str | None:
@@ -68,6 +68,11 @@ def declared_digest(content_digest: str | None) -> str | None:
         error = {"in": "header", "pointer": "/Content-Digest", "detail": detail, "code": "digest_invalid"}
         raise ValidationFailed(f"Content-Digest {detail}", errors=[error])
     return digest.hex()
+
+
+def digest_header(sha256: str) -> str:
+    """The header Content-Digest of a content with this SHA-256, hexadecimal."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
 def attachment(name: str) -> str:

@@ -14,9 +14,11 @@ from wallet_service.core.fields import Line, Timestamp
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.files.media import (
     OCTETS,
+    SAFE_TYPES,
     attachment,
     declared_digest,
     declared_type,
+    digest_header,
     safe_type,
 )
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
@@ -59,6 +61,15 @@ _BODY: dict[str, Any] = {
 }
 
 
+_CONTENT: dict[str, Any] = {each: {"schema": _OCTETS_SCHEMA} for each in (OCTETS, *sorted(SAFE_TYPES))}
+_DIGEST = {
+    "Content-Digest": {
+        "description": "`sha-256=:…:` of the whole file (RFC 9530).",
+        "schema": {"type": "string"},
+    }
+}
+
+
 @router.post(
     PATH,
     status_code=201,
@@ -96,6 +107,7 @@ async def upload_file(
     content_digest: Annotated[
         str | None,
         Header(
+            alias="Content-Digest",
             max_length=1024,
             description="`sha-256=:…:` with the digest in base64 (RFC 9530): a file that arrives otherwise is refused.",
         ),
@@ -154,7 +166,7 @@ async def read_file(caller: Reader, file_id: UUID, files: Files) -> Response:
 @router.get(
     f"{PATH}/{{file_id}}/content",
     responses={
-        200: {"description": "The bytes of the file.", "content": {OCTETS: {"schema": _OCTETS_SCHEMA}}},
+        200: {"description": "The bytes of the file.", "content": _CONTENT, "headers": _DIGEST},
         **problems(*READS, FileNotFound, VaultUnavailable),
     },
     response_class=StreamingResponse,
@@ -170,6 +182,7 @@ async def download_file(caller: Reader, file_id: UUID, files: Files) -> Response
     file, content = await files.open(owner_of(caller), str(file_id))
     headers = {
         "Content-Length": str(file["size_bytes"]),
+        "Content-Digest": digest_header(file["sha256"]),
         "Content-Disposition": attachment(file["name"]),
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }

@@ -43,7 +43,7 @@ end $$;
 -- A file as callers see it.
 create or replace function platform.format_file(p_file platform.files) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('file_id', p_file.file_id, 'name', p_file.name, 'media_type', p_file.media_type,
-    'size_bytes', p_file.size_bytes, 'sha256', encode(p_file.sha256, 'hex'), 'personal', p_file.personal,
-    'created_at', wallet.format_time(p_file.created_at), 'expires_at', wallet.format_time(p_file.expires_at))::text
+  select row_to_json(f)::text from (select p_file.file_id, p_file.name, p_file.media_type, p_file.size_bytes,
+    encode(p_file.sha256, 'hex') as sha256, p_file.personal, wallet.format_time(p_file.created_at) as created_at,
+    wallet.format_time(p_file.expires_at) as expires_at) f
 $$;
