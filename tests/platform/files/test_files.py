@@ -186,6 +186,8 @@ async def test_an_upload_that_does_not_arrive_whole_leaves_nothing(
     assert problem(answer, "file_incomplete")["size_bytes"] == 4
     await user.hang_up("/files?name=a", [bytes(CHUNK_BYTES), b"more"], "text/csv")
     assert (await user.get("/files")).json()["items"] == []
+    for outcome in ("file_incomplete", "disconnected"):
+        assert api.app.state.metrics.get_sample_value("wallet_files_uploads_total", {"outcome": outcome}) == 1
     assert await superuser.fetchval("select count(*) from platform.files where charged_bytes > 0") == 0
     assert await usage_is_exact(superuser)
 

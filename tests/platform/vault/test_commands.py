@@ -8,6 +8,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import asyncpg
 import httpx
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
@@ -23,6 +24,13 @@ HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "text/plain"}
 async def test_a_key_is_replaced_and_no_value_is_shown(fresh_database: FreshDatabase, tmp_path: Path) -> None:
     made = await fresh_database()
     await asyncio.to_thread(replace_key, made.dsn, tmp_path)
+    connection = await asyncpg.connect(made.dsn)
+    await connection.execute("update platform.files set expires_at = now()")
+    removing = ("files", "delete-expired")
+    done = await asyncio.to_thread(command, tmp_path, *removing, WALLET_DATABASE_URL=made.dsn)
+    assert done.stdout == "2 files removed\n", done.stderr
+    assert await connection.fetchval("select count(*) from platform.file_chunks") == 0
+    await connection.close()
 
 
 def replace_key(dsn: str, folder: Path) -> None:
