@@ -31,6 +31,7 @@ def test_other_headers_are_refused(header: str) -> None:
 def test_no_download_runs_in_a_browser() -> None:
     assert safe_type("text/csv") == "text/csv"
     for active in (
+        "application/json",
         "text/html",
         "image/svg+xml",
         "application/xhtml+xml",

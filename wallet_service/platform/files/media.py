@@ -14,7 +14,6 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^
 SAFE_TYPES = frozenset(
     {
         "application/gzip",
-        "application/json",
         "application/pdf",
         "application/x-ndjson",
         "application/zip",
@@ -26,7 +25,7 @@ SAFE_TYPES = frozenset(
         "text/plain",
     }
 )
-"""Media types that a download may have: none of them runs scripts in a browser."""
+"""Media types that a download may have: no browser runs one, and no client takes the bytes for a response in JSON."""
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]{1,100}):\s*(?=,|$)")
 _DIGEST_BYTES = 32
@@ -46,7 +45,7 @@ def declared_type(content_type: str | None) -> str:
 
 
 def safe_type(media_type: str) -> str:
-    """The media type of a download: the file's own if no browser runs it, else that of arbitrary bytes."""
+    """The media type of a download: the file's own if it is one of ``SAFE_TYPES``, else that of arbitrary bytes."""
     return media_type if media_type in SAFE_TYPES else OCTETS
 
 

@@ -176,7 +176,7 @@ async def read_file(caller: Reader, file_id: UUID, files: Files) -> Response:
 async def download_file(caller: Reader, file_id: UUID, files: Files) -> Response:
     """The bytes of a file of the caller, as an attachment.
 
-    A media type that a browser could run is sent as `application/octet-stream`. A file that is no longer as it was
+    A media type that is not listed here is sent as `application/octet-stream`. A file that is no longer as it was
     uploaded ends before its `Content-Length`.
     """
     file, content = await files.open(owner_of(caller), str(file_id))
