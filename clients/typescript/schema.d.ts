@@ -65,7 +65,7 @@ export interface paths {
          * Download a file
          * @description The bytes of a file of the caller, as an attachment.
          *
-         *     A media type that a browser could run is sent as `application/octet-stream`. A file that is no longer as it was
+         *     A media type that is not listed here is sent as `application/octet-stream`. A file that is no longer as it was
          *     uploaded ends before its `Content-Length`.
          */
         get: operations["download_file"];
@@ -2448,7 +2448,6 @@ export interface operations {
                 content: {
                     "application/octet-stream": string;
                     "application/gzip": string;
-                    "application/json": string;
                     "application/pdf": string;
                     "application/x-ndjson": string;
                     "application/zip": string;
