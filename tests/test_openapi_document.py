@@ -35,7 +35,21 @@ def test_an_operation_is_small_because_what_repeats_is_shared() -> None:
 
 VERBS = {
     *("create", "get", "list", "update", "close", "import", "check"),
-    *("deposit", "withdraw", "consume", "reward", "charge", "transfer", "refund", "post", "adjust", "set"),
+    *(
+        "deposit",
+        "withdraw",
+        "consume",
+        "reward",
+        "charge",
+        "transfer",
+        "refund",
+        "post",
+        "adjust",
+        "set",
+        "upload",
+        "download",
+        "delete",
+    ),
 }
 """The first words of operation ids. A new room adds what it does."""
 

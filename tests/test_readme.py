@@ -10,6 +10,8 @@ import pytest
 from support.page_commands import commands, normalized, run, with_outputs
 from support.service import serving
 
+from wallet_service.platform.vault.keys import generate_key
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -37,14 +39,17 @@ def make_clone(folder: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **offline}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/api.md", "docs/how-to.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/api.md", "docs/how-to.md", "docs/files.md", "docs/vault.md"]
+)
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:
     page = (ROOT / name).read_text()
     found = list(commands(page))
     environment = make_clone(own_folder)
-    with serving(own_folder / "data") as service:
+    keys = generate_key("k1")
+    with serving(own_folder / "data", WALLET_CREDENTIAL_KEYS=keys) as service:
         environment |= {"WALLET_URL": service.url, "WALLET_API_KEY": service.key}
-        environment |= {"WALLET_DATA_DIR": str(own_folder / "data")}
+        environment |= {"WALLET_DATA_DIR": str(own_folder / "data"), "WALLET_CREDENTIAL_KEYS": keys}
         outputs = run(found, own_folder, environment)
 
     if os.environ.get("UPDATE_PAGES") == "1":

@@ -20,6 +20,8 @@ PACKAGES: Final = (
     "platform.consul",
     "platform.upstreams",
     "platform.membership",
+    "platform.vault",
+    "platform.files",
     "ledger",
     "money.wallets",
     "money.transactions",

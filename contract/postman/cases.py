@@ -49,7 +49,7 @@ class Operation:
         return {
             code: int(status)
             for status, response in self.described["responses"].items()
-            for content in response["content"].values()
+            for content in response.get("content", {}).values()
             for code in content.get("examples", {})
             if int(status) >= HTTPStatus.BAD_REQUEST
         }
@@ -72,8 +72,8 @@ class Operation:
 
     @property
     def responses(self) -> Mapping[str, Document]:
-        """The media types of its successful response."""
-        found: Mapping[str, Document] = self.described["responses"][str(self.status)]["content"]
+        """The media types of its successful response; none if it has no body."""
+        found: Mapping[str, Document] = self.described["responses"][str(self.status)].get("content", {})
         return found
 
 

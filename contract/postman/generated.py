@@ -83,10 +83,11 @@ def _keys(right: Case, document: Document) -> Iterator[Case]:
     if "Idempotency-Key" not in right.headers:
         return
     yield right.but("Again with the same key", replayed=True)
-    if "reference" in schema["properties"]:
+    properties = schema.get("properties", {})
+    if "reference" in properties:
         body = {**right.body, "reference": "another request"}
         yield right.but("The same key for another request", "idempotency_key_reused", body=body)
-    if KEY in schema["properties"]:
+    if KEY in properties:
         body = {**right.body, KEY: "another-key"}
         yield right.but("With different keys in header and body", "idempotency_key_conflict", body=body)
 

@@ -48,6 +48,8 @@ if (refused) {
   if ([429, 503].includes(pm.response.code)) {
     pm.test("Retry-After has seconds", () => pm.expect(Number(pm.response.headers.get("Retry-After"))).to.be.above(0));
   }
+} else if (pm.response.code === 204) {
+  pm.test("The response has no body", () => pm.expect(pm.response.text()).to.eql(""));
 } else {
   const forms = promised[pm.response.code] ?? {};
   const accepted = pm.request.headers.get("Accept") ?? "";
@@ -152,7 +154,7 @@ def _answered(operation: Operation) -> dict[str, dict[str, str]]:
     return {
         status: {
             media_type: answer_schema(operation, status) if media_type == JSON else ""
-            for media_type in response["content"]
+            for media_type in response.get("content", {})
         }
         for status, response in operation.described["responses"].items()
         if int(status) < HTTPStatus.BAD_REQUEST

@@ -13,6 +13,7 @@ from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings, default_data_dir
 from wallet_service.platform.membership.settings import MembershipSettings
 from wallet_service.platform.rate_limits.settings import RateLimitSettings
+from wallet_service.platform.vault.keys import generate_key
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.runtime.configuration import load_settings, models_of
 
@@ -243,6 +244,7 @@ def test_the_secrets_are_these() -> None:
         "WALLET_ADMIN_KEY",
         "WALLET_JWT_SECRET",
         "WALLET_CONSUL_TOKEN",
+        "WALLET_CREDENTIAL_KEYS",
     }
 
 
@@ -250,6 +252,7 @@ VALUES = {
     "WALLET_DATABASE_URL": "postgresql://user:password@host/db",
     "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_1234",
     "WALLET_REDIS_URL": "redis://:password@redis.example:6379/0",
+    "WALLET_CREDENTIAL_KEYS": generate_key(),
 }
 
 

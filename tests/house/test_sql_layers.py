@@ -3,14 +3,16 @@
 import re
 from pathlib import Path
 
-from wallet_service.rooms import PACKAGES
+from wallet_service.platform.database.sql_files import EXPOSED
+from wallet_service.rooms import PACKAGES, ROOMS
 
 SERVICE = Path(__file__).parents[2] / "wallet_service"
 
+SCHEMAS = "|".join(sorted({EXPOSED} | {room.schema for room in ROOMS}))
 CREATED = re.compile(
-    r"create (?:or replace )?(?:function|table(?: if not exists)?|type|view)\s+(wallet\w*\.\w+)"
+    rf"create (?:or replace )?(?:function|table(?: if not exists)?|type|view)\s+((?:{SCHEMAS})\.\w+)"
 )
-USED = re.compile(r"\bwallet(?:_api)?\.\w+")
+USED = re.compile(rf"\b(?:{SCHEMAS})\.\w+")
 
 EXCEPTIONS = {("platform.membership", "wallet.wallets")}
 """Whether an owner was verified is a column of the wallet, so that it is written in the transaction that creates it."""
@@ -31,6 +33,7 @@ def test_sql_uses_what_rooms_before_it_define() -> None:
         for name in CREATED.findall(text):
             created.setdefault(name, room)
     assert created["wallet_api.post_transactions"] == "ledger"
+    assert created["platform.file_chunks"] == "platform.files"
     found = {
         (room, name)
         for room, text in statements()

@@ -26,6 +26,7 @@ NOT_FROM_OUTSIDE = {
     "headers_too_large": "needs headers that no collection sends",
     "uri_too_long": "needs a path that no collection sends",
     "request_timeout": "needs a caller that stops in the middle",
+    "file_quota_exceeded": "needs a quota that is used up",
     "internal_error": "a fault of the service",
     "upstream_unavailable": "needs another service that does not answer",
     "organization_unknown": "needs the organization service",
@@ -34,6 +35,7 @@ NOT_FROM_OUTSIDE = {
     "transaction_superseded": "needs two tries at the same moment",
     "unavailable": "needs a database that is away",
     "user_unknown": "needs the account service",
+    "vault_unavailable": "needs a service without a key",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -145,6 +147,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Health",
         "Wallets",
         "Transactions",
+        "Files",
         "History",
         "Statistics",
         "Ledger",

@@ -118,12 +118,13 @@ class Client:
             raise AssertionError(f"the client has disconnected, yet gets {message}")
 
         headers = self._headers | {"Content-Type": content_type}
+        path, _, query = path.partition("?")
         scope: AsgiScope = {
             "type": "http",
             "http_version": "1.1",
             "method": "POST",
             "path": ROOT + path,
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
         await self._app(scope, receive, send)

@@ -106,6 +106,27 @@ class VerifyWalk:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedRows:
+    """The rows of a room with values that the vault sealed, for ``credentials status``, ``rotate`` and ``verify``.
+
+    Row ids are those of the additional data: unique in the room, and made of the primary key.
+
+    Attributes:
+        list_function: of ``wallet_api``: ``(p_except_key text, p_after text, p_limit integer, p_values boolean)``
+            returns ``{"rows": [{"row_id", "key_id", "value"}], "next"}``: at most that many rows after the row id in
+            the order of the primary key, without those sealed with that key. ``value`` is null unless asked for;
+            ``next`` is the row id to continue after, null at the end. It may return fewer rows, even none.
+        replace_function: of ``wallet_api``: ``(p_row_id text, p_old text, p_new text, p_key_id text)`` returns
+            ``true``, or ``false`` if the value is no longer the old one, which is then unchanged.
+        page_rows: rows with their values that a page may have: a call has at most 1 MiB.
+    """
+
+    list_function: str
+    replace_function: str
+    page_rows: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class RoomContext:
     """What a room's lifespan receives when the application starts.
 
@@ -184,6 +205,7 @@ class Room:
         schema: the Postgres schema of the room's tables and private functions: that of its group.
         verify_walks: what ``verify`` checks in the room's tables.
         operation_types: types of operations that the kernel posts; one room declares a type.
+        sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         caller_checks: references; called when a caller is authenticated.
@@ -210,6 +232,7 @@ class Room:
     schema: str = "wallet"
     verify_walks: Sequence[VerifyWalk] = ()
     operation_types: Sequence[OperationType] = ()
+    sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()
     posting_checks: Sequence[str] = ()

@@ -32,7 +32,7 @@ const LONGEST_MS = 5000;
 const READS = new Set(["GET", "HEAD"]);
 
 // Refusals with which the attempt certainly changed nothing, although their status may be 5xx.
-const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "upstream_unavailable"]);
+const NOTHING_DONE = new Set<ProblemCode>(["rate_limited", "overloaded", "wallet_busy", "upstream_unavailable", "vault_unavailable"]);
 // EHOSTUNREACH and similar codes are not here, because a host can become unreachable in the middle of a request.
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 const NOT_JSON = /^(text\/csv|application\/x-ndjson)\b/; // a statement, an import

@@ -1,5 +1,6 @@
 """Every call of the SDK against the real application, in process."""
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from wallet_client import (
     AsyncWalletClient,
     BalanceUnchanged,
     EntriesUnbalanced,
+    FileNotFound,
     Forbidden,
     IdempotencyKeyReused,
     InsufficientFunds,
@@ -25,6 +27,7 @@ from wallet_client import (
     Refused,
     Unauthorized,
     ValidationFailed,
+    VaultUnavailable,
     VersionMismatch,
     Wallet,
     WalletClosed,
@@ -32,6 +35,7 @@ from wallet_client import (
     WalletMirrored,
     WalletNotFound,
     key_from,
+    new_key,
 )
 from wallet_client._decoding import decoder
 from wallet_client.testing import FakeWallet
@@ -401,3 +405,27 @@ async def test_a_redirect_is_not_followed(client: AsyncWalletClient) -> None:
         with pytest.raises(wallet_client.UnexpectedAnswer, match="status 307"):
             await redirected.consume(new_id(), 1)
     assert len(asked) == 1
+
+
+async def test_a_file_from_its_upload_to_its_deletion(client: AsyncWalletClient) -> None:
+    content = os.urandom(300_000)
+    key = new_key()
+    sent: dict[str, Any] = {
+        "media_type": "text/csv",
+        "expires_at": datetime.now(UTC) + timedelta(days=1),
+        "idempotency_key": key,
+    }
+    file = await client.files.upload("a & b.csv", content, **sent)
+    assert await client.files.upload("a & b.csv", content, **sent) == file
+    assert (file.name, file.media_type, file.size_bytes) == ("a & b.csv", "text/csv", 300_000)
+    assert file.expires_at == sent["expires_at"]
+    assert await client.files.get(file.file_id) == file
+    assert await client.files.download(file.file_id) == content
+    other = await client.files.upload("b", b"")
+    assert [each async for each in client.files.list(page_size=1)][:2] == [other, file]
+    await client.files.delete(file.file_id)
+    for call in (client.files.get, client.files.download, client.files.delete):
+        with pytest.raises(FileNotFound):
+            await call(file.file_id)
+    with pytest.raises(VaultUnavailable):
+        await client.files.upload("c", b"c", personal=True)

@@ -176,8 +176,9 @@ async def test_a_grant_alone_shows_no_row(connection: asyncpg.Connection) -> Non
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("grant usage on schema wallet to anon")
-        await connection.execute("grant select on all tables in schema wallet to anon")
+        for schema in FILES.schemas:
+            await connection.execute(f"grant usage on schema {schema} to anon")
+            await connection.execute(f"grant select on all tables in schema {schema} to anon")
         seen: dict[str, list[int]] = {}
         for role in ("wallet_owner", "anon"):
             await connection.execute(f"set local role {role}")

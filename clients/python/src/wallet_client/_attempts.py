@@ -245,7 +245,7 @@ class Attempts(Generic[T]):
 
     def _succeeded(self, status: int, headers: httpx.Headers, body: bytes) -> float | None:
         try:
-            document = _document(body)
+            document = _content(self._call, status, body)
             replayed = headers.get("Idempotency-Replayed") == "true"
             self.result = self._call.read(SuccessResponse(document, replayed, self._open))
         except _UNREADABLE as error:
@@ -315,7 +315,7 @@ class Attempts(Generic[T]):
         if call.key is not None:
             headers += (("Idempotency-Key", call.key), ("Idempotency-Call", new_key()))
         if call.body is not None:
-            headers.append(("Content-Type", "application/json"))
+            headers.append(("Content-Type", call.content_type))
         if self._context.tracing is not None:
             self._span, carried = self._context.tracing.start(call)
             headers.extend(carried.items())
@@ -328,6 +328,13 @@ class Attempts(Generic[T]):
         """The members of a log line: no personal data, no key."""
         call = self._call
         return {"wallet_call": call.name, "route": call.route, "attempts": self._attempts, **more}
+
+
+def _content(call: Call[Any], status: int, body: bytes) -> Any:
+    """The bytes of a response, or its JSON; None where it has no body."""
+    if call.reads_bytes:
+        return body
+    return None if status == HTTPStatus.NO_CONTENT else _document(body)
 
 
 def _document(body: bytes) -> Any:

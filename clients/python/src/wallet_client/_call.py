@@ -71,7 +71,8 @@ class SuccessResponse:
     """A response with a status from 200 to 299.
 
     Attributes:
-        document: its JSON; numbers with a decimal point are Decimal.
+        document: its JSON, in which numbers with a decimal point are Decimal; of a call with ``reads_bytes``, its bytes;
+            None of a response without a body.
         replayed: the idempotency key was used before, and this is the first response again.
         earlier_attempt_open: an earlier attempt got no response. What a batch refuses may have been done by that attempt,
             or may still be done by it.
@@ -95,6 +96,8 @@ class Call(Generic[T]):
         writes: whether the call changes something.
         key: the idempotency key, the same for every attempt.
         headers: sent in addition to the headers of every call.
+        content_type: of the body.
+        reads_bytes: whether the response is no JSON.
     """
 
     name: str
@@ -106,6 +109,8 @@ class Call(Generic[T]):
     key: str | None = None
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    reads_bytes: bool = False
 
 
 def get_call(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         BatchResult,
         Credits,
         Entry,
+        File,
         Page,
         Refused,
         Transaction,
@@ -83,6 +84,20 @@ def credits_of(response: SuccessResponse) -> "Credits":
     from wallet_client.models import Credits  # noqa: PLC0415
 
     return decoder(Credits)(response.document)
+
+
+def file_of(response: SuccessResponse) -> "File":
+    """The description of a file."""
+    from wallet_client.models import File  # noqa: PLC0415
+
+    return decoder(File)(response.document)
+
+
+def files_of(response: SuccessResponse) -> "Page[File]":
+    """A page of files."""
+    from wallet_client.models import File  # noqa: PLC0415
+
+    return _page_of(response, File)
 
 
 def wallet_statistics_of(response: SuccessResponse) -> "WalletStatistics":

@@ -14,7 +14,14 @@ from http import HTTPStatus
 import httpx
 
 from wallet_client._forks import renew_after_fork
-from wallet_client.errors import Overloaded, RateLimited, ServiceError, UpstreamUnavailable, WalletBusy
+from wallet_client.errors import (
+    Overloaded,
+    RateLimited,
+    ServiceError,
+    UpstreamUnavailable,
+    VaultUnavailable,
+    WalletBusy,
+)
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
@@ -22,7 +29,7 @@ _AGAIN = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError,
 
 _PASSING_4XX = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
-NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, UpstreamUnavailable)
+NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, UpstreamUnavailable, VaultUnavailable)
 
 OF_THE_LEDGER = frozenset(
     {

@@ -264,6 +264,18 @@ class TransactionNotFound(NotFound):
     code = "transaction_not_found"
 
 
+class FileNotFound(NotFound):
+    """The file does not exist, has expired, or belongs to another owner."""
+
+    code = "file_not_found"
+
+
+class FileQuotaExceeded(Conflict):
+    """The caller's files would be larger than its quota. Nothing was stored."""
+
+    code = "file_quota_exceeded"
+
+
 class WalletExists(Conflict):
     """The user already has an open wallet of this type, currency and name; ``wallet_id`` names it."""
 
@@ -461,6 +473,18 @@ class WalletBusy(ServiceUnavailable):
     """Another session locked the wallet for longer than a request may wait. Nothing was done."""
 
     code = "wallet_busy"
+
+
+class FileIncomplete(Unprocessable):
+    """The content arrived otherwise than it was sent. Nothing was stored."""
+
+    code = "file_incomplete"
+
+
+class VaultUnavailable(ServiceUnavailable):
+    """The service has no key to encrypt or decrypt with: its operator has to set it. Nothing was done."""
+
+    code = "vault_unavailable"
 
 
 class UpstreamUnavailable(ServiceUnavailable):

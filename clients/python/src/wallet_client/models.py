@@ -95,6 +95,27 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """The description of a file.
+
+    Attributes:
+        media_type: as it was declared at the upload.
+        sha256: of the content, hexadecimal.
+        personal: whether the content is encrypted in the database.
+        expires_at: from then on the file is not found.
+    """
+
+    file_id: str
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    personal: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the ledger: the change that a posting made to one wallet.
 

@@ -7,6 +7,7 @@ from typing import Any, Self, Unpack
 import httpx
 
 from wallet_client._async.credits import AsyncCreditsResource
+from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -31,6 +32,7 @@ class AsyncWalletClient(AsyncShortcuts):
         wallets: create, read, change and close wallets.
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
+        files: upload, download and delete files.
         statistics: totals of periods, and the currencies.
     """
 
@@ -38,6 +40,7 @@ class AsyncWalletClient(AsyncShortcuts):
     wallets: AsyncWalletsResource = AsyncWalletsResource(_NO_RUNNER)
     transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
+    files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
 
     def __init__(
@@ -139,4 +142,5 @@ class AsyncWalletClient(AsyncShortcuts):
         self.wallets = AsyncWalletsResource(runner)
         self.transactions = AsyncTransactionsResource(runner)
         self.credits = AsyncCreditsResource(runner)
+        self.files = AsyncFilesResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -12,6 +12,7 @@ from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.credits import CreditsResource
+from wallet_client._sync.files import FilesResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -32,6 +33,7 @@ class WalletClient(Shortcuts):
         wallets: create, read, change and close wallets.
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
+        files: upload, download and delete files.
         statistics: totals of periods, and the currencies.
     """
 
@@ -39,6 +41,7 @@ class WalletClient(Shortcuts):
     wallets: WalletsResource = WalletsResource(_NO_RUNNER)
     transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
+    files: FilesResource = FilesResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
 
     def __init__(
@@ -140,4 +143,5 @@ class WalletClient(Shortcuts):
         self.wallets = WalletsResource(runner)
         self.transactions = TransactionsResource(runner)
         self.credits = CreditsResource(runner)
+        self.files = FilesResource(runner)
         self.statistics = StatisticsResource(runner)

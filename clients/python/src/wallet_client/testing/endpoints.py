@@ -25,6 +25,8 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 
 def answer(ledger: Ledger, request: httpx.Request) -> httpx.Response:  # noqa: C901, PLR0911, PLR0912 - an arm each
     """Answer a request, or raise Refusal or NotInFakeWallet; then nothing was changed."""
+    if request.url.path.startswith(f"{ROOT}files"):
+        raise NotInFakeWallet("files")
     body = _body(request)
     key = request.headers.get("Idempotency-Key")
     path = request.url.raw_path.decode().partition("?")[0].removeprefix(ROOT)

@@ -1,0 +1,37 @@
+"""The command ``files delete-expired``."""
+
+import asyncio
+
+import typer
+
+from wallet_service.core.commands import CommandLine, print_line
+from wallet_service.core.settings import Settings
+from wallet_service.platform.database.dsns import open_existing
+from wallet_service.platform.files.repository import FileRepository
+
+
+def add_commands(line: CommandLine) -> None:
+    """Add the room's commands."""
+    files = typer.Typer(
+        help="Files in the database. These commands work also while the service runs.", no_args_is_help=True
+    )
+    line.app.add_typer(files, name="files")
+
+    @files.callback()
+    def group() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
+        """Files in the database. These commands work also while the service runs."""
+
+    @files.command("delete-expired")
+    def delete_expired() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
+        """Remove the files that have expired, were deleted, or did not arrive whole. Uploads remove some, too."""
+        asyncio.run(_delete_expired(line.settings()))
+
+
+async def _delete_expired(settings: Settings) -> None:
+    files, more = 0, True
+    async with open_existing(settings) as database:
+        repository = FileRepository(database)
+        while more:
+            done, more = await repository.delete_expired()
+            files += done
+    print_line(f"{files} files removed")

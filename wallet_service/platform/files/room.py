@@ -1,0 +1,28 @@
+"""Declares the room."""
+
+from wallet_service.core.room import Permission, RequestCost, Room, SealedRows
+from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
+from wallet_service.platform.files.settings import FilesSettings
+
+PATH = "/api/v1/files"
+
+FILES_READ = Permission("files:read", "List and download the caller's own files", is_users=True)
+FILES_WRITE = Permission("files:write", "Upload and delete the caller's own files", is_users=True)
+
+ROOM = Room(
+    name="files",
+    module=__name__,
+    summary="files in chunks: owners, quota, expiry; personal ones are encrypted by the vault",
+    routers=("router:router",),
+    tags={"files": "Files of the caller: upload them in pieces, download them, and let them expire."},
+    settings=FilesSettings,
+    permissions=(FILES_READ, FILES_WRITE),
+    problems=(FileNotFound, FileIncomplete, FileQuotaExceeded),
+    # Each is many calls of the database; how many is not known before the end of the body.
+    request_costs={"upload_file": RequestCost(10), "download_file": RequestCost(10)},
+    body_limits={PATH: lambda settings: settings[FilesSettings].max_bytes},
+    lifespan="lifespan:open_files",
+    commands="commands:add_commands",
+    schema="platform",
+    sealed_rows=SealedRows("list_sealed_chunks", "replace_sealed_chunk", page_rows=2),
+)

@@ -1,0 +1,41 @@
+"""Responses about files."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+_EXAMPLE: dict[str, Any] = {
+    "file_id": "0199d0a8-0000-7000-8000-0000000000ff",
+    "name": "statement.csv",
+    "media_type": "text/csv",
+    "size_bytes": 20,
+    "sha256": "16dc368a89b428b2485484313ba67a3912ca03f2b2b42429174a4f8b3dc84e44",
+    "personal": False,
+    "created_at": "2026-11-28T12:00:00.000000Z",
+    "expires_at": "2027-02-26T12:00:00.000000Z",
+}
+
+
+class File(BaseModel):
+    """A file of the caller."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    file_id: UUID
+    name: str = Field(description="As it was uploaded. It is not encrypted.")
+    media_type: str = Field(description="As it was declared at the upload, without parameters.")
+    size_bytes: int
+    sha256: str = Field(description="SHA-256 of the content, hexadecimal.")
+    personal: bool = Field(description="Whether the content is encrypted in the database.")
+    created_at: AwareDatetime
+    expires_at: AwareDatetime = Field(description="From then on the file is not found.")
+
+
+class FilePage(BaseModel):
+    """Files of the caller, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_EXAMPLE], "next_cursor": None}]})
+
+    items: list[File]
+    next_cursor: str | None = Field(description="Names the next page; null on the last one.")

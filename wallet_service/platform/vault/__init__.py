@@ -1,0 +1,1 @@
+"""Encryption of single values that the service stores: keys, sealing and opening, rotation."""
