@@ -24,8 +24,8 @@ export interface paths {
          * @description Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
          *
          *     The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
-         *     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` and
-         *     `credit_limit` also need the permission `transactions:write`.
+         *     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
+         *     needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
          */
         post: operations["create_wallet"];
         delete?: never;
@@ -68,7 +68,7 @@ export interface paths {
          *     Members that are absent stay as they are. When `is_primary` becomes true, the user's other primary wallet in that
          *     currency stops being primary. With `If-Match`, a wallet that has changed since is refused as `version_mismatch`.
          *     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
-         *     which also needs `transactions:write`.
+         *     which also needs `credit_limits:write`.
          */
         patch: operations["update_wallet"];
         trace?: never;
@@ -291,7 +291,7 @@ export interface paths {
         put?: never;
         /**
          * Post a batch of 1 to 500 operations
-         * @description An outcome for each operation, in order.
+         * @description An outcome for each operation, in order. Each needs the permission of its type; one without it is refused.
          *
          *     The header's key K names operation i as `K/i`, unless it has a key of its own. With `atomic` all post or
          *     none: the first refusal is the answer, with its `index`, and in `results` the others are `batch_aborted`.
@@ -584,6 +584,79 @@ export interface paths {
          *     order of their times. Only with `WALLET_TEST_CLOCK=true`.
          */
         post: operations["set_test_clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List files
+         * @description The files of the caller, newest first.
+         */
+        get: operations["list_files"];
+        put?: never;
+        /**
+         * Upload a file
+         * @description Store the body as a file of the caller. It is read in pieces, so its length need not be known.
+         *
+         *     The same idempotency key and request store one file.
+         */
+        post: operations["upload_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a file's description
+         * @description The description of a file of the caller. Files of others are not found.
+         */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a file
+         * @description Delete a file of the caller. Its bytes are free for other files at once.
+         */
+        delete: operations["delete_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{file_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a file
+         * @description The bytes of a file of the caller, as an attachment.
+         *
+         *     A media type that is not listed here is sent as `application/octet-stream`. A file that is no longer as it was
+         *     uploaded ends before its `Content-Length`.
+         */
+        get: operations["download_file"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1661,6 +1734,88 @@ export interface components {
             counter_account?: string | null;
         };
         /**
+         * File
+         * @description A file of the caller.
+         * @example {
+         *       "file_id": "0199d0a8-0000-7000-8000-0000000000ff",
+         *       "name": "statement.csv",
+         *       "media_type": "text/csv",
+         *       "size_bytes": 20,
+         *       "sha256": "16dc368a89b428b2485484313ba67a3912ca03f2b2b42429174a4f8b3dc84e44",
+         *       "personal": false,
+         *       "created_at": "2026-11-28T12:00:00.000000Z",
+         *       "expires_at": "2027-02-26T12:00:00.000000Z"
+         *     }
+         */
+        File: {
+            /**
+             * File Id
+             * Format: uuid
+             */
+            file_id: string;
+            /**
+             * Name
+             * @description As it was uploaded. It is not encrypted.
+             */
+            name: string;
+            /**
+             * Media Type
+             * @description As it was declared at the upload, without parameters.
+             */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * Sha256
+             * @description SHA-256 of the content, hexadecimal.
+             */
+            sha256: string;
+            /**
+             * Personal
+             * @description Whether the content is encrypted in the database.
+             */
+            personal: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description From then on the file is not found.
+             */
+            expires_at: string;
+        };
+        /**
+         * FilePage
+         * @description Files of the caller, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "file_id": "0199d0a8-0000-7000-8000-0000000000ff",
+         *           "name": "statement.csv",
+         *           "media_type": "text/csv",
+         *           "size_bytes": 20,
+         *           "sha256": "16dc368a89b428b2485484313ba67a3912ca03f2b2b42429174a4f8b3dc84e44",
+         *           "personal": false,
+         *           "created_at": "2026-11-28T12:00:00.000000Z",
+         *           "expires_at": "2027-02-26T12:00:00.000000Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        FilePage: {
+            /** Items */
+            items: components["schemas"]["File"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * Live
          * @description The process is alive.
          * @example {
@@ -1741,7 +1896,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0050",
+         *       "migration": "0061",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -2787,7 +2942,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "entries_unbalanced" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -2810,6 +2965,15 @@ export interface components {
         };
     };
     responses: {
+        /** @description `file_not_found`: File not found */
+        file_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `forbidden`: Forbidden */
         forbidden: {
             headers: {
@@ -2950,6 +3114,8 @@ export interface components {
         counter_account: string | null;
         /** @description `next_cursor` of the page before; without it, the first page. */
         cursor: string | null;
+        /** @description The file's id. */
+        file_id: string;
         /** @description Entries of this moment or later. */
         from: string | null;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
@@ -4977,6 +5143,245 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_files: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    upload_file: {
+        parameters: {
+            query: {
+                /** @description The file's name. */
+                name: string;
+                /** @description Whether the content is encrypted in the database. The name is not. */
+                personal?: boolean;
+                /** @description From then on the file is not found; by default after `WALLET_FILES_KEEP_DAYS`. */
+                expires_at?: string | null;
+            };
+            header?: {
+                /** @description `sha-256=:…:` with the digest in base64 (RFC 9530): a file that arrives otherwise is refused. */
+                "Content-Digest"?: string | null;
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The bytes of the file, with its media type as Content-Type. */
+        requestBody: {
+            content: {
+                /**
+                 * @example date,amount
+                 *     2026-01-31,1
+                 */
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the file. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["File"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `file_quota_exceeded`: File quota exceeded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `file_incomplete` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `vault_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The file's id. */
+                file_id: components["parameters"]["file_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["File"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["file_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    delete_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The file's id. */
+                file_id: components["parameters"]["file_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["file_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The file's id. */
+                file_id: components["parameters"]["file_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes of the file. */
+            200: {
+                headers: {
+                    /** @description `sha-256=:…:` of the whole file (RFC 9530). */
+                    "Content-Digest"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "application/gzip": string;
+                    "application/pdf": string;
+                    "application/x-ndjson": string;
+                    "application/zip": string;
+                    "image/gif": string;
+                    "image/jpeg": string;
+                    "image/png": string;
+                    "image/webp": string;
+                    "text/csv": string;
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["file_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `vault_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */
