@@ -85,6 +85,7 @@ OF_NO_OPERATION = {
     "headers_too_large": "refused by the connection, before there is an operation",
     "uri_too_long": "refused by the connection, before there is an operation",
     "request_timeout": "refused by the connection, before there is an operation",
+    "test_clock_missing": "the paths of the test clock are in no document",
 }
 
 BEYOND_A_SCHEMA = {

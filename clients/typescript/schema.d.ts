@@ -563,33 +563,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/test-clock": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the test clock
-         * @description What the ledger's clock shows. Only with `WALLET_TEST_CLOCK=true`.
-         */
-        get: operations["get_test_clock"];
-        put?: never;
-        /**
-         * Set or advance the test clock
-         * @description Set the ledger's clock to a later moment, or advance it; it goes on from there, for all callers.
-         *
-         *     Postings, expiry, renewals and budgets follow it. It can't be set back, because the entries of a wallet are in the
-         *     order of their times. Only with `WALLET_TEST_CLOCK=true`.
-         */
-        post: operations["set_test_clock"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -1740,8 +1713,8 @@ export interface components {
          *       "file_id": "0199d0a8-0000-7000-8000-0000000000ff",
          *       "name": "statement.csv",
          *       "media_type": "text/csv",
-         *       "size_bytes": 20,
-         *       "sha256": "16dc368a89b428b2485484313ba67a3912ca03f2b2b42429174a4f8b3dc84e44",
+         *       "size_bytes": 21,
+         *       "sha256": "01363c811e1f8f782dde7628ebb945b5a856ad0b93a84c2a17bd3ca2b4cdd8bd",
          *       "personal": false,
          *       "created_at": "2026-11-28T12:00:00.000000Z",
          *       "expires_at": "2027-02-26T12:00:00.000000Z"
@@ -1751,6 +1724,7 @@ export interface components {
             /**
              * File Id
              * Format: uuid
+             * @description The file's id, a UUIDv7.
              */
             file_id: string;
             /**
@@ -1763,7 +1737,10 @@ export interface components {
              * @description As it was declared at the upload, without parameters.
              */
             media_type: string;
-            /** Size Bytes */
+            /**
+             * Size Bytes
+             * @description The length of the content in bytes.
+             */
             size_bytes: number;
             /**
              * Sha256
@@ -1778,6 +1755,7 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When the upload was complete.
              */
             created_at: string;
             /**
@@ -1796,8 +1774,8 @@ export interface components {
          *           "file_id": "0199d0a8-0000-7000-8000-0000000000ff",
          *           "name": "statement.csv",
          *           "media_type": "text/csv",
-         *           "size_bytes": 20,
-         *           "sha256": "16dc368a89b428b2485484313ba67a3912ca03f2b2b42429174a4f8b3dc84e44",
+         *           "size_bytes": 21,
+         *           "sha256": "01363c811e1f8f782dde7628ebb945b5a856ad0b93a84c2a17bd3ca2b4cdd8bd",
          *           "personal": false,
          *           "created_at": "2026-11-28T12:00:00.000000Z",
          *           "expires_at": "2027-02-26T12:00:00.000000Z"
@@ -1807,7 +1785,10 @@ export interface components {
          *     }
          */
         FilePage: {
-            /** Items */
+            /**
+             * Items
+             * @description The files of the page.
+             */
             items: components["schemas"]["File"][];
             /**
              * Next Cursor
@@ -2072,49 +2053,6 @@ export interface components {
              * @description The end of the step, not included. Null where the period is open.
              */
             to: string | null;
-        };
-        /**
-         * TestClock
-         * @description The ledger's clock.
-         * @example {
-         *       "moment": "2030-01-01T00:00:00.000000Z",
-         *       "is_set": true
-         *     }
-         */
-        TestClock: {
-            /**
-             * Moment
-             * Format: date-time
-             * @description What the clock shows.
-             */
-            moment: string;
-            /**
-             * Is Set
-             * @description Whether it was set; otherwise it shows the real time.
-             */
-            is_set: boolean;
-        };
-        /**
-         * TestClockRequest
-         * @description A moment to which the clock is set, or seconds by which it advances.
-         * @example {
-         *       "moment": "2030-01-01T00:00:00Z"
-         *     }
-         * @example {
-         *       "advance_s": 86400
-         *     }
-         */
-        TestClockRequest: {
-            /**
-             * Moment
-             * @description The moment that the clock has from now on; it goes on from there. Never an earlier one.
-             */
-            moment?: string | null;
-            /**
-             * Advance S
-             * @description Seconds by which the clock advances.
-             */
-            advance_s?: number | null;
         };
         /**
          * Transaction
@@ -2994,15 +2932,6 @@ export interface components {
         };
         /** @description `malformed_request`: Malformed request */
         malformed_request: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `not_found`: Not found */
-        not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -5064,85 +4993,6 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy` */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before a retry. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_test_clock: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TestClock"];
-                };
-            };
-            400: components["responses"]["malformed_request"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            422: components["responses"]["validation_failed"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["unavailable"];
-        };
-    };
-    set_test_clock: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TestClockRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TestClock"];
-                };
-            };
-            400: components["responses"]["malformed_request"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            /** @description `test_clock_missing`: The database has no test clock */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            413: components["responses"]["payload_too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
-            429: components["responses"]["rate_limited"];
-            /** @description `unavailable`, `overloaded` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

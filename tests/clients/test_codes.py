@@ -23,6 +23,7 @@ NOT_OF_THE_LEDGER_ALONE = {
     "version_mismatch": "of a change, which has no key",
     "wallet_not_empty": "of a closing, which has no key",
     "wallet_busy": "temporary",
+    "test_clock_missing": "of the test clock, which moves no money",
     "file_not_found": "of an upload that was given up, whose earlier attempt may still be stored",
     "file_incomplete": "of what arrived in one attempt",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",

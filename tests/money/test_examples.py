@@ -11,8 +11,6 @@ from support.api import Api, Client, open_api
 
 from contract.document import current
 from contract.references import inlined
-from wallet_service.platform.database.migrate import migrate
-from wallet_service.rooms import ROOMS
 
 DOCUMENT = inlined(current())
 OPERATIONS = {
@@ -145,15 +143,6 @@ async def test_adjustment_and_exchange(billing: Client) -> None:
     await checked("post_transaction", "/transactions", exchange, billing)
 
 
-async def test_the_test_clock(fresh_database: FreshDatabase) -> None:
-    made = await fresh_database()
-    await migrate(made.dsn, ROOMS, test_clock=True)
-    async with open_api(made.service_dsn, test_clock=True, environment="development") as api:
-        answer = await api.admin.post("/test-clock", body("set_test_clock"))
-        agree(shown("set_test_clock", 200), answer.json(), "set_test_clock")
-        agree(shown("get_test_clock", 200), (await api.admin.get("/test-clock")).json(), "get_test_clock")
-
-
 async def test_changes_of_a_wallet(billing: Client) -> None:
     wallet_id = await new_wallet(billing)
     changed = await billing.patch(f"/wallets/{wallet_id}", body("update_wallet"))
@@ -194,6 +183,17 @@ async def test_what_is_read(api: Api, billing: Client) -> None:
         ("check_health", "/health"),
     ):
         agree(shown(operation_id, 200), (await api.http.get(path)).json(), operation_id)
+
+
+async def test_a_file(api: Api) -> None:
+    owner = await api.service("files:read", "files:write")
+    headers = {"Content-Type": "text/csv"}
+    content = b"date,amount\n2026-01,1"
+    uploaded = (await owner.send("POST", "/files?name=statement.csv", content, headers=headers)).json()
+    agree(shown("upload_file", 201), uploaded, "upload_file")
+    found = await owner.get(f"/files/{uploaded['file_id']}")
+    agree(shown("get_file", 200), found.json(), "get_file")
+    agree(shown("list_files", 200), (await owner.get("/files")).json(), "list_files")
 
 
 async def test_an_import(api: Api) -> None:

@@ -24,6 +24,7 @@ ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
 NOT_FROM_OUTSIDE = {
     "batch_aborted": "the code of an operation within an answer, not of an answer",
     "headers_too_large": "needs headers that no collection sends",
+    "test_clock_missing": "needs the setting of a developer",
     "uri_too_long": "needs a path that no collection sends",
     "request_timeout": "needs a caller that stops in the middle",
     "file_quota_exceeded": "needs a quota that is used up",

@@ -29,7 +29,7 @@ class Permission:
         summary: for the documentation.
         is_users: whether a user token has it, for the user's own wallets.
         includes: names of permissions that it allows as well; those may include others.
-        spans_wallets: whether it is about all wallets at once, so that a key restricted to some can't use it.
+        spans_wallets: whether it is about all wallets at once, or about none: a key restricted to some can't use it.
     """
 
     name: str

@@ -10,7 +10,7 @@ from conftest import FreshDatabase, Locate
 from support.api import Api, Client, new_user, open_api, posted, problem
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.ledger.operation_types import DEFAULT_COUNTER_ACCOUNTS
+from wallet_service.ledger.operation_types import LEDGER_TYPES
 
 Unchanged = Callable[[], Context[None]]
 KINDS = ("deposit", "withdraw", "consume", "reward", "fee", "transfer")
@@ -59,7 +59,8 @@ async def test_members_in_another_order_are_the_same_request(api: Api) -> None:
 
 async def test_defaults_that_are_written_are_the_same_request(api: Api) -> None:
     wallet = await api.admin.wallet("10")
-    for kind, counter_account in DEFAULT_COUNTER_ACCOUNTS.items():
+    movements = {each.name: each.counter_account for each in LEDGER_TYPES if each.form == "movement"}
+    for kind, counter_account in movements.items():
         bodies = [
             {"amount": "1"},
             {"amount": "1", "metadata": {}},

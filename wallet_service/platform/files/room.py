@@ -6,8 +6,12 @@ from wallet_service.platform.files.settings import FilesSettings
 
 PATH = "/api/v1/files"
 
-FILES_READ = Permission("files:read", "List and download the caller's own files", is_users=True)
-FILES_WRITE = Permission("files:write", "Upload and delete the caller's own files", is_users=True)
+FILES_READ = Permission(
+    "files:read", "List and download the caller's own files", is_users=True, spans_wallets=True
+)
+FILES_WRITE = Permission(
+    "files:write", "Upload and delete the caller's own files", is_users=True, spans_wallets=True
+)
 
 ROOM = Room(
     name="files",

@@ -8,9 +8,6 @@ ROOM = Room(
     module=__name__,
     summary="a clock of the ledger that callers set, for trying out what time does; never in production",
     routers=("router:router",),
-    tags={
-        "test clock": "A clock of the ledger that is set, for trying out what time does. Only in development."
-    },
     problems=(TestClockMissing,),
     lifespan="lifespan:open_test_clock",
 )

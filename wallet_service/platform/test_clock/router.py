@@ -15,7 +15,10 @@ from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, WRITES, problems
 from wallet_service.platform.web.responses import JsonBytes
 
-router = APIRouter(prefix="/api/v1/test-clock", tags=["test clock"], route_class=StrictRoute)
+# Not in the document: these paths exist only where a developer tries out what time does.
+router = APIRouter(
+    prefix="/api/v1/test-clock", tags=["test clock"], route_class=StrictRoute, include_in_schema=False
+)
 
 
 async def _repository(request: Request) -> TestClockRepository:

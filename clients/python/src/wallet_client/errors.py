@@ -335,6 +335,13 @@ class NotRefundable(Conflict):
     code = "not_refundable"
 
 
+class TestClockMissing(Conflict):
+    """The service's database has no clock that can be set."""
+
+    code = "test_clock_missing"
+    __test__ = False  # pytest does not collect it
+
+
 class BalanceUnchanged(Conflict):
     """The wallet already has the balance to which it would be adjusted."""
 
