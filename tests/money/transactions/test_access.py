@@ -181,7 +181,7 @@ async def test_another_user_s_wallet_isn_t_there_in_a_batch(api: Api) -> None:
     ]
     assert await api.admin.balance(wallet["wallet_id"]) == "10.000000"
     assert await api.admin.balance(mine["wallet_id"]) == "9.000000"
-    problem(await user.batch(*operations, atomic=True), "wallet_not_found")  # the second one, in order
+    problem(await user.batch(*operations, atomic=True), "forbidden")  # decided before the ledger
     assert await api.admin.balance(mine["wallet_id"]) == "9.000000"
 
 

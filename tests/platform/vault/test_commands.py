@@ -84,8 +84,8 @@ def test_the_first_start_creates_a_key_in_the_data_folder(tmp_path: Path) -> Non
     program.parent.mkdir()
     program.write_text(
         '#!/bin/sh\ncase "$*" in\n'
-        '  "-m wallet_service credentials generate-key") echo "made:$$" ;;\n'
-        '  "-m wallet_service "*) echo "keys ${WALLET_CREDENTIAL_KEYS_FILE-none}" ;;\n'
+        '  "-P -m wallet_service credentials generate-key") echo "made:$$" ;;\n'
+        '  "-P -m wallet_service "*) echo "keys ${WALLET_CREDENTIAL_KEYS_FILE-none}" ;;\n'
         "esac\n"
     )
     program.chmod(0o755)
