@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from conftest import FreshApi, FreshDatabase, Locate, TestDatabase
 from support.api import Api, open_api, posted, problem
+from support.sdk import in_process
 from support.settings import make_settings
 
 from wallet_service.core.settings import SettingsError
@@ -50,6 +51,15 @@ async def test_it_is_set_and_advances_and_postings_follow(api: Api) -> None:
     assert second - first < timedelta(days=2)  # it goes on from where it was set
     balance = await api.admin.get(f"/wallets/{wallet}/balance", at="2031-02-01T00:00:00Z")
     assert balance.json()["balance"] == "9.000000"
+
+
+async def test_the_client_sets_and_advances_it(api: Api) -> None:
+    async with in_process(api) as client:
+        assert not (await client.test_clock.get()).is_set
+        set_to = await client.test_clock.set("2031-01-31T12:00:00Z")
+        assert (set_to.is_set, set_to.moment.year) == (True, 2031)
+        later = await client.test_clock.advance(timedelta(days=365))
+        assert later.moment - set_to.moment >= timedelta(days=365)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         File,
         Page,
         Refused,
+        TestClock,
         Transaction,
         Wallet,
     )
@@ -91,6 +92,13 @@ def file_of(response: SuccessResponse) -> "File":
     from wallet_client.models import File  # noqa: PLC0415
 
     return decoder(File)(response.document)
+
+
+def test_clock_of(response: SuccessResponse) -> "TestClock":
+    """The test clock."""
+    from wallet_client.models import TestClock  # noqa: PLC0415
+
+    return decoder(TestClock)(response.document)
 
 
 def files_of(response: SuccessResponse) -> "Page[File]":

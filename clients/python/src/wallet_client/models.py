@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
 from wallet_client.errors import ServiceError
 
@@ -113,6 +113,21 @@ class File:
     personal: bool
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TestClock:
+    """The ledger's clock.
+
+    Attributes:
+        moment: what it shows.
+        is_set: whether it was set; otherwise it shows the real time.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest does not collect it
+
+    moment: datetime
+    is_set: bool
 
 
 @dataclass(frozen=True, slots=True)

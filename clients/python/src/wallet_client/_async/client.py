@@ -11,6 +11,7 @@ from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
+from wallet_client._async.test_clock import AsyncTestClockResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._consul import instances
@@ -33,6 +34,7 @@ class AsyncWalletClient(AsyncShortcuts):
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
         files: upload, download and delete files.
+        test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
     """
 
@@ -41,6 +43,7 @@ class AsyncWalletClient(AsyncShortcuts):
     transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
+    test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
 
     def __init__(
@@ -143,4 +146,5 @@ class AsyncWalletClient(AsyncShortcuts):
         self.transactions = AsyncTransactionsResource(runner)
         self.credits = AsyncCreditsResource(runner)
         self.files = AsyncFilesResource(runner)
+        self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

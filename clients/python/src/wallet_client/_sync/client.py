@@ -16,6 +16,7 @@ from wallet_client._sync.files import FilesResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
+from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client.metrics import Metrics
@@ -34,6 +35,7 @@ class WalletClient(Shortcuts):
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
         files: upload, download and delete files.
+        test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
     """
 
@@ -42,6 +44,7 @@ class WalletClient(Shortcuts):
     transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
+    test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
 
     def __init__(
@@ -144,4 +147,5 @@ class WalletClient(Shortcuts):
         self.transactions = TransactionsResource(runner)
         self.credits = CreditsResource(runner)
         self.files = FilesResource(runner)
+        self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
