@@ -127,7 +127,7 @@ class _Pool:
         await self._take_place(attempts.connection_wait_s)
         try:
             request = attempts.request()
-        except BaseException:
+        except BaseException:  # whatever ends the attempt, its place is free again
             self._places.release()
             raise
         loop = asyncio.get_running_loop()

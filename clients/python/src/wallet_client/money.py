@@ -16,8 +16,7 @@ def amount_text(amount: Amount) -> str:
         TypeError: a float, a bool, or another type.
         ValueError: NaN, infinite, a text that is not a number, or more than 100 digits.
     """
-    # For callers without a type checker.
-    if isinstance(amount, float):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(amount, float):  # pyright: ignore[reportUnnecessaryIsInstance]  # for untyped callers
         raise TypeError(
             f"an amount is never a float: {amount!r} holds {Decimal(amount)}. "
             f'Use Decimal("{amount!r}"), the text "{amount!r}", or an int'

@@ -1,4 +1,4 @@
-"""When nobody is asked: while it is off, with warm memory, at the stop."""
+"""When the service asks no upstream: while the check is off, with warm memory, at the stop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -180,7 +180,7 @@ async def test_there_is_a_most(api: Api, upstreams: StandIn, superuser: asyncpg.
         " from generate_series($2::int, $3::int) n"
     )
     await superuser.execute(add, shared.user_id, 1, MOST_ORGANIZATIONS)
-    upstreams.fault = UNAVAILABLE  # so all are shown, and soon nobody is asked
+    upstreams.fault = UNAVAILABLE  # so all are shown; soon the service asks no upstream
     sums = given(await reads(shared.user, shared.user_id)["statistics"]())
     assert sums["currencies"][0]["closing_balance"] == "1.000000"
     await superuser.execute(add, shared.user_id, MOST_ORGANIZATIONS + 1, MOST_ORGANIZATIONS + 1)
