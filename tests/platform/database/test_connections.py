@@ -9,7 +9,10 @@ import pytest
 from wallet_service.platform.database.connections import LONGEST_IDLE_S, Connections
 
 SIZE = 2
-TIMEOUT_S = 0.1
+LONG_S = 60.0
+"""Enough to open a connection on a busy machine."""
+SHORT_S = 0.1
+"""For a call whose time is meant to end."""
 
 
 @dataclass
@@ -34,8 +37,8 @@ async def connections(service_dsn: str, clock: Clock) -> AsyncIterator[Connectio
         await opened.close()
 
 
-async def taken(connections: Connections) -> Any:
-    return await connections.take(asyncio.get_running_loop().time() + TIMEOUT_S)
+async def taken(connections: Connections, within_s: float = LONG_S) -> Any:
+    return await connections.take(asyncio.get_running_loop().time() + within_s)
 
 
 async def session(connection: Any) -> int:
@@ -56,7 +59,7 @@ async def test_the_connection_used_last_is_used_next(connections: Connections) -
 async def test_no_more_than_so_many_and_the_next_waits_for_its_turn(connections: Connections) -> None:
     first, second = await taken(connections), await taken(connections)
     with pytest.raises(TimeoutError):
-        await taken(connections)
+        await taken(connections, SHORT_S)
     waiting = asyncio.create_task(taken(connections))
     await asyncio.sleep(0)
     assert not waiting.done()
