@@ -36,7 +36,7 @@ from wallet_service.money.wallets.schemas import (
     WalletQuery,
 )
 from wallet_service.money.wallets.service import WalletService, version_of
-from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
+from wallet_service.platform.membership.access import CallerAccessOf, MembershipOf
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -101,7 +101,7 @@ async def create_wallet(
     caller: WalletWriter,
     request: WalletCreate,
     repository: Repository,
-    access: AccessOf,
+    membership: MembershipOf,
     header_key: HeaderKey,
 ) -> Response:
     """Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
@@ -110,7 +110,7 @@ async def create_wallet(
     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
     needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
     """
-    created = await WalletService(repository, access).create(caller, request, header_key)
+    created = await WalletService(repository, membership).create(caller, request, header_key)
     read: dict[str, Any] = json.loads(created.wallet)
     headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
     if created.replayed:
@@ -183,7 +183,7 @@ async def update_wallet(
     wallet_id: WalletInPath,
     request: WalletPatch,
     repository: Repository,
-    access: AccessOf,
+    membership: MembershipOf,
     if_match: IfMatch = None,
 ) -> Response:
     """Change name, metadata, status (active or frozen), is_primary or credit_limit by a merge patch (RFC 7396).
@@ -193,7 +193,7 @@ async def update_wallet(
     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
     which also needs `credit_limits:write`.
     """
-    service = WalletService(repository, access)
+    service = WalletService(repository, membership)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
     return _response(changed)
 

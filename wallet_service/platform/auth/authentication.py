@@ -242,12 +242,12 @@ async def _check_access(request: Request) -> None:
 def access_of(request: Request) -> Any:
     """The access checks of this request, whose caller is authenticated. One object, which caches its decisions.
 
-    ``app.state.access`` creates it at the first use.
+    ``app.state.membership`` creates it at the first use.
     """
     state = request.scope["state"]
     if "access" not in state:
         caller: Principal = state["principal"]
-        state["access"] = request.app.state.access.of_caller(caller.user_id, caller.restriction)
+        state["access"] = request.app.state.membership.of_caller(caller.user_id, caller.restriction)
     return state["access"]
 
 

@@ -1,4 +1,4 @@
-"""Opens the clients of upstream services, and the access checks that use them."""
+"""Opens the clients of upstream services, and the membership that uses them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.membership.access import MembershipAccess, WalletAccess
+from wallet_service.platform.membership.access import CheckedMembership, Membership
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.membership.settings import MembershipSettings
 from wallet_service.platform.membership.verification import Verification
@@ -22,12 +22,12 @@ from wallet_service.platform.upstreams.tracing import CallSpans
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients of upstream services, and the access checks that use them."""
+    """The clients of upstream services that are called, and the membership that uses them."""
 
     accounts: AccountClient
     organizations: OrganizationClient
     payments: PaymentClient
-    access: WalletAccess
+    membership: Membership
 
 
 @asynccontextmanager
@@ -53,6 +53,6 @@ async def open_clients(
         payments = PaymentClient(client(PAYMENT))
         stack.push_async_callback(payments.close)
         policy = Policy(accounts, organizations, settings[MembershipSettings].upstream_unavailable_policy)
-        access = MembershipAccess(database, policy, Verification(database, policy))
-        stack.push_async_callback(access.close)
-        yield Clients(accounts, organizations, payments, access)
+        membership = CheckedMembership(database, policy, Verification(database, policy))
+        stack.push_async_callback(membership.close)
+        yield Clients(accounts, organizations, payments, membership)

@@ -109,6 +109,6 @@ async def test_at_the_stop_nothing_is_verified_any_more(open_api: OpenApi) -> No
         database.call = hanging
         posted(await api.admin.move("consume", wallet_id))
         await looked_up.wait()
-        working = api.app.state.access._verification._task
+        working = api.app.state.membership._verification._task
         assert not working.done()
     assert working.cancelled()
