@@ -2,8 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from uuid import UUID
@@ -14,7 +13,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
-from wallet_service.core.room import Permission, Room, RoomContext
+from wallet_service.core.room import Permission, Room
 from wallet_service.platform.auth.keys import PREFIX, KeyRing
 from wallet_service.platform.auth.permissions import ADMIN, Bundles, names_of
 from wallet_service.platform.auth.restrictions import Restriction
@@ -264,18 +263,3 @@ def requires(*permissions: Permission) -> Any:
 
 
 Admin = Annotated[Principal, requires(ADMIN)]
-
-
-@asynccontextmanager
-async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
-    """The authenticator of the settings, as ``state.auth``, and the ``caller_checks`` of the rooms."""
-    context.state.auth = Authenticator.from_settings(
-        context.settings[AuthSettings], context.state.database, context.rooms
-    )
-    context.state.caller_checks = tuple(
-        room.load(reference) for room in context.rooms for reference in room.caller_checks
-    )
-    try:
-        yield
-    finally:
-        await context.state.auth.close()
