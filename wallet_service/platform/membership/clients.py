@@ -12,10 +12,9 @@ from wallet_service.platform.membership.settings import MembershipSettings
 from wallet_service.platform.membership.verification import Verification
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.client import UpstreamClient
-from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION, PAYMENT, Discovery
+from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION, Discovery
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.organizations import OrganizationClient
-from wallet_service.platform.upstreams.payments import PaymentClient
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans
 
@@ -26,7 +25,6 @@ class Clients:
 
     accounts: AccountClient
     organizations: OrganizationClient
-    payments: PaymentClient
     membership: Membership
 
 
@@ -50,9 +48,7 @@ async def open_clients(
         stack.push_async_callback(accounts.close)
         organizations = OrganizationClient(client(ORGANIZATION))
         stack.push_async_callback(organizations.close)
-        payments = PaymentClient(client(PAYMENT))
-        stack.push_async_callback(payments.close)
         policy = Policy(accounts, organizations, settings[MembershipSettings].upstream_unavailable_policy)
         membership = CheckedMembership(database, policy, Verification(database, policy))
         stack.push_async_callback(membership.close)
-        yield Clients(accounts, organizations, payments, membership)
+        yield Clients(accounts, organizations, membership)
