@@ -32,7 +32,6 @@ from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import (
     ATTEMPT_PARAMETERS,
     HeaderKey,
-    call_attempt,
     chosen_key,
 )
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
@@ -101,8 +100,6 @@ async def consume_credits(
     """Debit the user's primary CREDIT wallet; it is created at first use."""
     caller.require_user(user_id)
     key = chosen_key(header_key, request.idempotency_key)
-    state = http_request.app.state
-    attempt = call_attempt(http_request)
-    transactions = TransactionService(state.ledger, caller, access, state.posting_hooks, attempt)
+    transactions = TransactionService.of_request(http_request, caller)
     service = CreditsService(repository, transactions, membership, access)
     return posted_response(await service.consume(user_id, request, caller.client_id, key))
