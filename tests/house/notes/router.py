@@ -70,7 +70,7 @@ async def list_notes(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """The notes of a wallet, oldest first."""
-    scope = {"wallet_id": str(wallet_id)}
-    after = None if cursor is None else decode_cursor("notes", scope, cursor, _POSITION)[0]
+    selection = {"wallet_id": str(wallet_id)}
+    after = None if cursor is None else decode_cursor("notes", selection, cursor, _POSITION)[0]
     items, following = await repository.page(str(wallet_id), after, limit)
-    return page_response("notes", scope, items, None if following is None else [following])
+    return page_response("notes", selection, items, None if following is None else [following])

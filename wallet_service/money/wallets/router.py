@@ -133,12 +133,12 @@ async def list_wallets(
     `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
     """
     del caller
-    scope = {"verified": query.verified}
+    selection = {"verified": query.verified}
     after: str | None = None
     if query.cursor is not None:
-        after = str(decode_cursor("all_wallets", scope, query.cursor, _POSITION)[0])
+        after = str(decode_cursor("all_wallets", selection, query.cursor, _POSITION)[0])
     items, following = await repository.page_of_all(query.verified, after, query.limit)
-    return page_response("all_wallets", scope, items, following and [following])
+    return page_response("all_wallets", selection, items, following and [following])
 
 
 @router.get(
@@ -248,10 +248,10 @@ async def list_user_wallets(
     """
     caller.require_user(user_id)
     filters = query.filters()
-    scope = {"user_id": user_id, **filters}
+    selection = {"user_id": user_id, **filters}
     after: str | None = None
     if query.cursor is not None:
-        after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
+        after = str(decode_cursor("wallets", selection, query.cursor, _POSITION)[0])
     visibility = access.visibility()
     items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
-    return page_response("wallets", scope, items, following and [following])
+    return page_response("wallets", selection, items, following and [following])

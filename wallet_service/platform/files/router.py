@@ -147,10 +147,10 @@ async def list_files(
 ) -> Response:
     """The files of the caller, newest first."""
     owner = owner_of(caller)
-    scope = {"owner": owner}
-    after = None if cursor is None else str(decode_cursor("files", scope, cursor, _POSITION)[0])
+    selection = {"owner": owner}
+    after = None if cursor is None else str(decode_cursor("files", selection, cursor, _POSITION)[0])
     items, following = await files.page(owner, after, limit)
-    return page_response("files", scope, items, following and [following])
+    return page_response("files", selection, items, following and [following])
 
 
 @router.get(

@@ -9,7 +9,7 @@ from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.platform.rate_limits.limiter import Limiter
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.settings import RateLimitSettings
-from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
+from wallet_service.platform.rate_limits.token_leases import LimitKind, Quota, TokenLeases
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
     settings = context.settings[RateLimitSettings]
     metrics = RateLimitMetrics(context.metrics)
     context.state.address_limit = AddressLimit.from_settings(settings, metrics)
-    limits: Mapping[LimitScope, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
+    limits: Mapping[LimitKind, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
     if not settings.limits_callers:
         context.state.limiter = None
         yield
@@ -36,14 +36,14 @@ async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
         shared_count = RedisCount(url, settings.redis_timeout_ms / 1000, policy, metrics)
         metrics.redis_unavailable.set_function(lambda shared_count=shared_count: shared_count.is_unavailable)
         await shared_count.open()
-    leases: dict[LimitScope, TokenLeases] = {
-        scope: TokenLeases(
-            Quota(scope, tokens, settings.window_s),
+    leases: dict[LimitKind, TokenLeases] = {
+        kind: TokenLeases(
+            Quota(kind, tokens, settings.window_s),
             metrics,
             shared_count,
             deny_when_unavailable=policy == "deny",
         )
-        for scope, tokens in limits.items()
+        for kind, tokens in limits.items()
         if tokens is not None
     }
     context.state.limiter = Limiter(leases, RequestCosts(context.rooms))

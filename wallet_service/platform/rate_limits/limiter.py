@@ -8,7 +8,7 @@ from starlette.types import Scope
 from wallet_service.platform.rate_limits.costs import RequestCosts
 from wallet_service.platform.rate_limits.headers import HEADERS
 from wallet_service.platform.rate_limits.problems import RateLimited
-from wallet_service.platform.rate_limits.token_leases import LimitScope, Quota, TokenLeases
+from wallet_service.platform.rate_limits.token_leases import LimitKind, Quota, TokenLeases
 
 _LEASES = "rate_limit_leases"
 
@@ -21,12 +21,12 @@ class Limiter:
         costs: the costs of requests.
     """
 
-    def __init__(self, leases: Mapping[LimitScope, TokenLeases], costs: RequestCosts) -> None:
+    def __init__(self, leases: Mapping[LimitKind, TokenLeases], costs: RequestCosts) -> None:
         self._leases = leases
         self._costs = costs
-        self._policies = {each.quota.scope: each.quota.policy for each in leases.values()}
+        self._policies = {each.quota.kind: each.quota.policy for each in leases.values()}
 
-    async def charge(self, scope: Scope, caller: str, kind: LimitScope) -> None:
+    async def charge(self, scope: Scope, caller: str, kind: LimitKind) -> None:
         """Charge a request, once its caller is authenticated.
 
         Args:
@@ -67,6 +67,6 @@ class Limiter:
 
     def _add_headers(self, scope: Scope, quota: Quota, remaining: int, reset_s: int) -> None:
         scope["state"][HEADERS] = (
-            (b"ratelimit-policy", self._policies[quota.scope]),
+            (b"ratelimit-policy", self._policies[quota.kind]),
             (b"ratelimit", quota.status(remaining, reset_s)),
         )
