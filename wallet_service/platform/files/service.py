@@ -19,14 +19,12 @@ from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.files.metrics import FilesMetrics
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound
 from wallet_service.platform.files.repository import FileRepository
+from wallet_service.platform.files.room import ROOM
 from wallet_service.platform.files.settings import FilesSettings
 from wallet_service.platform.vault.service import Vault
 
 CHUNK_BYTES = 256 * 1024
 """A call of the database carries at most 1 MiB, and a chunk is a third longer in base64."""
-
-ROOM = "files"
-"""The room's name in the additional data of sealed chunks."""
 
 _SECONDS_PER_DAY = 86_400
 _MOST_DELETIONS = 10
@@ -208,7 +206,7 @@ class FileService:
         key_id = None
         if personal:
             key_id = self._vault.require().key_id
-            content = self._vault.seal_bytes(ROOM, _row_id(file_id, number), chunk)
+            content = self._vault.seal_bytes(ROOM.name, _row_id(file_id, number), chunk)
         else:
             content = base64.b64encode(chunk).decode()
         await self._repository.write(
@@ -250,7 +248,7 @@ class FileService:
         if not stored:
             raise FileCorrupt(f"file {file['file_id']} has no chunk {number}")
         if file["personal"]:
-            chunk = self._vault.open_bytes(ROOM, _row_id(file["file_id"], number), stored.decode())
+            chunk = self._vault.open_bytes(ROOM.name, _row_id(file["file_id"], number), stored.decode())
         else:
             chunk = base64.b64decode(stored)
         self._metrics.read(len(chunk))
