@@ -197,6 +197,7 @@ async def refund(
     response_model=Transaction,
     responses={**posted(ADJUSTMENT), **problems(*_MOVES, BalanceUnchanged)},
     operation_id="adjust_wallet",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Correct a balance",
 )
 async def adjust(
@@ -221,6 +222,7 @@ async def adjust(
     response_model=Transaction,
     responses={**posted(*EXCHANGE), **problems(*_TRANSFERS, EntriesUnbalanced)},
     operation_id="post_transaction",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Post an operation of several entries",
 )
 async def post_entries(
