@@ -13,6 +13,7 @@ ROOM = Room(
     module=__name__,
     summary="notes about wallets",
     routers=("router:router",),
+    tags={"notes": "What people should know about a wallet."},
     settings=NotesSettings,
     permissions=(NOTES_READ, NOTES_WRITE),
     problems=(NoteTooLong,),

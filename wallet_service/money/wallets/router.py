@@ -1,6 +1,7 @@
 """The routes of wallets."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -40,7 +41,8 @@ from wallet_service.platform.membership.access import CallerAccessOf, Membership
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.creation import created_headers, created_response
+from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import decode_cursor, page_response
 from wallet_service.platform.web.responses import JsonBytes
@@ -52,7 +54,6 @@ _POSITION = TypeAdapter(tuple[UUID])
 _ETAG = {
     "ETag": {"description": '`"<version>.<last_entry>"`, for If-Match.', "schema": {"type": "string"}},
 }
-_LOCATION = {"Location": {"description": "The path of the wallet.", "schema": {"type": "string"}}}
 
 _ETAG_FORM = {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$'}
 
@@ -68,11 +69,14 @@ IfMatch = Annotated[
 Repository = Annotated[WalletRepository, on_database(WalletRepository)]
 
 
-def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A wallet with its ETag, which has the version and the last entry."""
-    read: dict[str, Any] = json.loads(wallet)
-    etag = f'"{read["version"]}.{read["last_entry"]}"'
-    return JsonBytes(wallet, status, headers={"ETag": etag, **(headers or {})})
+def _etag(wallet: Mapping[str, Any]) -> str:
+    """The ETag of a wallet: its version and its last entry."""
+    return f'"{wallet["version"]}.{wallet["last_entry"]}"'
+
+
+def _response(wallet: bytes) -> Response:
+    """A wallet with its ETag."""
+    return JsonBytes(wallet, headers={"ETag": _etag(json.loads(wallet))})
 
 
 @router.post(
@@ -80,7 +84,7 @@ def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None =
     status_code=201,
     response_model=Wallet,
     responses={
-        201: {"headers": _ETAG | _LOCATION | REPLAYED},
+        201: {"headers": _ETAG | created_headers("wallet")},
         **problems(
             *WRITES,
             *KEYED,
@@ -111,11 +115,11 @@ async def create_wallet(
     needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
     """
     created = await WalletService(repository, membership).create(caller, request, header_key)
-    read: dict[str, Any] = json.loads(created.wallet)
-    headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
-    if created.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return _response(created.wallet, 201, headers)
+    wallet: dict[str, Any] = json.loads(created.document)
+    location = f"/api/v1/wallets/{wallet['wallet_id']}"
+    return created_response(
+        created.document, location, replayed=created.replayed, headers={"ETag": _etag(wallet)}
+    )
 
 
 @router.get(

@@ -9,11 +9,12 @@ from typing import Any
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, DEPOSITS_WRITE
-from wallet_service.money.wallets.repository import Created, WalletRepository
+from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.problems import UserUnknown
+from wallet_service.platform.web.creation import Created
 from wallet_service.platform.web.idempotency import chosen_key
 from wallet_service.platform.web.problems import validation_problem
 
