@@ -1,14 +1,16 @@
 """Runs jobs in a process of its own, with its health and metrics."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from wallet_service.core.room import Room
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.dsns import existing_database
 from wallet_service.platform.jobs.settings import JobsSettings
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
+from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
 from wallet_service.runtime.serve import Server, Stop, bound_socket, metrics_port
 from wallet_service.runtime.settings import MetricsSettings
@@ -16,11 +18,16 @@ from wallet_service.runtime.settings import MetricsSettings
 _SERVED = ("/health", "/metrics")
 
 
-async def work(settings: Settings, print_line: Callable[[str], None]) -> None:
+async def work(settings: Settings, print_line: Callable[[str], None], rooms: Sequence[Room] = ROOMS) -> None:
     """Run jobs until SIGINT or SIGTERM, then let them end for a while and return the others to the queue.
 
     The rooms are opened as for the service, because the handlers of jobs need them; of its paths only health and metrics
     are served.
+
+    Args:
+        settings: of all rooms.
+        print_line: prints a text for the person at the terminal.
+        rooms: their jobs are run.
 
     Raises:
         StartError: a port is in use, or the embedded server has no data yet.
@@ -35,7 +42,7 @@ async def work(settings: Settings, print_line: Callable[[str], None]) -> None:
             tracing(settings[TelemetrySettings], flush_s) as provider,
             existing_database(settings) as dsns,
         ):
-            app = create_app(settings, dsns.service, provider, traced_part(), worker=True)
+            app = create_app(settings, dsns.service, provider, traced_part(), rooms, worker=True)
             app.router.routes[:] = [
                 each for each in app.router.routes if getattr(each, "path", "").startswith(_SERVED)
             ]
