@@ -12,6 +12,7 @@ PACKAGES: Final = (
     "platform.telemetry",
     "platform.embedded_postgres",
     "platform.database",
+    "platform.changes",
     "platform.rate_limits",
     "platform.auth",
     "platform.web",

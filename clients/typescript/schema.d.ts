@@ -754,7 +754,7 @@ export interface components {
              * Balance
              * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
              */
-            balance?: (string | number) | null;
+            balance?: (string | 0 | number) | null;
             /**
              * Amount
              * @description How much is added or taken, with `direction`.
@@ -862,7 +862,7 @@ export interface components {
              * Balance
              * @description The balance that the wallet gets. Below zero only in a mirrored wallet, or within the credit limit.
              */
-            balance?: (string | number) | null;
+            balance?: (string | 0 | number) | null;
             /**
              * Amount
              * @description How much is added or taken, with `direction`.
@@ -1877,7 +1877,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0061",
+         *       "migration": "0070",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -2690,7 +2690,7 @@ export interface components {
              * Initial Balance
              * @description Posted together with the creation. Only a mirrored wallet can open below zero.
              */
-            initial_balance?: (string | number) | null;
+            initial_balance?: (string | 0 | number) | null;
             /**
              * Credit Limit
              * @description How far below zero the available balance may go.

@@ -99,11 +99,9 @@ BalanceAmount = Annotated[
         | {
             "anyOf": [
                 {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"},
-                {
-                    "type": "number",
-                    "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS),
-                    "exclusiveMaximum": 10**MAX_INTEGER_DIGITS,
-                },
+                {"const": 0},
+                _NUMBER,
+                {"type": "number", "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS), "maximum": -1e-18},
             ]
         }
     ),

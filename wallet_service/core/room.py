@@ -90,6 +90,24 @@ class OperationType:
     refundable: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """A type of events: a change that readers of events and webhooks learn of.
+
+    Attributes:
+        name: of the object and what happened to it: ``wallet.updated``; unique. SQL writes it with
+            ``platform.record_change``.
+        summary: for the documentation.
+        data: reference to the pydantic model of the object, from which the JSON Schema of the event is made.
+        version: of that schema; it goes up when a member is removed or changes its meaning.
+    """
+
+    name: str
+    summary: str
+    data: str
+    version: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyWalk:
     """A database function that ``verify`` calls page by page, and what it checks.
@@ -240,6 +258,7 @@ class Room:
         verify_walks: what ``verify`` checks in the room's tables.
         operation_types: types of operations that the kernel posts; one room declares a type.
         jobs: types of jobs that workers run; one room declares a type.
+        event_types: types of the events that the room's functions write; one room declares a type.
         sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
@@ -268,6 +287,7 @@ class Room:
     verify_walks: Sequence[VerifyWalk] = ()
     operation_types: Sequence[OperationType] = ()
     jobs: Sequence[JobType] = ()
+    event_types: Sequence[EventType] = ()
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()

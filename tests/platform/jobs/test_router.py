@@ -138,7 +138,7 @@ async def test_what_a_job_posts_is_its_creators_and_posted_once(
         assert (await api.admin.balance(wallet)).startswith("1.0")
         await revoke_key(api.app.state.database, key_id)
         revoked = await until(api, await enqueue(api, "deposit_slowly", arguments, creator), "paused")
-        assert revoked["error"]["code"] == "unauthorized"
+        assert (revoked["error"]["code"], revoked["attempts"]) == ("unauthorized", 0)
     assert (await api.admin.balance(wallet)).startswith("1.0")
 
 
@@ -157,6 +157,42 @@ async def test_a_creator_that_lost_a_scope_or_is_restricted_pauses_its_job(api: 
         await wait_for(lambda: has_failed(api, bound))
         assert (await read(api, bound))["error"]["code"] == "wallet_not_found"
     assert (await api.admin.balance(wallet)).startswith("0")
+
+
+async def test_what_happens_to_jobs_is_an_event_and_in_the_audit_trail(
+    api: Api, made: TestDatabase, tmp_path: Path
+) -> None:
+    writer = await api.service("jobs:read", "jobs:write", name="keeper")
+    creator = {"client_id": "gone", "key_id": "0" * 32}
+    paused = await enqueue(api, "deposit_slowly", {"folder": str(tmp_path)}, creator)
+    dead = await enqueue(api, "fail", {"for_good": True})
+    async with running_worker(api.app.state, api.app.state.settings):
+        await until(api, paused, "paused")
+        await until(api, dead, "dead")
+    for _ in range(2):  # the second time changes nothing, so it is no event
+        await writer.post(f"/jobs/{paused}/retry")
+    for _ in range(2):
+        await writer.post(f"/jobs/{paused}/cancel")
+    connection = await asyncpg.connect(made.dsn)
+    try:
+        outbox = "select event_type, object_id from platform.outbox"
+        found = {(each["event_type"], each["object_id"]) for each in await connection.fetch(outbox)}
+        expected = {"job.paused": paused, "job.dead": dead, "job.retried": paused, "job.cancelled": paused}
+        assert found == set(expected.items())
+        assert await connection.fetchval("select count(*) from platform.outbox") == 4
+        audit = "select action, actor, before ->> 'status' as before, after ->> 'status' as after from platform.audit_entries"
+        rows = {
+            each["action"]: (each["actor"], each["before"], each["after"])
+            for each in await connection.fetch(audit)
+        }
+        assert rows == {
+            "job.paused": ("service", "running", "paused"),
+            "job.dead": ("service", "running", "dead"),
+            "job.retried": ("client:keeper", "paused", "queued"),
+            "job.cancelled": ("client:keeper", "queued", "cancelled"),
+        }
+    finally:
+        await connection.close()
 
 
 async def test_the_operators_job_runs_while_the_operators_key_is_set(api: Api, tmp_path: Path) -> None:

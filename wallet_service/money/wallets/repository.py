@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wallet_service.core.caller import current_caller
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Included, Visibility
 
@@ -76,7 +77,11 @@ class WalletRepository:
     async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
         """Close an empty wallet, if it has this version (None: any)."""
         return await self._database.call(
-            "close_wallet", wallet_id=wallet_id, user_id=user_id, version=version
+            "close_wallet",
+            wallet_id=wallet_id,
+            user_id=user_id,
+            version=version,
+            caller=Json.of(current_caller().document()),
         )
 
     async def page_of_user(

@@ -1,7 +1,7 @@
 """The declaration of the room of wallets."""
 
 from wallet_service.core.errors import WalletNotFound
-from wallet_service.core.room import Room
+from wallet_service.core.room import EventType, Room
 from wallet_service.money.permissions import WALLETS_READ, WALLETS_WRITE
 from wallet_service.money.wallets.problems import (
     CreditLimitInUse,
@@ -20,5 +20,6 @@ ROOM = Room(
     },
     commands="commands:add_commands",
     permissions=(WALLETS_READ, WALLETS_WRITE),
+    event_types=(EventType(name="wallet.closed", summary="A wallet was closed.", data="schemas:Wallet"),),
     problems=(WalletNotFound, WalletExists, WalletNotEmpty, CreditLimitInUse, VersionMismatch),
 )

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
+from wallet_service.core.caller import RecordedCaller, set_caller
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
 from wallet_service.core.room import Permission, Room, RoomContext
 from wallet_service.platform.auth.keys import PREFIX, KeyRing, id_of
@@ -225,6 +227,7 @@ class BearerPrincipal(SecurityBase):
         known: Principal | None = state.get("principal")
         if known is None:
             known = state["principal"] = await _authenticated(request)
+            set_caller(partial(_recorded, request, known))
             limiter: Limiter | None = request.app.state.limiter
             if limiter is not None:
                 await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
@@ -239,6 +242,18 @@ class BearerPrincipal(SecurityBase):
         ) and "wallet_id" in request.path_params:
             await _check_access(request)
         return known
+
+
+def _recorded(request: Request, known: Principal) -> RecordedCaller:
+    """The caller of a request, for the records of what it changes."""
+    user_agent = request.headers.get("user-agent")
+    return RecordedCaller(
+        actor=f"user:{known.user_id}" if known.is_user else f"client:{known.client_id}",
+        client_id=known.client_id,
+        address=request.client.host if request.client is not None else None,
+        user_agent=user_agent[:200] if user_agent is not None else None,
+        request_id=request.scope["state"].get("request_id"),
+    )
 
 
 async def _authenticated(request: Request) -> Principal:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import structlog
 
+from wallet_service.core.caller import RecordedCaller, acting_as
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletError
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.jobs.backoff import pause_ms
@@ -139,10 +140,21 @@ class Attempt:
                 return await self._fail(error)
 
     async def _handle(self) -> None:
-        if self.job.client_id is not None:
-            await self._context.caller()
-        async with asyncio.timeout(self._kind.kind.timeout_s):
-            await self._kind.handler(self._context)
+        with acting_as(self._recorded()):
+            if self.job.client_id is not None:
+                await self._context.caller()
+            async with asyncio.timeout(self._kind.kind.timeout_s):
+                await self._kind.handler(self._context)
+
+    def _recorded(self) -> RecordedCaller:
+        """The job, as the audit trail names it."""
+        job = self.job
+        creator = f"client:{job.client_id}" if job.user_id is None else f"user:{job.user_id}"
+        return RecordedCaller(
+            actor=f"job:{job.job_id}",
+            on_behalf_of=None if job.client_id is None else creator,
+            client_id=job.client_id,
+        )
 
     async def _complete(self) -> str:
         is_held = await self._report(

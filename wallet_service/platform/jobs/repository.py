@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from wallet_service.core.caller import current_caller
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.gateway import Database, Json
 
@@ -212,7 +213,9 @@ class JobRepository:
             JobNotFound: the caller sees no such job.
             JobStatus: it runs, or has succeeded.
         """
-        return await self._database.repeat("retry_job", job_id=job_id, client_id=client_id)
+        return await self._database.repeat(
+            "retry_job", job_id=job_id, client_id=client_id, caller=Json.of(current_caller().document())
+        )
 
     async def cancel(self, job_id: str, client_id: str | None) -> bytes:
         """Cancel a job and return it; one that is cancelled stays as it is.
@@ -221,7 +224,9 @@ class JobRepository:
             JobNotFound: the caller sees no such job.
             JobStatus: it has succeeded.
         """
-        return await self._database.repeat("cancel_job", job_id=job_id, client_id=client_id)
+        return await self._database.repeat(
+            "cancel_job", job_id=job_id, client_id=client_id, caller=Json.of(current_caller().document())
+        )
 
     async def counts(self) -> dict[str, int]:
         """How many jobs are ``due``, ``running``, ``paused`` and ``dead``, and ``oldest_due_ms``."""

@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import JobType, Permission, Room, VerifyWalk
+from wallet_service.core.room import EventType, JobType, Permission, Room, VerifyWalk
 from wallet_service.platform.jobs.problems import JobNotFound, JobStatus
 from wallet_service.platform.jobs.settings import JobsSettings
 
@@ -36,6 +36,15 @@ ROOM = Room(
     lifespan="lifespan:open_jobs",
     schema="platform",
     verify_walks=(WALK,),
+    event_types=tuple(
+        EventType(name=f"job.{name}", summary=summary, data="schemas:Job")
+        for name, summary in (
+            ("dead", "A job has used up its attempts."),
+            ("paused", "A job waits, because its creator has lost its rights."),
+            ("cancelled", "A job was cancelled."),
+            ("retried", "A job was made due at once, with all its attempts again."),
+        )
+    ),
     jobs=(
         JobType(
             name="delete_finished_jobs",

@@ -1,8 +1,10 @@
 -- Closes a wallet with zero balance and nothing locked. Its history stays; its name can be used again.
-create or replace function wallet_api.close_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns text
+create or replace function wallet_api.close_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_caller jsonb default null)
+returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_wallet wallet.wallets := wallet.lock_wallet(p_wallet_id, p_user_id, p_version);
+  v_before jsonb := wallet.format_wallet(v_wallet);
 begin
   if v_wallet.status = 'frozen' and p_user_id is not null and not v_wallet.frozen_by_owner then
     perform wallet.refuse_call('wallet_frozen', jsonb_build_object('wallet_id', p_wallet_id));
@@ -12,5 +14,7 @@ begin
   end if;
   update wallet.wallets w set status = 'closed', is_primary = false, version = w.version + 1, updated_at = wallet.clock()
     where w.wallet_id = p_wallet_id returning * into v_wallet;
+  perform platform.record_change(p_caller, 'wallet.closed', p_wallet_id::text, v_before, wallet.format_wallet(v_wallet)::jsonb,
+    v_wallet.user_id, p_wallet_id);
   return wallet.format_wallet(v_wallet);
 end $$;

@@ -65,11 +65,28 @@ begin
   return v_expired;
 end $$;
 
--- Ends an attempt that did not succeed: the job, which the caller has locked, is queued again in p_pause_ms, dead, or paused.
-create or replace function platform.end_attempt(p_job_id uuid, p_status text, p_error jsonb, p_pause_ms bigint) returns void
-language sql volatile set search_path = pg_catalog, pg_temp as $$
+-- Ends an attempt that did not succeed: the job, which the caller has locked, is queued again in p_pause_ms, dead, or paused. p_counts:
+-- whether the attempt counts towards the most attempts.
+create or replace function platform.end_attempt(p_job_id uuid, p_status text, p_error jsonb, p_pause_ms bigint,
+  p_counts boolean default true) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_before jsonb;
+  v_job platform.jobs;
+begin
+  select platform.format_job(j)::jsonb into v_before from platform.jobs j where j.job_id = p_job_id;
   update platform.jobs j set status = p_status, lease_until = null, error = p_error, updated_at = wallet.clock(),
+      attempts = j.attempts - case when p_counts then 0 else 1 end,
       due_at = case p_status when 'queued' then wallet.clock() + make_interval(secs => p_pause_ms / 1000.0) else j.due_at end,
       finished_at = case p_status when 'dead' then wallet.clock() end
-    where j.job_id = p_job_id
+    where j.job_id = p_job_id returning * into v_job;
+  if p_status in ('dead', 'paused') then
+    perform platform.record_job_change(jsonb_build_object('actor', 'service'), 'job.' || p_status, v_before, v_job);
+  end if;
+end $$;
+
+-- Records a change of a job as an event and in the audit trail.
+create or replace function platform.record_job_change(p_caller jsonb, p_type text, p_before jsonb, p_job platform.jobs) returns void
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select platform.record_change(p_caller, p_type, p_job.job_id::text, p_before, platform.format_job(p_job)::jsonb, p_job.user_id)
 $$;

@@ -38,9 +38,6 @@ begin
   elsif v_job.status is distinct from 'running' then
     return 'lost';
   end if;
-  perform platform.end_attempt(p_job_id, p_status, p_error, p_pause_ms);
-  if not p_counts then
-    update platform.jobs j set attempts = j.attempts - 1 where j.job_id = p_job_id;
-  end if;
+  perform platform.end_attempt(p_job_id, p_status, p_error, p_pause_ms, p_counts);
   return p_status;
 end $$;
