@@ -180,7 +180,8 @@ async def test_what_happens_to_jobs_is_an_event_and_in_the_audit_trail(
         expected = {"job.paused": paused, "job.dead": dead, "job.retried": paused, "job.cancelled": paused}
         assert found == set(expected.items())
         assert await connection.fetchval("select count(*) from platform.outbox") == 4
-        audit = "select action, actor, before ->> 'status' as before, after ->> 'status' as after from platform.audit_entries"
+        statuses = "before ->> 'status' as before, after ->> 'status' as after"
+        audit = f"select action, actor, {statuses} from platform.audit_entries"
         rows = {
             each["action"]: (each["actor"], each["before"], each["after"])
             for each in await connection.fetch(audit)

@@ -81,12 +81,21 @@ begin
       finished_at = case p_status when 'dead' then wallet.clock() end
     where j.job_id = p_job_id returning * into v_job;
   if p_status in ('dead', 'paused') then
-    perform platform.record_job_change(jsonb_build_object('actor', 'service'), 'job.' || p_status, v_before, v_job);
+    perform platform.record_job_change(jsonb_build_object('actor', 'service'), v_before, v_job);
   end if;
 end $$;
 
--- Records a change of a job as an event and in the audit trail.
-create or replace function platform.record_job_change(p_caller jsonb, p_type text, p_before jsonb, p_job platform.jobs) returns void
-language sql volatile set search_path = pg_catalog, pg_temp as $$
-  select platform.record_change(p_caller, p_type, p_job.job_id::text, p_before, platform.format_job(p_job)::jsonb, p_job.user_id)
-$$;
+-- Records the change of a job to its present status as an event and in the audit trail.
+create or replace function platform.record_job_change(p_caller jsonb, p_before jsonb, p_job platform.jobs) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_id constant text := p_job.job_id;
+  v_after constant jsonb := platform.format_job(p_job);
+begin
+  case p_job.status
+    when 'dead' then perform platform.record_change(p_caller, 'job.dead', v_id, p_before, v_after, p_job.user_id);
+    when 'paused' then perform platform.record_change(p_caller, 'job.paused', v_id, p_before, v_after, p_job.user_id);
+    when 'cancelled' then perform platform.record_change(p_caller, 'job.cancelled', v_id, p_before, v_after, p_job.user_id);
+    when 'queued' then perform platform.record_change(p_caller, 'job.retried', v_id, p_before, v_after, p_job.user_id);
+  end case;
+end $$;

@@ -12,7 +12,7 @@ begin
   elsif v_job.status <> 'queued' or v_job.due_at > wallet.clock() then
     update platform.jobs j set status = 'queued', attempts = 0, due_at = wallet.clock(), finished_at = null, updated_at = wallet.clock()
       where j.job_id = p_job_id returning * into v_job;
-    perform platform.record_job_change(p_caller, 'job.retried', v_before, v_job);
+    perform platform.record_job_change(p_caller, v_before, v_job);
   end if;
   return wallet_api.get_job(p_job_id);
 end $$;
@@ -31,7 +31,7 @@ begin
   elsif v_job.status <> 'cancelled' then
     update platform.jobs j set status = 'cancelled', lease_until = null, finished_at = wallet.clock(), updated_at = wallet.clock()
       where j.job_id = p_job_id returning * into v_job;
-    perform platform.record_job_change(p_caller, 'job.cancelled', v_before, v_job);
+    perform platform.record_job_change(p_caller, v_before, v_job);
   end if;
   return wallet_api.get_job(p_job_id);
 end $$;
