@@ -16,7 +16,7 @@ async def transactions_of(context: JobContext, wallet_id: str) -> TransactionSer
         Unavailable: the rights can't be checked now.
     """
     caller = await context.caller()
-    access = context.state.access.of_caller(caller.user_id, caller.restriction)
+    access = context.state.membership.of_caller(caller.user_id, caller.restriction)
     await access.check(wallet_id)
     return TransactionService(
         context.state.ledger, caller, access, context.state.posting_hooks, CallAttempt()

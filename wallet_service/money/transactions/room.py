@@ -14,5 +14,5 @@ ROOM = Room(
     },
     permissions=(TRANSACTIONS_WRITE, *MOVES, CREDIT_LIMITS_WRITE),
     request_costs={"batch": RequestCost(is_per_operation=True)},
-    lifespan="hooks:open_posting_hooks",
+    lifespan="lifespan:open_posting_hooks",
 )

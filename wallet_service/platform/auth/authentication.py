@@ -2,8 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -16,7 +15,7 @@ from starlette.requests import Request
 
 from wallet_service.core.caller import RecordedCaller, set_caller
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
-from wallet_service.core.room import Permission, Room, RoomContext
+from wallet_service.core.room import Permission, Room
 from wallet_service.platform.auth.keys import PREFIX, KeyRing, id_of
 from wallet_service.platform.auth.permissions import ADMIN, Bundles, names_of
 from wallet_service.platform.auth.restrictions import Restriction
@@ -282,12 +281,12 @@ async def _check_access(request: Request) -> None:
 def access_of(request: Request) -> Any:
     """The access checks of this request, whose caller is authenticated. One object, which caches its decisions.
 
-    ``app.state.access`` creates it at the first use.
+    ``app.state.membership`` creates it at the first use.
     """
     state = request.scope["state"]
     if "access" not in state:
         caller: Principal = state["principal"]
-        state["access"] = request.app.state.access.of_caller(caller.user_id, caller.restriction)
+        state["access"] = request.app.state.membership.of_caller(caller.user_id, caller.restriction)
     return state["access"]
 
 
@@ -304,18 +303,3 @@ def requires(*permissions: Permission) -> Any:
 
 
 Admin = Annotated[Principal, requires(ADMIN)]
-
-
-@asynccontextmanager
-async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
-    """The authenticator of the settings, as ``state.auth``, and the ``caller_checks`` of the rooms."""
-    context.state.auth = Authenticator.from_settings(
-        context.settings[AuthSettings], context.state.database, context.rooms
-    )
-    context.state.caller_checks = tuple(
-        room.load(reference) for room in context.rooms for reference in room.caller_checks
-    )
-    try:
-        yield
-    finally:
-        await context.state.auth.close()

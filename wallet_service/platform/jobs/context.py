@@ -110,7 +110,7 @@ class JobContext:
         for check in self.state.caller_checks:
             await check(self.state, caller)
         if job.organization_id is not None:
-            access = self.state.access.of_caller(caller.user_id, caller.restriction)
+            access = self.state.membership.of_caller(caller.user_id, caller.restriction)
             await access.check_organization(job.organization_id)
         return caller
 

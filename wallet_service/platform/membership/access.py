@@ -1,6 +1,7 @@
 """Access checks: whether a new wallet's user exists, and whether a user may act on a wallet.
 
-The application has one WalletAccess. Each request has a CallerAccess, which every room uses for that request.
+The application has one Membership: the rules about users, their organizations and wallets. Each request has a
+CallerAccess, which every room uses for that request.
 """
 
 import json
@@ -187,10 +188,10 @@ class MemberAccess(CallerAccess):
 _UNCHECKED = CallerAccess()
 
 
-class WalletAccess:
+class Membership:
     """Verifies no owner: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
 
-    asks = False
+    verifies_owners = False
     """Whether owners are verified."""
 
     def __init__(self, database: Database) -> None:
@@ -229,10 +230,10 @@ class WalletAccess:
         """Stop background tasks."""
 
 
-class MembershipAccess(WalletAccess):
+class CheckedMembership(Membership):
     """Checks users with the account and organization services, by the policy."""
 
-    asks = True
+    verifies_owners = True
 
     def __init__(self, database: Database, policy: "Policy", verification: "Verification") -> None:
         super().__init__(database)
@@ -296,8 +297,8 @@ class MembershipAccess(WalletAccess):
         return [leg["wallet_id"] for leg in posting["legs"] or [posting]]
 
 
-async def _access(request: Request) -> WalletAccess:
-    return request.app.state.access
+async def _membership(request: Request) -> Membership:
+    return request.app.state.membership
 
 
 async def _caller_access(request: Request) -> CallerAccess:
@@ -312,7 +313,7 @@ def caller_access(request: Request) -> CallerAccess:
     return access_of(request)
 
 
-AccessOf = Annotated[WalletAccess, Depends(_access)]
+MembershipOf = Annotated[Membership, Depends(_membership)]
 """Parameter type of an endpoint that creates wallets."""
 
 CallerAccessOf = Annotated[CallerAccess, Depends(_caller_access)]
