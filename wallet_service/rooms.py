@@ -16,6 +16,7 @@ PACKAGES: Final = (
     "platform.rate_limits",
     "platform.auth",
     "platform.web",
+    "platform.jobs",
     "platform.http_server",
     "platform.test_clock",
     "platform.consul",

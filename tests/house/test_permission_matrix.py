@@ -4,8 +4,10 @@ A new route appears here by itself. It fails until it has a body, if it takes on
 it is about: by its path, or by its body.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from support.api import Api, Client, new_user
 from support.settings import make_settings
 
 from contract.tables import permissions_of
+from wallet_service.core.identifiers import new_id
 from wallet_service.core.room import OperationType, Permission
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.auth.permissions import ADMIN, Bundles
@@ -120,6 +123,16 @@ class Matrix:
         uploader = caller if caller.user_id is not None else await self.key("files:write")
         return (await self.upload(uploader)).json()["file_id"]
 
+    async def job_of(self, caller: Client) -> str:
+        """A new job of a user, or else of the service. It is due in the far future, so no worker takes it."""
+        creator = (
+            {"client_id": f"user:|{caller.user_id}", "user_id": caller.user_id} if caller.user_id else None
+        )
+        document = await self.api.app.state.jobs.repository.enqueue(
+            new_id(), "delete_finished_jobs", {}, creator=creator, due_at=datetime(2999, 1, 1, tzinfo=UTC)
+        )
+        return json.loads(document)["job_id"]
+
     async def upload(self, caller: Client) -> httpx.Response:
         return await caller.send("POST", "/files?name=a.txt", b"a", headers={"Content-Type": "text/plain"})
 
@@ -139,6 +152,7 @@ class Matrix:
             user_id=thing.user_id,
             transaction_id=thing.transaction_id,
             file_id=await self.file_of(caller) if "{file_id}" in route.path else None,
+            job_id=await self.job_of(caller) if "{job_id}" in route.path else None,
         )
         body = body_of(route, permission, thing)
         (method,) = route.methods or ()

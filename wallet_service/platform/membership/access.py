@@ -65,6 +65,14 @@ class CallerAccess:
     async def check_posting(self, transaction_id: str) -> None:
         """As ``check``, for each wallet of a posting. A posting that the user does not see is not refused here."""
 
+    async def check_organization(self, organization_id: str) -> None:
+        """Refuse a user who acts for an organization without being a member.
+
+        Raises:
+            Forbidden: the user is not a member.
+            UpstreamUnavailable: as ``check``.
+        """
+
     def visibility(self) -> Visibility:
         """Which wallets a read of all wallets of the user includes; one object for the whole read."""
         return ALL
@@ -153,6 +161,11 @@ class MemberAccess(CallerAccess):
         """As ``CallerAccess.check_posting``."""
         for wallet_id in await self._wallets_of(transaction_id):
             await self.check(wallet_id)
+
+    async def check_organization(self, organization_id: str) -> None:
+        """As ``CallerAccess.check_organization``."""
+        if not await self._decide(organization_id):
+            raise Forbidden("The user is not a member of the organization", organization_id=organization_id)
 
     def visibility(self) -> Visibility:
         """Leaves out the wallets on which the user may not act."""
