@@ -1,5 +1,6 @@
--- Step 5. Writes all rows in one statement and each wallet once, and settles the claims of operations that did not post. An outcome
--- that rests on an earlier commit waits for the replication of that commit.
+-- Step 5. Writes all rows in one statement and each wallet once, names the rows for the readers of events (delivery/events), and
+-- settles the claims of operations that did not post. An outcome that rests on an earlier commit waits for the replication of that
+-- commit.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[], p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -26,6 +27,8 @@ begin
   end loop;
   if cardinality(v_entries) > 0 then
     insert into wallet.wallet_transactions select e.* from unnest(v_entries) e;
+    insert into platform.outbox (wallet_ids, wallet_versions)
+      select array_agg(e.wallet_id), array_agg(e.wallet_version) from unnest(v_entries) e;
     update wallet.wallets w set balance = a.balance, last_entry = a.last_entry, last_posted_at = a.last_posted_at
       from unnest(p_accounts) a where w.wallet_id = a.wallet_id and w.last_entry < a.last_entry;
   end if;
