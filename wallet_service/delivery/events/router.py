@@ -6,10 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse
 from pydantic import TypeAdapter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from wallet_service.core.errors import Overloaded, ValidationFailed, WalletNotFound
 from wallet_service.delivery.events.catalogue import EventCatalogue
@@ -155,7 +154,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 @router.get(
     f"{PATH}/stream",
     responses=_STREAM,
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,  # as FastAPI's own class it would have to be a generator, and refuse nothing
     operation_id="stream_events",
     summary="Stream events",
 )

@@ -9,6 +9,8 @@ declare
   v_entry wallet.wallet_transactions;
   v_entries wallet.wallet_transactions[] := '{}';
   v_due wallet.wallet_transactions[] := '{}';
+  v_wallet_ids uuid[] := '{}';    -- of v_entries
+  v_wallet_versions bigint[] := '{}';
   v_unsettled boolean := false;
   v_rests boolean := false;    -- on what earlier calls committed
 begin
@@ -16,6 +18,8 @@ begin
     if v_decision.fresh then
       foreach v_entry in array v_decision.entries loop
         v_entries := v_entries || v_entry;
+        v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
+        v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
         if v_entry.wallet_version % 1000 = 0 then
           v_due := v_due || v_entry;
         end if;
@@ -27,8 +31,7 @@ begin
   end loop;
   if cardinality(v_entries) > 0 then
     insert into wallet.wallet_transactions select e.* from unnest(v_entries) e;
-    insert into platform.outbox (wallet_ids, wallet_versions)
-      select array_agg(e.wallet_id), array_agg(e.wallet_version) from unnest(v_entries) e;
+    insert into platform.outbox (wallet_ids, wallet_versions) values (v_wallet_ids, v_wallet_versions);
     update wallet.wallets w set balance = a.balance, last_entry = a.last_entry, last_posted_at = a.last_posted_at
       from unnest(p_accounts) a where w.wallet_id = a.wallet_id and w.last_entry < a.last_entry;
   end if;
