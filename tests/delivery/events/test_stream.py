@@ -12,6 +12,7 @@ from support.event_stream import streaming
 from support.polling import wait_until
 
 from wallet_service.delivery.events import feed, service, stream
+from wallet_service.platform.auth import tokens
 from wallet_service.platform.auth.keys import create_key, revoke_key
 from wallet_service.platform.auth.restrictions import Restriction
 
@@ -146,8 +147,9 @@ async def test_a_stream_ends_when_its_key_is_revoked(own: Api, monkeypatch: pyte
 
 async def test_a_stream_ends_when_its_token_expires(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "RECHECK_S", 0.05)
-    user = own.user(exp=int(time.time()) + 3)
+    user = own.user(exp=int(time.time()) - 5)  # within the leeway
     async with streaming(user) as reader:
+        monkeypatch.setattr(tokens, "LEEWAY_S", 0)
         await reader.end()
 
 

@@ -65,8 +65,19 @@ class EventPage(BaseModel):
     )
 
 
+_TYPE: dict[str, Any] = {
+    "type": "transaction.posted",
+    "version": 1,
+    "summary": "An entry was posted: one event for each wallet of a posting.",
+    "dataschema": "urn:wallet:event:transaction.posted:1",
+    "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/Entry"},
+}
+
+
 class EventTypeEntry(BaseModel):
     """A type of events."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TYPE]})
 
     type: str = Field(description="The CloudEvents `type`.")
     version: int = Field(
@@ -79,5 +90,7 @@ class EventTypeEntry(BaseModel):
 
 class EventTypes(BaseModel):
     """All types of events."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_TYPE]}]})
 
     items: list[EventTypeEntry] = Field(description="Sorted by type.")
