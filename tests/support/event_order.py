@@ -120,6 +120,8 @@ async def one_at_a_time(kernel: Kernel) -> None:
         await second.execute("set lock_timeout = '100ms'")
         answer = json.loads(await second.fetchval("select wallet_api.number_events()"))
         assert answer == {"numbered": 0, "more": True}
+        answer = json.loads(await second.fetchval("select wallet_api.number_events(2000, 50)"))
+        assert answer == {"numbered": 0, "more": True}
         assert await read_all(kernel.pool) == []
     assert len(await read_all(kernel.pool)) == 1
 

@@ -36,9 +36,15 @@ class EventRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def number(self, limit: int) -> tuple[int, bool]:
-        """Give waiting events their numbers: how many got one, and whether others may still wait."""
-        done: dict[str, Any] = json.loads(await self._database.repeat("number_events", limit=limit))
+    async def number(self, limit: int, wait_ms: int) -> tuple[int, bool]:
+        """Give waiting events their numbers: how many got one, and whether others may still wait.
+
+        Args:
+            limit: about how many.
+            wait_ms: milliseconds to wait while another call does it.
+        """
+        answer = await self._database.repeat("number_events", limit=limit, wait_ms=wait_ms)
+        done: dict[str, Any] = json.loads(answer)
         return done["numbered"], done["more"]
 
     async def read(self, after: int | None, limit: int, wanted: EventFilter = NO_FILTER) -> Events:

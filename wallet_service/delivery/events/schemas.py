@@ -70,7 +70,7 @@ _TYPE: dict[str, Any] = {
     "version": 1,
     "summary": "An entry was posted: one event for each wallet of a posting.",
     "dataschema": "urn:wallet:event:transaction.posted:1",
-    "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/Entry"},
+    "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
 }
 
 

@@ -13,6 +13,9 @@ from wallet_service.platform.membership.access import CallerAccess
 NUMBERED_AT_ONCE = 2000
 """Events that get their numbers in one call of the database."""
 
+WAIT_MS = 500
+"""How long a reader waits while another call gives numbers."""
+
 DELETED_AT_ONCE = 5000
 
 _MOST_CALLS = 50
@@ -88,21 +91,25 @@ class EventLog:
         self._settings = settings or EventsSettings()
         self._metrics = metrics or EventsMetrics()
 
-    async def number(self) -> bool:
-        """Give waiting events their numbers, those of one call. Returns whether others may still wait."""
-        numbered, more = await self._repository.number(NUMBERED_AT_ONCE)
+    async def number(self, wait_ms: int = 0) -> bool:
+        """Give waiting events their numbers, those of one call. Returns whether others may still wait.
+
+        Args:
+            wait_ms: milliseconds to wait while another call does it.
+        """
+        numbered, more = await self._repository.number(NUMBERED_AT_ONCE, wait_ms)
         self._metrics.numbered(numbered)
         return more and numbered > 0
 
     async def read(self, after: int | None, limit: int, wanted: EventFilter = NO_FILTER) -> Events:
         """Events after a number that are wanted, including all that were committed before this call.
 
-        An exception: while another call gives numbers, its events may be missing, and follow later.
+        Unless thousands wait, or another call gives numbers for longer than ``WAIT_MS``; then they follow later.
 
         Raises:
             CursorExpired, ValidationFailed, WalletNotFound: as ``EventRepository.read``.
         """
-        await self.number()
+        await self.number(WAIT_MS)
         return await self._repository.read(after, limit, wanted)
 
     async def page(self, after: int | None, limit: int, wanted: EventFilter, viewer: Viewer) -> Events:

@@ -1,6 +1,6 @@
 -- Gives committed events their numbers, and moves them from the outbox to delivery.events. One call at a time does it; while another
--- does, this one returns at once. p_limit: about how many events; a posting's entries stay together. Returns {numbered, more}: more
--- says that events may still wait.
+-- does, this one returns, at once or after p_wait_ms. p_limit: about how many events; a posting's entries stay together. Returns
+-- {numbered, more}: more says that events may still wait.
 --
 -- The order is that of platform.outbox.sequence. Why the events of a wallet have the order of its versions, and none is missed:
 --   1. A posting takes its sequence after it has locked its wallets, and keeps the locks until it has committed. So of two postings
@@ -11,7 +11,8 @@
 --   4. Numbers are given under a lock that is kept until they are committed. So they become visible in their order, without gaps,
 --      and a reader that continues after a number misses nothing.
 -- The ids of transactions have no such order: a call has its id before it has the lock of a wallet.
-create or replace function wallet_api.number_events(p_limit integer default 2000) returns text
+create or replace function wallet_api.number_events(p_limit integer default 2000, p_wait_ms integer default 0)
+returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -24,7 +25,15 @@ begin
     return '{"numbered":0,"more":false}';
   end if;
   select n.last_number, greatest(n.numbered_at, wallet.clock()) into v_last, v_at from delivery.numbering n for update skip locked;
-  if not found then
+  if not found and p_wait_ms > 0 then
+    begin
+      perform set_config('lock_timeout', p_wait_ms || 'ms', true);
+      select n.last_number, greatest(n.numbered_at, wallet.clock()) into v_last, v_at from delivery.numbering n for update;
+    exception when lock_not_available then
+      null;
+    end;
+  end if;
+  if v_last is null then
     return '{"numbered":0,"more":true}';
   end if;
   -- A statement of its own: its snapshot is newer than the lock.
