@@ -2,8 +2,9 @@
 
 It knows no room above the group ``platform`` by name.
 
-A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``.
-It is imported only when it is needed: a command of the command line does not import the HTTP code.
+A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``;
+with a point before it (``".schemas:Entry"``), a module of the room's group. It is imported only when it is needed: a
+command of the command line does not import the HTTP code.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -92,20 +93,22 @@ class OperationType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    """A type of events: a change that readers of events and webhooks learn of.
+    """A type of events that readers of events and webhooks learn of.
 
     Attributes:
-        name: of the object and what happened to it: ``wallet.updated``; unique. SQL writes it with
+        name: of the object and what happened to it: ``wallet.updated``; unique. SQL writes a change with
             ``platform.record_change``.
         summary: for the documentation.
         data: reference to the pydantic model of the object, from which the JSON Schema of the event is made.
         version: of that schema; it goes up when a member is removed or changes its meaning.
+        is_change: whether the event's data is the object before and after the change; otherwise it is the object.
     """
 
     name: str
     summary: str
     data: str
     version: int = 1
+    is_change: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +314,7 @@ class Room:
             ImportError, AttributeError: there is no such object.
         """
         module, _, name = reference.partition(":")
-        return getattr(import_module(f"{self.package}.{module}"), name)
+        return getattr(import_module(f".{module}", self.package), name)
 
 
 def problems_of(rooms: Sequence[Room]) -> Mapping[str, type[WalletError]]:

@@ -242,6 +242,7 @@ class Server(HttpServer):
             app.state.request_metrics,
             app.state.connection_metrics,
         )
+        self._app = app
         self._web = settings[WebSettings]
         self._consul = consul
         self._consul_error: AgentError | None = None
@@ -282,6 +283,8 @@ class Server(HttpServer):
         if self._consul is not None:
             # The port stays open while callers may still have this instance from Consul.
             await self._unless_forced(self._consul.leave_and_wait())
+        for end_streams in tuple(self._app.state.when_stopping):
+            end_streams()
         await super().shutdown(sockets)
         if self.force_exit:  # requests are not waited for, but their calls of the database are
             await self.lifespan.shutdown()

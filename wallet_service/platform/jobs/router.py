@@ -72,10 +72,10 @@ async def list_jobs(
 ) -> Response:
     """Jobs, newest first; with a user token those that the user has created. Ended ones are removed some days later."""
     client_id = _seen_by(caller)
-    scope = {"client_id": client_id, "status": status, "type": type}
-    after = None if cursor is None else str(decode_cursor("jobs", scope, cursor, _POSITION)[0])
+    selection = {"client_id": client_id, "status": status, "type": type}
+    after = None if cursor is None else str(decode_cursor("jobs", selection, cursor, _POSITION)[0])
     items, following = await jobs.page(client_id, status, type, after, limit)
-    return page_response("jobs", scope, items, following and [following])
+    return page_response("jobs", selection, items, following and [following])
 
 
 @router.get(

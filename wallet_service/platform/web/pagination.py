@@ -54,8 +54,21 @@ def encode_cursor(kind: str, selection: Mapping[str, Any], position: Sequence[st
     )
 
 
-def decode_cursor(kind: str, selection: Mapping[str, Any], cursor: str, position: TypeAdapter[T]) -> T:
+def decode_cursor(
+    kind: str,
+    selection: Mapping[str, Any],
+    cursor: str,
+    position: TypeAdapter[T],
+    place: tuple[str, str] = ("query", "/cursor"),
+) -> T:
     """The position in the cursor, of the given type (``TypeAdapter(tuple[BigInt])``).
+
+    Args:
+        kind: as for ``encode_cursor``.
+        selection: as for ``encode_cursor``.
+        cursor: as the caller sent it.
+        position: its type.
+        place: where the caller sent it: ``in`` and ``pointer`` of the problem.
 
     Raises:
         ValidationFailed: it is not a cursor, or one of another list or with other filters.
@@ -64,17 +77,17 @@ def decode_cursor(kind: str, selection: Mapping[str, Any], cursor: str, position
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         decoded: Any = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeError, binascii.Error, ValueError, RecursionError) as error:
-        raise _refusal("This is not a cursor") from error
+        raise _refusal("This is not a cursor", place) from error
     match decoded:
         case [str() as its_kind, str() as its_selection, its_position]:
             if (its_kind, its_selection) != (kind, _fingerprint(selection)):
-                raise _refusal("The cursor belongs to another list or to other filters")
+                raise _refusal("The cursor belongs to another list or to other filters", place)
         case _:
-            raise _refusal("This is not a cursor")
+            raise _refusal("This is not a cursor", place)
     try:
         return position.validate_json(_json(its_position), strict=True)
     except ValidationError as error:
-        raise _refusal("This is not a cursor") from error
+        raise _refusal("This is not a cursor", place) from error
 
 
 def page_response(
@@ -106,6 +119,6 @@ def _fingerprint(selection: Mapping[str, Any]) -> str:
     return hashlib.sha256(_json(selection)).hexdigest()[:16]
 
 
-def _refusal(detail: str) -> ValidationFailed:
-    error = {"in": "query", "pointer": "/cursor", "detail": detail, "code": "cursor_invalid"}
+def _refusal(detail: str, place: tuple[str, str]) -> ValidationFailed:
+    error = {"in": place[0], "pointer": place[1], "detail": detail, "code": "cursor_invalid"}
     return ValidationFailed(detail, errors=[error])
