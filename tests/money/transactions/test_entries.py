@@ -78,6 +78,18 @@ async def test_adjust_to_a_balance_or_by_an_amount(api: Api) -> None:
     problem(await api.admin.post(f"/transactions/{up['transaction_id']}/refund", {}), "not_refundable")
 
 
+async def test_an_adjustment_from_one_end_of_the_range_to_the_other_is_refused(api: Api) -> None:
+    most = "9" * 20
+    wallet = await open_wallet(api, "1", keeping="mirrored")
+    refused = await api.admin.move("adjust", wallet, None, balance=f"-{most}", reason="count")
+    assert problem(refused, "balance_limit")["wallet_id"] == wallet
+    batch = await api.admin.batch(
+        {"type": "adjustment", "wallet_id": wallet, "balance": f"-{most}", "reason": "count"},
+        {"type": "adjustment", "wallet_id": wallet, "balance": f"-{most[:-1]}8", "reason": "count"},
+    )
+    assert [each["status"] for each in batch.json()["results"]] == ["refused", "posted"]
+
+
 async def test_a_person_keeps_a_mirrored_wallet_and_mints_nothing(api: Api) -> None:
     user = api.user()
     bank = created(

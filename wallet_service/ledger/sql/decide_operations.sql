@@ -336,6 +336,9 @@ begin
       v_entry.amount := p_op.balance - v_account.balance;
       if v_entry.amount = 0 then
         return wallet.build_refusal('balance_unchanged', jsonb_build_object('wallet_id', v_account.wallet_id));
+      elsif abs(v_entry.amount) >= 1e20 then
+        return wallet.build_refusal('balance_limit', jsonb_build_object('wallet_id', v_account.wallet_id)
+          || wallet.build_fault('/balance', 'an amount has at most 20 digits before the point: adjust in two steps'));
       end if;
     end if;
     v_refusal := wallet.check_movement(v_account, v_entry.amount);
