@@ -112,7 +112,9 @@ class NotRefundable(WalletError):
     """The transaction is of a type that can't be refunded, such as a refund."""
 
     code, status, title = "not_refundable", 409, "Transaction is not refundable"
-    details = ("The transaction {transaction_id} is a refund, which can't be refunded",)
+    details = (
+        "The transaction {transaction_id} is of a type that can't be refunded, such as a refund or an adjustment",
+    )
 
 
 class TransactionSuperseded(WalletError):
