@@ -69,6 +69,8 @@ async def test_the_client_sets_and_advances_it(api: Api) -> None:
         {"moment": "9999-06-01T00:00:00Z"},
         {"advance_s": 0},
         {"advance_s": -1},
+        {"advance_s": True},
+        {"advance_s": "5"},
         {"advance_s": 10**12},
         {"moment": "2031-01-01T00:00:00Z", "advance_s": 1},
         {},

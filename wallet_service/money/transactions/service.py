@@ -204,9 +204,8 @@ class TransactionService:
             and self._caller.is_user
             and error.facts.keys() <= {"supersedes_earlier_attempts"}
         ):
-            detail = (
-                f"A user's token can't {operation.type} in an operating wallet, only in its own mirrored ones"
-            )
+            kind = operation.type
+            detail = f"A user's token can't post the type {kind} in an operating wallet, only in its own mirrored ones"
             return Forbidden(detail, **error.facts)
         is_call = self._attempt.call_id is not None and isinstance(error, IdempotencyKeyReused)
         if is_call and error.facts.get("transaction_id") == operation.transaction_id:
