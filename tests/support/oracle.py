@@ -478,9 +478,12 @@ class Oracle:
         if code == "entries_unbalanced":
             return self._unbalanced(operation)
         moved: dict[str, Decimal] = {}
-        for wallet_id, signed in self._movements(operation, original):
+        movements = self._movements(operation, original)
+        for place, (wallet_id, signed) in enumerate(movements):
             account = self.model.accounts[wallet_id]
             balance = account.balance + moved.get(wallet_id, Decimal(0))
+            if original is not None:
+                balance += sum(amount for name, amount in movements[place + 1 :] if name == wallet_id)
             available = balance + account.credit_limit
             is_mirrored = account.keeping == "mirrored"
             moved[wallet_id] = moved.get(wallet_id, Decimal(0)) + signed
