@@ -78,6 +78,28 @@ async def test_adjust_to_a_balance_or_by_an_amount(api: Api) -> None:
     problem(await api.admin.post(f"/transactions/{up['transaction_id']}/refund", {}), "not_refundable")
 
 
+async def test_refusals_state_what_would_be_right(api: Api) -> None:
+    wallet, record = await open_wallet(api, "1"), await open_wallet(api, "1", keeping="mirrored")
+    alone = [entry(wallet, "debit", "1", f"wallet:{record}")]
+    mixed = [entry(wallet, "debit", "1", "fx:A-B"), entry(record, "credit", "1", "mirrored:fx:A-B")]
+    for answer, code, named in (
+        (
+            await api.admin.post("/transactions", {"type": "payment", "entries": alone}),
+            "entries_unbalanced",
+            wallet,
+        ),
+        (
+            await api.admin.post("/transactions", {"type": "exchange", "entries": mixed}),
+            "wallet_mirrored",
+            record,
+        ),
+        (await api.admin.move("adjust", wallet, None, balance="1", reason="x"), "balance_unchanged", wallet),
+        (await api.admin.patch(f"/wallets/{record}", {"credit_limit": "1"}), "wallet_mirrored", record),
+    ):
+        document = problem(answer, code)
+        assert named in document["detail"], document
+
+
 async def test_an_adjustment_from_one_end_of_the_range_to_the_other_is_refused(api: Api) -> None:
     most = "9" * 20
     wallet = await open_wallet(api, "1", keeping="mirrored")
