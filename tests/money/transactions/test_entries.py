@@ -78,6 +78,22 @@ async def test_adjust_to_a_balance_or_by_an_amount(api: Api) -> None:
     problem(await api.admin.post(f"/transactions/{up['transaction_id']}/refund", {}), "not_refundable")
 
 
+async def test_a_record_does_not_stand_in_the_way_of_an_operating_wallet(api: Api) -> None:
+    """A user's token can choose any name for its records, also those that services use."""
+    user = api.user()
+    record = await user.wallet("5", user_id=user.user_id, keeping="mirrored")
+    path = f"/users/{user.user_id}/credits"
+    problem(await api.admin.post(f"{path}/consume", {"amount": "1"}), "insufficient_funds")
+    again = await user.post("/wallets", {"user_id": user.user_id, "keeping": "mirrored"})
+    assert problem(again, "wallet_exists")["wallet_id"] == record["wallet_id"]
+    other = await user.wallet(user_id=user.user_id, keeping="mirrored", name="other")
+    taken = await user.patch(f"/wallets/{other['wallet_id']}", {"name": record["name"]})
+    assert problem(taken, "wallet_exists")["wallet_id"] == record["wallet_id"]
+    operating = (await user.get(f"{path}/balance")).json()
+    assert operating["wallet_id"] not in (None, record["wallet_id"])
+    created(await user.post("/wallets", {"user_id": user.user_id, "name": "other"}))
+
+
 async def test_refusals_state_what_would_be_right(api: Api) -> None:
     wallet, record = await open_wallet(api, "1"), await open_wallet(api, "1", keeping="mirrored")
     alone = [entry(wallet, "debit", "1", f"wallet:{record}")]
