@@ -23,9 +23,10 @@ export interface paths {
          * Create a wallet
          * @description Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
          *
-         *     The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
-         *     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
-         *     needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
+         *     The same idempotency key and request create one wallet. A user has one open wallet of each keeping, type, currency
+         *     and name; another one is refused as `wallet_exists`. A user token creates wallets of its own user only.
+         *     `initial_balance` also needs the permission `deposits:write`, and `credit_limit` the permission
+         *     `credit_limits:write`.
          */
         post: operations["create_wallet"];
         delete?: never;
@@ -3169,7 +3170,7 @@ export interface components {
         };
         /**
          * WalletCreate
-         * @description A new wallet. A user has at most one open wallet of each type, currency and name.
+         * @description A new wallet. A user has at most one open wallet of each keeping, type, currency and name.
          * @example {
          *       "user_id": "user-1",
          *       "currency": "CREDIT",
@@ -5526,7 +5527,7 @@ export interface operations {
          *     - `metadata`: A JSON object of the caller, at most 16 KiB.
          *     - `balance`: The opening balance. Below zero only in a mirrored wallet.
          *     - `effective_at`: When the balance was valid. Default: the posting time.
-         *     - `key`: The idempotency key of the line. Default: one made of user, type, currency and name.
+         *     - `key`: The idempotency key of the line. Default: one made of user, type, currency, name and keeping.
          */
         requestBody: {
             content: {

@@ -324,6 +324,12 @@ MUTANTS = [
         ),
     ),
     _mutant(
+        "refund-entry-by-entry",
+        "add_later_entries",
+        "what_is_left_of_a_payment_pays_for_its_refund",
+        ("if p_entries[i].wallet_id = p_account.wallet_id then", "if false then"),
+    ),
+    _mutant(
         "refund-of-an-undeclared-type",
         "refuse_refund",
         "of_a_type_that_is_declared_no_more",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -257,12 +257,18 @@ class Model:
             self._admit_pairs(moves)
         after = deepcopy({move.wallet_id: self.accounts[move.wallet_id] for move in moves})
         legs: list[Leg] = []
-        for move in moves:
+        for place, move in enumerate(moves):
             account = after[move.wallet_id]
             signed = to_balance - account.balance if move.signed is None else move.signed
             if signed == 0:
                 raise _Refused("balance_unchanged")
-            _admit(account, signed)
+            later = Decimal(0)  # what a refund gives back or takes after this entry counts, too
+            if operation["type"] == "refund":
+                later = sum(
+                    (each.signed or later for each in moves[place + 1 :] if each.wallet_id == move.wallet_id),
+                    later,
+                )
+            _admit(replace(account, balance=account.balance + later), signed)
             account.balance += signed
             account.version += 1
             legs.append(Leg(move.wallet_id, signed, account.balance, account.version))

@@ -129,7 +129,9 @@ class Oracle:
             return "currency_unknown", {"currency": currency}
         if request.get("keeping") == "mirrored" and limit:
             return "wallet_mirrored", {}
-        taken = self._named(request["user_id"], currency, request["name"])
+        taken = self._named(
+            request["user_id"], currency, request["name"], request.get("keeping", "operating")
+        )
         if taken is not None:
             return "wallet_exists", {"wallet_id": taken}
         return _finer(initial, currency, EXPONENTS[currency])
@@ -156,11 +158,11 @@ class Oracle:
             user_id, currency, EXPONENTS[currency], credit_limit=limit, keeping=keeping
         )
 
-    def _named(self, user_id: str, currency: str, name: str) -> str | None:
-        wanted = (user_id, currency, name)
+    def _named(self, user_id: str, currency: str, name: str, keeping: str) -> str | None:
+        wanted = (user_id, currency, name, keeping)
         for wallet_id, wallet in self.wallets.items():
             is_open = self.model.accounts[wallet_id].status != "closed"
-            if is_open and (wallet.user_id, wallet.currency, wallet.name) == wanted:
+            if is_open and (wallet.user_id, wallet.currency, wallet.name, wallet.keeping) == wanted:
                 return wallet_id
         return None
 
@@ -179,7 +181,7 @@ class Oracle:
         if wallet.keeping == "operating" and account.balance < -limit:
             assert_refused(answer, "credit_limit_in_use", wallet_id=wallet_id)
             return False
-        other = self._named(wallet.user_id, wallet.currency, changes.get("name", wallet.name))
+        other = self._named(wallet.user_id, wallet.currency, changes.get("name", wallet.name), wallet.keeping)
         if other not in (None, wallet_id):
             assert_refused(answer, "wallet_exists", wallet_id=other)
             return False
@@ -478,9 +480,12 @@ class Oracle:
         if code == "entries_unbalanced":
             return self._unbalanced(operation)
         moved: dict[str, Decimal] = {}
-        for wallet_id, signed in self._movements(operation, original):
+        movements = self._movements(operation, original)
+        for place, (wallet_id, signed) in enumerate(movements):
             account = self.model.accounts[wallet_id]
             balance = account.balance + moved.get(wallet_id, Decimal(0))
+            if original is not None:
+                balance += sum(amount for name, amount in movements[place + 1 :] if name == wallet_id)
             available = balance + account.credit_limit
             is_mirrored = account.keeping == "mirrored"
             moved[wallet_id] = moved.get(wallet_id, Decimal(0)) + signed

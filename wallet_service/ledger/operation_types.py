@@ -1,6 +1,5 @@
 """The types of operations of the ledger itself, and the directions of entries. Later rooms declare further types."""
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
@@ -112,8 +111,3 @@ LEDGER_TYPES: Final = (
         mirrored=True,
     ),
 )
-
-DEFAULT_COUNTER_ACCOUNTS: Final[Mapping[str, frozenset[str | None]]] = {
-    each.name: frozenset((each.counter_account, each.mirrored_account)) for each in LEDGER_TYPES
-}
-"""The counter accounts of operations that name none, by type: in an operating and in a mirrored wallet."""

@@ -112,7 +112,9 @@ class NotRefundable(WalletError):
     """The transaction is of a type that can't be refunded, such as a refund."""
 
     code, status, title = "not_refundable", 409, "Transaction is not refundable"
-    details = ("The transaction {transaction_id} is a refund, which can't be refunded",)
+    details = (
+        "The transaction {transaction_id} is of a type that can't be refunded, such as a refund or an adjustment",
+    )
 
 
 class TransactionSuperseded(WalletError):
@@ -132,15 +134,23 @@ class BalanceUnchanged(WalletError):
     """The wallet already has the balance to which it would be adjusted."""
 
     code, status, title = "balance_unchanged", 409, "Balance is already that"
+    details = ("The wallet {wallet_id} already has this balance: there is nothing to adjust",)
 
 
 class EntriesUnbalanced(WalletError):
     """Two wallets name each other in the entries of an operation, and their amounts don't add up to zero."""
 
     code, status, title = "entries_unbalanced", 422, "Entries don't balance"
+    details = (
+        "Entries between wallet:{wallet_id} and {counter_account} name each other, in one currency, and add up to zero",
+    )
 
 
 class WalletMirrored(WalletError):
     """The wallet mirrors an account kept elsewhere: it has no such operation, and none with operating wallets."""
 
     code, status, title = "wallet_mirrored", 409, "Wallet mirrors an outside account"
+    details = (
+        "The wallet {wallet_id} is a record: nothing is consumed, charged or rewarded, or moved to an operating wallet",
+        "A wallet that mirrors an account kept elsewhere has no credit limit",
+    )

@@ -79,11 +79,15 @@ class Readiness:
         database: of the service.
         rooms: have the migrations.
         role: ``primary``: the database must also accept writes.
+        test_clock: whether the database may have a clock that callers set.
     """
 
-    def __init__(self, database: Database, rooms: Sequence[Room], role: Role = "primary") -> None:
+    def __init__(
+        self, database: Database, rooms: Sequence[Room], role: Role = "primary", *, test_clock: bool = False
+    ) -> None:
         self._database = database
         self._role = role
+        self._test_clock = test_clock
         self._migration = latest_migration(rooms)
         self._indexes = Json.of([index.qualified for index in read_indexes(rooms)])
         self._functions = Json.of(exposed_functions(rooms))
@@ -92,7 +96,8 @@ class Readiness:
         """Read the state of the database.
 
         Raises:
-            Unavailable: the database does not respond, lacks migrations or functions, or is read-only and should not be.
+            Unavailable: the database does not respond, lacks migrations or functions, is read-only and should not be, or
+                has a test clock and should not have one.
             WalletError: any other failure of the call.
         """
         answer = await self._database.read("read_health", indexes=self._indexes, functions=self._functions)
@@ -111,6 +116,11 @@ class Readiness:
             raise Unavailable(
                 "The database is read-only: its server is a standby, or set to read-only. "
                 "An instance that may only read has WALLET_DATABASE_ROLE=any"
+            )
+        if health.get("test_clock") and not self._test_clock:  # also missing where the functions are older
+            raise Unavailable(
+                "The database has a test clock, which shows what callers set: run wallet-service migrate without "
+                "WALLET_TEST_CLOCK"
             )
         return Ready(
             status="ok",

@@ -11,7 +11,9 @@ from wallet_service.runtime.health import Readiness, measured_readiness
 @asynccontextmanager
 async def open_readiness(context: RoomContext) -> AsyncGenerator[None]:
     """The check of the application, as ``state.readiness``; its result is also a metric."""
-    role = context.settings[DatabaseSettings].role
-    context.state.readiness = Readiness(context.state.database, context.rooms, role)
+    settings = context.settings[DatabaseSettings]
+    context.state.readiness = Readiness(
+        context.state.database, context.rooms, settings.role, test_clock=settings.test_clock
+    )
     async with measured_readiness(context.state.readiness, context.metrics):
         yield

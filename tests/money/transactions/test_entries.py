@@ -78,6 +78,56 @@ async def test_adjust_to_a_balance_or_by_an_amount(api: Api) -> None:
     problem(await api.admin.post(f"/transactions/{up['transaction_id']}/refund", {}), "not_refundable")
 
 
+async def test_a_record_does_not_stand_in_the_way_of_an_operating_wallet(api: Api) -> None:
+    """A user's token can choose any name for its records, also those that services use."""
+    user = api.user()
+    record = await user.wallet("5", user_id=user.user_id, keeping="mirrored")
+    path = f"/users/{user.user_id}/credits"
+    problem(await api.admin.post(f"{path}/consume", {"amount": "1"}), "insufficient_funds")
+    again = await user.post("/wallets", {"user_id": user.user_id, "keeping": "mirrored"})
+    assert problem(again, "wallet_exists")["wallet_id"] == record["wallet_id"]
+    other = await user.wallet(user_id=user.user_id, keeping="mirrored", name="other")
+    taken = await user.patch(f"/wallets/{other['wallet_id']}", {"name": record["name"]})
+    assert problem(taken, "wallet_exists")["wallet_id"] == record["wallet_id"]
+    operating = (await user.get(f"{path}/balance")).json()
+    assert operating["wallet_id"] not in (None, record["wallet_id"])
+    created(await user.post("/wallets", {"user_id": user.user_id, "name": "other"}))
+
+
+async def test_refusals_state_what_would_be_right(api: Api) -> None:
+    wallet, record = await open_wallet(api, "1"), await open_wallet(api, "1", keeping="mirrored")
+    alone = [entry(wallet, "debit", "1", f"wallet:{record}")]
+    mixed = [entry(wallet, "debit", "1", "fx:A-B"), entry(record, "credit", "1", "mirrored:fx:A-B")]
+    for answer, code, named in (
+        (
+            await api.admin.post("/transactions", {"type": "payment", "entries": alone}),
+            "entries_unbalanced",
+            wallet,
+        ),
+        (
+            await api.admin.post("/transactions", {"type": "exchange", "entries": mixed}),
+            "wallet_mirrored",
+            record,
+        ),
+        (await api.admin.move("adjust", wallet, None, balance="1", reason="x"), "balance_unchanged", wallet),
+        (await api.admin.patch(f"/wallets/{record}", {"credit_limit": "1"}), "wallet_mirrored", record),
+    ):
+        document = problem(answer, code)
+        assert named in document["detail"], document
+
+
+async def test_an_adjustment_from_one_end_of_the_range_to_the_other_is_refused(api: Api) -> None:
+    most = "9" * 20
+    wallet = await open_wallet(api, "1", keeping="mirrored")
+    refused = await api.admin.move("adjust", wallet, None, balance=f"-{most}", reason="count")
+    assert problem(refused, "balance_limit")["wallet_id"] == wallet
+    batch = await api.admin.batch(
+        {"type": "adjustment", "wallet_id": wallet, "balance": f"-{most}", "reason": "count"},
+        {"type": "adjustment", "wallet_id": wallet, "balance": f"-{most[:-1]}8", "reason": "count"},
+    )
+    assert [each["status"] for each in batch.json()["results"]] == ["refused", "posted"]
+
+
 async def test_a_person_keeps_a_mirrored_wallet_and_mints_nothing(api: Api) -> None:
     user = api.user()
     bank = created(

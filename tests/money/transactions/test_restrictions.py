@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager as Context
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 from support.api import Api, Client, created, new_user, posted, problem
 
 from wallet_service.core.identifiers import new_id
@@ -198,3 +199,53 @@ async def test_a_replay_passes_the_restrictions_of_the_key(api: Api, unchanged: 
         problem(await small.move("consume", wallet["wallet_id"], "2", key="k"), "forbidden")
         assert (await free.move("consume", wallet["wallet_id"], "2", key="k")).content == first.content
         assert (await small.move("consume", wallet["wallet_id"], "1", key="one")).content == one.content
+
+
+async def test_a_refund_of_a_type_that_no_room_declares(api: Api, superuser: asyncpg.Connection) -> None:
+    """It may be of a room that a former release had."""
+    wallet = await api.admin.wallet("10")
+    spent = posted(await api.admin.move("consume", wallet["wallet_id"]))["transaction_id"]
+    key = await restricted(api, wallet_ids=frozenset({wallet["wallet_id"]}))
+    await rename_type(superuser, spent, "gone")
+    try:
+        for amount in ({}, {"amount": "0.5"}):
+            problem(await key.refund(spent, **amount), "not_refundable")
+    finally:
+        await rename_type(superuser, spent, "consume")
+
+
+async def rename_type(superuser: asyncpg.Connection, transaction_id: str, name: str) -> None:
+    async with superuser.transaction():
+        await superuser.execute("set local session_replication_role = replica")  # rows are append-only
+        change = "update wallet.wallet_transactions set transaction_type = $2 where transaction_id = $1"
+        await superuser.execute(change, transaction_id, name)
+
+
+async def test_a_name_that_a_hidden_wallet_has(api: Api, unchanged: Unchanged) -> None:
+    user_id, organization = new_user(), f"org-{new_id()}"
+    hidden = await api.admin.wallet(user_id=user_id, name="hidden")
+    own = await api.admin.wallet(user_id=user_id, name="own", organization_id=organization)
+    key = await restricted(api, organization_id=organization)
+    body = {"user_id": user_id, "organization_id": organization}
+    async with unchanged():
+        for answer in (
+            await key.post("/wallets", body | {"name": "hidden"}),
+            await key.patch(f"/wallets/{own['wallet_id']}", {"name": "hidden"}),
+        ):
+            problem(answer, "wallet_exists")
+            assert hidden["wallet_id"] not in answer.text
+        answer = await key.post("/wallets", body | {"name": "own"})
+        assert problem(answer, "wallet_exists")["wallet_id"] == own["wallet_id"]
+
+
+async def test_the_credits_of_a_hidden_wallet(api: Api, unchanged: Unchanged) -> None:
+    hidden = await api.admin.wallet("10")
+    key = await restricted(api, wallet_ids=frozenset({new_id()}))
+    path = f"/users/{hidden['user_id']}/credits"
+    async with unchanged():
+        for answer in (
+            await key.get(f"{path}/balance"),
+            await key.post(f"{path}/consume", {"amount": "1"}),
+        ):
+            problem(answer, "wallet_not_found")
+            assert hidden["wallet_id"] not in answer.text

@@ -69,6 +69,8 @@ async def test_the_client_sets_and_advances_it(api: Api) -> None:
         {"moment": "9999-06-01T00:00:00Z"},
         {"advance_s": 0},
         {"advance_s": -1},
+        {"advance_s": True},
+        {"advance_s": "5"},
         {"advance_s": 10**12},
         {"moment": "2031-01-01T00:00:00Z", "advance_s": 1},
         {},
@@ -99,6 +101,18 @@ async def test_a_database_without_the_clock_refuses(
         await locate_database(await fresh_database()), test_clock=True, environment="development"
     ) as opened:
         problem(await opened.admin.post(PATH, {"advance_s": 1}), "test_clock_missing")
+
+
+async def test_a_service_without_the_setting_is_not_ready_on_such_a_database(
+    database: TestDatabase, locate_database: Locate
+) -> None:
+    """Where ``migrate`` runs separately, a mistake there would give production a clock that callers have set."""
+    place = await locate_database(database)
+    async with open_api(place, environment="production") as opened:
+        answer = await opened.http.get("/health/ready")
+        assert "test clock" in problem(answer, "unavailable")["detail"]
+        await migrate(database.dsn, ROOMS)
+        assert (await opened.http.get("/health/ready")).status_code == 200
 
 
 async def test_a_migration_without_the_setting_restores_the_real_clock(database: TestDatabase) -> None:

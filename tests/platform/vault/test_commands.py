@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import pytest
 from conftest import FreshDatabase
 from support.api import ADMIN_KEY
 from support.cluster import binaries
@@ -76,6 +77,17 @@ def test_keys_that_are_not_acceptable_are_refused_without_their_text(tmp_path: P
     assert done.returncode == 1
     assert "WALLET_CREDENTIAL_KEYS should be id:base64" in done.stderr
     assert "secret-text" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_a_file_without_keys_is_refused_as_a_setting(tmp_path: Path, text: str) -> None:
+    """The operator meant to have keys, so this is not the same as no setting."""
+    (tmp_path / "empty.keys").write_text(text)
+    path = str(tmp_path / "empty.keys")
+    done = command(tmp_path, "credentials", "status", WALLET_CREDENTIAL_KEYS_FILE=path)
+    assert done.returncode == 1
+    assert "WALLET_CREDENTIAL_KEYS should be id:base64" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_first_start_creates_a_key_in_the_data_folder(tmp_path: Path) -> None:

@@ -130,6 +130,21 @@ async def a_payment_is_refunded_as_a_whole(kernel: Kernel) -> None:
 
 
 @check
+async def what_is_left_of_a_payment_pays_for_its_refund(kernel: Kernel) -> None:
+    """A shop that got 100 and paid a fee of 3 has 97: enough, because the fee comes back in the same posting."""
+    wallet = await kernel.wallet("0")
+    paid = several("payment", entry(wallet, "100", "external:shop"), entry(wallet, "-3", "revenue:fees"))
+    await _posted(kernel, paid)
+    await _posted(kernel, op("consume", wallet, "0.01"))
+    refused = await kernel.one(refund(paid))
+    assert (refused.code, refused.facts["shortfall"]) == ("insufficient_funds", "0.01")
+    await _posted(kernel, op("deposit", wallet, "0.01"))
+    back = await _posted(kernel, refund(paid))
+    assert [leg["balance_after"] for leg in back["legs"]] == ["-3.00", "0.00"]
+    assert await kernel.balance(wallet) == 0
+
+
+@check
 async def the_form_of_entries(kernel: Kernel) -> None:
     wallet = await kernel.wallet("10")
     good = entry(wallet, "-0.01", "revenue:fees")

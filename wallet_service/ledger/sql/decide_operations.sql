@@ -336,9 +336,13 @@ begin
       v_entry.amount := p_op.balance - v_account.balance;
       if v_entry.amount = 0 then
         return wallet.build_refusal('balance_unchanged', jsonb_build_object('wallet_id', v_account.wallet_id));
+      elsif abs(v_entry.amount) >= 1e20 then
+        return wallet.build_refusal('balance_limit', jsonb_build_object('wallet_id', v_account.wallet_id)
+          || wallet.build_fault('/balance', 'an amount has at most 20 digits before the point: adjust in two steps'));
       end if;
     end if;
-    v_refusal := wallet.check_movement(v_account, v_entry.amount);
+    v_refusal := wallet.check_movement(case when p_op.form = 'refund' and cardinality(p_entries) > 1
+      then wallet.add_later_entries(v_account, p_entries, i) else v_account end, v_entry.amount);
     if v_refusal.status is not null then
       return v_refusal;
     end if;
@@ -348,6 +352,20 @@ begin
   return row('posted', null, case p_op.form when 'refund'
     then jsonb_build_object('is_rest', p_refunded + v_rows[1].amount = p_original[1].amount) end, v_accounts[1].exponent, v_rows,
     true)::wallet.decision;
+end $$;
+
+-- The account with what the entries after p_place will do to it: the caller of a refund can't choose their order, so what comes back
+-- of a fee counts for the payment that is given back before it.
+create or replace function wallet.add_later_entries(p_account wallet.account, p_entries wallet.operation_entry[], p_place integer)
+returns wallet.account
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  for i in p_place + 1 .. cardinality(p_entries) loop
+    if p_entries[i].wallet_id = p_account.wallet_id then
+      p_account.balance := p_account.balance + p_entries[i].amount;
+    end if;
+  end loop;
+  return p_account;
 end $$;
 
 -- Why a refund can't be posted, as far as its original decides that; null if it can.

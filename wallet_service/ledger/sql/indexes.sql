@@ -2,6 +2,10 @@
 create unique index concurrently if not exists wallets_primary_of_keeping on wallet.wallets (user_id, currency, keeping)
   where is_primary;
 
+-- A name is that of one open wallet of a user, among the operating and among the mirrored ones of a type and currency.
+create unique index concurrently if not exists wallets_open_name_of_keeping on wallet.wallets (user_id, wallet_type, currency, name,
+  keeping) where status <> 'closed';
+
 -- Entries whose effective moment is not their posting moment: what was entered late, or ahead.
 create index concurrently if not exists wallet_transactions_effective on wallet.wallet_transactions (wallet_id, effective_at)
   where effective_at <> created_at;

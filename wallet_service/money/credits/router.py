@@ -19,7 +19,7 @@ from wallet_service.ledger.problems import (
 from wallet_service.money.callers import UsageWriter, WalletReader
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.credits.schemas import CreditsBalance
-from wallet_service.money.credits.service import CreditsService
+from wallet_service.money.credits.service import CreditsService, check_credits
 from wallet_service.money.examples import ENTRY
 from wallet_service.money.parameters import UserInPath
 from wallet_service.money.responses import posted, posted_response
@@ -58,7 +58,7 @@ async def credits_balance(
     caller.require_user(user_id)
     found = await repository.balance(user_id)
     if access.checks and (wallet_id := json.loads(found)["wallet_id"]) is not None:
-        await access.check(wallet_id)
+        await check_credits(access, wallet_id)
     return JsonBytes(found)
 
 

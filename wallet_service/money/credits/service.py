@@ -12,6 +12,18 @@ from wallet_service.platform.membership.problems import UserUnknown
 CURRENCY = "CREDIT"
 
 
+async def check_credits(access: CallerAccess, wallet_id: str) -> None:
+    """As ``CallerAccess.check``; the request named no wallet, so the refusal names none that the caller may not see.
+
+    Raises:
+        WalletNotFound: the caller's key does not cover the wallet.
+    """
+    try:
+        await access.check(wallet_id)
+    except WalletNotFound:
+        raise WalletNotFound(currency=CURRENCY) from None
+
+
 class CreditsService:
     """The credits of users, for the caller of one request."""
 
@@ -61,7 +73,7 @@ class CreditsService:
             if self._access.restricted is not None:
                 self._access.restricted.restriction.require_new_wallet(user_id, None)
             wallet_id = await self._create(user_id)
-        await self._access.check(wallet_id)
+        await check_credits(self._access, wallet_id)
         return await self._transactions.move("consume", wallet_id, request, key)
 
     async def _create(self, user_id: str) -> str:

@@ -35,7 +35,8 @@ class EarlierLines:
 
 
 def _wallet(line: Mapping[str, Any]) -> bytes:
-    return _digest([line["wallet"].get(name) for name in _IDENTITY])
+    wallet = line["wallet"]
+    return _digest([*(wallet.get(name) for name in _IDENTITY), wallet.get("keeping") or "operating"])
 
 
 def _request(line: Mapping[str, Any]) -> bytes:

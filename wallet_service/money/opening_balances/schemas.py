@@ -49,7 +49,7 @@ class ImportLine(BaseModel):
     )
     key: Key | None = Field(
         default=None,
-        description="The idempotency key of the line. Default: one made of user, type, currency and name.",
+        description="The idempotency key of the line. Default: one made of user, type, currency, name and keeping.",
     )
 
 

@@ -119,7 +119,8 @@ class ImportService:
 
 
 def _natural_key(line: ImportLine) -> str:
-    name = json.dumps([line.user_id, line.wallet_type, line.currency, line.name])
+    members = [line.user_id, line.wallet_type, line.currency, line.name]
+    name = json.dumps([*members, "mirrored"] if line.keeping == "mirrored" else members)
     return "import/" + hashlib.sha256(name.encode()).hexdigest()
 
 

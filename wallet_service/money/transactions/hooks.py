@@ -12,9 +12,6 @@ from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.platform.auth.authentication import Principal
 
-_DEBITS = frozenset({"withdraw", "consume", "transfer", "fee"})
-"""Types of operations that take money out of the wallet that they name."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -53,7 +50,7 @@ class PostingHooks:
             each
             for operation, outcome in zip(operations, outcomes, strict=True)
             if isinstance(outcome, Posted) and not outcome.dry_run and not outcome.replayed
-            for each in _moved(operation, outcome)
+            for each in _moved(operation, self.types[operation.type], outcome)
         ]
         if not moved:
             return
@@ -64,19 +61,17 @@ class PostingHooks:
                 _log.exception("after_posting_failed")
 
 
-_TWO_WAYS = frozenset({"refund", "adjustment"})
-"""Types whose direction only the posting shows."""
-
-
-def _moved(operation: Operation, posted: Posted) -> Sequence[Moved]:
+def _moved(operation: Operation, kind: OperationType, posted: Posted) -> Sequence[Moved]:
     """The entries of a posting; the response is parsed only where the operation does not name them all."""
     if operation.entries:
         return [Moved(entry.wallet_id, entry.direction == "debit") for entry in operation.entries]
-    if operation.type in _TWO_WAYS:
-        transaction: dict[str, Any] = json.loads(posted.transaction)
-        legs = transaction["legs"] or [transaction]
-        return [Moved(leg["wallet_id"], leg["direction"] == "debit") for leg in legs]
-    first = Moved(operation.wallet_id or posted.wallet_id(), operation.type in _DEBITS)
-    return (
-        (first,) if operation.to_wallet_id is None else (first, Moved(operation.to_wallet_id, is_debit=False))
-    )
+    wallet_id = operation.wallet_id or posted.wallet_id()
+    match kind.form:
+        case "movement":
+            return (Moved(wallet_id, kind.direction == "debit"),)
+        case "transfer" if operation.to_wallet_id is not None:
+            return Moved(wallet_id, is_debit=True), Moved(operation.to_wallet_id, is_debit=False)
+        case _:  # only the posting shows the direction
+            transaction: dict[str, Any] = json.loads(posted.transaction)
+            legs = transaction["legs"] or [transaction]
+            return [Moved(leg["wallet_id"], leg["direction"] == "debit") for leg in legs]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wallet_service.core.errors import Forbidden
 from wallet_service.core.room import OperationType
 from wallet_service.ledger.operations import Operation
-from wallet_service.ledger.problems import TransactionNotFound
+from wallet_service.ledger.problems import NotRefundable, TransactionNotFound
 from wallet_service.platform.membership.access import RestrictedAccess
 
 
@@ -98,6 +98,7 @@ async def _reversed(
     Raises:
         TransactionNotFound: the key covers none of the original's wallets, or there is no original.
         Forbidden: it covers only some.
+        NotRefundable: no room declares the type of the original.
     """
     legs = await access.legs(original)
     seen = [await access.sees(leg["wallet_id"]) for leg in legs]
@@ -105,7 +106,10 @@ async def _reversed(
         raise TransactionNotFound(transaction_id=original)
     if not all(seen):
         raise Forbidden("The refund moves money of a wallet to which the key is not restricted")
-    partly = operation.amount if types[legs[0]["transaction_type"]].form != "entries" else None
+    kind = types.get(legs[0]["transaction_type"])
+    if kind is None:  # of a room that is no longer there
+        raise NotRefundable(transaction_id=original)
+    partly = operation.amount if kind.form != "entries" else None
     return [
         _Movement(
             leg["wallet_id"],

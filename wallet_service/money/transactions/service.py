@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, IdempotencyKeyReused, WalletError
 from wallet_service.ledger.group_commit import Ledger
-from wallet_service.ledger.operation_types import DEFAULT_COUNTER_ACCOUNTS, TransactionType
+from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import EntryOf, Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import BatchAborted
@@ -215,9 +215,8 @@ class TransactionService:
             and self._caller.is_user
             and error.facts.keys() <= {"supersedes_earlier_attempts"}
         ):
-            detail = (
-                f"A user's token can't {operation.type} in an operating wallet, only in its own mirrored ones"
-            )
+            kind = operation.type
+            detail = f"A user's token can't post the type {kind} in an operating wallet, only in its own mirrored ones"
             return Forbidden(detail, **error.facts)
         is_call = self._attempt.call_id is not None and isinstance(error, IdempotencyKeyReused)
         if is_call and error.facts.get("transaction_id") == operation.transaction_id:
@@ -260,14 +259,8 @@ class TransactionService:
         self._caller.require(self._hooks.permissions[kind])
         is_adjustment = isinstance(request, AdjustmentDetails)
         counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
-        # Its default is what a response shows, and a request may be written from a response.
-        if (
-            self._caller.is_user
-            and counter_account is not None
-            and counter_account not in DEFAULT_COUNTER_ACCOUNTS[kind]
-            and not counter_account.startswith("mirrored:")
-        ):
-            raise Forbidden("A user's token can't choose the counter account")
+        if self._caller.is_user and counter_account is not None:
+            self._check_users_account(kind, counter_account)
         entries = request.entries if isinstance(request, EntriesDetails) else ()
         return Operation(
             type=kind,
@@ -289,6 +282,20 @@ class TransactionService:
             details=request.details(),
             transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )
+
+    def _check_users_account(self, kind: TransactionType, counter_account: str) -> None:
+        """Refuse another counter account than the default of the type, and those of the user's own records.
+
+        The default is what a response shows, and a request may be written from a response.
+
+        Raises:
+            Forbidden: it is another one.
+        """
+        declared = self._hooks.types[kind]
+        if counter_account not in (declared.counter_account, declared.mirrored_account) and not (
+            counter_account.startswith("mirrored:")
+        ):
+            raise Forbidden("A user's token can't choose the counter account")
 
     def _read(self, index: int, document: object, batch_key: str | None) -> Operation | Refused:
         """An operation of a batch, or the reason why there is none."""

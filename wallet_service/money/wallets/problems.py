@@ -7,10 +7,13 @@ from wallet_service.core.errors import WalletError
 
 
 class WalletExists(WalletError):
-    """The user already has an open wallet of this type, currency and name."""
+    """The user already has an open wallet of this keeping, type, currency and name."""
 
     code, status, title = "wallet_exists", 409, "Wallet already exists"
-    details = ("The user has an open wallet of this type, currency and name: {wallet_id}",)
+    details = (
+        "The user has an open wallet of this keeping, type, currency and name: {wallet_id}",
+        "The user has an open wallet of this keeping, type, currency and name, which the caller may not see",
+    )
     example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"}
 
 

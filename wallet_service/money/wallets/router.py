@@ -110,9 +110,10 @@ async def create_wallet(
 ) -> Response:
     """Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
 
-    The same idempotency key and request create one wallet. A user has one open wallet of each type, currency and name;
-    another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
-    needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
+    The same idempotency key and request create one wallet. A user has one open wallet of each keeping, type, currency
+    and name; another one is refused as `wallet_exists`. A user token creates wallets of its own user only.
+    `initial_balance` also needs the permission `deposits:write`, and `credit_limit` the permission
+    `credit_limits:write`.
     """
     created = await WalletService(repository, membership).create(caller, request, header_key)
     wallet: dict[str, Any] = json.loads(created.document)

@@ -17,7 +17,7 @@ WalletStatus = Literal["active", "frozen", "closed"]
 
 
 class WalletCreate(BaseModel):
-    """A new wallet. A user has at most one open wallet of each type, currency and name."""
+    """A new wallet. A user has at most one open wallet of each keeping, type, currency and name."""
 
     model_config = ConfigDict(
         extra="forbid",

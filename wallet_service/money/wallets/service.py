@@ -1,7 +1,8 @@
 """The rules for creating and changing wallets: which caller may do what."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, DEPOSITS_WRITE
+from wallet_service.money.wallets.problems import WalletExists
 from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
@@ -54,13 +56,14 @@ class WalletService:
         wallet = request.model_dump(exclude=_REQUEST_ONLY, exclude_none=True)
         deposit = _opening_deposit(caller, request)
         create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
-        try:
-            verified = await self._membership.admit(request.user_id, request.organization_id)
-        except WalletError as refusal:
-            if key is None:
-                raise
-            return await _created_before(create, refusal)
-        return await create(verified=verified)
+        async with self._hiding(caller):
+            try:
+                verified = await self._membership.admit(request.user_id, request.organization_id)
+            except WalletError as refusal:
+                if key is None:
+                    raise
+                return await _created_before(create, refusal)
+            return await create(verified=verified)
 
     async def update(
         self, caller: Principal, wallet_id: str, version: int | None, request: WalletPatch
@@ -84,7 +87,19 @@ class WalletService:
             and not caller.restriction.is_of_whole_users
         ):
             raise Forbidden("With is_primary another wallet changes, and the key is restricted to some")
-        return await self._repository.update(wallet_id, caller.user_id, version, changes)
+        async with self._hiding(caller):
+            return await self._repository.update(wallet_id, caller.user_id, version, changes)
+
+    @asynccontextmanager
+    async def _hiding(self, caller: Principal) -> AsyncGenerator[None]:
+        """Leave the wallet that has the name out of the refusal where the caller's key does not cover it."""
+        try:
+            yield
+        except WalletExists as error:
+            access = self._membership.of_caller(caller.user_id, caller.restriction).restricted
+            if access is None or await access.sees(error.facts["wallet_id"]):
+                raise
+            raise WalletExists from None
 
 
 def _is_nothing(amount: str | None) -> bool:

@@ -23,4 +23,7 @@ class FileQuotaExceeded(WalletError):
     """The files of the owner would be larger than its quota. Nothing is stored."""
 
     code, status, title = "file_quota_exceeded", 409, "File quota exceeded"
+    details = (
+        "The owner's files may have {quota_bytes} bytes together; those before this one have {used_bytes}",
+    )
     example_facts: ClassVar[Mapping[str, Any]] = {"quota_bytes": 1073741824, "used_bytes": 1073000000}

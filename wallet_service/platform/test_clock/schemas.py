@@ -22,7 +22,7 @@ class TestClockRequest(BaseModel):
         default=None,
         description="The moment that the clock has from now on; it goes on from there. Never an earlier one.",
     )
-    advance_s: Annotated[int, Field(ge=1, le=_DECADE_S)] | None = Field(
+    advance_s: Annotated[int, Field(strict=True, ge=1, le=_DECADE_S)] | None = Field(
         default=None, description="Seconds by which the clock advances."
     )
 

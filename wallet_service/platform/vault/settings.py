@@ -23,6 +23,6 @@ class VaultSettings(RoomSettings):
     @field_validator("keys")
     @classmethod
     def _key_ring(cls, keys: SecretStr | None) -> SecretStr | None:
-        if keys:
+        if keys is not None:
             parse_keys(keys.get_secret_value())
         return keys

@@ -95,7 +95,8 @@ begin
   end if;
   perform wallet.lock_user_currency(v_in.user_id, v_in.currency);
   select w.wallet_id into v_existing from wallet.wallets w where w.user_id = v_in.user_id
-    and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.status <> 'closed';
+    and w.wallet_type = v_in.wallet_type and w.currency = v_in.currency and w.name = v_in.name and w.keeping = v_in.keeping
+      and w.status <> 'closed';
   if found then
     perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_existing));
   end if;

@@ -39,7 +39,7 @@ begin
     perform wallet.refuse_call('credit_limit_in_use', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   select w.wallet_id into v_other from wallet.wallets w where w.user_id = v_new.user_id and w.wallet_type = v_new.wallet_type
-    and w.currency = v_new.currency and w.name = v_new.name and w.status <> 'closed' and w.wallet_id <> p_wallet_id;
+    and w.currency = v_new.currency and w.name = v_new.name and w.keeping = v_new.keeping and w.status <> 'closed' and w.wallet_id <> p_wallet_id;
   if found then
     perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_other));
   end if;

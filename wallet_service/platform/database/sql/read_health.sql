@@ -2,7 +2,7 @@
 -- writes, as a standby or by its setting. (Not transaction_read_only: PostgREST sets that for a function that is stable.)
 -- indexes_missing: those of p_indexes, an array of names with their schemas, that are missing or invalid; the code works without
 -- them. functions_missing: those of p_functions, an array of names in wallet_api, that do not exist or can't work for the caller
--- (owner, SECURITY DEFINER, grant).
+-- (owner, SECURITY DEFINER, grant). test_clock: whether callers can set the ledger's clock.
 create or replace function wallet_api.read_health(p_indexes jsonb default '[]', p_functions jsonb default '[]') returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -10,6 +10,7 @@ begin
     (select max(m.number) from wallet.migrations m) as migration,
     current_setting('server_version_num')::integer as server_version,
     pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
+    wallet.has_test_clock() as test_clock,
     (select coalesce(json_agg(i.name order by i.place), '[]')
       from jsonb_array_elements_text(p_indexes) with ordinality as i (name, place)
       where not exists (select from pg_catalog.pg_index x

@@ -8,7 +8,7 @@ declare
   v_moment timestamptz;
 begin
   -- The clock of production does not read the table.
-  if not exists (select from pg_proc p where p.oid = 'wallet.clock()'::regprocedure and p.prosrc like '%wallet.test_clock%') then
+  if not wallet.has_test_clock() then
     perform wallet.refuse_call('test_clock_missing');
   end if;
   lock table wallet.test_clock in exclusive mode;    -- one change at a time; postings go on reading

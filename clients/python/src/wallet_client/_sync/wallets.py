@@ -56,7 +56,7 @@ class WalletsResource:
             user_id: the owner.
             currency: its code; ``statistics.currencies`` lists them.
             initial_balance: in the wallet's currency, posted in the same call; below 0 only for a mirrored wallet.
-            name: a user has at most one open wallet of each type, currency and name.
+            name: a user has at most one open wallet of each keeping, type, currency and name.
             wallet_type: the kind of money it holds.
             keeping: ``operating`` (the default): money is held here. ``mirrored``: a record of an account that is kept
                 elsewhere or by hand, such as a bank account, a card or a house. It can't be changed later.
@@ -69,7 +69,7 @@ class WalletsResource:
             idempotency_key: the wallet is created once per key; default: a new key.
 
         Raises:
-            WalletExists: the user already has an open wallet of this type, currency and name; ``wallet_id`` names it.
+            WalletExists: the user already has an open wallet of this keeping, type, currency and name; its ``wallet_id``.
             CurrencyUnknown: the currency does not exist.
             AmountPrecision: an amount has more decimals than the currency.
             UserUnknown, OrganizationUnknown: the user or organization does not exist.

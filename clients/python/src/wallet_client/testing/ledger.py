@@ -160,10 +160,11 @@ class Ledger:
         return [other for other in mine if other.is_primary and other.currency == wallet.currency]
 
     def _check_unique(self, wallet: Wallet) -> None:
-        """A user has one open wallet of each type, currency and name."""
+        """A user has one open wallet of each keeping, type, currency and name."""
         for other in self.wallets_of(wallet.user_id):
             same = all(
-                vars(other)[name] == vars(wallet)[name] for name in ("wallet_type", "currency", "name")
+                vars(other)[name] == vars(wallet)[name]
+                for name in ("keeping", "wallet_type", "currency", "name")
             )
             if same and other.wallet_id != wallet.wallet_id and other.status != "closed":
                 raise Refusal("wallet_exists", wallet_id=other.wallet_id)
