@@ -146,6 +146,10 @@ class Authenticator:
         user = await self._tokens.verify(credentials)
         return Principal(user.client_id, user.user_id, self._users_scopes)
 
+    def forget_keys(self) -> None:
+        """Look up every key again at its next use: the ledger's clock, by which keys expire, was set."""
+        self._keys.forget()
+
     async def close(self) -> None:
         """Close the connections to the issuer of tokens."""
         if self._tokens is not None:
