@@ -20,6 +20,7 @@ def secrets_of_compose() -> dict[str, str]:
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(24),
         "WALLET_ADMIN_KEY": f"admin-{secrets.token_hex(24)}",
+        "WALLET_CREDENTIAL_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         "SUPABASE_JWT_SECRET": jwt_secret,
         "SUPABASE_SERVICE_ROLE_KEY": service_role_key(jwt_secret, int(time.time())),
         "GRAFANA_PASSWORD": secrets.token_hex(12),

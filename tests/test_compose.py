@@ -21,6 +21,9 @@ from support.external_programs import RunningProgram, free_port, program, status
 from support.service import ROOT, WAIT_S
 from support.supabase_project import create_project, project_cluster
 
+from wallet_service.platform.vault.keys import parse_keys
+from wallet_service.platform.vault.settings import VaultSettings
+
 CALLERS = 4
 CHANGED = {"WALLET_CONSUL_CHECK_INTERVAL_MS": "1000", "WALLET_REDIS_TIMEOUT_MS": "5000"}
 """Checked more often; and Redis, which is there, is not taken for away on a busy machine."""
@@ -68,6 +71,11 @@ async def test_two_instances_among_their_upstreams(replay: Replay) -> None:
         assert (unknown.status_code, unknown.json()["code"]) == (422, "user_unknown")
         opened = await new_wallet(new_user())
         assert opened.status_code == 201, opened.text
+        # Both have the vault's keys: one opens what the other sealed.
+        sealed = await client.post(f"{first.url}/api/v1/files?name=a.txt&personal=true", content=b"a secret")
+        assert sealed.status_code == 201, sealed.text
+        content = await client.get(f"{second.url}{sealed.headers['Location']}/content")
+        assert content.content == b"a secret"
         # Both count in one Redis.
         assert opened.headers["RateLimit-Policy"] == '"client";q=100000;w=60'
         for instance in (first, second):
@@ -159,6 +167,36 @@ def test_the_default_profile_is_the_service_and_its_database() -> None:
         name: value for name, value in new_secrets().items() if not name.startswith(("SUPABASE", "GRAFANA"))
     }
     assert read(secrets)["services"].keys() == {"wallet", "postgres"}
+
+
+@pytest.mark.usefixtures("compose_programs")
+def test_the_vault_has_its_keys_from_the_environment_or_from_a_file(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, file = new_secrets(), own_folder / "keys"
+    instances = {"wallet", "wallet-1", "wallet-2"}
+
+    def chosen(variables: dict[str, str], name: str) -> tuple[str, str, str]:
+        service = read(variables, "full")["services"][name]
+        (mounted,) = [each for each in service["volumes"] if each["target"] == "/run/credential.keys"]
+        assert mounted["read_only"]
+        settings = service["environment"]
+        return (
+            settings["WALLET_CREDENTIAL_KEYS"],
+            settings["WALLET_CREDENTIAL_KEYS_FILE"],
+            mounted["source"],
+        )
+
+    keys = made.pop("WALLET_CREDENTIAL_KEYS")
+    assert [key.key_id for key in parse_keys(keys)] == ["k1"]
+    for name in instances:
+        assert chosen(made | {"WALLET_CREDENTIAL_KEYS": keys}, name) == (keys, "", "/dev/null")
+        from_file = {"WALLET_CREDENTIAL_KEYS_FILE": str(file)}
+        assert chosen(made | from_file, name) == ("", "/run/credential.keys", str(file))
+        assert chosen(made, name) == ("", "", "/dev/null")  # an .env of an earlier release
+    for name in ("WALLET_CREDENTIAL_KEYS", "WALLET_CREDENTIAL_KEYS_FILE"):
+        monkeypatch.setenv(name, "")
+    assert VaultSettings().keys is None
 
 
 @pytest.mark.usefixtures("compose_programs")

@@ -53,17 +53,21 @@ class LedgerDatabase:
     database_location: DatabaseLocation
     dsn: str
 
-    async def wallet(self, user: str = "ann", currency: str = "CREDIT", name: str = "main") -> str:
-        """A new wallet with a high credit limit."""
+    async def wallet(
+        self, user: str = "ann", currency: str = "CREDIT", name: str = "main", *, keeping: str = "operating"
+    ) -> str:
+        """A new wallet; an operating one has a high credit limit."""
         wallet_id = new_id()
         await self.superuser.execute(
             "insert into wallet.wallets"
-            " (wallet_id, user_id, name, wallet_type, currency, credit_limit, created_at, updated_at)"
-            " values ($1, $2, $3, 'fiat', $4, 1e15, wallet.clock(), wallet.clock())",
+            " (wallet_id, user_id, name, wallet_type, currency, credit_limit, keeping, created_at, updated_at)"
+            " values ($1, $2, $3, 'fiat', $4, case $5::text when 'operating' then 1e15 else 0 end, $5,"
+            " wallet.clock(), wallet.clock())",
             wallet_id,
             user,
             name + wallet_id,
             currency,
+            keeping,
         )
         return wallet_id
 

@@ -117,6 +117,7 @@ class VerifyWalk:
 
     Attributes:
         function: in schema ``wallet_api``; takes the place to continue from, returns ``{"next", "checked", "faults"}``.
+            A fault has its ``check``, and ``wallet_id``, ``transaction_id``, or ``row``: what the report names.
         things: the rows that it reads, as the report names them.
         checks: each rule that must hold, by the name under which faults are reported.
     """

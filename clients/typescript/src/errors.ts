@@ -37,23 +37,81 @@ export function supersedesEarlierAttempts(problem: object | undefined): boolean 
   return problem !== undefined && "supersedes_earlier_attempts" in problem && problem.supersedes_earlier_attempts === true;
 }
 
-/** The facts of a refusal, by its code. Amounts are texts, in units of the wallet's currency. */
-export interface Facts {
-  insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
-  amount_precision: { currency: string; exponent: number };
-  currency_unknown: { currency: string; closest?: string };
-  wallet_exists: { wallet_id: string };
-  forbidden: { scope?: string };
-  payload_too_large: { limit_bytes: number };
-  uri_too_long: { limit_bytes: number };
-  headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
-  refund_exceeds: { transaction_id: string; refundable: string };
-  version_mismatch: { wallet_id: string; version: number };
-  rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
-  validation_failed: { errors: { in: string; pointer: string; detail: string; code: string }[] };
+interface ValueFault {
+  in: string;
+  pointer: string;
+  detail: string;
+  code: string;
 }
 
-type FactsOf<C extends ProblemCode> = C extends keyof Facts ? Facts[C] : Record<string, unknown>;
+/** Facts that any refusal may have. */
+export interface CommonFacts {
+  /** The ledger refused a later attempt of the call than the first, and no earlier one can be posted any more. */
+  supersedes_earlier_attempts?: boolean;
+  /** Of an atomic batch: the place of the refused operation, from 0. */
+  index?: number;
+  /** Of an atomic batch: the refusals of its operations. */
+  results?: { status: "refused"; problem: components["schemas"]["Problem"] }[];
+  /** Of an import whose body can't be read to its end: the last line that was imported. */
+  last_line_done?: number;
+}
+
+/**
+ * The facts of a refusal, by its code; a code that is not listed has only those that any may have. Amounts are texts, in units of the
+ * wallet's currency.
+ */
+export interface Facts {
+  amount_invalid: { errors?: ValueFault[] };
+  amount_precision: { currency: string; exponent: number };
+  balance_limit: { wallet_id: string };
+  balance_unchanged: { wallet_id: string };
+  batch_aborted: { index?: number };
+  credit_limit_in_use: { wallet_id: string };
+  currency_mismatch: { currency: string; to_currency?: string };
+  currency_unknown: { currency: string; closest?: string };
+  entries_unbalanced: { wallet_id: string; counter_account: string };
+  file_incomplete: { size_bytes: number; sha256?: string };
+  file_quota_exceeded: { quota_bytes: number; used_bytes: number };
+  /**
+   * `scope` or `scopes`: what the caller lacks. `max_amount` with `amount`, `allowed` with `counter_account`, `user_id`,
+   * `organization_id`: what the key is restricted to, and what was sent. `wallet_id`: of an organization without the caller.
+   */
+  forbidden: {
+    scope?: string;
+    scopes?: string[];
+    wallet_id?: string;
+    user_id?: string;
+    organization_id?: string;
+    amount?: string;
+    max_amount?: string;
+    counter_account?: string;
+    allowed?: string[];
+  };
+  headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
+  idempotency_key_reused: { transaction_id?: string };
+  insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
+  not_refundable: { transaction_id: string };
+  payload_too_large: { limit_bytes: number };
+  rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
+  refund_exceeds: { transaction_id: string; refundable: string };
+  same_wallet: { wallet_id: string };
+  transaction_not_found: { transaction_id?: string };
+  transaction_superseded: { transaction_id?: string };
+  upstream_unavailable: { upstream?: string };
+  uri_too_long: { limit_bytes: number };
+  user_unknown: { user_id?: string };
+  validation_failed: { errors: ValueFault[] };
+  vault_unavailable: { key_id?: string };
+  version_mismatch: { wallet_id: string; version: number };
+  wallet_closed: { wallet_id: string };
+  wallet_exists: { wallet_id: string };
+  wallet_frozen: { wallet_id: string };
+  wallet_mirrored: { wallet_id?: string };
+  wallet_not_empty: { wallet_id: string };
+  wallet_not_found: { wallet_id?: string; user_id?: string; currency?: string };
+}
+
+type FactsOf<C extends ProblemCode> = CommonFacts & (C extends keyof Facts ? Facts[C] : Record<string, unknown>);
 
 /** A refusal by the service, or (without a code) by a proxy before it. */
 export class WalletProblem<C extends ProblemCode = ProblemCode> extends Error {

@@ -6,7 +6,7 @@ import type { components } from "../schema.js";
 
 export { type EarlierAttempt, type Refused, refusalOf } from "./batch.js";
 export type { CommonInit, ParseAs, Result, WalletClient } from "./calls.js";
-export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type Facts, type ProblemCode } from "./errors.js";
+export { isProblem, NoAnswer, OutcomeUnknown, WalletProblem, type CommonFacts, type Facts, type ProblemCode } from "./errors.js";
 export { LongDecimal } from "./json.js";
 export { newKey, type RetryOptions } from "./retry.js";
 export type { components, operations, paths } from "../schema.js";

@@ -346,7 +346,13 @@ async def test_sums(client: AsyncWalletClient) -> None:
     since = datetime.now(UTC) - timedelta(hours=1)
 
     of_wallet = await client.statistics.wallet(wallet.wallet_id, from_=since, interval="day")
+    await client.wallets.create(
+        user_id=wallet.user_id, currency=wallet.currency, name="bank", keeping="mirrored", initial_balance=70
+    )
     of_user = await client.statistics.user(wallet.user_id)
+    (apart,) = of_user.mirrored
+    assert (apart.currency, apart.closing_balance) == (wallet.currency, Decimal(70))
+    assert apart.by_type[0].amount == Decimal(70)
     of_service = await client.statistics.service()
     balance = await client.statistics.trial_balance()
     currencies = {each.code: each.exponent for each in await client.statistics.currencies()}

@@ -14,6 +14,8 @@ from support.ledger_database import LedgerDatabase
 SetClock = Callable[[datetime], Awaitable[None]]
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SHIFTS = 34
+"""How many lengths of a shift wallet.list_shift_lengths has; each is a scan of the index."""
 
 
 def text(moment: datetime) -> str:
@@ -115,7 +117,7 @@ async def test_only_rows_that_were_entered_at_another_moment_are_read(
     version = 14 * 24 * 60 + 1
     for run in range(8):  # the plan of the first calls is made for their values, that of later ones for any
         async with database.transaction():
-            used = "select pg_stat_get_xact_numscans('wallet.wallet_transactions_effective'::regclass)"
+            used = "select pg_stat_get_xact_numscans('wallet.wallet_transactions_shift'::regclass)"
             before = await database.fetchval(used)
             (plan,) = json.loads(
                 await database.fetchval(
@@ -126,7 +128,7 @@ async def test_only_rows_that_were_entered_at_another_moment_are_read(
                     version,
                 )
             )
-            assert await database.fetchval(used) == before + 2, run  # and not the primary key
+            assert await database.fetchval(used) == before + SHIFTS, run  # and not the primary key
             blocks = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
             assert blocks < (1000 if run == 0 else 250), (run, blocks)  # the first one reads the catalog, too
         found = await database.fetch(
@@ -140,6 +142,66 @@ async def test_only_rows_that_were_entered_at_another_moment_are_read(
             for name in ("effective_at", "created_at")
         ]
         assert (by_posting, by_effect) == (version, version + 4)
+
+
+@pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
+async def test_few_rows_are_read_although_every_row_was_entered_at_another_moment(
+    newest_ledger_database: LedgerDatabase,
+) -> None:
+    """Late by seconds, some by hours, a few by years, some ahead: only rows around the moment are read."""
+    database = newest_ledger_database.superuser
+    wallet = await newest_ledger_database.wallet()
+    await newest_ledger_database.bulk(wallet, START, 20_000, timedelta(minutes=1))
+    await database.execute("set session_replication_role = replica")  # no trigger that keeps rows as they are
+    await database.execute(
+        "update wallet.wallet_transactions set effective_at = created_at + case"
+        " when wallet_version % 4000 = 7 then interval '-3 years' when wallet_version % 500 = 5 then interval '-7 hours'"
+        " when wallet_version % 1000 = 9 then interval '20 hours' else interval '-13 seconds' end"
+        " where wallet_id = $1",
+        wallet,
+    )
+    await database.execute("reset session_replication_role")
+    await database.execute("vacuum analyze wallet.wallet_transactions")
+    last = "select count(*) from wallet.wallet_transactions where wallet_id = $1 and {} <= $2"
+    for minutes in (0, 1, 700, 9_999, 10_000, 19_999, 21_000, -600):
+        at = START + timedelta(minutes=minutes, seconds=59)
+        version, by_effect = [
+            await database.fetchval(last.format(name), wallet, at) for name in ("created_at", "effective_at")
+        ]
+        query = "select * from wallet.read_shifted_totals($1, $2, $3, 20000)"
+        found = await database.fetch(query, wallet, at, version)
+        assert sum(row["transactions"] for row in found) == by_effect - version, minutes
+    (plan,) = json.loads(
+        await database.fetchval(
+            "explain (analyze, buffers, format json) select * from wallet.read_shifted_totals($1, $2, 10000, 20000)",
+            wallet,
+            START + timedelta(minutes=9_999, seconds=30),
+        )
+    )
+    # All rows have 20,000 / 60 = 333 blocks and more than that in the index.
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 250
+
+
+@pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
+async def test_a_shift_is_as_long_as_its_class_says(newest_ledger_database: LedgerDatabase) -> None:
+    database = newest_ledger_database.superuser
+    lengths = {
+        row["shift"]: row["longest"]
+        for row in await database.fetch(
+            "select shift, extract(epoch from longest)::float8 as longest from wallet.list_shift_lengths()"
+        )
+    }
+    assert len(lengths) == SHIFTS
+    for seconds in (1e-6, 3.9, 4, 4.000001, 15.9, 16, 3600, 86_400, 4**10 - 1e-6, 4**10, 4**14, 2e9):
+        for sign in (1, -1):
+            shift = await database.fetchval(
+                "select wallet.find_shift(v.at, v.at - make_interval(secs => $1))"
+                " from (values (timestamptz '2026-01-01')) v (at)",
+                sign * seconds,
+            )
+            assert shift * sign > 0
+            assert seconds < lengths[shift]
+            assert abs(shift) == 1 or seconds >= lengths[shift - sign]
 
 
 async def all_entries(api: Api, path: str, **query: str) -> list[dict[str, Any]]:

@@ -209,6 +209,47 @@ async def test_a_users_statistics_are_those_of_all_their_wallets_by_currency(
     assert whole["currencies"][1]["closing_balance"] == "0.000000000000000001"
 
 
+async def test_mirrored_wallets_stand_apart_in_a_users_statistics(ledger_database: LedgerDatabase) -> None:
+    """Totals of both kinds in one currency are never added together, however they are read."""
+    money = await ledger_database.wallet("ann", "EUR")
+    bank, card = [await ledger_database.wallet("ann", "EUR", keeping="mirrored") for _ in range(2)]
+    house = await ledger_database.wallet("ann", "CHF", keeping="mirrored")
+    await ledger_database.post(
+        op("deposit", money, "5"), op("deposit", bank, "100"), op("withdraw", card, "30"), at=START
+    )
+    await ledger_database.post(op("withdraw", bank, "7"), op("deposit", house, "900"), at=START + TICK)
+    statistics = StatisticsRepository(ledger_database.database)
+    start = text(START)
+
+    def amounts(part: list[Row]) -> list[tuple[str, ...]]:
+        members = ("currency", "opening_balance", "closing_balance", "credited", "debited")
+        return [tuple(each[member] for member in members) for each in part]
+
+    for by in ("posted", "effective"):
+        for period in (Period(None, None, None, by), Period(start, None, "day", by)):
+            read = json.loads(await statistics.of_user("ann", None, period, ALL))
+            assert amounts(read["currencies"]) == [("EUR", "0.00", "5.00", "5.00", "0.00")]
+            assert amounts(read["mirrored"]) == [
+                ("CHF", "0.00", "900.00", "900.00", "0.00"),
+                ("EUR", "0.00", "63.00", "100.00", "37.00"),
+            ]
+            (euro,) = read["currencies"]
+            assert [each["counter_account"] for each in euro["by_counter_account"]] == ["external:deposits"]
+            assert {each["counter_account"] for each in read["mirrored"][1]["by_counter_account"]} == {
+                "mirrored:deposits",
+                "mirrored:withdrawals",
+            }
+            if period.interval:
+                for each in (*read["currencies"], *read["mirrored"]):
+                    assert each["steps"][0]["closing_balance"] == each["closing_balance"]
+    later = json.loads(await statistics.of_user("ann", None, Period(text(START + TICK), None, None), ALL))
+    assert amounts(later["currencies"]) == [("EUR", "5.00", "5.00", "0.00", "0.00")]
+    assert amounts(later["mirrored"])[1] == ("EUR", "70.00", "63.00", "0.00", "7.00")
+    of_wallet = json.loads(await statistics.of_wallet(bank, None, Period(None, None, None)))
+    assert amounts(of_wallet["currencies"]) == [("EUR", "0.00", "93.00", "100.00", "7.00")]
+    assert "mirrored" not in of_wallet
+
+
 async def test_nothing_happened(ledger_database: LedgerDatabase) -> None:
     wallet = await ledger_database.wallet("idle", "JPY")
 

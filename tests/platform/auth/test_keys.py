@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import FreshDatabase, Locate
+from support.clock import SettableClock
 from support.database_location import connect
 
 from wallet_service.core.errors import Unauthorized, Unavailable, ValidationFailed
@@ -228,14 +229,50 @@ async def test_invented_ids_fill_nothing_and_push_out_no_key(watched: Watched, c
     assert (len(ring._found), len(ring._unknown)) == (1, 10)
 
 
-async def test_a_key_expires_also_while_it_is_remembered(database: Database) -> None:
-    now = datetime.now(UTC)
-    key = await create_key(database, "billing", ["admin"], now + timedelta(hours=1))
-    ring = KeyRing(database, TTL_S, clock=Seconds(), now=lambda: now)
+async def test_a_key_expires_also_while_it_is_remembered(
+    database: Database, watched: Watched, clock: Seconds
+) -> None:
+    key = await create_key(database, "billing", ["admin"], datetime.now(UTC) + timedelta(hours=1))
+    ring = KeyRing(watched, 10_000, clock=clock)
     await ring.verify(key.encode())
-    now += timedelta(hours=1, seconds=1)
+    before = watched.lookups
+    clock.value += 3590
+    await ring.verify(key.encode())
+    clock.value += 11
     with pytest.raises(Unauthorized, match="expired"):
         await ring.verify(key.encode())
+    assert watched.lookups == before
+
+
+async def test_a_key_expires_by_the_ledgers_clock(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    """The clock of this machine does not count, so all instances agree; each follows within its cache's time."""
+    made = await fresh_database()
+    database, superuser = await connect(await locate_database(made)), await asyncpg.connect(made.dsn)
+    try:
+        ledger_clock = SettableClock(superuser)
+        await ledger_clock.install()
+        await ledger_clock.set(datetime(2040, 1, 1, tzinfo=UTC))
+        expires_at = datetime(2040, 1, 2, tzinfo=UTC)
+        key = (await create_key(database, "billing", ["admin"], expires_at)).encode()
+        times = [Seconds(), Seconds()]
+        rings = [KeyRing(database, TTL_S, clock=time) for time in times]
+        for ring in rings:
+            await ring.verify(key)
+        await ledger_clock.set(expires_at - timedelta(seconds=1))
+        for ring, time in zip(rings, times, strict=True):
+            time.value += TTL_S
+            await ring.verify(key)
+        await ledger_clock.set(expires_at)
+        rings[0].forget()
+        times[1].value += TTL_S
+        for ring in rings:
+            with pytest.raises(Unauthorized, match="expired"):
+                await ring.verify(key)
+    finally:
+        await superuser.close()
+        await database.close()
 
 
 async def test_keys_are_listed_in_order_and_without_hashes(

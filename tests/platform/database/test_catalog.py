@@ -19,12 +19,14 @@ UNPINNED = {
     "build_refusal",
     "clock",
     "find_operation_type",
+    "find_shift",
     "format_amount",
     "format_time",
     "group_counter_account",
     "is_shown",
     "is_uuid",
     "list_operation_types",
+    "list_shift_lengths",
 }
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 

@@ -65,6 +65,7 @@ def test_at_the_limit_health_is_still_checked() -> None:
         assert refused.headers["retry-after"] == "1"
         assert (health.status, health.headers["connection"]) == (200, "close")
         assert server.metric("wallet_http_connections_refused_total") == 1
+        assert server.metric("wallet_http_connections") >= server.metric("wallet_http_connections_limit") > 0
         (line,) = server.lines("connections_at_limit")
         assert (line["log_level"], line["limit"]) == ("warning", LIMIT)
         server.release()

@@ -133,9 +133,14 @@ def test_a_refusal_is_logged_and_counted_as_a_request_and_keeps_the_caller_s_id(
         assert answer.problem["request_id"] == "mine"
         counted = {"route": "unmatched", "method": "GET", "status": "4xx"}
         wait_for(lambda: server.metric("wallet_http_requests_total", **counted) == 1)
+        refused = "wallet_http_heads_refused_total"
+        assert server.metric(refused, code="malformed_request") == 1
         wait_for(lambda: len(server.lines("request")) == 1)
         (line,) = server.lines("request")
         assert (line["status"], line["method"], line["route"]) == (400, "GET", None)
+        assert server.send(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n").read().status == 414
+        assert server.metric(refused, code="uri_too_long") == 1
+        assert server.metric(refused, code="headers_too_large") == 0
 
 
 def test_responses_keep_their_order_when_a_bad_request_follows() -> None:

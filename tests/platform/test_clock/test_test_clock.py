@@ -1,16 +1,17 @@
 """A clock of the ledger that callers set: only with the setting, only forwards."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 from conftest import FreshApi, FreshDatabase, Locate, TestDatabase
-from support.api import Api, open_api, posted, problem
+from support.api import Api, Client, open_api, posted, problem
 from support.sdk import in_process
 from support.settings import make_settings
 
 from wallet_service.core.settings import SettingsError
+from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.database.migrate import migrate
 from wallet_service.rooms import ROOMS
 
@@ -60,6 +61,27 @@ async def test_the_client_sets_and_advances_it(api: Api) -> None:
         assert (set_to.is_set, set_to.moment.year) == (True, 2031)
         later = await client.test_clock.advance(timedelta(days=365))
         assert later.moment - set_to.moment >= timedelta(days=365)
+
+
+async def test_keys_expire_by_it_on_every_instance(
+    api: Api, database: TestDatabase, locate_database: Locate
+) -> None:
+    """On the one that set it at once, although it remembers the key; on the other when it looks the key up again."""
+    async with open_api(
+        await locate_database(database), test_clock=True, environment="development", key_cache_ms=0
+    ) as other:
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        key = await create_key(api.app.state.database, "meter", ["wallets:read"], tomorrow)
+        clients = [Client(each.app, each.http, key) for each in (api, other)]
+        for client in clients:
+            assert (await client.get("/currencies")).status_code == 200
+        await api.admin.post(PATH, {"advance_s": 23 * 3600})
+        for client in clients:
+            assert (await client.get("/currencies")).status_code == 200
+        await api.admin.post(PATH, {"advance_s": 2 * 3600})
+        for client in clients:
+            document = problem(await client.get("/currencies"), "unauthorized")
+            assert document["detail"] == "The key has expired"
 
 
 @pytest.mark.parametrize(

@@ -9,3 +9,7 @@ create unique index concurrently if not exists wallets_open_name_of_keeping on w
 -- Entries whose effective moment is not their posting moment: what was entered late, or ahead.
 create index concurrently if not exists wallet_transactions_effective on wallet.wallet_transactions (wallet_id, effective_at)
   where effective_at <> created_at;
+
+-- The same entries by the length of their shift, for sums at a moment: see wallet.read_shifted_totals.
+create index concurrently if not exists wallet_transactions_shift on wallet.wallet_transactions (wallet_id,
+  wallet.find_shift(created_at, effective_at), effective_at) where effective_at <> created_at;

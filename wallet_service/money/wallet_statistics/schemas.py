@@ -130,11 +130,16 @@ class WalletStatistics(Statistics):
 
 
 class UserStatistics(Statistics):
-    """Totals of all wallets of a user in a period."""
+    """Totals of all wallets of a user in a period. ``currencies`` has those of operating wallets."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": USER_ID} | _STATISTICS]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_id": USER_ID} | _STATISTICS | {"mirrored": []}]}
+    )
 
     user_id: str = Field(description="The user.")
+    mirrored: list[CurrencyStatistics] = Field(
+        description="The totals of each currency of mirrored wallets, which are not in `currencies`."
+    )
 
 
 class CurrencyStats(BaseModel):

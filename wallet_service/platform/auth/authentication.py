@@ -172,6 +172,10 @@ class Authenticator:
             return Principal("admin", None, frozenset({ADMIN.name}))
         raise Unauthorized("Such callers are no longer accepted")
 
+    def forget_keys(self) -> None:
+        """Look up every key again at its next use: the ledger's clock, by which keys expire, was set."""
+        self._keys.forget()
+
     async def close(self) -> None:
         """Close the connections to the issuer of tokens."""
         if self._tokens is not None:

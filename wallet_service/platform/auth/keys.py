@@ -28,12 +28,16 @@ _NO_HASH = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is stored, with the permissions that its scopes include."""
+    """A key as it is stored, with the permissions that its scopes include.
+
+    Attributes:
+        expires_s: when it expires, in seconds of this process's monotonic clock; None: never.
+    """
 
     secret_hash: bytes
     client_name: str
     scopes: frozenset[str]
-    expires_at: datetime | None
+    expires_s: float | None
     revoked: bool
     restriction: Restriction | None
 
@@ -42,6 +46,9 @@ class KeyRing:
     """Checks API keys with the database, and caches each for at most ``ttl_s`` seconds.
 
     So a revocation takes effect within ``ttl_s``, which counts from the start of a lookup, not from its result.
+
+    A key expires by the ledger's clock, on every instance: a lookup returns what it shows, and the time since then is
+    measured here. A test clock that is set elsewhere takes effect within ``ttl_s`` too.
     """
 
     def __init__(
@@ -52,13 +59,11 @@ class KeyRing:
         most_cached: int = MOST_CACHED,
         expand: Callable[[Iterable[str]], frozenset[str]] = frozenset[str],
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._ttl_s = ttl_s
         self._expand = expand
         self._clock = clock
-        self._now = now
         # Unknown ids have their own cache, so that a caller that invents ids can't displace real ones.
         self._found = _Recent(most_cached)
         self._unknown = _Recent(most_cached)
@@ -100,9 +105,14 @@ class KeyRing:
     def _valid(self, key: Key) -> Key:
         if key.revoked:
             raise Unauthorized("The key was revoked")
-        if key.expires_at is not None and key.expires_at <= self._now():
+        if key.expires_s is not None and key.expires_s <= self._clock():
             raise Unauthorized("The key has expired")
         return key
+
+    def forget(self) -> None:
+        """Look up every key again: the ledger's clock was set."""
+        self._found.clear()
+        self._lookups.clear()
 
     async def _find(self, key_id: str) -> Key | None:
         oldest = self._clock() - self._ttl_s
@@ -119,7 +129,7 @@ class KeyRing:
     async def _fetch(self, key_id: str) -> Key | None:
         started = self._clock()
         row: Any = json.loads(await self._database.read("find_key", key_id=key_id, restricted=True))
-        key = self._key_of(row) if row is not None else None
+        key = self._key_of(row, started) if row is not None else None
         if key is None:
             self._found.drop(key_id)
             self._unknown.put(key_id, (started, key))
@@ -128,12 +138,16 @@ class KeyRing:
             self._found.put(key_id, (started, key))
         return key
 
-    def _key_of(self, row: dict[str, Any]) -> Key:
+    def _key_of(self, row: dict[str, Any], started: float) -> Key:
+        expires_s = None
+        if row["expires_at"] is not None:
+            left = datetime.fromisoformat(row["expires_at"]) - datetime.fromisoformat(row["now"])
+            expires_s = started + left.total_seconds()  # from the start of the lookup: never too late
         return Key(
             secret_hash=bytes.fromhex(row["secret_hash"]),
             client_name=row["client_name"],
             scopes=self._expand(row["scopes"]),
-            expires_at=datetime.fromisoformat(row["expires_at"]) if row["expires_at"] else None,
+            expires_s=expires_s,
             revoked=row["revoked"],
             restriction=Restriction.of_row(row),
         )
@@ -179,6 +193,9 @@ class _Recent:
 
     def drop(self, key_id: str) -> None:
         self._entries.pop(key_id, None)
+
+    def clear(self) -> None:
+        self._entries.clear()
 
     def __len__(self) -> int:
         return len(self._entries)

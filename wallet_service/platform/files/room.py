@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Permission, RequestCost, Room, SealedRows
+from wallet_service.core.room import Permission, RequestCost, Room, SealedRows, VerifyWalk
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
 from wallet_service.platform.files.settings import FilesSettings
 
@@ -28,5 +28,21 @@ ROOM = Room(
     lifespan="lifespan:open_files",
     commands="commands:add_commands",
     schema="platform",
+    verify_walks=(
+        VerifyWalk(
+            "verify_files",
+            "files",
+            {
+                "file chunks": "a file's chunks are complete, and together as long as the file",
+                "file charge": "a file counts its size for the quota, or nothing once it was deleted",
+            },
+        ),
+        VerifyWalk("verify_file_chunks", "chunks", {"file of chunk": "a chunk belongs to a file"}),
+        VerifyWalk(
+            "verify_file_usage",
+            "owners",
+            {"file quota": "an owner's quota counts what the owner's files count"},
+        ),
+    ),
     sealed_rows=SealedRows("list_sealed_chunks", "replace_sealed_chunk", page_rows=2),
 )

@@ -50,7 +50,7 @@ class Connections:
         self._listed_at = 0.0
         self._is_at_limit = False
         self._timer: asyncio.TimerHandle | None = None
-        metrics.count_open(lambda: self._count)
+        metrics.count_open(lambda: self._count, limit)
 
     @property
     def _open(self) -> "set[Connection]":

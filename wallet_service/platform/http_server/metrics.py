@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+HEADS_REFUSED = ("malformed_request", "uri_too_long", "headers_too_large")
 CLOSED_EARLY = ("head_timeout", "body_timeout", "send_timeout", "limit")
 
 
@@ -28,12 +29,31 @@ class ConnectionMetrics:
             "Connections refused at the limit: closed at once, or answered with 503 unless they check health.",
             registry=registry,
         )
+        heads = Counter(
+            "wallet_http_heads_refused",
+            "Requests refused because of their head, by the problem's code: malformed_request (no HTTP, or without a "
+            "usable Host), uri_too_long, headers_too_large.",
+            ["code"],
+            registry=registry,
+        )
+        self._heads_refused = {code: heads.labels(code) for code in HEADS_REFUSED}
+        self._limit = Gauge(
+            "wallet_http_connections_limit",
+            "Connections that may be open at once, without those for health checks.",
+            registry=registry,
+        )
         self.accept_failures = Counter(
             "wallet_http_accept_failures",
             "Attempts to accept a connection that failed, because the process or the machine had no file handle left.",
             registry=registry,
         )
 
-    def count_open(self, count: Callable[[], float]) -> None:
-        """Take the number of open connections from this function."""
+    def count_open(self, count: Callable[[], float], limit: int) -> None:
+        """Take the number of open connections from this function; there may be ``limit``."""
         self._open.set_function(count)
+        self._limit.set(limit)
+
+    def refuse_head(self, code: str) -> None:
+        """Count a request that was refused with this problem before it had a body, unless it was only late."""
+        if code in self._heads_refused:
+            self._heads_refused[code].inc()

@@ -373,6 +373,7 @@ class Connection(HttpToolsProtocol):
             else:
                 self.cycle.fail(problem)
             return
+        self._metrics.refuse_head(problem.code)
         self._may_drop = limits.HEAD_LINGER_BYTES
         if self._is_answered:
             self._answer_refusal()

@@ -49,10 +49,14 @@ async def read_test_clock(_caller: Admin, repository: Repository) -> Response:
     operation_id="set_test_clock",
     summary="Set or advance the test clock",
 )
-async def set_test_clock(_caller: Admin, request: TestClockRequest, repository: Repository) -> Response:
+async def set_test_clock(
+    _caller: Admin, body: TestClockRequest, request: Request, repository: Repository
+) -> Response:
     """Set the ledger's clock to a later moment, or advance it; it goes on from there, for all callers.
 
-    Postings, expiry, renewals and budgets follow it. It can't be set back, because the entries of a wallet are in the
-    order of their times. Only with `WALLET_TEST_CLOCK=true`.
+    Postings, expiry (of keys, too), renewals and budgets follow it. It can't be set back, because the entries of a
+    wallet are in the order of their times. Only with `WALLET_TEST_CLOCK=true`.
     """
-    return JsonBytes(await repository.set(request.moment, request.advance_s))
+    answer = await repository.set(body.moment, body.advance_s)
+    request.app.state.auth.forget_keys()  # other instances notice within WALLET_KEY_CACHE_MS
+    return JsonBytes(answer)

@@ -31,7 +31,11 @@ def _compiled(model: Any) -> Callable[[Mapping[str, Any]], Any]:
     hints = get_type_hints(model)
     named = [each.name for each in fields(model) if each.default is MISSING]
     steps = [(name.rstrip("_"), _converter(hints[name])) for name in named]
-    later = [(each.name, each.default) for each in fields(model) if "later" in each.metadata]
+    later = [
+        (each.name, each.default, _converter(hints[each.name]))
+        for each in fields(model)
+        if "later" in each.metadata
+    ]
 
     def decode(document: Mapping[str, Any]) -> Any:
         values: list[Any] = []
@@ -42,8 +46,10 @@ def _compiled(model: Any) -> Callable[[Mapping[str, Any]], Any]:
 
     def decode_later(document: Mapping[str, Any]) -> Any:
         made = decode(document)
-        for name, default in later:
-            object.__setattr__(made, name, document.get(name, default))  # frozen, and not yet handed out
+        for name, default, convert in later:
+            value = document.get(name, default)
+            converted = value if convert is None or value is default else convert(value)
+            object.__setattr__(made, name, converted)  # frozen, and not yet handed out
         return made
 
     return decode_later if later else decode

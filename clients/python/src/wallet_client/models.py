@@ -22,8 +22,8 @@ def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
 _REFUSED: Any = _refuse
 
 
-def later(default: str) -> Any:
-    """A text that was added after 0.1.0; a service that does not send it yet is read as if it sent the default."""
+def later(default: object) -> Any:
+    """A member that was added after 0.1.0; a service that does not send it yet is read as if it sent the default."""
     return field(default=default, kw_only=True, metadata={"later": True})
 
 

@@ -75,9 +75,10 @@ class WalletStatistics(Statistics):
 
 @dataclass(frozen=True, slots=True)
 class UserStatistics(Statistics):
-    """The totals of all wallets of a user."""
+    """The totals of all wallets of a user: ``currencies`` of the operating ones, ``mirrored`` of the mirrored ones."""
 
     user_id: str
+    mirrored: tuple[CurrencyStatistics, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

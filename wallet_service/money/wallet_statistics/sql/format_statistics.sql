@@ -1,21 +1,36 @@
 -- What happened to some wallets in a period, by currency, and with an interval also step by step: members of a JSON object. The
 -- result is exact and final: postings under way that could still get a time before a bound are waited for. p_by: posted, or
--- effective: then a later posting that was effective in the period changes it.
+-- effective: then a later posting that was effective in the period changes it. p_mirrored_ids: wallets whose totals stand apart.
 create or replace function wallet.format_statistics(p_wallet_ids uuid[], p_from timestamptz, p_to timestamptz,
-  p_interval text, p_by text default 'posted') returns text
+  p_interval text, p_by text default 'posted', p_mirrored_ids uuid[] default null) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   c_tick constant interval := '1 microsecond';
   v_now constant timestamptz := wallet.clock();
   v_bounds constant timestamptz[] := wallet.find_period_bounds(p_from, p_to, p_interval, v_now);
   v_settled timestamptz;
-  v_currencies json;
+  v_answer text;
 begin
   select max(b) into v_settled from unnest(v_bounds) b where b < v_now and b > '-infinity';
   perform wallet.await_postings(array(select w.wallet_id from wallet.wallets w
-    where w.wallet_id = any (p_wallet_ids) and w.last_posted_at <= v_settled));
-  with sums as materialized (
-    select * from wallet.sum_periods(p_wallet_ids, v_bounds, p_by)
+    where w.wallet_id = any (p_wallet_ids || p_mirrored_ids) and w.last_posted_at <= v_settled));
+  select row_to_json(v)::text into v_answer from (select wallet.format_time(p_from) as "from", wallet.format_time(p_to) as "to",
+    p_interval as "interval", wallet.format_currencies(p_wallet_ids, v_bounds, p_interval, p_by) as currencies) v;
+  if p_mirrored_ids is not null then
+    v_answer := left(v_answer, -1) || ',"mirrored":' || wallet.format_currencies(p_mirrored_ids, v_bounds, p_interval, p_by) || '}';
+  end if;
+  return v_answer;
+end $$;
+
+-- The totals between the bounds by currency: the whole period, and with p_interval its steps.
+create or replace function wallet.format_currencies(p_wallet_ids uuid[], p_bounds timestamptz[], p_interval text, p_by text)
+returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  c_tick constant interval := '1 microsecond';
+begin
+  return (with sums as materialized (
+    select * from wallet.sum_periods(p_wallet_ids, p_bounds, p_by)
   ), parts as materialized (    -- the whole period, and its steps
     select 0::bigint as part, s.* from sums s
     union all select s.step, s.* from sums s where p_interval is not null
@@ -41,21 +56,19 @@ begin
     from parts p group by p.currency, p.exponent, p.part
   ), steps as materialized (
     select f.currency, json_agg((select v from (select
-        wallet.format_time(v_bounds[f.part] + c_tick) as "from",
-        wallet.format_time(nullif(v_bounds[f.part + 1], 'infinity') + c_tick) as "to",
+        wallet.format_time(p_bounds[f.part] + c_tick) as "from",
+        wallet.format_time(nullif(p_bounds[f.part + 1], 'infinity') + c_tick) as "to",
         f.opening_balance, f.closing_balance, f.credited, f.debited, f.transactions,
         coalesce(t.list, '[]') as by_type) v) order by f.part) as list
     from flows f left join types t on t.currency = f.currency and t.part = f.part
     where f.part > 0 group by f.currency
   )
-  select json_agg((select v from (select f.currency, f.opening_balance, f.closing_balance, f.credited, f.debited,
+  select coalesce(json_agg((select v from (select f.currency, f.opening_balance, f.closing_balance, f.credited, f.debited,
       f.transactions, coalesce(t.list, '[]') as by_type, coalesce(a.list, '[]') as by_counter_account,
-      s.list as steps) v) order by f.currency) into v_currencies
+      s.list as steps) v) order by f.currency), '[]')
     from flows f left join types t on t.currency = f.currency and t.part = f.part
       left join accounts a on a.currency = f.currency left join steps s on s.currency = f.currency
-    where f.part = 0;
-  return (select row_to_json(v)::text from (select wallet.format_time(p_from) as "from", wallet.format_time(p_to) as "to",
-    p_interval as "interval", coalesce(v_currencies, '[]') as currencies) v);
+    where f.part = 0);
 end $$;
 
 -- The moments at which a period begins, is divided (p_interval: day or month, UTC) and ends. Each is the last moment of the part

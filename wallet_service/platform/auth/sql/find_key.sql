@@ -1,4 +1,5 @@
--- The key for comparison: its hash in hexadecimal and the facts that decide, or null when there is none. p_restricted: whether the
+-- The key for comparison: its hash in hexadecimal and the facts that decide, or null when there is none. now: what the ledger's clock
+-- shows, by which the key expires. p_restricted: whether the
 -- caller knows restrictions. To one that does not, such as release 0.1.0, a restricted key does not exist.
 create or replace function wallet_api.find_key(p_key_id text, p_restricted boolean default false) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -8,6 +9,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
       'client_name', client_name,
       'scopes', scopes,
       'expires_at', wallet.format_time(expires_at),
+      'now', wallet.format_time(wallet.clock()),
       'revoked', revoked_at is not null,
       'wallet_ids', wallet_ids,
       'user_id', user_id,
