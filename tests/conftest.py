@@ -33,6 +33,8 @@ from support.cluster import (
 from support.consul_agent import ConsulAgent, agent_with_acl, consul_agent
 from support.database_location import DatabaseLocation, connect, open_location
 from support.external_programs import PROGRAMS, program
+from support.fast_tests import OPTION as FAST
+from support.fast_tests import is_fast
 from support.ledger_database import LedgerDatabase, open_ledger_database
 from support.needed_programs import declare, programs_of, write_needed
 from support.redis_server import RedisServer, redis_server
@@ -114,8 +116,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(open_clusters())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(FAST, action="store_true", help="only the tests of the inner loop")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked ``first`` run first, those marked ``last`` last; the others keep their order."""
+    if config.getoption(FAST):
+        left_out = [item for item in items if not is_fast(item, VERSIONS)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_fast(item, VERSIONS)]
     items.sort(
         key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
     )

@@ -122,6 +122,41 @@ def test_only_what_the_chosen_tests_need_is_fetched(machine: Path) -> None:
     )
 
 
+def test_the_inner_loop_has_no_test_that_needs_a_program_or_starts_a_process() -> None:
+    chosen = (
+        "core/test_money.py",
+        "platform/consul/test_registration.py",
+        "test_failover.py",
+        "money/credits",
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--fast",
+            "--collect-only",
+            "-q",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+        ]
+        + [f"tests/{name}" for name in chosen],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tests = [line for line in done.stdout.splitlines() if line.startswith("tests/")]
+    assert {test.partition("::")[0] for test in tests} == {
+        "tests/core/test_money.py",
+        "tests/money/credits/test_router.py",
+        "tests/platform/consul/test_registration.py",  # its tests without an agent
+    }
+    assert not [test for test in tests if "supabase" in test]
+
+
 def test_named_programs_are_fetched(machine: Path) -> None:
     status, messages, fetched = services(machine, "consul", "nginx")
     assert (status, fetched) == (0, {"consul", "nginx"}), messages

@@ -29,6 +29,8 @@ from bench.server import given_server
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.postgres import PostgresDatabase
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 TINY = replace(
     QUICK,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from support.api import Api, new_user
 from support.service import command, refused
 
@@ -48,6 +49,7 @@ def test_wallets_are_a_table() -> None:
     ]
 
 
+@pytest.mark.parametrize("driver", ["postgres"], indirect=True)  # the command's, whichever the service has
 async def test_a_wallet_and_a_user_s_wallets(api: Api, service_dsn: str, own_folder: Path) -> None:
     user_id = new_user()
     wallets = [await api.admin.wallet("5", user_id=user_id, name=name) for name in ("one", "two")]

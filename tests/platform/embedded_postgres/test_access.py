@@ -13,7 +13,10 @@ from wallet_service.platform.embedded_postgres.access import (
     server_user,
 )
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as another user")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as another user"),
+]
 
 SERVER = ServerUser(64001, 64001)
 

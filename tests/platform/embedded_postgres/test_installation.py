@@ -16,7 +16,10 @@ from wallet_service.platform.embedded_postgres import installation
 from wallet_service.platform.embedded_postgres.access import EmbeddedError, ServerUser
 from wallet_service.platform.embedded_postgres.installation import programs_for
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as another user")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as another user"),
+]
 
 SERVER = ServerUser(64001, 64001)
 STRANGER = ServerUser(64003, 64003)

@@ -23,6 +23,8 @@ from wallet_service.platform.embedded_postgres import data_folder, installation
 from wallet_service.platform.embedded_postgres.access import ServerUser, private_folder, server_user
 from wallet_service.platform.embedded_postgres.server import EmbeddedError, EmbeddedInUse, EmbeddedPostgres
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 NOBODY = ServerUser(65534, 65534)
 IMPORTS = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
