@@ -195,7 +195,7 @@ MUTANTS = [
         "overtaken-in-call",
         "decide_operations",
         "attempts_in_one_call",
-        ("coalesce(v_refused_unit < v_op.unit, false)", "false"),
+        ("if v_refused_unit < v_op.unit and", "if false and"),
     ),
     _mutant(
         "later-attempt-overtaken",
@@ -225,7 +225,7 @@ MUTANTS = [
         "id-reused-in-call",
         "read_operations",
         "transaction_id_reused",
-        ("if not v_op.dry_run and (v_named", "if false and (v_named"),
+        ("if v_ops[v_found].leader <> v_op.leader then", "if false then"),
     ),
     _mutant(
         "tombstone-not-written",
@@ -528,7 +528,7 @@ MUTANTS = [
         "strangers-read",
         "find_operation_fault",
         "bad_members",
-        ("if p_operation - c_texts - c_others <> '{}'\n      or ", "if "),
+        ("if v_texts - c_texts <> '{}'\n      or ", "if "),
     ),
     _mutant(
         "dashes-not-looked-at",
@@ -547,7 +547,7 @@ MUTANTS = [
         "wallet-written-with-what-it-had",
         "decide_operations",
         "versions_and_balances",
-        ("p_accounts[v_index].balance := v_entry.balance_after;", ""),
+        ("v_account.balance := v_entry.balance_after;", ""),
     ),
 ]
 
