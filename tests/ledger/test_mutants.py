@@ -228,6 +228,24 @@ MUTANTS = [
         ("if v_ops[v_found].leader <> v_op.leader then", "if false then"),
     ),
     _mutant(
+        "one-key-of-a-slot-looked-at",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("v_found := v_before_key[v_found];", "v_found := null;"),
+    ),
+    _mutant(
+        "one-id-of-a-slot-looked-at",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("v_found := v_before_named[v_found];", "v_found := null;"),
+    ),
+    _mutant(
+        "keys-of-clients-mixed",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("\n            or v_ops[v_found].client_id <> v_op.client_id", ""),
+    ),
+    _mutant(
         "tombstone-not-written",
         "settle_tombstones",
         "late_first_attempt",

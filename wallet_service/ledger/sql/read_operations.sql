@@ -6,7 +6,7 @@ declare
   v_ops wallet.operation[];
   v_op wallet.operation;
   v_members jsonb;         -- of the unit, without its operations: those of most units are the same
-  v_unit wallet.operation; -- what they say of each of its operations
+  v_unit wallet.operation; -- the same as members of each of its operations
   v_operations jsonb;
   v_last integer;
   v_ordinal integer := 0;

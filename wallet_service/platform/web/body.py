@@ -19,7 +19,6 @@ from wallet_service.platform.web.problems import problem_response
 from wallet_service.platform.web.strict_head import path_params
 from wallet_service.platform.web.strict_json import loads, refused_value
 
-
 _NO_QUERY = QueryParams()
 
 
@@ -62,7 +61,8 @@ class StrictRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         # Not FastAPI's check of Content-Type: StrictRequest has its own.
-        super().__init__(path, endpoint, **{**options, "strict_content_type": False})
+        options["strict_content_type"] = False
+        super().__init__(path, endpoint, **options)
         end = path.rpartition("}")[2]
         self._ends = (end, f"{end}\n")  # with both ends the pattern matches
 

@@ -25,9 +25,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         text = body.decode()
-        if text.startswith("\ufeff"):
-            raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
-        value = _decoder.decode(text)
+        value = json.loads(text) if text.startswith("\ufeff") else _decoder.decode(text)  # that refuses it
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8") from error
     except json.JSONDecodeError as error:
