@@ -565,7 +565,7 @@ MUTANTS = [
         "wallet-written-with-what-it-had",
         "decide_operations",
         "versions_and_balances",
-        ("v_account.balance := v_entry.balance_after;", ""),
+        ("p_accounts[v_index].balance := v_entry.balance_after;", ""),
     ),
 ]
 

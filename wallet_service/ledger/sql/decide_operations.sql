@@ -18,7 +18,6 @@ declare
   v_refusal wallet.decision;
   v_entry wallet.wallet_transactions;
   v_index integer;
-  v_account wallet.account;
 begin
   for i in 1 .. coalesce(array_length(p_accounts, 1), 0) loop
     v_ids[i] := p_accounts[i].wallet_id;
@@ -50,11 +49,9 @@ begin
             v_winners[v_op.leader] := v_op.ordinal;
             foreach v_entry in array v_decision.entries loop
               v_index := array_position(v_ids, v_entry.wallet_id);
-              v_account := p_accounts[v_index];
-              v_account.balance := v_entry.balance_after;
-              v_account.last_entry := v_entry.wallet_version;
-              v_account.last_posted_at := v_entry.created_at;
-              p_accounts[v_index] := v_account;    -- once: each assignment to an element makes a row
+              p_accounts[v_index].balance := v_entry.balance_after;
+              p_accounts[v_index].last_entry := v_entry.wallet_version;
+              p_accounts[v_index].last_posted_at := v_entry.created_at;
             end loop;
           end if;
         end if;
