@@ -195,7 +195,7 @@ MUTANTS = [
         "overtaken-in-call",
         "decide_operations",
         "attempts_in_one_call",
-        ("coalesce(v_refused_unit < v_op.unit, false)", "false"),
+        ("if v_refused_unit < v_op.unit and", "if false and"),
     ),
     _mutant(
         "later-attempt-overtaken",
@@ -225,7 +225,25 @@ MUTANTS = [
         "id-reused-in-call",
         "read_operations",
         "transaction_id_reused",
-        ("if not v_op.dry_run and (v_named", "if false and (v_named"),
+        ("if v_ops[v_found].leader <> v_op.leader then", "if false then"),
+    ),
+    _mutant(
+        "one-key-of-a-slot-looked-at",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("v_found := v_before_key[v_found];", "v_found := null;"),
+    ),
+    _mutant(
+        "one-id-of-a-slot-looked-at",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("v_found := v_before_named[v_found];", "v_found := null;"),
+    ),
+    _mutant(
+        "keys-of-clients-mixed",
+        "read_operations",
+        "same_keys_and_ids_among_many_in_one_call",
+        ("\n            or v_ops[v_found].client_id <> v_op.client_id", ""),
     ),
     _mutant(
         "tombstone-not-written",
@@ -534,7 +552,7 @@ MUTANTS = [
         "strangers-read",
         "find_operation_fault",
         "bad_members",
-        ("if p_operation - c_texts - c_others <> '{}'\n      or ", "if "),
+        ("if v_texts - c_texts <> '{}'\n      or ", "if "),
     ),
     _mutant(
         "dashes-not-looked-at",

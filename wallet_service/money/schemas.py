@@ -95,8 +95,10 @@ class Details(BaseModel):
 
     def details(self) -> dict[str, Any]:
         """The members that are stored with the posting, without those that were left out."""
-        members = {name: getattr(self, name) for name in Details.model_fields}
-        return {name: value for name, value in members.items() if value is not None}
+        return {name: value for name in _DETAILS if (value := getattr(self, name)) is not None}
+
+
+_DETAILS = tuple(Details.model_fields)
 
 
 class Keyed(BaseModel):

@@ -3,9 +3,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from support.http_app import ADMIN_KEY, BODY_LIMIT, IMPORT_LIMIT, api
 
 from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.web.body import StrictRoute
 
 PAY = "/api/v1/things/7/pay"
 IMPORT = "/api/v1/things/import"
@@ -142,3 +144,25 @@ async def test_a_route_without_credentials_is_as_strict(client: httpx.AsyncClien
     answer = await client.post("/api/v1/things/open", content=b'{"amount": 1, "amount": 2}', headers=JSON)
     assert answer.status_code == 400
     assert (await client.post("/api/v1/things/open", json={"amount": "1"})).status_code == 200
+
+
+@pytest.mark.parametrize("template", ["/a/{x}/end", "/a/{x}", "/a", "/a/{x:path}/end", "/a/{x}-{y}"])
+def test_a_route_matches_the_paths_that_fastapis_matches(template: str) -> None:
+    async def endpoint() -> None: ...
+
+    ours, plain = StrictRoute(template, endpoint), APIRoute(template, endpoint)
+    for path in (
+        "/a/1/end",
+        "/a/1/end\n",
+        "/a/1/end\n\n",
+        "/a/1/end/",
+        "/a/1",
+        "/a\n",
+        "/a",
+        "/a/1-2",
+        "/b",
+        "",
+    ):
+        for method in ("GET", "POST"):
+            scope = {"type": "http", "method": method, "path": path}
+            assert ours.matches(scope)[0] is plain.matches(scope)[0], (template, path, method)

@@ -51,6 +51,11 @@ def test_what_is_not_json_is_malformed(body: bytes) -> None:
         loads(body)
 
 
+def test_a_byte_order_mark_is_named() -> None:
+    with pytest.raises(MalformedRequest, match="BOM"):
+        loads(b'\xef\xbb\xbf{"a": 1}')
+
+
 @pytest.mark.parametrize(
     "number", ["9" * 65, "-" + "9" * 5000, "0." + "1" * 70, "1e401", "1e-401", "1e99999999999"]
 )

@@ -61,6 +61,24 @@ async def same_key_in_one_call(kernel: Kernel) -> None:
 
 
 @check
+async def same_keys_and_ids_among_many_in_one_call(kernel: Kernel) -> None:
+    """So many that keys and ids share slots of the tables in which they are looked up. Keys of two clients always do."""
+    wallet, count = await kernel.wallet("1000"), 150
+    first = [op("consume", wallet, "1", key=new_id()) for _ in range(count)]
+    others = [another_attempt(each) | {"client_id": "another client"} for each in first]
+    outcomes = await kernel.all(*first, *others, *(another_attempt(each) for each in first))
+    statuses = [outcome.status_or_code for outcome in outcomes]
+    assert statuses == ["posted"] * count * 2 + ["replayed"] * count
+    assert [outcome.raw for outcome in outcomes[:count]] == [outcome.raw for outcome in outcomes[-count:]]
+    assert await kernel.balance(wallet) == 1000 - 2 * count
+
+    named = [op("consume", wallet, "1", key=new_id()) for _ in range(count)]
+    outcomes = await kernel.all(*named, *(each | {"idempotency_key": new_id()} for each in named))
+    statuses = [outcome.status_or_code for outcome in outcomes]
+    assert statuses == ["posted"] * count + ["idempotency_key_reused"] * count
+
+
+@check
 async def same_key_other_request(kernel: Kernel) -> None:
     wallet, other = await kernel.wallet("100"), await kernel.wallet("100")
     first = op("consume", wallet, "7", key=new_id(), reference="a", metadata={"n": 1})

@@ -31,12 +31,14 @@ begin
     if v_failed is not null then
       v_decision := wallet.build_refusal('batch_aborted');
     else
-      v_decision := case when v_op.leader < v_op.ordinal and coalesce(v_refused_unit < v_op.unit, false)
+      if v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal
           and p_operations[v_winners[v_op.leader]].transaction_id is distinct from v_op.transaction_id
-          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions)
-          then wallet.refuse_superseded(v_op)
-        else wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-          v_known, p_claimed[v_op.leader]) end;
+          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions) then
+        v_decision := wallet.refuse_superseded(v_op);
+      else
+        v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
+          v_known, p_claimed[v_op.leader]);
+      end if;
       if v_decision.status is null then
         v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
         if v_decision.status = 'posted' then
@@ -469,23 +471,22 @@ create or replace function wallet.check_movement(p_account wallet.account, p_amo
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_available numeric := p_account.balance - p_account.locked_balance + p_account.credit_limit;
-  v_facts jsonb := jsonb_build_object('wallet_id', p_account.wallet_id);
 begin
   if p_account.status = 'closed' then
-    return wallet.build_refusal('wallet_closed', v_facts);
+    return wallet.build_refusal('wallet_closed', jsonb_build_object('wallet_id', p_account.wallet_id));
   elsif p_amount > 0 then
     if p_account.balance + p_amount >= 1e20 then
-      return wallet.build_refusal('balance_limit', v_facts);
+      return wallet.build_refusal('balance_limit', jsonb_build_object('wallet_id', p_account.wallet_id));
     end if;
   elsif p_account.status = 'frozen' then
-    return wallet.build_refusal('wallet_frozen', v_facts);
+    return wallet.build_refusal('wallet_frozen', jsonb_build_object('wallet_id', p_account.wallet_id));
   elsif p_account.keeping = 'mirrored' then
     -- A record: what happened elsewhere has happened, whatever the balance.
     if p_account.balance + p_amount <= -1e20 then
-      return wallet.build_refusal('balance_limit', v_facts);
+      return wallet.build_refusal('balance_limit', jsonb_build_object('wallet_id', p_account.wallet_id));
     end if;
   elsif v_available + p_amount < 0 then
-    return wallet.build_refusal('insufficient_funds', v_facts || jsonb_build_object(
+    return wallet.build_refusal('insufficient_funds', jsonb_build_object('wallet_id', p_account.wallet_id,
       'shortfall', wallet.format_amount(-p_amount - v_available, p_account.exponent), 'currency', p_account.currency));
   end if;
   return null;

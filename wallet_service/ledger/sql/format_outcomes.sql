@@ -25,24 +25,25 @@ create or replace function wallet.format_posting(p_entries wallet.wallet_transac
   p_dry_run boolean) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_first wallet.wallet_transactions := p_entries[1];
-  v_exponents integer[] := array[p_exponent];
-  v_legs text := 'null';
+  v_first wallet.wallet_transactions;
+  v_exponents integer[];
+  v_legs text := '';
 begin
-  if array_length(p_entries, 1) > 1 then
-    v_legs := '';
-    for i in 1 .. array_length(p_entries, 1) loop
-      v_exponents[i] := case p_entries[i].currency when p_entries[1].currency then p_exponent
-        else (select c.exponent from wallet.currencies c where c.code = p_entries[i].currency) end;
-      if v_first.user_id <> p_viewer and p_entries[i].user_id = p_viewer then
-        v_first := p_entries[i];
-      end if;
-      v_legs := v_legs || case i when 1 then '[' else ',' end || wallet.format_entry(p_entries[i], v_exponents[i], p_viewer);
-    end loop;
-    v_legs := v_legs || ']';
+  if array_length(p_entries, 1) = 1 then
+    return left(wallet.format_entry(p_entries[1], p_exponent, p_viewer), -1)
+      || ',"legs":null,"dry_run":' || p_dry_run::text || '}';
   end if;
+  v_first := p_entries[1];
+  for i in 1 .. array_length(p_entries, 1) loop
+    v_exponents[i] := case p_entries[i].currency when p_entries[1].currency then p_exponent
+      else (select c.exponent from wallet.currencies c where c.code = p_entries[i].currency) end;
+    if v_first.user_id <> p_viewer and p_entries[i].user_id = p_viewer then
+      v_first := p_entries[i];
+    end if;
+    v_legs := v_legs || case i when 1 then '[' else ',' end || wallet.format_entry(p_entries[i], v_exponents[i], p_viewer);
+  end loop;
   return left(wallet.format_entry(v_first, v_exponents[v_first.leg + 1], p_viewer), -1)
-    || ',"legs":' || v_legs || ',"dry_run":' || p_dry_run::text || '}';
+    || ',"legs":' || v_legs || '],"dry_run":' || p_dry_run::text || '}';
 end $$;
 
 -- A ledger row as callers see it. p_viewer: the user of the request, or null for a service. A row of another user's wallet shows

@@ -13,12 +13,13 @@ declare
 begin
   foreach v_op in array p_operations loop
     if v_op.refusal is null and (p_claimed[v_op.leader] or v_op.dry_run) then
-      v_touched := array[v_op.wallet_id, v_op.to_wallet_id];
       if v_op.form = 'entries' then
         v_touched := array(select e.wallet_id from unnest(v_op.entries) e);
       elsif v_op.form = 'refund' then    -- by itself: an expression that contains a query is always run as a query
         v_touched := array(select t.wallet_id from wallet.wallet_transactions t
           where t.transaction_id = v_op.original_transaction_id);
+      else
+        v_touched := array[v_op.wallet_id, v_op.to_wallet_id];
       end if;
       foreach v_wallet_id in array v_touched loop
         if v_wallet_id is not null and v_wallet_id <> all (v_wanted) then

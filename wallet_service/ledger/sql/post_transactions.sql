@@ -96,7 +96,9 @@ begin
     v_unit := p_units -> i;
     if (case when jsonb_typeof(v_unit) <> 'object' then true
         when jsonb_typeof(v_unit -> 'operations') is distinct from 'array' then true
-        when v_unit -> 'operations' = '[]' or v_unit - '{operations,atomic,dry_run,resent,attempt,sending}'::text[] <> '{}' then true
+        when v_unit -> 'operations' = '[]' then true
+        when v_unit - 'operations' = '{"atomic": false, "dry_run": false, "resent": false}' then false -- as in most units
+        when v_unit - '{operations,atomic,dry_run,resent,attempt,sending}'::text[] <> '{}' then true
         when v_unit ?| '{attempt,sending}' and v_unit -> 'resent' is distinct from 'true' then true
         when (v_unit -> 'attempt')::text !~ '^[1-9][0-9]{0,5}$' or (v_unit -> 'sending')::text !~ '^[1-9][0-9]{0,5}$' then true
         else jsonb_path_exists(v_unit - '{operations,attempt,sending}'::text[], 'strict $.* ? (@.type() != "boolean")') end) then

@@ -275,8 +275,10 @@ class TransactionService:
             direction=request.direction if is_adjustment else None,
             balance=request.balance if is_adjustment else None,
             entries=tuple(
-                EntryOf(str(each.wallet_id), each.direction, each.amount, each.counter_account)
-                for each in entries
+                [
+                    EntryOf(str(each.wallet_id), each.direction, each.amount, each.counter_account)
+                    for each in entries
+                ]
             ),
             counter_account=counter_account,
             details=request.details(),

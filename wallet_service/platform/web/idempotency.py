@@ -103,6 +103,8 @@ class CallAttempt:
 
 _UNNAMED = CallAttempt()
 
+_IN_LOWER_CASE = frozenset({_CALL.lower().encode(), _ATTEMPT.lower().encode()})
+
 
 def call_attempt(request: Request) -> CallAttempt:
     """The headers ``Idempotency-Call`` and ``Idempotency-Attempt``.
@@ -112,9 +114,9 @@ def call_attempt(request: Request) -> CallAttempt:
         IdempotencyKeyConflict: one of them was sent more than once with different values.
     """
     # A dependency of FastAPI would cost a posting ten times as much.
-    call_id, number = _header(request, _CALL), _header(request, _ATTEMPT)
-    if call_id is None and number is None:
+    if _IN_LOWER_CASE.isdisjoint([name for name, _ in request.scope["headers"]]):
         return _UNNAMED
+    call_id, number = _header(request, _CALL), _header(request, _ATTEMPT)
     if call_id is None:
         raise _unreadable(
             _CALL, f"{_ATTEMPT} counts the attempts of a call, which {_CALL} must name", "call_missing"

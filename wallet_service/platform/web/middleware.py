@@ -111,7 +111,7 @@ class _Response:
             added = [(b"x-request-id", self.request_id.encode()), _NO_SNIFF]
             added += self._state.get(HEADERS, ())
             added += self._state.get(CORS_HEADERS, ())
-            if all(name != b"cache-control" for name, _ in headers):
+            if b"cache-control" not in [name for name, _ in headers]:
                 added.append(_NO_STORE)
             message["headers"] = [*headers, *added]
         elif message["type"] == "http.response.body":

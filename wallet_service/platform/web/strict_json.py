@@ -25,13 +25,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         text = body.decode()
-        value = json.loads(
-            text,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_constant,
-            object_pairs_hook=_object,
-        )
+        value = json.loads(text) if text.startswith("\ufeff") else _decoder.decode(text)  # that refuses it
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -68,6 +62,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise MalformedRequest("The body has a key twice in one object")
     return members
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_decimal, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
+)
+"""``json.loads`` creates one for each text."""
 
 
 def _check_tree(value: Any) -> None:

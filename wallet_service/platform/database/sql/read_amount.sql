@@ -5,8 +5,8 @@ language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_amount numeric;
 begin
-  if p_text collate "C" !~ '^[0-9]+(\.[0-9]+)?$' or length(split_part(p_text, '.', 1)) > 38
-      or length(split_part(p_text, '.', 2)) > 38 then
+  if p_text collate "C" !~ '^[0-9]+(\.[0-9]+)?$'
+      or length(p_text) > 38 and (length(split_part(p_text, '.', 1)) > 38 or length(split_part(p_text, '.', 2)) > 38) then
     return null;
   end if;
   v_amount := trim_scale(p_text::numeric);
