@@ -2966,7 +2966,7 @@ export interface components {
         };
         /**
          * UserStatistics
-         * @description Totals of all wallets of a user in a period.
+         * @description Totals of all wallets of a user in a period. ``currencies`` has those of operating wallets.
          * @example {
          *       "from": "2026-01-01T00:00:00.000000Z",
          *       "to": null,
@@ -2998,7 +2998,8 @@ export interface components {
          *           "steps": null
          *         }
          *       ],
-         *       "user_id": "user-1"
+         *       "user_id": "user-1",
+         *       "mirrored": []
          *     }
          */
         UserStatistics: {
@@ -3027,6 +3028,11 @@ export interface components {
              * @description The user.
              */
             user_id: string;
+            /**
+             * Mirrored
+             * @description The totals of each currency of mirrored wallets, which are not in `currencies`.
+             */
+            mirrored: components["schemas"]["CurrencyStatistics"][];
         };
         /**
          * Wallet
