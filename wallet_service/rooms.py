@@ -30,6 +30,7 @@ PACKAGES: Final = (
     "money.wallet_statistics",
     "money.credits",
     "money.opening_balances",
+    "delivery.audit",
     "runtime",
 )
 

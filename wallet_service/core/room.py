@@ -100,12 +100,28 @@ class EventType:
         summary: for the documentation.
         data: reference to the pydantic model of the object, from which the JSON Schema of the event is made.
         version: of that schema; it goes up when a member is removed or changes its meaning.
+        masked: members that the audit trail shows without their values, because they can be personal data. Names of
+            secrets and contacts (``platform/changes/sql/mask_members.sql``) need not be listed. Events have them all.
     """
 
     name: str
     summary: str
     data: str
     version: int = 1
+    masked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRead:
+    """A read that the audit trail records. A route that reads data of one user, or of all, declares one.
+
+    Attributes:
+        action: of the object and ``read``: ``wallet.read``.
+        by_all: whether it is recorded of every caller; else only of those with the rights of the operator.
+    """
+
+    action: str
+    by_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,7 @@ class VerifyWalk:
 
     Attributes:
         function: in schema ``wallet_api``; takes the place to continue from, returns ``{"next", "checked", "faults"}``.
+            A fault has ``check`` and one of ``wallet_id``, ``transaction_id`` and ``what``, a text.
         things: the rows that it reads, as the report names them.
         checks: each rule that must hold, by the name under which faults are reported.
     """
@@ -224,6 +241,7 @@ class Room:
         verify_walks: what ``verify`` checks in the room's tables.
         operation_types: types of operations that the kernel posts; one room declares a type.
         event_types: types of the events that the room's functions write; one room declares a type.
+        recorded_reads: by the name of the route, reads that the audit trail records.
         sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
@@ -252,6 +270,7 @@ class Room:
     verify_walks: Sequence[VerifyWalk] = ()
     operation_types: Sequence[OperationType] = ()
     event_types: Sequence[EventType] = ()
+    recorded_reads: Mapping[str, RecordedRead] = field(default_factory=dict[str, RecordedRead])
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wallet_service.core.caller import current_caller
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Included, Visibility
 
@@ -58,6 +58,7 @@ class WalletRepository:
             wallet=Json.of(wallet),
             deposit=Json.of(deposit) if deposit is not None else None,
             verified=verified,
+            caller=caller_param(),
         )
         replayed = answer.startswith(_REPLAYED)
         return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
@@ -71,7 +72,12 @@ class WalletRepository:
     ) -> bytes:
         """Apply a merge patch, if the wallet has this version (None: any)."""
         return await self._database.call(
-            "update_wallet", wallet_id=wallet_id, user_id=user_id, version=version, changes=Json.of(changes)
+            "update_wallet",
+            wallet_id=wallet_id,
+            user_id=user_id,
+            version=version,
+            changes=Json.of(changes),
+            caller=caller_param(),
         )
 
     async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
@@ -81,7 +87,7 @@ class WalletRepository:
             wallet_id=wallet_id,
             user_id=user_id,
             version=version,
-            caller=Json.of(current_caller().document()),
+            caller=caller_param(),
         )
 
     async def page_of_user(

@@ -46,6 +46,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         needs_principal = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
+        is_read, name = "GET" in self.methods, self.name
 
         async def strict_handler(request: Request) -> Response:
             request.scope["path_params"] = path_params(request.scope)
@@ -59,7 +60,11 @@ class StrictRoute(APIRoute):
                     body = await strict.json()
                     if (limiter := strict.app.state.limiter) is not None:
                         await limiter.charge_operations(strict.scope, body)
-            return await handler(strict)
+            response = await handler(strict)
+            if is_read and needs_principal:
+                # Before the first byte leaves: a read that can't be recorded is refused.
+                await strict.app.state.reads.record(name, strict.scope)
+            return response
 
         return strict_handler
 
