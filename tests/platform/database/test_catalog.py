@@ -24,6 +24,7 @@ UNPINNED = {
     "group_counter_account",
     "is_shown",
     "is_uuid",
+    "list_masked_members",
     "list_operation_types",
 }
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""

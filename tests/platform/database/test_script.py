@@ -69,7 +69,7 @@ def release(tmp_path: Path) -> Release:
 def older(folder: Path) -> Sequence[FolderRoom]:
     """This release as it was: a table script less, a function more, and two with another signature."""
     newest = latest_migration(ROOMS)
-    rooms = [FolderRoom(name=room.name, folder=folder / room.name) for room in ROOMS]
+    rooms = [FolderRoom(name=room.name, folder=folder / room.name, schema=room.schema) for room in ROOMS]
     for room, was in zip(ROOMS, rooms, strict=True):
         scripts = room.sql / "migrations"
         for file in scripts.iterdir() if scripts.is_dir() else ():

@@ -26,6 +26,7 @@ begin
   perform platform.write_audit_entry(p_caller, p_action, p_object_id, null, null, p_user_id);
 end $$;
 
+-- Adds an entry to the audit trail. Documents are masked by now; p_changed: the members that differ.
 create or replace function platform.write_audit_entry(p_caller jsonb, p_action text, p_object_id text, p_before jsonb,
   p_after jsonb, p_user_id text, p_event_id uuid default null, p_changed text[] default null) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
