@@ -14,6 +14,7 @@ import wallet_client
 from support.settings import make_settings
 from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums
 from wallet_client._async.shortcuts import AsyncShortcuts
+from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.shortcuts import Shortcuts
@@ -65,6 +66,7 @@ RESOURCES: dict[str, Any] = {
     "files": FilesResource,
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
+    "audit": AuditResource,
 }
 
 SHORTCUTS = {

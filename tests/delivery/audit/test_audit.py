@@ -81,7 +81,7 @@ async def test_each_change_of_a_wallet_has_one_precise_entry(
         ("wallet.unfrozen", second),
     ]
     created, other, limit, former, primary, frozen, _ = entries
-    assert created["before"] is None and created["changed"] is None
+    assert (created["before"], created["changed"]) == (None, None)
     assert created["after"]["metadata"] == {"team": "***", "email": "***"}
     assert (other["after"]["balance"], other["after"]["version"]) == ("0.000000", 1)
     assert limit["changed"] == ["/credit_limit", "/updated_at", "/version"]
@@ -162,7 +162,7 @@ async def test_the_caller_is_known_behind_a_proxy_and_by_its_token(api: Api, aud
     assert entry["actor"] == f"user:{user.user_id}"
     assert entry["client_id"] == f"user:|{user.user_id}"
     assert (entry["address"], entry["session_id"]) == ("2001:db8::7", "session-7")
-    assert entry["user_agent"].startswith("agent?xxx") and len(entry["user_agent"]) == 200
+    assert entry["user_agent"] == "agent?" + "x" * 194
     assert entry["on_behalf_of"] is None
     other = new_user()
     key = await api.service("wallets:write", restriction=Restriction(user_id=other))

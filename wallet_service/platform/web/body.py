@@ -46,7 +46,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         needs_principal = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
-        is_read, name = "GET" in self.methods, self.name
+        is_read, name = "GET" in (self.methods or ()), self.name
 
         async def strict_handler(request: Request) -> Response:
             request.scope["path_params"] = path_params(request.scope)
