@@ -874,7 +874,7 @@ export interface components {
             actor: string;
             /**
              * On Behalf Of
-             * @description The actor for whom it acts, if it acts for another.
+             * @description The actor that it acts for, if it acts for another.
              */
             on_behalf_of: string | null;
             /**

@@ -18,7 +18,7 @@ class RecordedCaller:
 
     Attributes:
         actor: ``client:<name>``, ``user:<id>``, ``command:<name of the operating system's user>``, or ``job:<job id>``.
-        on_behalf_of: the actor for whom it acts: of a job its creator, of a key that is restricted to a user that user.
+        on_behalf_of: the actor that it acts for: of a job its creator, of a key that is restricted to a user that user.
             Only what the service knows itself; what a client claims is not recorded.
         client_id: the owner of idempotency keys.
         address: from which the request comes, behind trusted proxies that of their client.

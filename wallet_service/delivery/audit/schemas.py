@@ -74,7 +74,7 @@ class AuditEntry(BaseModel):
         description="`client:<name>`, `user:<id>`, `command:<user of the operating system>`, `job:<id>`, `service`, or"
         " `unknown` for a call of an earlier release."
     )
-    on_behalf_of: str | None = Field(description="The actor for whom it acts, if it acts for another.")
+    on_behalf_of: str | None = Field(description="The actor that it acts for, if it acts for another.")
     client_id: str | None = Field(
         description="The owner of its idempotency keys, if it has called over HTTP."
     )

@@ -38,22 +38,26 @@ class ReadRecorder:
             name: read for room in rooms for name, read in room.recorded_reads.items()
         }
 
-    async def record(self, route: str, scope: Scope) -> None:
-        """Record a read that succeeded, if it is one of those that are recorded.
+    def due(self, route: str, scope: Scope) -> RecordedRead | None:
+        """The read that a request is, if it is one of those that are recorded.
 
         Args:
             route: the name of the route.
             scope: of the request, whose caller is authenticated.
+        """
+        read = self.reads.get(route)
+        return read if read and (read.by_all or scope["state"]["principal"].is_operator) else None
+
+    async def record(self, read: RecordedRead, scope: Scope) -> None:
+        """Record a read that succeeded.
+
+        Args:
+            read: as ``due`` returned it.
+            scope: of the request.
 
         Raises:
             Unavailable: it can't be recorded now.
         """
-        read = self.reads.get(route)
-        if read is None:
-            return
-        # A caller whose routes are all open has no principal; rooms declare no such read.
-        if not (read.by_all or scope["state"]["principal"].is_operator):
-            return
         params: Mapping[str, Any] = scope["path_params"]
         found = {name: str(params[name]) for name in _OBJECTS if name in params}
         await record_read(self._database, read.action, **found)

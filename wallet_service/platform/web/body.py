@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType
 from wallet_service.platform.auth.authentication import BearerPrincipal, principal
+from wallet_service.platform.changes.reads import ReadRecorder
 from wallet_service.platform.web.problems import problem_response
 from wallet_service.platform.web.strict_head import path_params
 from wallet_service.platform.web.strict_json import loads, refused_value
@@ -62,8 +63,10 @@ class StrictRoute(APIRoute):
                         await limiter.charge_operations(strict.scope, body)
             response = await handler(strict)
             if is_read and needs_principal:
-                # Before the first byte leaves: a read that can't be recorded is refused.
-                await strict.app.state.reads.record(name, strict.scope)
+                reads: ReadRecorder = strict.app.state.reads
+                if (read := reads.due(name, strict.scope)) is not None:
+                    # Before the first byte leaves: a read that can't be recorded is refused.
+                    await reads.record(read, strict.scope)
             return response
 
         return strict_handler

@@ -123,7 +123,7 @@ class AuditEntry:
         sequence: unique; numbers can be missing.
         actor: ``client:<name>``, ``user:<id>``, ``command:<user of the operating system>``, ``job:<id>``, ``service``, or
             ``unknown`` for a call of an earlier release.
-        on_behalf_of: the actor for whom it acts, if it acts for another.
+        on_behalf_of: the actor that it acts for, if it acts for another.
         action: the type of the event of a change, or of the read.
         object_id: what was changed or read; ``*``: all.
         user_id: whose data it is; None: not that of one user.
