@@ -408,7 +408,7 @@ async def test_a_redirect_is_not_followed(client: AsyncWalletClient) -> None:
 
 
 async def test_the_audit_trail(client: AsyncWalletClient) -> None:
-    wallet = await client.wallets.create(new_user(), metadata={"note": "private"})
+    wallet = await client.wallets.create(user_id=new_user(), metadata={"note": "private"})
     await client.wallets.update(wallet.wallet_id, name="other")
     since = wallet.created_at - timedelta(hours=1)
     found = [each async for each in client.audit.list(object_id=wallet.wallet_id, from_=since, page_size=1)]

@@ -115,7 +115,7 @@ def arguments(function: Any, *without: str) -> dict[str, Any]:
 def choices(method: Any) -> list[dict[str, Any]]:
     """Arguments with which a method makes each of its calls: a list is either of one owner or of another."""
     names = signature(method).parameters.keys()
-    if "page_size" not in names or names.isdisjoint({"wallet_id", "user_id"}):
+    if "page_size" not in names or names.isdisjoint({"wallet_id", "verified"}):
         return [arguments(method)]
     of_users = arguments(method, "wallet_id", "verified")
     if "wallet_id" in names:

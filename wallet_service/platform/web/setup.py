@@ -39,11 +39,13 @@ def install(
         traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
         unlimited_paths: paths without the time limit.
 
-    When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
-    it has a ``Limiter``, and ``app.state.address_limit`` if it has an ``AddressLimit``.
+    When the application starts, it must set ``app.state.auth`` (its ``Authenticator``) and ``app.state.reads`` (its
+    ``ReadRecorder``), ``app.state.limiter`` if it has a ``Limiter``, ``app.state.address_limit`` if it has an
+    ``AddressLimit``, and ``app.state.trusted_proxies`` if there are some.
     """
     app.state.limiter = None
     app.state.address_limit = None
+    app.state.trusted_proxies = ()
     app.state.caller_checks = ()
     install_handlers(app)
     install_docs(app, codes)
