@@ -8,31 +8,45 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from wallet_service.core.fields import Line, Timestamp
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
+_BEFORE: dict[str, Any] = {
+    "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+    "user_id": "user-1",
+    "organization_id": None,
+    "name": "main",
+    "wallet_type": "fiat",
+    "currency": "CREDIT",
+    "keeping": "operating",
+    "network": None,
+    "address": None,
+    "balance": "100.000000",
+    "locked_balance": "0.000000",
+    "available_balance": "100.000000",
+    "credit_limit": "0.000000",
+    "status": "active",
+    "is_primary": True,
+    "version": 1,
+    "last_entry": 1,
+    "metadata": {},
+    "created_at": "2026-11-28T11:00:00.000000Z",
+    "updated_at": "2026-11-28T11:00:00.000000Z",
+}
 _EXAMPLE: dict[str, Any] = {
-    "sequence": 42,
+    "sequence": 4,
     "recorded_at": "2026-11-28T12:00:00.000000Z",
-    "actor": "client:backoffice",
+    "actor": "client:billing",
     "on_behalf_of": None,
-    "client_id": "backoffice",
-    "address": "203.0.113.7",
+    "client_id": "billing",
+    "address": "127.0.0.1",
     "session_id": None,
-    "user_agent": "wallet-client-python/0.2.0",
+    "user_agent": "billing/1.0",
     "request_id": "0199d0a8-0000-7000-8000-000000000001",
     "action": "wallet.frozen",
     "object_id": "0199d0a8-0000-7000-8000-0000000000aa",
     "user_id": "user-1",
     "event_id": "0199d0a8-0000-7000-8000-000000000002",
     "changed": ["/status", "/updated_at", "/version"],
-    "before": {
-        "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-        "status": "active",
-        "metadata": {"team": "***"},
-    },
-    "after": {
-        "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
-        "status": "frozen",
-        "metadata": {"team": "***"},
-    },
+    "before": _BEFORE,
+    "after": _BEFORE | {"status": "frozen", "version": 2, "updated_at": "2026-11-28T12:00:00.000000Z"},
 }
 
 
