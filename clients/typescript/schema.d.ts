@@ -821,14 +821,14 @@ export interface components {
          * AuditEntry
          * @description A change or a read, and who made it.
          * @example {
-         *       "sequence": 42,
+         *       "sequence": 4,
          *       "recorded_at": "2026-11-28T12:00:00.000000Z",
-         *       "actor": "client:backoffice",
+         *       "actor": "client:billing",
          *       "on_behalf_of": null,
-         *       "client_id": "backoffice",
-         *       "address": "203.0.113.7",
+         *       "client_id": "billing",
+         *       "address": "127.0.0.1",
          *       "session_id": null,
-         *       "user_agent": "wallet-client-python/0.2.0",
+         *       "user_agent": "billing/1.0",
          *       "request_id": "0199d0a8-0000-7000-8000-000000000001",
          *       "action": "wallet.frozen",
          *       "object_id": "0199d0a8-0000-7000-8000-0000000000aa",
@@ -840,18 +840,42 @@ export interface components {
          *         "/version"
          *       ],
          *       "before": {
-         *         "metadata": {
-         *           "team": "***"
-         *         },
+         *         "available_balance": "100.000000",
+         *         "balance": "100.000000",
+         *         "created_at": "2026-11-28T11:00:00.000000Z",
+         *         "credit_limit": "0.000000",
+         *         "currency": "CREDIT",
+         *         "is_primary": true,
+         *         "keeping": "operating",
+         *         "last_entry": 1,
+         *         "locked_balance": "0.000000",
+         *         "metadata": {},
+         *         "name": "main",
          *         "status": "active",
-         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *         "updated_at": "2026-11-28T11:00:00.000000Z",
+         *         "user_id": "user-1",
+         *         "version": 1,
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_type": "fiat"
          *       },
          *       "after": {
-         *         "metadata": {
-         *           "team": "***"
-         *         },
+         *         "available_balance": "100.000000",
+         *         "balance": "100.000000",
+         *         "created_at": "2026-11-28T11:00:00.000000Z",
+         *         "credit_limit": "0.000000",
+         *         "currency": "CREDIT",
+         *         "is_primary": true,
+         *         "keeping": "operating",
+         *         "last_entry": 1,
+         *         "locked_balance": "0.000000",
+         *         "metadata": {},
+         *         "name": "main",
          *         "status": "frozen",
-         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *         "updated_at": "2026-11-28T12:00:00.000000Z",
+         *         "user_id": "user-1",
+         *         "version": 2,
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_type": "fiat"
          *       }
          *     }
          */
@@ -948,14 +972,14 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "sequence": 42,
+         *           "sequence": 4,
          *           "recorded_at": "2026-11-28T12:00:00.000000Z",
-         *           "actor": "client:backoffice",
+         *           "actor": "client:billing",
          *           "on_behalf_of": null,
-         *           "client_id": "backoffice",
-         *           "address": "203.0.113.7",
+         *           "client_id": "billing",
+         *           "address": "127.0.0.1",
          *           "session_id": null,
-         *           "user_agent": "wallet-client-python/0.2.0",
+         *           "user_agent": "billing/1.0",
          *           "request_id": "0199d0a8-0000-7000-8000-000000000001",
          *           "action": "wallet.frozen",
          *           "object_id": "0199d0a8-0000-7000-8000-0000000000aa",
@@ -967,18 +991,42 @@ export interface components {
          *             "/version"
          *           ],
          *           "before": {
-         *             "metadata": {
-         *               "team": "***"
-         *             },
+         *             "available_balance": "100.000000",
+         *             "balance": "100.000000",
+         *             "created_at": "2026-11-28T11:00:00.000000Z",
+         *             "credit_limit": "0.000000",
+         *             "currency": "CREDIT",
+         *             "is_primary": true,
+         *             "keeping": "operating",
+         *             "last_entry": 1,
+         *             "locked_balance": "0.000000",
+         *             "metadata": {},
+         *             "name": "main",
          *             "status": "active",
-         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *             "updated_at": "2026-11-28T11:00:00.000000Z",
+         *             "user_id": "user-1",
+         *             "version": 1,
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_type": "fiat"
          *           },
          *           "after": {
-         *             "metadata": {
-         *               "team": "***"
-         *             },
+         *             "available_balance": "100.000000",
+         *             "balance": "100.000000",
+         *             "created_at": "2026-11-28T11:00:00.000000Z",
+         *             "credit_limit": "0.000000",
+         *             "currency": "CREDIT",
+         *             "is_primary": true,
+         *             "keeping": "operating",
+         *             "last_entry": 1,
+         *             "locked_balance": "0.000000",
+         *             "metadata": {},
+         *             "name": "main",
          *             "status": "frozen",
-         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *             "updated_at": "2026-11-28T12:00:00.000000Z",
+         *             "user_id": "user-1",
+         *             "version": 2,
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_type": "fiat"
          *           }
          *         }
          *       ],
