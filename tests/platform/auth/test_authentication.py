@@ -50,8 +50,10 @@ def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
     user = Principal("user:https://issuer|u-1", "u-1", USER_SCOPES)
     assert user.is_user
     assert user.log_name == "user"
-    of_clients = "audit:read stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
-    not_users = {"admin", *of_clients.split()}
+    of_clients = (
+        "stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
+    )
+    not_users = {"admin", "audit:read", *of_clients.split()}
     assert not_users == SCOPES - USER_SCOPES
     with pytest.raises(Forbidden):
         user.require(ADMIN)
