@@ -271,7 +271,9 @@ def columns_table() -> str:
 
 def events_table(rooms: Sequence[Room] = ROOMS) -> str:
     """Each type of events: name, version of its schema, what happened, its data, room."""
-    found = sorted(((kind, room) for room in rooms for kind in room.event_types), key=lambda each: each[0].name)
+    found = sorted(
+        ((kind, room) for room in rooms for kind in room.event_types), key=lambda each: each[0].name
+    )
     return _table(
         ("Type", "Version", "When", "Data", "Room"),
         [
@@ -289,6 +291,26 @@ def events_table(rooms: Sequence[Room] = ROOMS) -> str:
     )
 
 
+def audit_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each action of the audit trail: the changes, and the reads."""
+    rows: list[Row] = [
+        (f"`{kind.name}`", kind.summary, ", ".join(f"`{name}`" for name in kind.masked), _place(room))
+        for room in rooms
+        for kind in room.event_types
+    ]
+    rows += [
+        (
+            f"`{read.action}`",
+            f"A read by {'any caller' if read.by_all else 'a caller with the rights of the operator'}.",
+            "",
+            _place(room),
+        )
+        for room in rooms
+        for read in room.recorded_reads.values()
+    ]
+    return _table(("Action", "Recorded", "Masked", "Room"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "rooms": rooms_table,
     "settings": settings_table,
@@ -300,6 +322,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "waits": waits_table,
     "columns": columns_table,
     "events": events_table,
+    "audit": audit_table,
 }
 """Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 

@@ -10,6 +10,7 @@ import asyncpg
 import typer
 
 from wallet_service import __version__
+from wallet_service.core.caller import command_caller, set_caller
 from wallet_service.core.commands import CommandLine, print_line
 from wallet_service.core.errors import ReportedError, WalletError
 from wallet_service.core.settings import Settings
@@ -98,6 +99,7 @@ def _run(until_stopped: Coroutine[None, None, None]) -> None:
 
 def _quiet_settings() -> Settings:
     settings = load_settings()
+    set_caller(command_caller)
     configure_logging("warning", sys.stderr, form=settings[TelemetrySettings].log_format)
     return settings
 

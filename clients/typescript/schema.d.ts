@@ -633,6 +633,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit trail
+         * @description Who changed what, and who read another person's data, newest first. This read is itself recorded.
+         *
+         *     Entries of a change are written in its transaction. Postings have none: the ledger has them. With filters a page may
+         *     be short, even empty, and not be the last: follow `next_cursor`. With `Accept: text/csv` the response has all entries
+         *     from the cursor on, and `limit` has no effect.
+         */
+        get: operations["list_audit_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -949,6 +973,234 @@ export interface components {
              * @description When the correction counts. Default: now.
              */
             effective_at?: string | null;
+        };
+        /**
+         * AuditEntry
+         * @description A change or a read, and who made it.
+         * @example {
+         *       "sequence": 4,
+         *       "recorded_at": "2026-11-28T12:00:00.000000Z",
+         *       "actor": "client:billing",
+         *       "on_behalf_of": null,
+         *       "client_id": "billing",
+         *       "address": "127.0.0.1",
+         *       "session_id": null,
+         *       "user_agent": "billing/1.0",
+         *       "request_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "action": "wallet.frozen",
+         *       "object_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
+         *       "event_id": "0199d0a8-0000-7000-8000-000000000002",
+         *       "changed": [
+         *         "/status",
+         *         "/updated_at",
+         *         "/version"
+         *       ],
+         *       "before": {
+         *         "available_balance": "100.000000",
+         *         "balance": "100.000000",
+         *         "created_at": "2026-11-28T11:00:00.000000Z",
+         *         "credit_limit": "0.000000",
+         *         "currency": "CREDIT",
+         *         "is_primary": true,
+         *         "keeping": "operating",
+         *         "last_entry": 1,
+         *         "locked_balance": "0.000000",
+         *         "metadata": {},
+         *         "name": "main",
+         *         "status": "active",
+         *         "updated_at": "2026-11-28T11:00:00.000000Z",
+         *         "user_id": "user-1",
+         *         "version": 1,
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_type": "fiat"
+         *       },
+         *       "after": {
+         *         "available_balance": "100.000000",
+         *         "balance": "100.000000",
+         *         "created_at": "2026-11-28T11:00:00.000000Z",
+         *         "credit_limit": "0.000000",
+         *         "currency": "CREDIT",
+         *         "is_primary": true,
+         *         "keeping": "operating",
+         *         "last_entry": 1,
+         *         "locked_balance": "0.000000",
+         *         "metadata": {},
+         *         "name": "main",
+         *         "status": "frozen",
+         *         "updated_at": "2026-11-28T12:00:00.000000Z",
+         *         "user_id": "user-1",
+         *         "version": 2,
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_type": "fiat"
+         *       }
+         *     }
+         */
+        AuditEntry: {
+            /**
+             * Sequence
+             * @description A number that is unique; numbers can be missing.
+             */
+            sequence: number;
+            /**
+             * Recorded At
+             * Format: date-time
+             * @description When it was recorded, in the transaction of the change.
+             */
+            recorded_at: string;
+            /**
+             * Actor
+             * @description `client:<name>`, `user:<id>`, `command:<user of the operating system>`, `job:<id>`, `service`, or `unknown` for a call of an earlier release.
+             */
+            actor: string;
+            /**
+             * On Behalf Of
+             * @description The actor that it acts for, if it acts for another.
+             */
+            on_behalf_of: string | null;
+            /**
+             * Client Id
+             * @description The owner of its idempotency keys, if it has called over HTTP.
+             */
+            client_id: string | null;
+            /**
+             * Address
+             * @description The address from which the request came.
+             */
+            address: string | null;
+            /**
+             * Session Id
+             * @description The session of the user's token, if the token names one.
+             */
+            session_id: string | null;
+            /**
+             * User Agent
+             * @description The header `User-Agent`, at most 200 characters.
+             */
+            user_agent: string | null;
+            /**
+             * Request Id
+             * @description The id of the request, as in `X-Request-Id` and in the log.
+             */
+            request_id: string | null;
+            /**
+             * Action
+             * @description The type of the event, or of the read, such as `wallet.read`.
+             */
+            action: string;
+            /**
+             * Object Id
+             * @description What was changed or read. `*`: all.
+             */
+            object_id: string;
+            /**
+             * User Id
+             * @description Whose data it is. Null: not that of one user.
+             */
+            user_id: string | null;
+            /**
+             * Event Id
+             * @description The event of the change. Null for a read.
+             */
+            event_id: string | null;
+            /**
+             * Changed
+             * @description What differs between before and after, as JSON pointers, also where values are masked.
+             */
+            changed: string[] | null;
+            /**
+             * Before
+             * @description The object before the change. `***`: a value that can be secret or personal.
+             */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * After
+             * @description The object after the change, as `before`.
+             */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * AuditPage
+         * @description Entries, newest first. With filters a page can be short, even empty, and not be the last.
+         * @example {
+         *       "items": [
+         *         {
+         *           "sequence": 4,
+         *           "recorded_at": "2026-11-28T12:00:00.000000Z",
+         *           "actor": "client:billing",
+         *           "on_behalf_of": null,
+         *           "client_id": "billing",
+         *           "address": "127.0.0.1",
+         *           "session_id": null,
+         *           "user_agent": "billing/1.0",
+         *           "request_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "action": "wallet.frozen",
+         *           "object_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-1",
+         *           "event_id": "0199d0a8-0000-7000-8000-000000000002",
+         *           "changed": [
+         *             "/status",
+         *             "/updated_at",
+         *             "/version"
+         *           ],
+         *           "before": {
+         *             "available_balance": "100.000000",
+         *             "balance": "100.000000",
+         *             "created_at": "2026-11-28T11:00:00.000000Z",
+         *             "credit_limit": "0.000000",
+         *             "currency": "CREDIT",
+         *             "is_primary": true,
+         *             "keeping": "operating",
+         *             "last_entry": 1,
+         *             "locked_balance": "0.000000",
+         *             "metadata": {},
+         *             "name": "main",
+         *             "status": "active",
+         *             "updated_at": "2026-11-28T11:00:00.000000Z",
+         *             "user_id": "user-1",
+         *             "version": 1,
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_type": "fiat"
+         *           },
+         *           "after": {
+         *             "available_balance": "100.000000",
+         *             "balance": "100.000000",
+         *             "created_at": "2026-11-28T11:00:00.000000Z",
+         *             "credit_limit": "0.000000",
+         *             "currency": "CREDIT",
+         *             "is_primary": true,
+         *             "keeping": "operating",
+         *             "last_entry": 1,
+         *             "locked_balance": "0.000000",
+         *             "metadata": {},
+         *             "name": "main",
+         *             "status": "frozen",
+         *             "updated_at": "2026-11-28T12:00:00.000000Z",
+         *             "user_id": "user-1",
+         *             "version": 2,
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_type": "fiat"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        AuditPage: {
+            /**
+             * Items
+             * @description The entries.
+             */
+            items: components["schemas"]["AuditEntry"][];
+            /**
+             * Next Cursor
+             * @description The `cursor` of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
         };
         /**
          * Balance
@@ -5716,6 +5968,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    list_audit_entries: {
+        parameters: {
+            query?: {
+                /** @description Entries of this actor, such as `client:backoffice`. */
+                actor?: string | null;
+                /** @description Entries of this client. */
+                client_id?: string | null;
+                /** @description Entries with this action, such as `wallet.updated`. */
+                action?: string | null;
+                /** @description Entries about this object. */
+                object_id?: string | null;
+                /** @description Entries about data of this user. */
+                user_id?: string | null;
+                /** @description Entries of this request. */
+                request_id?: string | null;
+                /** @description Entries of this moment or later. */
+                from?: components["parameters"]["from"];
+                /** @description Entries before this moment. */
+                to?: components["parameters"]["to"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `Accept` */
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                    "text/csv": string;
                 };
             };
             400: components["responses"]["malformed_request"];

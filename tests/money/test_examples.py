@@ -196,6 +196,17 @@ async def test_a_file(api: Api) -> None:
     agree(shown("list_files", 200), (await owner.get("/files")).json(), "list_files")
 
 
+async def test_the_audit_trail(api: Api, billing: Client) -> None:
+    auditor = await api.service("audit:read")
+    path = f"/wallets/{await new_wallet(billing)}"
+    await billing.send("PATCH", path, {"status": "frozen"}, headers={"User-Agent": "billing/1.0"})
+    found = (await auditor.get("/audit", action="wallet.frozen")).json()
+    for member in ("before", "after"):  # of free form, where the document leaves null out
+        entry = found["items"][0]
+        entry[member] = {name: value for name, value in entry[member].items() if value is not None}
+    agree(shown("list_audit_entries", 200), found, "list_audit_entries")
+
+
 async def test_an_import(api: Api) -> None:
     for media_type, content in OPERATIONS["import_wallets"]["requestBody"]["content"].items():
         answer = await api.admin.send(

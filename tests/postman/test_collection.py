@@ -154,6 +154,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Ledger",
         "Credits (older clients)",
         "Imports",
+        "Audit",
         "Flows",
     ]
 

@@ -24,6 +24,7 @@ from wallet_service.platform.auth.authentication import (
 )
 from wallet_service.platform.auth.permissions import ADMIN
 from wallet_service.platform.auth.settings import AuthSettings
+from wallet_service.platform.changes.reads import ReadRecorder
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
@@ -117,6 +118,7 @@ def make_app(database: Database, **settings: Any) -> FastAPI:
     given: dict[str, Any] = {"admin_key": ADMIN_KEY, "jwt_secret": JWT_SECRET, "max_body_bytes": BODY_LIMIT}
     chosen = make_settings(**given | settings)
     app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, ROOMS)
+    app.state.reads = ReadRecorder(database, ROOMS)
     install(app, chosen[WebSettings], ERRORS, {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app

@@ -4,6 +4,8 @@ A function of the database that changes something takes ``p_caller``, a JSON obj
 unknown left out, and passes it to ``platform.record_change``. Repositories take it from ``current_caller()``.
 """
 
+import os
+import pwd
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,10 +18,11 @@ class RecordedCaller:
 
     Attributes:
         actor: ``client:<name>``, ``user:<id>``, ``command:<name of the operating system's user>``, or ``job:<job id>``.
-        on_behalf_of: the actor for whom it acts, as a job does for its creator.
+        on_behalf_of: the actor that it acts for: of a job its creator, of a key that is restricted to a user that user.
+            Only what the service knows itself; what a client claims is not recorded.
         client_id: the owner of idempotency keys.
-        address: of the client's connection.
-        session_id: of a signed-in user.
+        address: from which the request comes, behind trusted proxies that of their client.
+        session_id: of a user's token.
         user_agent: as the client sent it, cut after 200 characters.
         request_id: as in the log.
     """
@@ -40,6 +43,20 @@ class RecordedCaller:
 
 SERVICE = RecordedCaller(actor="service")
 """The service itself, where no caller is known."""
+
+
+def command_caller() -> RecordedCaller:
+    """The user of the operating system that runs this process, for commands.
+
+    It is that of the process, not the one of ``USER`` and ``LOGNAME``, which the user can set.
+    """
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:  # in a container, a number without a name
+        name = str(number)
+    return RecordedCaller(actor=f"command:{name}")
+
 
 _current: ContextVar[Callable[[], RecordedCaller] | None] = ContextVar("caller", default=None)
 

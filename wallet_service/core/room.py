@@ -102,6 +102,8 @@ class EventType:
         data: reference to the pydantic model of the object, from which the JSON Schema of the event is made.
         version: of that schema; it goes up when a member is removed or changes its meaning.
         is_change: whether the event's data is the object before and after the change; otherwise it is the object.
+        masked: members that the audit trail shows without their values, because they can be personal data. Names of
+            secrets and contacts (``platform/changes/sql/mask_members.sql``) need not be listed. Events have them all.
     """
 
     name: str
@@ -109,6 +111,20 @@ class EventType:
     data: str
     version: int = 1
     is_change: bool = True
+    masked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRead:
+    """A read that the audit trail records. A route that reads data of one user, or of all, declares one.
+
+    Attributes:
+        action: of the object and ``read``: ``wallet.read``.
+        by_all: whether it is recorded of every caller; else only of those with the rights of the operator.
+    """
+
+    action: str
+    by_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +279,7 @@ class Room:
         operation_types: types of operations that the kernel posts; one room declares a type.
         jobs: types of jobs that workers run; one room declares a type.
         event_types: types of the events that the room's functions write; one room declares a type.
+        recorded_reads: by the name of the route, reads that the audit trail records.
         sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
@@ -292,6 +309,7 @@ class Room:
     operation_types: Sequence[OperationType] = ()
     jobs: Sequence[JobType] = ()
     event_types: Sequence[EventType] = ()
+    recorded_reads: Mapping[str, RecordedRead] = field(default_factory=dict[str, RecordedRead])
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     caller_checks: Sequence[str] = ()

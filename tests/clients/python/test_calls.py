@@ -413,6 +413,21 @@ async def test_a_redirect_is_not_followed(client: AsyncWalletClient) -> None:
     assert len(asked) == 1
 
 
+async def test_the_audit_trail(client: AsyncWalletClient) -> None:
+    wallet = await client.wallets.create(user_id=new_user(), metadata={"note": "private"})
+    await client.wallets.update(wallet.wallet_id, name="other")
+    since = wallet.created_at - timedelta(hours=1)
+    found = [each async for each in client.audit.list(object_id=wallet.wallet_id, from_=since, page_size=1)]
+    assert [(each.action, each.user_id) for each in found] == [
+        ("wallet.updated", wallet.user_id),
+        ("wallet.created", wallet.user_id),
+    ]
+    updated, created = found
+    assert updated.changed == ["/name", "/updated_at", "/version"]
+    assert (created.before, (created.after or {})["metadata"]) == (None, {"note": "***"})
+    assert updated.recorded_at > created.recorded_at > since
+
+
 async def test_a_file_from_its_upload_to_its_deletion(client: AsyncWalletClient) -> None:
     content = os.urandom(300_000)
     key = new_key()

@@ -143,6 +143,7 @@ def test_the_clock_is_the_tests() -> None:
         lambda client: client.statistics.service(),
         lambda client: client.statistics.trial_balance(),
         lambda client: client.statistics.currencies(),
+        lambda client: list(client.audit.list()),
         lambda client: client.transactions.batch([Operation({"type": "gift"})]),
         lambda client: client.transactions.batch(
             [Operation({**Operation.consume(ID, 1).members, "rating": 5})]

@@ -14,6 +14,7 @@ import wallet_client
 from support.settings import make_settings
 from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums
 from wallet_client._async.shortcuts import AsyncShortcuts
+from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.shortcuts import Shortcuts
@@ -65,6 +66,7 @@ RESOURCES: dict[str, Any] = {
     "files": FilesResource,
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
+    "audit": AuditResource,
 }
 
 SHORTCUTS = {
@@ -113,7 +115,7 @@ def arguments(function: Any, *without: str) -> dict[str, Any]:
 def choices(method: Any) -> list[dict[str, Any]]:
     """Arguments with which a method makes each of its calls: a list is either of one owner or of another."""
     names = signature(method).parameters.keys()
-    if "page_size" not in names or names.isdisjoint({"wallet_id", "user_id"}):
+    if "page_size" not in names or names.isdisjoint({"wallet_id", "verified"}):
         return [arguments(method)]
     of_users = arguments(method, "wallet_id", "verified")
     if "wallet_id" in names:

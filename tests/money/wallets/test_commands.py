@@ -1,6 +1,8 @@
 """The command ``wallets show``, as an operator uses it."""
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,7 @@ async def test_a_wallet_and_a_user_s_wallets(api: Api, service_dsn: str, own_fol
     assert (named.returncode, "--user ada" in named.stderr) == (2, True)
     unknown = command(own_folder, "wallets", "show", new_id(), WALLET_DATABASE_URL=service_dsn)
     assert "There is no wallet" in refused(unknown)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    for object_id, action in ((wallet_id, "wallet.read"), (user_id, "user_wallets.read")):
+        (entry,) = (await api.admin.get("/audit", object_id=object_id, action=action)).json()["items"]
+        assert (entry["actor"], entry["user_id"]) == (f"command:{user}", user_id)

@@ -14,7 +14,8 @@ from support.api import Api, open_api, problem
 from wallet_service.rooms import ROOMS
 
 SERVICE = Path(__file__).parents[3] / "wallet_service"
-RECORDED = re.compile(r"platform\.record_change\(\s*p_caller,\s*'(?P<type>[a-z_]+\.[a-z_]+)'")
+RECORDED = re.compile(r"(?:record_change|record_file_change)\((?P<call>[^;]*);")
+TYPE = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 
 
 @pytest.fixture
@@ -70,9 +71,47 @@ async def test_the_audit_trail_is_append_only(superuser: asyncpg.Connection, cha
         await superuser.execute(change)
 
 
+async def test_values_are_masked_by_their_names(superuser: asyncpg.Connection) -> None:
+    document = {
+        "name": "a",
+        "API-Key": 1,
+        "user_token": None,
+        "metadata": {"team": "blue", "deep": {"list": [1, {"x": 2}], "none": None}},
+        "items": [
+            {"e_mail": "kept", "E_Mail_Address": 0, "contact_email": "a@b.c", "password": {"old": "x"}}
+        ],
+    }
+    masked = json.loads(
+        await superuser.fetchval(
+            "select platform.mask_members($1, '{metadata,e_mail}')", json.dumps(document)
+        )
+    )
+    assert masked == {
+        "name": "a",
+        "API-Key": "***",
+        "user_token": None,
+        "metadata": {"team": "***", "deep": {"list": "***", "none": None}},
+        "items": [
+            {"e_mail": "***", "E_Mail_Address": "***", "contact_email": "***", "password": {"old": "***"}}
+        ],
+    }
+    nested = '{"a":' * 5000 + '"secret"' + "}" * 5000
+    assert "secret" not in await superuser.fetchval("select platform.mask_members($1, '{}')::text", nested)
+
+
+async def test_differences_are_pointers(superuser: asyncpg.Connection) -> None:
+    before = {"a": 1, "b": {"c": [1], "d/e": 1, "same": {}}, "gone": None}
+    after = {"a": 1.0, "b": {"c": [2], "d/e": 2, "same": {}}, "~new": 1}
+    found = await superuser.fetchval(
+        "select platform.list_differences($1, $2)", json.dumps(before), json.dumps(after)
+    )
+    assert found == ["/b/c", "/b/d~1e", "/gone", "/~0new"]
+
+
 def test_each_event_that_sql_writes_is_declared_and_the_other_way_round() -> None:
     declared = {kind.name for room in ROOMS for kind in room.event_types if kind.is_change}
-    written = {name for path in SERVICE.rglob("*.sql") for name in RECORDED.findall(path.read_text())}
+    texts = [re.sub(r"--[^\n]*", "", path.read_text()) for path in SERVICE.rglob("*.sql")]
+    written = {name for text in texts for call in RECORDED.findall(text) for name in TYPE.findall(call)}
     assert written == declared
 
 

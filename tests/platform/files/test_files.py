@@ -227,6 +227,9 @@ async def test_a_file_expires(api: Api, superuser: asyncpg.Connection) -> None:
     rows = await superuser.fetch("select file_id::text from platform.files order by file_id")
     assert [row["file_id"] for row in rows] == [late["file_id"], another["file_id"]]
     assert await usage_is_exact(superuser)
+    entry = await superuser.fetchrow("select * from platform.audit_entries where action = 'file.expired'")
+    assert (entry["actor"], entry["user_id"]) == ("service", user.user_id)  # not that of the upload
+    assert (entry["object_id"], entry["after"]) == (early["file_id"], None)
 
 
 async def test_many_expired_chunks_go_in_batches(superuser: asyncpg.Connection) -> None:
@@ -254,7 +257,7 @@ async def test_personal_content_is_nowhere_in_the_tables(api: Api, superuser: as
         row[0]
         for row in await superuser.fetch("select tablename from pg_tables where schemaname = 'platform'")
     ]
-    assert {"files", "file_chunks", "request_keys"} <= set(tables)
+    assert {"files", "file_chunks", "request_keys", "outbox", "audit_entries"} <= set(tables)
     dump = "\n".join(
         [
             row[0]

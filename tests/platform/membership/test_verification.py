@@ -253,3 +253,19 @@ async def test_settling_is_done_once(database: Database) -> None:
         for each in (known, unknown, plain)
     ]
     assert statuses == ["active", "frozen", "active"]
+    recorded = [
+        [(entry["action"], entry["actor"]) for entry in await entries_about(database, each)]
+        for each in (known, unknown, plain)
+    ]
+    created = ("wallet.created", "service")
+    assert recorded == [
+        [("wallet.verified", "unknown"), created],  # settle names no caller, as release 0.1.0
+        [("wallet.frozen", "unknown"), created],
+        [created],
+    ]
+
+
+async def entries_about(database: Database, wallet_id: str) -> list[dict[str, Any]]:
+    """The entries of the audit trail about a wallet, newest first."""
+    answer = await database.read("list_audit_entries", filters=Json.of({"object_id": wallet_id}))
+    return json.loads(answer.partition(b"\n")[0])

@@ -47,6 +47,9 @@ async def test_it_is_set_and_advances_and_postings_follow(api: Api) -> None:
     first = moment_of(posted(await api.admin.move("consume", wallet, "1"))["created_at"])
     assert first >= moment_of("2031-01-31T12:00:00Z")
     await api.admin.post(PATH, {"advance_s": 86400})
+    entries = (await api.admin.get("/audit", action="test_clock.set")).json()["items"]
+    assert [entry["actor"] for entry in entries] == ["client:admin", "client:admin"]
+    assert entries[1]["after"] == changed.json()
     second = moment_of(posted(await api.admin.move("consume", wallet, "1"))["created_at"])
     assert second - first >= timedelta(days=1)
     assert second - first < timedelta(days=2)  # it goes on from where it was set

@@ -104,6 +104,11 @@ async def test_a_rotation_that_was_killed_goes_on_and_loses_no_change(
     with pytest.raises(Killed):
         await rotate_room(Watched(database, kill), AFTER, FILES)
     assert await count_keys(database, [FILES]) == {"files": {"new": 3, "old": 3}}
+    entry = await superuser.fetchrow(
+        "select * from platform.audit_entries where action = 'credentials.rotated'"
+    )
+    assert (entry["actor"], entry["object_id"]) == ("service", "files")
+    assert json.loads(entry["after"]) == {"room": "files", "key_id": "new", "sealed": 3, "faults": 0}
 
     changed: list[str] = []
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
 
 
@@ -47,5 +48,6 @@ class CreditsRepository:
                 client_id=client_id,
                 idempotency_key=idempotency_key,
                 verified=verified,
+                caller=caller_param(),
             )
         )

@@ -1,6 +1,6 @@
 """What the credits room declares."""
 
-from wallet_service.core.room import Room
+from wallet_service.core.room import RecordedRead, Room
 
 ROOM = Room(
     name="credits",
@@ -10,4 +10,5 @@ ROOM = Room(
     tags={
         "credits": "For clients that know only a user's id: the user's primary `CREDIT` wallet, created at its first use."
     },
+    recorded_reads={"credits_balance": RecordedRead(action="user_credits.read")},
 )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 
 
@@ -32,5 +33,6 @@ class ImportRepository:
                 lines=lines_of_call,
                 verified=verified,
                 dry_run=dry_run,
+                caller=caller_param(),
             )
         )

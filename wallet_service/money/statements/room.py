@@ -1,6 +1,6 @@
 """The declaration of the room of statements."""
 
-from wallet_service.core.room import RequestCost, Room
+from wallet_service.core.room import RecordedRead, RequestCost, Room
 
 _HISTORY = RequestCost(csv_tokens=20)
 """With ``Accept: text/csv`` the response has the whole history."""
@@ -14,4 +14,10 @@ ROOM = Room(
         "statements": "What was posted, newest first, as JSON or CSV, and a wallet's balance now or at a past moment."
     },
     request_costs={"list_wallet_transactions": _HISTORY, "list_user_transactions": _HISTORY},
+    recorded_reads={
+        "get_transaction": RecordedRead(action="transaction.read"),
+        "get_balance": RecordedRead(action="balance.read"),
+        "list_wallet_transactions": RecordedRead(action="transactions.read"),
+        "list_user_transactions": RecordedRead(action="user_transactions.read"),
+    },
 )

@@ -19,10 +19,11 @@ from wallet_service.money.schemas import Transaction
 from wallet_service.money.statements.repository import Page, Position, StatementRepository
 from wallet_service.money.statements.schemas import Balance, BalanceQuery, HistoryQuery, TransactionPage
 from wallet_service.money.statements.seen import seen_posting
-from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks, wants_csv
+from wallet_service.money.statements.statement import PAGE_ROWS, csv_chunks
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.csv_text import wants_csv
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.pagination import BigInt, decode_cursor, page_response
 from wallet_service.platform.web.responses import JsonBytes

@@ -1,6 +1,6 @@
 """The declaration of the room of wallet statistics."""
 
-from wallet_service.core.room import RequestCost, Room
+from wallet_service.core.room import RecordedRead, RequestCost, Room
 from wallet_service.money.permissions import STATS_READ
 
 _OF_A_PERIOD = RequestCost(5)
@@ -20,5 +20,9 @@ ROOM = Room(
         "user_statistics": _OF_A_PERIOD,
         "service_stats": _OF_EVERY_WALLET,
         "read_trial_balance": _OF_EVERY_WALLET,
+    },
+    recorded_reads={
+        "wallet_statistics": RecordedRead(action="statistics.read"),
+        "user_statistics": RecordedRead(action="user_statistics.read"),
     },
 )

@@ -10,6 +10,7 @@ import typer
 from wallet_service.core.commands import CommandLine
 from wallet_service.core.settings import Settings
 from wallet_service.money.wallets.repository import WalletRepository
+from wallet_service.platform.changes.reads import record_read
 from wallet_service.platform.database.dsns import open_existing
 from wallet_service.platform.membership.visibility import ALL
 
@@ -68,7 +69,9 @@ async def _read(settings: Settings, wallet_id: str | None, user: str | None) -> 
     async with open_existing(settings) as database:
         repository = WalletRepository(database)
         if wallet_id is not None:
-            return [_loads(await repository.get(wallet_id, None))]
+            wallet = _loads(await repository.get(wallet_id, None))
+            await record_read(database, "wallet.read", wallet_id=wallet["wallet_id"])
+            return [wallet]
         found: list[dict[str, Any]] = []
         after: str | None = None
         filters = {"wallet_type": None, "currency": None, "status": None}
@@ -76,6 +79,7 @@ async def _read(settings: Settings, wallet_id: str | None, user: str | None) -> 
             items, after = await repository.page_of_user(user or "", filters, after, _PAGE, ALL)
             found += _loads(items)
             if after is None:
+                await record_read(database, "user_wallets.read", user_id=user)
                 return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wallet_service.core.caller import current_caller
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Included, Visibility
 from wallet_service.platform.web.creation import Created
@@ -47,6 +47,7 @@ class WalletRepository:
             wallet=Json.of(wallet),
             deposit=Json.of(deposit) if deposit is not None else None,
             verified=verified,
+            caller=caller_param(),
         )
         return Created.of(answer, "wallet")
 
@@ -59,7 +60,12 @@ class WalletRepository:
     ) -> bytes:
         """Apply a merge patch, if the wallet has this version (None: any)."""
         return await self._database.call(
-            "update_wallet", wallet_id=wallet_id, user_id=user_id, version=version, changes=Json.of(changes)
+            "update_wallet",
+            wallet_id=wallet_id,
+            user_id=user_id,
+            version=version,
+            changes=Json.of(changes),
+            caller=caller_param(),
         )
 
     async def close(self, wallet_id: str, user_id: str | None, version: int | None) -> bytes:
@@ -69,7 +75,7 @@ class WalletRepository:
             wallet_id=wallet_id,
             user_id=user_id,
             version=version,
-            caller=Json.of(current_caller().document()),
+            caller=caller_param(),
         )
 
     async def page_of_user(

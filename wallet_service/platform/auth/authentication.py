@@ -22,6 +22,7 @@ from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.auth.settings import AuthSettings
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.rate_limits.address_limit import AddressLimit
+from wallet_service.platform.rate_limits.addresses import client_address
 from wallet_service.platform.rate_limits.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Principal:
         scopes: permissions, with those that they include; ``admin`` includes all others.
         restriction: what its key is restricted to; None: nothing.
         key_id: of its API key; None for a user, and for the operator's key of the settings.
+        session_id: of the user's token, if it names one.
     """
 
     client_id: str
@@ -47,11 +49,17 @@ class Principal:
     scopes: frozenset[str]
     restriction: Restriction | None = None
     key_id: str | None = None
+    session_id: str | None = None
 
     @property
     def is_user(self) -> bool:
         """Whether the caller is a user, with a token, rather than a client, with a key."""
         return self.user_id is not None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the caller has the rights of the operator: it sees the data of every user."""
+        return ADMIN.name in self.scopes
 
     @property
     def log_name(self) -> str:
@@ -147,7 +155,7 @@ class Authenticator:
         if self._tokens is None:
             raise Unauthorized
         user = await self._tokens.verify(credentials)
-        return Principal(user.client_id, user.user_id, self._users_scopes)
+        return Principal(user.client_id, user.user_id, self._users_scopes, session_id=user.session_id)
 
     async def present(self, client_id: str, key_id: str | None, user_id: str | None) -> Principal:
         """A caller of an earlier request, with the rights that it has now.
@@ -250,13 +258,21 @@ class BearerPrincipal(SecurityBase):
 def _recorded(request: Request, known: Principal) -> RecordedCaller:
     """The caller of a request, for the records of what it changes."""
     user_agent = request.headers.get("user-agent")
+    only_user = known.restriction.user_id if known.restriction is not None else None
     return RecordedCaller(
         actor=f"user:{known.user_id}" if known.is_user else f"client:{known.client_id}",
+        on_behalf_of=f"user:{only_user}" if only_user is not None else None,
         client_id=known.client_id,
-        address=request.client.host if request.client is not None else None,
-        user_agent=user_agent[:200] if user_agent is not None else None,
+        address=str(client_address(request.scope, request.app.state.trusted_proxies)) or None,
+        session_id=known.session_id,
+        user_agent=_printable(user_agent),
         request_id=request.scope["state"].get("request_id"),
     )
+
+
+def _printable(header: str | None) -> str | None:
+    """The begin of a header's value. PostgreSQL stores no U+0000, and a reader's terminal runs no control character."""
+    return None if header is None else "".join(each if each.isprintable() else "?" for each in header[:200])
 
 
 async def _authenticated(request: Request) -> Principal:

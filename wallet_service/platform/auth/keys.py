@@ -16,6 +16,7 @@ from typing import Any
 from wallet_service.core.errors import Unauthorized
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.restrictions import Restriction
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 
 PREFIX = "wsk_"
@@ -249,7 +250,7 @@ async def list_keys(database: Database) -> list[dict[str, Any]]:
 
 async def revoke_key(database: Database, key_id: str) -> str | None:
     """Revoke a key and return the time of its first revocation (RFC 3339); None if the key does not exist."""
-    row: Any = json.loads(await database.repeat("revoke_key", key_id=key_id))
+    row: Any = json.loads(await database.repeat("revoke_key", key_id=key_id, caller=caller_param()))
     return None if row is None else row["revoked_at"]
 
 
@@ -273,5 +274,6 @@ async def _create(
         expires_at=expires_at.astimezone(UTC).isoformat() if expires_at else None,
         only_first=only_first,
         restriction=Json.of(restriction.document()) if restriction else None,
+        caller=caller_param(),
     )
     return f"{PREFIX}{key_id}_{secret}", json.loads(result)["created"]

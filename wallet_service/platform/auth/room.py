@@ -1,7 +1,7 @@
 """Declares the room."""
 
 from wallet_service.core.errors import Forbidden, Unauthorized
-from wallet_service.core.room import Room
+from wallet_service.core.room import EventType, Room
 from wallet_service.platform.auth.permissions import ADMIN
 from wallet_service.platform.auth.settings import AuthSettings
 
@@ -13,5 +13,9 @@ ROOM = Room(
     permissions=(ADMIN,),
     lifespan="lifespan:open_authenticator",
     commands="commands:add_commands",
+    event_types=(
+        EventType(name="api_key.created", summary="An API key was created.", data="schemas:ApiKey"),
+        EventType(name="api_key.revoked", summary="An API key was revoked.", data="schemas:ApiKey"),
+    ),
     problems=(Unauthorized, Forbidden),
 )

@@ -20,15 +20,19 @@ NO_USERS = ("anon", "service_role", "supabase_admin")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The user of a token."""
+    """The user of a token, and the session in which the issuer signed it, if it names one."""
 
     user_id: str
     issuer: str
+    session_id: str | None = None
 
     @property
     def client_id(self) -> str:
         """The owner of the user's idempotency keys. Issuers have no ``|``, so it is unique to a user."""
         return f"user:{self.issuer}|{self.user_id}"
+
+
+_SESSION_CLAIMS = ("sid", "session_id", "jti")
 
 
 class TokenVerifier:
@@ -104,7 +108,12 @@ def _user(claims: dict[str, Any]) -> User:
         raise Unauthorized("The token names no user")
     if not _is_name(subject) or (issuer != "" and (not _is_name(issuer) or "|" in issuer)):
         raise Unauthorized("The token names no user")
-    return User(subject, issuer)
+    return User(subject, issuer, _session(claims))
+
+
+def _session(claims: dict[str, Any]) -> str | None:
+    """The session of a token: OpenID Connect's ``sid``, Supabase's ``session_id``, else the token's own ``jti``."""
+    return next((claims[name] for name in _SESSION_CLAIMS if _is_name(claims.get(name))), None)
 
 
 def _is_name(value: object) -> bool:

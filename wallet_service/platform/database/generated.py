@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from wallet_service.core.room import OperationType
+from wallet_service.core.room import EventType, OperationType
 
 CLOCK = "wallet.clock"
 """The function that has the time for every row."""
@@ -20,6 +20,7 @@ _CALL = """\
 """
 _PLAIN = re.compile(r"[A-Za-z0-9._:_-]+")
 _TYPE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
+_EVENT_NAME = re.compile(r"[a-z][a-z_]{0,39}\.[a-z][a-z_]{0,39}")
 
 
 def dispatcher(rules: Sequence[str]) -> str:
@@ -49,6 +50,23 @@ def operation_types(types: Sequence[OperationType]) -> str:
     return _filled(
         "operation_types.sql", {"{{types}}": rows, "{{array}}": array, "{{names}}": _literal(listed)}
     )
+
+
+def masked_members(types: Sequence[EventType]) -> str:
+    """The definition of the function that lists which members of a type's events the audit trail masks.
+
+    Raises:
+        ValueError: a name is not one, or used twice.
+    """
+    names = [each.name for each in types]
+    wrong = [name for name in names if _EVENT_NAME.fullmatch(name) is None or names.count(name) > 1]
+    if wrong:
+        raise ValueError(f"not a name of one type of events: {', '.join(sorted(set(wrong)))}")
+    rows = "\n".join(
+        f"    when {_literal(each.name)} then array[{', '.join(map(_literal, each.masked))}]::text[]"
+        for each in types
+    )
+    return _filled("masked_members.sql", {"{{types}}": rows})
 
 
 def _record(kind: OperationType) -> str:

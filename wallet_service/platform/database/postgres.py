@@ -26,7 +26,8 @@ from wallet_service.platform.database.translate import (
 PROCESS = uuid_utils.uuid4().hex
 """A part of the name of every prepared statement of this process."""
 
-_READS = ("find_key", "get_", "list_", "read_", "verify_")
+_READS = ("find_key", "get_", "list_", "read_", "verify_", "record_privileged_read")
+"""The last one writes, and counts as the read that it belongs to: it may be cancelled, and waits for no standby."""
 _STALLED = """
 select count(*) from pg_catalog.pg_stat_activity
 where usename = current_user and wait_event = 'SyncRep' and query_start < clock_timestamp() - interval '1 second'

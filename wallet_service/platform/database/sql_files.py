@@ -17,6 +17,7 @@ from wallet_service.platform.database.generated import (
     CLOCK,
     DISPATCHER,
     dispatcher,
+    masked_members,
     operation_types,
     test_clock_function,
 )
@@ -153,7 +154,7 @@ def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFil
         MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
-    written = itertools.chain(_functions(rooms), _operation_types(rooms))
+    written = itertools.chain(_functions(rooms), _operation_types(rooms), _masked_members(rooms))
     found = [_with_test_clock(each) if test_clock else each for each in _with_rules(written, rules)]
     functions = sorted(found, key=lambda function: function.qualified)
     whole = hashlib.sha256()
@@ -288,10 +289,25 @@ def _operation_types(rooms: Sequence[Room]) -> Iterator[Function]:
         text = operation_types(types)
     except ValueError as error:
         raise MigrationError(str(error)) from error
+    yield from _generated(text, "the operation types of the rooms")
+
+
+def _masked_members(rooms: Sequence[Room]) -> Iterator[Function]:
+    """The function by which the audit trail reads which members of events are masked."""
+    types = [kind for room in rooms for kind in room.event_types]
+    if not types:
+        return
+    try:
+        text = masked_members(types)
+    except ValueError as error:
+        raise MigrationError(str(error)) from error
+    yield from _generated(text, "the event types of the rooms")
+
+
+def _generated(text: str, place: str) -> Iterator[Function]:
     for statement in _statements(text):
         head = _FUNCTION_HEAD.match(statement.code)
         if head is not None:
-            place = "the operation types of the rooms"
             yield Function(head[1], head[2], place, statement.first_line, statement.sql)
 
 

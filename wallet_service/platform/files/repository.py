@@ -2,6 +2,7 @@
 
 import json
 
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.web.creation import Created
 
@@ -104,6 +105,7 @@ class FileRepository:
             request_hash=request_hash,
             sha256=sha256,
             size=size,
+            caller=caller_param(),
         )
         return Created.of(answer, "file")
 
@@ -132,7 +134,9 @@ class FileRepository:
 
     async def delete(self, owner: str, file_id: str, *, complete: bool = True) -> bool:
         """Delete a file, or an upload if ``complete`` is false. Returns whether there was one, which no longer is."""
-        answer = await self._database.repeat("delete_file", owner=owner, file_id=file_id, complete=complete)
+        answer = await self._database.repeat(
+            "delete_file", owner=owner, file_id=file_id, complete=complete, caller=caller_param()
+        )
         return bool(json.loads(answer))
 
     async def delete_expired(self) -> tuple[int, bool]:

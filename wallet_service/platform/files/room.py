@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Permission, RequestCost, Room, SealedRows, VerifyWalk
+from wallet_service.core.room import EventType, Permission, RequestCost, Room, SealedRows, VerifyWalk
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
 from wallet_service.platform.files.settings import FilesSettings
 
@@ -12,6 +12,11 @@ FILES_READ = Permission(
 FILES_WRITE = Permission(
     "files:write", "Upload and delete the caller's own files", is_users=True, spans_wallets=True
 )
+
+
+def _event(name: str, summary: str) -> EventType:
+    return EventType(name=name, summary=summary, data="schemas:OwnedFile", masked=("name",))
+
 
 ROOM = Room(
     name="files",
@@ -43,6 +48,11 @@ ROOM = Room(
             "owners",
             {"file quota": "an owner's quota counts what the owner's files count"},
         ),
+    ),
+    event_types=(
+        _event("file.created", "A file was uploaded."),
+        _event("file.deleted", "A file was deleted by its owner."),
+        _event("file.expired", "A file that had expired was removed by the service."),
     ),
     sealed_rows=SealedRows("list_sealed_chunks", "replace_sealed_chunk", page_rows=2),
 )

@@ -32,6 +32,12 @@ class File(BaseModel):
     expires_at: AwareDatetime = Field(description="From then on the file is not found.")
 
 
+class OwnedFile(File):
+    """A file as events have it."""
+
+    owner: str = Field(description="`user:<id>` or `client:<name>`.")
+
+
 class FilePage(BaseModel):
     """Files of the caller, newest first."""
 

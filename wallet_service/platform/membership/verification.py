@@ -12,6 +12,7 @@ import structlog
 from cachetools import LRUCache, TTLCache
 
 from wallet_service.core.errors import WalletError
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.upstreams.cache import UNKNOWN_S
@@ -113,7 +114,9 @@ class Verification:
         return False
 
     async def _settle(self, wallet_id: str, *, exists: bool) -> None:
-        outcome = await self._database.repeat("settle_wallet", wallet_id=wallet_id, exists=exists)
+        outcome = await self._database.repeat(
+            "settle_wallet", wallet_id=wallet_id, exists=exists, caller=caller_param()
+        )
         self._suspected_s.pop(wallet_id, None)
         if outcome == b"frozen":
             _log.warning("wallet_of_unknown_user_frozen", wallet_id=wallet_id)

@@ -18,6 +18,19 @@ _PREFIX = 64
 def address_of(scope: Scope, trusted: Sequence[Network]) -> str:
     """The name under which the requests of an address are counted: an IPv4 address, or the /64 of an IPv6 address.
 
+    Args:
+        scope: of the request.
+        trusted: the networks of proxies whose X-Forwarded-For counts.
+    """
+    address = client_address(scope, trusted)
+    if isinstance(address, str | IPv4Address):
+        return str(address)
+    return str(ip_network((int(address), _PREFIX), strict=False))
+
+
+def client_address(scope: Scope, trusted: Sequence[Network]) -> Address | str:
+    """The address from which a request comes; a text if the connection has none, as that of a Unix socket.
+
     It is the last address on the request's way that is not a trusted proxy's. Addresses before it in X-Forwarded-For
     could have been written by the caller. If all are proxies', it is the first of them.
 
@@ -38,9 +51,7 @@ def address_of(scope: Scope, trusted: Sequence[Network]) -> str:
             address = before
             if not _is_in(address, trusted):
                 break
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(ip_network((int(address), _PREFIX), strict=False))
+    return address
 
 
 def _hops(scope: Scope) -> Iterator[str]:

@@ -16,10 +16,11 @@ from wallet_service.platform.rate_limits.token_leases import LimitKind, Quota, T
 async def open_limiter(context: RoomContext) -> AsyncGenerator[None]:
     """The limits that the settings describe: ``state.limiter`` for callers, ``state.address_limit`` for addresses.
 
-    Each is None if the settings set no such limit.
+    Each is None if the settings set no such limit. ``state.trusted_proxies`` has the networks of proxies.
     """
     settings = context.settings[RateLimitSettings]
     metrics = RateLimitMetrics(context.metrics)
+    context.state.trusted_proxies = settings.trusted_proxies
     context.state.address_limit = AddressLimit.from_settings(settings, metrics)
     limits: Mapping[LimitKind, int | None] = {"client": settings.client_tokens, "user": settings.user_tokens}
     if not settings.limits_callers:

@@ -1,5 +1,6 @@
 """The SQL functions of the test clock."""
 
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
 
 
@@ -20,4 +21,6 @@ class TestClockRepository:
             TestClockMissing: the database was migrated without a test clock.
             ValidationFailed: the moment is earlier than what the clock shows, or after the year 9999.
         """
-        return await self._database.call("set_test_clock", moment=moment, advance_s=advance_s)
+        return await self._database.call(
+            "set_test_clock", moment=moment, advance_s=advance_s, caller=caller_param()
+        )

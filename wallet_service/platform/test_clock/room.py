@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Room
+from wallet_service.core.room import EventType, Room
 from wallet_service.platform.test_clock.problems import TestClockMissing
 
 ROOM = Room(
@@ -9,5 +9,8 @@ ROOM = Room(
     summary="a clock of the ledger that callers set, for trying out what time does; never in production",
     routers=("router:router",),
     problems=(TestClockMissing,),
+    event_types=(
+        EventType(name="test_clock.set", summary="The test clock was set.", data="schemas:TestClock"),
+    ),
     lifespan="lifespan:open_test_clock",
 )

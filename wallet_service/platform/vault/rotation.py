@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wallet_service.core.room import Room, SealedRows
+from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
 from wallet_service.platform.vault.cipher import SealedValueInvalid
 from wallet_service.platform.vault.problems import VaultUnavailable
@@ -64,19 +65,30 @@ async def rotate_room(database: Database, vault: Vault, room: Room) -> Rotation:
     """Seal all values of a room with the first key. Safe to stop and to start again, and while the service runs.
 
     A value is replaced only if it is still the one that was read. One that was changed meanwhile is read again by a
-    further walk, because the other process may have sealed it with an older key.
+    further walk, because the other process may have sealed it with an older key. The audit trail gets one entry.
 
     Raises:
         VaultUnavailable: there is no key.
     """
     first = vault.require().key_id
     done = Rotation()
-    for _ in range(_MOST_WALKS):
-        done.changed_meanwhile = 0
-        done.faults.clear()
-        await _walk(database, vault, room, first, done)
-        if done.changed_meanwhile == 0:
-            break
+    try:
+        for _ in range(_MOST_WALKS):
+            done.changed_meanwhile = 0
+            done.faults.clear()
+            await _walk(database, vault, room, first, done)
+            if done.changed_meanwhile == 0:
+                break
+    finally:  # also of one that is stopped
+        if done.sealed:
+            await database.call(
+                "record_rotation",
+                room=room.name,
+                key_id=first,
+                sealed=done.sealed,
+                faults=len(done.faults),
+                caller=caller_param(),
+            )
     return done
 
 

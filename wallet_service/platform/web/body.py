@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType
 from wallet_service.platform.auth.authentication import BearerPrincipal, principal
+from wallet_service.platform.changes.reads import ReadRecorder
 from wallet_service.platform.web.problems import problem_response
 from wallet_service.platform.web.strict_head import path_params
 from wallet_service.platform.web.strict_json import loads, refused_value
@@ -77,6 +78,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         needs_principal = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
+        is_read, name = "GET" in (self.methods or ()), self.name
 
         async def strict_handler(request: Request) -> Response:
             request.scope["path_params"] = path_params(request.scope)
@@ -90,7 +92,13 @@ class StrictRoute(APIRoute):
                     body = await strict.json()
                     if (limiter := strict.app.state.limiter) is not None:
                         await limiter.charge_operations(strict.scope, body)
-            return await handler(strict)
+            response = await handler(strict)
+            if is_read and needs_principal:
+                reads: ReadRecorder = strict.app.state.reads
+                if (read := reads.due(name, strict.scope)) is not None:
+                    # Before the first byte leaves: a read that can't be recorded is refused.
+                    await reads.record(read, strict.scope)
+            return response
 
         return strict_handler
 

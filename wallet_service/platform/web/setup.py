@@ -39,14 +39,16 @@ def install(
         traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
         unlimited_paths: paths without the time limit.
 
-    When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
-    it has a ``Limiter``, and ``app.state.address_limit`` if it has an ``AddressLimit``.
+    When the application starts, it must set ``app.state.auth`` (its ``Authenticator``) and ``app.state.reads`` (its
+    ``ReadRecorder``), ``app.state.limiter`` if it has a ``Limiter``, ``app.state.address_limit`` if it has an
+    ``AddressLimit``, and ``app.state.trusted_proxies`` if there are some.
 
     What a room adds to ``app.state.when_stopping`` is called when the server stops, before it waits for requests: so
     responses that would go on for ever can end.
     """
     app.state.limiter = None
     app.state.address_limit = None
+    app.state.trusted_proxies = ()
     app.state.caller_checks = ()
     app.state.when_stopping = []
     install_handlers(app)

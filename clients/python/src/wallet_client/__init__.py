@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         UsageMeter,
     )
     from wallet_client.models import (
+        AuditEntry,
         Balance,
         BatchResult,
         Credits,
@@ -114,6 +115,7 @@ __all__ = [
     "AsyncPages",
     "AsyncUsageMeter",
     "AsyncWalletClient",
+    "AuditEntry",
     "BadGateway",
     "BadRequest",
     "Balance",
@@ -216,6 +218,7 @@ _LATER = {
     **dict.fromkeys(("RequestEvent", "ResponseEvent", "RetryEvent"), "wallet_client.events"),
     **dict.fromkeys(
         (
+            "AuditEntry",
             "Balance",
             "BatchResult",
             "Credits",

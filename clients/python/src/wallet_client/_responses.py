@@ -13,6 +13,7 @@ from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
     from wallet_client.models import (
+        AuditEntry,
         Balance,
         BatchResult,
         Credits,
@@ -106,6 +107,13 @@ def files_of(response: SuccessResponse) -> "Page[File]":
     from wallet_client.models import File  # noqa: PLC0415
 
     return _page_of(response, File)
+
+
+def audit_entries_of(response: SuccessResponse) -> "Page[AuditEntry]":
+    """A page of the audit trail."""
+    from wallet_client.models import AuditEntry  # noqa: PLC0415
+
+    return _page_of(response, AuditEntry)
 
 
 def wallet_statistics_of(response: SuccessResponse) -> "WalletStatistics":

@@ -3,7 +3,7 @@
 Members of a response that are newer than this package are left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -113,6 +113,42 @@ class File:
     personal: bool
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A change or a read, and who made it.
+
+    Attributes:
+        sequence: unique; numbers can be missing.
+        actor: ``client:<name>``, ``user:<id>``, ``command:<user of the operating system>``, ``job:<id>``, ``service``, or
+            ``unknown`` for a call of an earlier release.
+        on_behalf_of: the actor that it acts for, if it acts for another.
+        action: the type of the event of a change, or of the read.
+        object_id: what was changed or read; ``*``: all.
+        user_id: whose data it is; None: not that of one user.
+        event_id: the event of the change; None for a read.
+        changed: what differs between before and after, as JSON pointers, also where values are masked.
+        before: the object before the change; ``***`` is a value that can be secret or personal.
+        after: the object after the change.
+    """
+
+    sequence: int
+    recorded_at: datetime
+    actor: str
+    on_behalf_of: str | None
+    client_id: str | None
+    address: str | None
+    session_id: str | None
+    user_agent: str | None
+    request_id: str | None
+    action: str
+    object_id: str
+    user_id: str | None
+    event_id: str | None
+    changed: Sequence[str] | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 -- The wallet from which a user's credits are consumed, as wallet.find_wallet finds it; where there is none, it is created
 -- as p_wallet_id. p_verified: as in create_wallet; null creates none.
 create or replace function wallet_api.find_credits_wallet(p_user_id text, p_wallet_id uuid, p_client_id text default null,
-  p_idempotency_key text default null, p_verified boolean default true) returns text
+  p_idempotency_key text default null, p_verified boolean default true, p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_found uuid;
@@ -22,5 +22,5 @@ begin
     perform wallet.lock_user_currency(p_user_id, 'CREDIT');
   end loop;
   return wallet.open_wallet(p_wallet_id, jsonb_build_object('user_id', p_user_id, 'wallet_type', 'fiat',
-    'currency', 'CREDIT', 'name', 'main'), null, p_verified);
+    'currency', 'CREDIT', 'name', 'main'), null, p_verified, p_caller);
 end $$;

@@ -3,7 +3,7 @@
 -- processed in the order of users and currencies, in which create_wallet locks, so that two imports at once don't deadlock.
 -- p_verified: false marks the wallets as unverified. p_dry_run: the same outcomes, and nothing of it is kept.
 create or replace function wallet_api.import_wallets(p_client_id text, p_lines jsonb,
-  p_verified boolean default true, p_dry_run boolean default false) returns text
+  p_verified boolean default true, p_dry_run boolean default false, p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_line jsonb;
@@ -17,7 +17,7 @@ begin
   loop
     begin
       v_outcomes[v_number] := wallet_api.create_wallet((v_line ->> 'wallet_id')::uuid, p_client_id,
-        v_line ->> 'key', v_line -> 'wallet', nullif(v_line -> 'deposit', 'null'), p_verified);
+        v_line ->> 'key', v_line -> 'wallet', nullif(v_line -> 'deposit', 'null'), p_verified, p_caller);
     exception when sqlstate 'WL001' then
       get stacked diagnostics v_code = message_text, v_facts = pg_exception_detail;
       v_outcomes[v_number] := json_build_object('status', 'refused', 'code', v_code, 'facts', v_facts::json)::text;

@@ -1,7 +1,7 @@
 -- Creates a wallet once for each key: {"status":"created"|"replayed","wallet":{…}}. p_wallet: see wallet.open_wallet. p_verified:
 -- whether its user is known to exist; null creates no wallet, and only repeats the result of an earlier creation.
 create or replace function wallet_api.create_wallet(p_wallet_id uuid, p_client_id text, p_idempotency_key text,
-  p_wallet jsonb, p_deposit jsonb default null, p_verified boolean default true) returns text
+  p_wallet jsonb, p_deposit jsonb default null, p_verified boolean default true, p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_hash bytea := wallet.hash_wallet_request(wallet.strip_wallet_defaults(p_wallet), p_deposit);
@@ -34,7 +34,7 @@ begin
   if p_verified is null then
     perform wallet.refuse_call('user_unknown');
   end if;
-  v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit, p_verified);
+  v_answer := wallet.open_wallet(p_wallet_id, p_wallet, p_deposit, p_verified, p_caller);
   update wallet.idempotency i set answer = v_answer where i.client_id = p_client_id and i.key = v_key;
   return '{"status":"created","wallet":' || v_answer || '}';
 end $$;
@@ -65,9 +65,10 @@ end $$;
 -- Creates a wallet, and posts its opening balance in the same transaction; refuses the call where it can't. p_wallet has user_id,
 -- wallet_type, currency, name and, optionally, keeping, organization_id, network, address, credit_limit, metadata. p_deposit is
 -- null, or the members of the deposit without type and wallet_id; the amount of a mirrored wallet can be
--- negative. p_verified: false marks the wallet as unverified.
+-- negative. p_verified: false marks the wallet as unverified. The creation is recorded before the deposit is posted: so readers of
+-- events see the wallet before its first entry.
 create or replace function wallet.open_wallet(p_wallet_id uuid, p_wallet jsonb, p_deposit jsonb,
-  p_verified boolean default true) returns text
+  p_verified boolean default true, p_caller jsonb default null) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_fault jsonb := wallet.find_wallet_fault(p_wallet);
@@ -106,7 +107,9 @@ begin
       v_in.address, v_in.keeping, v_limit, not exists (select from wallet.wallets w
         where w.user_id = v_in.user_id and w.currency = v_in.currency and w.keeping = v_in.keeping and w.is_primary),
       coalesce(v_in.metadata, '{}'), t.now, t.now, case when not p_verified then t.now end
-    from (select wallet.clock() as now) t;
+    from (select wallet.clock() as now) t
+    returning * into v_in;
+  perform wallet.record_wallet_change(p_caller, null, v_in);
   if p_deposit is not null then
     p_deposit := p_deposit || jsonb_build_object('type', 'deposit', 'wallet_id', p_wallet_id) || case v_in.keeping
       when 'mirrored' then '{"counter_account": "mirrored:opening"}'::jsonb else '{}' end;

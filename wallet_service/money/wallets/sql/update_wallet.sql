@@ -1,13 +1,13 @@
 -- A merge patch on a wallet: name, metadata, status (active | frozen), is_primary, credit_limit. p_version: the version that the
 -- caller read, or null. The version goes up by one if anything changed.
-create or replace function wallet_api.update_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_changes jsonb)
-returns text
+create or replace function wallet_api.update_wallet(p_wallet_id uuid, p_user_id text, p_version bigint, p_changes jsonb,
+  p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_fault jsonb := wallet.find_wallet_fault(p_changes);
   v_old wallet.wallets;
   v_new wallet.wallets;
-  v_other uuid;
+  v_other wallet.wallets;
 begin
   if v_fault is not null then
     perform wallet.refuse_call('validation_failed', v_fault);
@@ -38,22 +38,38 @@ begin
   elsif v_new.keeping = 'operating' and v_new.balance - v_new.locked_balance < -v_new.credit_limit then
     perform wallet.refuse_call('credit_limit_in_use', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
-  select w.wallet_id into v_other from wallet.wallets w where w.user_id = v_new.user_id and w.wallet_type = v_new.wallet_type
+  select * into v_other from wallet.wallets w where w.user_id = v_new.user_id and w.wallet_type = v_new.wallet_type
     and w.currency = v_new.currency and w.name = v_new.name and w.keeping = v_new.keeping and w.status <> 'closed' and w.wallet_id <> p_wallet_id;
   if found then
-    perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_other));
+    perform wallet.refuse_call('wallet_exists', jsonb_build_object('wallet_id', v_other.wallet_id));
   end if;
   if v_new is not distinct from v_old then
     return wallet.format_wallet(v_old);
   end if;
   if v_new.is_primary and not v_old.is_primary then
-    update wallet.wallets w set is_primary = false, version = w.version + 1, updated_at = wallet.clock()
-      where w.user_id = v_new.user_id and w.currency = v_new.currency and w.keeping = v_new.keeping and w.is_primary;
+    perform wallet.end_primary(p_caller, v_new.user_id, v_new.currency, v_new.keeping);
   end if;
   update wallet.wallets w set name = v_new.name, status = v_new.status, frozen_by_owner = v_new.frozen_by_owner, is_primary = v_new.is_primary,
       metadata = v_new.metadata, credit_limit = v_new.credit_limit, version = w.version + 1, updated_at = wallet.clock()
     where w.wallet_id = p_wallet_id returning * into v_new;
+  perform wallet.record_wallet_change(p_caller, v_old, v_new);
   return wallet.format_wallet(v_new);
+end $$;
+
+-- Ends that a wallet of the user is primary, if one is.
+create or replace function wallet.end_primary(p_caller jsonb, p_user_id text, p_currency text, p_keeping text) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_old wallet.wallets;
+  v_new wallet.wallets;
+begin
+  select * into v_old from wallet.wallets w
+    where w.user_id = p_user_id and w.currency = p_currency and w.keeping = p_keeping and w.is_primary;
+  if found then
+    update wallet.wallets w set is_primary = false, version = w.version + 1, updated_at = wallet.clock()
+      where w.wallet_id = v_old.wallet_id returning * into v_new;
+    perform wallet.record_wallet_change(p_caller, v_old, v_new);
+  end if;
 end $$;
 
 -- RFC 7396: the target with the members of the patch added, and without those that are null in the patch.

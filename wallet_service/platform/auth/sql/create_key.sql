@@ -4,7 +4,7 @@
 -- p_restriction: null, or an object with some of wallet_ids, user_id, organization_id, counter_accounts, max_amount (a decimal text).
 create or replace function wallet_api.create_key(
   p_key_id text, p_secret_hash text, p_client_name text, p_scopes jsonb, p_expires_at text default null,
-  p_only_first boolean default false, p_restriction jsonb default null
+  p_only_first boolean default false, p_restriction jsonb default null, p_caller jsonb default null
 ) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
@@ -61,6 +61,8 @@ begin
   if not found then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/key_id', 'is the id of another key'));
   end if;
+  perform platform.record_change(p_caller, 'api_key.created', p_key_id, null,
+    (select wallet.format_key(k)::jsonb from wallet.api_keys k where k.key_id = p_key_id));
   return '{"created": true}';
 end $$;
 

@@ -1,34 +1,30 @@
 -- Keys in the order of their creation, without their hashes: {"items": […], "next": key_id | null}.
 create or replace function wallet_api.list_keys(p_after text default null, p_limit int default 100) returns text
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  with page as (
-    select key_id, client_name, scopes, created_at, expires_at, revoked_at, wallet_ids, user_id, organization_id, counter_accounts,
-      max_amount
-    from wallet.api_keys
-    where key_id > coalesce(p_after, '')
-    order by key_id
-    limit least(greatest(p_limit, 1), 100) + 1
-  ), numbered as (
-    select page.*, pg_catalog.row_number() over (order by key_id) as place from page
-  ), shown as (
-    select * from numbered where place <= least(greatest(p_limit, 1), 100)
-  )
-  select pg_catalog.json_build_object(
-    'items', coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-      'key_id', key_id,
-      'client_name', client_name,
-      'scopes', scopes,
-      'created_at', wallet.format_time(created_at),
-      'expires_at', wallet.format_time(expires_at),
-      'revoked_at', wallet.format_time(revoked_at),
-      'wallet_ids', wallet_ids,
-      'user_id', user_id,
-      'organization_id', organization_id,
-      'counter_accounts', counter_accounts,
-      'max_amount', max_amount::text
-    ) order by key_id), '[]'),
-    'next', case when exists (select from numbered where place > least(greatest(p_limit, 1), 100))
-      then pg_catalog.max(key_id) end
-  )::text
-  from shown
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_limit integer := least(greatest(p_limit, 1), 100);
+  v_keys wallet.api_keys[] := array(select k from wallet.api_keys k where k.key_id > coalesce(p_after, '')
+    order by k.key_id limit v_limit + 1);
+begin
+  return json_build_object(
+    'items', (select coalesce(json_agg(wallet.format_key(v_keys[i])::json order by i), '[]')
+      from generate_subscripts(v_keys, 1) i where i <= v_limit),
+    'next', case when cardinality(v_keys) > v_limit then v_keys[v_limit].key_id end)::text;
+end $$;
+
+-- A key as the operator sees it, and as events and the audit trail have it: without its hash.
+create or replace function wallet.format_key(p_key wallet.api_keys) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select json_build_object(
+    'key_id', p_key.key_id,
+    'client_name', p_key.client_name,
+    'scopes', p_key.scopes,
+    'created_at', wallet.format_time(p_key.created_at),
+    'expires_at', wallet.format_time(p_key.expires_at),
+    'revoked_at', wallet.format_time(p_key.revoked_at),
+    'wallet_ids', p_key.wallet_ids,
+    'user_id', p_key.user_id,
+    'organization_id', p_key.organization_id,
+    'counter_accounts', p_key.counter_accounts,
+    'max_amount', p_key.max_amount::text)::text
 $$;

@@ -1,7 +1,7 @@
 -- Completes an upload, once for each key: {"status":"created"|"replayed","file":{…}}. Safe to repeat. p_request_hash and p_sha256 are
 -- hexadecimal. Refuses an upload whose chunks have another size. A replay gives the upload up and returns the first response.
 create or replace function wallet_api.complete_file(p_owner text, p_file_id uuid, p_key text, p_request_hash text, p_sha256 text,
-  p_size bigint) returns text
+  p_size bigint, p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_spent record;
@@ -23,9 +23,14 @@ begin
   elsif v_file.size_bytes <> p_size then
     perform wallet.refuse_call('file_incomplete', jsonb_build_object('size_bytes', v_file.size_bytes));
   end if;
+  if v_file.complete then
+    perform wallet.await_replication();
+    return '{"status":"created","file":' || platform.format_file(v_file) || '}';    -- by an attempt whose response was lost
+  end if;
   update platform.files f set complete = true, sha256 = decode(p_sha256, 'hex'), expires_at = f.keep_until
-    where f.file_id = p_file_id and not f.complete;
-  select platform.format_file(f) into v_answer from platform.files f where f.file_id = p_file_id;
+    where f.file_id = p_file_id returning * into v_file;
+  v_answer := platform.format_file(v_file);
   perform platform.keep_response(p_owner, p_key, v_answer);
+  perform platform.record_file_change(p_caller, 'file.created', v_file);
   return '{"status":"created","file":' || v_answer || '}';
 end $$;

@@ -6,6 +6,7 @@ from typing import Any, Self, Unpack
 
 import httpx
 
+from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.runner import AsyncRunner
@@ -36,6 +37,7 @@ class AsyncWalletClient(AsyncShortcuts):
         files: upload, download and delete files.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
+        audit: who changed what, and who read another person's data.
     """
 
     # Also on the class, so that unittest.mock.create_autospec finds the methods. Each client has resources of its own.
@@ -45,6 +47,7 @@ class AsyncWalletClient(AsyncShortcuts):
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
+    audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
 
     def __init__(
         self,
@@ -148,3 +151,4 @@ class AsyncWalletClient(AsyncShortcuts):
         self.files = AsyncFilesResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
+        self.audit = AsyncAuditResource(runner)

@@ -11,6 +11,7 @@ from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
+from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.runner import Runner
@@ -37,6 +38,7 @@ class WalletClient(Shortcuts):
         files: upload, download and delete files.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
+        audit: who changed what, and who read another person's data.
     """
 
     # Also on the class, so that unittest.mock.create_autospec finds the methods. Each client has resources of its own.
@@ -46,6 +48,7 @@ class WalletClient(Shortcuts):
     files: FilesResource = FilesResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
+    audit: AuditResource = AuditResource(_NO_RUNNER)
 
     def __init__(
         self,
@@ -149,3 +152,4 @@ class WalletClient(Shortcuts):
         self.files = FilesResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
+        self.audit = AuditResource(runner)

@@ -29,6 +29,8 @@ def answer(ledger: Ledger, request: httpx.Request) -> httpx.Response:  # noqa: C
         raise NotInFakeWallet("files")
     if request.url.path.startswith(f"{ROOT}test-clock"):
         raise NotInFakeWallet("the test clock")
+    if request.url.path.startswith(f"{ROOT}audit"):
+        raise NotInFakeWallet("the audit trail")
     body = _body(request)
     key = request.headers.get("Idempotency-Key")
     path = request.url.raw_path.decode().partition("?")[0].removeprefix(ROOT)

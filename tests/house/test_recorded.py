@@ -1,0 +1,92 @@
+"""A change leaves an event and an audit entry, and a read of others' data by the operator an audit entry.
+
+A function of ``wallet_api`` that writes to a table calls ``platform.record_change``, or is an exception. A path that
+reads data of a wallet or user is declared by its room (``Room.recorded_reads``), or is an exception.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi.routing import APIRoute
+from support.settings import make_settings
+
+from wallet_service.rooms import ROOMS
+from wallet_service.runtime.application import create_app
+
+SERVICE = Path(__file__).parents[2] / "wallet_service"
+HEAD = re.compile(r"create or replace function ((?:[a-z_]+)\.(?:\w+))\s*\(")
+WRITES = re.compile(r"\b(?:insert into|update|delete from)\s+(?:only\s+)?[a-z_]+\.\w+", re.IGNORECASE)
+
+RECORDED_OTHERWISE: Mapping[str, str] = {
+    "wallet_api.post_transactions": "what it writes is the ledger: entries name their client, and are events",
+    "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
+    "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
+    "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",
+    "wallet_api.record_privileged_read": "it writes an entry of the audit trail itself",
+}
+"""Functions that write, and call no record_change in all cases."""
+
+READS_NO_PERSON: Mapping[str, str] = {
+    "list_currencies": "currencies",
+    "service_stats": "sums over all users",
+    "read_trial_balance": "sums over all users",
+    "list_files": "the caller's own files",
+    "read_file": "the caller's own file",
+    "download_file": "the caller's own file",
+    "read_test_clock": "a clock",
+}
+"""Routes that need a caller, and read no data of a person that is not the caller."""
+
+
+def bodies() -> dict[str, str]:
+    """The functions of all rooms, without comments."""
+    found: dict[str, str] = {}
+    for path in SERVICE.rglob("sql/*.sql"):
+        text = re.sub(r"--[^\n]*", "", path.read_text())
+        _, *parts = HEAD.split(text)
+        found |= dict(zip(parts[::2], parts[1::2], strict=True))
+    return found
+
+
+def reached(name: str, functions: Mapping[str, str]) -> set[str]:
+    """The function, and those that it calls, directly or not."""
+    found, pending = set[str](), [name]
+    while pending:
+        each = pending.pop()
+        if each not in found:
+            found.add(each)
+            pending += [
+                other for other in functions if re.search(rf"\b{re.escape(other)}\s*\(", functions[each])
+            ]
+    return found
+
+
+def test_each_function_that_changes_something_records_it() -> None:
+    functions = bodies()
+    calls = {name: reached(name, functions) for name in functions if name.startswith("wallet_api.")}
+    writing = {
+        name for name, called in calls.items() if any(WRITES.search(functions[each]) for each in called)
+    }
+    silent = {name for name in writing if "platform.record_change" not in calls[name]}
+    assert "wallet_api.update_wallet" in writing - silent
+    assert silent == RECORDED_OTHERWISE.keys() - {"wallet_api.begin_file"}
+    # It removes what has expired, which is recorded, so that only its own part is the exception.
+    assert "wallet_api.begin_file" in writing
+    without_caller = {name for name in writing - silent if "p_caller" not in functions[name]}
+    assert without_caller == {
+        "wallet_api.begin_file",
+        "wallet_api.delete_expired_files",
+    }  # the service itself
+
+
+def test_each_read_of_a_persons_data_is_declared() -> None:
+    declared = {name for room in ROOMS for name in room.recorded_reads}
+    app = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none")
+    reads = {
+        route.name
+        for route in app.routes
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and route.path.startswith("/api/")
+    }
+    assert declared <= reads
+    assert reads - declared == READS_NO_PERSON.keys()

@@ -1,0 +1,38 @@
+"""Lists as CSV: whether a client asks for it, and how values are written."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def wants_csv(accept: str) -> bool:
+    """Whether this Accept header names text/csv, and not JSON with a higher weight."""
+    weights: dict[str, float] = {}
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
+        weights[name] = max((_weight(parameter) for parameter in parameters), default=1.0)
+    return weights.get("text/csv", 0) > 0 and weights["text/csv"] >= weights.get("application/json", 0)
+
+
+def csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
+    """Rows of texts as lines of CSV (RFC 4180)."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def guarded(text: str) -> str:
+    """A text of a caller. An apostrophe keeps spreadsheets from running it as a formula."""
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
