@@ -23,6 +23,22 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
     "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
     "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",
+    "wallet_api.number_events": "gives committed events their numbers",
+    "wallet_api.delete_old_events": "retention of events; the audit trail has its own",
+    **dict.fromkeys(
+        (
+            "wallet_api.add_job",
+            "wallet_api.claim_jobs",
+            "wallet_api.complete_job",
+            "wallet_api.delete_finished_jobs",
+            "wallet_api.release_jobs",
+            "wallet_api.renew_leases",
+            "wallet_api.report_progress",
+            "wallet_api.schedule_job",
+            "wallet_api.set_job_schedules",
+        ),
+        "the service's own work; what a person changes of a job, and its failure, is recorded",
+    ),
     "wallet_api.record_privileged_read": "it writes an entry of the audit trail itself",
 }
 """Functions that write, and call no record_change in all cases."""
@@ -35,6 +51,9 @@ READS_NO_PERSON: Mapping[str, str] = {
     "read_file": "the caller's own file",
     "download_file": "the caller's own file",
     "read_test_clock": "a clock",
+    "list_event_types": "types of events",
+    "list_jobs": "the state of the service's work, without what it is about",
+    "get_job": "the same",
 }
 """Routes that need a caller, and read no data of a person that is not the caller."""
 

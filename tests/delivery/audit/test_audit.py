@@ -325,11 +325,12 @@ async def _verify(api: Api, superuser: asyncpg.Connection) -> None:
     wallet = await api.admin.wallet("10")
     await api.admin.patch(f"/wallets/{wallet['wallet_id']}", {"name": "other"})
     await api.admin.read(wallet["wallet_id"])
+    await superuser.execute("select wallet_api.number_events()")
     lines: list[str] = []
     assert await verify(api.app.state.database, lines.append, WALKS), lines
     assert any(line.startswith("audited: ") and "0 events" not in line for line in lines)
     event = await superuser.fetchval(
-        "select event_id from platform.outbox where event_type = 'wallet.updated'"
+        "select event_id from delivery.events where event_type = 'wallet.updated'"
     )
     await superuser.execute("alter table platform.audit_entries disable trigger all")
     await superuser.execute("delete from platform.audit_entries where event_id = $1", event)

@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Permission, Room, VerifyWalk
+from wallet_service.core.room import Permission, RecordedRead, Room, VerifyWalk
 from wallet_service.delivery.events.problems import CursorExpired
 from wallet_service.delivery.events.settings import EventsSettings
 
@@ -22,6 +22,10 @@ ROOM = Room(
     permissions=(EVENTS_READ,),
     problems=(CursorExpired,),
     lifespan="lifespan:open_events",
+    recorded_reads={
+        "list_events": RecordedRead(action="events.read"),
+        "stream_events": RecordedRead(action="events.read"),
+    },
     schema="delivery",
     verify_walks=(
         VerifyWalk(

@@ -4,13 +4,12 @@ The record is a call of its own, made after the read succeeded and before its re
 that change nothing, and those of other callers cost nothing.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.types import Scope
 
-from wallet_service.core.room import RecordedRead, Room, RoomContext
+from wallet_service.core.room import RecordedRead, Room
 from wallet_service.platform.changes.metrics import ReadMetrics
 from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
@@ -93,10 +92,3 @@ async def record_read(
         user_id=user_id,
         caller=caller_param(),
     )
-
-
-@asynccontextmanager
-async def open_reads(context: RoomContext) -> AsyncGenerator[None]:
-    """The recorder of reads, as ``state.reads``."""
-    context.state.reads = ReadRecorder(context.state.database, context.rooms, ReadMetrics(context.metrics))
-    yield

@@ -7,5 +7,5 @@ ROOM = Room(
     module=__name__,
     summary="records who changed what, in the change's own transaction, for events and the audit trail",
     schema="platform",
-    lifespan="reads:open_reads",
+    lifespan="lifespan:open_reads",
 )

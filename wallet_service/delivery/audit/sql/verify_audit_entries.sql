@@ -1,4 +1,4 @@
--- Checks the audit trail: p_limit entries after a sequence. Returns {checked, next, faults: [{check, what}]}.
+-- Checks the audit trail: p_limit entries after a sequence. Returns {checked, next, faults: [{check, row}]}.
 create or replace function wallet_api.verify_audit_entries(p_after bigint default 0, p_limit integer default 2000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
@@ -21,18 +21,18 @@ begin
   )::text);
 end $$;
 
--- Checks that each event of a change has its entry in the audit trail: p_limit events of the outbox after a sequence. Postings have
--- none: their rows are in the ledger. Events from before the audit trail had their ids are not checked.
+-- Checks that each event of a change has its entry in the audit trail: p_limit events after a number. Postings have none: their rows
+-- are in the ledger. Events that have no number yet, and those from before the audit trail had their ids, are not checked.
 create or replace function wallet_api.verify_audited_events(p_after bigint default 0, p_limit integer default 2000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
   return (with seen as materialized (
-    select o.sequence, o.event_id, o.event_type, o.object_id from platform.outbox o
-    where o.sequence > p_after order by o.sequence limit least(p_limit, 10000)
+    select e.number, e.event_id, e.event_type, e.object_id from delivery.events e
+    where e.number > p_after order by e.number limit least(p_limit, 10000)
   )
   select json_build_object(
     'checked', (select count(*) from seen s where s.event_type is not null),
-    'next', (select json_build_object('after', max(s.sequence)) from seen s having count(*) > 0),
+    'next', (select json_build_object('after', max(s.number)) from seen s having count(*) > 0),
     'faults', (select coalesce(json_agg(json_build_object('check', 'audited', 'row', 'event ' || s.event_id)), '[]')
       from seen s where s.event_type is not null and not exists (select from platform.audit_entries a
         where a.object_id = s.object_id and a.event_id = s.event_id and a.action = s.event_type))
