@@ -28,12 +28,9 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "wallet_api.add_job",
-            "wallet_api.claim_jobs",
             "wallet_api.complete_job",
             "wallet_api.delete_finished_jobs",
-            "wallet_api.release_jobs",
             "wallet_api.renew_leases",
-            "wallet_api.report_progress",
             "wallet_api.schedule_job",
             "wallet_api.set_job_schedules",
         ),
