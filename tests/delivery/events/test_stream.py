@@ -1,4 +1,4 @@
-"""Streams of events: each event once and in order, also after a lost connection; rights are checked while they are open."""
+"""Streams of events: each event once and in order, also after a lost connection; rights are checked meanwhile."""
 
 import asyncio
 import json
@@ -129,7 +129,9 @@ async def test_a_reader_that_is_behind_reads_pages(own: Api, monkeypatch: pytest
         assert (await own.admin.batch(*operations)).status_code == 200
         events_feed: feed.EventFeed = own.app.state.events.feed
         latest = 31
-        await wait_until(lambda: events_feed.since(latest) is not None and events_feed.since(latest - 5) is None)
+        await wait_until(
+            lambda: events_feed.since(latest) is not None and events_feed.since(latest - 5) is None
+        )
         reader.paused.set()
         assert amounts(await reader.events(30)) == [str(n) for n in range(1, 31)]
 
@@ -188,7 +190,7 @@ async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.Mon
     wallet = await own.admin.wallet("3")
     failures = 0
 
-    async def unavailable(self: service.EventLog, *_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         nonlocal failures
         failures += 1
         raise Unavailable

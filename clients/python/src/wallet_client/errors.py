@@ -270,6 +270,18 @@ class FileNotFound(NotFound):
     code = "file_not_found"
 
 
+class CursorExpired(ServiceError):
+    """The events after the cursor are no longer all kept; ``oldest_cursor`` continues with the oldest one."""
+
+    code = "cursor_expired"
+
+    @property
+    def oldest_cursor(self) -> str | None:
+        """The cursor before the oldest event."""
+        cursor = self.facts.get("oldest_cursor")
+        return cursor if isinstance(cursor, str) else None
+
+
 class FileQuotaExceeded(Conflict):
     """The caller's files would be larger than its quota. Nothing was stored."""
 
