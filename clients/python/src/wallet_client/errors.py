@@ -160,6 +160,10 @@ class Conflict(ServiceError):
     """409: the present state does not allow it."""
 
 
+class Gone(ServiceError):
+    """410: what the call continues with is no longer kept."""
+
+
 class PreconditionFailed(ServiceError):
     """412."""
 
@@ -270,7 +274,7 @@ class FileNotFound(NotFound):
     code = "file_not_found"
 
 
-class CursorExpired(ServiceError):
+class CursorExpired(Gone):
     """The events after the cursor are no longer all kept; ``oldest_cursor`` continues with the oldest one."""
 
     code = "cursor_expired"
