@@ -148,7 +148,9 @@ class Matrix:
         (method,) = route.methods or ()
         if route.name == "upload_file":
             answer = await self.upload(caller)
-        elif route.name == "stream_events":  # it would not end: a caller that may read gets the refusal of the type
+        elif (
+            route.name == "stream_events"
+        ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
         elif not path.startswith("/api/v1"):
             answer = await self.api.http.request(method, path, headers=caller_headers(caller))
