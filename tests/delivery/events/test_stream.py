@@ -176,10 +176,21 @@ async def test_a_quiet_stream_names_its_place(own: Api, monkeypatch: pytest.Monk
     assert page.json()["items"] == []
 
 
-async def test_streams_are_bounded(fresh_api: FreshApi) -> None:
+async def test_streams_are_bounded_and_are_no_long_requests(fresh_api: FreshApi) -> None:
     own = await fresh_api(events_max_streams=1)
+    metrics = own.app.state.metrics
+    began = time.perf_counter()
     async with streaming(own.admin):
         problem(await own.admin.get("/events/stream"), "overloaded")
+        assert metrics.get_sample_value("wallet_events_streams") == 1
+        assert metrics.get_sample_value("wallet_http_requests_in_flight") == 0
+        await asyncio.sleep(0.05)
+    open_s = time.perf_counter() - began
+    route = {"route": "/api/v1/events/stream", "method": "GET"}
+    longest = metrics.get_sample_value("wallet_http_request_duration_seconds_sum", route)
+    assert longest is not None
+    assert longest < open_s - 0.05  # the time to its beginning
+    assert metrics.get_sample_value("wallet_events_streams") == 0
     await wait_until(lambda: own.app.state.events.feed.readers == 0)
 
 

@@ -31,11 +31,11 @@ async def faults(kernel: Kernel) -> set[str]:
 
 
 async def test_nothing_is_wrong_while_events_wait_or_are_numbered(kernel: Kernel) -> None:
-    wallets = [await kernel.wallet("5"), await kernel.wallet()]
-    await kernel.one(transfer(*wallets, "1"))
+    source, target = await kernel.wallet("5"), await kernel.wallet()
+    await kernel.one(transfer(source, target, "1"))
     assert await faults(kernel) == set()
     await number(kernel.pool)
-    await kernel.one(transfer(*wallets, "1"))
+    await kernel.one(transfer(source, target, "1"))
     assert await faults(kernel) == set()
     await number(kernel.pool)
     assert await faults(kernel) == set()

@@ -1,7 +1,7 @@
 """Events: what was posted and changed, in one order."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,11 @@ class AsyncEventsResource:
 
     async def stream(
         self, *, types: Sequence[str] = (), wallet_id: Id | None = None, after: str | None = None
-    ) -> "AsyncIterator[Event]":
+    ) -> "AsyncGenerator[Event]":
         """Events as they are committed, without an end. After a lost connection it goes on where it was.
 
         ``event.cursor`` continues after an event: store it with your work, and give it as ``after`` the next time.
+        To end it early, close the generator (``contextlib.aclosing``), or close the client.
 
         Args:
             types: only these.

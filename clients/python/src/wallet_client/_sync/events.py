@@ -2,7 +2,7 @@
 """Events: what was posted and changed, in one order."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,11 @@ class EventsResource:
 
     def stream(
         self, *, types: Sequence[str] = (), wallet_id: Id | None = None, after: str | None = None
-    ) -> "Iterator[Event]":
+    ) -> "Generator[Event]":
         """Events as they are committed, without an end. After a lost connection it goes on where it was.
 
         ``event.cursor`` continues after an event: store it with your work, and give it as ``after`` the next time.
+        To end it early, close the generator (``contextlib.aclosing``), or close the client.
 
         Args:
             types: only these.
