@@ -90,7 +90,7 @@ class EventsResource:
         """Events as they are committed, without an end. After a lost connection it goes on where it was.
 
         ``event.cursor`` continues after an event: store it with your work, and give it as ``after`` the next time.
-        To end it early, close the generator (``contextlib.aclosing``), or close the client.
+        To end it early, close the generator.
 
         Args:
             types: only these.
