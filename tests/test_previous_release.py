@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import LEFT_OUT, FreshDatabase
+from conftest import LEFT_OUT, FreshDatabase, TestDatabase
 from support.api import ADMIN_KEY
+from support.event_order import Reader, finish
+from support.kernel.harness import Kernel
 from support.previous_release import ROOT, NoHistoryError, Release, newest_release
 from support.service import serving
 
@@ -45,6 +47,18 @@ async def test_it_serves_from_a_database_that_this_code_migrated(
     }
     with serving(tmp_path, command, **settings) as service:
         await use(service.url)
+    await check_events(made)
+
+
+async def check_events(made: TestDatabase) -> None:
+    """What it posted has its events, one for each entry."""
+    kernel = await Kernel.open(made.dsn)
+    try:
+        reader = Reader(kernel)
+        await finish(reader)
+        assert sum(event.type == "transaction.posted" for event in reader.seen) == 7
+    finally:
+        await kernel.close()
 
 
 async def use(url: str) -> None:

@@ -40,6 +40,7 @@ from support.soak import SOAKS, search
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
+from wallet_service.rooms import ROOMS
 
 T = TypeVar("T")
 
@@ -97,7 +98,21 @@ class Run:
 
     def ledger_is_verified(self) -> None:
         lines: list[str] = []
-        assert self.run(verify(self.api.app.state.database, lines.append)), lines
+        walks = [walk for room in ROOMS for walk in room.verify_walks]
+        assert self.run(verify(self.api.app.state.database, lines.append, walks)), lines
+
+    def each_entry_has_one_event(self) -> None:
+        """In the order of its wallet's entries; what was refused, replayed or tried has none."""
+        found: dict[str, list[Document]] = {name: [] for name in self.oracle.wallets}
+        query: Document = {"types": "transaction.posted"}
+        while True:
+            page = self.run(self.api.admin.get("/events", **query)).json()
+            for event in page["items"]:
+                found[event["walletid"]].append(event["data"])
+            query["after"] = page["next_cursor"]
+            if not page["has_more"]:
+                break
+        assert found == {name: list(wallet.entries) for name, wallet in self.oracle.wallets.items()}
 
     # Places in a program become wallets and postings when it runs.
 
@@ -530,6 +545,7 @@ def test_programs(
             getattr(running, name)(**drawn)
             if not name.startswith("read_"):  # what a read changes all the same, the next step shows
                 running.wallets_are_as_expected()
+        running.each_entry_has_one_event()
         running.ledger_is_verified()
     finally:
         running.close_all()

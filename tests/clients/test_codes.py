@@ -24,6 +24,7 @@ NOT_OF_THE_LEDGER_ALONE = {
     "wallet_not_empty": "of a closing, which has no key",
     "wallet_busy": "temporary",
     "test_clock_missing": "of the test clock, which moves no money",
+    "cursor_expired": "of a read, which moves no money",
     "file_not_found": "of an upload that was given up, whose earlier attempt may still be stored",
     "file_incomplete": "of what arrived in one attempt",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.event_order import number as number_events
 from support.kernel.harness import Kernel, Op, Outcome, unit
 from support.model import Account, Decision, Leg, Model
 from support.soak import search
@@ -190,6 +191,22 @@ class World:
         assert {
             each["transaction_id"]: (each["attempt"], each["sending"]) for each in tombstones
         } == self.model.superseded
+        await self.check_events()
+
+    async def check_events(self) -> None:
+        """Each entry, those of the opening balances included, has one event, in the order of its wallet's versions."""
+        while await number_events(self.kernel.pool):
+            pass
+        events = await self.kernel.rows(
+            "select wallet_id::text, array_agg(wallet_version order by number) as versions from delivery.events"
+            " where wallet_id = any ($1) and wallet_version is not null group by wallet_id",
+            self.wallets,
+        )
+        assert {each["wallet_id"]: each["versions"] for each in events} == {
+            wallet_id: list(range(1, account.version + 1))
+            for wallet_id, account in self.model.accounts.items()
+            if account.version
+        }
 
 
 def _seen(outcome: Outcome) -> Decision:

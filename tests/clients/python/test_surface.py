@@ -4,7 +4,7 @@ import json
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from inspect import getdoc, signature
+from inspect import getdoc, isgenerator, signature
 from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,7 @@ from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletC
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
+from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -43,6 +44,7 @@ VALUES: dict[str, Any] = {
     "duration": timedelta(days=1),
     "metadata": {"model": "small"},
     "if_version": 1,
+    "types": ["X"],
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
@@ -63,6 +65,7 @@ RESOURCES: dict[str, Any] = {
     "wallets": WalletsResource,
     "transactions": TransactionsResource,
     "credits": CreditsResource,
+    "events": EventsResource,
     "files": FilesResource,
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
@@ -102,6 +105,23 @@ class Recorder:
     def run(self, call: Any) -> Any:
         return call
 
+    def stream(self, call: Any) -> Any:
+        raise Streamed(call)
+
+
+class Streamed(Exception):
+    """Carries the call of a stream out of its generator."""
+
+
+def call_of(made: Any) -> Any:
+    if isinstance(made, Pages | Events):
+        return made._page_after("next")
+    if isgenerator(made):
+        with pytest.raises(Streamed) as streamed:
+            next(made)
+        return streamed.value.args[0]
+    return made
+
 
 def public_methods(kind: Any) -> list[str]:
     return sorted(name for name in dir(kind) if not name.startswith("_"))
@@ -115,7 +135,7 @@ def arguments(function: Any, *without: str) -> dict[str, Any]:
 def choices(method: Any) -> list[dict[str, Any]]:
     """Arguments with which a method makes each of its calls: a list is either of one owner or of another."""
     names = signature(method).parameters.keys()
-    if "page_size" not in names or names.isdisjoint({"wallet_id", "verified"}):
+    if "page_size" not in names or "user_id" not in names or names.isdisjoint({"wallet_id", "verified"}):
         return [arguments(method)]
     of_users = arguments(method, "wallet_id", "verified")
     if "wallet_id" in names:
@@ -132,7 +152,7 @@ def every_call() -> list[Any]:
         for name in public_methods(kind):
             method = getattr(resource, name)
             made = [method(**each) for each in choices(method)]
-            calls += [each._page_after("next") if isinstance(each, Pages) else each for each in made]
+            calls += map(call_of, made)
     return calls
 
 
@@ -204,6 +224,7 @@ def test_a_call_can_send_all_that_its_path_reads(call: Any) -> None:
         headers.add(("header", "Idempotency-Key"))
         # Of each attempt; test_attempts.py shows that every call with a key sends them.
         headers |= parameters & {("header", "Idempotency-Call"), ("header", "Idempotency-Attempt")}
+    headers |= parameters & {("header", "Last-Event-ID")}  # of browsers; this client sends after
     query = {("query", name) for name in parse_qs(urlsplit(call.target).query)}
     path = {each for each in parameters if each[0] == "path"}
 
@@ -238,7 +259,10 @@ def test_an_entry_can_send_all_that_is_read() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        *(getattr(models, name) for name in ("Wallet", "Balance", "Entry", "File", "Transaction")),
+        *(
+            getattr(models, name)
+            for name in ("Wallet", "Balance", "Entry", "EventPage", "File", "Transaction")
+        ),
         *(
             getattr(sums, name)
             for name in (

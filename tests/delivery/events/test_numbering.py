@@ -100,6 +100,17 @@ async def test_a_refused_operation_a_replay_and_a_dry_run_leave_no_event(kernel:
     assert len(reader.seen) == 1
 
 
+async def test_a_server_without_writes_shows_what_has_numbers(kernel: Kernel) -> None:
+    wallet = await kernel.wallet("1")
+    await number(kernel.pool)
+    await kernel.one(op("deposit", wallet, "1"))
+    async with kernel.pool.acquire() as reader, reader.transaction(readonly=True):
+        assert await number(reader) == 0
+        answer = await reader.fetchval("select wallet_api.delete_old_events(1)")
+        assert json.loads(answer) == {"deleted": 0, "more": False}
+        assert len(await read_all(reader)) == 1
+
+
 async def test_a_page_is_bounded_in_bytes(kernel: Kernel) -> None:
     wallet = await kernel.wallet()
     metadata = {"note": "x" * 8000}

@@ -1,19 +1,19 @@
 """Pages of events: CloudEvents in their order, for callers who may see them."""
 
-import json
 import re
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import httpx
 import jsonschema_rs
 import pytest
-from conftest import FreshApi, FreshDatabase
-from support.api import Api, Client, new_user, pointers, problem
-from support.database_location import connect
+from conftest import FreshApi, FreshDatabase, Locate
+from support.api import Api, Client, open_api, pointers, problem
 
 from wallet_service.delivery.events.catalogue import EventCatalogue
-from wallet_service.delivery.events.repository import EventRepository
+from wallet_service.delivery.events.service import EventLog
+from wallet_service.ledger.verify import verify
 from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.rooms import ROOMS
 
@@ -172,16 +172,49 @@ async def test_a_cursor_of_another_list_or_filter_is_refused(direct_api: Api) ->
         assert [error["code"] for error in refused["errors"]] == ["cursor_invalid"]
 
 
-async def test_a_cursor_from_before_what_is_kept(fresh_database: FreshDatabase, fresh_api: FreshApi) -> None:
-    own = await fresh_api()
-    wallet = await own.admin.wallet("5")
-    first = (await own.admin.get("/events", limit=1)).json()["next_cursor"]
-    for _ in range(3):
-        await own.admin.move("consume", wallet["wallet_id"], "1")
-    await all_events(own.admin)
-    repository = EventRepository(own.app.state.database)
-    assert await repository.delete_old(1, 2) == (0, False)
-    del fresh_database
+async def test_a_cursor_from_before_what_is_kept(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    made = await fresh_database()
+    async with open_api(await locate_database(made), events_retention_days=30) as own:
+        wallet = await own.admin.wallet("5", currency="USD")
+        for _ in range(4):
+            await own.admin.move("consume", wallet["wallet_id"], "1")
+        first = (await own.admin.get("/events", types="transaction.posted", limit=1)).json()["next_cursor"]
+        second = (await own.admin.get("/events", types="transaction.posted", limit=1, after=first)).json()[
+            "next_cursor"
+        ]
+        superuser = await asyncpg.connect(made.dsn)
+        latest = await superuser.fetchval("select last_number from delivery.numbering")
+        # All but the newest two are old.
+        await superuser.execute(
+            "update delivery.events set numbered_at = numbered_at - interval '31 days' where number <= $1",
+            latest - 2,
+        )
+        events: EventLog = own.app.state.events.events
+        await events.keep()
+        assert await superuser.fetchval("select min(number) from delivery.events") == latest - 1
+        await superuser.close()
+        for path in ("/events", "/events/stream"):
+            refused = problem(
+                await own.admin.get(path, types="transaction.posted", after=second), "cursor_expired"
+            )
+            [one, two] = events_of(
+                await own.admin.get("/events", types="transaction.posted", after=refused["oldest_cursor"])
+            )
+            assert (one["walletversion"], two["walletversion"]) == ("4", "5")
+        # Without a cursor a page begins with the oldest event that is kept; the history has all.
+        assert len(await all_events(own.admin)) == 2
+        assert await verified(own)
+
+
+async def verified(own: Api) -> bool:
+    lines: list[str] = []
+    clean = await verify(
+        own.app.state.database, lines.append, [walk for room in ROOMS for walk in room.verify_walks]
+    )
+    assert clean, "\n".join(lines)
+    return clean
 
 
 async def test_types_have_their_schema(direct_api: Api) -> None:

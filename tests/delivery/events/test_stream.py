@@ -1,4 +1,4 @@
-"""Streams of events: each event once and in order, also after a lost connection; rights are checked while they are open."""
+"""Streams of events: each event once and in order, also after a lost connection; rights are checked meanwhile."""
 
 import asyncio
 import json
@@ -129,7 +129,9 @@ async def test_a_reader_that_is_behind_reads_pages(own: Api, monkeypatch: pytest
         assert (await own.admin.batch(*operations)).status_code == 200
         events_feed: feed.EventFeed = own.app.state.events.feed
         latest = 31
-        await wait_until(lambda: events_feed.since(latest) is not None and events_feed.since(latest - 5) is None)
+        await wait_until(
+            lambda: events_feed.since(latest) is not None and events_feed.since(latest - 5) is None
+        )
         reader.paused.set()
         assert amounts(await reader.events(30)) == [str(n) for n in range(1, 31)]
 
@@ -174,10 +176,21 @@ async def test_a_quiet_stream_names_its_place(own: Api, monkeypatch: pytest.Monk
     assert page.json()["items"] == []
 
 
-async def test_streams_are_bounded(fresh_api: FreshApi) -> None:
+async def test_streams_are_bounded_and_are_no_long_requests(fresh_api: FreshApi) -> None:
     own = await fresh_api(events_max_streams=1)
+    metrics = own.app.state.metrics
+    began = time.perf_counter()
     async with streaming(own.admin):
         problem(await own.admin.get("/events/stream"), "overloaded")
+        assert metrics.get_sample_value("wallet_events_streams") == 1
+        assert metrics.get_sample_value("wallet_http_requests_in_flight") == 0
+        await asyncio.sleep(0.05)
+    open_s = time.perf_counter() - began
+    route = {"route": "/api/v1/events/stream", "method": "GET"}
+    longest = metrics.get_sample_value("wallet_http_request_duration_seconds_sum", route)
+    assert longest is not None
+    assert longest < open_s - 0.05  # the time to its beginning
+    assert metrics.get_sample_value("wallet_events_streams") == 0
     await wait_until(lambda: own.app.state.events.feed.readers == 0)
 
 
@@ -188,7 +201,7 @@ async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.Mon
     wallet = await own.admin.wallet("3")
     failures = 0
 
-    async def unavailable(self: service.EventLog, *_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         nonlocal failures
         failures += 1
         raise Unavailable

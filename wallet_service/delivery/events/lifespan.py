@@ -18,6 +18,7 @@ from wallet_service.delivery.events.repository import EventRepository
 from wallet_service.delivery.events.service import EventLog
 from wallet_service.delivery.events.settings import EventsSettings
 from wallet_service.delivery.events.stream import StreamParts
+from wallet_service.platform.http_server.settings import HttpServerSettings
 
 KEEP_S = 10.0
 """Seconds between two runs in the background."""
@@ -33,13 +34,13 @@ async def open_events(context: RoomContext) -> AsyncGenerator[None]:
     catalogue = EventCatalogue(context.rooms)
     events = EventLog(EventRepository(context.state.database), settings, metrics)
     feed = EventFeed(events, settings.poll_ms / 1000)
-    context.state.settings_of_events = settings
     context.state.event_types = catalogue
     context.state.events = StreamParts(
         events=events,
         feed=feed,
         cloud_events=CloudEvents(settings.source, catalogue.versions),
         metrics=metrics,
+        most_streams=min(settings.max_streams, context.settings[HttpServerSettings].max_connections // 2),
     )
     context.state.when_stopping.append(feed.stop)
     keeping = asyncio.create_task(_keep(events))

@@ -19,7 +19,7 @@ from wallet_service.delivery.events.schemas import EventPage, EventTypes
 from wallet_service.delivery.events.service import Viewer
 from wallet_service.delivery.events.stream import EventStream, StreamParts
 from wallet_service.platform.auth.authentication import Authenticator, Caller, Principal, requires
-from wallet_service.platform.membership.access import CallerAccessOf
+from wallet_service.platform.membership.access import CallerAccessOf, caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
@@ -180,7 +180,7 @@ async def stream_events(
     connection open. The stream ends when the service stops, and when the caller may no longer read: connect again with
     the last id, as browsers do by themselves.
     """
-    if parts.feed.readers >= request.app.state.settings_of_events.max_streams:
+    if parts.feed.readers >= parts.most_streams:
         raise Overloaded("This instance has as many open streams as it may have")
     cursor, place = (last_event_id, _LAST_ID) if last_event_id else (after, _AFTER)
     number = _number(wanted, cursor, place)
@@ -206,7 +206,10 @@ async def _checked(request: Request) -> Viewer:
     for each in state.caller_checks:
         await each(state, caller)
     caller.require(EVENTS_READ)
-    return Viewer(caller, state.access.of_caller(caller.user_id, caller.restriction))
+    # Access checks of a new request: those of the first one keep their decisions.
+    now = Request({**request.scope, "state": {**request.scope["state"], "principal": caller}})
+    now.scope["state"].pop("access", None)
+    return Viewer(caller, caller_access(now))
 
 
 @router.get(

@@ -24,5 +24,7 @@ class EventsSettings(RoomSettings):
         default=250, description="milliseconds between two reads of new events, while a stream is open"
     )
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=1000, description="most open streams of one instance; another one is refused as `overloaded`"
+        default=500,
+        description="most open streams of one instance, never more than half of `WALLET_MAX_CONNECTIONS`; another one is "
+        "refused as `overloaded`",
     )

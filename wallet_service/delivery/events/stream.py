@@ -36,12 +36,14 @@ class StreamParts:
         feed: new events.
         cloud_events: writes them.
         metrics: counts them.
+        most_streams: that may be open.
     """
 
     events: EventLog
     feed: EventFeed
     cloud_events: CloudEvents
     metrics: EventsMetrics
+    most_streams: int
 
 
 class EventStream:

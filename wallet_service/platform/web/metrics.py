@@ -24,14 +24,17 @@ class RequestMetrics:
         )
         self._durations = Histogram(
             "wallet_http_request_duration_seconds",
-            "Duration of requests, from the start of processing to the last byte of the response.",
+            "Duration of requests, from the start of processing to the last byte of the response; of a stream of events, "
+            "to its first byte.",
             ["route", "method"],
             buckets=_DURATIONS_S,
             registry=registry,
         )
-        Gauge("wallet_http_requests_in_flight", "Requests under way.", registry=registry).set_function(
-            lambda: self.in_flight
-        )
+        Gauge(
+            "wallet_http_requests_in_flight",
+            "Requests under way, without open streams of events.",
+            registry=registry,
+        ).set_function(lambda: self.in_flight)
         # Finding a series by its labels costs several times as much as counting.
         self._series: dict[tuple[str | None, str, int], tuple[Counter, Histogram]] = {}
 

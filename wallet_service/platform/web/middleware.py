@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +27,8 @@ _TRACEPARENT = re.compile(
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
+
+_EVENTS = b"text/event-stream"
 
 _CLIENT_CLOSED = 499
 """Logged, never sent: the client closed the connection before the response."""
@@ -56,7 +58,7 @@ class RequestContext:
         request_id, trace_id = _ids(scope)
         # A copy, because the principal is stored in it and must not reach another request.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        response = _Response(send, request_id, scope["state"])
+        response = _Response(send, request_id, scope["state"], self._stream_began)
         known = (
             {"request_id": request_id}
             if trace_id is None
@@ -68,12 +70,19 @@ class RequestContext:
         try:
             await self._serve(scope, receive, response)
         finally:
-            duration_s = time.perf_counter() - started
-            self._metrics.in_flight -= 1
+            ended = time.perf_counter()
+            if response.streams_since is None:
+                self._metrics.in_flight -= 1
             route = route_template(scope)
-            self._metrics.record(route, scope["method"], response.status, duration_s)
-            _log_request(scope, route, response, duration_s)
+            # A stream of events has no end of its own: the metric has the time to its beginning, the log its whole time.
+            self._metrics.record(
+                route, scope["method"], response.status, (response.streams_since or ended) - started
+            )
+            _log_request(scope, route, response, ended - started)
             structlog.contextvars.reset_contextvars(**tokens)
+
+    def _stream_began(self) -> None:
+        self._metrics.in_flight -= 1
 
     async def _serve(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         try:
@@ -96,11 +105,15 @@ class RequestContext:
 class _Response:
     """Adds headers to a response, and keeps what the log line needs."""
 
-    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self, send: Send, request_id: str, state: Mapping[str, Any], stream_began: Callable[[], None]
+    ) -> None:
         self._send = send
+        self._stream_began = stream_began
         self._state = state
         self.request_id = request_id
         self.status: int | None = None
+        self.streams_since: float | None = None
         self.body_bytes = 0
 
     async def send(self, message: Message) -> None:
@@ -113,6 +126,9 @@ class _Response:
             added += self._state.get(CORS_HEADERS, ())
             if b"cache-control" not in [name for name, _ in headers]:
                 added.append(_NO_STORE)
+            elif any(name == b"content-type" and value.startswith(_EVENTS) for name, value in headers):
+                self.streams_since = time.perf_counter()
+                self._stream_began()
             message["headers"] = [*headers, *added]
         elif message["type"] == "http.response.body":
             self.body_bytes += len(message.get("body", b""))

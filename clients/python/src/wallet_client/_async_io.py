@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -17,6 +18,7 @@ import httpx
 from wallet_client._attempts import Attempts, BodyBuffer
 from wallet_client._context import Context, is_shareable, transport_not_usable
 from wallet_client._forks import renew_after_fork
+from wallet_client._sse import QUIET_S
 
 
 class AsyncSender:
@@ -48,6 +50,25 @@ class AsyncSender:
         """
         pool = self._pools.get(asyncio.get_running_loop())
         return await (pool or await self._new_pool()).send(attempts)
+
+    async def open_stream(self, request: httpx.Request) -> "tuple[AsyncOpenStream, bytes]":
+        """Send a request whose response has no end, over a connection of its own.
+
+        Returns:
+            The stream; and of a response that is none, the body, and the stream is closed.
+
+        Raises:
+            RequestError: it failed.
+        """
+        request.extensions["timeout"]["read"] = QUIET_S
+        http = httpx.AsyncClient(transport=self._transport, verify=self._tls or True)
+        opened = AsyncOpenStream(http, await http.send(request, stream=True), owns=self._transport is None)
+        if opened.response.status_code == HTTPStatus.OK:
+            return opened, b""
+        try:
+            return opened, await opened.response.aread()
+        finally:
+            await opened.aclose()
 
     async def sleep(self, wait_s: float) -> None:
         """Wait before the next attempt."""
@@ -100,6 +121,32 @@ class AsyncSender:
         self._of_parents.append(self._pools)
         self._pools = WeakKeyDictionary()
         self._lock = threading.Lock()
+
+
+class AsyncOpenStream:
+    """A response that is read as it arrives.
+
+    Args:
+        http: has its connection.
+        response: its body was not read yet.
+        owns: whether to close ``http`` with it; not if its transport is the caller's.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, response: httpx.Response, *, owns: bool) -> None:
+        self.response = response
+        self._http = http
+        self._owns = owns
+
+    async def lines(self) -> AsyncGenerator[str]:
+        """Its lines, without their ends."""
+        async for line in self.response.aiter_lines():
+            yield line
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self.response.aclose()
+        if self._owns:
+            await self._http.aclose()
 
 
 class _Pool:

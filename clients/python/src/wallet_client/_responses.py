@@ -4,6 +4,7 @@ The models are imported when the first response arrives: they cost as much to lo
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wallet_client._call import SuccessResponse
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
         BatchResult,
         Credits,
         Entry,
+        Event,
+        EventPage,
+        EventType,
         File,
         Page,
         Refused,
@@ -93,6 +97,48 @@ def file_of(response: SuccessResponse) -> "File":
     from wallet_client.models import File  # noqa: PLC0415
 
     return decoder(File)(response.document)
+
+
+def events_of(response: SuccessResponse) -> "EventPage":
+    """A page of events."""
+    from wallet_client.models import EventPage  # noqa: PLC0415
+
+    document = response.document
+    items = tuple([event_of(item, None) for item in document["items"]])
+    return EventPage(items, document["next_cursor"], document["has_more"])
+
+
+def event_types_of(response: SuccessResponse) -> "list[EventType]":
+    """The types of events."""
+    from wallet_client.models import EventType  # noqa: PLC0415
+
+    decode = decoder(EventType)
+    return [decode(item) for item in response.document["items"]]
+
+
+def event_of(document: Mapping[str, Any], cursor: str | None) -> "Event":
+    """A CloudEvent; ``cursor``: continues after it."""
+    from wallet_client.models import Event, ReadOnly  # noqa: PLC0415
+
+    version = document.get("walletversion")
+    return Event(
+        id=document["id"],
+        type=document["type"],
+        source=document["source"],
+        subject=document["subject"],
+        time=datetime.fromisoformat(document["time"]),
+        dataschema=document["dataschema"],
+        sequence=int(document["sequence"]),
+        wallet_id=document.get("walletid"),
+        wallet_version=None if version is None else int(version),
+        data=ReadOnly(document["data"]),
+        cursor=cursor,
+    )
+
+
+def nothing_of(response: SuccessResponse) -> None:
+    """Nothing."""
+    del response
 
 
 def test_clock_of(response: SuccessResponse) -> "TestClock":

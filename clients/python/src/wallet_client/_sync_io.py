@@ -6,6 +6,8 @@ loops there. Change them together. Imported when the first client is created.
 
 import threading
 import time
+from collections.abc import Generator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +16,7 @@ from wallet_client._attempts import Attempts, BodyBuffer
 from wallet_client._context import Context, is_shareable, transport_not_usable
 from wallet_client._deadline import within
 from wallet_client._forks import renew_after_fork
+from wallet_client._sse import QUIET_S
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -60,6 +63,25 @@ class Sender:
                 return self._exchange(http, request, attempts.body_buffer())
         finally:
             self._places.release()
+
+    def open_stream(self, request: httpx.Request) -> "tuple[OpenStream, bytes]":
+        """Send a request whose response has no end, over a connection of its own.
+
+        Returns:
+            The stream; and of a response that is none, the body, and the stream is closed.
+
+        Raises:
+            RequestError: it failed.
+        """
+        request.extensions["timeout"]["read"] = QUIET_S
+        http = httpx.Client(transport=self._transport, verify=self._tls or True)
+        opened = OpenStream(http, http.send(request, stream=True), owns=self._transport is None)
+        if opened.response.status_code == HTTPStatus.OK:
+            return opened, b""
+        try:
+            return opened, opened.response.read()
+        finally:
+            opened.close()
 
     def sleep(self, wait_s: float) -> None:
         """Wait before the next attempt."""
@@ -115,3 +137,28 @@ class Sender:
         finally:
             response.close()
         return response, body.content()
+
+
+class OpenStream:
+    """A response that is read as it arrives.
+
+    Args:
+        http: has its connection.
+        response: its body was not read yet.
+        owns: whether to close ``http`` with it; not if its transport is the caller's.
+    """
+
+    def __init__(self, http: httpx.Client, response: httpx.Response, *, owns: bool) -> None:
+        self.response = response
+        self._http = http
+        self._owns = owns
+
+    def lines(self) -> Generator[str]:
+        """Its lines, without their ends."""
+        yield from self.response.iter_lines()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.response.close()
+        if self._owns:
+            self._http.close()

@@ -160,6 +160,10 @@ class Conflict(ServiceError):
     """409: the present state does not allow it."""
 
 
+class Gone(ServiceError):
+    """410: what the call continues with is no longer kept."""
+
+
 class PreconditionFailed(ServiceError):
     """412."""
 
@@ -268,6 +272,18 @@ class FileNotFound(NotFound):
     """The file does not exist, has expired, or belongs to another owner."""
 
     code = "file_not_found"
+
+
+class CursorExpired(Gone):
+    """The events after the cursor are no longer all kept; ``oldest_cursor`` continues with the oldest one."""
+
+    code = "cursor_expired"
+
+    @property
+    def oldest_cursor(self) -> str | None:
+        """The cursor before the oldest event."""
+        cursor = self.facts.get("oldest_cursor")
+        return cursor if isinstance(cursor, str) else None
 
 
 class FileQuotaExceeded(Conflict):

@@ -247,6 +247,66 @@ class Page(Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """An event: a CloudEvent.
+
+    Attributes:
+        id: unique, and the same whenever the event is read.
+        type: such as ``transaction.posted``.
+        subject: the transaction, or the object that changed.
+        dataschema: names the schema of ``data``: type and version.
+        sequence: its number: without gaps, in the order of all events.
+        wallet_id: the wallet that it is about; None if it is about none.
+        wallet_version: of ``transaction.posted``: the number of the entry within its wallet.
+        data: as the schema describes it; amounts are text.
+        cursor: of a stream: continues after this event. None in a list, whose ``cursor`` does.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    dataschema: str
+    sequence: int
+    wallet_id: str | None
+    wallet_version: int | None
+    data: Mapping[str, Any]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A type of events.
+
+    Attributes:
+        version: of the schema of its data.
+        schema: the JSON Schema of its data.
+    """
+
+    type: str
+    version: int
+    summary: str
+    dataschema: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """A part of the events.
+
+    Attributes:
+        items: may be empty, even if there are more events.
+        next_cursor: continues after this page, at any later time.
+        has_more: whether there were events after it when it was read.
+    """
+
+    items: tuple[Event, ...]
+    next_cursor: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
     """An operation of a batch that is in the ledger (or would be, in a dry run)."""
 

@@ -9,11 +9,12 @@ begin
   perform wallet.require_read_committed();
   select n.oldest_number into v_oldest from delivery.numbering n where exists (
     select from delivery.events e where e.number = n.oldest_number and e.numbered_at < v_before);
-  if found then
-    select n.oldest_number into v_oldest from delivery.numbering n for update skip locked;
-  end if;
-  if v_oldest is null then
+  if not found or current_setting('transaction_read_only')::boolean then
     return '{"deleted":0,"more":false}';
+  end if;
+  select n.oldest_number into v_oldest from delivery.numbering n for update skip locked;
+  if not found then
+    return '{"deleted":0,"more":true}';
   end if;
   -- numbered_at never decreases, so what is removed is the beginning.
   delete from delivery.events e where e.number >= v_oldest and e.number < v_oldest + p_limit and e.numbered_at < v_before;

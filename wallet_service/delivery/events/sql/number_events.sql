@@ -23,6 +23,8 @@ begin
   perform wallet.require_read_committed();
   if not exists (select from platform.outbox) then
     return '{"numbered":0,"more":false}';
+  elsif current_setting('transaction_read_only')::boolean then
+    return '{"numbered":0,"more":true}';    -- on a standby: the primary does it
   end if;
   select n.last_number, greatest(n.numbered_at, wallet.clock()) into v_last, v_at from delivery.numbering n for update skip locked;
   if not found and p_wait_ms > 0 then

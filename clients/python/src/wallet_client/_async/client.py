@@ -8,6 +8,7 @@ import httpx
 
 from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.credits import AsyncCreditsResource
+from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -34,6 +35,7 @@ class AsyncWalletClient(AsyncShortcuts):
         wallets: create, read, change and close wallets.
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
+        events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -44,6 +46,7 @@ class AsyncWalletClient(AsyncShortcuts):
     wallets: AsyncWalletsResource = AsyncWalletsResource(_NO_RUNNER)
     transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
+    events: AsyncEventsResource = AsyncEventsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
@@ -148,6 +151,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.wallets = AsyncWalletsResource(runner)
         self.transactions = AsyncTransactionsResource(runner)
         self.credits = AsyncCreditsResource(runner)
+        self.events = AsyncEventsResource(runner)
         self.files = AsyncFilesResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

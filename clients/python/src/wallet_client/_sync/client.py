@@ -13,6 +13,7 @@ from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
+from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
@@ -35,6 +36,7 @@ class WalletClient(Shortcuts):
         wallets: create, read, change and close wallets.
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
+        events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -45,6 +47,7 @@ class WalletClient(Shortcuts):
     wallets: WalletsResource = WalletsResource(_NO_RUNNER)
     transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
+    events: EventsResource = EventsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
@@ -149,6 +152,7 @@ class WalletClient(Shortcuts):
         self.wallets = WalletsResource(runner)
         self.transactions = TransactionsResource(runner)
         self.credits = CreditsResource(runner)
+        self.events = EventsResource(runner)
         self.files = FilesResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

@@ -1,6 +1,8 @@
 # Generated from wallet_client/_async/runner.py by scripts/unasync. Change that file, and run scripts/unasync.
 """Carries calls out: sends attempts until one succeeds, or until the call's time and retries are used up."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -10,10 +12,11 @@ from wallet_client._call import Call
 from wallet_client._context import Context
 from wallet_client._endpoints import NoEndpoint
 from wallet_client._options import CallOptions
+from wallet_client._sse import Block, BlockReader
 from wallet_client.errors import TransportNotUsable, UnexpectedAnswer
 
 if TYPE_CHECKING:
-    from wallet_client._sync_io import Sender
+    from wallet_client._sync_io import OpenStream, Sender
 
 T = TypeVar("T")
 
@@ -49,10 +52,58 @@ class Runner:
                     return attempts.result
                 self._sender.sleep(wait_s)
 
+    def stream(self, call: Call[None]) -> Iterator[Block]:
+        """The server-sent events of one connection, until it ends or is lost.
+
+        Raises:
+            WalletError: the service refuses, or could not be reached.
+        """
+        with Attempts(self.context, call) as attempts:
+            while (opened := self._open(attempts)) is None:
+                pass
+        reader = BlockReader()
+        try:
+            for line in opened.lines():
+                if (block := reader.add(line)) is not None:
+                    yield block
+        except httpx.RequestError:
+            return
+        finally:
+            opened.close()
+
+    def pause(self, wait_s: float) -> None:
+        """Wait before the next connection.
+
+        Raises:
+            ClientClosed: the client is closed.
+        """
+        self._sender.sleep(wait_s)
+
     def close(self) -> None:
         """Close the connections."""
         self._sender.close()
         self.context.endpoints.close()
+
+    def _open(self, attempts: Attempts[None]) -> "OpenStream | None":
+        """Send one attempt to open a stream. None: it failed, and the time before the next one is over."""
+        discovery = self.context.discovery
+        if discovery is not None and discovery.must_load():
+            self._sender.wait_for(discovery.load(), attempts.connect_s)
+        if self._sender.is_closed:
+            raise attempts.closed()
+        try:
+            opened, refusal = self._sender.open_stream(attempts.request())
+        except NoEndpoint as reason:
+            wait_s = attempts.no_endpoint(reason)
+        except (httpx.RequestError, UnexpectedAnswer) as error:
+            wait_s = attempts.failed(error)
+        else:
+            if opened.response.status_code == HTTPStatus.OK:
+                attempts.responded(HTTPStatus.OK, opened.response.headers, b"null")
+                return opened
+            wait_s = attempts.responded(opened.response.status_code, opened.response.headers, refusal) or 0.0
+        self._sender.sleep(wait_s)
+        return None
 
     def _attempt(self, attempts: Attempts[T]) -> float | None:
         """Send one attempt. None: it succeeded; otherwise seconds to wait before the next one."""

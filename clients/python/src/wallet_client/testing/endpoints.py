@@ -27,6 +27,8 @@ def answer(ledger: Ledger, request: httpx.Request) -> httpx.Response:  # noqa: C
     """Answer a request, or raise Refusal or NotInFakeWallet; then nothing was changed."""
     if request.url.path.startswith(f"{ROOT}files"):
         raise NotInFakeWallet("files")
+    if request.url.path.startswith(f"{ROOT}events"):
+        raise NotInFakeWallet("events")
     if request.url.path.startswith(f"{ROOT}test-clock"):
         raise NotInFakeWallet("the test clock")
     if request.url.path.startswith(f"{ROOT}audit"):
