@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Permission, RequestCost, Room, SealedRows
+from wallet_service.core.room import JobType, Permission, RequestCost, Room, SealedRows
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
 from wallet_service.platform.files.settings import FilesSettings
 
@@ -28,5 +28,13 @@ ROOM = Room(
     lifespan="lifespan:open_files",
     commands="commands:add_commands",
     schema="platform",
+    jobs=(
+        JobType(
+            name="delete_expired_files",
+            summary="removes files that have expired, were deleted, or did not arrive whole",
+            handler="jobs:delete_expired_files",
+            schedule="37 * * * *",
+        ),
+    ),
     sealed_rows=SealedRows("list_sealed_chunks", "replace_sealed_chunk", page_rows=2),
 )

@@ -49,7 +49,7 @@ ROOM = Room(
         JobType(
             name="delete_finished_jobs",
             summary="removes jobs some days after their end",
-            handler="handlers:delete_finished",
+            handler="jobs:delete_finished",
             schedule="17 * * * *",
         ),
     ),
