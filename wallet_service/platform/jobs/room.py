@@ -34,6 +34,7 @@ ROOM = Room(
     permissions=(JOBS_READ, JOBS_WRITE),
     problems=(JobNotFound, JobStatus),
     lifespan="lifespan:open_jobs",
+    commands="commands:add_commands",
     schema="platform",
     verify_walks=(WALK,),
     event_types=tuple(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Credits,
         Entry,
         File,
+        Job,
         Page,
         Refused,
         TestClock,
@@ -92,6 +93,20 @@ def file_of(response: SuccessResponse) -> "File":
     from wallet_client.models import File  # noqa: PLC0415
 
     return decoder(File)(response.document)
+
+
+def job_of(response: SuccessResponse) -> "Job":
+    """A job."""
+    from wallet_client.models import Job  # noqa: PLC0415
+
+    return decoder(Job)(response.document)
+
+
+def jobs_of(response: SuccessResponse) -> "Page[Job]":
+    """A page of jobs."""
+    from wallet_client.models import Job  # noqa: PLC0415
+
+    return _page_of(response, Job)
 
 
 def test_clock_of(response: SuccessResponse) -> "TestClock":

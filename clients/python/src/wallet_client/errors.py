@@ -270,6 +270,18 @@ class FileNotFound(NotFound):
     code = "file_not_found"
 
 
+class JobNotFound(NotFound):
+    """The job does not exist, was removed some time after its end, or belongs to another user."""
+
+    code = "job_not_found"
+
+
+class JobStatus(Conflict):
+    """The status of the job forbids this: it runs, or has succeeded."""
+
+    code = "job_status"
+
+
 class FileQuotaExceeded(Conflict):
     """The caller's files would be larger than its quota. Nothing was stored."""
 

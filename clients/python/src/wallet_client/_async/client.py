@@ -8,6 +8,7 @@ import httpx
 
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.files import AsyncFilesResource
+from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -34,6 +35,7 @@ class AsyncWalletClient(AsyncShortcuts):
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
         files: upload, download and delete files.
+        jobs: work in the background: progress, outcome, retry, cancel.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
     """
@@ -43,6 +45,7 @@ class AsyncWalletClient(AsyncShortcuts):
     transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
+    jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
 
@@ -146,5 +149,6 @@ class AsyncWalletClient(AsyncShortcuts):
         self.transactions = AsyncTransactionsResource(runner)
         self.credits = AsyncCreditsResource(runner)
         self.files = AsyncFilesResource(runner)
+        self.jobs = AsyncJobsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -48,6 +48,10 @@ class AsyncRunner:
                     return attempts.result
                 await self._sender.sleep(wait_s)
 
+    async def sleep(self, wait_s: float) -> None:
+        """Wait between two calls."""
+        await self._sender.sleep(wait_s)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._sender.aclose()

@@ -13,6 +13,7 @@ from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.files import FilesResource
+from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -35,6 +36,7 @@ class WalletClient(Shortcuts):
         transactions: move money, and read transactions.
         credits: a user's credits, by user id.
         files: upload, download and delete files.
+        jobs: work in the background: progress, outcome, retry, cancel.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
     """
@@ -44,6 +46,7 @@ class WalletClient(Shortcuts):
     transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
+    jobs: JobsResource = JobsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
 
@@ -147,5 +150,6 @@ class WalletClient(Shortcuts):
         self.transactions = TransactionsResource(runner)
         self.credits = CreditsResource(runner)
         self.files = FilesResource(runner)
+        self.jobs = JobsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

@@ -49,6 +49,10 @@ class Runner:
                     return attempts.result
                 self._sender.sleep(wait_s)
 
+    def sleep(self, wait_s: float) -> None:
+        """Wait between two calls."""
+        self._sender.sleep(wait_s)
+
     def close(self) -> None:
         """Close the connections."""
         self._sender.close()
