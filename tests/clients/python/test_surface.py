@@ -53,6 +53,7 @@ LEFT_OUT = {
     ("get", "/health/ready"),
     ("get", "/metrics"),
     ("post", "/api/v1/wallets/import"),
+    ("post", "/api/v1/wallets/import/jobs"),
 }
 """Paths for operators, not for the services that use the SDK."""
 
