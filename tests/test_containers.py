@@ -150,7 +150,7 @@ def test_our_own_containers_can_write_nowhere_and_do_nothing_more() -> None:
         for service in compose()["services"].values()
         if "build" in service or service["image"] == "wallet-service"
     ]
-    assert len(own) == 5
+    assert len(own) == 7
     for service in own:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]

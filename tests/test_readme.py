@@ -46,6 +46,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/api.md",
         "docs/how-to.md",
         "docs/files.md",
+        "docs/jobs.md",
         "docs/vault.md",
         "docs/events.md",
         "docs/audit.md",

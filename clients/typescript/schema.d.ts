@@ -564,6 +564,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/import/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import opening balances from a file, in the background
+         * @description Import a file that the caller has uploaded, CSV or JSON lines, as a job of the type `import_file`.
+         *
+         *     The job's progress is the number of lines. Its `result` has how many were `created`, `replayed` and `refused`, and the
+         *     first refused lines. The same file is imported once: a second request returns the same job. Needs the scope `admin`.
+         */
+        post: operations["import_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2377,6 +2400,21 @@ export interface components {
              * @description From then on the file is not found.
              */
             expires_at: string;
+        };
+        /**
+         * FileImport
+         * @description A file to import.
+         * @example {
+         *       "file_id": "0199d0a8-0000-7000-8000-0000000000ff"
+         *     }
+         */
+        FileImport: {
+            /**
+             * File Id
+             * Format: uuid
+             * @description A file of the caller: CSV or JSON lines, as for an import.
+             */
+            file_id: string;
         };
         /**
          * FilePage
@@ -5835,6 +5873,51 @@ export interface operations {
             400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileImport"];
+            };
+        };
+        responses: {
+            /** @description The work goes on in the background. `Location` is the job's path. */
+            202: {
+                headers: {
+                    /** @description The path of the job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["file_not_found"];
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];

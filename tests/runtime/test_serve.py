@@ -32,7 +32,7 @@ from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.rooms import ROOMS
 from wallet_service.runtime.application import create_app
-from wallet_service.runtime.serve import _bound_socket, _first_key, _Server
+from wallet_service.runtime.serve import Server, _first_key, bound_socket
 
 SETTINGS = make_settings(port=0)
 
@@ -61,8 +61,9 @@ def test_the_loop_is_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("collector")
 async def test_the_server_parses_with_httptools_and_leaves_the_collector_little() -> None:
     app = FastAPI()
+    app.state.worker = None
     app.state.request_metrics, app.state.connection_metrics = RequestMetrics(), ConnectionMetrics()
-    server = _Server(SETTINGS, app)
+    server = Server(SETTINGS, app)
     frozen: list[int] = []
 
     def announced() -> None:
@@ -70,7 +71,7 @@ async def test_the_server_parses_with_httptools_and_leaves_the_collector_little(
         server.should_exit = True
 
     server.on_started = announced
-    with _bound_socket(SETTINGS[WebSettings]) as listener:
+    with bound_socket(SETTINGS[WebSettings].host, SETTINGS[WebSettings].port) as listener:
         await server.run_on(listener)
     assert server.config.http_protocol_class is Connection
     assert issubclass(Connection, HttpToolsProtocol)

@@ -41,9 +41,9 @@ def restore_upstreams(api: Api, upstreams: StandIn) -> None:
         client._client._breakers = Breakers()
 
 
-async def verification_idle(api: Api) -> None:
-    """Return when no verification is under way."""
-    await api.app.state.membership._verification.idle()
+async def verify_owners(api: Api) -> None:
+    """Do what the job does every minute."""
+    await api.app.state.membership.verify_owners()
 
 
 @dataclass
@@ -84,4 +84,4 @@ async def debit_after_pause(api: Api, wallet_id: str) -> None:
         verification._suspected_s[suspected] -= UNKNOWN_S
     answer = await api.admin.move("consume", wallet_id)
     assert answer.status_code == 201, answer.text
-    await verification_idle(api)
+    await verify_owners(api)

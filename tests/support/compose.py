@@ -96,6 +96,7 @@ class Replay:
                 ("prometheus", 9090),
                 ("wallet-1", 9208),
                 ("wallet-2", 9208),
+                ("worker-1", 9208),
                 *(("upstreams", port) for port in self._stand_in_ports()),
             )
         }

@@ -124,9 +124,7 @@ class _Run:
     async def take(self, page: dict[str, Any], *, of_keys: bool) -> None:
         """Take over the faults, sums and transaction ids of one call."""
         for fault in page["faults"]:
-            if "what" in fault:
-                self._name(fault["check"], fault["what"])
-            elif "wallet_id" in fault:
+            if "wallet_id" in fault:
                 self._name(fault["check"], f"wallet {fault['wallet_id']}")
             elif "row" in fault:
                 self._name(fault["check"], fault["row"])

@@ -79,6 +79,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.metrics = registry
+    app.state.worker = None
     app.state.consul_metrics = ConsulMetrics(registry)
     app.state.connection_metrics = ConnectionMetrics(registry)
     app.state.request_metrics = RequestMetrics(registry)
@@ -130,7 +131,7 @@ async def _run(
                 await stack.enter_async_context(room.load(room.lifespan)(context))
         stack.enter_context(_registered(metrics, app.state.metrics))
         if worker:
-            await stack.enter_async_context(running_worker(app.state, settings))
+            app.state.worker = await stack.enter_async_context(running_worker(app.state, settings))
         yield
 
 

@@ -35,6 +35,7 @@ from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresS
 from wallet_service.platform.http_server.server import HttpServer
 from wallet_service.platform.http_server.settings import HttpServerSettings
 from wallet_service.platform.jobs.settings import JobsSettings
+from wallet_service.platform.jobs.worker import Worker
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
@@ -245,6 +246,7 @@ class Server(HttpServer):
         self._app = app
         self._web = settings[WebSettings]
         self._consul = consul
+        self._state = app.state
         self._consul_error: AgentError | None = None
         self.on_started: Callable[[], None] = lambda: None
 
@@ -280,6 +282,9 @@ class Server(HttpServer):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Leave Consul, then end what is under way and close the application."""
+        worker: Worker | None = self._state.worker
+        if worker is not None:
+            worker.stop()  # its jobs end while requests do; the application waits for it at its end
         if self._consul is not None:
             # The port stays open while callers may still have this instance from Consul.
             await self._unless_forced(self._consul.leave_and_wait())

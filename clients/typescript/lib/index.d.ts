@@ -9,6 +9,7 @@ export { newKey, type RetryOptions } from "./retry.js";
 export type { components, operations, paths } from "../schema.js";
 export type Wallet = components["schemas"]["Wallet"];
 export type Transaction = components["schemas"]["Transaction"];
+export type Job = components["schemas"]["Job"];
 export interface WalletClientOptions extends RetryOptions {
     /** The address of the service, without /api/v1. Default: the environment variable WALLET_URL. */
     baseUrl?: string;

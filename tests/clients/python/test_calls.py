@@ -1,5 +1,6 @@
 """Every call of the SDK against the real application, in process."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
@@ -20,6 +21,7 @@ from wallet_client import (
     Forbidden,
     IdempotencyKeyReused,
     InsufficientFunds,
+    JobNotFound,
     NewEntry,
     Operation,
     Posted,
@@ -450,3 +452,26 @@ async def test_a_file_from_its_upload_to_its_deletion(client: AsyncWalletClient)
             await call(file.file_id)
     with pytest.raises(VaultUnavailable):
         await client.files.upload("c", b"c", personal=True)
+
+
+async def test_a_job_is_read_retried_cancelled_and_waited_for(client: AsyncWalletClient, api: Api) -> None:
+    far = datetime(2999, 1, 1, tzinfo=UTC)
+    document = await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far)
+    job_id = json.loads(document)["job_id"]
+    job = await client.jobs.get(job_id)
+    assert (job.job_id, job.type, job.status, job.has_ended) == (
+        job_id,
+        "delete_finished_jobs",
+        "queued",
+        False,
+    )
+    assert job.due_at == far
+    with pytest.raises(TimeoutError, match="queued"):
+        await client.jobs.wait(job_id, timeout_s=0.01, poll_s=0.01)
+    cancelled = await client.jobs.cancel(job_id)
+    assert await client.jobs.cancel(job_id) == cancelled == await client.jobs.wait(job_id)
+    assert job_id in [each.job_id async for each in client.jobs.list(status="cancelled", page_size=1)]
+    assert (await client.jobs.retry(job_id)).status == "queued"
+    await client.jobs.cancel(job_id)
+    with pytest.raises(JobNotFound):
+        await client.jobs.retry(new_id())

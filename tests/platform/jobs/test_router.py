@@ -159,6 +159,15 @@ async def test_a_creator_that_lost_a_scope_or_is_restricted_pauses_its_job(api: 
     assert (await api.admin.balance(wallet)).startswith("0")
 
 
+async def test_the_jobs_of_every_room_run(api: Api) -> None:
+    kinds = [kind.name for room in ROOMS for kind in room.jobs]
+    ids = [await enqueue(api, kind, {}) for kind in kinds]
+    async with running_worker(api.app.state, api.app.state.settings):
+        for job in ids:
+            await until(api, job, "succeeded")
+    assert "delete_expired_files" in kinds
+
+
 async def test_what_happens_to_jobs_is_an_event_and_in_the_audit_trail(
     api: Api, made: TestDatabase, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.database.gateway import Json
 from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLost
+from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.room import WALK
 
@@ -308,5 +309,7 @@ async def test_finished_jobs_are_removed_in_pieces_and_dead_ones_later(
     week, quarter = 7 * 86_400, 90 * 86_400
     repository = JobRepository(local_workshop.database)
     assert [await repository.delete_finished(week, quarter, 3) for _ in range(2)] == [3, 1]
-    assert (await repository.counts())["dead"] == 1
+    metrics = JobMetrics()
+    metrics.counted(counts := await repository.counts())
+    assert counts["dead"] == metrics._jobs.labels("dead")._value.get() == 1
     assert await repository.delete_finished(week, week, 3) == 1

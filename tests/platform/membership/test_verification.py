@@ -9,7 +9,6 @@ import pytest
 from cachetools import LRUCache
 from structlog.testing import capture_logs
 from support.api import new_user
-from support.polling import wait_until
 from support.stand_in import StandIn
 from support.upstreams import ListedInstances, ManualClock, account_client
 
@@ -17,7 +16,6 @@ from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.membership import verification as module
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.membership.verification import RETRY_S, Verification
 from wallet_service.platform.upstreams.accounts import AccountClient
@@ -62,7 +60,6 @@ async def verification(
         policy = Policy(AccountClient(client, clock), OrganizationClient(client, clock), None)
         opened = Verification(watched, policy, clock)
         yield opened
-        await opened.close()
 
 
 async def make(database: Database, *, verified: bool = False, **members: Any) -> str:
@@ -81,14 +78,10 @@ async def test_many_debits_are_looked_up_together(
     verification: Verification, watched: Watched, database: Database
 ) -> None:
     wallets = [await make(database, verified=number % 2 == 0) for number in range(10)]
-    for wallet_id in wallets * 3:
-        verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check(wallets * 3)
     assert watched.calls == ["list_unverified_wallets"] + ["settle_wallet"] * 5
     assert await marked(database, *wallets) == set()
-    for wallet_id in wallets:
-        verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check(wallets)
     assert len(watched.calls) == 6, "what needs nothing once needs nothing for ever"
 
 
@@ -98,16 +91,13 @@ async def test_while_the_upstream_is_unavailable_it_is_left_alone(
     wallet_id = await make(database)
     upstreams.fault = "500"
     for _ in range(3):
-        verification.enqueue(wallet_id)
-        await verification.idle()
+        await verification.check([wallet_id])
     assert watched.calls == ["list_unverified_wallets"]
     upstreams.fault = None
-    verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check([wallet_id])
     assert len(watched.calls) == 1
     clock.value += RETRY_S
-    verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check([wallet_id])
     assert await marked(database, wallet_id) == set()
 
 
@@ -122,9 +112,7 @@ async def test_a_wallet_without_a_user_stops_none_of_the_others(
             clock.value += pause_s
             verification._deferred.clear()  # which is bounded, so it may have forgotten
             assert said(log, "wallet_of_unknown_user_frozen") == [], "one answer freezes nothing"
-            for wallet_id in wallets:
-                verification.enqueue(wallet_id)
-            await verification.idle()
+            await verification.check(wallets)
     assert await marked(database, first, nobody, last) == {nobody}
     assert said(log, "wallet_of_unknown_user") == said(log, "wallet_of_unknown_user_frozen") == [nobody]
     assert len(upstreams.questions) == 5
@@ -137,14 +125,12 @@ async def test_one_that_was_unknown_once_and_is_known_then(
     user_id = new_user()
     wallet_id = await make(database, user_id=user_id)
     upstreams.unknown.add(user_id)
-    verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check([wallet_id])
     clock.value += UNKNOWN_S - 1
     assert not await verification._policy.exists(user_id, None, refresh=True), "that is remembered longer"
     upstreams.unknown.clear()
     clock.value += 1
-    verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check([wallet_id])
     assert await marked(database, wallet_id) == set()
 
 
@@ -153,8 +139,7 @@ async def test_what_is_remembered_of_suspects_is_bounded(
 ) -> None:
     monkeypatch.setattr(verification, "_suspected_s", LRUCache(2))
     for number in range(4):
-        verification.enqueue(await make(database, user_id=f"unknown-{number}-{new_id()}"))
-    await verification.idle()
+        await verification.check([await make(database, user_id=f"unknown-{number}-{new_id()}")])
     assert len(verification._suspected_s) == 2
 
 
@@ -165,14 +150,11 @@ async def test_an_owner_who_can_not_be_asked_for_delays_no_other(
     wallets = [await make(database, user_id=user) for user in (odd, new_user(), new_user())]
     upstreams.refused.add(odd)
     for _ in range(2):
-        for wallet_id in wallets:
-            verification.enqueue(wallet_id)
-        await verification.idle()
+        await verification.check(wallets)
     assert await marked(database, *wallets) == {wallets[0]}
     assert watched.calls.count("list_unverified_wallets") == 1, "it is left alone for a while"
     clock.value += RETRY_S
-    verification.enqueue(wallets[0])
-    await verification.idle()
+    await verification.check([wallets[0]])
     assert await marked(database, *wallets) == {wallets[0]}, "and neither verified nor frozen"
     assert b'"active"' in await database.read("get_wallet", wallet_id=wallets[0], user_id=None)
 
@@ -182,8 +164,7 @@ async def test_an_organization_that_is_gone(
 ) -> None:
     wallet_id = await make(database, organization_id="unknown-org")
     for _ in range(2):
-        verification.enqueue(wallet_id)
-        await verification.idle()
+        await verification.check([wallet_id])
         clock.value += UNKNOWN_S
     assert b'"frozen"' in await database.read("get_wallet", wallet_id=wallet_id, user_id=None)
 
@@ -199,41 +180,12 @@ async def test_without_the_database_it_is_tried_later(
     wallet_id = await make(database)
     watched.away = True
     with capture_logs() as log:
-        verification.enqueue(wallet_id)
-        await verification.idle()
+        await verification.check([wallet_id])
     assert [(line["event"], line["reason"]) for line in log] == [("verification_postponed", "unavailable")]
     watched.away = False
     clock.value += RETRY_S
-    verification.enqueue(wallet_id)
-    await verification.idle()
+    await verification.check([wallet_id])
     assert await marked(database, wallet_id) == set()
-
-
-async def test_what_waits_is_bounded(
-    verification: Verification, watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_WAITING", 5)
-    watched.free.clear()
-    for _ in range(50):
-        verification.enqueue(new_id())
-    assert len(verification._waiting) == 5
-    watched.free.set()
-    await verification.idle()
-    assert not verification._waiting
-
-
-async def test_it_stops_at_once(verification: Verification, watched: Watched, database: Database) -> None:
-    wallet_id = await make(database)
-    watched.free.clear()
-    verification.enqueue(wallet_id)
-    await wait_until(lambda: watched.calls == ["list_unverified_wallets"])
-    await verification.close()
-    verification.enqueue(wallet_id)
-    await asyncio.sleep(0)
-    watched.free.set()
-    await verification.idle()
-    assert watched.calls == ["list_unverified_wallets"]
-    assert await marked(database, wallet_id) == {wallet_id}
 
 
 async def test_settling_is_done_once(database: Database) -> None:

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -151,3 +151,11 @@ def outcome_line(line: int, status: str, wallet_id: str | None, problem: dict[st
     """One line of the response."""
     outcome = {"line": line, "status": status, "wallet_id": wallet_id, "problem": problem}
     return json.dumps(outcome, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+READERS: Mapping[str, Callable[[AsyncIterator[bytes]], AsyncIterator[Record]]] = {
+    "text/csv": csv_records,
+    "application/x-ndjson": json_records,
+    "application/jsonl": json_records,
+}
+"""What reads the records of a body or file, by its media type."""

@@ -1,6 +1,7 @@
 """The route that imports opening balances."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, Any
@@ -15,24 +16,23 @@ from wallet_service.core.errors import (
     WalletBusy,
     WalletError,
 )
-from wallet_service.money.opening_balances.records import csv_records, json_records
+from wallet_service.money.opening_balances.records import READERS
 from wallet_service.money.opening_balances.repository import ImportRepository
-from wallet_service.money.opening_balances.room import PATH
-from wallet_service.money.opening_balances.schemas import ImportLine, ImportOutcome
+from wallet_service.money.opening_balances.room import JOBS_PATH, PATH
+from wallet_service.money.opening_balances.schemas import FileImport, ImportLine, ImportOutcome
 from wallet_service.money.opening_balances.service import ImportService
 from wallet_service.platform.auth.authentication import Admin
+from wallet_service.platform.files.problems import FileNotFound
+from wallet_service.platform.files.service import owner_of
+from wallet_service.platform.jobs.responses import ACCEPTED, JOB, accepted
 from wallet_service.platform.membership.access import MembershipOf
+from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import WRITES, problems
 from wallet_service.platform.web.state import DatabaseOf
 
-router = APIRouter(tags=["import"])
+router = APIRouter(tags=["import"], route_class=StrictRoute)
 
 _NDJSON = "application/x-ndjson"
-_READERS = {
-    "text/csv": csv_records,
-    _NDJSON: json_records,
-    "application/jsonl": json_records,
-}
 _IN_MEMORY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _CSV_EXAMPLE = "user_id,currency,balance,effective_at\nuser-1,CREDIT,100,2026-01-01T00:00:00Z\n"
@@ -75,8 +75,8 @@ async def import_wallets(
     The wallets are unverified where users are checked. Needs the scope `admin`.
     """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared not in _READERS:
-        raise UnsupportedMediaType(f"The body of an import must be {' or '.join(_READERS)}")
+    if declared not in READERS:
+        raise UnsupportedMediaType(f"The body of an import must be {' or '.join(READERS)}")
     # The account service is not asked about each of a million users: a user is checked after the first debit.
     service = ImportService(
         ImportRepository(database), caller.client_id, verified=not membership.verifies_owners
@@ -84,7 +84,7 @@ async def import_wallets(
     # The response is stored until the body was read: not every client reads while it still sends.
     answer: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - see _sent
     try:
-        async for lines in service.outcomes(_READERS[declared](request.stream())):
+        async for lines in service.outcomes(READERS[declared](request.stream())):
             await asyncio.to_thread(answer.write, lines)
     except BaseException as error:  # also of a cancelled request: the file must not outlive it
         answer.close()
@@ -96,6 +96,32 @@ async def import_wallets(
         raise MalformedRequest("The body has no lines")
     answer.seek(0)
     return StreamingResponse(_sent(answer), media_type=_NDJSON)
+
+
+@router.post(
+    JOBS_PATH,
+    status_code=202,
+    response_model=JOB,
+    responses={**ACCEPTED, **problems(*WRITES, FileNotFound, WalletBusy)},
+    operation_id="import_file",
+    summary="Import opening balances from a file, in the background",
+)
+async def import_file(caller: Admin, body: FileImport, request: Request) -> Response:
+    """Import a file that the caller has uploaded, CSV or JSON lines, as a job of the type `import_file`.
+
+    The job's progress is the number of lines. Its `result` has how many were `created`, `replayed` and `refused`, and the
+    first refused lines. The same file is imported once: a second request returns the same job. Needs the scope `admin`.
+    """
+    file = json.loads(await request.app.state.files.find(owner_of(caller), str(body.file_id)))
+    if file["media_type"] not in READERS:
+        raise UnsupportedMediaType(f"The file of an import must be {' or '.join(READERS)}")
+    job = await request.app.state.jobs.enqueue(
+        "import_file",
+        {"file_id": file["file_id"]},
+        caller=caller,
+        key=f"{caller.client_id}/{file['file_id']}",
+    )
+    return accepted(job)
 
 
 async def _sent(answer: IO[bytes]) -> AsyncIterator[bytes]:

@@ -53,6 +53,16 @@ class ImportLine(BaseModel):
     )
 
 
+class FileImport(BaseModel):
+    """A file to import."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"file_id": "0199d0a8-0000-7000-8000-0000000000ff"}]}
+    )
+
+    file_id: UUID = Field(description="A file of the caller: CSV or JSON lines, as for an import.")
+
+
 class ImportOutcome(BaseModel):
     """The result of a line, as one JSON line of the response."""
 

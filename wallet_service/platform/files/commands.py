@@ -7,6 +7,7 @@ import typer
 from wallet_service.core.commands import CommandLine, print_line
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.dsns import open_existing
+from wallet_service.platform.files.jobs import delete_all_expired
 from wallet_service.platform.files.repository import FileRepository
 
 
@@ -23,15 +24,11 @@ def add_commands(line: CommandLine) -> None:
 
     @files.command("delete-expired")
     def delete_expired() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
-        """Remove the files that have expired, were deleted, or did not arrive whole. Uploads remove some, too."""
+        """Remove the files that have expired, were deleted, or did not arrive whole. Workers do it every hour."""
         asyncio.run(_delete_expired(line.settings()))
 
 
 async def _delete_expired(settings: Settings) -> None:
-    files, more = 0, True
     async with open_existing(settings) as database:
-        repository = FileRepository(database)
-        while more:
-            done, more = await repository.delete_expired()
-            files += done
+        files = await delete_all_expired(FileRepository(database), lambda _: None)
     print_line(f"{files} files removed")

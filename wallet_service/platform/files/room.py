@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import EventType, Permission, RequestCost, Room, SealedRows, VerifyWalk
+from wallet_service.core.room import EventType, JobType, Permission, RequestCost, Room, SealedRows, VerifyWalk
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound, FileQuotaExceeded
 from wallet_service.platform.files.settings import FilesSettings
 
@@ -53,6 +53,14 @@ ROOM = Room(
         _event("file.created", "A file was uploaded."),
         _event("file.deleted", "A file was deleted by its owner."),
         _event("file.expired", "A file that had expired was removed by the service."),
+    ),
+    jobs=(
+        JobType(
+            name="delete_expired_files",
+            summary="removes files that have expired, were deleted, or did not arrive whole",
+            handler="jobs:delete_expired_files",
+            schedule="37 * * * *",
+        ),
     ),
     sealed_rows=SealedRows("list_sealed_chunks", "replace_sealed_chunk", page_rows=2),
 )

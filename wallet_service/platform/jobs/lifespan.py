@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from wallet_service.core.errors import WalletError
 from wallet_service.core.room import RoomContext
 from wallet_service.core.settings import Settings
 from wallet_service.platform.jobs.metrics import JobMetrics
@@ -17,6 +18,8 @@ from wallet_service.platform.jobs.service import Jobs
 from wallet_service.platform.jobs.settings import JobsSettings
 from wallet_service.platform.jobs.types import runnable_types
 from wallet_service.platform.jobs.worker import Pace, Worker
+
+_COUNT_S = 15.0
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +31,12 @@ async def open_jobs(context: RoomContext) -> AsyncGenerator[None]:
     context.state.jobs = Jobs(JobRepository(context.state.database), types)
     context.state.job_metrics = JobMetrics(context.metrics, types)
     context.state.settings = context.settings
-    yield
+    counting = asyncio.create_task(_count(context.state.jobs.repository, context.state.job_metrics))
+    try:
+        yield
+    finally:
+        counting.cancel()
+        await asyncio.wait([counting])
 
 
 @asynccontextmanager
@@ -49,6 +57,16 @@ async def running_worker(state: Any, settings: Settings) -> AsyncGenerator[Worke
     finally:
         worker.stop()
         await asyncio.wait([task])
+
+
+async def _count(repository: JobRepository, metrics: JobMetrics) -> None:
+    """Show how many jobs wait: also where no worker runs, so that it is seen that none runs anywhere."""
+    while True:
+        await asyncio.sleep(_COUNT_S)
+        try:
+            metrics.counted(await repository.counts())
+        except WalletError as error:
+            _log.debug("jobs_not_counted", reason=error.detail)
 
 
 def _report(task: "asyncio.Task[None]") -> None:

@@ -21,7 +21,7 @@ class JobMetrics:
         self._jobs = Gauge(
             "wallet_jobs",
             "Jobs by state: due (they wait for a worker), running, paused, dead; at most 10,000 are counted. Read by "
-            "each worker every 15 s; NaN before the first time.",
+            "each process every 15 s; NaN before the first time.",
             ["state"],
             registry=registry,
         )

@@ -4,7 +4,11 @@ import json
 from typing import Any
 
 from wallet_service.platform.jobs.room import PATH
+from wallet_service.platform.jobs.schemas import Job
 from wallet_service.platform.web.responses import JsonBytes
+
+JOB = Job
+"""The ``response_model`` of the route."""
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
@@ -12,7 +16,7 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
         "headers": {"Location": {"description": "The path of the job.", "schema": {"type": "string"}}},
     }
 }
-"""For ``responses`` of the route, beside ``status_code=202`` and ``response_model=Job``."""
+"""For ``responses`` of the route, beside ``status_code=202`` and ``response_model=JOB``."""
 
 
 def accepted(job: bytes) -> JsonBytes:

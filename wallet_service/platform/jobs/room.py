@@ -34,6 +34,7 @@ ROOM = Room(
     permissions=(JOBS_READ, JOBS_WRITE),
     problems=(JobNotFound, JobStatus),
     lifespan="lifespan:open_jobs",
+    commands="commands:add_commands",
     schema="platform",
     verify_walks=(WALK,),
     event_types=tuple(
@@ -49,7 +50,7 @@ ROOM = Room(
         JobType(
             name="delete_finished_jobs",
             summary="removes jobs some days after their end",
-            handler="handlers:delete_finished",
+            handler="jobs:delete_finished",
             schedule="17 * * * *",
         ),
     ),

@@ -24,7 +24,6 @@ _MOST_CLAIMED = 10
 _SHORTEST_PAUSE_S = 0.05
 _LONGEST_FAULT_PAUSE_S = 10.0
 _BEAT_S = 1.0
-_COUNT_S = 15.0
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +85,7 @@ class Worker:
     async def run(self) -> None:
         """Run jobs until ``stop``. If this is cancelled, jobs that run are returned to the queue at once."""
         _log.info("worker_started", worker=self._name, concurrency=self._pace.concurrency)
-        helpers = [asyncio.create_task(each) for each in (self._beat(), self._count())]
+        beat = asyncio.create_task(self._beat())
         try:
             while not self._stopping:
                 await self._step()
@@ -94,9 +93,8 @@ class Worker:
                 await asyncio.wait(self._running, timeout=self._pace.grace_s)
         finally:
             await self._release()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.wait(helpers)
+            beat.cancel()
+            await asyncio.wait([beat])
             _log.info("worker_stopped", worker=self._name)
 
     async def _step(self) -> None:
@@ -187,14 +185,6 @@ class Worker:
             attempt.release()
         if tasks:
             await asyncio.wait(tasks)
-
-    async def _count(self) -> None:
-        while True:
-            try:
-                self._metrics.counted(await self._jobs.repository.counts())
-            except WalletError as error:
-                _log.debug("jobs_not_counted", reason=error.detail)
-            await asyncio.sleep(_COUNT_S)
 
     async def _set_schedules(self) -> None:
         scheduled = [each.kind for each in self._jobs.types.values() if each.scheduled]

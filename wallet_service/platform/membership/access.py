@@ -223,11 +223,12 @@ class Membership:
         del user_id
         return _UNCHECKED
 
-    def verify_owner(self, wallet_id: str) -> None:
-        """Have the owner of a debited wallet verified in the background, if it is not yet. Never waits."""
+    async def verify_owners(self, report: Callable[[int], None] | None = None) -> None:
+        """Verify the owners of all unverified wallets that were debited.
 
-    async def close(self) -> None:
-        """Stop background tasks."""
+        Args:
+            report: is called with the number of wallets so far.
+        """
 
 
 class CheckedMembership(Membership):
@@ -259,13 +260,9 @@ class CheckedMembership(Membership):
             self._of_users,
         )
 
-    def verify_owner(self, wallet_id: str) -> None:
-        """Queue the wallet, unless it is known to be verified."""
-        self._verification.enqueue(wallet_id)
-
-    async def close(self) -> None:
-        """Stop verifying. Queued wallets are queued again after their next debit."""
-        await self._verification.close()
+    async def verify_owners(self, report: Callable[[int], None] | None = None) -> None:
+        """As ``Membership.verify_owners``."""
+        await self._verification.run(report)
 
     async def _organization_of(self, user_id: str, wallet_id: str) -> str | None:
         """The organization of a user's wallet. It is read once and cached."""

@@ -50,5 +50,4 @@ async def open_clients(
         stack.push_async_callback(organizations.close)
         policy = Policy(accounts, organizations, settings[MembershipSettings].upstream_unavailable_policy)
         membership = CheckedMembership(database, policy, Verification(database, policy))
-        stack.push_async_callback(membership.close)
         yield Clients(accounts, organizations, membership)

@@ -1,10 +1,9 @@
-"""Opens the membership of the application, and verifies owners after postings."""
+"""Opens the membership of the application."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from wallet_service.core.room import Moved, RoomContext
+from wallet_service.core.room import RoomContext
 from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.settings import MembershipSettings
 
@@ -32,11 +31,3 @@ async def open_membership(context: RoomContext) -> AsyncGenerator[None]:
         context.state.clients = clients
         context.state.membership = clients.membership
         yield
-
-
-def verify_owners(state: Any, moved: Sequence[Moved]) -> None:
-    """Have the owners of debited wallets verified, if they are not yet."""
-    membership: Membership = state.membership
-    for each in moved:
-        if each.is_debit:
-            membership.verify_owner(each.wallet_id)

@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import Room
+from wallet_service.core.room import JobType, Room
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.membership.settings import MembershipSettings, find_faults
 
@@ -11,6 +11,15 @@ ROOM = Room(
     settings=MembershipSettings,
     settings_checks=(find_faults,),
     lifespan="lifespan:open_membership",
-    after_posting=("lifespan:verify_owners",),
+    jobs=(
+        JobType(
+            name="verify_owners",
+            summary="verifies the owners of unverified wallets that were debited",
+            handler="jobs:verify_owners",
+            schedule="* * * * *",
+            max_attempts=1,  # the next tick is a minute later
+            is_on=lambda settings: settings[MembershipSettings].verify_users,
+        ),
+    ),
     problems=(UserUnknown, OrganizationUnknown),
 )

@@ -24,7 +24,7 @@ class MembershipSettings(RoomSettings):
         default=None,
         description="what happens while these services are unavailable. Not set: existing wallets work, no new wallet is "
         "created (503). `allow`: new wallets are created, as unverified, and their users "
-        "are checked after their next debit. `deny`: users also can't act on organizations' "
+        "are checked within a minute after their next debit. `deny`: users also can't act on organizations' "
         "wallets (503). [Why](decisions/0010-user-and-membership-checks.md)",
     )
 

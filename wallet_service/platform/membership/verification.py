@@ -1,11 +1,8 @@
-"""Verifies the owners of unverified wallets, in the background, after a debit."""
+"""Verifies the owners of unverified wallets that were debited. A job does it every minute."""
 
-import asyncio
-import contextvars
 import json
 import time
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -19,8 +16,6 @@ from wallet_service.platform.upstreams.cache import UNKNOWN_S
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.upstreams.responses import ResponseUnusable
 
-MOST_WAITING = 1000
-"""Wallets in the queue. A wallet that finds it full is queued after its next debit."""
 GROUP = 100
 """Wallets that are read in one call of the database."""
 MOST_SETTLED = 100_000
@@ -31,7 +26,7 @@ _log = structlog.get_logger()
 
 
 class Verification:
-    """A queue of wallets, and one task that verifies them while the queue is not empty."""
+    """Verifies wallets for a job. What it remembers is that of this worker; another one begins with nothing."""
 
     def __init__(
         self, database: Database, policy: Policy, clock: Callable[[], float] = time.monotonic
@@ -43,46 +38,39 @@ class Verification:
         self._settled: LRUCache[str, None] = LRUCache(MOST_SETTLED)
         self._suspected_s: LRUCache[str, float] = LRUCache(MOST_SETTLED)
         self._deferred: TTLCache[str, None] = TTLCache(MOST_SETTLED, RETRY_S, clock)
-        self._waiting: dict[str, None] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
 
-    def enqueue(self, wallet_id: str) -> None:
-        """Queue a debited wallet, unless it is known to be verified. Never waits."""
-        if wallet_id in self._settled or wallet_id in self._deferred or self._closed:
-            return
-        if len(self._waiting) >= MOST_WAITING:
-            return
-        self._waiting[wallet_id] = None
-        if self._task is None or self._task.done():
-            # In a context of its own: it works for many requests, so it has no request id.
-            self._task = asyncio.create_task(self._work(), context=contextvars.Context())
+    async def run(self, report: Callable[[int], None] | None = None) -> None:
+        """Verify the owners of all unverified wallets that were debited.
 
-    async def idle(self) -> None:
-        """Wait until the queue is empty."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
+        Args:
+            report: is called with the number of wallets so far.
 
-    async def close(self) -> None:
-        """Cancel the task."""
-        self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        Raises:
+            Unavailable: the wallets can't be listed.
+        """
+        after: str | None = None
+        done = 0
+        while True:
+            page: Any = json.loads(await self._database.read("list_debited_unverified_wallets", after=after))
+            await self.check(page["wallet_ids"])
+            done += len(page["wallet_ids"])
+            if report is not None:
+                report(done)
+            after = page["next"]
+            if after is None:
+                return
 
-    async def _work(self) -> None:
-        while self._waiting:
-            group = list(islice(self._waiting, GROUP))
+    async def check(self, wallet_ids: Sequence[str]) -> None:
+        """Verify the owners of these wallets, but for those that were checked a moment ago."""
+        waiting = [each for each in dict.fromkeys(wallet_ids) if each not in self._settled]
+        waiting = [each for each in waiting if each not in self._deferred]
+        for start in range(0, len(waiting), GROUP):
+            group = waiting[start : start + GROUP]
             try:
                 await self._verify(group)
             except WalletError as error:
                 _log.warning("verification_postponed", reason=error.code, wallets=len(group))
                 self._deferred.update(dict.fromkeys(group))
-            except Exception:  # noqa: BLE001 - a fault must not stop it for the other wallets
-                _log.exception("verification_failed")
-                self._deferred.update(dict.fromkeys(group))
-            for wallet_id in group:
-                del self._waiting[wallet_id]
 
     async def _verify(self, group: list[str]) -> None:
         answer = await self._database.read("list_unverified_wallets", wallet_ids=Json.of(group))

@@ -39,6 +39,9 @@ EntryType: TypeAlias = Literal[
 ]
 """The types of entries that a list can be asked for."""
 
+JobState: TypeAlias = Literal["due", "queued", "running", "paused", "succeeded", "dead", "cancelled"]
+"""What a list of jobs can be asked for: a status, or ``due``."""
+
 ROOT = "/api/v1"
 
 PAGE_SIZE = 100

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         EventPage,
         EventType,
         File,
+        Job,
         Page,
         Refused,
         TestClock,
@@ -139,6 +140,20 @@ def event_of(document: Mapping[str, Any], cursor: str | None) -> "Event":
 def nothing_of(response: SuccessResponse) -> None:
     """Nothing."""
     del response
+
+
+def job_of(response: SuccessResponse) -> "Job":
+    """A job."""
+    from wallet_client.models import Job  # noqa: PLC0415
+
+    return decoder(Job)(response.document)
+
+
+def jobs_of(response: SuccessResponse) -> "Page[Job]":
+    """A page of jobs."""
+    from wallet_client.models import Job  # noqa: PLC0415
+
+    return _page_of(response, Job)
 
 
 def test_clock_of(response: SuccessResponse) -> "TestClock":

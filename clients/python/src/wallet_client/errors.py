@@ -286,6 +286,18 @@ class CursorExpired(Gone):
         return cursor if isinstance(cursor, str) else None
 
 
+class JobNotFound(NotFound):
+    """The job does not exist, was removed some time after its end, or belongs to another user."""
+
+    code = "job_not_found"
+
+
+class JobStatus(Conflict):
+    """The status of the job forbids this: it runs, or has succeeded."""
+
+    code = "job_status"
+
+
 class FileQuotaExceeded(Conflict):
     """The caller's files would be larger than its quota. Nothing was stored."""
 

@@ -152,6 +152,72 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is.
+
+    Attributes:
+        done: how many things are done.
+        total: how many there are; None if that is not known.
+        note: for people.
+    """
+
+    done: int
+    total: int | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why the last attempt of a job did not succeed.
+
+    Attributes:
+        code: stable, for programs.
+        detail: for people.
+    """
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work in the background of the service.
+
+    Attributes:
+        type: what kind of work it is.
+        status: ``queued``, ``running``, ``paused``, ``succeeded``, ``dead`` or ``cancelled``; other values may be added.
+        attempts: so far, the present one included.
+        result: what it has found or done, if its type has a result.
+        error: None during an attempt.
+        client_id: the client that created it; None: the service itself.
+        user_id: the user that created it; None: not a user.
+        due_at: the earliest moment of the next attempt.
+        tick_at: the moment of its schedule; None: it has none.
+        finished_at: None: it has not ended.
+    """
+
+    job_id: str
+    type: str
+    status: str
+    attempts: int
+    progress: JobProgress | None
+    result: Mapping[str, Any] | None
+    error: JobError | None
+    client_id: str | None
+    user_id: str | None
+    due_at: datetime
+    tick_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has succeeded, is dead, or was cancelled."""
+        return self.finished_at is not None
+
+
+@dataclass(frozen=True, slots=True)
 class TestClock:
     """The ledger's clock.
 

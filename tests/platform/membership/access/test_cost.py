@@ -1,6 +1,5 @@
 """When the service asks no upstream: while the check is off, with warm memory, at the stop."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from support.access_checks import (
     create_shared_wallet,
     unverified_ids,
     user_calls,
-    verification_idle,
+    verify_owners,
 )
 from support.api import Api, new_user, posted, problem
 from support.stand_in import StandIn
@@ -46,7 +45,7 @@ async def test_a_service_that_is_not_called_has_no_breaker(api: Api) -> None:
 async def test_with_a_warm_cache_no_upstream_is_called(api: Api, upstreams: StandIn) -> None:
     shared = await create_shared_wallet(api)
     await shared.user.move("consume", shared.wallet_id)
-    await verification_idle(api)
+    await verify_owners(api)
     asked, database = len(upstreams.questions), api.app.state.database
     calls: list[str] = []
     call = database.call
@@ -58,7 +57,6 @@ async def test_with_a_warm_cache_no_upstream_is_called(api: Api, upstreams: Stan
     database.call = counted
     for _ in range(5):
         posted(await shared.user.move("consume", shared.wallet_id))
-        await verification_idle(api)
     assert len(upstreams.questions) == asked
     assert calls == ["post_transactions"] * 5
 
@@ -98,23 +96,3 @@ async def _asks_once(api: Api, upstreams: StandIn, use: str, fault: str, attempt
     member = f"/api/v1/organizations/{organization_id}/members/{user_id}"
     assert set(upstreams.paths()[asked:]) == {member}
     assert len(upstreams.paths()[asked:]) in attempts
-
-
-async def test_at_the_stop_nothing_is_verified_any_more(open_api: OpenApi) -> None:
-    async with open_api() as api:
-        wallet_id = (await api.admin.wallet("10"))["wallet_id"]
-        database, looked_up = api.app.state.database, asyncio.Event()
-        call = database.call
-
-        async def hanging(function: str, /, **params: Any) -> bytes:
-            if function == "list_unverified_wallets":
-                looked_up.set()
-                await asyncio.Event().wait()
-            return await call(function, **params)
-
-        database.call = hanging
-        posted(await api.admin.move("consume", wallet_id))
-        await looked_up.wait()
-        working = api.app.state.membership._verification._task
-        assert not working.done()
-    assert working.cancelled()

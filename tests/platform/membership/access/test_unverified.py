@@ -11,7 +11,7 @@ from support.access_checks import (
     debit_after_pause,
     restore_upstreams,
     unverified_ids,
-    verification_idle,
+    verify_owners,
     wallet_ids,
 )
 from support.api import Api, new_user, posted, problem
@@ -38,7 +38,7 @@ async def test_a_wallet_made_unverified_is_marked_until_its_next_debit(
     await lenient.admin.read(wallet_id)
     posted(await lenient.admin.move("deposit", wallet_id))
     posted(await lenient.admin.move("consume", wallet_id, dry_run=False))
-    await verification_idle(lenient)
+    await verify_owners(lenient)
     assert wallet_id not in await unverified_ids(lenient.admin)
     assert credits_id in await unverified_ids(lenient.admin), "it was not debited"
     wallet = await lenient.admin.read(wallet_id)
@@ -60,7 +60,7 @@ async def test_every_debit_verifies(lenient: Api, upstreams: StandIn, kind: str)
     }
     answer = await moves.get(kind, lambda: move(kind, wallet_id))()
     assert answer.status_code in {200, 201}, answer.text
-    await verification_idle(lenient)
+    await verify_owners(lenient)
     assert wallet_id not in await unverified_ids(lenient.admin)
 
 
@@ -72,7 +72,7 @@ async def test_what_takes_nothing_verifies_nothing(lenient: Api, upstreams: Stan
     posted(await lenient.admin.move("reward", wallet_id))
     assert (await lenient.admin.move("consume", wallet_id, dry_run=True)).status_code == 200
     problem(await lenient.admin.move("consume", wallet_id, "1000"), "insufficient_funds")
-    await verification_idle(lenient)
+    await verify_owners(lenient)
     assert wallet_id in await unverified_ids(lenient.admin)
 
 
@@ -87,7 +87,7 @@ async def test_the_wallet_of_an_unknown_user_is_frozen_at_the_second_check(
     with capture_logs() as log:
         for _ in range(3):
             posted(await lenient.admin.move("consume", wallet_id))
-            await verification_idle(lenient)
+            await verify_owners(lenient)
         assert said(log) == [("wallet_of_unknown_user", wallet_id)], "one answer freezes nothing"
         await debit_after_pause(lenient, wallet_id)
     assert said(log)[1:] == [("wallet_of_unknown_user_frozen", wallet_id)]
@@ -117,10 +117,10 @@ async def test_debits_go_on_while_the_upstream_stays_unavailable(lenient: Api, u
     wallet_id = (await lenient.admin.wallet("10"))["wallet_id"]
     for _ in range(3):
         posted(await lenient.admin.move("consume", wallet_id))
-        await verification_idle(lenient)
+        await verify_owners(lenient)
     asked = len(upstreams.questions)
     posted(await lenient.admin.move("consume", wallet_id))
-    await verification_idle(lenient)
+    await verify_owners(lenient)
     assert len(upstreams.questions) == asked, "it is left alone for a while"
     assert wallet_id in await unverified_ids(lenient.admin)
     assert await lenient.admin.balance(wallet_id) == "6.000000"
@@ -143,7 +143,7 @@ async def test_imported_wallets_are_verified_at_their_first_debit(api: Api, upst
     assert set(made) <= await unverified_ids(api.admin)
     for wallet_id in made:
         posted(await api.admin.move("consume", wallet_id))
-    await verification_idle(api)
+    await verify_owners(api)
     await debit_after_pause(api, made[1])
     assert [(await api.admin.read(wallet_id))["status"] for wallet_id in made] == ["active", "frozen"]
     assert made[0] not in await unverified_ids(api.admin)

@@ -10,6 +10,7 @@ from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
+from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -37,6 +38,7 @@ class AsyncWalletClient(AsyncShortcuts):
         credits: a user's credits, by user id.
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
+        jobs: work in the background: progress, outcome, retry, cancel.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -48,6 +50,7 @@ class AsyncWalletClient(AsyncShortcuts):
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
     events: AsyncEventsResource = AsyncEventsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
+    jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -153,6 +156,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.credits = AsyncCreditsResource(runner)
         self.events = AsyncEventsResource(runner)
         self.files = AsyncFilesResource(runner)
+        self.jobs = AsyncJobsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

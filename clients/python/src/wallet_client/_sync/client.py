@@ -15,6 +15,7 @@ from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
+from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -38,6 +39,7 @@ class WalletClient(Shortcuts):
         credits: a user's credits, by user id.
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
+        jobs: work in the background: progress, outcome, retry, cancel.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -49,6 +51,7 @@ class WalletClient(Shortcuts):
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
     events: EventsResource = EventsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
+    jobs: JobsResource = JobsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -154,6 +157,7 @@ class WalletClient(Shortcuts):
         self.credits = CreditsResource(runner)
         self.events = EventsResource(runner)
         self.files = FilesResource(runner)
+        self.jobs = JobsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)
