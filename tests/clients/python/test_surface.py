@@ -155,7 +155,7 @@ def every_call() -> list[Any]:
     calls: list[Any] = []
     for kind in RESOURCES.values():
         resource = kind(recorder)
-        for name in set(public_methods(kind)) - OF_OTHER_CALLS:
+        for name in sorted(set(public_methods(kind)) - OF_OTHER_CALLS):
             method = getattr(resource, name)
             made = [method(**each) for each in choices(method)]
             calls += map(call_of, made)
