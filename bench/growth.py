@@ -51,6 +51,7 @@ def steps(*, calls: int, seconds: float) -> Mapping[str, Step]:
         "verify": lambda ledger, _: growth_upkeep.verify(ledger, seconds),
         "base_backup": lambda ledger, _: growth_upkeep.base_backup(ledger),
         "dump": lambda ledger, _: growth_upkeep.dump(ledger),
+        "restore": growth_upkeep.restore,
         "redis": lambda ledger, _: growth_calls.redis(ledger, calls),
         "postings": lambda ledger, _: growth_calls.postings(ledger, calls),
         "http": lambda ledger, folder: growth_calls.http(ledger, folder, seconds / _HTTP_SHARE),

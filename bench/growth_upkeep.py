@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -23,7 +24,9 @@ from bench.job import RowFailed
 from bench.server import binaries
 from wallet_service.core.room import VerifyWalk
 from wallet_service.ledger.verify import LEDGER_WALKS
+from wallet_service.platform.database.migrate import migrate
 from wallet_service.platform.database.postgres import PostgresDatabase
+from wallet_service.rooms import ROOMS
 
 Figures = dict[str, Any]
 
@@ -39,6 +42,7 @@ _CONCURRENT = """
 create index concurrently growth_probe on wallet.wallet_transactions (wallet_id, effective_at)
   where effective_at <> created_at
 """
+_RESTORED = "growth_restored"
 _BLOCK = 1 << 20
 _PLACES = 8
 """Number of places from which a walk of `verify` is sampled."""
@@ -127,13 +131,44 @@ async def base_backup(ledger: Ledger) -> Figures:
     )
 
 
-async def _counted(ledger: Ledger, program: str, *arguments: str) -> Figures:
+async def restore(ledger: Ledger, folder: Path) -> Figures:
+    """`pg_restore` into an empty database, as docs/operations.md has it. It needs room for a dump and a second ledger."""
+    kept = folder / "ledger.dump"
+    dsn = urlunsplit(urlsplit(ledger.admin_dsn)._replace(path=f"/{_RESTORED}"))
+    try:
+        await _program("pg_dump", "--format=custom", f"--file={kept}", f"--dbname={ledger.admin_dsn}")
+        await ledger.connection.execute(f"create database {_RESTORED}")
+        await migrate(dsn, ROOMS)
+        async with ledger.cost() as cost:
+            cost.update(
+                await _program(
+                    "pg_restore",
+                    "--clean",
+                    "--if-exists",
+                    "--single-transaction",
+                    "--exit-on-error",
+                    f"--dbname={dsn}",
+                    str(kept),
+                )
+            )
+    finally:
+        await ledger.connection.execute(f"drop database if exists {_RESTORED} with (force)")
+        await asyncio.to_thread(kept.unlink, missing_ok=True)
+    return cost
+
+
+async def _counted(ledger: Ledger, name: str, *arguments: str) -> Figures:
+    async with ledger.cost() as cost:
+        cost.update(await _program(name, *arguments))
+    return cost
+
+
+async def _program(name: str, *arguments: str) -> Figures:
+    """Run one of PostgreSQL's programs. Returns its CPU, and the bytes of its output, which is dropped."""
     folder = binaries()
     if folder is None:
         raise RowFailed("the embedded server's programs are not installed")
-    async with ledger.cost() as cost:
-        cost.update(await asyncio.to_thread(_run, folder / program, arguments))
-    return cost
+    return await asyncio.to_thread(_run, folder / name, arguments)
 
 
 def _run(program: Path, arguments: Sequence[str]) -> Figures:
@@ -145,8 +180,7 @@ def _run(program: Path, arguments: Sequence[str]) -> Figures:
             process = subprocess.Popen([program, *arguments], stdout=given)  # noqa: S603 - ours
         while block := blocks.read(_BLOCK):
             count += len(block)
-    process.wait()
-    if process.returncode:
+    if process.wait():
         raise RowFailed(f"{program.name} failed with status {process.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
