@@ -112,6 +112,7 @@ class _Builder:
         indexes: dict[str, Any] = {}
         for statement in sorted(again, key=lambda each: "idempotency" not in each):
             indexes[statement] = await self._timed(statement, self._connection.execute(statement))
+        await self._connection.execute("analyze")
         await self._connection.execute("checkpoint")
         return {"load": loaded, "indexes": indexes}
 
