@@ -98,20 +98,27 @@ class _Calls:
             "consume, random keys": (1, self._consume(1, uuid.uuid4)),
             "50 consumes, time-ordered keys": (KERNEL_BATCH, self._consume(KERNEL_BATCH, uuid_utils.uuid7)),
             "50 consumes, random keys": (KERNEL_BATCH, self._consume(KERNEL_BATCH, uuid.uuid4)),
+            "50 consumes of the hot wallet": (
+                KERNEL_BATCH,
+                self._consume(KERNEL_BATCH, uuid_utils.uuid7, wallet_id(self._size.wallets)),
+            ),
         }
 
     def _moment(self) -> datetime:
         return self._first_posted_at + timedelta(milliseconds=self._draw.randrange(self._size.big_rows))
 
-    def _consume(self, operations: int, key: Callable[[], object]) -> Call:
+    def _consume(self, operations: int, key: Callable[[], object], wallet: str | None = None) -> Call:
         async def post(connection: Connection) -> None:
-            units = [Unit((self._operation(str(key())),)).document(resent=False) for _ in range(operations)]
+            units = [
+                Unit((self._operation(str(key()), wallet or self.wallet()),)).document(resent=False)
+                for _ in range(operations)
+            ]
             check_posted(await connection.fetchval(_POST, Json.of(units).text), operations)
 
         return post
 
-    def _operation(self, key: str) -> Operation:
-        return replace(consume_operation(self.wallet()), idempotency_key=key)
+    def _operation(self, key: str, wallet: str) -> Operation:
+        return replace(consume_operation(wallet), idempotency_key=key)
 
 
 async def reads(ledger: Ledger, calls: int) -> Figures:
