@@ -9,7 +9,7 @@ others consume 1. PostgreSQL computes the rows itself, which is faster than a CO
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -49,12 +49,14 @@ class Size:
         return self.wallets + (self.big_rows > 0)
 
 
+Database: TypeAlias = "asyncpg.Pool[Any] | asyncpg.Connection[Any]"
+
 Loaded = Callable[[int], None]
 """Receives the number of further entries that are loaded."""
 
 _ROWS_OF = "case when i = {wallets} then {big_rows} else {rows_each} end"
 
-_WALLETS = """
+WALLETS = """
 insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, balance, is_primary, last_entry,
     last_posted_at, created_at, updated_at)
   select {wallet_id}, 'bench-' || i, 'main', 'fiat', 'CREDIT', {opening} - (r - 1), true, r,
@@ -62,7 +64,7 @@ insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, bal
   from (select i, {rows_of} as r from generate_series(0, {all_wallets} - 1) i) s
 """
 
-_ENTRIES = """
+ENTRIES = """
 insert into wallet.wallet_transactions (wallet_id, wallet_version, transaction_id, leg, created_at, effective_at,
     transaction_type, direction, currency, amount, balance_before, balance_after, counter_account, user_id, client_id,
     reference, metadata)
@@ -73,13 +75,13 @@ insert into wallet.wallet_transactions (wallet_id, wallet_version, transaction_i
   from {rows}
 """
 
-_KEYS = """
+KEYS = """
 insert into wallet.idempotency (client_id, key, kind, transaction_id, request_hash, created_at)
   select 'bench', p::text, 'posting', p, '\\x01'::bytea || uuid_send(p) || uuid_send(p), {start} + v * interval '1 ms'
   from (select {posting_id} as p, v from {rows}) s
 """
 
-_CHECKPOINTS = """
+CHECKPOINTS = """
 insert into wallet.checkpoints (wallet_id, wallet_version, transaction_type, direction, counter_account, transactions,
     amount)
   select {wallet_id}, c * {step}, k.type, k.direction, k.account, k.transactions, k.amount
@@ -118,15 +120,15 @@ async def load(dsn: str, size: Size, loaded: Loaded) -> None:
         },
     )
     async with pool:
-        words = await _words(pool, size)
-        await pool.execute(_WALLETS.format(**words))
+        words = await words_of(pool, size)
+        await pool.execute(WALLETS.format(**words))
         await pool.execute(FLOOR_TABLES)
         await pool.execute(
             f"insert into bench.floor_wallets select wallet_id, {OPENING} from wallet.wallets"  # noqa: S608 - numbers
         )
-        again = await _drop_indexes(pool)
+        again = await drop_indexes(pool)
         await _in_parallel([_chunk(pool, chunk, words, loaded) for chunk in chunks(size)])
-        await pool.execute(_CHECKPOINTS.format(**words))
+        await pool.execute(CHECKPOINTS.format(**words))
         await _in_parallel([pool.execute(statement) for statement in again])
         await pool.execute("vacuum (analyze)")
         await pool.execute("checkpoint")
@@ -166,9 +168,9 @@ def chunks(size: Size) -> Iterator[Chunk]:
         )
 
 
-async def _words(pool: "asyncpg.Pool[Any]", size: Size) -> dict[str, Any]:
+async def words_of(database: Database, size: Size) -> dict[str, Any]:
     """The values in the statements. All entries are of yesterday."""
-    start: str = await pool.fetchval("select (clock_timestamp() - interval '1 day')::text")
+    start: str = await database.fetchval("select (clock_timestamp() - interval '1 day')::text")
     sizes = {"wallets": size.wallets, "rows_each": size.rows_each, "big_rows": size.big_rows}
     return sizes | {
         "all_wallets": size.all_wallets,
@@ -183,19 +185,19 @@ async def _words(pool: "asyncpg.Pool[Any]", size: Size) -> dict[str, Any]:
 
 async def _chunk(pool: "asyncpg.Pool[Any]", chunk: Chunk, words: dict[str, Any], loaded: Loaded) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_ENTRIES.format(**words, rows=chunk.source), timeout=600)
-        await connection.execute(_KEYS.format(**words, rows=chunk.source), timeout=600)
+        await connection.execute(ENTRIES.format(**words, rows=chunk.source), timeout=600)
+        await connection.execute(KEYS.format(**words, rows=chunk.source), timeout=600)
     loaded(chunk.rows)
 
 
-async def _drop_indexes(pool: "asyncpg.Pool[Any]") -> list[str]:
+async def drop_indexes(database: Database) -> list[str]:
     """Drop every index of the large tables. Returns the statements that create them again."""
     again: list[str] = []
-    for row in await pool.fetch(_CONSTRAINTS, _BULK):
-        await pool.execute(f"alter table wallet.{row['table']} drop constraint {row['name']}")
+    for row in await database.fetch(_CONSTRAINTS, _BULK):
+        await database.execute(f"alter table wallet.{row['table']} drop constraint {row['name']}")
         again.append(f"alter table wallet.{row['table']} add constraint {row['name']} {row['definition']}")
-    for row in await pool.fetch(_INDEXES, _BULK):  # indexes without a constraint
-        await pool.execute(f"drop index wallet.{row['name']}")
+    for row in await database.fetch(_INDEXES, _BULK):  # indexes without a constraint
+        await database.execute(f"drop index wallet.{row['name']}")
         again.append(row["definition"])
     return again
 

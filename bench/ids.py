@@ -9,8 +9,12 @@ _POSTING_TAIL = "7000a000000000000000"
 
 def wallet_id(number: int) -> str:
     """The id of wallet ``number``, from 0, as text with hyphens."""
-    digits = f"{FIRST + number:012x}{_WALLET_TAIL}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return _text(number, _WALLET_TAIL)
+
+
+def posting_id(number: int) -> str:
+    """The transaction_id of loaded entry ``number``, as text with hyphens."""
+    return _text(number, _POSTING_TAIL)
 
 
 def wallet_id_sql(number: str) -> str:
@@ -21,6 +25,11 @@ def wallet_id_sql(number: str) -> str:
 def posting_id_sql(number: str) -> str:
     """The transaction_id of loaded entry ``number`` as an SQL expression."""
     return _sql(number, _POSTING_TAIL)
+
+
+def _text(number: int, tail: str) -> str:
+    digits = f"{FIRST + number:012x}{tail}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _sql(number: str, tail: str) -> str:

@@ -96,7 +96,12 @@ async def own_server() -> AsyncGenerator[Server, None]:
     """The embedded server with the configuration of the service, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="wallet-bench-", ignore_cleanup_errors=True) as folder:
         async with EmbeddedPostgres(Path(folder) / "data") as embedded:
-            yield _Own(embedded)
+            yield server_of(embedded)
+
+
+def server_of(embedded: EmbeddedPostgres) -> Server:
+    """A started embedded server, whose folder the caller keeps or removes."""
+    return _Own(embedded)
 
 
 @contextlib.asynccontextmanager

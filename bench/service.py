@@ -9,16 +9,15 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
-from opentelemetry.trace import TracerProvider
 from starlette.responses import Response
 
 import wallet_service.runtime.serve
 from bench.job import RowFailed
 from wallet_service import cli
-from wallet_service.core.settings import Settings
 from wallet_service.money.callers import UsageWriter
 from wallet_service.money.schemas import MoneyRequest
 from wallet_service.platform.web.body import StrictRoute
@@ -53,14 +52,9 @@ async def empty(wallet_id: UUID, request: MoneyRequest, key: HeaderKey, caller: 
     return JsonBytes(_ANSWER, 201, headers={"Location": f"/api/v1/transactions/{wallet_id}"})
 
 
-def create_bench_app(
-    settings: Settings,
-    database_url: str | None,
-    tracer_provider: TracerProvider | None = None,
-    traced_part: float = 1.0,
-) -> FastAPI:
-    """The service's application and the empty endpoint."""
-    app = create_app(settings, database_url, tracer_provider, traced_part)
+def create_bench_app(*arguments: Any, **options: Any) -> FastAPI:
+    """The service's application, for the arguments of ``create_app``, and the empty endpoint."""
+    app = create_app(*arguments, **options)
     # Next to consume: routes are matched in order, and each route before it costs a little.
     paths = [getattr(route, "path", None) for route in app.router.routes]
     system = paths.index("/api/v1/wallets/{wallet_id}/consume")

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import asyncpg
 import pytest
 import yaml
 from conftest import FreshDatabase
@@ -66,6 +67,23 @@ async def test_a_restored_backup_has_the_same_books_and_remembers_its_keys(
         assert again.headers["Idempotency-Replayed"] == "true"
         spent = await after.admin.post(path, {"amount": "97.5"})
         assert spent.json()["balance_after"] == "0.000000"
+
+
+async def test_tables_that_only_grow_are_vacuumed_by_number_of_rows(
+    fresh_database: FreshDatabase, folder: Path
+) -> None:
+    database = await fresh_database()
+    await asyncio.to_thread(run, block("growth-vacuum"), folder, DATABASE_URL=database.dsn)
+    again = f'wallet-service migrate --database-url "{database.dsn}"'
+    await asyncio.to_thread(run, again, folder)
+    connection = await asyncpg.connect(database.dsn)
+    tables = ["wallet.wallet_transactions", "wallet.idempotency"]
+    options = await connection.fetch(
+        "select reloptions from pg_class where oid = any ($1::text[]::regclass[])", tables
+    )
+    await connection.close()
+    assert len(options) == len(tables)
+    assert all("autovacuum_vacuum_insert_threshold=1000000" in row["reloptions"] for row in options)
 
 
 def test_links_to_the_runbook_get_their_base(own_folder: Path) -> None:

@@ -4,14 +4,16 @@ A call reads one snapshot for well under two seconds. Entries never change, and 
 newest entry. So postings that are made during the check never appear as a fault.
 """
 
+import contextlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from wallet_service.core.room import VerifyWalk
+from wallet_service.ledger.id_store import PARTS, IdStore, split
 from wallet_service.platform.database.gateway import Database, Json
 
 LEDGER_WALKS = (
@@ -83,7 +85,11 @@ async def verify(
     Returns:
         Whether no fault was found.
     """
-    run = _Run(database, report)
+    with contextlib.closing(_Run(database, report)) as run:
+        return await _walk_all(database, walks, run)
+
+
+async def _walk_all(database: Database, walks: Sequence[VerifyWalk], run: "_Run") -> bool:
     for walk in walks:
         checked = 0
         async for page in _pages(database, walk.function):
@@ -116,10 +122,14 @@ class _Run:
         self._report = report
         self._named: set[tuple[str, str]] = set()
         self._sums: dict[str, list[Decimal]] = {}
-        # 16 bytes each, by the last byte of the transaction_id: for ten million postings and their keys 320 MB.
-        self._keys = [bytearray() for _ in range(256)]
+        self._keys = IdStore()
         # Postings are read before keys, so the key of each posting that was read exists.
-        self._postings = [bytearray() for _ in range(256)]
+        self._postings = IdStore()
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        self._keys.close()
+        self._postings.close()
 
     async def take(self, page: dict[str, Any], *, of_keys: bool) -> None:
         """Take over the faults, sums and transaction ids of one call."""
@@ -134,15 +144,14 @@ class _Run:
         for currency, sums in page.get("currencies", {}).items():
             known = self._sums.setdefault(currency, [Decimal(0), Decimal(0)])
             known[:] = [total + Decimal(more) for total, more in zip(known, sums, strict=True)]
-        for transaction in _parts(bytes.fromhex(page.get("transactions", ""))):
-            (self._keys if of_keys else self._postings)[transaction[-1]] += transaction
+        (self._keys if of_keys else self._postings).add(bytes.fromhex(page.get("transactions", "")))
 
     async def compare_keys(self) -> None:
         """Report the postings with more than one key, and those without a key."""
-        for keys, postings in zip(self._keys, self._postings, strict=True):
-            found = Counter(_parts(bytes(keys)))
+        for part in range(PARTS):
+            found = Counter(split(self._keys.part(part)))
             wrong = [one for one, count in found.items() if count > 1]
-            wrong += set(_parts(bytes(postings))) - found.keys()
+            wrong += set(split(self._postings.part(part))) - found.keys()
             for start in range(0, len(wrong), _MOST_NAMED):
                 await self._name_postings(
                     {str(uuid.UUID(bytes=one)): "one key" for one in wrong[start : start + _MOST_NAMED]}
@@ -175,7 +184,3 @@ class _Run:
             self._named.add((check, what))
             self.faults[check] += 1
             self._report(f"FAULT {check}: {what}")
-
-
-def _parts(together: bytes) -> Iterator[bytes]:
-    return (together[start : start + 16] for start in range(0, len(together), 16))
