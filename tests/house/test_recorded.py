@@ -93,6 +93,10 @@ def test_each_function_that_changes_something_records_it() -> None:
     assert without_caller == {
         "wallet_api.begin_file",
         "wallet_api.delete_expired_files",
+        "wallet_api.claim_jobs",
+        "wallet_api.fail_job",
+        "wallet_api.pause_job",
+        "wallet_api.release_job",
     }  # the service itself
 
 

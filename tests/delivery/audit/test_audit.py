@@ -14,6 +14,7 @@ from conftest import FreshDatabase, Locate, TestDatabase
 from support.api import Api, Client, conforms, new_user, open_api, problem
 from support.clock import SettableClock
 from support.database_location import DatabaseLocation
+from support.recorded import EVENTS
 
 from wallet_service.core.caller import RecordedCaller, acting_as
 from wallet_service.core.errors import ValidationFailed
@@ -91,7 +92,7 @@ async def test_each_change_of_a_wallet_has_one_precise_entry(
     assert primary["after"]["metadata"] == {"note": "***"}
     assert frozen["changed"] == ["/name", "/status", "/updated_at", "/version"]
     events = await superuser.fetch(
-        "select event_id, after from platform.outbox where event_type like 'wallet.%' and user_id = $1", user
+        f"select event_id, after from {EVENTS} where event_type like 'wallet.%' and user_id = $1", user
     )
     by_id = {str(event["event_id"]): json.loads(event["after"]) for event in events}
     assert by_id.keys() == {entry["event_id"] for entry in entries}
@@ -135,7 +136,7 @@ async def test_keys_are_recorded_without_their_secrets(
     for hidden in (secret, digest.hexdigest()):
         assert not await superuser.fetchval(
             "select (select count(*) from platform.audit_entries a where a::text like '%' || $1 || '%')"
-            " + (select count(*) from platform.outbox o where o::text like '%' || $1 || '%')",
+            f" + (select count(*) from {EVENTS} where recorded::text like '%' || $1 || '%')",
             hidden,
         )
 

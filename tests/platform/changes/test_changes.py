@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from conftest import FreshDatabase, Locate, TestDatabase
 from support.api import Api, open_api, problem
+from support.recorded import EVENTS
 
 from wallet_service.rooms import ROOMS
 
@@ -40,7 +41,7 @@ async def test_a_change_leaves_an_event_and_an_audit_entry(api: Api, superuser: 
     wallet = await api.admin.wallet()
     answer = await api.admin.send("DELETE", f"/wallets/{wallet['wallet_id']}")
     closed = answer.json()
-    event = await superuser.fetchrow("select * from platform.outbox where event_type = 'wallet.closed'")
+    event = await superuser.fetchrow(f"select * from {EVENTS} where event_type = 'wallet.closed'")
     assert UUID(bytes=event["event_id"].bytes).version == 7
     assert (event["wallet_id"], event["user_id"]) == (UUID(wallet["wallet_id"]), wallet["user_id"])
     assert (json.loads(event["before"]), json.loads(event["after"])) == (wallet, closed)
@@ -55,9 +56,7 @@ async def test_a_change_leaves_an_event_and_an_audit_entry(api: Api, superuser: 
 async def test_what_is_refused_leaves_nothing(api: Api, superuser: asyncpg.Connection) -> None:
     wallet = await api.admin.wallet("10")
     problem(await api.admin.send("DELETE", f"/wallets/{wallet['wallet_id']}"), "wallet_not_empty")
-    assert not await superuser.fetchval(
-        "select count(*) from platform.outbox where event_type = 'wallet.closed'"
-    )
+    assert not await superuser.fetchval(f"select count(*) from {EVENTS} where event_type = 'wallet.closed'")
     assert not await superuser.fetchval(
         "select count(*) from platform.audit_entries where action = 'wallet.closed'"
     )

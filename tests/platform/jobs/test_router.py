@@ -10,6 +10,7 @@ import pytest
 from conftest import Locate, TestDatabase
 from support.api import Api, conforms, open_api, problem
 from support.job_room.room import ROOM
+from support.recorded import EVENTS
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.authentication import Principal
@@ -159,8 +160,8 @@ async def test_a_creator_that_lost_a_scope_or_is_restricted_pauses_its_job(api: 
     assert (await api.admin.balance(wallet)).startswith("0")
 
 
-async def test_the_jobs_of_every_room_run(api: Api) -> None:
-    kinds = [kind.name for room in ROOMS for kind in room.jobs]
+async def test_the_scheduled_jobs_of_every_room_run(api: Api) -> None:
+    kinds = [kind.name for room in ROOMS for kind in room.jobs if kind.schedule is not None]
     ids = [await enqueue(api, kind, {}) for kind in kinds]
     async with running_worker(api.app.state, api.app.state.settings):
         for job in ids:
@@ -184,11 +185,12 @@ async def test_what_happens_to_jobs_is_an_event_and_in_the_audit_trail(
         await writer.post(f"/jobs/{paused}/cancel")
     connection = await asyncpg.connect(made.dsn)
     try:
-        outbox = "select event_type, object_id from platform.outbox"
-        found = {(each["event_type"], each["object_id"]) for each in await connection.fetch(outbox)}
+        rows = await connection.fetch(
+            f"select event_type, object_id from {EVENTS} where event_type like 'job.%'"
+        )
+        found = [(each["event_type"], each["object_id"]) for each in rows]
         expected = {"job.paused": paused, "job.dead": dead, "job.retried": paused, "job.cancelled": paused}
-        assert found == set(expected.items())
-        assert await connection.fetchval("select count(*) from platform.outbox") == 4
+        assert sorted(found) == sorted(expected.items())
         statuses = "before ->> 'status' as before, after ->> 'status' as after"
         audit = f"select action, actor, {statuses} from platform.audit_entries"
         rows = {
