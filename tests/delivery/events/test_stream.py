@@ -89,12 +89,14 @@ async def test_many_readers_cost_one_query(own: Api) -> None:
     wallet = await own.admin.wallet("100")
     events_feed: feed.EventFeed = own.app.state.events.feed
     async with asyncio.TaskGroup() as group:
-        ready = asyncio.Barrier(21)
+        ready, level = asyncio.Barrier(21), asyncio.Barrier(21)
         done = asyncio.Barrier(21)
 
         async def follow() -> None:
             async with streaming(own.admin, types="transaction.posted") as reader:
                 await ready.wait()
+                await reader.events(1)
+                await level.wait()
                 await reader.events(5)
                 await done.wait()
 
@@ -103,6 +105,8 @@ async def test_many_readers_cost_one_query(own: Api) -> None:
         await ready.wait()
         assert events_feed.readers == 20
         await wait_until(lambda: events_feed.since(10**9) is not None)
+        await own.admin.move("consume", wallet["wallet_id"], "1")
+        await level.wait()  # from here on, no reader is behind
         database.read = counted
         for _ in range(5):
             await own.admin.move("consume", wallet["wallet_id"], "1")
