@@ -38,7 +38,7 @@ ROOM = Room(
         ),
         VerifyWalk(
             "verify_audited_events",
-            "events without a number",
+            "changes with an event",
             {"audited": "each change that has an event has an entry in the audit trail"},
         ),
     ),
