@@ -1,0 +1,1 @@
+"""Events sent to other services over HTTP, signed as the Standard Webhooks specification says."""
