@@ -269,6 +269,26 @@ def columns_table() -> str:
     return _table(("Column", "Default", "Meaning"), rows)
 
 
+def events_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each type of events: name, version of its schema, what happened, its data, room."""
+    found = sorted(((kind, room) for room in rooms for kind in room.event_types), key=lambda each: each[0].name)
+    return _table(
+        ("Type", "Version", "When", "Data", "Room"),
+        [
+            (
+                f"`{kind.name}`",
+                str(kind.version),
+                kind.summary,
+                f"`{room.load(kind.data).__name__}` before and after"
+                if kind.is_change
+                else f"`{room.load(kind.data).__name__}`",
+                _place(room),
+            )
+            for kind, room in found
+        ],
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "rooms": rooms_table,
     "settings": settings_table,
@@ -279,6 +299,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "commands": commands_table,
     "waits": waits_table,
     "columns": columns_table,
+    "events": events_table,
 }
 """Tables by their name in the page. The table ``metrics`` is not here: it needs a running application."""
 

@@ -40,7 +40,7 @@ def make_clone(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/api.md", "docs/how-to.md", "docs/files.md", "docs/vault.md"]
+    "name", ["README.md", "docs/api.md", "docs/how-to.md", "docs/files.md", "docs/vault.md", "docs/events.md"]
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:
     page = (ROOT / name).read_text()

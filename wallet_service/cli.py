@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from typing import Annotated
 
 import asyncpg
@@ -52,26 +53,47 @@ def serve() -> None:
     Without WALLET_DATABASE_URL the embedded PostgreSQL is started on WALLET_DATA_DIR. The first start prints
     an admin key, once, unless WALLET_ADMIN_KEY is set.
     """
-    settings = load_settings()
-    telemetry = settings[TelemetrySettings]
-    configure_logging(telemetry.log_level, traced=telemetry.tracing, form=telemetry.log_format)
-    warn_of_unused(settings, os.environ)
-    # Imports that take a second, and that no other command needs.
-    import uvloop  # noqa: PLC0415
-
+    settings = _logged_settings()
+    # Imports that take a second, and that few commands need.
     from wallet_service.runtime.serve import serve as serve_until_stopped  # noqa: PLC0415
 
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_until_stopped(settings, print_line))
-    except asyncio.CancelledError:
-        print_line("Stopped before it was ready")
+    _run(serve_until_stopped(settings, print_line))
+
+
+@app.command()
+def worker() -> None:
+    """Run jobs until Ctrl-C. Several workers, on several machines, share the jobs.
+
+    `serve` runs jobs, too, unless WALLET_WORKER=false. With the embedded PostgreSQL, start `serve` first.
+    """
+    settings = _logged_settings()
+    from wallet_service.runtime.worker import work  # noqa: PLC0415  # as above
+
+    _run(work(settings, print_line))
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _logged_settings() -> Settings:
+    settings = load_settings()
+    telemetry = settings[TelemetrySettings]
+    configure_logging(telemetry.log_level, traced=telemetry.tracing, form=telemetry.log_format)
+    warn_of_unused(settings, os.environ)
+    return settings
+
+
+def _run(until_stopped: Coroutine[None, None, None]) -> None:
+    import uvloop  # noqa: PLC0415  # only the processes that serve need it
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(until_stopped)
+    except asyncio.CancelledError:
+        print_line("Stopped before it was ready")
 
 
 def _quiet_settings() -> Settings:

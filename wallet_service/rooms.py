@@ -16,6 +16,7 @@ PACKAGES: Final = (
     "platform.rate_limits",
     "platform.auth",
     "platform.web",
+    "platform.jobs",
     "platform.http_server",
     "platform.test_clock",
     "platform.consul",
@@ -30,6 +31,7 @@ PACKAGES: Final = (
     "money.wallet_statistics",
     "money.credits",
     "money.opening_balances",
+    "delivery.events",
     "runtime",
 )
 

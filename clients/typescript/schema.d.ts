@@ -563,6 +563,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Events as CloudEvents 1.0, oldest first; without `after` from the oldest one that is kept.
+         *
+         *     Keep `next_cursor`, and send it as `after` to get what happened since. A page can be short, even empty, although
+         *     `has_more` is true: about 10,000 events are searched for each. The events of a wallet come in the order of their
+         *     `walletversion`, and each event has one place for ever. A user token sees the events of its user's own wallets, a
+         *     restricted key those of the wallets that it is restricted to.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream events
+         * @description New events as server-sent events, as they are committed; with `after` or `Last-Event-ID` those since then first.
+         *
+         *     Each has its type as `event`, a cursor as `id`, and a CloudEvent as `data`. An id without data every 15 s keeps the
+         *     connection open. The stream ends when the service stops, and when the caller may no longer read: connect again with
+         *     the last id, as browsers do by themselves.
+         */
+        get: operations["stream_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the types of events
+         * @description Every type of events, with the JSON Schema of its data.
+         */
+        get: operations["list_event_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs
+         * @description Jobs, newest first; with a user token those that the user has created. Ended ones are removed some days later.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a job, or follow its progress
+         * @description The job with its progress. With `Accept: text/event-stream` each change follows as a server-sent event.
+         *
+         *     The events are `job`, and at last `end`, each with the job as JSON; then the stream ends. A comment every 15 s keeps
+         *     the connection open. Changes are seen within about a second.
+         */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a job
+         * @description Make a dead, cancelled, paused or waiting job due at once, with all its attempts again.
+         *
+         *     What it moved before is not moved again: its idempotency keys stay. 409 while it runs, and after it has succeeded.
+         */
+        post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job
+         * @description End a job. One that runs is stopped within seconds; what it has done by then stays.
+         *
+         *     A job that is cancelled already stays as it is. 409 after it has succeeded.
+         */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -1243,6 +1399,96 @@ export interface components {
             idempotency_key?: string | null;
         };
         /**
+         * CloudEvent
+         * @description An event in the JSON format of CloudEvents 1.0. `walletid` and `walletversion` are left out where there is none.
+         * @example {
+         *       "specversion": "1.0",
+         *       "id": "6b9c2f0e-7d1a-8c3b-9e55-0d3f6a1b2c4d",
+         *       "source": "urn:wallet:ledger",
+         *       "type": "transaction.posted",
+         *       "subject": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "time": "2026-11-28T12:00:00.000000Z",
+         *       "datacontenttype": "application/json",
+         *       "dataschema": "urn:wallet:event:transaction.posted:1",
+         *       "sequence": "0000000000000000042",
+         *       "walletid": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "walletversion": "7",
+         *       "data": {
+         *         "amount": "0.25",
+         *         "currency": "CREDIT",
+         *         "direction": "debit",
+         *         "transaction_type": "consume"
+         *       }
+         *     }
+         */
+        CloudEvent: {
+            /**
+             * Specversion
+             * @description Of CloudEvents.
+             * @constant
+             */
+            specversion: "1.0";
+            /**
+             * Id
+             * @description Unique, and the same whenever the event is read.
+             */
+            id: string;
+            /**
+             * Source
+             * @description The ledger: `WALLET_EVENTS_SOURCE`.
+             */
+            source: string;
+            /**
+             * Type
+             * @description What happened; `GET /api/v1/events/types` lists the types.
+             */
+            type: string;
+            /**
+             * Subject
+             * @description The transaction, or the object that changed.
+             */
+            subject: string;
+            /**
+             * Time
+             * Format: date-time
+             * @description When it happened.
+             */
+            time: string;
+            /**
+             * Datacontenttype
+             * @description Of `data`.
+             * @constant
+             */
+            datacontenttype: "application/json";
+            /**
+             * Dataschema
+             * @description Names the JSON Schema of `data`: type and version.
+             */
+            dataschema: string;
+            /**
+             * Sequence
+             * @description The event's number: without gaps, in the order of the stream. 19 digits, so texts compare alike.
+             */
+            sequence: string;
+            /**
+             * Walletid
+             * @description The wallet that the event is about.
+             */
+            walletid?: string | null;
+            /**
+             * Walletversion
+             * @description Of `transaction.posted`: the number of the entry within its wallet.
+             */
+            walletversion?: string | null;
+            /**
+             * Data
+             * @description As the schema of the type describes it.
+             */
+            data: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * CounterAccountTotal
          * @description The total of one counter account in one direction. All transfers between wallets count as ``wallets``.
          */
@@ -1707,6 +1953,120 @@ export interface components {
             counter_account?: string | null;
         };
         /**
+         * EventPage
+         * @description Events in their order, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "specversion": "1.0",
+         *           "id": "6b9c2f0e-7d1a-8c3b-9e55-0d3f6a1b2c4d",
+         *           "source": "urn:wallet:ledger",
+         *           "type": "transaction.posted",
+         *           "subject": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "time": "2026-11-28T12:00:00.000000Z",
+         *           "datacontenttype": "application/json",
+         *           "dataschema": "urn:wallet:event:transaction.posted:1",
+         *           "sequence": "0000000000000000042",
+         *           "walletid": "0199d0a8-0000-7000-8000-0000000000bb",
+         *           "walletversion": "7",
+         *           "data": {
+         *             "amount": "0.25",
+         *             "currency": "CREDIT",
+         *             "direction": "debit",
+         *             "transaction_type": "consume"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": "WyJldmVudHMiLCIyYTVlZDM2YzNjOTk2YzZmIixbNDJdXQ",
+         *       "has_more": false
+         *     }
+         */
+        EventPage: {
+            /**
+             * Items
+             * @description The events of the page. It may be short, even empty.
+             */
+            items: components["schemas"]["CloudEvent"][];
+            /**
+             * Next Cursor
+             * @description Continues after this page, at any later time. It is never null.
+             */
+            next_cursor: string;
+            /**
+             * Has More
+             * @description Whether there are events after this page now. They may not be for you.
+             */
+            has_more: boolean;
+        };
+        /**
+         * EventTypeEntry
+         * @description A type of events.
+         * @example {
+         *       "type": "transaction.posted",
+         *       "version": 1,
+         *       "summary": "An entry was posted: one event for each wallet of a posting.",
+         *       "dataschema": "urn:wallet:event:transaction.posted:1",
+         *       "schema": {
+         *         "$schema": "https://json-schema.org/draft/2020-12/schema",
+         *         "type": "object"
+         *       }
+         *     }
+         */
+        EventTypeEntry: {
+            /**
+             * Type
+             * @description The CloudEvents `type`.
+             */
+            type: string;
+            /**
+             * Version
+             * @description Of the schema of its data. It goes up when a member goes or changes its meaning.
+             */
+            version: number;
+            /**
+             * Summary
+             * @description What happened.
+             */
+            summary: string;
+            /**
+             * Dataschema
+             * @description The CloudEvents `dataschema`.
+             */
+            dataschema: string;
+            /**
+             * Schema
+             * @description The JSON Schema of `data`.
+             */
+            schema: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * EventTypes
+         * @description All types of events.
+         * @example {
+         *       "items": [
+         *         {
+         *           "type": "transaction.posted",
+         *           "version": 1,
+         *           "summary": "An entry was posted: one event for each wallet of a posting.",
+         *           "dataschema": "urn:wallet:event:transaction.posted:1",
+         *           "schema": {
+         *             "$schema": "https://json-schema.org/draft/2020-12/schema",
+         *             "type": "object"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        EventTypes: {
+            /**
+             * Items
+             * @description Sorted by type.
+             */
+            items: components["schemas"]["EventTypeEntry"][];
+        };
+        /**
          * File
          * @description A file of the caller.
          * @example {
@@ -1797,6 +2157,160 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Job
+         * @description Work in the background.
+         * @example {
+         *       "job_id": "0199d0a8-0000-7000-8000-00000000010b",
+         *       "type": "delete_finished_jobs",
+         *       "status": "running",
+         *       "attempts": 1,
+         *       "progress": {
+         *         "done": 500,
+         *         "total": null,
+         *         "note": "jobs removed"
+         *       },
+         *       "result": null,
+         *       "error": null,
+         *       "client_id": null,
+         *       "user_id": null,
+         *       "due_at": "2026-11-28T12:17:00.000000Z",
+         *       "tick_at": "2026-11-28T12:17:00.000000Z",
+         *       "created_at": "2026-11-28T12:17:00.000000Z",
+         *       "updated_at": "2026-11-28T12:17:01.000000Z",
+         *       "finished_at": null
+         *     }
+         */
+        Job: {
+            /**
+             * Job Id
+             * Format: uuid
+             * @description The job's id, a UUIDv7.
+             */
+            job_id: string;
+            /**
+             * Type
+             * @description What kind of work it is.
+             */
+            type: string;
+            /**
+             * Status
+             * @description `queued`: it waits until it is due, and for a worker. `running`: a worker has it. `paused`: its creator lost its rights; it waits for a retry. `succeeded`, `dead` (no attempt is left), `cancelled`: its end.
+             * @enum {string}
+             */
+            status: "queued" | "running" | "paused" | "succeeded" | "dead" | "cancelled";
+            /**
+             * Attempts
+             * @description Attempts so far, the present one included.
+             */
+            attempts: number;
+            /** @description How far it is, if it has reported that. */
+            progress: components["schemas"]["Progress"] | null;
+            /**
+             * Result
+             * @description What it has found or done, if its type has a result.
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Why the last attempt did not succeed; null during an attempt. */
+            error: components["schemas"]["JobError"] | null;
+            /**
+             * Client Id
+             * @description The client that created it; null: the service itself.
+             */
+            client_id: string | null;
+            /**
+             * User Id
+             * @description The user that created it; null: not a user.
+             */
+            user_id: string | null;
+            /**
+             * Due At
+             * Format: date-time
+             * @description The earliest moment of the next attempt.
+             */
+            due_at: string;
+            /**
+             * Tick At
+             * @description The moment of its schedule; null: it has no schedule.
+             */
+            tick_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When its status or progress last changed, or its worker was last heard.
+             */
+            updated_at: string;
+            /**
+             * Finished At
+             * @description When it ended; null: it has not.
+             */
+            finished_at: string | null;
+        };
+        /**
+         * JobError
+         * @description Why the last attempt did not succeed.
+         */
+        JobError: {
+            /**
+             * Code
+             * @description Stable, for programs: a problem's code, or one of the type of the job.
+             */
+            code: string;
+            /**
+             * Detail
+             * @description For people.
+             */
+            detail: string;
+        };
+        /**
+         * JobPage
+         * @description Jobs, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "job_id": "0199d0a8-0000-7000-8000-00000000010b",
+         *           "type": "delete_finished_jobs",
+         *           "status": "running",
+         *           "attempts": 1,
+         *           "progress": {
+         *             "done": 500,
+         *             "total": null,
+         *             "note": "jobs removed"
+         *           },
+         *           "result": null,
+         *           "error": null,
+         *           "client_id": null,
+         *           "user_id": null,
+         *           "due_at": "2026-11-28T12:17:00.000000Z",
+         *           "tick_at": "2026-11-28T12:17:00.000000Z",
+         *           "created_at": "2026-11-28T12:17:00.000000Z",
+         *           "updated_at": "2026-11-28T12:17:01.000000Z",
+         *           "finished_at": null
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        JobPage: {
+            /**
+             * Items
+             * @description The jobs of the page.
+             */
+            items: components["schemas"]["Job"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * Live
          * @description The process is alive.
          * @example {
@@ -1872,12 +2386,33 @@ export interface components {
             counter_account?: string | null;
         };
         /**
+         * Progress
+         * @description How far a job is.
+         */
+        Progress: {
+            /**
+             * Done
+             * @description How many things are done.
+             */
+            done: number;
+            /**
+             * Total
+             * @description How many there are; null if that is not known.
+             */
+            total: number | null;
+            /**
+             * Note
+             * @description For people.
+             */
+            note: string | null;
+        };
+        /**
          * Ready
          * @description The database is reachable and has every migration and function of this release.
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0070",
+         *       "migration": "0096",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -2880,7 +3415,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -2903,6 +3438,15 @@ export interface components {
         };
     };
     responses: {
+        /** @description `cursor_expired`: Cursor expired */
+        cursor_expired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `file_not_found`: File not found */
         file_not_found: {
             headers: {
@@ -2923,6 +3467,24 @@ export interface components {
         };
         /** @description `insufficient_funds`: Insufficient funds */
         insufficient_funds: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `job_not_found`: Job not found */
+        job_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `job_status`: Not in this status of the job */
+        job_status: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3037,6 +3599,8 @@ export interface components {
         "Idempotency-Key": string | null;
         /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
         "If-Match": string;
+        /** @description `next_cursor` of a page, or the id of a server-sent event, with the same filters. */
+        after: string | null;
         /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
         by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
@@ -3049,6 +3613,8 @@ export interface components {
         from: string | null;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
+        /** @description The job's id. */
+        job_id: string;
         /** @description The maximum number of items of a page. */
         limit: number;
         /** @description Entries of this amount or less. */
@@ -3065,6 +3631,8 @@ export interface components {
         transaction_id: string;
         /** @description Entries of this operation type. */
         type: string | null;
+        /** @description Only events of these types, with commas between them, or the parameter several times. */
+        types: string[];
         /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
         user_id: string;
         /** @description The wallet's id. */
@@ -4102,6 +4670,16 @@ export interface operations {
             header?: {
                 /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
             };
             path: {
                 /** @description The wallet's id. */
@@ -4190,6 +4768,16 @@ export interface operations {
             header?: {
                 /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
             };
             path?: never;
             cookie?: never;
@@ -4993,6 +5581,284 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of a page, or the id of a server-sent event, with the same filters. */
+                after?: components["parameters"]["after"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Only events of these types, with commas between them, or the parameter several times. */
+                types?: components["parameters"]["types"];
+                /** @description Only events of this wallet. */
+                wallet_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            410: components["responses"]["cursor_expired"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_events: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of a page, or the id of a server-sent event, with the same filters. */
+                after?: components["parameters"]["after"];
+                /** @description Only events of these types, with commas between them, or the parameter several times. */
+                types?: components["parameters"]["types"];
+                /** @description Only events of this wallet. */
+                wallet_id?: string | null;
+            };
+            header?: {
+                /** @description The id of the last event that arrived: the stream continues after it. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: transaction.posted
+                     *     id: WyJldmVudHMi
+                     *     data: {"specversion":"1.0"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            410: components["responses"]["cursor_expired"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `overloaded` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_event_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Only jobs with this status; `due`: queued ones that wait for a worker now. */
+                status?: ("queued" | "running" | "paused" | "succeeded" | "dead" | "cancelled") | "due" | null;
+                /** @description Only jobs of this type. */
+                type?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                    /**
+                     * @example event: job
+                     *     data: {"job_id":"0199d0a8-0000-7000-8000-00000000010b","status":"running"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["job_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    retry_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["job_not_found"];
+            409: components["responses"]["job_status"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["job_not_found"];
+            409: components["responses"]["job_status"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

@@ -9,6 +9,7 @@ from contract.document import Document
 from contract.references import inlined
 
 JSON = "application/json"
+STREAM = "text/event-stream"
 NEVER = "00000000-0000-7000-8000-000000000000"
 """An id that does not exist."""
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from contract.document import Document
-from contract.postman.cases import JSON, Case, Operation, operations
+from contract.postman.cases import JSON, STREAM, Case, Operation, operations
 from contract.postman.generated import refusals, successful
 from contract.postman.scripts import after, before, before_every_request, every_response
 from contract.postman.written import FOLDER, flows, read, written
@@ -99,6 +99,8 @@ def cases_of(operation: Operation, hints: Mapping[str, Any], document: Document)
     ]
     said = {case.name for case in more}
     others = [*(case for case in refusals(right, document) if case.name not in said), *more]
+    if set(operation.responses) == {STREAM}:
+        return others  # the successful one would not end
     # After it is closed, the other refusals can't be shown.
     return [*others, right] if operation.method == "DELETE" else [right, *others]
 

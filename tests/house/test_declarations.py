@@ -1,6 +1,7 @@
 """What rooms define and what they declare is the same."""
 
 import pytest
+from house.notes.room import ROOM as NOTES
 from support.settings import make_settings
 
 from wallet_service.core.errors import ERRORS
@@ -12,6 +13,13 @@ from wallet_service.runtime.application import create_app
 def test_every_problem_is_declared_by_a_room() -> None:
     in_service = {code for code, error in ERRORS.items() if error.__module__.startswith("wallet_service.")}
     assert in_service == set(problems_of(ROOMS))
+
+
+@pytest.mark.parametrize("room", [*ROOMS, NOTES], ids=lambda room: room.name)
+def test_what_a_room_declares_lies_in_the_file_of_its_name(room: Room) -> None:
+    """Who knows one room finds the same things in every other."""
+    assert room.lifespan is None or room.lifespan.startswith("lifespan:open_")
+    assert room.commands in (None, "commands:add_commands")
 
 
 def test_a_body_limit_of_a_template_is_refused() -> None:

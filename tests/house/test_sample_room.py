@@ -59,11 +59,27 @@ async def test_route_setting_permission_and_problem(api: Api) -> None:
     service = await writer(api)
     written = await service.post(NOTES_OF, {"text": "short"})
     assert written.status_code == 201, written.text
-    assert written.json() == {"note_id": 1, "wallet_id": WALLET, "text": "short"}
+    note = written.json()
+    assert note == {"note_id": note["note_id"], "wallet_id": WALLET, "text": "short"}
     problem(await service.post(NOTES_OF, {"text": "longer than 10"}), "note_too_long")
     refused = await (await api.service("wallets:read")).post(NOTES_OF, {"text": "short"})
     assert problem(refused, "forbidden")["scope"] == "notes:write"
     problem(await api.user().post(NOTES_OF, {"text": "short"}), "forbidden")
+
+
+async def test_a_key_stores_one_note(api: Api) -> None:
+    service = await writer(api)
+    first = await service.post(NOTES_OF, {"text": "short"}, key="k")
+    again = await service.post(NOTES_OF, {"text": "short"}, key="k")
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    problem(await service.post(NOTES_OF, {"text": "other"}, key="k"), "idempotency_key_reused")
+    other = await (await writer(api)).post(NOTES_OF, {"text": "short"}, key="k")
+    assert other.json()["note_id"] != first.json()["note_id"]
+    unkeyed = [(await service.post(NOTES_OF, {"text": "short"})).json()["note_id"] for _ in range(2)]
+    assert len({first.json()["note_id"], other.json()["note_id"], *unkeyed}) == 4
 
 
 async def test_a_list_goes_on_at_its_cursor(api: Api) -> None:
@@ -85,11 +101,11 @@ async def test_the_document_has_the_path_and_the_problem(api: Api) -> None:
 async def test_its_table_is_closed_and_its_function_open(notes_database: TestDatabase) -> None:
     connection = await asyncpg.connect(notes_database.service_dsn)
     try:
-        assert json.loads(await connection.fetchval("select wallet_api.write_note('7', 'short')")) == {
-            "note_id": 1,
-            "wallet_id": "7",
-            "text": "short",
-        }
+        written = await connection.fetchval(
+            "select wallet_api.write_note($1::text::uuid, 'a', 'k', '00', '7', 'short')", WALLET
+        )
+        note = {"note_id": WALLET, "wallet_id": "7", "text": "short"}
+        assert json.loads(written) == {"status": "created", "note": note}
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("select * from samples.notes")
     finally:

@@ -12,6 +12,8 @@ CHECKED_BY_THE_ROOM = {
     ("transfer_to_wallet", "to_wallet_id"),
     ("post_batch", "wallet_id"),
     ("post_batch", "to_wallet_id"),
+    ("list_events", "wallet_id"),
+    ("stream_events", "wallet_id"),
 }
 
 

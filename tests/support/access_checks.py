@@ -43,7 +43,7 @@ def restore_upstreams(api: Api, upstreams: StandIn) -> None:
 
 async def verification_idle(api: Api) -> None:
     """Return when no verification is under way."""
-    await api.app.state.access._verification.idle()
+    await api.app.state.membership._verification.idle()
 
 
 @dataclass
@@ -78,7 +78,7 @@ def user_calls(shared: SharedWallet) -> dict[str, Callable[[], Awaitable[Any]]]:
 
 async def debit_after_pause(api: Api, wallet_id: str) -> None:
     """Debit after the pause between two verifications, so that the wallet's user is checked again."""
-    verification = api.app.state.access._verification
+    verification = api.app.state.membership._verification
     verification._deferred.clear()
     for suspected in verification._suspected_s:
         verification._suspected_s[suspected] -= UNKNOWN_S

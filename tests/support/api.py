@@ -50,6 +50,16 @@ class Client:
         self._headers = {"Authorization": f"Bearer {credentials}"}
         self.user_id = user_id
 
+    @property
+    def app(self) -> FastAPI:
+        """The application."""
+        return self._app
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The credentials, as a copy."""
+        return dict(self._headers)
+
     async def send(
         self,
         method: str,

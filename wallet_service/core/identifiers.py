@@ -10,14 +10,14 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-def derived_id(source: str, *scope: str) -> str:
-    """A UUIDv7 with the time of another one, for a scope: the same arguments give the same id, others another one.
+def derived_id(source: str, *names: str) -> str:
+    """A UUIDv7 with the time of another one, for these names: the same arguments give the same id, others another one.
 
     Args:
         source: a UUIDv7 as lower-case text.
-        scope: names, such as a client and a number.
+        names: for what, such as a client and a number.
     """
-    named = "".join(f"{len(name)} {name}" for name in (source, *scope))
+    named = "".join(f"{len(name)} {name}" for name in (source, *names))
     digest = hashlib.sha256(named.encode()).hexdigest()
     # The digits that are fixed in every UUIDv7: its version, and the two bits of its variant.
     variant = "89ab"[int(digest[6], 16) & 3]

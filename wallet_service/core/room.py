@@ -2,8 +2,9 @@
 
 It knows no room above the group ``platform`` by name.
 
-A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``.
-It is imported only when it is needed: a command of the command line does not import the HTTP code.
+A reference (``"router:router"``) names a module of the room's package and an object in it, as in ``uvicorn app:app``;
+with a point before it (``".schemas:Entry"``), a module of the room's group. It is imported only when it is needed: a
+command of the command line does not import the HTTP code.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -92,20 +93,22 @@ class OperationType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    """A type of events: a change that readers of events and webhooks learn of.
+    """A type of events that readers of events and webhooks learn of.
 
     Attributes:
-        name: of the object and what happened to it: ``wallet.updated``; unique. SQL writes it with
+        name: of the object and what happened to it: ``wallet.updated``; unique. SQL writes a change with
             ``platform.record_change``.
         summary: for the documentation.
         data: reference to the pydantic model of the object, from which the JSON Schema of the event is made.
         version: of that schema; it goes up when a member is removed or changes its meaning.
+        is_change: whether the event's data is the object before and after the change; otherwise it is the object.
     """
 
     name: str
     summary: str
     data: str
     version: int = 1
+    is_change: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,40 @@ class SealedRows:
     list_function: str
     replace_function: str
     page_rows: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobType:
+    """A type of jobs: work that is stored in the database until a worker has done it.
+
+    Attributes:
+        name: as jobs have it; unique, lower case, with underscores.
+        summary: for the documentation.
+        handler: reference of ``async (JobContext) -> None`` (``platform/jobs/context.py``). It may be called more than
+            once for a job: what it moves has an idempotency key of the job.
+        permission: name of the permission that the creator of a job must have at each attempt; None: any creator.
+        max_attempts: attempts after which a job is dead.
+        lease_s: seconds after which a job whose worker does not answer is given to another. The worker renews it.
+        timeout_s: seconds for one attempt.
+        first_pause_s: pause after the first failed attempt; it doubles with each further one.
+        longest_pause_s: the longest pause between two attempts.
+        schedule: a cron expression of five fields, in UTC: a job is created at each tick; None: none is.
+        missed_ticks: how many of the ticks that passed while no worker ran are made up, the latest ones, in order.
+        is_on: whether the schedule applies with these settings; None: always.
+    """
+
+    name: str
+    summary: str
+    handler: str
+    permission: str | None = None
+    max_attempts: int = 10
+    lease_s: int = 60
+    timeout_s: int = 600
+    first_pause_s: int = 5
+    longest_pause_s: int = 3600
+    schedule: str | None = None
+    missed_ticks: int = 1
+    is_on: Callable[[Settings], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +260,7 @@ class Room:
         schema: the Postgres schema of the room's tables and private functions: that of its group.
         verify_walks: what ``verify`` checks in the room's tables.
         operation_types: types of operations that the kernel posts; one room declares a type.
+        jobs: types of jobs that workers run; one room declares a type.
         event_types: types of the events that the room's functions write; one room declares a type.
         sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
@@ -251,6 +289,7 @@ class Room:
     schema: str = "wallet"
     verify_walks: Sequence[VerifyWalk] = ()
     operation_types: Sequence[OperationType] = ()
+    jobs: Sequence[JobType] = ()
     event_types: Sequence[EventType] = ()
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
@@ -275,7 +314,7 @@ class Room:
             ImportError, AttributeError: there is no such object.
         """
         module, _, name = reference.partition(":")
-        return getattr(import_module(f"{self.package}.{module}"), name)
+        return getattr(import_module(f".{module}", self.package), name)
 
 
 def problems_of(rooms: Sequence[Room]) -> Mapping[str, type[WalletError]]:

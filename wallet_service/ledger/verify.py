@@ -126,6 +126,8 @@ class _Run:
         for fault in page["faults"]:
             if "wallet_id" in fault:
                 self._name(fault["check"], f"wallet {fault['wallet_id']}")
+            elif "row" in fault:
+                self._name(fault["check"], fault["row"])
         await self._name_postings(
             {fault["transaction_id"]: fault["check"] for fault in page["faults"] if "transaction_id" in fault}
         )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.money.examples import example, transaction
 from wallet_service.money.schemas import Transaction
-from wallet_service.platform.web.idempotency import REPLAYED
+from wallet_service.platform.web.creation import created_headers, created_response
 from wallet_service.platform.web.responses import JsonBytes
 
 
@@ -26,10 +26,7 @@ def posted(*legs: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
         },
         201: {
             "description": "The operation is posted, by this request or by an earlier one with the same key.",
-            "headers": {
-                "Location": {"description": "The path of the transaction.", "schema": {"type": "string"}},
-                **REPLAYED,
-            },
+            "headers": created_headers("transaction"),
             "content": example("posted", transaction(*legs)),
         },
     }
@@ -39,7 +36,5 @@ def posted_response(outcome: Posted) -> Response:
     """Status 201 with the transaction, also for a replay; 200 for a dry run."""
     if outcome.dry_run:
         return JsonBytes(outcome.transaction)
-    headers = {"Location": f"/api/v1/transactions/{outcome.transaction_id}"}
-    if outcome.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return JsonBytes(outcome.transaction, 201, headers=headers)
+    location = f"/api/v1/transactions/{outcome.transaction_id}"
+    return created_response(outcome.transaction, location, replayed=outcome.replayed)

@@ -12,6 +12,7 @@ from wallet_service.core.room import Room, RoomContext, problems_of
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
+from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.setup import install
@@ -43,6 +44,8 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     traced_part: float = 1.0,
     rooms: Sequence[Room] = ROOMS,
+    *,
+    worker: bool = False,
 ) -> FastAPI:
     """Create the application.
 
@@ -55,6 +58,7 @@ def create_app(
         traced_part: the part, from 0 to 1, of the traces beginning here that are recorded. A trace that the caller
             began goes on as the caller decided.
         rooms: the application consists of these.
+        worker: whether the application runs jobs while it is open.
     """
     tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
     registry = new_registry()
@@ -70,7 +74,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda app: _run(app, settings, database_url, tracer, rooms),
+        lifespan=lambda app: _run(app, settings, database_url, tracer, rooms, worker=worker),
         # It would add work to each request. RequestSpans gives the other reason why it is not used.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -108,7 +112,13 @@ def _in_order_of_use(rooms: Sequence[Room]) -> list[Room]:
 
 @asynccontextmanager
 async def _run(
-    app: FastAPI, settings: Settings, database_url: str | None, tracer: Tracer | None, rooms: Sequence[Room]
+    app: FastAPI,
+    settings: Settings,
+    database_url: str | None,
+    tracer: Tracer | None,
+    rooms: Sequence[Room],
+    *,
+    worker: bool,
 ) -> AsyncGenerator[None]:
     """Open the rooms in their order and close them in reverse: an upper room may use lower ones until it is closed."""
     # A registry of its own, because an application can run more than once.
@@ -119,6 +129,8 @@ async def _run(
             if room.lifespan is not None:
                 await stack.enter_async_context(room.load(room.lifespan)(context))
         stack.enter_context(_registered(metrics, app.state.metrics))
+        if worker:
+            await stack.enter_async_context(running_worker(app.state, settings))
         yield
 
 

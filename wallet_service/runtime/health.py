@@ -15,10 +15,9 @@ from starlette.requests import Request
 
 from wallet_service import __version__
 from wallet_service.core.errors import Unavailable, WalletError
-from wallet_service.core.room import Room, RoomContext
+from wallet_service.core.room import Room
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.database.hosts import Role
-from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.database.sql_files import exposed_functions, latest_migration, read_indexes
 from wallet_service.platform.web.head_and_options import add_head_and_options
 from wallet_service.platform.web.openapi import problems
@@ -146,15 +145,6 @@ async def measured_readiness(
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-@contextlib.asynccontextmanager
-async def watch_readiness(context: RoomContext) -> AsyncGenerator[None]:
-    """The check of the application, as ``state.readiness``; its result is also a metric."""
-    role = context.settings[DatabaseSettings].role
-    context.state.readiness = Readiness(context.state.database, context.rooms, role)
-    async with measured_readiness(context.state.readiness, context.metrics):
-        yield
 
 
 async def _watch(readiness: Readiness, gauge: Gauge, every_s: float) -> None:

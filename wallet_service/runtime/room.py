@@ -11,5 +11,5 @@ ROOM = Room(
     tags={"health": "For operators: whether the process is alive and ready, and metrics for Prometheus."},
     settings=MetricsSettings,
     request_costs={"metrics": RequestCost(0)},  # operators need metrics of an overloaded service, too
-    lifespan="health:watch_readiness",
+    lifespan="lifespan:open_readiness",
 )

@@ -34,6 +34,7 @@ from wallet_service.platform.embedded_postgres.server import EmbeddedPostgres
 from wallet_service.platform.embedded_postgres.settings import EmbeddedPostgresSettings
 from wallet_service.platform.http_server.server import HttpServer
 from wallet_service.platform.http_server.settings import HttpServerSettings
+from wallet_service.platform.jobs.settings import JobsSettings
 from wallet_service.platform.telemetry.settings import TelemetrySettings
 from wallet_service.platform.telemetry.tracing import traced_part, tracing
 from wallet_service.platform.web.settings import WebSettings
@@ -67,7 +68,7 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
         EmbeddedError: the embedded server does not start, or another process has its data folder.
         MigrationError: the database can't be migrated to this release, and is not at a newer one.
     """
-    stop = _Stop()
+    stop = Stop()
     with stop.on_signals():
         flush_s = settings[WebSettings].shutdown_grace_ms / 1000
         async with (
@@ -76,15 +77,17 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
         ):
             if settings[DatabaseSettings].migrate_on_start and dsns.admin is not None:
                 await _migrate_on_primary(dsns.admin, settings)
-            app = create_app(settings, dsns.service, provider, traced_part())
+            app = create_app(
+                settings, dsns.service, provider, traced_part(), worker=settings[JobsSettings].worker
+            )
             port: int = listener.getsockname()[1]
             consul_metrics: ConsulMetrics = app.state.consul_metrics
             async with (
                 _first_key(settings, dsns, print_line) as first_key,
-                _metrics_port(settings[MetricsSettings], app.state.metrics),
+                metrics_port(settings[MetricsSettings], app.state.metrics),
                 registration(settings, port, capabilities_of(app), consul_metrics) as consul,
             ):
-                server = _Server(settings, app, consul)
+                server = Server(settings, app, consul)
                 server.on_started = lambda: print_line(
                     first_steps(listener.getsockname(), dsns.place, first_key.take())
                 )
@@ -96,13 +99,17 @@ async def serve(settings: Settings, print_line: PrintLine) -> None:
 async def _database(settings: Settings) -> AsyncGenerator[tuple[Dsns, socket.socket], None]:
     """The database and the port. A port or data folder in use by another process is found before anything starts."""
     if (dsns := configured_dsns(settings)) is not None:
-        with contextlib.closing(_bound_socket(settings[WebSettings])) as listener:
+        with contextlib.closing(
+            bound_socket(settings[WebSettings].host, settings[WebSettings].port)
+        ) as listener:
             yield dsns, listener
         return
     embedded = EmbeddedPostgres(settings[EmbeddedPostgresSettings].data_dir)
     try:
         await embedded.claim()
-        with contextlib.closing(_bound_socket(settings[WebSettings])) as listener:
+        with contextlib.closing(
+            bound_socket(settings[WebSettings].host, settings[WebSettings].port)
+        ) as listener:
             await embedded.start()
             yield embedded_dsns(embedded), listener
     finally:
@@ -183,10 +190,15 @@ async def _create_first_key(settings: Settings, dsns: Dsns) -> str | None:
         await database.close()
 
 
-def _bound_socket(settings: WebSettings) -> socket.socket:
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that is bound and does not listen yet.
+
+    Raises:
+        StartError: the address is in use, or is none of this machine.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         try:
@@ -196,7 +208,7 @@ def _bound_socket(settings: WebSettings) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise _listen_error(settings.host, settings.port, error) from error
+        raise _listen_error(host, port, error) from error
     return listener
 
 
@@ -205,7 +217,12 @@ def _listen_error(host: str, port: int | None, error: OSError) -> StartError:
 
 
 @contextlib.asynccontextmanager
-async def _metrics_port(settings: MetricsSettings, registry: CollectorRegistry) -> AsyncGenerator[None]:
+async def metrics_port(settings: MetricsSettings, registry: CollectorRegistry) -> AsyncGenerator[None]:
+    """The port for Prometheus, if the settings name one.
+
+    Raises:
+        StartError: it is in use.
+    """
     async with contextlib.AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(metrics_listener(settings, registry))
@@ -214,7 +231,7 @@ async def _metrics_port(settings: MetricsSettings, registry: CollectorRegistry) 
         yield
 
 
-class _Server(HttpServer):
+class Server(HttpServer):
     """The HTTP server, with Consul."""
 
     def __init__(self, settings: Settings, app: FastAPI, consul: Registration | None = None) -> None:
@@ -225,12 +242,18 @@ class _Server(HttpServer):
             app.state.request_metrics,
             app.state.connection_metrics,
         )
+        self._app = app
         self._web = settings[WebSettings]
         self._consul = consul
         self._consul_error: AgentError | None = None
         self.on_started: Callable[[], None] = lambda: None
 
     async def run_on(self, listener: socket.socket) -> None:
+        """Serve until a stop.
+
+        Raises:
+            StartError: the application did not start, or another process has the port.
+        """
         try:
             await self.serve(sockets=[listener])
         except OSError as error:  # another process began to listen after the socket was bound
@@ -243,6 +266,7 @@ class _Server(HttpServer):
             ) from self._consul_error
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application and the port, then register with Consul."""
         await super().startup(sockets)
         if self.started and not self.should_exit and self._consul is not None:
             try:
@@ -255,9 +279,12 @@ class _Server(HttpServer):
             self.on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Leave Consul, then end what is under way and close the application."""
         if self._consul is not None:
             # The port stays open while callers may still have this instance from Consul.
             await self._unless_forced(self._consul.leave_and_wait())
+        for end_streams in tuple(self._app.state.when_stopping):
+            end_streams()
         await super().shutdown(sockets)
         if self.force_exit:  # requests are not waited for, but their calls of the database are
             await self.lifespan.shutdown()
@@ -287,15 +314,16 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
-class _Stop:
+class Stop:
     """SIGINT and SIGTERM abort the start, or stop serving. After a second signal no request is waited for."""
 
     def __init__(self) -> None:
-        self.server: _Server | None = None
+        self.server: Server | None = None
         self._requested = False
 
     @contextlib.contextmanager
     def on_signals(self) -> Generator[None, None, None]:
+        """React to both signals while this context is open."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -1,22 +1,10 @@
 """What the sample room does at requests and postings of other rooms."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from wallet_service.core.errors import Forbidden
-from wallet_service.core.room import Moved, RoomContext
-
-from .settings import NotesSettings
-
-
-@asynccontextmanager
-async def open_counter(context: RoomContext) -> AsyncIterator[None]:
-    """Keep what the room's requests need."""
-    context.state.notes_longest = context.settings[NotesSettings].longest
-    context.state.notes_postings = Counter[Moved]()
-    yield
+from wallet_service.core.room import Moved
 
 
 async def check_caller(state: Any, caller: Any) -> None:

@@ -10,16 +10,16 @@ from starlette.responses import Response
 
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.openapi import READS, WRITES, problems
+from wallet_service.platform.web.creation import created_headers, created_response
+from wallet_service.platform.web.idempotency import HeaderKey
+from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import (
     DEFAULT_LIMIT,
-    BigInt,
     CursorText,
     Limit,
     decode_cursor,
     page_response,
 )
-from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
 from .problems import NoteTooLong
@@ -31,28 +31,31 @@ router = APIRouter(prefix="/api/v1", tags=["notes"], route_class=StrictRoute)
 
 Repository = Annotated[NotesRepository, on_database(NotesRepository)]
 
-_POSITION = TypeAdapter(tuple[BigInt])
+_POSITION = TypeAdapter(tuple[UUID])
 
 
 @router.post(
     "/wallets/{wallet_id}/notes",
     status_code=201,
     response_model=KeptNote,
-    responses=problems(*WRITES, NoteTooLong),
+    responses={201: {"headers": created_headers("note")}, **problems(*WRITES, *KEYED, NoteTooLong)},
     operation_id="write_note",
     summary="Write a note",
 )
 async def write_note(
     request: Request,
-    _caller: Annotated[Principal, requires(NOTES_WRITE)],
+    caller: Annotated[Principal, requires(NOTES_WRITE)],
     wallet_id: UUID,
     note: Note,
     repository: Repository,
+    key: HeaderKey,
 ) -> Response:
-    """Store a note about a wallet."""
+    """Store a note about a wallet. The same idempotency key and request store one note."""
     if len(note.text) > request.app.state.notes_longest:
         raise NoteTooLong
-    return JsonBytes(await repository.write(str(wallet_id), note.text), status_code=201)
+    created = await repository.write(caller.client_id, key, str(wallet_id), note.text)
+    location = f"/api/v1/wallets/{wallet_id}/notes"
+    return created_response(created.document, location, replayed=created.replayed)
 
 
 @router.get(
@@ -70,7 +73,7 @@ async def list_notes(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """The notes of a wallet, oldest first."""
-    scope = {"wallet_id": str(wallet_id)}
-    after = None if cursor is None else decode_cursor("notes", scope, cursor, _POSITION)[0]
+    selection = {"wallet_id": str(wallet_id)}
+    after = None if cursor is None else str(decode_cursor("notes", selection, cursor, _POSITION)[0])
     items, following = await repository.page(str(wallet_id), after, limit)
-    return page_response("notes", scope, items, None if following is None else [following])
+    return page_response("notes", selection, items, following and [following])

@@ -1,5 +1,7 @@
 """Bodies of the sample room."""
 
+from uuid import UUID
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -17,12 +19,16 @@ class KeptNote(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"note_id": 1, "wallet_id": "0190b6f0-7c5e-7c3a-9f6e-2b1d4c5e6f70", "text": "asked twice"}
+                {
+                    "note_id": "019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e",
+                    "wallet_id": "0190b6f0-7c5e-7c3a-9f6e-2b1d4c5e6f70",
+                    "text": "asked twice",
+                }
             ]
         }
     )
 
-    note_id: int = Field(description="The note's number.")
+    note_id: UUID = Field(description="The note's id.")
     wallet_id: str = Field(description="The wallet that it is about.")
     text: str = Field(description="The note.")
 

@@ -8,9 +8,11 @@ import asyncpg
 import httpx
 import pytest
 from support.api import ADMIN_KEY, Api, Client, new_user, posted, problem
+from support.settings import make_settings
 
 from wallet_service.core.identifiers import derived_id, new_id
 from wallet_service.platform.web.idempotency import CallAttempt
+from wallet_service.runtime.application import create_app
 
 Unchanged = Callable[[], Context[None]]
 Send: TypeAlias = Callable[[Client, dict[str, str]], Awaitable[httpx.Response]]
@@ -224,3 +226,18 @@ def test_ids_of_a_call() -> None:
     assert {each[14] for each in others | {first}} == {"7"}
     assert first[:14] == call_id[:14]
     assert first[19] in "89ab"
+
+
+def test_every_route_that_posts_documents_its_call_and_attempt() -> None:
+    document = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none").openapi()
+    headers = {
+        operation["operationId"]: {
+            parameter.get("$ref", "").rpartition("/")[2] or parameter["name"]
+            for parameter in operation["parameters"]
+        }
+        for path in document["paths"].values()
+        for operation in path.values()
+        if "`transaction_superseded`" in operation["responses"].get("409", {}).get("description", "")
+    }
+    assert {"consume_from_wallet", "adjust_wallet", "post_transaction", "post_batch"} <= headers.keys()
+    assert {name for name, given in headers.items() if not given >= attempt(1, "").keys()} == set()

@@ -69,7 +69,7 @@ def release(tmp_path: Path) -> Release:
 def older(folder: Path) -> Sequence[FolderRoom]:
     """This release as it was: a table script less, a function more, and two with another signature."""
     newest = latest_migration(ROOMS)
-    rooms = [FolderRoom(name=room.name, folder=folder / room.name) for room in ROOMS]
+    rooms = [FolderRoom(name=room.name, schema=room.schema, folder=folder / room.name) for room in ROOMS]
     for room, was in zip(ROOMS, rooms, strict=True):
         scripts = room.sql / "migrations"
         for file in scripts.iterdir() if scripts.is_dir() else ():
@@ -269,8 +269,8 @@ async def test_a_login_that_acts_for_the_owner_can_run_it(postgres_version: int)
 
 
 def test_it_goes_through_the_supabase_cli() -> None:
-    """Which reads a file statement by statement, none longer than this."""
-    assert len(SCRIPT.encode()) < 256 * 1024
+    """Since 1.54 its buffer has the length of the file; before, docs/supabase.md has the setting for this length."""
+    assert len(SCRIPT.encode()) < 5_000_000
 
 
 @pytest.mark.parametrize(("option", "printed"), [("--sql", SCRIPT), ("--sql-indexes", INDEXES)])

@@ -254,7 +254,7 @@ async def test_personal_content_is_nowhere_in_the_tables(api: Api, superuser: as
         row[0]
         for row in await superuser.fetch("select tablename from pg_tables where schemaname = 'platform'")
     ]
-    assert len(tables) == 4
+    assert {"files", "file_chunks", "request_keys"} <= set(tables)
     dump = "\n".join(
         [
             row[0]

@@ -1,5 +1,6 @@
--- Step 5. Writes all rows in one statement and each wallet once, and settles the claims of operations that did not post. An outcome
--- that rests on an earlier commit waits for the replication of that commit.
+-- Step 5. Writes all rows in one statement and each wallet once, names the rows for the readers of events (delivery/events), and
+-- settles the claims of operations that did not post. An outcome that rests on an earlier commit waits for the replication of that
+-- commit.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[], p_decisions wallet.decision[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -8,6 +9,8 @@ declare
   v_entry wallet.wallet_transactions;
   v_entries wallet.wallet_transactions[] := '{}';
   v_due wallet.wallet_transactions[] := '{}';
+  v_wallet_ids uuid[] := '{}';    -- of v_entries
+  v_wallet_versions bigint[] := '{}';
   v_unsettled boolean := false;
   v_rests boolean := false;    -- on what earlier calls committed
 begin
@@ -15,6 +18,8 @@ begin
     if v_decision.fresh then
       foreach v_entry in array v_decision.entries loop
         v_entries := v_entries || v_entry;
+        v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
+        v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
         if v_entry.wallet_version % 1000 = 0 then
           v_due := v_due || v_entry;
         end if;
@@ -26,6 +31,7 @@ begin
   end loop;
   if cardinality(v_entries) > 0 then
     insert into wallet.wallet_transactions select e.* from unnest(v_entries) e;
+    insert into platform.outbox (wallet_ids, wallet_versions) values (v_wallet_ids, v_wallet_versions);
     update wallet.wallets w set balance = a.balance, last_entry = a.last_entry, last_posted_at = a.last_posted_at
       from unnest(p_accounts) a where w.wallet_id = a.wallet_id and w.last_entry < a.last_entry;
   end if;

@@ -25,14 +25,13 @@ from wallet_service.money.parameters import UserInPath
 from wallet_service.money.responses import posted, posted_response
 from wallet_service.money.schemas import MoneyRequest, Transaction
 from wallet_service.money.transactions.service import TransactionService
-from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
+from wallet_service.platform.membership.access import CallerAccessOf, MembershipOf
 from wallet_service.platform.membership.problems import UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import (
     ATTEMPT_PARAMETERS,
     HeaderKey,
-    call_attempt,
     chosen_key,
 )
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
@@ -94,15 +93,13 @@ async def consume_credits(
     user_id: UserInPath,
     request: MoneyRequest,
     repository: Repository,
-    owners: AccessOf,
+    membership: MembershipOf,
     access: CallerAccessOf,
     header_key: HeaderKey,
 ) -> Response:
     """Debit the user's primary CREDIT wallet; it is created at first use."""
     caller.require_user(user_id)
     key = chosen_key(header_key, request.idempotency_key)
-    state = http_request.app.state
-    attempt = call_attempt(http_request)
-    transactions = TransactionService(state.ledger, caller, access, state.posting_hooks, attempt)
-    service = CreditsService(repository, transactions, owners, access)
+    transactions = TransactionService.of_request(http_request, caller)
+    service = CreditsService(repository, transactions, membership, access)
     return posted_response(await service.consume(user_id, request, caller.client_id, key))

@@ -6,7 +6,7 @@ from wallet_service.ledger.outcomes import Posted
 from wallet_service.money.credits.repository import CreditsRepository
 from wallet_service.money.schemas import MoneyRequest
 from wallet_service.money.transactions.service import TransactionService
-from wallet_service.platform.membership.access import CallerAccess, WalletAccess
+from wallet_service.platform.membership.access import CallerAccess, Membership
 from wallet_service.platform.membership.problems import UserUnknown
 
 CURRENCY = "CREDIT"
@@ -19,12 +19,12 @@ class CreditsService:
         self,
         repository: CreditsRepository,
         transactions: TransactionService,
-        owners: WalletAccess,
+        membership: Membership,
         access: CallerAccess,
     ) -> None:
         self._repository = repository
         self._transactions = transactions
-        self._owners = owners
+        self._membership = membership
         self._access = access
 
     async def consume(self, user_id: str, request: MoneyRequest, client_id: str, key: str | None) -> Posted:
@@ -66,5 +66,5 @@ class CreditsService:
 
     async def _create(self, user_id: str) -> str:
         """Create the wallet, for a user who exists; the account service is asked only now."""
-        verified = await self._owners.admit(user_id)
+        verified = await self._membership.admit(user_id)
         return await self._repository.create(user_id, verified=verified)

@@ -21,7 +21,7 @@ from wallet_service.money.opening_balances.room import PATH
 from wallet_service.money.opening_balances.schemas import ImportLine, ImportOutcome
 from wallet_service.money.opening_balances.service import ImportService
 from wallet_service.platform.auth.authentication import Admin
-from wallet_service.platform.membership.access import AccessOf
+from wallet_service.platform.membership.access import MembershipOf
 from wallet_service.platform.web.openapi import WRITES, problems
 from wallet_service.platform.web.state import DatabaseOf
 
@@ -64,7 +64,9 @@ _BODY: dict[str, Any] = {
     operation_id="import_wallets",
     summary="Import opening balances",
 )
-async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, access: AccessOf) -> Response:
+async def import_wallets(
+    caller: Admin, request: Request, database: DatabaseOf, membership: MembershipOf
+) -> Response:
     """Create wallets with opening balances from CSV or JSON lines.
 
     Each line is decided on its own: created, replayed (it was imported before), or refused with a problem.
@@ -76,7 +78,9 @@ async def import_wallets(caller: Admin, request: Request, database: DatabaseOf, 
     if declared not in _READERS:
         raise UnsupportedMediaType(f"The body of an import must be {' or '.join(_READERS)}")
     # The account service is not asked about each of a million users: a user is checked after the first debit.
-    service = ImportService(ImportRepository(database), caller.client_id, verified=not access.asks)
+    service = ImportService(
+        ImportRepository(database), caller.client_id, verified=not membership.verifies_owners
+    )
     # The response is stored until the body was read: not every client reads while it still sends.
     answer: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - see _sent
     try:

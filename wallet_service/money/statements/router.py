@@ -118,13 +118,17 @@ async def list_wallet_transactions(
 ) -> Response:
     """The entries of a wallet."""
     name, filters = str(wallet_id), query.filters()
-    scope = {"wallet_id": name, **filters, **_order(query)}
+    selection = {"wallet_id": name, **filters, **_order(query)}
     before: Position | None = None
     if query.cursor is not None and query.by == "effective":
-        at, _, version = decode_cursor("wallet_transactions", scope, query.cursor, _USER_POSITION)
+        at, _, version = decode_cursor("wallet_transactions", selection, query.cursor, _USER_POSITION)
         before = (at, name, version)
     elif query.cursor is not None:
-        before = ("", name, decode_cursor("wallet_transactions", scope, query.cursor, _WALLET_POSITION)[0])
+        before = (
+            "",
+            name,
+            decode_cursor("wallet_transactions", selection, query.cursor, _WALLET_POSITION)[0],
+        )
 
     async def read(position: Position | None, limit: int) -> Page:
         return await repository.wallet_page(name, caller.user_id, filters, query.by, position, limit)
@@ -136,7 +140,7 @@ async def list_wallet_transactions(
         return _statement(await read(before, PAGE_ROWS), read_next, f"wallet-{name}.csv")
     page = await read(before, query.limit)
     following = page.position if page.position is None or query.by == "effective" else page.position[2:]
-    return page_response("wallet_transactions", scope, page.items, following, _VARY)
+    return page_response("wallet_transactions", selection, page.items, following, _VARY)
 
 
 @router.get(
@@ -160,10 +164,10 @@ async def list_user_transactions(
     caller.require_user(user_id)
     visibility = access.visibility()
     filters = query.filters()
-    scope = {"user_id": user_id, **filters, **_order(query)}
+    selection = {"user_id": user_id, **filters, **_order(query)}
     before: Position | None = None
     if query.cursor is not None:
-        at, wallet_id, version = decode_cursor("user_transactions", scope, query.cursor, _USER_POSITION)
+        at, wallet_id, version = decode_cursor("user_transactions", selection, query.cursor, _USER_POSITION)
         before = (at, str(wallet_id), version)
 
     async def read(position: Position | None, limit: int) -> Page:
@@ -177,7 +181,7 @@ async def list_user_transactions(
     if wants_csv(request.headers.get("accept", "")):
         return _statement(await read(before, PAGE_ROWS), read_next, "user-statement.csv")
     page = await read(before, query.limit)
-    return page_response("user_transactions", scope, page.items, page.position, _VARY)
+    return page_response("user_transactions", selection, page.items, page.position, _VARY)
 
 
 def _order(query: HistoryQuery) -> dict[str, str]:

@@ -1,14 +1,13 @@
 """What rooms declared to happen before and after postings."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from wallet_service.core.room import AfterPosting, Moved, OperationType, Permission, PostingCheck, RoomContext
+from wallet_service.core.room import AfterPosting, Moved, OperationType, Permission, PostingCheck
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.platform.auth.authentication import Principal
@@ -81,18 +80,3 @@ def _moved(operation: Operation, posted: Posted) -> Sequence[Moved]:
     return (
         (first,) if operation.to_wallet_id is None else (first, Moved(operation.to_wallet_id, is_debit=False))
     )
-
-
-@asynccontextmanager
-async def open_posting_hooks(context: RoomContext) -> AsyncGenerator[None]:
-    """The hooks of all rooms, as ``state.posting_hooks``."""
-    types = {kind.name: kind for room in context.rooms for kind in room.operation_types}
-    permissions = {each.name: each for room in context.rooms for each in room.permissions}
-    context.state.posting_hooks = PostingHooks(
-        context.state,
-        types,
-        {kind.name: permissions[kind.permission] for kind in types.values()},
-        [room.load(reference) for room in context.rooms for reference in room.posting_checks],
-        [room.load(reference) for room in context.rooms for reference in room.after_posting],
-    )
-    yield

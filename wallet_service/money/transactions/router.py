@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
 from wallet_service.core.room import Permission
-from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
 from wallet_service.ledger.problems import (
@@ -57,14 +56,12 @@ from wallet_service.money.transactions.schemas import (
 )
 from wallet_service.money.transactions.service import LONGEST_BATCH_KEY, TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
-from wallet_service.platform.membership.access import caller_access
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import (
     ATTEMPT_PARAMETERS,
     REPLAYED,
     HeaderKey,
-    call_attempt,
     chosen_key,
 )
 from wallet_service.platform.web.openapi import KEYED, WRITES, problems
@@ -92,12 +89,6 @@ _TRANSFERS = (*_MOVES, SameWallet, CurrencyMismatch)
 _REFUNDS = (*_MOVES, TransactionNotFound, RefundExceeds, NotRefundable)
 
 
-def _service(request: Request, caller: Principal) -> TransactionService:
-    ledger: Ledger = request.app.state.ledger
-    hooks = request.app.state.posting_hooks
-    return TransactionService(ledger, caller, caller_access(request), hooks, call_attempt(request))
-
-
 def _add_movement(
     kind: TransactionType, permission: Permission, operation_id: str, summary: str, description: str
 ) -> None:
@@ -108,7 +99,7 @@ def _add_movement(
         request: MoneyRequest,
         header_key: HeaderKey,
     ) -> Response:
-        service = _service(http_request, caller)
+        service = TransactionService.of_request(http_request, caller)
         key = chosen_key(header_key, request.idempotency_key)
         return posted_response(await service.move(kind, str(wallet_id), request, key))
 
@@ -173,7 +164,7 @@ async def transfer(
     header_key: HeaderKey,
 ) -> Response:
     """Both wallets in one posting; both hold the same currency."""
-    service = _service(http_request, caller)
+    service = TransactionService.of_request(http_request, caller)
     key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.move("transfer", str(wallet_id), request, key))
 
@@ -195,7 +186,7 @@ async def refund(
     header_key: HeaderKey,
 ) -> Response:
     """All that is left, or a part; a transfer's refund reverses both legs; a refund can't be refunded."""
-    service = _service(http_request, caller)
+    service = TransactionService.of_request(http_request, caller)
     key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.refund(str(transaction_id), request, key))
 
@@ -206,6 +197,7 @@ async def refund(
     response_model=Transaction,
     responses={**posted(ADJUSTMENT), **problems(*_MOVES, BalanceUnchanged)},
     operation_id="adjust_wallet",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Correct a balance",
 )
 async def adjust(
@@ -219,7 +211,7 @@ async def adjust(
 
     A reason is required. An adjustment can't be refunded: adjust again.
     """
-    service = _service(http_request, caller)
+    service = TransactionService.of_request(http_request, caller)
     key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.adjust(str(wallet_id), request, key))
 
@@ -230,6 +222,7 @@ async def adjust(
     response_model=Transaction,
     responses={**posted(*EXCHANGE), **problems(*_TRANSFERS, EntriesUnbalanced)},
     operation_id="post_transaction",
+    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Post an operation of several entries",
 )
 async def post_entries(
@@ -243,7 +236,7 @@ async def post_entries(
     Entries between two wallets name each other and add up to zero. Every other entry has an account on its other side,
     so each currency adds up to zero by itself. A user token is refused.
     """
-    service = _service(http_request, caller)
+    service = TransactionService.of_request(http_request, caller)
     key = chosen_key(header_key, request.idempotency_key)
     return posted_response(await service.post_entries(request, key))
 
@@ -271,7 +264,7 @@ async def batch(
         detail = f"A batch's key has at most {LONGEST_BATCH_KEY} characters"
         error = {"in": "header", "pointer": "/Idempotency-Key", "detail": detail, "code": "string_too_long"}
         raise ValidationFailed(detail, errors=[error])
-    outcomes = await _service(http_request, caller).batch(request, key)
+    outcomes = await TransactionService.of_request(http_request, caller).batch(request, key)
     failed = next((each for each in outcomes if isinstance(each, Refused)), None)
     if request.atomic and failed is not None:
         return _refused_whole(outcomes, request_id_of(http_request))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
 
 from wallet_service.core.errors import Forbidden, IdempotencyKeyReused, WalletError
 from wallet_service.ledger.group_commit import Ledger
@@ -32,8 +33,8 @@ from wallet_service.money.transactions.schemas import (
     TransferRequest,
 )
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import CallerAccess
-from wallet_service.platform.web.idempotency import LONGEST, CallAttempt
+from wallet_service.platform.membership.access import CallerAccess, caller_access
+from wallet_service.platform.web.idempotency import LONGEST, CallAttempt, call_attempt
 from wallet_service.platform.web.problems import validation_problem
 
 LONGEST_BATCH_KEY = LONGEST - len("/499")
@@ -70,6 +71,16 @@ class TransactionService:
         self._caller = caller
         self._access = access
         self._hooks = hooks
+
+    @classmethod
+    def of_request(cls, request: Request, caller: Principal) -> "TransactionService":
+        """The service of the application, for the caller of this request.
+
+        Raises:
+            ValidationFailed, IdempotencyKeyConflict: the headers of the attempt can't be read.
+        """
+        state = request.app.state
+        return cls(state.ledger, caller, caller_access(request), state.posting_hooks, call_attempt(request))
 
     async def move(
         self,

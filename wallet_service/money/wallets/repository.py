@@ -1,23 +1,12 @@
 """Calls of the database functions for wallets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wallet_service.core.caller import current_caller
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Included, Visibility
-
-_CREATED = b'{"status":"created","wallet":'
-_REPLAYED = b'{"status":"replayed","wallet":'
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A new wallet as JSON. A replay has the bytes of the first response."""
-
-    wallet: bytes
-    replayed: bool
+from wallet_service.platform.web.creation import Created
 
 
 class WalletRepository:
@@ -59,8 +48,7 @@ class WalletRepository:
             deposit=Json.of(deposit) if deposit is not None else None,
             verified=verified,
         )
-        replayed = answer.startswith(_REPLAYED)
-        return Created(answer[len(_REPLAYED if replayed else _CREATED) : -1], replayed)
+        return Created.of(answer, "wallet")
 
     async def get(self, wallet_id: str, user_id: str | None) -> bytes:
         """A wallet. ``user_id``: the user that it must belong to, or None for any."""

@@ -1,6 +1,7 @@
 """The routes of wallets."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,11 +37,12 @@ from wallet_service.money.wallets.schemas import (
     WalletQuery,
 )
 from wallet_service.money.wallets.service import WalletService, version_of
-from wallet_service.platform.membership.access import AccessOf, CallerAccessOf
+from wallet_service.platform.membership.access import CallerAccessOf, MembershipOf
 from wallet_service.platform.membership.problems import OrganizationUnknown, UserUnknown
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.creation import created_headers, created_response
+from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import decode_cursor, page_response
 from wallet_service.platform.web.responses import JsonBytes
@@ -52,7 +54,6 @@ _POSITION = TypeAdapter(tuple[UUID])
 _ETAG = {
     "ETag": {"description": '`"<version>.<last_entry>"`, for If-Match.', "schema": {"type": "string"}},
 }
-_LOCATION = {"Location": {"description": "The path of the wallet.", "schema": {"type": "string"}}}
 
 _ETAG_FORM = {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}(\.[0-9]{1,18})?"?)$'}
 
@@ -68,11 +69,14 @@ IfMatch = Annotated[
 Repository = Annotated[WalletRepository, on_database(WalletRepository)]
 
 
-def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A wallet with its ETag, which has the version and the last entry."""
-    read: dict[str, Any] = json.loads(wallet)
-    etag = f'"{read["version"]}.{read["last_entry"]}"'
-    return JsonBytes(wallet, status, headers={"ETag": etag, **(headers or {})})
+def _etag(wallet: Mapping[str, Any]) -> str:
+    """The ETag of a wallet: its version and its last entry."""
+    return f'"{wallet["version"]}.{wallet["last_entry"]}"'
+
+
+def _response(wallet: bytes) -> Response:
+    """A wallet with its ETag."""
+    return JsonBytes(wallet, headers={"ETag": _etag(json.loads(wallet))})
 
 
 @router.post(
@@ -80,7 +84,7 @@ def _response(wallet: bytes, status: int = 200, headers: dict[str, str] | None =
     status_code=201,
     response_model=Wallet,
     responses={
-        201: {"headers": _ETAG | _LOCATION | REPLAYED},
+        201: {"headers": _ETAG | created_headers("wallet")},
         **problems(
             *WRITES,
             *KEYED,
@@ -101,7 +105,7 @@ async def create_wallet(
     caller: WalletWriter,
     request: WalletCreate,
     repository: Repository,
-    access: AccessOf,
+    membership: MembershipOf,
     header_key: HeaderKey,
 ) -> Response:
     """Create a wallet of a user in a currency, with an opening balance if `initial_balance` is given.
@@ -110,12 +114,12 @@ async def create_wallet(
     another one is refused as `wallet_exists`. A user token creates wallets of its own user only. `initial_balance` also
     needs the permission `deposits:write`, and `credit_limit` the permission `credit_limits:write`.
     """
-    created = await WalletService(repository, access).create(caller, request, header_key)
-    read: dict[str, Any] = json.loads(created.wallet)
-    headers = {"Location": f"/api/v1/wallets/{read['wallet_id']}"}
-    if created.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return _response(created.wallet, 201, headers)
+    created = await WalletService(repository, membership).create(caller, request, header_key)
+    wallet: dict[str, Any] = json.loads(created.document)
+    location = f"/api/v1/wallets/{wallet['wallet_id']}"
+    return created_response(
+        created.document, location, replayed=created.replayed, headers={"ETag": _etag(wallet)}
+    )
 
 
 @router.get(
@@ -133,12 +137,12 @@ async def list_wallets(
     `verified=false` lists the wallets whose user has not been checked yet. A user token is refused.
     """
     del caller
-    scope = {"verified": query.verified}
+    selection = {"verified": query.verified}
     after: str | None = None
     if query.cursor is not None:
-        after = str(decode_cursor("all_wallets", scope, query.cursor, _POSITION)[0])
+        after = str(decode_cursor("all_wallets", selection, query.cursor, _POSITION)[0])
     items, following = await repository.page_of_all(query.verified, after, query.limit)
-    return page_response("all_wallets", scope, items, following and [following])
+    return page_response("all_wallets", selection, items, following and [following])
 
 
 @router.get(
@@ -183,7 +187,7 @@ async def update_wallet(
     wallet_id: WalletInPath,
     request: WalletPatch,
     repository: Repository,
-    access: AccessOf,
+    membership: MembershipOf,
     if_match: IfMatch = None,
 ) -> Response:
     """Change name, metadata, status (active or frozen), is_primary or credit_limit by a merge patch (RFC 7396).
@@ -193,7 +197,7 @@ async def update_wallet(
     A user token can freeze a wallet and lift that freeze again, but not an operator's. It can't set `credit_limit`,
     which also needs `credit_limits:write`.
     """
-    service = WalletService(repository, access)
+    service = WalletService(repository, membership)
     changed = await service.update(caller, str(wallet_id), version_of(if_match), request)
     return _response(changed)
 
@@ -248,10 +252,10 @@ async def list_user_wallets(
     """
     caller.require_user(user_id)
     filters = query.filters()
-    scope = {"user_id": user_id, **filters}
+    selection = {"user_id": user_id, **filters}
     after: str | None = None
     if query.cursor is not None:
-        after = str(decode_cursor("wallets", scope, query.cursor, _POSITION)[0])
+        after = str(decode_cursor("wallets", selection, query.cursor, _POSITION)[0])
     visibility = access.visibility()
     items, following = await repository.page_of_user(user_id, filters, after, query.limit, visibility)
-    return page_response("wallets", scope, items, following and [following])
+    return page_response("wallets", selection, items, following and [following])

@@ -9,11 +9,12 @@ from typing import Any
 from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, DEPOSITS_WRITE
-from wallet_service.money.wallets.repository import Created, WalletRepository
+from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
-from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.problems import UserUnknown
+from wallet_service.platform.web.creation import Created
 from wallet_service.platform.web.idempotency import chosen_key
 from wallet_service.platform.web.problems import validation_problem
 
@@ -35,9 +36,9 @@ _REQUEST_ONLY = {"initial_balance", "idempotency_key"}
 class WalletService:
     """Checks the caller's rights, then creates or changes a wallet."""
 
-    def __init__(self, repository: WalletRepository, access: WalletAccess) -> None:
+    def __init__(self, repository: WalletRepository, membership: Membership) -> None:
         self._repository = repository
-        self._access = access
+        self._membership = membership
 
     async def create(self, caller: Principal, request: WalletCreate, header_key: str | None) -> Created:
         """Create a wallet with its opening balance.
@@ -54,7 +55,7 @@ class WalletService:
         deposit = _opening_deposit(caller, request)
         create = partial(self._repository.create, new_id(), caller.client_id, key, wallet, deposit)
         try:
-            verified = await self._access.admit(request.user_id, request.organization_id)
+            verified = await self._membership.admit(request.user_id, request.organization_id)
         except WalletError as refusal:
             if key is None:
                 raise

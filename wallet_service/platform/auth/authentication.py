@@ -2,8 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -16,8 +15,8 @@ from starlette.requests import Request
 
 from wallet_service.core.caller import RecordedCaller, set_caller
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletNotFound
-from wallet_service.core.room import Permission, Room, RoomContext
-from wallet_service.platform.auth.keys import PREFIX, KeyRing
+from wallet_service.core.room import Permission, Room
+from wallet_service.platform.auth.keys import PREFIX, KeyRing, id_of
 from wallet_service.platform.auth.permissions import ADMIN, Bundles, names_of
 from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.platform.auth.settings import AuthSettings
@@ -40,12 +39,14 @@ class Principal:
         user_id: of a user, who sees only wallets of this user; None for a client.
         scopes: permissions, with those that they include; ``admin`` includes all others.
         restriction: what its key is restricted to; None: nothing.
+        key_id: of its API key; None for a user, and for the operator's key of the settings.
     """
 
     client_id: str
     user_id: str | None
     scopes: frozenset[str]
     restriction: Restriction | None = None
+    key_id: str | None = None
 
     @property
     def is_user(self) -> bool:
@@ -142,11 +143,34 @@ class Authenticator:
             return Principal("admin", None, frozenset({ADMIN.name}))
         if credentials.startswith(PREFIX.encode()):
             key = await self._keys.verify(credentials, known_only=known_only)
-            return Principal(key.client_name, None, key.scopes, key.restriction)
+            return Principal(key.client_name, None, key.scopes, key.restriction, id_of(credentials))
         if self._tokens is None:
             raise Unauthorized
         user = await self._tokens.verify(credentials)
         return Principal(user.client_id, user.user_id, self._users_scopes)
+
+    async def present(self, client_id: str, key_id: str | None, user_id: str | None) -> Principal:
+        """A caller of an earlier request, with the rights that it has now.
+
+        Args:
+            client_id: of the principal.
+            key_id: the same.
+            user_id: the same. A token is not stored: the user keeps the rights of users while tokens are accepted.
+
+        Raises:
+            Unauthorized: its key was revoked or has expired, or such callers are no longer accepted.
+            Unavailable: the key can't be read now.
+        """
+        if key_id is not None:
+            key = await self._keys.read(key_id)
+            if key.client_name != client_id:
+                raise Unauthorized("The key belongs to another client")
+            return Principal(client_id, None, key.scopes, key.restriction, key_id)
+        if user_id is not None and self._tokens is not None:
+            return Principal(client_id, user_id, self._users_scopes)
+        if user_id is None and self._admin_digest is not None:
+            return Principal("admin", None, frozenset({ADMIN.name}))
+        raise Unauthorized("Such callers are no longer accepted")
 
     async def close(self) -> None:
         """Close the connections to the issuer of tokens."""
@@ -257,12 +281,12 @@ async def _check_access(request: Request) -> None:
 def access_of(request: Request) -> Any:
     """The access checks of this request, whose caller is authenticated. One object, which caches its decisions.
 
-    ``app.state.access`` creates it at the first use.
+    ``app.state.membership`` creates it at the first use.
     """
     state = request.scope["state"]
     if "access" not in state:
         caller: Principal = state["principal"]
-        state["access"] = request.app.state.access.of_caller(caller.user_id, caller.restriction)
+        state["access"] = request.app.state.membership.of_caller(caller.user_id, caller.restriction)
     return state["access"]
 
 
@@ -279,18 +303,3 @@ def requires(*permissions: Permission) -> Any:
 
 
 Admin = Annotated[Principal, requires(ADMIN)]
-
-
-@asynccontextmanager
-async def open_authenticator(context: RoomContext) -> AsyncGenerator[None]:
-    """The authenticator of the settings, as ``state.auth``, and the ``caller_checks`` of the rooms."""
-    context.state.auth = Authenticator.from_settings(
-        context.settings[AuthSettings], context.state.database, context.rooms
-    )
-    context.state.caller_checks = tuple(
-        room.load(reference) for room in context.rooms for reference in room.caller_checks
-    )
-    try:
-        yield
-    finally:
-        await context.state.auth.close()

@@ -1,7 +1,7 @@
 """The commands ``keys create``, ``keys list`` and ``keys revoke``."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from wallet_service.core.commands import CommandLine
+from wallet_service.core.commands import CommandLine, print_line
 from wallet_service.core.errors import ValidationFailed
 from wallet_service.core.settings import Settings
 from wallet_service.platform.auth.keys import PREFIX, create_key, list_keys, revoke_key
@@ -58,28 +58,9 @@ def add_commands(line: CommandLine) -> None:
         ] = None,
     ) -> None:
         """Create a key and print it. It can't be printed again."""
-        for each in scope:
-            if each not in permissions:
-                raise typer.BadParameter(_no_scope(each, permissions), param_hint="'--scope'")
-        restriction = Restriction(
-            wallet_ids=frozenset(map(str, wallet or ())),
-            user_id=user,
-            organization_id=organization,
-            counter_accounts=tuple(counter_account or ()),
-            max_amount=_amount(max_amount),
-        )
-        if ADMIN.name in scope and restriction:
-            raise typer.BadParameter("a key with admin can't be restricted", param_hint="'--scope'")
-        moment = expires_at.replace(tzinfo=UTC) if expires_at else None
-
-        async def run(settings: Settings) -> None:
-            async with open_existing(settings) as database:
-                typer.echo(await create_key(database, client, scope, moment, restriction))
-
-        try:
-            asyncio.run(run(line.settings()))
-        except ValidationFailed as error:
-            raise _bad_argument(error) from error
+        _check_scopes(scope, permissions)
+        restriction = _restriction(wallet, user, organization, counter_account, max_amount)
+        asyncio.run(_create(line.settings(), client, scope, expires_at, restriction))
 
     @keys.command("list")
     def list_() -> None:  # pyright: ignore[reportUnusedFunction]  # typer registers it
@@ -108,6 +89,17 @@ _ARGUMENTS = {
 """The arguments of ``keys create`` by the parameters of the database function."""
 
 
+def _check_scopes(scopes: Sequence[str], permissions: Collection[str]) -> None:
+    """Refuse a scope that no room declares.
+
+    Raises:
+        BadParameter: with the closest one.
+    """
+    for scope in scopes:
+        if scope not in permissions:
+            raise typer.BadParameter(_no_scope(scope, permissions), param_hint="'--scope'")
+
+
 def _no_scope(scope: str, permissions: Collection[str]) -> str:
     closest = get_close_matches(scope, sorted(permissions), n=1)
     hint = f"; the closest one is {closest[0]}" if closest else ""
@@ -123,6 +115,20 @@ def _bad_argument(error: ValidationFailed) -> Exception:
             return error
 
 
+async def _create(
+    settings: Settings, client: str, scopes: list[str], expires_at: datetime | None, restriction: Restriction
+) -> None:
+    if ADMIN.name in scopes and restriction:
+        raise typer.BadParameter("a key with admin can't be restricted", param_hint="'--scope'")
+    moment = expires_at.replace(tzinfo=UTC) if expires_at else None
+    async with open_existing(settings) as database:
+        try:
+            key = await create_key(database, client, scopes, moment, restriction)
+        except ValidationFailed as error:
+            raise _bad_argument(error) from error
+    print_line(key)
+
+
 async def _list(settings: Settings) -> None:
     async with open_existing(settings) as database:
         for key in await list_keys(database):
@@ -131,7 +137,7 @@ async def _list(settings: Settings) -> None:
                 state = f"valid until {key['expires_at']}"
             if key["revoked_at"]:
                 state = f"revoked {key['revoked_at']}"
-            typer.echo(
+            print_line(
                 f"{key['key_id']}  {key['client_name']}  {state}  {','.join(key['scopes'])}{_restrictions(key)}"
             )
 
@@ -148,6 +154,27 @@ def _restrictions(key: dict[str, Any]) -> str:
     options += [f"--counter-account {each}" for each in restriction.counter_accounts]
     options += [f"--max-amount {restriction.max_amount:f}"] if restriction.max_amount is not None else []
     return "  " + " ".join(options)
+
+
+def _restriction(
+    wallets: Sequence[UUID] | None,
+    user: str | None,
+    organization: str | None,
+    counter_accounts: Sequence[str] | None,
+    max_amount: str | None,
+) -> Restriction:
+    """The restriction of the options.
+
+    Raises:
+        BadParameter: the amount is not a positive decimal number.
+    """
+    return Restriction(
+        wallet_ids=frozenset(map(str, wallets or ())),
+        user_id=user,
+        organization_id=organization,
+        counter_accounts=tuple(counter_accounts or ()),
+        max_amount=_amount(max_amount),
+    )
 
 
 def _amount(text: str | None) -> Decimal | None:
@@ -172,4 +199,4 @@ async def _revoke(settings: Settings, key_id: str) -> None:
         since = await revoke_key(database, key_id)
     if since is None:
         raise StartError(f"There is no key {key_id}")
-    typer.echo(f"{key_id} is revoked since {since}")
+    print_line(f"{key_id} is revoked since {since}")

@@ -83,7 +83,21 @@ class KeyRing:
         if known_only:
             entry = self._found.get(key_id)
             _matching(entry[1] if entry else None, digest)
-        key = _matching(await self._find(key_id), digest)
+        return self._valid(_matching(await self._find(key_id), digest))
+
+    async def read(self, key_id: str) -> Key:
+        """The key as it is in the database now, for what its client asked for earlier.
+
+        Raises:
+            Unauthorized: the key does not exist, or it has expired or was revoked.
+            Unavailable: the database is unavailable.
+        """
+        key = await self._fetch(key_id)
+        if key is None:
+            raise Unauthorized("The key does not exist")
+        return self._valid(key)
+
+    def _valid(self, key: Key) -> Key:
         if key.revoked:
             raise Unauthorized("The key was revoked")
         if key.expires_at is not None and key.expires_at <= self._now():
@@ -129,6 +143,11 @@ class KeyRing:
             del self._lookups[key_id]
         if not task.cancelled():
             task.exception()  # or asyncio would log it, if no request waits any more
+
+
+def id_of(credentials: bytes) -> str:
+    """The id in the text of a key that was verified."""
+    return credentials[len(PREFIX) : len(PREFIX) + 32].decode()
 
 
 def _matching(key: Key | None, digest: bytes) -> Key:

@@ -11,7 +11,7 @@ ROOM = Room(
     summary="callers: API keys, user tokens, permissions",
     settings=AuthSettings,
     permissions=(ADMIN,),
-    lifespan="authentication:open_authenticator",
+    lifespan="lifespan:open_authenticator",
     commands="commands:add_commands",
     problems=(Unauthorized, Forbidden),
 )

@@ -1,15 +1,9 @@
 """Chooses the driver: the REST API of a Supabase project if the settings name one, else PostgreSQL itself."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
-from wallet_service.core.room import RoomContext
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.database.metrics import DatabaseMetrics, MeasuredDatabase
 from wallet_service.platform.database.postgres import PostgresDatabase
 from wallet_service.platform.database.settings import DatabaseSettings
-from wallet_service.platform.database.tracing import TracedDatabase
 
 
 async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None = None) -> Database:
@@ -44,16 +38,3 @@ async def connect(settings: Settings, dsn: str | None, *, pool_size: int | None 
         statement_cache_size=own.statement_cache_size,
         role=own.role,
     )
-
-
-@asynccontextmanager
-async def open_database(context: RoomContext) -> AsyncGenerator[None]:
-    """The database of the application, with metrics and, if tracing is on, spans, as ``state.database``."""
-    database: Database = MeasuredDatabase(
-        await connect(context.settings, context.database_url), DatabaseMetrics(context.metrics)
-    )
-    context.state.database = database if context.tracer is None else TracedDatabase(database, context.tracer)
-    try:
-        yield
-    finally:
-        await database.close()

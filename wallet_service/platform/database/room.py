@@ -10,7 +10,7 @@ ROOM = Room(
     summary="calls of database functions, over asyncpg or PostgREST; migrations",
     settings=DatabaseSettings,
     settings_checks=(find_faults,),
-    lifespan="connect:open_database",
+    lifespan="lifespan:open_database",
     commands="commands:add_commands",
     problems=(Unavailable, Overloaded, WalletBusy),
 )

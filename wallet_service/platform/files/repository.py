@@ -3,6 +3,7 @@
 import json
 
 from wallet_service.platform.database.gateway import Database
+from wallet_service.platform.web.creation import Created
 
 UPLOAD_TTL_S = 3600
 """Seconds after which an upload is given up when no chunk arrives."""
@@ -88,8 +89,8 @@ class FileRepository:
 
     async def complete(
         self, owner: str, file_id: str, key: str | None, *, request_hash: str, sha256: str, size: int
-    ) -> tuple[bytes, bool]:
-        """Complete an upload: the file as JSON, and whether it is that of an earlier request with the key.
+    ) -> Created:
+        """Complete an upload: the file, or that of an earlier request with the key.
 
         Raises:
             IdempotencyKeyReused: the key was spent on another request.
@@ -104,8 +105,7 @@ class FileRepository:
             sha256=sha256,
             size=size,
         )
-        status, _, file = answer.removeprefix(b'{"status":"').partition(b'","file":')
-        return file[:-1], status == b"replayed"
+        return Created.of(answer, "file")
 
     async def read(self, owner: str, file_id: str) -> bytes:
         """A file as JSON.

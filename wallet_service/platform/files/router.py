@@ -27,7 +27,8 @@ from wallet_service.platform.files.schemas import File, FilePage
 from wallet_service.platform.files.service import FileService, NewFile, owner_of
 from wallet_service.platform.vault.problems import VaultUnavailable
 from wallet_service.platform.web.body import StrictRoute
-from wallet_service.platform.web.idempotency import REPLAYED, HeaderKey
+from wallet_service.platform.web.creation import created_headers, created_response
+from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, problems
 from wallet_service.platform.web.pagination import (
     DEFAULT_LIMIT,
@@ -52,7 +53,6 @@ Writer = Annotated[Principal, requires(FILES_WRITE)]
 FileInPath = Annotated[UUID, Path(description="The file's id.")]
 
 _POSITION = TypeAdapter(tuple[UUID])
-_LOCATION = {"Location": {"description": "The path of the file.", "schema": {"type": "string"}}}
 _OCTETS_SCHEMA = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -77,7 +77,7 @@ _DIGEST = {
     status_code=201,
     response_model=File,
     responses={
-        201: {"headers": _LOCATION | REPLAYED},
+        201: {"headers": created_headers("file")},
         **problems(
             *READS,
             *KEYED,
@@ -129,10 +129,8 @@ async def upload_file(
         declared_digest(content_digest),
     )
     stored = await files.upload(owner_of(caller), new, request.stream(), header_key)
-    headers = {"Location": f"{PATH}/{json.loads(stored.document)['file_id']}"}
-    if stored.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return JsonBytes(stored.document, 201, headers=headers)
+    location = f"{PATH}/{json.loads(stored.document)['file_id']}"
+    return created_response(stored.document, location, replayed=stored.replayed)
 
 
 @router.get(
@@ -147,10 +145,10 @@ async def list_files(
 ) -> Response:
     """The files of the caller, newest first."""
     owner = owner_of(caller)
-    scope = {"owner": owner}
-    after = None if cursor is None else str(decode_cursor("files", scope, cursor, _POSITION)[0])
+    selection = {"owner": owner}
+    after = None if cursor is None else str(decode_cursor("files", selection, cursor, _POSITION)[0])
     items, following = await files.page(owner, after, limit)
-    return page_response("files", scope, items, following and [following])
+    return page_response("files", selection, items, following and [following])
 
 
 @router.get(

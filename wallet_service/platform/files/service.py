@@ -19,14 +19,13 @@ from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.files.metrics import FilesMetrics
 from wallet_service.platform.files.problems import FileIncomplete, FileNotFound
 from wallet_service.platform.files.repository import FileRepository
+from wallet_service.platform.files.room import ROOM
 from wallet_service.platform.files.settings import FilesSettings
 from wallet_service.platform.vault.service import Vault
+from wallet_service.platform.web.creation import Created, request_hash
 
 CHUNK_BYTES = 256 * 1024
 """A call of the database carries at most 1 MiB, and a chunk is a third longer in base64."""
-
-ROOM = "files"
-"""The room's name in the additional data of sealed chunks."""
 
 _SECONDS_PER_DAY = 86_400
 _MOST_DELETIONS = 10
@@ -55,19 +54,6 @@ class NewFile:
     personal: bool = False
     expires_at: str | None = None
     sha256: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """The result of an upload.
-
-    Attributes:
-        document: the file as JSON.
-        replayed: whether the idempotency key was spent before, so that the file is the earlier one.
-    """
-
-    document: bytes
-    replayed: bool
 
 
 def owner_of(caller: Principal) -> str:
@@ -99,7 +85,7 @@ class FileService:
 
     async def upload(
         self, owner: str, new: NewFile, content: AsyncIterator[bytes], key: str | None = None
-    ) -> StoredFile:
+    ) -> Created:
         """Store a file. Nothing is left of one that does not arrive whole.
 
         Args:
@@ -170,7 +156,7 @@ class FileService:
 
     async def _upload(
         self, owner: str, new: NewFile, content: AsyncIterator[bytes], key: str | None
-    ) -> StoredFile:
+    ) -> Created:
         if new.personal:
             self._vault.require()
         file_id = new_id()
@@ -195,20 +181,20 @@ class FileService:
                 number += 1
             digest = sha256.hexdigest()
             _check_digest(new, digest, size)
-            document, replayed = await self._repository.complete(
+            created = await self._repository.complete(
                 owner, file_id, key, request_hash=_request_hash(new, digest), sha256=digest, size=size
             )
         except BaseException:  # also of a cancelled request: nothing is left of its upload
             if not is_spent:
                 await self._give_up(owner, file_id)
             raise
-        return StoredFile(document, replayed)
+        return created
 
     async def _write(self, owner: str, file_id: str, number: int, chunk: bytes, *, personal: bool) -> None:
         key_id = None
         if personal:
             key_id = self._vault.require().key_id
-            content = self._vault.seal_bytes(ROOM, _row_id(file_id, number), chunk)
+            content = self._vault.seal_bytes(ROOM.name, _row_id(file_id, number), chunk)
         else:
             content = base64.b64encode(chunk).decode()
         await self._repository.write(
@@ -250,7 +236,7 @@ class FileService:
         if not stored:
             raise FileCorrupt(f"file {file['file_id']} has no chunk {number}")
         if file["personal"]:
-            chunk = self._vault.open_bytes(ROOM, _row_id(file["file_id"], number), stored.decode())
+            chunk = self._vault.open_bytes(ROOM.name, _row_id(file["file_id"], number), stored.decode())
         else:
             chunk = base64.b64decode(stored)
         self._metrics.read(len(chunk))
@@ -281,6 +267,5 @@ def _row_id(file_id: str, number: int) -> str:
 
 
 def _request_hash(new: NewFile, digest: str) -> str:
-    """What makes a request the same: its description and content. The first member is the version of this rule."""
-    members = [1, new.name, new.media_type, new.personal, new.expires_at, digest]
-    return hashlib.sha256(json.dumps(members).encode()).hexdigest()
+    """What makes a request the same: its description and content."""
+    return request_hash(1, new.name, new.media_type, new.personal, new.expires_at, digest)

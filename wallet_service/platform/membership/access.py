@@ -1,6 +1,7 @@
 """Access checks: whether a new wallet's user exists, and whether a user may act on a wallet.
 
-The application has one WalletAccess. Each request has a CallerAccess, which every room uses for that request.
+The application has one Membership: the rules about users, their organizations and wallets. Each request has a
+CallerAccess, which every room uses for that request.
 """
 
 import json
@@ -63,6 +64,14 @@ class CallerAccess:
 
     async def check_posting(self, transaction_id: str) -> None:
         """As ``check``, for each wallet of a posting. A posting that the user does not see is not refused here."""
+
+    async def check_organization(self, organization_id: str) -> None:
+        """Refuse a user who acts for an organization without being a member.
+
+        Raises:
+            Forbidden: the user is not a member.
+            UpstreamUnavailable: as ``check``.
+        """
 
     def visibility(self) -> Visibility:
         """Which wallets a read of all wallets of the user includes; one object for the whole read."""
@@ -153,6 +162,11 @@ class MemberAccess(CallerAccess):
         for wallet_id in await self._wallets_of(transaction_id):
             await self.check(wallet_id)
 
+    async def check_organization(self, organization_id: str) -> None:
+        """As ``CallerAccess.check_organization``."""
+        if not await self._decide(organization_id):
+            raise Forbidden("The user is not a member of the organization", organization_id=organization_id)
+
     def visibility(self) -> Visibility:
         """Leaves out the wallets on which the user may not act."""
         return MemberVisibility(self._user_id, self._decide, self._known)
@@ -174,10 +188,10 @@ class MemberAccess(CallerAccess):
 _UNCHECKED = CallerAccess()
 
 
-class WalletAccess:
+class Membership:
     """Verifies no owner: every user counts as existing (``WALLET_VERIFY_USERS`` is not set)."""
 
-    asks = False
+    verifies_owners = False
     """Whether owners are verified."""
 
     def __init__(self, database: Database) -> None:
@@ -216,10 +230,10 @@ class WalletAccess:
         """Stop background tasks."""
 
 
-class MembershipAccess(WalletAccess):
+class CheckedMembership(Membership):
     """Checks users with the account and organization services, by the policy."""
 
-    asks = True
+    verifies_owners = True
 
     def __init__(self, database: Database, policy: "Policy", verification: "Verification") -> None:
         super().__init__(database)
@@ -283,8 +297,8 @@ class MembershipAccess(WalletAccess):
         return [leg["wallet_id"] for leg in posting["legs"] or [posting]]
 
 
-async def _access(request: Request) -> WalletAccess:
-    return request.app.state.access
+async def _membership(request: Request) -> Membership:
+    return request.app.state.membership
 
 
 async def _caller_access(request: Request) -> CallerAccess:
@@ -299,7 +313,7 @@ def caller_access(request: Request) -> CallerAccess:
     return access_of(request)
 
 
-AccessOf = Annotated[WalletAccess, Depends(_access)]
+MembershipOf = Annotated[Membership, Depends(_membership)]
 """Parameter type of an endpoint that creates wallets."""
 
 CallerAccessOf = Annotated[CallerAccess, Depends(_caller_access)]

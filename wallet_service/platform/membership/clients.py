@@ -1,4 +1,4 @@
-"""Opens the clients of upstream services, and the access checks that use them."""
+"""Opens the clients of upstream services, and the membership that uses them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -6,28 +6,26 @@ from dataclasses import dataclass
 
 from wallet_service.core.settings import Settings
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.membership.access import MembershipAccess, WalletAccess
+from wallet_service.platform.membership.access import CheckedMembership, Membership
 from wallet_service.platform.membership.policy import Policy
 from wallet_service.platform.membership.settings import MembershipSettings
 from wallet_service.platform.membership.verification import Verification
 from wallet_service.platform.upstreams.accounts import AccountClient
 from wallet_service.platform.upstreams.client import UpstreamClient
-from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION, PAYMENT, Discovery
+from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION, Discovery
 from wallet_service.platform.upstreams.metrics import UpstreamMetrics
 from wallet_service.platform.upstreams.organizations import OrganizationClient
-from wallet_service.platform.upstreams.payments import PaymentClient
 from wallet_service.platform.upstreams.settings import UpstreamSettings
 from wallet_service.platform.upstreams.tracing import CallSpans
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients of upstream services, and the access checks that use them."""
+    """The clients of upstream services that are called, and the membership that uses them."""
 
     accounts: AccountClient
     organizations: OrganizationClient
-    payments: PaymentClient
-    access: WalletAccess
+    membership: Membership
 
 
 @asynccontextmanager
@@ -50,9 +48,7 @@ async def open_clients(
         stack.push_async_callback(accounts.close)
         organizations = OrganizationClient(client(ORGANIZATION))
         stack.push_async_callback(organizations.close)
-        payments = PaymentClient(client(PAYMENT))
-        stack.push_async_callback(payments.close)
         policy = Policy(accounts, organizations, settings[MembershipSettings].upstream_unavailable_policy)
-        access = MembershipAccess(database, policy, Verification(database, policy))
-        stack.push_async_callback(access.close)
-        yield Clients(accounts, organizations, payments, access)
+        membership = CheckedMembership(database, policy, Verification(database, policy))
+        stack.push_async_callback(membership.close)
+        yield Clients(accounts, organizations, membership)

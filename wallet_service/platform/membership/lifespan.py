@@ -1,19 +1,19 @@
-"""Opens the access checks of the application, and verifies owners after postings."""
+"""Opens the membership of the application, and verifies owners after postings."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from wallet_service.core.room import Moved, RoomContext
-from wallet_service.platform.membership.access import WalletAccess
+from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.settings import MembershipSettings
 
 
 @asynccontextmanager
-async def open_access(context: RoomContext) -> AsyncGenerator[None]:
-    """The access checks that the settings describe, as ``state.access``."""
+async def open_membership(context: RoomContext) -> AsyncGenerator[None]:
+    """The membership that the settings describe, as ``state.membership``."""
     if not context.settings[MembershipSettings].verify_users:
-        context.state.access = WalletAccess(context.state.database)
+        context.state.membership = Membership(context.state.database)
         yield
         return
     # Imports, aiohttp among them, that are needed only where users are verified.
@@ -30,13 +30,13 @@ async def open_access(context: RoomContext) -> AsyncGenerator[None]:
         ) as clients,
     ):
         context.state.clients = clients
-        context.state.access = clients.access
+        context.state.membership = clients.membership
         yield
 
 
 def verify_owners(state: Any, moved: Sequence[Moved]) -> None:
     """Have the owners of debited wallets verified, if they are not yet."""
-    access: WalletAccess = state.access
+    membership: Membership = state.membership
     for each in moved:
         if each.is_debit:
-            access.verify_owner(each.wallet_id)
+            membership.verify_owner(each.wallet_id)

@@ -10,7 +10,7 @@ ROOM = Room(
     summary="access checks: whether a user may act on a wallet; visibility; verification of owners",
     settings=MembershipSettings,
     settings_checks=(find_faults,),
-    lifespan="lifespan:open_access",
+    lifespan="lifespan:open_membership",
     after_posting=("lifespan:verify_owners",),
     problems=(UserUnknown, OrganizationUnknown),
 )

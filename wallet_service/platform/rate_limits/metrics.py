@@ -16,7 +16,7 @@ class RateLimitMetrics:
             registry=registry,
         )
         # All series exist from the start, so that a rate sees the first refusal.
-        self.refusals = {scope: refusals.labels(scope=scope) for scope in ("client", "user", "address")}
+        self.refusals = {kind: refusals.labels(scope=kind) for kind in ("client", "user", "address")}
         self.waits = Counter(
             "wallet_rate_limit_waits",
             "Requests that waited for Redis, because the instance had no leased tokens left.",

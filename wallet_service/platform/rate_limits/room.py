@@ -9,6 +9,6 @@ ROOM = Room(
     module=__name__,
     summary="rate limits of callers, which instances share by leasing tokens in Redis",
     settings=RateLimitSettings,
-    lifespan="limiter:open_limiter",
+    lifespan="lifespan:open_limiter",
     problems=(RateLimited,),
 )

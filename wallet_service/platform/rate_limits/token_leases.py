@@ -18,7 +18,7 @@ from typing import Literal, Protocol, TypeAlias
 from wallet_service.platform.rate_limits.metrics import RateLimitMetrics
 from wallet_service.platform.rate_limits.problems import RateLimited
 
-LimitScope: TypeAlias = Literal["client", "user", "address"]
+LimitKind: TypeAlias = Literal["client", "user", "address"]
 
 PORTION = 16
 """An instance leases one in so many of the tokens that are left, so that the other instances get some to the end."""
@@ -61,23 +61,23 @@ class Quota:
     """A rate limit.
 
     Attributes:
-        scope: the kind of caller.
+        kind: of the callers.
         tokens: how many each caller may spend in a window.
         window_s: the length of a window in seconds.
     """
 
-    scope: LimitScope
+    kind: LimitKind
     tokens: int
     window_s: int
 
     @property
     def policy(self) -> bytes:
         """The header ``RateLimit-Policy``."""
-        return f'"{self.scope}";q={self.tokens};w={self.window_s}'.encode()
+        return f'"{self.kind}";q={self.tokens};w={self.window_s}'.encode()
 
     def status(self, remaining: int, reset_s: int) -> bytes:
         """The header ``RateLimit``: so many tokens are left for so many seconds."""
-        return b'"%b";r=%d;t=%d' % (self.scope.encode(), remaining, reset_s)
+        return b'"%b";r=%d;t=%d' % (self.kind.encode(), remaining, reset_s)
 
 
 class Lease:
@@ -334,14 +334,14 @@ class TokenLeases:
         lease.final = lease.unleased == 0
 
     def _key(self, lease: Lease) -> str:
-        return self._item.key_for(self.quota.scope, lease.digest.hex(), lease.number)
+        return self._item.key_for(self.quota.kind, lease.digest.hex(), lease.number)
 
     def _wait_s(self, lease: Lease) -> int:
         return max(1, math.ceil(lease.ends - self._clock()))
 
     def _refusal(self, detail: str, retry_after_s: int) -> RateLimited:
         quota = self.quota
-        self._metrics.refusals[quota.scope].inc()
-        error = RateLimited(detail, scope=quota.scope, limit=quota.tokens, window_s=quota.window_s)
+        self._metrics.refusals[quota.kind].inc()
+        error = RateLimited(detail, scope=quota.kind, limit=quota.tokens, window_s=quota.window_s)
         error.retry_after_s = retry_after_s
         return error

@@ -155,15 +155,9 @@ class UpstreamClient:
             ResponseUnusable: the service responded, but ``read`` refused the response.
             UpstreamUnavailable: no instance gave a readable response.
         """
-        sent = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # a few compressed bytes can be a gigabyte
-            "X-Request-Id": str(structlog.contextvars.get_contextvars().get("request_id") or new_id()),
-            **(headers or {}),
-        }
         http = await self._opened()
         until = asyncio.get_running_loop().time() + self._timeout_s
-        request = _Request(method, Resource(route, path), body, sent, until)
+        request = _Request(method, Resource(route, path), body, _sent(headers or {}), until)
 
         async def attempt() -> _Read:
             return await self._attempt(http, request, read)
@@ -310,6 +304,16 @@ class UpstreamClient:
                     return status, await _json(response)
                 except (ValueError, RecursionError):
                     return status, {}  # the status is enough
+
+
+def _sent(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of a request: these beside those that every request has."""
+    return {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # a few compressed bytes can be a gigabyte
+        "X-Request-Id": str(structlog.contextvars.get_contextvars().get("request_id") or new_id()),
+        **headers,
+    }
 
 
 async def _json(response: httpx.Response) -> Any:

@@ -1,4 +1,4 @@
-"""Client of the payment service, for deposits of money from outside."""
+"""Client of the payment service, for deposits of money from outside. No room opens it yet."""
 
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus

@@ -51,7 +51,8 @@ class Vault:
         """The text, sealed for this row of the room.
 
         Args:
-            room: its name; values of another room with the same row id do not open.
+            room: ``ROOM.name`` of its declaration, by which ``credentials rotate`` opens the value; values of another
+                room with the same row id do not open.
             row_id: unique in the room, and the same as long as the row exists.
             text: what is secret.
 

@@ -41,19 +41,34 @@ BigInt = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A position that fits a bigint. Callers can forge cursors, so it is checked before it reaches SQL."""
 
 
-def encode_cursor(kind: str, scope: Mapping[str, Any], position: Sequence[str | int]) -> str:
+def encode_cursor(kind: str, selection: Mapping[str, Any], position: Sequence[str | int]) -> str:
     """The cursor that continues after ``position``.
 
     Args:
         kind: the name of the list.
-        scope: what else the list depends on: ids of the path, and filters. ``decode_cursor`` needs the same.
+        selection: what the list selects by: ids of the path, and filters. ``decode_cursor`` needs the same.
         position: the sort keys of the last item.
     """
-    return base64.urlsafe_b64encode(_json([kind, _fingerprint(scope), list(position)])).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(_json([kind, _fingerprint(selection), list(position)])).rstrip(b"=").decode()
+    )
 
 
-def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: TypeAdapter[T]) -> T:
+def decode_cursor(
+    kind: str,
+    selection: Mapping[str, Any],
+    cursor: str,
+    position: TypeAdapter[T],
+    place: tuple[str, str] = ("query", "/cursor"),
+) -> T:
     """The position in the cursor, of the given type (``TypeAdapter(tuple[BigInt])``).
+
+    Args:
+        kind: as for ``encode_cursor``.
+        selection: as for ``encode_cursor``.
+        cursor: as the caller sent it.
+        position: its type.
+        place: where the caller sent it: ``in`` and ``pointer`` of the problem.
 
     Raises:
         ValidationFailed: it is not a cursor, or one of another list or with other filters.
@@ -62,22 +77,22 @@ def decode_cursor(kind: str, scope: Mapping[str, Any], cursor: str, position: Ty
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         decoded: Any = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeError, binascii.Error, ValueError, RecursionError) as error:
-        raise _refusal("This is not a cursor") from error
+        raise _refusal("This is not a cursor", place) from error
     match decoded:
-        case [str() as its_kind, str() as its_scope, its_position]:
-            if (its_kind, its_scope) != (kind, _fingerprint(scope)):
-                raise _refusal("The cursor belongs to another list or to other filters")
+        case [str() as its_kind, str() as its_selection, its_position]:
+            if (its_kind, its_selection) != (kind, _fingerprint(selection)):
+                raise _refusal("The cursor belongs to another list or to other filters", place)
         case _:
-            raise _refusal("This is not a cursor")
+            raise _refusal("This is not a cursor", place)
     try:
         return position.validate_json(_json(its_position), strict=True)
     except ValidationError as error:
-        raise _refusal("This is not a cursor") from error
+        raise _refusal("This is not a cursor", place) from error
 
 
 def page_response(
     kind: str,
-    scope: Mapping[str, Any],
+    selection: Mapping[str, Any],
     items: bytes,
     position: Sequence[str | int] | None,
     headers: Mapping[str, str] | None = None,
@@ -86,12 +101,12 @@ def page_response(
 
     Args:
         kind: the name of the list, as for ``encode_cursor``.
-        scope: as for ``encode_cursor``.
+        selection: as for ``encode_cursor``.
         items: the page, as a JSON array.
         position: the sort keys of its last item; None on the last page.
         headers: further ones.
     """
-    cursor = json.dumps(None if position is None else encode_cursor(kind, scope, position)).encode()
+    cursor = json.dumps(None if position is None else encode_cursor(kind, selection, position)).encode()
     return JsonBytes(b'{"items":' + items + b',"next_cursor":' + cursor + b"}", headers=headers)
 
 
@@ -99,11 +114,11 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _fingerprint(scope: Mapping[str, Any]) -> str:
+def _fingerprint(selection: Mapping[str, Any]) -> str:
     # It distinguishes lists and protects no secret, so a short one is enough.
-    return hashlib.sha256(_json(scope)).hexdigest()[:16]
+    return hashlib.sha256(_json(selection)).hexdigest()[:16]
 
 
-def _refusal(detail: str) -> ValidationFailed:
-    error = {"in": "query", "pointer": "/cursor", "detail": detail, "code": "cursor_invalid"}
+def _refusal(detail: str, place: tuple[str, str]) -> ValidationFailed:
+    error = {"in": place[0], "pointer": place[1], "detail": detail, "code": "cursor_invalid"}
     return ValidationFailed(detail, errors=[error])

@@ -19,6 +19,7 @@ ROOM = Room(
     module=__name__,
     summary="HTTP: strict JSON, problem documents, idempotency keys, cursors, request log, OpenAPI",
     settings=WebSettings,
+    schema="platform",
     problems=(
         NotFound,
         MethodNotAllowed,

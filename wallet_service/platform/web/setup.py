@@ -41,10 +41,14 @@ def install(
 
     When the application starts, it must set ``app.state.auth`` (its ``Authenticator``), and ``app.state.limiter`` if
     it has a ``Limiter``, and ``app.state.address_limit`` if it has an ``AddressLimit``.
+
+    What a room adds to ``app.state.when_stopping`` is called when the server stops, before it waits for requests: so
+    responses that would go on for ever can end.
     """
     app.state.limiter = None
     app.state.address_limit = None
     app.state.caller_checks = ()
+    app.state.when_stopping = []
     install_handlers(app)
     install_docs(app, codes)
     # Each wraps those before it, so the last one is the outermost.

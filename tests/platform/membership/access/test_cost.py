@@ -37,6 +37,12 @@ async def test_unless_it_is_on_no_upstream_is_called(open_api: OpenApi, upstream
     assert upstreams.questions == []
 
 
+async def test_a_service_that_is_not_called_has_no_breaker(api: Api) -> None:
+    families = {family.name: family for family in api.app.state.metrics.collect()}
+    breakers = families["wallet_upstream_breaker_open"].samples
+    assert {sample.labels["upstream"] for sample in breakers} == {"account", "organization"}
+
+
 async def test_with_a_warm_cache_no_upstream_is_called(api: Api, upstreams: StandIn) -> None:
     shared = await create_shared_wallet(api)
     await shared.user.move("consume", shared.wallet_id)
@@ -109,6 +115,6 @@ async def test_at_the_stop_nothing_is_verified_any_more(open_api: OpenApi) -> No
         database.call = hanging
         posted(await api.admin.move("consume", wallet_id))
         await looked_up.wait()
-        working = api.app.state.access._verification._task
+        working = api.app.state.membership._verification._task
         assert not working.done()
     assert working.cancelled()

@@ -141,7 +141,7 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, upstreams
     async def rows(sight: Visibility, before: Position | None) -> Page:
         return await repository.user_page(shared.user_id, shared.user_id, {}, "posted", before, 1, sight)
 
-    sight = api.app.state.access.of_caller(shared.user_id).visibility()
+    sight = api.app.state.membership.of_caller(shared.user_id).visibility()
     page = await rows(sight, None)
     await shared.add(shared.organizations[0])
     shared.leave(shared.organizations[0])
@@ -149,7 +149,7 @@ async def test_one_request_shows_the_same_wallets_to_its_end(api: Api, upstreams
     assert json.loads(page.items)[0]["wallet_id"] == shared.wallets[1]
     assert json.loads((await rows(sight, None)).items)[0]["wallet_id"] == shared.wallets[2]
     assert json.loads((await rows(sight, page.position)).items)[0]["wallet_id"] == shared.wallets[0]
-    later = api.app.state.access.of_caller(shared.user_id).visibility()
+    later = api.app.state.membership.of_caller(shared.user_id).visibility()
     assert json.loads((await rows(later, None)).items)[0]["wallet_id"] == shared.wallets[0]
 
 

@@ -11,7 +11,7 @@ declare
 begin
   perform wallet.require_read_committed();
   perform wallet_api.delete_expired_files(20);
-  if exists (select from platform.file_keys k where k.owner = p_owner and k.key = p_key and k.file_id <> p_file_id) then
+  if exists (select from platform.request_keys k where k.owner = p_owner and k.key = p_key and k.object_id <> p_file_id) then
     return '{"spent":true}';
   end if;
   if v_until <= v_now or v_until > v_latest then

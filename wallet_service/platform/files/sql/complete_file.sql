@@ -4,25 +4,17 @@ create or replace function wallet_api.complete_file(p_owner text, p_file_id uuid
   p_size bigint) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  v_spent platform.file_keys;
+  v_spent record;
   v_file platform.files;
   v_answer text;
 begin
   perform wallet.require_read_committed();
-  if p_key is not null then
-    insert into platform.file_keys (owner, key, file_id, request_hash, created_at)
-      values (p_owner, p_key, p_file_id, decode(p_request_hash, 'hex'), wallet.clock()) on conflict do nothing;
-    if not found then
-      select * into v_spent from platform.file_keys k where k.owner = p_owner and k.key = p_key;
-      if v_spent.request_hash <> decode(p_request_hash, 'hex') then
-        perform wallet.refuse_call('idempotency_key_reused');
-      end if;
-      if v_spent.file_id <> p_file_id then
-        perform platform.release_file(p_owner, p_file_id, false);
-      end if;
-      return '{"status":"' || case when v_spent.file_id = p_file_id then 'created' else 'replayed' end
-        || '","file":' || v_spent.answer || '}';
+  v_spent := platform.spend_key(p_owner, p_key, 'upload_file', p_file_id, decode(p_request_hash, 'hex'));
+  if v_spent.status <> 'new' then
+    if v_spent.status = 'replayed' then
+      perform platform.release_file(p_owner, p_file_id, false);
     end if;
+    return '{"status":"' || v_spent.status || '","file":' || v_spent.response || '}';
   end if;
   select * into v_file from platform.files f
     where f.file_id = p_file_id and f.owner = p_owner and f.expires_at > wallet.clock() for update;
@@ -34,6 +26,6 @@ begin
   update platform.files f set complete = true, sha256 = decode(p_sha256, 'hex'), expires_at = f.keep_until
     where f.file_id = p_file_id and not f.complete;
   select platform.format_file(f) into v_answer from platform.files f where f.file_id = p_file_id;
-  update platform.file_keys k set answer = v_answer where k.owner = p_owner and k.key = p_key;
+  perform platform.keep_response(p_owner, p_key, v_answer);
   return '{"status":"created","file":' || v_answer || '}';
 end $$;

@@ -1,6 +1,6 @@
 -- Notes about wallets.
 create table samples.notes (
-  note_id bigint generated always as identity primary key,
+  note_id uuid primary key,
   wallet_id text not null,
   text text not null
 );

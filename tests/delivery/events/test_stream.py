@@ -1,0 +1,211 @@
+"""Streams of events: each event once and in order, also after a lost connection; rights are checked while they are open."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from conftest import FreshApi
+from support.api import Api, Client, problem
+from support.event_stream import streaming
+from support.polling import wait_until
+
+from wallet_service.delivery.events import feed, service, stream
+from wallet_service.platform.auth import tokens
+from wallet_service.platform.auth.keys import create_key, revoke_key
+from wallet_service.platform.auth.restrictions import Restriction
+
+
+@pytest.fixture
+async def own(fresh_api: FreshApi) -> Api:
+    """An application on a database of the test, through each driver."""
+    return await fresh_api(events_poll_ms=20, key_cache_ms=100)
+
+
+def amounts(events: list[dict[str, Any]]) -> list[str]:
+    return [event["data"]["amount"].rstrip("0").rstrip(".") for event in events]
+
+
+async def test_a_stream_resumes_after_its_last_event(own: Api) -> None:
+    wallet = await own.admin.wallet("9", currency="USD")
+    name = wallet["wallet_id"]
+    async with streaming(own.admin, types="transaction.posted") as reader:
+        assert reader.headers["content-type"].startswith("text/event-stream")
+        await own.admin.move("consume", name, "1")
+        await own.admin.move("consume", name, "2")
+        assert amounts(await reader.events(1)) == ["1"]  # the second may have arrived, too
+        last_id = reader.last_id
+    await own.admin.move("consume", name, "3")
+    async with streaming(own.admin, last_id=last_id, types="transaction.posted") as again:
+        await own.admin.move("deposit", name, "4")
+        assert amounts(await again.events(3)) == ["2", "3", "4"]
+    async with streaming(own.admin, after=last_id, types="transaction.posted") as third:
+        assert amounts(await third.events(3)) == ["2", "3", "4"]
+    # A cursor of a stream is one of a page, and the other way round.
+    page = await own.admin.get("/events", after=last_id, types="transaction.posted")
+    assert amounts(page.json()["items"]) == ["2", "3", "4"]
+
+
+async def test_a_stream_without_a_cursor_begins_with_what_is_new(own: Api) -> None:
+    wallet = await own.admin.wallet("9")
+    async with streaming(own.admin) as reader:
+        place = reader.last_id
+        await own.admin.move("consume", wallet["wallet_id"], "2")
+        assert amounts([await reader.event()]) == ["2"]
+    # Cut off before the first event, it continues where it began.
+    async with streaming(own.admin, last_id=place) as again:
+        assert amounts([await again.event()]) == ["2"]
+
+
+async def test_readers_see_what_they_may(own: Api) -> None:
+    ann = own.user()
+    mine, other = await own.admin.wallet(user_id=ann.user_id), await own.admin.wallet()
+    key = await own.service(
+        "events:read", restriction=Restriction(wallet_ids=frozenset({other["wallet_id"]}))
+    )
+    async with streaming(ann) as as_user, streaming(key) as as_key:
+        for amount in ("1", "2"):
+            await own.admin.move("deposit", mine["wallet_id"], amount)
+            await own.admin.move("deposit", other["wallet_id"], amount)
+        for reader, name in ((as_user, mine["wallet_id"]), (as_key, other["wallet_id"])):
+            events = await reader.events(2)
+            assert amounts(events) == ["1", "2"]
+            assert {event["walletid"] for event in events} == {name}
+    problem(await ann.get("/events/stream", wallet_id=other["wallet_id"]), "wallet_not_found")
+    problem(await key.get("/events/stream", wallet_id=mine["wallet_id"]), "wallet_not_found")
+
+
+async def test_many_readers_cost_one_query(own: Api) -> None:
+    calls = 0
+    database = own.app.state.database
+    read = database.read
+
+    async def counted(function: str, /, **params: Any) -> bytes:
+        nonlocal calls
+        calls += function == "read_events"
+        return await read(function, **params)
+
+    wallet = await own.admin.wallet("100")
+    events_feed: feed.EventFeed = own.app.state.events.feed
+    async with asyncio.TaskGroup() as group:
+        ready = asyncio.Barrier(21)
+        done = asyncio.Barrier(21)
+
+        async def follow() -> None:
+            async with streaming(own.admin, types="transaction.posted") as reader:
+                await ready.wait()
+                await reader.events(5)
+                await done.wait()
+
+        for _ in range(20):
+            group.create_task(follow())
+        await ready.wait()
+        assert events_feed.readers == 20
+        await wait_until(lambda: events_feed.since(10**9) is not None)
+        database.read = counted
+        started = time.monotonic()
+        for _ in range(5):
+            await own.admin.move("consume", wallet["wallet_id"], "1")
+        await done.wait()
+        took = time.monotonic() - started
+        database.read = read
+    assert (
+        calls <= took / 0.02 + 10
+    )  # of one task, which pauses 20 ms after each; of 20 readers it would be 20 times
+    await wait_until(lambda: events_feed.readers == 0)
+
+
+async def test_a_reader_that_is_behind_reads_pages(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST_KEPT", 3)
+    monkeypatch.setattr(feed, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(stream, "PAGE_EVENTS", 2)
+    wallet = await own.admin.wallet("1000", currency="USD")
+    async with streaming(own.admin, types="transaction.posted") as reader:
+        reader.paused.clear()
+        operations = [
+            {"type": "consume", "wallet_id": wallet["wallet_id"], "amount": str(n)} for n in range(1, 31)
+        ]
+        assert (await own.admin.batch(*operations)).status_code == 200
+        events_feed: feed.EventFeed = own.app.state.events.feed
+        latest = 31
+        await wait_until(lambda: events_feed.since(latest) is not None and events_feed.since(latest - 5) is None)
+        reader.paused.set()
+        assert amounts(await reader.events(30)) == [str(n) for n in range(1, 31)]
+
+
+async def test_a_stream_ends_when_its_key_is_revoked(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RECHECK_S", 0.05)
+    database = own.app.state.database
+    key = await create_key(database, "reader", ["events:read"])
+    client = Client(own.app, own.http, key)
+    async with streaming(client) as reader:
+        await revoke_key(database, key.split("_")[1])
+        await reader.end()
+    problem(await client.get("/events/stream"), "unauthorized")
+
+
+async def test_a_stream_ends_when_its_token_expires(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RECHECK_S", 0.05)
+    user = own.user(exp=int(time.time()) - 5)  # within the leeway
+    async with streaming(user) as reader:
+        monkeypatch.setattr(tokens, "LEEWAY_S", 0)
+        await reader.end()
+
+
+async def test_streams_end_when_the_service_stops(own: Api) -> None:
+    async with streaming(own.admin) as first, streaming(own.admin) as second:
+        for stop in own.app.state.when_stopping:
+            stop()
+        await first.end()
+        await second.end()
+
+
+async def test_a_quiet_stream_names_its_place(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.1)
+    wallet = await own.admin.wallet("3")
+    async with streaming(own.admin, types="wallet.closed") as reader:
+        first = reader.last_id
+        await own.admin.move("consume", wallet["wallet_id"], "1")
+        while (block := await reader.next()) is not None and block.id == first:
+            assert (block.data, block.comment) == (None, "heartbeat")
+        assert block is not None  # it names the place after the event that this reader does not want
+    page = await own.admin.get("/events", after=block.id, types="wallet.closed")
+    assert page.json()["items"] == []
+
+
+async def test_streams_are_bounded(fresh_api: FreshApi) -> None:
+    own = await fresh_api(events_max_streams=1)
+    async with streaming(own.admin):
+        problem(await own.admin.get("/events/stream"), "overloaded")
+    await wait_until(lambda: own.app.state.events.feed.readers == 0)
+
+
+async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wallet_service.core.errors import Unavailable  # noqa: PLC0415
+
+    monkeypatch.setattr(feed, "_PAUSE_S", 0.01)
+    wallet = await own.admin.wallet("3")
+    failures = 0
+
+    async def unavailable(self: service.EventLog, *_: object, **__: object) -> None:
+        nonlocal failures
+        failures += 1
+        raise Unavailable
+
+    async with streaming(own.admin) as reader:
+        with monkeypatch.context() as patched:
+            patched.setattr(service.EventLog, "read", unavailable)
+            await wait_until(lambda: failures > 2)
+            await own.admin.move("consume", wallet["wallet_id"], "1")
+        assert amounts([await reader.event()]) == ["1"]
+
+
+async def test_the_data_of_a_block_is_the_event_of_the_page(own: Api) -> None:
+    wallet = await own.admin.wallet()
+    async with streaming(own.admin) as reader:
+        await own.admin.move("deposit", wallet["wallet_id"], "1", metadata={"line": "a\nb", "é": "ü"})
+        event = await reader.event()
+    page = await own.admin.get("/events", wallet_id=wallet["wallet_id"], types="transaction.posted")
+    assert page.json()["items"] == [event]
+    assert json.loads(json.dumps(event))["data"]["metadata"] == {"line": "a\nb", "é": "ü"}

@@ -1,0 +1,1 @@
+"""A room with jobs for tests."""

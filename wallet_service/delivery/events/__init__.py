@@ -1,0 +1,1 @@
+"""What happened, in one order: numbered events, read page by page and as a stream."""

@@ -1,0 +1,22 @@
+"""Collects the hooks of all rooms when the application starts."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from wallet_service.core.room import RoomContext
+from wallet_service.money.transactions.hooks import PostingHooks
+
+
+@asynccontextmanager
+async def open_posting_hooks(context: RoomContext) -> AsyncGenerator[None]:
+    """The hooks of all rooms, as ``state.posting_hooks``."""
+    types = {kind.name: kind for room in context.rooms for kind in room.operation_types}
+    permissions = {each.name: each for room in context.rooms for each in room.permissions}
+    context.state.posting_hooks = PostingHooks(
+        context.state,
+        types,
+        {kind.name: permissions[kind.permission] for kind in types.values()},
+        [room.load(reference) for room in context.rooms for reference in room.posting_checks],
+        [room.load(reference) for room in context.rooms for reference in room.after_posting],
+    )
+    yield

@@ -1,0 +1,56 @@
+"""Opens the jobs of the application, and runs the worker of a process."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from wallet_service.core.room import RoomContext
+from wallet_service.core.settings import Settings
+from wallet_service.platform.jobs.metrics import JobMetrics
+from wallet_service.platform.jobs.repository import JobRepository
+from wallet_service.platform.jobs.service import Jobs
+from wallet_service.platform.jobs.settings import JobsSettings
+from wallet_service.platform.jobs.types import runnable_types
+from wallet_service.platform.jobs.worker import Pace, Worker
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_jobs(context: RoomContext) -> AsyncGenerator[None]:
+    """The jobs of all rooms, as ``state.jobs``, and the metrics of the process's worker, as ``state.job_metrics``."""
+    types = runnable_types(context.rooms, context.settings)
+    context.state.jobs = Jobs(JobRepository(context.state.database), types)
+    context.state.job_metrics = JobMetrics(context.metrics, types)
+    context.state.settings = context.settings
+    yield
+
+
+@asynccontextmanager
+async def running_worker(state: Any, settings: Settings) -> AsyncGenerator[Worker]:
+    """A worker on the application's state: it runs while this context is open, and then returns what it has claimed."""
+    own = settings[JobsSettings]
+    pace = Pace(
+        concurrency=own.worker_concurrency,
+        poll_s=own.worker_poll_ms / 1000,
+        grace_s=own.worker_grace_ms / 1000,
+    )
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    worker = Worker(state.jobs, state, name=name, pace=pace, metrics=state.job_metrics)
+    task = asyncio.create_task(worker.run())
+    task.add_done_callback(_report)
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await asyncio.wait([task])
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("worker_ended", exc_info=error)
