@@ -130,7 +130,7 @@ async def _run(
                 await stack.enter_async_context(room.load(room.lifespan)(context))
         stack.enter_context(_registered(metrics, app.state.metrics))
         if worker:
-            await stack.enter_async_context(running_worker(app.state, settings))
+            await stack.enter_async_context(running_worker(app.state, settings, rooms))
         yield
 
 
