@@ -32,6 +32,7 @@ PACKAGES: Final = (
     "money.credits",
     "money.opening_balances",
     "delivery.events",
+    "delivery.webhooks",
     "runtime",
 )
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
+from support.webhook_receiver import Receiver
 
 from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations, parse_networks
 from wallet_service.delivery.webhooks.sender import KEPT_BODY_CHARACTERS, Sender
@@ -17,35 +18,6 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 BODY = '{"specversion":"1.0","id":"1"}'
 LONG_S = 60.0
-
-Handler = Callable[[web.Request], Any]
-
-
-class Receiver:
-    """A receiver of webhooks on this machine."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[dict[str, str], str]] = []
-        self.handler: Handler | None = None
-        self.url = ""
-
-    async def receive(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append((dict(request.headers), await request.text()))
-        return web.Response(status=204) if self.handler is None else await self.handler(request)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.receive)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook?a=%2F"
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture

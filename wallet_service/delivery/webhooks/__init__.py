@@ -1,1 +1,1 @@
-"""Events sent to other services over HTTP, signed as the Standard Webhooks specification says."""
+"""Webhooks: events are sent to endpoints of clients, by the Standard Webhooks specification."""

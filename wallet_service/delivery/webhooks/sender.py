@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from http import HTTPStatus
+from typing import Final, Literal
 
 import aiohttp
 from standardwebhooks import Webhook
@@ -51,6 +52,13 @@ class Attempt:
         """Whether the receiver took it: any status from 200 to 299."""
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - the class of HTTP
 
+    @property
+    def outcome(self) -> Literal["delivered", "failed", "gone"]:
+        """``gone``: the receiver wants nothing any more."""
+        if self.succeeded:
+            return "delivered"
+        return "gone" if self.status == HTTPStatus.GONE else "failed"
+
 
 class Sender:
     """Opens connections to checked addresses only, and keeps those that a receiver keeps.
@@ -85,7 +93,15 @@ class Sender:
         """Close the connections."""
         await self._session.close()
 
-    async def send(self, url: str, message_id: str, body: str, secrets: Sequence[str]) -> Attempt:
+    async def send(
+        self,
+        url: str,
+        message_id: str,
+        body: str,
+        secrets: Sequence[str],
+        *,
+        longest_s: float | None = None,
+    ) -> Attempt:
         """Send a message once.
 
         Args:
@@ -93,14 +109,16 @@ class Sender:
             message_id: the same in all attempts, so that the receiver can find what it took before.
             body: the event as JSON.
             secrets: each ``whsec_…``; the message has a signature by each.
+            longest_s: a shorter limit than that of all attempts.
         """
+        limit_s = self._timeout_s if longest_s is None else min(longest_s, self._timeout_s)
         began = time.monotonic()
         status, error, detail, text, retry_after_s = None, None, None, "", None
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(limit_s):
                 status, text, retry_after_s = await self._post(url, message_id, body, secrets)
         except TimeoutError:
-            error, detail = "timeout", f"no response within {self._timeout_s:g} s"
+            error, detail = "timeout", f"no response within {limit_s:g} s"
         except DestinationRefused as refusal:
             error, detail = "refused", str(refusal)
         except aiohttp.ClientConnectorCertificateError:
