@@ -76,6 +76,16 @@ GET /api/v1/files
 GET /api/v1/files/{file_id}
 GET /api/v1/files/{file_id}/content
 DELETE /api/v1/files/{file_id}
+POST /api/v1/webhooks
+GET /api/v1/webhooks
+GET /api/v1/webhooks/{endpoint_id}
+PATCH /api/v1/webhooks/{endpoint_id}
+DELETE /api/v1/webhooks/{endpoint_id}
+POST /api/v1/webhooks/{endpoint_id}/rotate-secret
+POST /api/v1/webhooks/{endpoint_id}/ping
+GET /api/v1/webhooks/{endpoint_id}/deliveries
+GET /api/v1/webhooks/{endpoint_id}/deliveries/{number}
+POST /api/v1/webhooks/{endpoint_id}/replay
 """
 
 OF_NO_OPERATION = {
@@ -99,6 +109,9 @@ BEYOND_A_SCHEMA = {
     "forbidden": "depends on the caller",
     "call_missing": "compares two headers",
     "cursor_invalid": "a cursor is opaque",
+    "destination_refused": "depends on the addresses of a name",
+    "type_unknown": "the types of events are data",
+    "replay_choice": "members exclude each other",
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import FreshApi
-from support.api import Api
+from conftest import FreshApi, TestDatabase
+from support.api import Api, open_api
+from support.clock import SettableClock
 from support.webhook_receiver import Receiver, open_receiver
 
 from wallet_service.delivery.webhooks.deliveries import Deliveries
@@ -86,6 +88,49 @@ class Hooks:
 
         await until(has_them)
         return found
+
+
+@dataclass
+class Timed:
+    """An application whose time the test sets.
+
+    Attributes:
+        now: the time of the ledger.
+    """
+
+    hooks: Hooks
+    clock: SettableClock
+    now: datetime
+
+    async def advance(self, by: timedelta) -> None:
+        """Advance the time."""
+        await self.clock.advance(by)
+        self.now += by
+
+    def due(self, delivery: dict[str, Any]) -> timedelta:
+        """How long from its last attempt, which was just now, until the next one."""
+        return datetime.fromisoformat(delivery["due_at"]) - self.now
+
+    async def until_attempts(self, endpoint: dict[str, Any], count: int) -> None:
+        """Wait until its first delivery has had so many attempts."""
+
+        async def has_them() -> bool:
+            found = await self.hooks.deliveries(endpoint)
+            return bool(found) and found[0]["attempts"] >= count
+
+        await until(has_them)
+
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def timed(timed_postgres: TestDatabase, clock: SettableClock) -> AsyncIterator[Timed]:
+    """On one driver."""
+    await clock.set(NOW)
+    settings = {"webhooks_allowed_networks": LOCAL, "credential_keys": generate_key("k1")}
+    async with open_api(timed_postgres.service_dsn, **settings) as api:
+        yield Timed(Hooks(api), clock, NOW)
 
 
 @pytest.fixture

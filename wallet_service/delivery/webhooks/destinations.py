@@ -40,6 +40,10 @@ class DestinationRefused(OSError):
     """A webhook may not go there. The message has the reason, without addresses of the operator's network."""
 
 
+class HostUnknown(DestinationRefused):
+    """The name does not resolve to an address now."""
+
+
 class Destinations:
     """The rule, and a resolver that keeps it.
 
@@ -171,7 +175,7 @@ async def _addresses(host: str, port: int) -> list[Address]:
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )
     except (OSError, UnicodeError):
-        raise DestinationRefused("the host does not resolve to an address") from None
+        raise HostUnknown("the host does not resolve to an address") from None
     return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in infos))
 
 

@@ -28,6 +28,7 @@ async def open_webhooks(context: RoomContext) -> AsyncGenerator[None]:
         state.event_types,
         settings,
         context.settings[EventsSettings].source,
+        state.events.events,
     )
     state.webhook_deliveries = DeliveryParts(
         state.webhooks,

@@ -11,7 +11,8 @@ from typing import Any
 from wallet_service.core.errors import ValidationFailed
 from wallet_service.core.identifiers import new_id
 from wallet_service.delivery.events.catalogue import EventCatalogue
-from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations
+from wallet_service.delivery.events.service import WAIT_MS, EventLog
+from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations, HostUnknown
 from wallet_service.delivery.webhooks.repository import (
     NewSecret,
     SealedSecret,
@@ -44,6 +45,7 @@ class WebhookParts:
         catalogue: the declared types of events.
         settings: of the room.
         source: CloudEvents ``source``.
+        events: numbers what was committed.
     """
 
     destinations: Destinations
@@ -52,6 +54,7 @@ class WebhookParts:
     catalogue: EventCatalogue
     settings: WebhooksSettings
     source: str
+    events: EventLog
 
 
 class WebhookService:
@@ -78,6 +81,7 @@ class WebhookService:
         """
         self._check_types(endpoint["event_types"])
         await self._check_url(endpoint["url"])
+        await self._parts.events.number(WAIT_MS)  # what was committed before gets a number that is not for it
         created, sealed = await self._repository.create(
             new_id(),
             self._client_id,
@@ -146,6 +150,8 @@ class WebhookService:
     async def _check_url(self, url: str) -> None:
         try:
             await self._parts.destinations.check(url)
+        except HostUnknown:
+            pass  # it may resolve later; each attempt checks, and a ping shows it
         except DestinationRefused as refusal:
             detail = f"{refusal}. A webhook goes to an https URL of an address on the internet, or to a network that the "
             detail += "operator allows"

@@ -9,10 +9,12 @@ declare
 begin
   perform wallet.require_read_committed();
   delete from delivery.webhook_secrets s where s.expires_at < wallet.clock();
-  with old as materialized (
-    (select d.endpoint_id, d.number from delivery.webhook_deliveries d
-      where d.ended_at < wallet.clock() - make_interval(days => p_keep_days)
-      order by d.ended_at limit p_limit for update skip locked)
+  with ended as materialized (
+    select d.endpoint_id, d.number from delivery.webhook_deliveries d
+    where d.ended_at < wallet.clock() - make_interval(days => p_keep_days)
+    order by d.ended_at limit p_limit for update skip locked
+  ), old as materialized (
+    select n.endpoint_id, n.number from ended n
     union
     (select d.endpoint_id, d.number from delivery.webhook_endpoints e
       join delivery.webhook_deliveries d on d.endpoint_id = e.endpoint_id
