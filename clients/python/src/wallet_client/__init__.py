@@ -23,6 +23,7 @@ from wallet_client.errors import (
     CreditLimitInUse,
     CurrencyMismatch,
     CurrencyUnknown,
+    DeliveryNotFound,
     EntriesUnbalanced,
     FileIncomplete,
     FileNotFound,
@@ -75,6 +76,8 @@ from wallet_client.errors import (
     WalletMirrored,
     WalletNotEmpty,
     WalletNotFound,
+    WebhookLimit,
+    WebhookNotFound,
 )
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
@@ -129,6 +132,7 @@ __all__ = [
     "Credits",
     "CurrencyMismatch",
     "CurrencyUnknown",
+    "DeliveryNotFound",
     "EntriesUnbalanced",
     "Entry",
     "File",
@@ -206,6 +210,8 @@ __all__ = [
     "WalletMirrored",
     "WalletNotEmpty",
     "WalletNotFound",
+    "WebhookLimit",
+    "WebhookNotFound",
     "__version__",
     "key_from",
     "new_key",

@@ -14,6 +14,7 @@ from wallet_client._async.statistics import AsyncStatisticsResource
 from wallet_client._async.test_clock import AsyncTestClockResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
+from wallet_client._async.webhooks import AsyncWebhooksResource
 from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
@@ -43,6 +44,7 @@ class AsyncWalletClient(AsyncShortcuts):
     transactions: AsyncTransactionsResource = AsyncTransactionsResource(_NO_RUNNER)
     credits: AsyncCreditsResource = AsyncCreditsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
+    webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
 
@@ -146,5 +148,6 @@ class AsyncWalletClient(AsyncShortcuts):
         self.transactions = AsyncTransactionsResource(runner)
         self.credits = AsyncCreditsResource(runner)
         self.files = AsyncFilesResource(runner)
+        self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -19,6 +19,7 @@ from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
+from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.metrics import Metrics
 
 _NO_RUNNER: Any = None
@@ -44,6 +45,7 @@ class WalletClient(Shortcuts):
     transactions: TransactionsResource = TransactionsResource(_NO_RUNNER)
     credits: CreditsResource = CreditsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
+    webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
 
@@ -147,5 +149,6 @@ class WalletClient(Shortcuts):
         self.transactions = TransactionsResource(runner)
         self.credits = CreditsResource(runner)
         self.files = FilesResource(runner)
+        self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
