@@ -42,7 +42,8 @@ class WebhookMetrics:
         )
         self._oldest = Gauge(
             "wallet_webhooks_oldest_due_seconds",
-            "How long the delivery that waits longest for a worker has been due, in seconds; 0 if none is due.",
+            "How long the delivery that waits longest for a worker has been due, in seconds; 0 if none is due. Endpoints "
+            "that fail do not count.",
             registry=registry,
         )
         for outcome in OUTCOMES:

@@ -11,6 +11,8 @@ from wallet_service.delivery.webhooks.destinations import LONGEST_URL
 
 MOST_TYPES = 50
 LONGEST_OVERLAP_S = 30 * 86_400
+LARGEST_NUMBER = 2**53 - 1
+"""Of an event, in JSON: other languages read larger numbers inexactly."""
 
 Url = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_URL), Field(json_schema_extra={"format": "uri"})
@@ -254,10 +256,10 @@ class Replay(BaseModel):
     from_event: UUID | None = Field(
         default=None, description="The event with this id, which was meant for the endpoint, and later ones."
     )
-    from_number: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)] | None = Field(
+    from_number: Annotated[int, Field(ge=1, le=LARGEST_NUMBER, strict=True)] | None = Field(
         default=None, description="The event with this number and later ones."
     )
-    number: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)] | None = Field(
+    number: Annotated[int, Field(ge=1, le=LARGEST_NUMBER, strict=True)] | None = Field(
         default=None, description="This delivery."
     )
     dead: Literal[True] | None = Field(

@@ -10,13 +10,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
   v_endpoint delivery.webhook_endpoints;
-  v_ids uuid[] := '{}';
+  v_ids uuid[] := array(select distinct d.endpoint_id from delivery.webhook_deliveries d where d.lease_id = p_claim_id);
   v_claimed integer := 0;
   v_some integer;
 begin
   perform wallet.require_read_committed();
+  if cardinality(v_ids) > 0 then
+    return delivery.show_claim(p_claim_id, v_ids); -- of an earlier sending of this call
+  end if;
   for v_endpoint in
-    select e.* from delivery.webhook_endpoints e where e.status = 'active' and exists (
+    select e.* from delivery.webhook_endpoints e
+    where e.status = 'active' and (e.resting_until is null or e.resting_until <= wallet.clock()) and exists (
       select from delivery.webhook_deliveries d where d.endpoint_id = e.endpoint_id and d.state = 'pending' and d.ready
         and d.due_at <= wallet.clock() and (d.lease_until is null or d.lease_until < clock_timestamp()))
     order by random() limit 100 for no key update skip locked

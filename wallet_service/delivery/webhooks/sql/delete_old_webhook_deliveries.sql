@@ -33,12 +33,12 @@ begin
 end $$;
 
 -- Counts for metrics, at most 10,000 each: {"pending","dead","disabled","oldest_due_ms"}. Pending: of active endpoints. oldest_due_ms: how
--- long the delivery that waits longest has been due.
+-- long the delivery that waits longest has been due, of endpoints that do not fail.
 create or replace function wallet_api.read_webhook_counts() returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with ends as materialized (
-    select e.endpoint_id, e.status from delivery.webhook_endpoints e where e.status <> 'deleted'
+    select e.endpoint_id, e.status, e.failing_since from delivery.webhook_endpoints e where e.status <> 'deleted'
   )
   select json_build_object(
     'pending', (select count(*) from (select from ends e join delivery.webhook_deliveries d
@@ -49,5 +49,5 @@ begin
     'oldest_due_ms', coalesce((select greatest(ceil(extract(epoch from wallet.clock() - min(f.due_at)) * 1000), 0)::bigint
       from ends e cross join lateral (select d.due_at from delivery.webhook_deliveries d
         where d.endpoint_id = e.endpoint_id and d.state = 'pending' and d.ready order by d.due_at, d.number limit 1) f
-      where e.status = 'active'), 0))::text);
+      where e.status = 'active' and e.failing_since is null), 0))::text);
 end $$;

@@ -35,7 +35,8 @@ begin
   return v_delivery.state;
 end $$;
 
--- Notes at an endpoint, which the caller has locked, how an attempt ended, and disables it where that is due.
+-- Notes at an endpoint, which the caller has locked, how an attempt ended, and disables it where that is due. While it fails it rests
+-- after each attempt, for a tenth of the time for which it has failed, at most a minute.
 create or replace function delivery.note_webhook_health(p_endpoint delivery.webhook_endpoints, p_outcome text,
   p_disable_after_s bigint) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -43,9 +44,10 @@ declare
   v_since constant timestamptz := case when p_outcome <> 'delivered' then coalesce(p_endpoint.failing_since, wallet.clock()) end;
   v_endpoint delivery.webhook_endpoints := p_endpoint;
 begin
-  if v_since is distinct from p_endpoint.failing_since then
-    update delivery.webhook_endpoints e set failing_since = v_since where e.endpoint_id = p_endpoint.endpoint_id
-      returning * into v_endpoint;
+  if v_since is not null or p_endpoint.failing_since is not null then
+    update delivery.webhook_endpoints e set failing_since = v_since,
+        resting_until = wallet.clock() + least((wallet.clock() - v_since) / 10, interval '1 minute')
+      where e.endpoint_id = p_endpoint.endpoint_id returning * into v_endpoint;
   end if;
   if p_endpoint.status = 'active' and p_outcome = 'gone' then
     perform delivery.disable_webhook(v_endpoint, 'gone');

@@ -72,21 +72,25 @@ begin
 end $$;
 
 -- Makes the earliest delivery of each of these wallets ready, and the others wait for it: of those with fewer than three failed attempts
--- that are not being sent. The caller has locked the endpoint.
+-- that are not being sent. The caller has locked the endpoint. It reads heads only, however much waits behind them.
 create or replace function delivery.order_deliveries(p_endpoint_id uuid, p_wallet_ids uuid[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   update delivery.webhook_deliveries d set ready = not d.ready
-    from unnest(p_wallet_ids) as w (wallet_id) cross join lateral (select min(h.number) as number
-      from delivery.webhook_deliveries h where h.endpoint_id = p_endpoint_id and h.wallet_id = w.wallet_id
-        and h.state = 'pending' and h.failures < 3) f
-    where d.endpoint_id = p_endpoint_id and d.wallet_id = w.wallet_id and d.state = 'pending' and d.failures < 3
-      and d.lease_id is null and d.ready <> (d.number = f.number);
+    from unnest(p_wallet_ids) as w (wallet_id) cross join lateral (
+      select h.number from delivery.webhook_deliveries h where h.endpoint_id = p_endpoint_id and h.wallet_id = w.wallet_id
+        and h.state = 'pending' and h.failures < 3 order by h.number limit 1) f
+      cross join lateral (
+        select f.number union
+        select r.number from delivery.webhook_deliveries r where r.endpoint_id = p_endpoint_id and r.wallet_id = w.wallet_id
+          and r.state = 'pending' and r.ready and r.failures < 3) c
+    where d.endpoint_id = p_endpoint_id and d.number = c.number and d.lease_id is null and d.ready <> (d.number = f.number);
 end $$;
 
--- Whether a client can still call: an endpoint gets nothing that its client may no longer read.
+-- Whether a client can still have endpoints, which get events of all wallets: none gets what its client may no longer read.
 create or replace function delivery.has_valid_key(p_client_id text) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select p_client_id = 'admin' or exists (select from wallet.api_keys k where k.client_name = p_client_id
-    and k.revoked_at is null and (k.expires_at is null or k.expires_at > wallet.clock()))
+    and k.revoked_at is null and (k.expires_at is null or k.expires_at > wallet.clock())
+    and k.scopes && array['webhooks:write', 'admin'] and num_nonnulls(k.wallet_ids, k.user_id, k.organization_id) = 0)
 $$;

@@ -15,13 +15,15 @@ begin
   end if;
   if v_new.status <> v_old.status then
     v_new.failing_since := null;
+    v_new.resting_until := null;
     v_new.disabled_reason := case v_new.status when 'disabled' then 'request' end;
   end if;
   if v_new is not distinct from v_old then
     return delivery.format_webhook(v_old);
   end if;
   update delivery.webhook_endpoints e set url = v_new.url, description = v_new.description, event_types = v_new.event_types,
-      status = v_new.status, failing_since = v_new.failing_since, disabled_reason = v_new.disabled_reason,
+      status = v_new.status, failing_since = v_new.failing_since,
+      resting_until = v_new.resting_until, disabled_reason = v_new.disabled_reason,
       version = e.version + 1, updated_at = wallet.clock()
     where e.endpoint_id = p_endpoint_id returning * into v_new;
   if v_new.status = 'active' and v_old.status <> 'active' then

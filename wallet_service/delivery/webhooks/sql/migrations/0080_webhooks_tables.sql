@@ -9,6 +9,7 @@ create table delivery.webhook_endpoints (
   status text collate "C" not null check (status in ('active', 'disabled', 'deleted')),
   disabled_reason text collate "C",
   failing_since timestamptz,
+  resting_until timestamptz,
   after_number bigint not null,
   replay_upto bigint,
   replay_at timestamptz,
@@ -19,6 +20,7 @@ create table delivery.webhook_endpoints (
 ) with (fillfactor = 70);
 comment on column delivery.webhook_endpoints.event_types is 'null: events of all types';
 comment on column delivery.webhook_endpoints.failing_since is 'the first failed attempt since the last one that succeeded';
+comment on column delivery.webhook_endpoints.resting_until is 'while it fails: no attempt before';
 comment on column delivery.webhook_endpoints.after_number is 'the number of the event up to which events have become deliveries';
 comment on column delivery.webhook_endpoints.replay_upto is 'of a replay: up to this event, deliveries that ended before replay_at are made again';
 comment on column delivery.webhook_endpoints.version is 'counts changes, for If-Match';
@@ -63,6 +65,8 @@ comment on column delivery.webhook_deliveries.attempts is 'of all time, replays 
 create index webhook_deliveries_due on delivery.webhook_deliveries (endpoint_id, due_at, number) where state = 'pending' and ready;
 create index webhook_deliveries_leased on delivery.webhook_deliveries (endpoint_id, lease_id) where lease_id is not null;
 create index webhook_deliveries_of_wallet on delivery.webhook_deliveries (endpoint_id, wallet_id, number) where state = 'pending';
+create index webhook_deliveries_heads on delivery.webhook_deliveries (endpoint_id, wallet_id)
+  where state = 'pending' and ready and failures < 3 and wallet_id is not null;
 create index webhook_deliveries_in_state on delivery.webhook_deliveries (endpoint_id, state, number);
 create index webhook_deliveries_of_event on delivery.webhook_deliveries (endpoint_id, event_id);
 create index webhook_deliveries_ended on delivery.webhook_deliveries (ended_at) where ended_at is not null;
