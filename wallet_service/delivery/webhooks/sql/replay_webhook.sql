@@ -14,6 +14,7 @@ declare
   v_numbers bigint[];
 begin
   select * into v_state from delivery.numbering;
+  update delivery.webhook_endpoints e set resting_until = null where e.endpoint_id = p_endpoint_id and e.resting_until is not null;
   if p_choice ? 'dead' then
     v_numbers := array(select d.number from delivery.webhook_deliveries d
       where d.endpoint_id = p_endpoint_id and d.state = 'dead' order by d.number limit c_most);

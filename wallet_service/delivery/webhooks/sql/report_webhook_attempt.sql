@@ -46,7 +46,7 @@ declare
 begin
   if v_since is not null or p_endpoint.failing_since is not null then
     update delivery.webhook_endpoints e set failing_since = v_since,
-        resting_until = wallet.clock() + least((wallet.clock() - v_since) / 10, interval '1 minute')
+        resting_until = case when v_since is not null then wallet.clock() + least((wallet.clock() - v_since) / 10, interval '1 minute') end
       where e.endpoint_id = p_endpoint.endpoint_id returning * into v_endpoint;
   end if;
   if p_endpoint.status = 'active' and p_outcome = 'gone' then
