@@ -112,6 +112,8 @@ class Deliveries:
         try:
             await self._step()
         except WalletError as error:
+            if not error.retryable:
+                raise
             if not self._is_unavailable:
                 _log.warning("webhooks_wait", reason=error.detail)
             self._is_unavailable = True
@@ -171,10 +173,11 @@ class Deliveries:
             raise
         except WalletError as error:
             # The lease ends; then another attempt follows, under the same id.
-            _log.warning("webhook_attempt_not_stored", **_named(claimed), reason=error.detail)
+            cause = None if error.retryable else error
+            _log.warning("webhook_attempt_not_stored", **_named(claimed), reason=error.detail, exc_info=cause)
             self._parts.metrics.ended("lost", 0.0)
         except Exception:  # noqa: BLE001 - other deliveries must go on
-            _log.exception("webhook_attempt_failed", **_named(claimed))
+            _log.exception("webhook_attempt_not_made", **_named(claimed))
             self._parts.metrics.ended("lost", 0.0)
 
     async def _send(self, claimed: ClaimedDelivery) -> Attempt:

@@ -64,6 +64,7 @@ ROOM = Room(
             ("created", "A webhook endpoint was created."),
             ("updated", "A webhook endpoint was changed by its client."),
             ("secret_rotated", "A webhook endpoint got a new secret."),
+            ("replayed", "Events are delivered to a webhook endpoint again, by request of its client."),
             ("disabled", "A webhook endpoint was disabled by the service."),
             ("deleted", "A webhook endpoint was deleted."),
         )

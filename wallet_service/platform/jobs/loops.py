@@ -56,10 +56,16 @@ class Loops:
             began = clock.time()
             try:
                 await loop(self._state, self._stopping)
-            except WalletError as error:
-                _log.warning("worker_loop_failed", loop=name, reason=error.detail, pause_s=pause_s)
-            except Exception:  # noqa: BLE001 - the worker must go on
-                _log.exception("worker_loop_failed", loop=name, pause_s=pause_s)
+            except Exception as error:  # noqa: BLE001 - the worker must go on
+                is_expected = isinstance(error, WalletError) and error.retryable
+                log = _log.warning if is_expected else _log.error
+                log(
+                    "worker_loop_failed",
+                    loop=name,
+                    reason=str(error),
+                    pause_s=pause_s,
+                    exc_info=None if is_expected else error,
+                )
             else:
                 break
             if clock.time() - began > _HEALTHY_S:

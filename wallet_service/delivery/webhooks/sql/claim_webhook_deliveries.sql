@@ -9,6 +9,7 @@ create or replace function wallet_api.claim_webhook_deliveries(p_claim_id uuid, 
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
+  v_now constant timestamptz := wallet.clock(); -- a volatile function is no condition of an index
   v_endpoint delivery.webhook_endpoints;
   v_ids uuid[] := array(select distinct d.endpoint_id from delivery.webhook_deliveries d where d.lease_id = p_claim_id);
   v_claimed integer := 0;
@@ -20,9 +21,9 @@ begin
   end if;
   for v_endpoint in
     select e.* from delivery.webhook_endpoints e
-    where e.status = 'active' and (e.resting_until is null or e.resting_until <= wallet.clock()) and exists (
+    where e.status = 'active' and (e.resting_until is null or e.resting_until <= v_now) and exists (
       select from delivery.webhook_deliveries d where d.endpoint_id = e.endpoint_id and d.state = 'pending' and d.ready
-        and d.due_at <= wallet.clock() and (d.lease_until is null or d.lease_until < clock_timestamp()))
+        and d.due_at <= v_now and (d.lease_until is null or d.lease_until < clock_timestamp()))
     order by random() limit 100 for no key update skip locked
   loop
     exit when v_claimed >= p_limit;
@@ -43,6 +44,7 @@ create or replace function delivery.claim_of_webhook(p_endpoint delivery.webhook
   p_per_endpoint integer, p_lease_s integer) returns integer
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
+  v_now constant timestamptz := wallet.clock();
   v_sending integer;
   v_claimed integer;
 begin
@@ -54,7 +56,7 @@ begin
   end if;
   update delivery.webhook_deliveries d set lease_id = p_claim_id, lease_until = clock_timestamp() + make_interval(secs => p_lease_s)
     from (select f.number from delivery.webhook_deliveries f
-      where f.endpoint_id = p_endpoint.endpoint_id and f.state = 'pending' and f.ready and f.due_at <= wallet.clock()
+      where f.endpoint_id = p_endpoint.endpoint_id and f.state = 'pending' and f.ready and f.due_at <= v_now
         and (f.lease_until is null or f.lease_until < clock_timestamp())
       order by f.due_at, f.number limit least(p_limit, v_sending) for update skip locked) f
     where d.endpoint_id = p_endpoint.endpoint_id and d.number = f.number;

@@ -4,6 +4,7 @@ create or replace function wallet_api.delete_old_webhook_deliveries(p_keep_days 
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
+  v_before constant timestamptz := wallet.clock() - make_interval(days => p_keep_days);
   v_endpoint_id uuid;
   v_deleted integer;
 begin
@@ -11,7 +12,7 @@ begin
   delete from delivery.webhook_secrets s where s.expires_at < wallet.clock();
   with ended as materialized (
     select d.endpoint_id, d.number from delivery.webhook_deliveries d
-    where d.ended_at < wallet.clock() - make_interval(days => p_keep_days)
+    where d.ended_at < v_before
     order by d.ended_at limit p_limit for update skip locked
   ), old as materialized (
     select n.endpoint_id, n.number from ended n

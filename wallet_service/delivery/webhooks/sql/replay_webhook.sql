@@ -14,6 +14,8 @@ declare
   v_numbers bigint[];
 begin
   select * into v_state from delivery.numbering;
+  perform platform.record_change(p_caller, 'webhook_endpoint.replayed', p_endpoint_id::text, delivery.mask_webhook(v_endpoint),
+    delivery.mask_webhook(v_endpoint));
   update delivery.webhook_endpoints e set resting_until = null where e.endpoint_id = p_endpoint_id and e.resting_until is not null;
   if p_choice ? 'dead' then
     v_numbers := array(select d.number from delivery.webhook_deliveries d

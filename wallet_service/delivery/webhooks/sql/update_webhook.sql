@@ -1,5 +1,6 @@
 -- Changes an endpoint by a merge patch: url, description, event_types (null: all), status (active or disabled). p_version: the version
--- that the caller read, or null. One that becomes active goes on where it stopped. Returns it.
+-- that the caller read, or null. One that becomes active goes on where it stopped; with another URL, what waits for its next attempt
+-- is sent at once. Returns it.
 create or replace function wallet_api.update_webhook(p_endpoint_id uuid, p_client_id text, p_version bigint, p_changes jsonb,
   p_caller jsonb) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -13,9 +14,11 @@ begin
   if p_changes ? 'event_types' then
     v_new.event_types := delivery.read_event_types(p_changes -> 'event_types');
   end if;
-  if v_new.status <> v_old.status then
+  if v_new.status <> v_old.status or v_new.url <> v_old.url then
     v_new.failing_since := null;
     v_new.resting_until := null;
+  end if;
+  if v_new.status <> v_old.status then
     v_new.disabled_reason := case v_new.status when 'disabled' then 'request' end;
   end if;
   if v_new is not distinct from v_old then
@@ -26,7 +29,7 @@ begin
       resting_until = v_new.resting_until, disabled_reason = v_new.disabled_reason,
       version = e.version + 1, updated_at = wallet.clock()
     where e.endpoint_id = p_endpoint_id returning * into v_new;
-  if v_new.status = 'active' and v_old.status <> 'active' then
+  if v_new.status = 'active' and (v_old.status <> 'active' or v_new.url <> v_old.url) then
     perform delivery.hasten_deliveries(p_endpoint_id);
   end if;
   perform platform.record_change(p_caller, 'webhook_endpoint.updated', p_endpoint_id::text, delivery.mask_webhook(v_old),
@@ -37,10 +40,12 @@ end $$;
 -- Makes what waits for another attempt due now: at most 1,000 deliveries.
 create or replace function delivery.hasten_deliveries(p_endpoint_id uuid) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := wallet.clock();
 begin
-  update delivery.webhook_deliveries d set due_at = wallet.clock() from (
+  update delivery.webhook_deliveries d set due_at = v_now from (
       select f.number from delivery.webhook_deliveries f
-      where f.endpoint_id = p_endpoint_id and f.state = 'pending' and f.ready and f.due_at > wallet.clock()
+      where f.endpoint_id = p_endpoint_id and f.state = 'pending' and f.ready and f.due_at > v_now
       order by f.due_at, f.number limit 1000 for update skip locked) f
     where d.endpoint_id = p_endpoint_id and d.number = f.number;
 end $$;
