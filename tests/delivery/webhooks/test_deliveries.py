@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import FreshApi
+from conftest import FreshApi, FreshDatabase
 from standardwebhooks import WebhookVerificationError
-from support.api import problem
+from support.api import open_api, problem
 from support.webhook_receiver import Receiver, open_receiver
 
 from wallet_service.delivery.webhooks.backoff import PAUSES_S
 from wallet_service.platform.auth.keys import list_keys, revoke_key
+from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.jobs.loops import Loops
 from wallet_service.platform.vault.keys import generate_key
 from wallet_service.rooms import ROOMS
@@ -355,3 +356,67 @@ async def test_an_endpoint_that_is_deleted_while_it_gets_something(hooks: Hooks,
     parts = hooks.api.app.state.webhook_deliveries
     assert await parts.repository.delete_old(30, 100) == (2, False)
     assert await parts.repository.delete_old(30, 100) == (0, False)
+
+
+async def test_another_url_is_attempted_at_once(timed: Timed, receiver: Receiver) -> None:
+    hooks = timed.hooks
+    endpoint = await hooks.create("http://127.0.0.1:9/", event_types=POSTED)
+    await hooks.api.admin.wallet("9")
+    async with working(hooks.api):
+        await timed.until_attempts(endpoint, 1)
+        path = f"/webhooks/{endpoint['endpoint_id']}"
+        changed = (await hooks.api.admin.patch(path, {"url": receiver.url})).json()
+        assert (changed["url"], changed["failing_since"]) == (receiver.url, None)
+        [delivery] = await hooks.until_states(endpoint, "delivered")  # the clock stands still
+    log = (await hooks.delivery(endpoint, delivery["number"]))["log"]
+    assert [(each["outcome"], each["error"]) for each in log] == [
+        ("failed", "connection"),
+        ("delivered", None),
+    ]
+
+
+async def test_without_a_key_of_the_vault_deliveries_wait(
+    fresh_database: FreshDatabase, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await fresh_database()
+    keys = generate_key("k1")
+    async with (
+        open_api(made.service_dsn, webhooks_allowed_networks=LOCAL, credential_keys=keys) as api,
+        open_api(made.service_dsn, webhooks_allowed_networks=LOCAL) as without,
+    ):
+        hooks = Hooks(api)
+        endpoint = await hooks.create(receiver.url, event_types=POSTED)
+        await api.admin.wallet("9")
+        async with working(without):
+            await hooks.until_states(endpoint, "pending")
+            await until(lambda: "WALLET_CREDENTIAL_KEYS" in capsys.readouterr().out)
+        assert (receiver.seen, (await hooks.deliveries(endpoint))[0]["attempts"]) == ([], 0)
+        async with working(api):
+            await hooks.until_states(endpoint, "delivered")
+        metrics = (await api.http.get("/metrics", headers=api.admin.headers)).text
+    assert 'wallet_webhook_attempts_total{outcome="delivered"} 1.0' in metrics
+    assert 'wallet_webhook_deliveries{state="dead"} 0.0' in metrics
+
+
+async def test_deliveries_are_removed_some_days_after_their_end(timed: Timed, receiver: Receiver) -> None:
+    hooks = timed.hooks
+    endpoint = await hooks.create(receiver.url, event_types=POSTED)
+    await hooks.api.admin.wallet("9")
+    state = hooks.api.app.state
+    async with running_worker(state, state.settings, ROOMS):
+        [delivery] = await hooks.until_states(endpoint, "delivered")
+        await timed.advance(timedelta(days=31))
+        await state.jobs.enqueue("delete_old_webhook_deliveries")
+        await hooks.until_states(endpoint)
+    path = f"/webhooks/{endpoint['endpoint_id']}/deliveries/{delivery['number']}"
+    problem(await hooks.api.admin.get(path), "delivery_not_found")
+    # What is no longer there can be delivered again as long as its event is kept.
+    answer = await hooks.api.admin.post(
+        f"/webhooks/{endpoint['endpoint_id']}/replay", {"from_number": delivery["number"]}
+    )
+    assert answer.status_code == 202
+    async with working(hooks.api):
+        await hooks.until_states(endpoint, "delivered")
+    assert receiver.ids == [delivery["event_id"]] * 2
+    replays = (await hooks.api.admin.get("/events", types="webhook_endpoint.replayed")).json()["items"]
+    assert [each["subject"] for each in replays] == [endpoint["endpoint_id"]]

@@ -130,7 +130,8 @@ class Deliveries:
             self._parts.metrics.counted(await self._parts.repository.counts())
         found, is_look = False, loop.time() >= self._look_at
         if is_look:
-            await self._parts.events.number()
+            if self._is_active:
+                await self._parts.events.number()
             created, more, self._is_active = await self._parts.repository.spread(SPREAD_AT_ONCE)
             found = created > 0 or more
         if self._is_active and self._has_key():
