@@ -368,7 +368,8 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    return Contract(schema, token, *wallets, moved.json()["transaction_id"], *files, *webhooks, modes)
+    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks]
+    return Contract(schema, token, *ids, modes=modes)
 
 
 def agrees(case: schemathesis.Case, authorization: str) -> None:
