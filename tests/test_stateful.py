@@ -35,6 +35,8 @@ from support.call_sequences import (
 from support.cluster import Cluster, create_database, drop_database
 from support.database_location import open_location
 from support.expectations import Document
+from support.job_room.room import ROOM as JOB_ROOM
+from support.job_room.twice import do_twice
 from support.oracle import EXPONENTS, Oracle, assert_refused
 from support.soak import SOAKS, search
 
@@ -89,7 +91,7 @@ class Run:
         await create_database(self.cluster, name)
         self.stack.push_async_callback(drop_database, self.cluster, name)
         place = await self.stack.enter_async_context(open_location(self.driver, self.cluster, name))
-        application = open_api(place, commit_batch_operations=self.batch_operations)
+        application = open_api(place, rooms=(*ROOMS, JOB_ROOM), commit_batch_operations=self.batch_operations)
         return await self.stack.enter_async_context(application)
 
     def close_all(self) -> None:
@@ -101,18 +103,24 @@ class Run:
         walks = [walk for room in ROOMS for walk in room.verify_walks]
         assert self.run(verify(self.api.app.state.database, lines.append, walks)), lines
 
-    def each_entry_has_one_event(self) -> None:
-        """In the order of its wallet's entries; what was refused, replayed or tried has none."""
-        found: dict[str, list[Document]] = {name: [] for name in self.oracle.wallets}
-        query: Document = {"types": "transaction.posted"}
+    def each_commit_has_one_event(self) -> None:
+        """In the order of each wallet; what was refused, replayed or tried, or changed nothing, has none."""
+        entries: dict[str, list[Document]] = {name: [] for name in self.oracle.wallets}
+        versions: dict[str, list[int]] = {name: [] for name in self.oracle.wallets}
+        query: Document = {}
         while True:
-            page = self.run(self.api.admin.get("/events", **query)).json()
+            page = self.get("/events", **query)
             for event in page["items"]:
-                found[event["walletid"]].append(event["data"])
+                if event["type"] == "transaction.posted":
+                    entries[event["walletid"]].append(event["data"])
+                elif event["type"].startswith("wallet."):
+                    versions[event["walletid"]].append(event["data"]["after"]["version"])
             query["after"] = page["next_cursor"]
             if not page["has_more"]:
                 break
-        assert found == {name: list(wallet.entries) for name, wallet in self.oracle.wallets.items()}
+        wallets = self.oracle.wallets
+        assert entries == {name: list(wallet.entries) for name, wallet in wallets.items()}
+        assert versions == {name: [*range(1, wallet.version + 1)] for name, wallet in wallets.items()}
 
     # Places in a program become wallets and postings when it runs.
 
@@ -413,6 +421,26 @@ class Run:
         answers = self.run(send())
         self.oracle = some_order(self.oracle, list(zip(calls, answers, strict=True)))
 
+    @step(place=places, amount=st.sampled_from(("1", "2.5", "7")), is_at_once=st.booleans())
+    def deposit_in_a_job(self, place: int, amount: str, is_at_once: bool) -> None:
+        """The job is done twice, because its first worker hung; its deposit is made once, and replayed over HTTP."""
+        operation = self.operation({"type": "deposit", "wallet": place, "amount": amount}, None)
+        arguments = {"wallet_id": operation["wallet_id"], "amount": amount, "pause_s": 0}
+        job = self.run(do_twice(self.api, "deposit_once", arguments, is_at_once=is_at_once))
+        operation["idempotency_key"] = f"job:{job['job_id']}"
+        call = self.moving(operation, in_header=True)
+        if job["status"] != "succeeded":
+            assert self.do(call).json()["code"] == job["error"]["code"]
+            return
+        answer = self.run(call.send(self.api))
+        assert answer.headers["idempotency-replayed"] == "true"
+        assert job["result"] == {"transaction_id": answer.json()["transaction_id"]}
+        self.oracle.move(
+            operation,
+            httpx.Response(201, content=answer.content, headers={"location": answer.headers["location"]}),
+        )
+        self.oracle.move(operation, answer)
+
     # Reads
 
     def get(self, path: str, **query: Any) -> Any:
@@ -489,11 +517,15 @@ class Run:
         period = {"from": start} if start == end else {"from": start, "to": end}
         for query in ({}, period):
             for user in USERS:
-                mine = [wallet for wallet, each in self.oracle.wallets.items() if each.user_id == user]
-                told = self.get(f"/users/{user}/statistics", **query)
-                assert told["currencies"] == reads.statistics(self.oracle, mine, query)
-                told = self.get(f"/users/{user}/statistics", by="effective", **query)
-                assert told["currencies"] == reads.statistics(self.oracle, mine, query, "effective_at")
+                for by, moment in (("posted", "created_at"), ("effective", "effective_at")):
+                    found = self.get(f"/users/{user}/statistics", by=by, **query)
+                    for member, keeping in (("currencies", "operating"), ("mirrored", "mirrored")):
+                        mine = [
+                            wallet
+                            for wallet, each in self.oracle.wallets.items()
+                            if (each.user_id, each.keeping) == (user, keeping)
+                        ]
+                        assert found[member] == reads.statistics(self.oracle, mine, query, moment)
             wallet_id = list(self.oracle.wallets)[one % len(self.oracle.wallets)]
             told = self.get(f"/wallets/{wallet_id}/statistics", **query)
             assert told["currencies"] == reads.statistics(self.oracle, [wallet_id], query)
@@ -545,7 +577,7 @@ def test_programs(
             getattr(running, name)(**drawn)
             if not name.startswith("read_"):  # what a read changes all the same, the next step shows
                 running.wallets_are_as_expected()
-        running.each_entry_has_one_event()
+        running.each_commit_has_one_event()
         running.ledger_is_verified()
     finally:
         running.close_all()

@@ -1,14 +1,9 @@
 """Workers as processes: killed, stopped, and beside the service."""
 
 import asyncio
-import contextlib
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -16,61 +11,14 @@ import pytest
 from conftest import TestDatabase
 from support.api import ADMIN_KEY, Api, open_api
 from support.job_room.room import ROOM
-from support.service import ROOT, environment, serving, wait_for
+from support.service import serving, wait_for
+from support.worker_process import worker_process
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.keys import list_keys
 from wallet_service.rooms import ROOMS
 
 from .conftest import wait_for as wait_until
-
-_HEALTH = re.compile(r"health on (\S+) port (\d+)")
-
-
-class WorkerProcess:
-    """A worker with the jobs of tests."""
-
-    def __init__(self, made: TestDatabase, folder: Path) -> None:
-        settings = {
-            "WALLET_DATABASE_URL": made.service_dsn,
-            "WALLET_WORKER_POLL_MS": "50",
-            "WALLET_WORKER_GRACE_MS": "0",
-            "WALLET_ADMIN_KEY": ADMIN_KEY,
-        }
-        variables = environment(folder, **settings)
-        variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        self.log = folder / f"worker-{new_id()}.log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "support.job_process"],
-                env=variables,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def printed(self) -> str:
-        return self.log.read_text()
-
-    def wait_until_ready(self) -> None:
-        wait_for(lambda: _HEALTH.search(self.printed) is not None or self.process.poll() is not None)
-        assert _HEALTH.search(self.printed), self.printed
-
-    def url(self, path: str) -> str:
-        found = _HEALTH.search(self.printed)
-        assert found is not None
-        return f"http://{found[1]}:{found[2]}{path}"
-
-
-@contextlib.contextmanager
-def worker_process(made: TestDatabase, folder: Path) -> Generator[WorkerProcess, None, None]:
-    worker = WorkerProcess(made, folder)
-    try:
-        worker.wait_until_ready()
-        yield worker
-    finally:
-        worker.process.kill()
-        worker.process.wait()
 
 
 @pytest.fixture
@@ -115,12 +63,12 @@ async def test_a_killed_worker_loses_nothing_and_nothing_is_posted_twice(
     api: Api, made: TestDatabase, tmp_path: Path
 ) -> None:
     wallet = (await api.admin.wallet())["wallet_id"]
-    with worker_process(made, tmp_path) as first:
+    with worker_process(made.service_dsn, tmp_path) as first:
         job = await deposit(api, wallet, tmp_path)
         await exists(tmp_path / "posted-1")
         first.process.kill()
         assert await status_of(api, job) == ("running", 1)
-        with worker_process(made, tmp_path):
+        with worker_process(made.service_dsn, tmp_path):
             await exists(tmp_path / "posted-2")
             (tmp_path / "go").touch()
             await until(api, job, ("succeeded", 2))
@@ -131,7 +79,7 @@ async def test_a_stopped_worker_returns_its_job_and_has_health_and_metrics(
     api: Api, made: TestDatabase, tmp_path: Path
 ) -> None:
     wallet = (await api.admin.wallet())["wallet_id"]
-    with worker_process(made, tmp_path) as worker:
+    with worker_process(made.service_dsn, tmp_path) as worker:
         job = await deposit(api, wallet, tmp_path)
         await exists(tmp_path / "posted-1")
         async with httpx.AsyncClient() as http:

@@ -21,6 +21,16 @@ async def deposit_slowly(context: JobContext) -> None:
     context.finish_with({"transaction_id": posted.transaction_id})
 
 
+async def deposit_once(context: JobContext) -> None:
+    """Deposit the amount of the arguments, and end ``pause_s`` later: until then it is not known that it was done."""
+    wallet_id = context.arguments["wallet_id"]
+    service = await transactions_of(context, wallet_id)
+    request = MoneyRequest(amount=context.arguments["amount"])
+    posted = await service.move("deposit", wallet_id, request, context.idempotency_key())
+    await asyncio.sleep(context.arguments["pause_s"])
+    context.finish_with({"transaction_id": posted.transaction_id})
+
+
 async def count(context: JobContext) -> None:
     """Count to the number of the arguments."""
     most = context.arguments["to"]
