@@ -138,7 +138,7 @@ def test_compose_keeps_data_in_named_volumes_and_mounts_only_what_is_there() -> 
     named = {volume[0] for volume in volumes if not volume[0].startswith((".", "${"))}
     assert named == set(compose()["volumes"])
     keys = ["${WALLET_CREDENTIAL_KEYS_FILE", "-/dev/null}", "/run/credential.keys", "ro"]
-    assert [volume for volume in volumes if volume[0].startswith("${")] == [keys] * 3
+    assert [volume for volume in volumes if volume[0].startswith("${")] == [keys] * 5
     for source, _, *mode in (volume for volume in volumes if volume[0].startswith(".")):
         assert (ROOT / source).exists(), source
         assert mode == ["ro"], source

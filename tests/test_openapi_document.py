@@ -34,7 +34,21 @@ def test_an_operation_is_small_because_what_repeats_is_shared() -> None:
 
 
 VERBS = {
-    *("create", "get", "list", "update", "close", "import", "check", "retry", "cancel", "stream"),
+    *(
+        "create",
+        "get",
+        "list",
+        "update",
+        "close",
+        "import",
+        "check",
+        "retry",
+        "cancel",
+        "stream",
+        "rotate",
+        "ping",
+        "replay",
+    ),
     *(
         "deposit",
         "withdraw",

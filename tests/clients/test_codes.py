@@ -27,6 +27,8 @@ NOT_OF_THE_LEDGER_ALONE = {
     "cursor_expired": "of a read, which moves no money",
     "file_not_found": "of an upload that was given up, whose earlier attempt may still be stored",
     "file_incomplete": "of what arrived in one attempt",
+    "job_not_found": "of jobs; what they move has keys of its own",
+    "job_status": "of a job's status, which has no key",
     "webhook_not_found": "of webhooks, which move no money",
     "delivery_not_found": "of webhooks, which move no money",
     "webhook_limit": "an earlier attempt may be what is one too many",

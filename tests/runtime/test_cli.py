@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.command_line import run_command
 from support.service import KEY, ROOT, WAIT_S, Service, command, refused, servers_of, serving, wait_for
-from typer.testing import CliRunner
 
 from wallet_service import __version__
 from wallet_service.cli import app
@@ -217,7 +217,7 @@ def _restricted_keys(data_dir: Path) -> None:
     ],
 )
 def test_a_restriction_that_is_none_names_its_option(options: tuple[str, ...], named: str) -> None:
-    done = CliRunner().invoke(app, ["keys", "create", "meter", "--scope", "usage:write", *options])
+    done = run_command(app, ["keys", "create", "meter", "--scope", "usage:write", *options])
     assert done.exit_code == 2
     assert named in done.output
 
@@ -261,13 +261,13 @@ def test_expected_failures_are_one_line(own_folder: Path) -> None:
 
 def test_usage(own_folder: Path) -> None:
     assert command(own_folder, "version").stdout == f"{__version__}\n"
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"{__version__}\n"
-    assert CliRunner().invoke(app, ["no-such-command"]).exit_code == 2
-    shown = CliRunner().invoke(app, ["--help"])
+    assert run_command(app, ["--version"]).stdout == f"{__version__}\n"
+    assert run_command(app, ["no-such-command"]).exit_code == 2
+    shown = run_command(app, ["--help"])
     assert shown.exit_code == 0
     for name in ("serve", "migrate", "keys", "verify", "version", "wallets", "import", "psql"):
         assert name in shown.stdout
-    assert CliRunner().invoke(app, ["keys", "create"]).exit_code == 2
+    assert run_command(app, ["keys", "create"]).exit_code == 2
 
 
 def test_a_command_imports_what_it_needs_and_no_more() -> None:

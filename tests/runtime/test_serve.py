@@ -61,7 +61,7 @@ def test_the_loop_is_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("collector")
 async def test_the_server_parses_with_httptools_and_leaves_the_collector_little() -> None:
     app = FastAPI()
-    app.state.worker = None
+    app.state.worker, app.state.when_stopping = None, []
     app.state.request_metrics, app.state.connection_metrics = RequestMetrics(), ConnectionMetrics()
     server = Server(SETTINGS, app)
     frozen: list[int] = []

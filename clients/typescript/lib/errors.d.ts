@@ -42,6 +42,7 @@ export interface Facts {
     };
     balance_limit: {
         wallet_id: string;
+        errors?: ValueFault[];
     };
     balance_unchanged: {
         wallet_id: string;
@@ -59,6 +60,10 @@ export interface Facts {
     currency_unknown: {
         currency: string;
         closest?: string;
+    };
+    cursor_expired: {
+        oldest_number: number;
+        oldest_cursor?: string;
     };
     entries_unbalanced: {
         wallet_id: string;
@@ -99,6 +104,10 @@ export interface Facts {
         shortfall: string;
         wallet_id: string;
         currency?: string;
+    };
+    job_status: {
+        job_id: string;
+        status: string;
     };
     not_refundable: {
         transaction_id: string;
@@ -162,6 +171,9 @@ export interface Facts {
         wallet_id?: string;
         user_id?: string;
         currency?: string;
+    };
+    webhook_limit: {
+        limit: number;
     };
 }
 type FactsOf<C extends ProblemCode> = CommonFacts & (C extends keyof Facts ? Facts[C] : Record<string, unknown>);

@@ -63,12 +63,13 @@ export interface CommonFacts {
 export interface Facts {
   amount_invalid: { errors?: ValueFault[] };
   amount_precision: { currency: string; exponent: number };
-  balance_limit: { wallet_id: string };
+  balance_limit: { wallet_id: string; errors?: ValueFault[] };
   balance_unchanged: { wallet_id: string };
   batch_aborted: { index?: number };
   credit_limit_in_use: { wallet_id: string };
   currency_mismatch: { currency: string; to_currency?: string };
   currency_unknown: { currency: string; closest?: string };
+  cursor_expired: { oldest_number: number; oldest_cursor?: string };
   entries_unbalanced: { wallet_id: string; counter_account: string };
   file_incomplete: { size_bytes: number; sha256?: string };
   file_quota_exceeded: { quota_bytes: number; used_bytes: number };
@@ -90,6 +91,7 @@ export interface Facts {
   headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
+  job_status: { job_id: string; status: string };
   not_refundable: { transaction_id: string };
   payload_too_large: { limit_bytes: number };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
@@ -109,6 +111,7 @@ export interface Facts {
   wallet_mirrored: { wallet_id?: string };
   wallet_not_empty: { wallet_id: string };
   wallet_not_found: { wallet_id?: string; user_id?: string; currency?: string };
+  webhook_limit: { limit: number };
 }
 
 type FactsOf<C extends ProblemCode> = CommonFacts & (C extends keyof Facts ? Facts[C] : Record<string, unknown>);

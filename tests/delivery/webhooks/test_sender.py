@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 from support.webhook_receiver import Receiver
 
-from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations, parse_networks
+from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations
 from wallet_service.delivery.webhooks.sender import KEPT_BODY_CHARACTERS, Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -22,7 +22,7 @@ LONG_S = 60.0
 
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
-    made = Sender(Destinations(parse_networks("127.0.0.0/8")), timeout_s=LONG_S)
+    made = Sender(Destinations([ip_network("127.0.0.0/8")]), timeout_s=LONG_S)
     yield made
     await made.close()
 
@@ -46,7 +46,7 @@ async def test_a_slow_receiver_ends_at_the_limit(receiver: Receiver) -> None:
         raise AssertionError
 
     receiver.handler = never
-    sender = Sender(Destinations(parse_networks("127.0.0.0/8")), timeout_s=0.2)
+    sender = Sender(Destinations([ip_network("127.0.0.0/8")]), timeout_s=0.2)
     attempt = await sender.send(receiver.url, "msg_1", BODY, [SECRET])
     await sender.close()
     assert (attempt.status, attempt.error, attempt.succeeded) == (None, "timeout", False)
@@ -61,7 +61,7 @@ async def test_a_receiver_that_drips_ends_at_the_limit(receiver: Receiver) -> No
             await asyncio.sleep(0.01)
 
     receiver.handler = drip
-    sender = Sender(Destinations(parse_networks("127.0.0.0/8")), timeout_s=0.3)
+    sender = Sender(Destinations([ip_network("127.0.0.0/8")]), timeout_s=0.3)
     attempt = await sender.send(receiver.url, "msg_1", BODY, [SECRET])
     await sender.close()
     assert attempt.error == "timeout"

@@ -2,7 +2,7 @@
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.web.creation import Created, request_hash
+from wallet_service.platform.web.created import Created, request_hash
 
 
 class NotesRepository:

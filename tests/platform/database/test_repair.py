@@ -10,9 +10,9 @@ import pytest
 import typer
 from conftest import FreshDatabase, TestDatabase
 from support.catalog import catalog
+from support.command_line import run_command
 from support.sample_releases import Release, function
 from support.settings import make_settings
-from typer.testing import CliRunner
 
 from wallet_service.core.commands import CommandLine
 from wallet_service.platform.database.commands import add_commands
@@ -148,7 +148,7 @@ async def test_the_command_names_what_it_repaired(
     app.callback()(lambda: None)  # with more than one command, each has its name
     add_commands(CommandLine(app, make_settings, release.rooms))
 
-    done = await asyncio.to_thread(CliRunner().invoke, app, ["migrate", "--database-url", empty.dsn])
+    done = await asyncio.to_thread(run_command, app, ["migrate", "--database-url", empty.dsn])
 
     assert done.exit_code == 0, done.output
     reason = "which was missing or not as this release creates it"

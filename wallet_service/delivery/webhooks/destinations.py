@@ -156,15 +156,6 @@ def parse(url: str) -> URL:
     return target
 
 
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Networks as the setting has them, with commas: ``10.0.0.0/8,fd00::/8``.
-
-    Raises:
-        ValueError: one is not a network; the message names it.
-    """
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
 async def _addresses(host: str, port: int) -> list[Address]:
     try:
         return [ip_address(host.partition("%")[0])]

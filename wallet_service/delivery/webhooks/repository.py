@@ -8,7 +8,7 @@ from typing import Any
 from wallet_service.core.caller import current_caller
 from wallet_service.delivery.events.cloud_events import Event, event_of
 from wallet_service.platform.database.gateway import Database, Json
-from wallet_service.platform.web.creation import Created
+from wallet_service.platform.web.created import Created
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from wallet_service.delivery.webhooks.room import ROOM
 from wallet_service.delivery.webhooks.sender import Attempt, Sender
 from wallet_service.delivery.webhooks.settings import WebhooksSettings
 from wallet_service.platform.vault.service import Vault
-from wallet_service.platform.web.creation import Created, request_hash
+from wallet_service.platform.web.created import Created, request_hash
 
 SECRET_BYTES = 24
 """Of a secret: what the specification recommends at least."""

@@ -1,12 +1,22 @@
 """Settings of webhooks."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from wallet_service.core.settings import RoomSettings, comma_separated
-from wallet_service.delivery.webhooks.destinations import parse_networks
+
+
+def parse_networks(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of a setting.
+
+    Raises:
+        ValueError: one is not a network; the message names it.
+    """
+    return tuple(ip_network(text) for text in texts)
 
 
 class WebhooksSettings(RoomSettings):
@@ -44,5 +54,5 @@ class WebhooksSettings(RoomSettings):
     @field_validator("allowed_networks")
     @classmethod
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        parse_networks(",".join(networks))
+        parse_networks(networks)
         return networks

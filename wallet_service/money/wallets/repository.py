@@ -6,7 +6,7 @@ from typing import Any
 from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.membership.visibility import Included, Visibility
-from wallet_service.platform.web.creation import Created
+from wallet_service.platform.web.created import Created
 
 
 class WalletRepository:

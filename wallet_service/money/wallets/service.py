@@ -16,7 +16,7 @@ from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.problems import UserUnknown
-from wallet_service.platform.web.creation import Created
+from wallet_service.platform.web.created import Created
 from wallet_service.platform.web.idempotency import chosen_key
 from wallet_service.platform.web.problems import validation_problem
 

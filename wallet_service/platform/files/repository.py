@@ -4,7 +4,7 @@ import json
 
 from wallet_service.platform.database.caller import caller_param
 from wallet_service.platform.database.gateway import Database
-from wallet_service.platform.web.creation import Created
+from wallet_service.platform.web.created import Created
 
 UPLOAD_TTL_S = 3600
 """Seconds after which an upload is given up when no chunk arrives."""

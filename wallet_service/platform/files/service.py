@@ -22,7 +22,7 @@ from wallet_service.platform.files.repository import FileRepository
 from wallet_service.platform.files.room import ROOM
 from wallet_service.platform.files.settings import FilesSettings
 from wallet_service.platform.vault.service import Vault
-from wallet_service.platform.web.creation import Created, request_hash
+from wallet_service.platform.web.created import Created, request_hash
 
 CHUNK_BYTES = 256 * 1024
 """A call of the database carries at most 1 MiB, and a chunk is a third longer in base64."""
