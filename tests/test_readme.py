@@ -50,6 +50,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/vault.md",
         "docs/events.md",
         "docs/audit.md",
+        "docs/webhooks.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:
@@ -57,7 +58,8 @@ def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> 
     found = list(commands(page))
     environment = make_clone(own_folder)
     keys = generate_key("k1")
-    with serving(own_folder / "data", WALLET_CREDENTIAL_KEYS=keys) as service:
+    settings = {"WALLET_CREDENTIAL_KEYS": keys, "WALLET_WEBHOOKS_ALLOWED_NETWORKS": "127.0.0.0/8"}
+    with serving(own_folder / "data", **settings) as service:
         environment |= {"WALLET_URL": service.url, "WALLET_API_KEY": service.key}
         environment |= {"WALLET_DATA_DIR": str(own_folder / "data"), "WALLET_CREDENTIAL_KEYS": keys}
         outputs = run(found, own_folder, environment)

@@ -33,6 +33,7 @@ PACKAGES: Final = (
     "money.opening_balances",
     "delivery.events",
     "delivery.audit",
+    "delivery.webhooks",
     "runtime",
 )
 

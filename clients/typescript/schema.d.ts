@@ -680,6 +680,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description The endpoints of the client, newest first. Secrets are never shown again.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description Create an endpoint, which gets the events of all wallets from now on. The response has its secret, only this once.
+         *
+         *     The same idempotency key and request create one endpoint. A URL to which nothing may be sent is refused, and so is a
+         *     type of events that does not exist.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a webhook endpoint
+         * @description The endpoint with its status. `ETag` is for `If-Match` of a change. Endpoints of other clients are not found.
+         */
+        get: operations["get_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Delete an endpoint, its secrets and its log. An attempt that is under way may still arrive.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Change url, description, event_types or status by a merge patch (RFC 7396). Members that are absent stay.
+         *
+         *     A disabled endpoint that becomes `active` goes on where it stopped, and what waits for another attempt is sent at
+         *     once. With `If-Match`, an endpoint that has changed since is refused as `version_mismatch`.
+         */
+        patch: operations["update_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description Create a new secret, shown only in this response. The one before it stays valid for `overlap_s` seconds.
+         *
+         *     Until then each message has a signature by both. With `overlap_s` 0 the old one is invalid at once: for a secret that
+         *     became known to others.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Send an event of the type `webhook_endpoint.ping` now, also to a disabled endpoint, and return how it was received.
+         *
+         *     It is one attempt of at most 5 s, and it changes nothing: neither the status of the endpoint nor its log.
+         */
+        post: operations["ping_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description What was, is or will be delivered to the endpoint, newest event first. `state=dead` lists the dead letters.
+         */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}/deliveries/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a delivery
+         * @description A delivery with its attempts: when, the status and the beginning of the response, or what went wrong.
+         */
+        get: operations["get_webhook_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{endpoint_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver again
+         * @description Deliver events again: those since a moment or an event, one, or the dead ones. Their ids stay.
+         *
+         *     What is pending stays as it is. Events keep their order within a wallet. Events since before the endpoint was created
+         *     can be asked for, too, as far as events are kept.
+         */
+        post: operations["replay_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1793,6 +1959,92 @@ export interface components {
             amount: string;
         };
         /**
+         * CreatedWebhook
+         * @description A new endpoint with its secret, which is shown only here.
+         * @example {
+         *       "endpoint_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "url": "https://hooks.example.com/wallet",
+         *       "description": "invoices",
+         *       "event_types": [
+         *         "transaction.posted"
+         *       ],
+         *       "status": "active",
+         *       "disabled_reason": null,
+         *       "failing_since": null,
+         *       "old_secret_until": null,
+         *       "version": 1,
+         *       "created_at": "2026-11-28T12:00:00.000000Z",
+         *       "updated_at": "2026-11-28T12:00:00.000000Z",
+         *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+         *     }
+         */
+        CreatedWebhook: {
+            /**
+             * Endpoint Id
+             * Format: uuid
+             * @description The endpoint's id, a UUIDv7.
+             */
+            endpoint_id: string;
+            /**
+             * Url
+             * @description Where events are sent. In events and in the audit trail without its query.
+             */
+            url: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description: string;
+            /**
+             * Event Types
+             * @description Only events of these types; null: all.
+             */
+            event_types: string[] | null;
+            /**
+             * Status
+             * @description While `disabled`, nothing is sent.
+             * @enum {string}
+             */
+            status: "active" | "disabled";
+            /**
+             * Disabled Reason
+             * @description `request`: by its client. `gone`: the receiver answered 410. `failing`: no attempt has succeeded for days. `client`: no key of its client is valid. Null while it is active.
+             */
+            disabled_reason: string | null;
+            /**
+             * Failing Since
+             * @description The first failed attempt since the last one that succeeded; null: the last one did.
+             */
+            failing_since: string | null;
+            /**
+             * Old Secret Until
+             * @description After a rotation: until then messages are also signed with the secret before; null: they are not.
+             */
+            old_secret_until: string | null;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Secret
+             * @description Verifies messages: `whsec_…`. Store it now. Null in a replay after it has become invalid.
+             */
+            secret: string | null;
+        };
+        /**
          * CreditsBalance
          * @description What a user has in the wallet from which credits are consumed.
          * @example {
@@ -2000,6 +2252,185 @@ export interface components {
              * @description The number of their entries.
              */
             ledger_entries: number;
+        };
+        /**
+         * Delivery
+         * @description An event for an endpoint.
+         * @example {
+         *       "number": 42,
+         *       "event_id": "6b9c2f0e-7d1a-8c3b-9e55-0d3f6a1b2c4d",
+         *       "event_type": "transaction.posted",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "state": "delivered",
+         *       "attempts": 1,
+         *       "due_at": null,
+         *       "created_at": "2026-11-28T12:00:00.000000Z",
+         *       "ended_at": "2026-11-28T12:00:00.250000Z"
+         *     }
+         */
+        Delivery: {
+            /**
+             * Number
+             * @description Of the event, in the order of all events: its `sequence`.
+             */
+            number: number;
+            /**
+             * Event Id
+             * Format: uuid
+             * @description Of the event. It is the header `webhook-id` of each attempt.
+             */
+            event_id: string;
+            /**
+             * Event Type
+             * @description The type of the event.
+             */
+            event_type: string;
+            /**
+             * Wallet Id
+             * @description The wallet that the event is about; null: none.
+             */
+            wallet_id: string | null;
+            /**
+             * State
+             * @description `pending`: it will be sent, or sent again. `delivered`. `dead`: no attempt succeeded in three days.
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "dead";
+            /**
+             * Attempts
+             * @description Attempts so far, replays included.
+             */
+            attempts: number;
+            /**
+             * Due At
+             * @description The earliest moment of the next attempt; null: none is planned.
+             */
+            due_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the event was first meant for the endpoint.
+             */
+            created_at: string;
+            /**
+             * Ended At
+             * @description When it was delivered, or dead; null while pending.
+             */
+            ended_at: string | null;
+        };
+        /**
+         * DeliveryPage
+         * @description Deliveries of an endpoint, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "number": 42,
+         *           "event_id": "6b9c2f0e-7d1a-8c3b-9e55-0d3f6a1b2c4d",
+         *           "event_type": "transaction.posted",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *           "state": "delivered",
+         *           "attempts": 1,
+         *           "due_at": null,
+         *           "created_at": "2026-11-28T12:00:00.000000Z",
+         *           "ended_at": "2026-11-28T12:00:00.250000Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        DeliveryPage: {
+            /**
+             * Items
+             * @description The deliveries of the page.
+             */
+            items: components["schemas"]["Delivery"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * DeliveryWithLog
+         * @description A delivery with its attempts.
+         * @example {
+         *       "number": 42,
+         *       "event_id": "6b9c2f0e-7d1a-8c3b-9e55-0d3f6a1b2c4d",
+         *       "event_type": "transaction.posted",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "state": "delivered",
+         *       "attempts": 1,
+         *       "due_at": null,
+         *       "created_at": "2026-11-28T12:00:00.000000Z",
+         *       "ended_at": "2026-11-28T12:00:00.250000Z",
+         *       "log": [
+         *         {
+         *           "outcome": "delivered",
+         *           "status": 204,
+         *           "error": null,
+         *           "detail": null,
+         *           "body": "",
+         *           "duration_ms": 31,
+         *           "attempt": 1,
+         *           "attempted_at": "2026-11-28T12:00:00.250000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        DeliveryWithLog: {
+            /**
+             * Number
+             * @description Of the event, in the order of all events: its `sequence`.
+             */
+            number: number;
+            /**
+             * Event Id
+             * Format: uuid
+             * @description Of the event. It is the header `webhook-id` of each attempt.
+             */
+            event_id: string;
+            /**
+             * Event Type
+             * @description The type of the event.
+             */
+            event_type: string;
+            /**
+             * Wallet Id
+             * @description The wallet that the event is about; null: none.
+             */
+            wallet_id: string | null;
+            /**
+             * State
+             * @description `pending`: it will be sent, or sent again. `delivered`. `dead`: no attempt succeeded in three days.
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "dead";
+            /**
+             * Attempts
+             * @description Attempts so far, replays included.
+             */
+            attempts: number;
+            /**
+             * Due At
+             * @description The earliest moment of the next attempt; null: none is planned.
+             */
+            due_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the event was first meant for the endpoint.
+             */
+            created_at: string;
+            /**
+             * Ended At
+             * @description When it was delivered, or dead; null while pending.
+             */
+            ended_at: string | null;
+            /**
+             * Log
+             * @description Its newest 100 attempts, the first one first.
+             */
+            log: components["schemas"]["LoggedAttempt"][];
         };
         /**
          * EntriesRequest
@@ -2623,6 +3054,54 @@ export interface components {
             version: string;
         };
         /**
+         * LoggedAttempt
+         * @description An attempt of a delivery.
+         */
+        LoggedAttempt: {
+            /**
+             * Outcome
+             * @description `delivered`: a status from 200 to 299. `gone`: 410.
+             * @enum {string}
+             */
+            outcome: "delivered" | "failed" | "gone";
+            /**
+             * Status
+             * @description Of the response; null if there was none.
+             */
+            status: number | null;
+            /**
+             * Error
+             * @description Without a response: `timeout`, `refused` (the address may not be reached), `connection`, `tls`, `protocol`, `event_removed` or `secret_unavailable`.
+             */
+            error: string | null;
+            /**
+             * Detail
+             * @description Of the error, for people.
+             */
+            detail: string | null;
+            /**
+             * Body
+             * @description The beginning of the response.
+             */
+            body: string;
+            /**
+             * Duration Ms
+             * @description Of the attempt.
+             */
+            duration_ms: number;
+            /**
+             * Attempt
+             * @description Its number, from 1, replays included.
+             */
+            attempt: number;
+            /**
+             * Attempted At
+             * Format: date-time
+             * @description When it ended.
+             */
+            attempted_at: string;
+        };
+        /**
          * MoneyRequest
          * @description The body of deposit, withdraw, consume, reward and fee.
          * @example {
@@ -2675,6 +3154,58 @@ export interface components {
              * @description The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.
              */
             counter_account?: string | null;
+        };
+        /**
+         * Ping
+         * @description How the test event was received.
+         * @example {
+         *       "outcome": "delivered",
+         *       "status": 204,
+         *       "error": null,
+         *       "detail": null,
+         *       "body": "",
+         *       "duration_ms": 31,
+         *       "message_id": "0199d0a8-0000-7000-8000-00000000e0b1"
+         *     }
+         */
+        Ping: {
+            /**
+             * Outcome
+             * @description `delivered`: a status from 200 to 299. `gone`: 410.
+             * @enum {string}
+             */
+            outcome: "delivered" | "failed" | "gone";
+            /**
+             * Status
+             * @description Of the response; null if there was none.
+             */
+            status: number | null;
+            /**
+             * Error
+             * @description Without a response: `timeout`, `refused` (the address may not be reached), `connection`, `tls`, `protocol`, `event_removed` or `secret_unavailable`.
+             */
+            error: string | null;
+            /**
+             * Detail
+             * @description Of the error, for people.
+             */
+            detail: string | null;
+            /**
+             * Body
+             * @description The beginning of the response.
+             */
+            body: string;
+            /**
+             * Duration Ms
+             * @description Of the attempt.
+             */
+            duration_ms: number;
+            /**
+             * Message Id
+             * Format: uuid
+             * @description The header `webhook-id` of the message.
+             */
+            message_id: string;
         };
         /**
          * Progress
@@ -2783,6 +3314,121 @@ export interface components {
              * @description Default: all that is left to refund.
              */
             amount?: (string | number) | null;
+        };
+        /**
+         * Replay
+         * @description What is delivered again: exactly one member.
+         * @example {
+         *       "from_time": "2026-11-28T12:00:00Z"
+         *     }
+         */
+        Replay: {
+            /**
+             * From Time
+             * @description The events of this moment and later ones.
+             */
+            from_time?: string | null;
+            /**
+             * From Event
+             * @description The event with this id, which was meant for the endpoint, and later ones.
+             */
+            from_event?: string | null;
+            /**
+             * From Number
+             * @description The event with this number and later ones.
+             */
+            from_number?: number | null;
+            /**
+             * Number
+             * @description This delivery.
+             */
+            number?: number | null;
+            /**
+             * Dead
+             * @description `true`: dead deliveries, at most 1,000, the oldest first.
+             */
+            dead?: true | null;
+        };
+        /**
+         * Replayed
+         * @description What is delivered again.
+         * @example {
+         *       "from_number": 40,
+         *       "upto_number": 42,
+         *       "deliveries": null,
+         *       "more": false
+         *     }
+         */
+        Replayed: {
+            /**
+             * From Number
+             * @description The first event; null: none.
+             */
+            from_number: number | null;
+            /**
+             * Upto Number
+             * @description The last event; null: none. Newer ones follow anyway.
+             */
+            upto_number: number | null;
+            /**
+             * Deliveries
+             * @description How many are pending again now; null: the workers find them in the background, in order.
+             */
+            deliveries: number | null;
+            /**
+             * More
+             * @description Whether there can be more dead ones: send the request again.
+             */
+            more: boolean;
+        };
+        /**
+         * RotatedSecret
+         * @description The new secret, which is shown only here.
+         * @example {
+         *       "secret_id": "0199d0a8-0000-7000-8000-00000000e0a1",
+         *       "endpoint_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "old_secret_until": "2026-11-29T12:00:00.000000Z",
+         *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+         *     }
+         */
+        RotatedSecret: {
+            /**
+             * Secret Id
+             * Format: uuid
+             * @description Names the secret.
+             */
+            secret_id: string;
+            /**
+             * Endpoint Id
+             * Format: uuid
+             * @description The endpoint.
+             */
+            endpoint_id: string;
+            /**
+             * Old Secret Until
+             * @description Until then messages are also signed with the secret before; null: they are not.
+             */
+            old_secret_until: string | null;
+            /**
+             * Secret
+             * @description `whsec_…`. Store it now. Null in a replay after it has become invalid.
+             */
+            secret: string | null;
+        };
+        /**
+         * SecretRotation
+         * @description How a secret is replaced.
+         * @example {
+         *       "overlap_s": 86400
+         *     }
+         */
+        SecretRotation: {
+            /**
+             * Overlap S
+             * @description For how many seconds messages are also signed with the secret before. 0: it is invalid at once.
+             * @default 86400
+             */
+            overlap_s?: number;
         };
         /**
          * ServiceStats
@@ -3691,6 +4337,182 @@ export interface components {
             wallet_id: string;
         };
         /**
+         * WebhookCreate
+         * @description A new endpoint.
+         * @example {
+         *       "url": "https://hooks.example.com/wallet",
+         *       "event_types": [
+         *         "transaction.posted"
+         *       ]
+         *     }
+         */
+        WebhookCreate: {
+            /**
+             * Url
+             * Format: uri
+             * @description Where events are sent by POST: an https URL of an address on the internet, or of a network that the operator allows.
+             */
+            url: string;
+            /**
+             * Description
+             * @description For people.
+             * @default
+             */
+            description?: string;
+            /**
+             * Event Types
+             * @description Only events of these types. Default: all. `GET /api/v1/events/types` lists them.
+             */
+            event_types?: string[] | null;
+        };
+        /**
+         * WebhookEndpoint
+         * @description An endpoint: where events of a client are sent.
+         * @example {
+         *       "endpoint_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "url": "https://hooks.example.com/wallet",
+         *       "description": "invoices",
+         *       "event_types": [
+         *         "transaction.posted"
+         *       ],
+         *       "status": "active",
+         *       "disabled_reason": null,
+         *       "failing_since": null,
+         *       "old_secret_until": null,
+         *       "version": 1,
+         *       "created_at": "2026-11-28T12:00:00.000000Z",
+         *       "updated_at": "2026-11-28T12:00:00.000000Z"
+         *     }
+         */
+        WebhookEndpoint: {
+            /**
+             * Endpoint Id
+             * Format: uuid
+             * @description The endpoint's id, a UUIDv7.
+             */
+            endpoint_id: string;
+            /**
+             * Url
+             * @description Where events are sent. In events and in the audit trail without its query.
+             */
+            url: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description: string;
+            /**
+             * Event Types
+             * @description Only events of these types; null: all.
+             */
+            event_types: string[] | null;
+            /**
+             * Status
+             * @description While `disabled`, nothing is sent.
+             * @enum {string}
+             */
+            status: "active" | "disabled";
+            /**
+             * Disabled Reason
+             * @description `request`: by its client. `gone`: the receiver answered 410. `failing`: no attempt has succeeded for days. `client`: no key of its client is valid. Null while it is active.
+             */
+            disabled_reason: string | null;
+            /**
+             * Failing Since
+             * @description The first failed attempt since the last one that succeeded; null: the last one did.
+             */
+            failing_since: string | null;
+            /**
+             * Old Secret Until
+             * @description After a rotation: until then messages are also signed with the secret before; null: they are not.
+             */
+            old_secret_until: string | null;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * WebhookPage
+         * @description Endpoints of the client, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "endpoint_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *           "url": "https://hooks.example.com/wallet",
+         *           "description": "invoices",
+         *           "event_types": [
+         *             "transaction.posted"
+         *           ],
+         *           "status": "active",
+         *           "disabled_reason": null,
+         *           "failing_since": null,
+         *           "old_secret_until": null,
+         *           "version": 1,
+         *           "created_at": "2026-11-28T12:00:00.000000Z",
+         *           "updated_at": "2026-11-28T12:00:00.000000Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        WebhookPage: {
+            /**
+             * Items
+             * @description The endpoints of the page.
+             */
+            items: components["schemas"]["WebhookEndpoint"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * WebhookPatch
+         * @description A merge patch (RFC 7396). Absent members stay.
+         * @example {
+         *       "status": "disabled"
+         *     }
+         */
+        WebhookPatch: {
+            /**
+             * Url
+             * Format: uri
+             * @description Where events are sent from now on.
+             */
+            url?: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description?: string;
+            /**
+             * Event Types
+             * @description Only events of these types; null: all.
+             */
+            event_types?: string[] | null;
+            /**
+             * Status
+             * @description While `disabled`, nothing is sent. When it is `active` again, it goes on where it stopped.
+             * @enum {string}
+             */
+            status?: "active" | "disabled";
+        };
+        /**
          * Problem
          * @description An RFC 9457 problem document. Some codes add facts of their own.
          */
@@ -3712,7 +4534,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -3880,6 +4702,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `webhook_limit`: Limit of webhooks reached */
+        webhook_limit: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `webhook_not_found`: Webhook endpoint not found */
+        webhook_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /**
@@ -3904,6 +4744,8 @@ export interface components {
         counter_account: string | null;
         /** @description `next_cursor` of the page before; without it, the first page. */
         cursor: string | null;
+        /** @description The endpoint's id. */
+        endpoint_id: string;
         /** @description The file's id. */
         file_id: string;
         /** @description Entries of this moment or later. */
@@ -6109,6 +6951,474 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["unavailable"];
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the endpoint. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["webhook_limit"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `vault_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretRotation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the endpoint. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSecret"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            409: components["responses"]["webhook_limit"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `vault_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ping_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ping"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `vault_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                state?: ("pending" | "delivered" | "dead") | null;
+                /** @description Only that of this event. */
+                event_id?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["webhook_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    get_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+                /** @description The number of the event. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithLog"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `webhook_not_found`, `delivery_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    replay_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id. */
+                endpoint_id: components["parameters"]["endpoint_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `webhook_not_found`, `delivery_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_jobs: {

@@ -124,13 +124,12 @@ def _of_a_path(right: Case) -> Iterator[Case]:
         code = f"{parameter['name'].removesuffix('_id')}_not_found"
         if parameter["in"] != "path" or parameter["schema"].get("format") != "uuid":
             continue
+        named = f"{'an' if parameter['name'][0] in 'aeio' else 'a'} {parameter['name']}"
         if code in right.operation.codes:
             path = {**right.path, parameter["name"]: NEVER}
-            yield right.but(f"Of a {parameter['name']} that does not exist", code, path=path, headers=fresh)
+            yield right.but(f"Of {named} that does not exist", code, path=path, headers=fresh)
         path = {**right.path, parameter["name"]: "not-a-uuid"}
-        yield right.but(
-            f"Of a {parameter['name']} that is not a UUID", "validation_failed", path=path, headers=fresh
-        )
+        yield right.but(f"Of {named} that is not a UUID", "validation_failed", path=path, headers=fresh)
 
 
 def _of_parameters(right: Case) -> Iterator[Case]:

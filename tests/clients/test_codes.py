@@ -27,6 +27,9 @@ NOT_OF_THE_LEDGER_ALONE = {
     "cursor_expired": "of a read, which moves no money",
     "file_not_found": "of an upload that was given up, whose earlier attempt may still be stored",
     "file_incomplete": "of what arrived in one attempt",
+    "webhook_not_found": "of webhooks, which move no money",
+    "delivery_not_found": "of webhooks, which move no money",
+    "webhook_limit": "an earlier attempt may be what is one too many",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }
 """What the SQL functions say too, and what tells nothing of an earlier try under the same key."""

@@ -23,6 +23,9 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
     "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
     "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",
+    "wallet_api.replace_sealed_webhook_secret": "the same secret under another key; record_rotation records it",
+    "wallet_api.release_webhook_deliveries": "gives back what a worker has not sent",
+    "wallet_api.delete_old_webhook_deliveries": "retention of the log of deliveries",
     "wallet_api.number_events": "gives committed events their numbers",
     "wallet_api.delete_old_events": "retention of events; the audit trail has its own",
     **dict.fromkeys(
@@ -49,6 +52,10 @@ READS_NO_PERSON: Mapping[str, str] = {
     "download_file": "the caller's own file",
     "read_test_clock": "a clock",
     "list_event_types": "types of events",
+    "list_webhooks": "the client's own endpoints",
+    "get_webhook": "the client's own endpoint",
+    "list_webhook_deliveries": "how events reached the client's own endpoint, without their data",
+    "get_webhook_delivery": "the same",
     "list_jobs": "the state of the service's work, without what it is about",
     "get_job": "the same",
 }
@@ -97,6 +104,9 @@ def test_each_function_that_changes_something_records_it() -> None:
         "wallet_api.fail_job",
         "wallet_api.pause_job",
         "wallet_api.release_job",
+        "wallet_api.claim_webhook_deliveries",
+        "wallet_api.report_webhook_attempt",
+        "wallet_api.spread_webhook_events",
     }  # the service itself
 
 

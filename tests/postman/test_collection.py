@@ -39,6 +39,7 @@ NOT_FROM_OUTSIDE = {
     "unavailable": "needs a database that is away",
     "user_unknown": "needs the account service",
     "vault_unavailable": "needs a service without a key",
+    "webhook_limit": "needs as many endpoints as there may be",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -156,6 +157,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Files",
         "Events",
         "Jobs",
+        "Webhooks",
         "History",
         "Statistics",
         "Ledger",

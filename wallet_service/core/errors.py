@@ -5,7 +5,7 @@
     │   IdempotencyKeyReused, IdempotencyKeyConflict, InternalError    the web room
     ├── Unauthorized, Forbidden                    the auth room
     ├── Unavailable, Overloaded, WalletBusy        the database room
-    └── WalletNotFound                             the wallets room
+    └── WalletNotFound, VersionMismatch            the wallets room
 
 Each has a stable code, an HTTP status, a title, and whether a retry can succeed. SQL functions use the same codes (a
 refused outcome, or SQLSTATE ``WL001`` with the code as its message), so Python, OpenAPI, docs and SDK share one list.
@@ -91,6 +91,13 @@ class WalletNotFound(WalletError):
         "There is no wallet {wallet_id}, or the caller may not see it",
         "The user has no open wallet in {currency}",
     )
+
+
+class VersionMismatch(WalletError):
+    """``If-Match`` has a version that is not the current one."""
+
+    code, status, title = "version_mismatch", 412, "Version mismatch"
+    details = ("The wallet {wallet_id} is at version {version}", "It is at version {version}")
 
 
 class NotFound(WalletError):

@@ -7,6 +7,7 @@ with a point before it (``".schemas:Entry"``), a module of the room's group. It 
 command of the command line does not import the HTTP code.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -240,6 +241,14 @@ before belongs in ``posting_rules``, which the kernel calls with the wallets loc
 """
 
 
+WorkerLoop = Callable[[Any, asyncio.Event], Awaitable[None]]
+"""``async (state, stopping)``: work that goes on as long as a worker runs, such as deliveries.
+
+It returns soon after ``stopping`` is set. If it has not after the worker's grace, it is cancelled: then it gives back
+what it has claimed. After an exception, which is logged, it is called again.
+"""
+
+
 class Moved(NamedTuple):
     """A wallet whose balance a posting changed."""
 
@@ -278,6 +287,7 @@ class Room:
         verify_walks: what ``verify`` checks in the room's tables.
         operation_types: types of operations that the kernel posts; one room declares a type.
         jobs: types of jobs that workers run; one room declares a type.
+        worker_loops: references of ``WorkerLoop``; each worker runs them, beside the jobs.
         event_types: types of the events that the room's functions write; one room declares a type.
         recorded_reads: by the name of the route, reads that the audit trail records.
         sealed_rows: where the room stores values that the vault sealed, if it does.
@@ -308,6 +318,7 @@ class Room:
     verify_walks: Sequence[VerifyWalk] = ()
     operation_types: Sequence[OperationType] = ()
     jobs: Sequence[JobType] = ()
+    worker_loops: Sequence[str] = ()
     event_types: Sequence[EventType] = ()
     recorded_reads: Mapping[str, RecordedRead] = field(default_factory=dict[str, RecordedRead])
     sealed_rows: SealedRows | None = None

@@ -131,7 +131,7 @@ async def _run(
                 await stack.enter_async_context(room.load(room.lifespan)(context))
         stack.enter_context(_registered(metrics, app.state.metrics))
         if worker:
-            app.state.worker = await stack.enter_async_context(running_worker(app.state, settings))
+            app.state.worker = await stack.enter_async_context(running_worker(app.state, settings, rooms))
         yield
 
 

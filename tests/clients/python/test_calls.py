@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import wallet_client
-from support.api import Api, new_user
+from support.api import Api, new_user, open_api
 from support.sdk import in_process
+from support.webhook_receiver import open_receiver
 from wallet_client import (
     AsyncWalletClient,
     BalanceUnchanged,
+    DeliveryNotFound,
     EntriesUnbalanced,
     FileNotFound,
     Forbidden,
@@ -36,6 +38,7 @@ from wallet_client import (
     WalletExists,
     WalletMirrored,
     WalletNotFound,
+    WebhookNotFound,
     key_from,
     new_key,
 )
@@ -43,6 +46,7 @@ from wallet_client._decoding import decoder
 from wallet_client.testing import FakeWallet
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.platform.vault.keys import generate_key
 
 pytestmark = pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
 
@@ -475,3 +479,46 @@ async def test_a_job_is_read_retried_cancelled_and_waited_for(client: AsyncWalle
     await client.jobs.cancel(job_id)
     with pytest.raises(JobNotFound):
         await client.jobs.retry(new_id())
+
+
+async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:
+    del driver
+    settings = {"webhooks_allowed_networks": "127.0.0.0/8", "credential_keys": generate_key("k1")}
+    async with (
+        open_receiver() as receiver,
+        open_api(service_dsn, **settings) as api,
+        in_process(api) as client,
+    ):
+        key = new_key()
+        made = await client.webhooks.create(
+            receiver.url, event_types=["transaction.posted"], idempotency_key=key
+        )
+        again = await client.webhooks.create(
+            receiver.url, event_types=["transaction.posted"], idempotency_key=key
+        )
+        assert again == made
+        read = await client.webhooks.get(made.endpoint_id)
+        assert (read.url, read.event_types, read.status) == (receiver.url, ["transaction.posted"], "active")
+        assert [each async for each in client.webhooks.list(page_size=1)][:1] == [read]
+        ping = await client.webhooks.ping(made.endpoint_id)
+        assert (ping.outcome, ping.status, receiver.ids) == ("delivered", 204, [ping.message_id])
+        assert made.secret is not None
+        assert len(receiver.verified(made.secret)) == 1
+        rotated = await client.webhooks.rotate_secret(made.endpoint_id, overlap_s=60)
+        assert rotated.secret not in (None, made.secret)
+        changed = await client.webhooks.update(
+            made.endpoint_id, event_types=None, status="disabled", if_version=2
+        )
+        assert (changed.version, changed.event_types, changed.disabled_reason) == (3, None, "request")
+        with pytest.raises(VersionMismatch):
+            await client.webhooks.update(made.endpoint_id, description="x", if_version=2)
+        replayed = await client.webhooks.replay(made.endpoint_id, dead=True)
+        assert (replayed.deliveries, replayed.more) == (0, False)
+        with pytest.raises(DeliveryNotFound):
+            await client.webhooks.replay(made.endpoint_id, number=1)
+        with pytest.raises(DeliveryNotFound):
+            await client.webhooks.delivery(made.endpoint_id, 1)
+        assert [each async for each in client.webhooks.deliveries(made.endpoint_id, state="dead")] == []
+        await client.webhooks.delete(made.endpoint_id, if_version=3)
+        with pytest.raises(WebhookNotFound):
+            await client.webhooks.get(made.endpoint_id)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import wallet_client
 from support.settings import make_settings
-from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums
+from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums, webhooks
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
@@ -24,6 +24,7 @@ from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
+from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.testing.operations import OPERATION_TYPES
 
 from contract.references import inlined
@@ -33,19 +34,27 @@ ID = "0199d0a8-0000-7000-8000-0000000000aa"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 VALUES: dict[str, Any] = {
     **dict.fromkeys(
-        ("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"), ID
+        (
+            *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
+            *("endpoint_id", "event_id", "from_event"),
+        ),
+        ID,
     ),
     **dict.fromkeys(
         ("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
     ),
-    **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified"), True),
-    **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at"), NOW),
+    **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead"), True),
+    **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at", "from_time"), NOW),
     "content": b"bytes",
     "media_type": "text/csv",
     "duration": timedelta(days=1),
     "metadata": {"model": "small"},
     "if_version": 1,
     "types": ["X"],
+    "number": 1,
+    "from_number": 1,
+    "overlap_s": 60,
+    "event_types": ["transaction.posted"],
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
@@ -73,6 +82,7 @@ RESOURCES: dict[str, Any] = {
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
     "audit": AuditResource,
+    "webhooks": WebhooksResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -275,6 +285,13 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TypeTotal", "CounterAccountTotal", "Step", "CurrencyStatistics", "WalletStatistics"),
                 *("UserStatistics", "CurrencyStats", "ServiceStats", "TrialBalanceLine"),
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
+            )
+        ),
+        *(
+            getattr(webhooks, name)
+            for name in (
+                *("WebhookEndpoint", "CreatedWebhook", "RotatedSecret", "Ping", "LoggedAttempt"),
+                *("Delivery", "DeliveryWithLog", "Replayed"),
             )
         ),
     ],

@@ -68,11 +68,12 @@ def read_events(answer: bytes) -> Events:
     first, *lines = answer.split(b"\n")
     place: dict[str, Any] = json.loads(first)
     parts = zip(lines[::3], lines[1::3], lines[2::3], strict=True)
-    events = [_event(json.loads(facts), data, owner_data or data) for facts, data, owner_data in parts]
+    events = [event_of(json.loads(facts), data, owner_data or data) for facts, data, owner_data in parts]
     return Events(events, place["after"], place["more"], place["latest"])
 
 
-def _event(facts: Sequence[Any], data: bytes, owner_data: bytes) -> Event:
+def event_of(facts: Sequence[Any], data: bytes, owner_data: bytes | None = None) -> Event:
+    """The event of its parts, as ``wallet_api.read_events`` describes them."""
     number, event_id, kind, time, subject, wallet_id, wallet_version, user_id, organization_id = facts
     return Event(
         number,
@@ -85,7 +86,7 @@ def _event(facts: Sequence[Any], data: bytes, owner_data: bytes) -> Event:
         user_id,
         organization_id,
         data,
-        owner_data,
+        data if owner_data is None else owner_data,
     )
 
 

@@ -31,10 +31,3 @@ class CreditLimitInUse(WalletError):
 
     code, status, title = "credit_limit_in_use", 409, "Credit limit is in use"
     details = ("The wallet {wallet_id} is further below zero than the new credit limit allows",)
-
-
-class VersionMismatch(WalletError):
-    """``If-Match`` has a version that is not the current one."""
-
-    code, status, title = "version_mismatch", 412, "Version mismatch"
-    details = ("The wallet {wallet_id} is at version {version}",)

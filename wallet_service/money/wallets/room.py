@@ -1,11 +1,10 @@
 """The declaration of the room of wallets."""
 
-from wallet_service.core.errors import WalletNotFound
+from wallet_service.core.errors import VersionMismatch, WalletNotFound
 from wallet_service.core.room import EventType, RecordedRead, Room
 from wallet_service.money.permissions import WALLETS_READ, WALLETS_WRITE
 from wallet_service.money.wallets.problems import (
     CreditLimitInUse,
-    VersionMismatch,
     WalletExists,
     WalletNotEmpty,
 )

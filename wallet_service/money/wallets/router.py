@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from wallet_service.core.errors import WalletBusy, WalletNotFound
+from wallet_service.core.errors import VersionMismatch, WalletBusy, WalletNotFound
 from wallet_service.ledger.problems import (
     AmountInvalid,
     AmountPrecision,
@@ -23,7 +23,6 @@ from wallet_service.money.examples import CHANGED_WALLET, CLOSED_WALLET, example
 from wallet_service.money.parameters import UserInPath, WalletInPath
 from wallet_service.money.wallets.problems import (
     CreditLimitInUse,
-    VersionMismatch,
     WalletExists,
     WalletNotEmpty,
 )

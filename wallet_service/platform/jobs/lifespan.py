@@ -3,15 +3,16 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
 from wallet_service.core.errors import WalletError
-from wallet_service.core.room import RoomContext
+from wallet_service.core.room import Room, RoomContext
 from wallet_service.core.settings import Settings
+from wallet_service.platform.jobs.loops import Loops
 from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.service import Jobs
@@ -40,8 +41,16 @@ async def open_jobs(context: RoomContext) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def running_worker(state: Any, settings: Settings) -> AsyncGenerator[Worker]:
-    """A worker on the application's state: it runs while this context is open, and then returns what it has claimed."""
+async def running_worker(
+    state: Any, settings: Settings, rooms: Sequence[Room] = ()
+) -> AsyncGenerator[Worker]:
+    """A worker on the application's state: it runs while this context is open, and then returns what it has claimed.
+
+    Args:
+        state: of the application.
+        settings: of all rooms.
+        rooms: their loops run beside the jobs.
+    """
     own = settings[JobsSettings]
     pace = Pace(
         concurrency=own.worker_concurrency,
@@ -52,11 +61,12 @@ async def running_worker(state: Any, settings: Settings) -> AsyncGenerator[Worke
     worker = Worker(state.jobs, state, name=name, pace=pace, metrics=state.job_metrics)
     task = asyncio.create_task(worker.run())
     task.add_done_callback(_report)
+    loops = Loops(state, rooms)
     try:
         yield worker
     finally:
         worker.stop()
-        await asyncio.wait([task])
+        await asyncio.gather(asyncio.wait([task]), loops.stop(pace.grace_s))
 
 
 async def _count(repository: JobRepository, metrics: JobMetrics) -> None:

@@ -24,6 +24,7 @@ from wallet_client.errors import (
     CurrencyMismatch,
     CurrencyUnknown,
     CursorExpired,
+    DeliveryNotFound,
     EntriesUnbalanced,
     FileIncomplete,
     FileNotFound,
@@ -79,6 +80,8 @@ from wallet_client.errors import (
     WalletMirrored,
     WalletNotEmpty,
     WalletNotFound,
+    WebhookLimit,
+    WebhookNotFound,
 )
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
@@ -142,6 +145,7 @@ __all__ = [
     "CurrencyMismatch",
     "CurrencyUnknown",
     "CursorExpired",
+    "DeliveryNotFound",
     "EntriesUnbalanced",
     "Entry",
     "Event",
@@ -228,6 +232,8 @@ __all__ = [
     "WalletMirrored",
     "WalletNotEmpty",
     "WalletNotFound",
+    "WebhookLimit",
+    "WebhookNotFound",
     "__version__",
     "key_from",
     "new_key",

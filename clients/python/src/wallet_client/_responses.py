@@ -31,6 +31,15 @@ if TYPE_CHECKING:
         Wallet,
     )
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
+    from wallet_client.webhooks import (
+        CreatedWebhook,
+        Delivery,
+        DeliveryWithLog,
+        Ping,
+        Replayed,
+        RotatedSecret,
+        WebhookEndpoint,
+    )
 
 M = TypeVar("M")
 
@@ -175,6 +184,62 @@ def audit_entries_of(response: SuccessResponse) -> "Page[AuditEntry]":
     from wallet_client.models import AuditEntry  # noqa: PLC0415
 
     return _page_of(response, AuditEntry)
+
+
+def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":
+    """A webhook endpoint."""
+    from wallet_client.webhooks import WebhookEndpoint  # noqa: PLC0415
+
+    return decoder(WebhookEndpoint)(response.document)
+
+
+def created_webhook_of(response: SuccessResponse) -> "CreatedWebhook":
+    """A webhook endpoint with its secret."""
+    from wallet_client.webhooks import CreatedWebhook  # noqa: PLC0415
+
+    return decoder(CreatedWebhook)(response.document)
+
+
+def webhooks_of(response: SuccessResponse) -> "Page[WebhookEndpoint]":
+    """A page of webhook endpoints."""
+    from wallet_client.webhooks import WebhookEndpoint  # noqa: PLC0415
+
+    return _page_of(response, WebhookEndpoint)
+
+
+def rotated_secret_of(response: SuccessResponse) -> "RotatedSecret":
+    """A new secret of a webhook endpoint."""
+    from wallet_client.webhooks import RotatedSecret  # noqa: PLC0415
+
+    return decoder(RotatedSecret)(response.document)
+
+
+def ping_of(response: SuccessResponse) -> "Ping":
+    """How a test event was received."""
+    from wallet_client.webhooks import Ping  # noqa: PLC0415
+
+    return decoder(Ping)(response.document)
+
+
+def deliveries_of(response: SuccessResponse) -> "Page[Delivery]":
+    """A page of deliveries."""
+    from wallet_client.webhooks import Delivery  # noqa: PLC0415
+
+    return _page_of(response, Delivery)
+
+
+def delivery_of(response: SuccessResponse) -> "DeliveryWithLog":
+    """A delivery with its attempts."""
+    from wallet_client.webhooks import DeliveryWithLog  # noqa: PLC0415
+
+    return decoder(DeliveryWithLog)(response.document)
+
+
+def replayed_of(response: SuccessResponse) -> "Replayed":
+    """What is delivered again."""
+    from wallet_client.webhooks import Replayed  # noqa: PLC0415
+
+    return decoder(Replayed)(response.document)
 
 
 def wallet_statistics_of(response: SuccessResponse) -> "WalletStatistics":

@@ -304,6 +304,24 @@ class FileQuotaExceeded(Conflict):
     code = "file_quota_exceeded"
 
 
+class WebhookNotFound(NotFound):
+    """The webhook endpoint does not exist, was deleted, or belongs to another client."""
+
+    code = "webhook_not_found"
+
+
+class DeliveryNotFound(NotFound):
+    """The event was not for the webhook endpoint, or its delivery was removed some days after its end."""
+
+    code = "delivery_not_found"
+
+
+class WebhookLimit(Conflict):
+    """There are as many webhook endpoints of the client, or valid secrets of the endpoint, as there may be."""
+
+    code = "webhook_limit"
+
+
 class WalletExists(Conflict):
     """The user already has an open wallet of this type, currency and name; ``wallet_id`` names it."""
 
@@ -395,13 +413,13 @@ class BatchAborted(Conflict):
 
 
 class VersionMismatch(PreconditionFailed):
-    """The wallet has another version than ``if_version``."""
+    """The wallet or webhook endpoint has another version than ``if_version``."""
 
     code = "version_mismatch"
 
     @property
     def version(self) -> int | None:
-        """The present version of the wallet."""
+        """The present version."""
         return self.facts.get("version")
 
 

@@ -17,6 +17,7 @@ from wallet_client._async.statistics import AsyncStatisticsResource
 from wallet_client._async.test_clock import AsyncTestClockResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
+from wallet_client._async.webhooks import AsyncWebhooksResource
 from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
@@ -51,6 +52,7 @@ class AsyncWalletClient(AsyncShortcuts):
     events: AsyncEventsResource = AsyncEventsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
+    webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -157,6 +159,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.events = AsyncEventsResource(runner)
         self.files = AsyncFilesResource(runner)
         self.jobs = AsyncJobsResource(runner)
+        self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

@@ -22,6 +22,7 @@ from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
+from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.metrics import Metrics
 
 _NO_RUNNER: Any = None
@@ -52,6 +53,7 @@ class WalletClient(Shortcuts):
     events: EventsResource = EventsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
     jobs: JobsResource = JobsResource(_NO_RUNNER)
+    webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -158,6 +160,7 @@ class WalletClient(Shortcuts):
         self.events = EventsResource(runner)
         self.files = FilesResource(runner)
         self.jobs = JobsResource(runner)
+        self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)

@@ -1,0 +1,187 @@
+"""Which addresses a webhook may reach: those of the internet, and those that the operator allows.
+
+A name can resolve to another address at each look. So the check is made where the connection is opened, of the address
+to which it is opened, and the connection goes there.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+LONGEST_URL: Final = 2048
+
+_NEVER: Final = (
+    ip_network("168.63.129.16/32"),  # Azure's services for a virtual machine, on an address that looks public
+    ip_network("192.0.0.0/24"),  # services of providers, such as Oracle's metadata
+    ip_network("192.88.99.0/24"),  # relays of 6to4, which lead anywhere; so do the next two
+    ip_network("2002::/16"),
+    ip_network("2001::/32"),
+)
+_NAT64: Final = ip_network("64:ff9b::/96")
+"""Addresses that end in an IPv4 address, which is reached in the end. The networks of some providers have no others."""
+
+
+class DestinationRefused(OSError):
+    """A webhook may not go there. The message has the reason, without addresses of the operator's network."""
+
+
+class HostUnknown(DestinationRefused):
+    """The name does not resolve to an address now."""
+
+
+class Destinations:
+    """The rule, and a resolver that keeps it.
+
+    Args:
+        allowed: networks that may be reached besides the internet, over plain HTTP too.
+    """
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        self._allowed = tuple(allowed)
+
+    def is_allowed(self, address: Address) -> bool:
+        """Whether the operator allows this address."""
+        return any(address.version == network.version and address in network for network in self._allowed)
+
+    def may_reach(self, address: Address) -> bool:
+        """Whether a connection may be opened to this address."""
+        if self.is_allowed(address):
+            return True
+        if address.version == _NAT64.version and address in _NAT64:
+            return _is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        return _is_public(address)
+
+    async def check(self, url: str) -> None:
+        """Check a URL when an endpoint is created or changed. Each delivery checks again.
+
+        Raises:
+            DestinationRefused: it is not an HTTPS URL of an address on the internet, or of an allowed network.
+        """
+        target = parse(url)
+        host = target.host or ""
+        addresses = await self.resolve(host, target.port or 0)
+        if target.scheme == "http" and not all(self.is_allowed(each) for each in addresses):
+            raise DestinationRefused("the scheme must be https")
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """The addresses of a host to which a connection may be opened now.
+
+        Raises:
+            DestinationRefused: it has none.
+        """
+        found = [address for address in await _addresses(host, port) if self.may_reach(address)]
+        if not found:
+            raise DestinationRefused("the host has no address on the internet")
+        return found
+
+    def socket(self, info: tuple[int, int, int, str, tuple[str | int, ...]]) -> socket.socket:
+        """A socket for an address, for aiohttp's ``socket_factory``: the last gate before a connection.
+
+        Raises:
+            DestinationRefused: the address may not be reached.
+        """
+        family, kind, proto, _, address = info
+        if not self.may_reach(ip_address(str(address[0]).partition("%")[0])):
+            raise DestinationRefused("the host has no address on the internet")
+        return socket.socket(family, kind, proto)
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves names to addresses that may be reached, for aiohttp."""
+
+    def __init__(self, destinations: Destinations) -> None:
+        self._destinations = destinations
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses that may be reached.
+
+        Raises:
+            DestinationRefused: there is none.
+        """
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - IPv4
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in await self._destinations.resolve(host, port)
+            if family in (socket.AF_UNSPEC, socket.AF_INET if address.version == 4 else socket.AF_INET6)  # noqa: PLR2004 - IPv4
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def parse(url: str) -> URL:
+    """The parts of a webhook's URL.
+
+    Raises:
+        DestinationRefused: it is not an absolute HTTP or HTTPS URL, or has a user name, a password or a fragment.
+    """
+    if len(url) > LONGEST_URL or not url.isascii() or any(c.isspace() or not c.isprintable() for c in url):
+        raise DestinationRefused(f"a URL has at most {LONGEST_URL} printable ASCII characters and no spaces")
+    try:
+        target = URL(url, encoded=True)
+        port = target.port
+    except ValueError:
+        raise DestinationRefused("this is not a URL") from None
+    if target.scheme not in ("http", "https") or not target.host:
+        raise DestinationRefused("the URL must begin with https:// and a host")
+    if target.user is not None or target.password is not None:
+        raise DestinationRefused("a URL with a user name or password would be shown: use the signature")
+    if target.raw_fragment:
+        raise DestinationRefused("a fragment is not sent: leave out what follows the #")
+    if port is not None and not 0 < port <= 65_535:  # noqa: PLR2004 - the ports of TCP
+        raise DestinationRefused("a port is 1 to 65535")
+    return target
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Networks as the setting has them, with commas: ``10.0.0.0/8,fd00::/8``.
+
+    Raises:
+        ValueError: one is not a network; the message names it.
+    """
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+async def _addresses(host: str, port: int) -> list[Address]:
+    try:
+        return [ip_address(host.partition("%")[0])]
+    except ValueError:
+        pass
+    try:
+        infos = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+    except (OSError, UnicodeError):
+        raise HostUnknown("the host does not resolve to an address") from None
+    return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in infos))
+
+
+def _is_public(address: Address) -> bool:
+    if any(address.version == network.version and address in network for network in _NEVER):
+        return False
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
+    )
