@@ -342,3 +342,34 @@ async def _verify(api: Api, superuser: asyncpg.Connection) -> None:
     assert not await verify(api.app.state.database, lines.append, WALKS)
     assert f"FAULT audited: event {event}" in lines
     assert any(line.startswith("FAULT audit event: audit entry ") for line in lines)
+
+
+async def test_verify_finds_an_entry_whose_event_is_lost(fresh_database: FreshDatabase) -> None:
+    """Whether the event had its number or not; what was removed by the retention is not missed."""
+    made = await fresh_database()
+    superuser = await asyncpg.connect(made.dsn)
+    lines: list[str] = []
+
+    async def lost() -> list[int]:
+        lines.clear()
+        await verify(api.app.state.database, lines.append, WALKS)
+        found = [line for line in lines if line.startswith("FAULT event of entry: audit entry ")]
+        return [int(line.rpartition(" ")[2]) for line in found]
+
+    async with open_api(made.service_dsn) as api:
+        for _ in range(4):
+            await api.admin.wallet()
+        await superuser.execute("select wallet_api.number_events()")
+        await api.admin.wallet()
+        assert await lost() == []
+        await superuser.execute("delete from delivery.events where number = 3")
+        await superuser.execute("delete from platform.outbox")
+        assert await lost() == [3, 5]
+        await superuser.execute(
+            "delete from delivery.events where number < 3; update delivery.numbering set oldest_number = 4;"
+            "update delivery.events set numbered_at = numbered_at - interval '2 hours'"
+        )
+        assert await lost() == [1, 2, 3, 5], "all are newer than the oldest event by more than an hour"
+        await superuser.execute("update delivery.events set numbered_at = numbered_at + interval '2 hours'")
+        assert await lost() == []
+    await superuser.close()

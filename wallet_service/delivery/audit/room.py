@@ -32,6 +32,7 @@ ROOM = Room(
             "audit entries",
             {
                 "audit event": "an entry of a change names its event, and one of a read has none",
+                "event of entry": "the event that an entry names exists, as long as events are kept",
                 "audit changes": "an entry with a before and an after has what differs",
                 "audit time": "no entry was recorded after the present moment",
             },

@@ -1,17 +1,26 @@
--- Checks the audit trail: p_limit entries after a sequence. Returns {checked, next, faults: [{check, row}]}.
+-- Checks the audit trail: p_limit entries after a sequence. The event of a change has its number, or waits for it; once events were
+-- removed by their retention, that is checked of entries which are newer than the oldest event, by an hour for clocks that were set
+-- back. Returns {checked, next, faults: [{check, row}]}.
 create or replace function wallet_api.verify_audit_entries(p_after bigint default 0, p_limit integer default 2000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
   return (with seen as materialized (
-    select a.sequence, a.recorded_at, a.event_id, a.changed, a.before is null and a.after is null as is_read,
+    select a.sequence, a.recorded_at, a.event_id, a.action, a.changed, a.before is null and a.after is null as is_read,
       a.before is not null and a.after is not null as has_both
     from platform.audit_entries a where a.sequence > p_after order by a.sequence limit least(p_limit, 10000)
+  ), kept as materialized (
+    select case n.oldest_number when 1 then '-infinity'
+      else coalesce((select e.numbered_at from delivery.events e where e.number = n.oldest_number), n.numbered_at) end as since
+    from delivery.numbering n
   ), faults as (
     select case
         when s.is_read <> (s.event_id is null) then 'audit event'
+        when s.recorded_at > k.since + interval '1 hour' and s.event_id is not null
+          and not exists (select from delivery.events e where e.event_id = s.event_id and e.event_type = s.action)
+          and not exists (select from platform.outbox o where o.event_id = s.event_id and o.event_type = s.action) then 'event of entry'
         when s.has_both <> (s.changed is not null) then 'audit changes'
         when s.recorded_at > wallet.clock() + interval '1 minute' then 'audit time' end as fault, s.sequence
-    from seen s
+    from seen s cross join kept k
   )
   select json_build_object(
     'checked', (select count(*) from seen),
