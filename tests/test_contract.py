@@ -87,6 +87,15 @@ POST /api/v1/webhooks/{endpoint_id}/ping
 GET /api/v1/webhooks/{endpoint_id}/deliveries
 GET /api/v1/webhooks/{endpoint_id}/deliveries/{number}
 POST /api/v1/webhooks/{endpoint_id}/replay
+POST /api/v1/wallets/import/jobs
+GET /api/v1/events
+GET /api/v1/events/stream
+GET /api/v1/events/types
+GET /api/v1/audit
+GET /api/v1/jobs
+GET /api/v1/jobs/{job_id}
+POST /api/v1/jobs/{job_id}/retry
+POST /api/v1/jobs/{job_id}/cancel
 """
 
 OF_NO_OPERATION = {

@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 from conftest import FreshDatabase
 from support.api import Api, Client, open_api
+from support.polling import wait_until
+from support.webhook_receiver import open_receiver
 
 from contract.document import current
 from contract.references import inlined
+from wallet_service.platform.jobs.lifespan import running_worker
+from wallet_service.platform.vault.keys import generate_key
+from wallet_service.rooms import ROOMS
 
 DOCUMENT = inlined(current())
 OPERATIONS = {
@@ -216,6 +221,72 @@ async def test_an_import(api: Api) -> None:
             headers={"Content-Type": media_type},
         )
         assert answer.json()["status"] == "created", answer.text
+
+
+def has_form_of(example: Any, answer: Any, place: str) -> None:
+    """The same members, with values of the same types; any value can be null instead."""
+    if isinstance(example, dict) and isinstance(answer, dict):
+        assert example.keys() == answer.keys(), place
+        for name, value in example.items():
+            has_form_of(value, answer[name], f"{place}.{name}")
+    elif isinstance(example, list) and isinstance(answer, list):
+        for each in answer[:1] if example else ():
+            has_form_of(example[0], each, f"{place}[]")
+    elif example is not None and answer is not None:
+        assert type(example) is type(answer), place
+
+
+async def test_events(api: Api, billing: Client) -> None:
+    await new_wallet(billing)
+    reader = await api.service("events:read")
+    page = (await reader.get("/events", types="transaction.posted", limit=1)).json()
+    has_form_of(shown("list_events", 200), page, "list_events")
+    example = shown("list_event_types", 200)
+    (shown_type,) = example["items"]
+    answer = (await reader.get("/events/types")).json()
+    (found,) = [each for each in answer["items"] if each["type"] == shown_type["type"]]
+    assert shown_type.keys() == found.keys()
+
+
+async def test_jobs(api: Api) -> None:
+    headers = {"Content-Type": "text/csv"}
+    uploaded = await api.admin.send("POST", "/files?name=wallets.csv", b"user_id\nann\n", headers=headers)
+    made = await api.admin.post("/wallets/import/jobs", {"file_id": uploaded.json()["file_id"]})
+    assert made.status_code == 202, made.text
+    has_form_of(shown("import_file", 202), made.json(), "import_file")
+    path = f"/jobs/{made.json()['job_id']}"
+    has_form_of(shown("get_job", 200), (await api.admin.get(path)).json(), "get_job")
+    has_form_of(shown("list_jobs", 200), (await api.admin.get("/jobs")).json(), "list_jobs")
+    has_form_of(shown("cancel_job", 200), (await api.admin.post(f"{path}/cancel")).json(), "cancel_job")
+    has_form_of(shown("retry_job", 200), (await api.admin.post(f"{path}/retry")).json(), "retry_job")
+
+
+async def test_webhooks(fresh_database: FreshDatabase) -> None:
+    settings = {"webhooks_allowed_networks": "127.0.0.0/8", "credential_keys": generate_key("k1")}
+    async with open_receiver() as receiver, open_api((await fresh_database()).service_dsn, **settings) as api:
+        hooks = await api.service("webhooks:write", "wallets:write")
+        created = await hooks.post("/webhooks", {"url": receiver.url})
+        assert created.status_code == 201, created.text
+        has_form_of(shown("create_webhook", 201), created.json(), "create_webhook")
+        path = f"/webhooks/{created.json()['endpoint_id']}"
+        has_form_of(shown("list_webhooks", 200), (await hooks.get("/webhooks")).json(), "list_webhooks")
+        has_form_of(shown("get_webhook", 200), (await hooks.get(path)).json(), "get_webhook")
+        changed = await hooks.patch(path, {"description": "other"})
+        has_form_of(shown("update_webhook", 200), changed.json(), "update_webhook")
+        ping = await hooks.post(f"{path}/ping")
+        has_form_of(shown("ping_webhook", 200), ping.json(), "ping_webhook")
+        rotated = await hooks.post(f"{path}/rotate-secret", {})
+        has_form_of(shown("rotate_webhook_secret", 201), rotated.json(), "rotate_webhook_secret")
+        await hooks.post("/wallets", {"user_id": "ann"})
+        async with running_worker(api.app.state, api.app.state.settings, ROOMS):
+            await wait_until(lambda: len(receiver.ids) > 1)
+        deliveries = (await hooks.get(f"{path}/deliveries")).json()
+        has_form_of(shown("list_webhook_deliveries", 200), deliveries, "list_webhook_deliveries")
+        number = deliveries["items"][0]["number"]
+        one = (await hooks.get(f"{path}/deliveries/{number}")).json()
+        has_form_of(shown("get_webhook_delivery", 200), one, "get_webhook_delivery")
+        replayed = await hooks.post(f"{path}/replay", {"dead": True})
+        has_form_of(shown("replay_webhook", 202), replayed.json(), "replay_webhook")
 
 
 def test_each_operation_with_an_example_is_shown() -> None:

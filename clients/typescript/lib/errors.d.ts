@@ -62,7 +62,7 @@ export interface Facts {
         closest?: string;
     };
     cursor_expired: {
-        oldest_number: number;
+        oldest_number?: number;
         oldest_cursor?: string;
     };
     entries_unbalanced: {
@@ -107,7 +107,7 @@ export interface Facts {
     };
     job_status: {
         job_id: string;
-        status: string;
+        job_status: string;
     };
     not_refundable: {
         transaction_id: string;

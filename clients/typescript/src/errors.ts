@@ -69,7 +69,7 @@ export interface Facts {
   credit_limit_in_use: { wallet_id: string };
   currency_mismatch: { currency: string; to_currency?: string };
   currency_unknown: { currency: string; closest?: string };
-  cursor_expired: { oldest_number: number; oldest_cursor?: string };
+  cursor_expired: { oldest_number?: number; oldest_cursor?: string };
   entries_unbalanced: { wallet_id: string; counter_account: string };
   file_incomplete: { size_bytes: number; sha256?: string };
   file_quota_exceeded: { quota_bytes: number; used_bytes: number };
@@ -91,7 +91,7 @@ export interface Facts {
   headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
-  job_status: { job_id: string; status: string };
+  job_status: { job_id: string; job_status: string };
   not_refundable: { transaction_id: string };
   payload_too_large: { limit_bytes: number };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };

@@ -64,7 +64,7 @@ async def _wanted(
         Query(
             max_length=_MOST_TYPES,
             description="Only events of these types, with commas between them, or the parameter several times.",
-            examples=["transaction.posted"],
+            examples=[["transaction.posted"]],
         ),
     ] = [],  # noqa: B006 - FastAPI copies defaults
     wallet_id: Annotated[UUID | None, Query(description="Only events of this wallet.")] = None,

@@ -16,8 +16,8 @@ class JobStatus(WalletError):
     """The status of the job forbids this: it runs, or has succeeded."""
 
     code, status, title = "job_status", 409, "Not in this status of the job"
-    details = ("The job is {status}",)
+    details = ("The job is {job_status}",)
     example_facts: ClassVar[Mapping[str, Any]] = {
         "job_id": "0199d0a8-0000-7000-8000-00000000010b",
-        "status": "succeeded",
+        "job_status": "succeeded",
     }

@@ -8,7 +8,7 @@ declare
   v_before jsonb := platform.format_job(v_job);
 begin
   if v_job.status in ('running', 'succeeded') then
-    perform wallet.refuse_call('job_status', jsonb_build_object('job_id', p_job_id, 'status', v_job.status));
+    perform wallet.refuse_call('job_status', jsonb_build_object('job_id', p_job_id, 'job_status', v_job.status));
   elsif v_job.status <> 'queued' or v_job.due_at > wallet.clock() then
     update platform.jobs j set status = 'queued', attempts = 0, due_at = wallet.clock(), finished_at = null, updated_at = wallet.clock()
       where j.job_id = p_job_id returning * into v_job;
@@ -27,7 +27,7 @@ declare
   v_before jsonb := platform.format_job(v_job);
 begin
   if v_job.status = 'succeeded' then
-    perform wallet.refuse_call('job_status', jsonb_build_object('job_id', p_job_id, 'status', v_job.status));
+    perform wallet.refuse_call('job_status', jsonb_build_object('job_id', p_job_id, 'job_status', v_job.status));
   elsif v_job.status <> 'cancelled' then
     update platform.jobs j set status = 'cancelled', lease_until = null, finished_at = wallet.clock(), updated_at = wallet.clock()
       where j.job_id = p_job_id returning * into v_job;
