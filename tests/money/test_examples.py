@@ -240,7 +240,10 @@ async def test_events(api: Api, billing: Client) -> None:
     await new_wallet(billing)
     reader = await api.service("events:read")
     page = (await reader.get("/events", types="transaction.posted", limit=1)).json()
-    has_form_of(shown("list_events", 200), page, "list_events")
+    example = shown("list_events", 200)
+    for each in (example, page):
+        assert each["items"][0].pop("data")  # of the event's type, whose schema the catalogue has
+    has_form_of(example, page, "list_events")
     example = shown("list_event_types", 200)
     (shown_type,) = example["items"]
     answer = (await reader.get("/events/types")).json()
