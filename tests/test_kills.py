@@ -32,7 +32,7 @@ from wallet_service.rooms import ROOMS
 ROUNDS = FACTOR if SOAKS else 2
 KILLED = ("service", "worker", "postgres")
 LONGEST_S = 240
-"""For what remains to be done after the load of a round."""
+"""For the kills and restarts of a round, and for what remains to be done afterwards."""
 
 FILTERS = (None, ["wallet.created", "wallet.updated"])
 """Event types of the endpoints of webhooks."""
@@ -284,7 +284,8 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(data_dir: Pa
             for number in range(ROUNDS):
                 began = time.monotonic()
                 sending = group.create_task(trial.callers.run())
-                order = await trial.kill_each(group)
+                async with asyncio.timeout(LONGEST_S):
+                    order = await trial.kill_each(group)
                 trial.callers.stop()
                 await sending
                 sent = time.monotonic()
