@@ -6,6 +6,7 @@ import typer
 
 from wallet_service.core.commands import CommandLine, print_line
 from wallet_service.core.settings import Settings
+from wallet_service.delivery.audit.jobs import delete_all_expired
 from wallet_service.delivery.audit.repository import AuditRepository
 from wallet_service.delivery.audit.settings import AuditSettings
 from wallet_service.platform.database.dsns import open_existing
@@ -29,10 +30,7 @@ def add_commands(line: CommandLine) -> None:
 
 
 async def _delete_expired(settings: Settings) -> None:
-    entries, more = 0, True
+    keep_days = settings[AuditSettings].retention_days
     async with open_existing(settings) as database:
-        repository = AuditRepository(database)
-        while more:
-            done, more = await repository.delete_expired(settings[AuditSettings].retention_days)
-            entries += done
+        entries = await delete_all_expired(AuditRepository(database), keep_days, lambda _: None)
     print_line(f"{entries} entries deleted")

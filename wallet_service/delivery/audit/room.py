@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import EventType, RecordedRead, RequestCost, Room, VerifyWalk
+from wallet_service.core.room import EventType, JobType, RecordedRead, RequestCost, Room, VerifyWalk
 from wallet_service.delivery.audit.permissions import AUDIT_READ
 from wallet_service.delivery.audit.settings import AuditSettings
 
@@ -16,6 +16,14 @@ ROOM = Room(
     settings=AuditSettings,
     permissions=(AUDIT_READ,),
     commands="commands:add_commands",
+    jobs=(
+        JobType(
+            name="delete_old_audit_entries",
+            summary="deletes entries of the audit trail that are older than the retention",
+            handler="jobs:delete_old_entries",
+            schedule="53 3 * * *",
+        ),
+    ),
     # With `Accept: text/csv` the response has every entry that matches.
     request_costs={"list_audit_entries": RequestCost(csv_tokens=20)},
     recorded_reads={"list_audit_entries": RecordedRead(action="audit_entries.read", by_all=True)},

@@ -15,5 +15,5 @@ class AuditSettings(RoomSettings):
 
     retention_days: Annotated[int, Field(ge=30, le=36_500)] = Field(
         default=3650,
-        description="days after which `wallet-service audit delete-expired` deletes entries of the audit trail",
+        description="days for which entries of the audit trail are kept; a job deletes older ones every day",
     )

@@ -73,7 +73,7 @@ ROOM = Room(
         JobType(
             name="delete_old_webhook_deliveries",
             summary="removes deliveries of webhooks some days after their end",
-            handler="handlers:delete_old",
+            handler="jobs:delete_old",
             schedule="41 * * * *",
         ),
     ),
