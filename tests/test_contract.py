@@ -10,6 +10,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ OF_NO_OPERATION = {
 
 BEYOND_A_SCHEMA = {
     "currency_unknown": "the currencies are data",
+    "amount_invalid": "only a mirrored wallet opens below zero, and the keeping is another member",
     "amount_precision": "the decimals are the currency's",
     "same_wallet": "compares two members",
     "idempotency_key_conflict": "compares two members",
@@ -319,6 +321,7 @@ class Contract:
     deleted_file_id: str
     endpoint_id: str
     deleted_endpoint_id: str
+    job_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -331,6 +334,7 @@ class Contract:
             "file_id": self.deleted_file_id if case.method == "DELETE" else self.file_id,
             "endpoint_id": self.deleted_endpoint_id if case.method == "DELETE" else self.endpoint_id,
             "number": 1,
+            "job_id": self.job_id,
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -371,13 +375,15 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
             (await api.admin.post("/webhooks", {"url": "https://hooks.example.com/"})).json()["endpoint_id"]
             for _ in ("read", "deleted")
         ]
+        far = datetime(2999, 1, 1, tzinfo=UTC)
+        job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks]
+    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"]]
     return Contract(schema, token, *ids, modes=modes)
 
 

@@ -16,7 +16,13 @@ from support.soak import search
 from wallet_client.testing import FakeWallet
 from wallet_client.testing.operations import OPERATION_TYPES
 
-NOT_IN_FAKE_WALLET = ("consume_credits", "read_past_balances", "read_statistics", "read_trial_balance")
+NOT_IN_FAKE_WALLET = (
+    "consume_credits",
+    "deposit_in_a_job",
+    "read_past_balances",
+    "read_statistics",
+    "read_trial_balance",
+)
 
 
 class Run(test_stateful.Run):

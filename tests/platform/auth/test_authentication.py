@@ -53,7 +53,7 @@ def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
     of_clients = (
         "stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
     )
-    not_users = {"admin", "audit:read", *of_clients.split()}
+    not_users = {"admin", "audit:read", "webhooks:read", "webhooks:write", *of_clients.split()}
     assert not_users == SCOPES - USER_SCOPES
     with pytest.raises(Forbidden):
         user.require(ADMIN)

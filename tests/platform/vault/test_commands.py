@@ -59,7 +59,10 @@ def replace_key(dsn: str, folder: Path) -> None:
 
     assert credentials("status", old) == ["keys: old", "files  old  2", "every value has the first key, old"]
     assert credentials("verify", new, status=1)[-1] == "2 values, 2 faults"
-    assert credentials("rotate", f"{new},{old}") == ["files: 2 values sealed with new"]
+    assert credentials("rotate", f"{new},{old}") == [
+        "files: 2 values sealed with new",
+        "webhooks: 0 values sealed with new",
+    ]
     assert credentials("status", old) == ["keys: old", "files  new  2  (key is missing)"]
     assert credentials("verify", new) == ["2 values, 0 faults"]
 
