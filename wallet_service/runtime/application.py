@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer, TracerProvider
 from prometheus_client import CollectorRegistry
+from starlette.datastructures import State
 
 from wallet_service import __version__
 from wallet_service.core.room import Room, RoomContext, problems_of
@@ -61,7 +62,6 @@ def create_app(
         worker: whether the application runs jobs while it is open.
     """
     tracer = None if tracer_provider is None else tracer_provider.get_tracer("wallet_service", __version__)
-    registry = new_registry()
     app = FastAPI(
         title="Wallet service",
         version=__version__,
@@ -78,11 +78,8 @@ def create_app(
         # It would add work to each request. RequestSpans gives the other reason why it is not used.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.metrics = registry
+    _set_metrics(app.state)
     app.state.worker = None
-    app.state.consul_metrics = ConsulMetrics(registry)
-    app.state.connection_metrics = ConnectionMetrics(registry)
-    app.state.request_metrics = RequestMetrics(registry)
     limits = {path: limit(settings) for room in rooms for path, limit in room.body_limits.items()}
     install(
         app,
@@ -99,6 +96,14 @@ def create_app(
             # Not include_router: its look-ups cost 15 % of each request, and these routes have their prefixes already.
             app.router.routes.extend(room.load(reference).routes)
     return app
+
+
+def _set_metrics(state: State) -> None:
+    """The registry, and the metrics of what runs before the application is open."""
+    state.metrics = registry = new_registry()
+    state.consul_metrics = ConsulMetrics(registry)
+    state.connection_metrics = ConnectionMetrics(registry)
+    state.request_metrics = RequestMetrics(registry)
 
 
 def _in_order_of_use(rooms: Sequence[Room]) -> list[Room]:

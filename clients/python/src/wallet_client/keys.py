@@ -64,8 +64,9 @@ def name_text(name: str | int | UUID) -> str:
         TypeError: it is not a str, an int or a UUID: a float, a bool or None, for example.
         ValueError: it is empty.
     """
-    # For callers without a type checker: str(None) would be a wallet of a user "None".
-    if isinstance(name, bool) or not isinstance(name, str | int | UUID):  # pyright: ignore[reportUnnecessaryIsInstance]
+    # Callers without a type checker: str(None) would be a wallet of a user "None".
+    is_name = isinstance(name, str | int | UUID)  # pyright: ignore[reportUnnecessaryIsInstance]  # for those callers
+    if isinstance(name, bool) or not is_name:
         raise TypeError(f"a name is a str, an int or a UUID, not {type(name).__name__}")
     text = str(name)
     if not text:
