@@ -44,5 +44,7 @@ async def account_client(
 ) -> AsyncIterator[UpstreamClient]:
     """A client of the account service on these instances; ``watched``: its metrics and spans."""
     client = UpstreamClient(ACCOUNT, instances, timeout_s=timeout_s, clock=clock or ManualClock(), **watched)
-    yield client
-    await client.close()
+    try:
+        yield client
+    finally:
+        await client.close()
