@@ -195,13 +195,13 @@ MUTANTS = [
         "overtaken-in-call",
         "decide_operations",
         "attempts_in_one_call",
-        ("if v_refused_unit < v_op.unit and", "if false and"),
+        ("case when v_refused_unit < v_op.unit then", "case when false then"),
     ),
     _mutant(
         "later-attempt-overtaken",
-        "is_overtaken",
+        "refuse_overtaken",
         "attempts_in_one_call",
-        ("\n    and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending)", ""),
+        ("\n        and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending)", ""),
     ),
     _mutant(
         "other-request-is-the-same",
@@ -518,7 +518,7 @@ MUTANTS = [
         "winners-not-restored",
         "decide_operations",
         "later_units_see_what_was_before",
-        ("v_winners[p_operations[i].leader] := null;", "null;"),
+        ("case when v_index < v_first then v_index end", "v_index"),
     ),
     _mutant(
         "dry-run-written", "revert_decision", "dry_run_keeps_nothing", ("p_decision.fresh := false;", "")

@@ -177,7 +177,7 @@ async def test_rules_are_called_in_the_order_of_the_rooms_until_one_refuses(
     # A row of nulls refuses nothing.
     last.write(
         "check_one.sql",
-        rule("wallet.check_one", "return row(null, null, null, null, null, null)::wallet.decision;"),
+        rule("wallet.check_one", "return row(null, null, null, null, null, null, null)::wallet.decision;"),
     )
     last.write("check_two.sql", rule("wallet.check_two", "return wallet.build_refusal('last', null);"))
     wallet = await ledger.limited(10)

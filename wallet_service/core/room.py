@@ -56,7 +56,7 @@ class RequestCost:
     is_per_operation: bool = False
 
 
-Form = Literal["movement", "transfer", "refund", "adjustment", "entries"]
+Form = Literal["movement", "transfer", "refund", "adjustment", "entries", "room"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class OperationType:
         permission: name of the permission that an operation of this type needs.
         form: ``movement``: one entry in one direction; ``transfer``: from one wallet to another of the same currency;
             ``refund``: the entries of its original, reversed; ``adjustment``: one entry in either direction, with a
-            reason; ``entries``: 1 to 20 entries that the operation names.
+            reason; ``entries``: 1 to 20 entries that the operation names; ``room``: what the room's function decides.
         direction: of a movement's entry.
         counter_account: the other side of an entry of an operating wallet that names none; None: it must name one.
         mirrored: whether wallets that mirror an account kept elsewhere have such operations.
@@ -77,6 +77,8 @@ class OperationType:
         users_operating: whether a user token may post it in the operating wallets of its user.
         users_mirrored: and in the mirrored ones.
         refundable: whether it can be refunded.
+        decide: of the form ``room``: the function of the room's ``schema`` that decides it
+            (``ledger/sql/open_room_state.sql``). None: the service alone posts entries of this type.
     """
 
     name: str
@@ -90,6 +92,28 @@ class OperationType:
     users_operating: bool = False
     users_mirrored: bool = False
     refundable: bool = True
+    decide: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingPart:
+    """How a room takes part in the postings of the wallets that it has marked.
+
+    The functions are those of the room's ``schema``; ``ledger/sql/open_room_state.sql`` describes them.
+
+    Attributes:
+        mark: the room's bit in ``wallet.wallets.marks``: a power of two that no other room has.
+        settle: posts and records what is due.
+        open: reads what operations will need.
+        follow: may refuse an operation that would post, and notes what it does.
+        write: writes what was noted.
+    """
+
+    mark: int
+    settle: str | None = None
+    open: str | None = None
+    follow: str | None = None
+    write: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +317,7 @@ class Room:
         sealed_rows: where the room stores values that the vault sealed, if it does.
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
+        posting_part: how the room takes part in postings of the wallets that it has marked, if it does.
         caller_checks: references; called when a caller is authenticated.
         posting_checks: references; called for each operation of a request that moves money, before it is posted.
         after_posting: references; called with the entries of a request that moved money.
@@ -323,6 +348,7 @@ class Room:
     recorded_reads: Mapping[str, RecordedRead] = field(default_factory=dict[str, RecordedRead])
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
+    posting_part: PostingPart | None = None
     caller_checks: Sequence[str] = ()
     posting_checks: Sequence[str] = ()
     after_posting: Sequence[str] = ()

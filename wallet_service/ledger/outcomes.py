@@ -11,6 +11,12 @@ _POSTED = {
     b'{"status":"replayed","transaction":': "replayed",
     b'{"status":"dry_run","transaction":': "dry_run",
 }
+_DECIDED = {
+    b'{"status":"posted","result":': "posted",
+    b'{"status":"replayed","result":': "replayed",
+    b'{"status":"dry_run","result":': "dry_run",
+}
+_DECODER = json.JSONDecoder()
 _ID_START = len('{"transaction_id":"')
 _ID_END = _ID_START + 36
 
@@ -21,13 +27,16 @@ class Posted:
 
     Attributes:
         transaction: the response as JSON, as the database function wrote it; a replay has those of the first response.
+            ``null`` where a room decided, and moved nothing.
         replayed: the key was spent on the same request before.
         dry_run: nothing was posted.
+        result: where a room decided: JSON of what the operation made or changed.
     """
 
     transaction: bytes
     replayed: bool
     dry_run: bool
+    result: bytes | None = None
 
     @property
     def transaction_id(self) -> str:
@@ -65,6 +74,12 @@ def _read(line: bytes) -> Outcome | Busy:
     for prefix, status in _POSTED.items():
         if line.startswith(prefix):
             return Posted(line[len(prefix) : -1], status == "replayed", status == "dry_run")
+    for prefix, status in _DECIDED.items():
+        if line.startswith(prefix):
+            text = line[len(prefix) : -1].decode()
+            _, end = _DECODER.raw_decode(text)
+            transaction = text[end + len(',"transaction":') :].encode()
+            return Posted(transaction, status == "replayed", status == "dry_run", text[:end].encode())
     outcome: dict[str, Any] = json.loads(line)
     if outcome["status"] == "busy":
         return Busy(outcome["wallet_id"])

@@ -1,12 +1,15 @@
--- Step 4. Decides the operations one by one, in order, in memory: each sees the changes of those before it. A unit reverts its
--- changes when it is a dry run, or when it is atomic and one of its operations is refused or busy.
+-- Step 4. Decides the operations in order, in memory. A unit is reverted if it is a dry run, or atomic with an operation that can't post.
 create or replace function wallet.decide_operations(p_operations wallet.operation[], p_claimed boolean[],
   p_accounts wallet.account[]) returns wallet.decided
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_known wallet.known := wallet.read_known(p_operations, p_claimed);
   v_ids uuid[];
+  v_marks integer := 0;      -- of the rooms that take part
   v_now timestamptz := wallet.clock();
+  v_settlement wallet.settlement;
+  v_state wallet.room_state;
+  v_saved_state wallet.room_state;
   v_decisions wallet.decision[];
   v_winners integer[] := array_fill(null::integer, array[coalesce(array_length(p_operations, 1), 1)]);
   v_saved wallet.account[];
@@ -15,66 +18,160 @@ declare
   v_refused_unit integer;    -- the first one of this call with a refused operation that was sent before
   v_op wallet.operation;
   v_decision wallet.decision;
-  v_refusal wallet.decision;
+  v_step wallet.step;
+  v_account wallet.account;
   v_entry wallet.wallet_transactions;
   v_index integer;
 begin
   for i in 1 .. coalesce(array_length(p_accounts, 1), 0) loop
     v_ids[i] := p_accounts[i].wallet_id;
+    v_marks := v_marks | p_accounts[i].marks;
   end loop;
+  if v_marks > 0 then
+    v_settlement := wallet.settle_accounts(p_accounts, v_marks, v_now);
+    p_accounts := v_settlement.accounts;
+    v_state := v_settlement.state;
+  end if;
   foreach v_op in array p_operations loop
     if v_op.position = 0 then
       v_first := v_op.ordinal;
       v_failed := null;
       v_saved := case when v_op.atomic or v_op.dry_run then p_accounts end;
+      v_saved_state := v_state;
     end if;
-    if v_failed is not null then
-      v_decision := wallet.build_refusal('batch_aborted');
-    else
-      if v_refused_unit < v_op.unit and v_op.leader < v_op.ordinal
-          and p_operations[v_winners[v_op.leader]].transaction_id is distinct from v_op.transaction_id
-          and v_op.transaction_id <> all (v_known.posted) and wallet.is_overtaken(v_op, p_operations, v_decisions) then
-        v_decision := wallet.refuse_superseded(v_op);
-      else
-        v_decision := wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]],
-          v_known, p_claimed[v_op.leader]);
-      end if;
-      if v_decision.status is null then
-        v_decision := wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now);
-        if v_decision.status = 'posted' then
-          v_refusal := wallet.apply_posting_rules(v_op, v_decision, v_decisions);
-          if v_refusal.status is not null then
-            v_decision := v_refusal;
-          else
-            v_winners[v_op.leader] := v_op.ordinal;
-            foreach v_entry in array v_decision.entries loop
-              v_index := array_position(v_ids, v_entry.wallet_id);
-              p_accounts[v_index].balance := v_entry.balance_after;
-              p_accounts[v_index].last_entry := v_entry.wallet_version;
-              p_accounts[v_index].last_posted_at := v_entry.created_at;
-            end loop;
-          end if;
-        end if;
-      end if;
-      if v_op.atomic and v_decision.status in ('refused', 'busy') then
-        v_failed := v_op.ordinal;
+    v_decision := case when v_failed is not null then wallet.build_refusal('batch_aborted') else coalesce(
+      case when v_refused_unit < v_op.unit then wallet.refuse_overtaken(v_op, p_operations, v_decisions, v_winners, v_known) end,
+      wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]], v_known,
+        p_claimed[v_op.leader])) end;
+    if v_decision.status is null then
+      v_step := case when v_op.form = 'room' or v_state.marks > 0
+        then wallet.decide_with_rooms(v_op, p_accounts, v_ids, v_decisions, v_state, v_now) end;
+      v_decision := coalesce(v_step.decision, wallet.decide_alone(v_op, p_accounts, v_ids, v_decisions, v_now));
+      if v_decision.status = 'posted' then
+        v_winners[v_op.leader] := v_op.ordinal;
+        foreach v_account in array coalesce(v_step.accounts, '{}') loop
+          p_accounts[array_position(v_ids, v_account.wallet_id)] := v_account;
+          v_state := v_step.state;
+        end loop;
+        foreach v_entry in array coalesce(v_decision.entries, '{}') loop
+          v_index := array_position(v_ids, v_entry.wallet_id);
+          p_accounts[v_index].balance := v_entry.balance_after;
+          p_accounts[v_index].last_entry := v_entry.wallet_version;
+          p_accounts[v_index].last_posted_at := v_entry.created_at;
+        end loop;
       end if;
     end if;
+    v_failed := coalesce(v_failed, case when v_op.atomic and v_decision.status in ('refused', 'busy') then v_op.ordinal end);
     v_decisions[v_op.ordinal] := v_decision;
-    if v_op.resent and not v_op.dry_run and v_decision.status = 'refused' then
-      v_refused_unit := least(v_refused_unit, v_op.unit);
-    end if;
+    v_refused_unit := case when v_op.resent and not v_op.dry_run and v_decision.status = 'refused'
+      then least(v_refused_unit, v_op.unit) else v_refused_unit end;
     if v_op.ends_unit and (v_failed is not null or v_op.dry_run) then
       p_accounts := v_saved;
+      v_state := v_saved_state;
       for i in v_first .. v_op.ordinal loop
-        if v_winners[p_operations[i].leader] >= v_first then
-          v_winners[p_operations[i].leader] := null;
-        end if;
+        v_index := v_winners[p_operations[i].leader];
+        v_winners[p_operations[i].leader] := case when v_index < v_first then v_index end;
         v_decisions[i] := wallet.revert_decision(v_decisions[i], i = v_failed, v_decisions[v_failed], p_operations[v_failed]);
       end loop;
     end if;
   end loop;
-  return row(p_accounts, v_decisions)::wallet.decided;
+  return row(p_accounts, v_decisions, v_state, v_settlement.entries)::wallet.decided;
+end $$;
+
+-- The accounts of a call with marks, after what was due on them; and what rooms read of them.
+create or replace function wallet.settle_accounts(p_accounts wallet.account[], p_marks integer, p_now timestamptz)
+returns wallet.settlement
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_state wallet.room_state;
+  v_is_due boolean := false;
+begin
+  v_state.marks := p_marks;
+  for i in 1 .. array_length(p_accounts, 1) loop
+    if p_accounts[i].due_at <= p_now then
+      v_is_due := true;
+      p_accounts[i].is_due := true;
+      p_accounts[i].due_at := 'infinity';
+      p_accounts[i].changed := true;
+    end if;
+  end loop;
+  return wallet.open_room_state(row(p_accounts, v_state, '{}')::wallet.settlement, v_is_due, p_now);
+end $$;
+
+-- Decides an operation in a call in which no room takes part, but for the posting rules.
+create or replace function wallet.decide_alone(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
+  p_decisions wallet.decision[], p_now timestamptz) returns wallet.decision
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_decision wallet.decision := wallet.resolve_operation(p_op, p_accounts, p_ids, p_decisions, p_now);
+begin
+  if v_decision.status = 'posted' then
+    return coalesce(wallet.apply_posting_rules(p_op, v_decision, p_decisions), v_decision);
+  end if;
+  return v_decision;
+end $$;
+
+-- Decides an operation in a call in which rooms take part. The step has the accounts of the wallets that it touches, if it posts and
+-- a room takes part in it.
+create or replace function wallet.decide_with_rooms(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
+  p_decisions wallet.decision[], p_state wallet.room_state, p_now timestamptz) returns wallet.step
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_step wallet.step;
+  v_entry wallet.wallet_transactions;
+  v_account wallet.account;
+  v_accounts wallet.account[];
+  v_marks integer := 0;
+  v_refusal wallet.decision;
+begin
+  if p_op.form = 'room' then
+    v_step := wallet.resolve_by_room(p_op, p_accounts[array_position(p_ids, p_op.wallet_id)], p_state, p_now);
+    v_marks := (v_step.state).marks;
+  else
+    v_step.decision := wallet.resolve_operation(p_op, p_accounts, p_ids, p_decisions, p_now);
+    if (v_step.decision).status = 'posted' then
+      foreach v_entry in array (v_step.decision).entries loop
+        v_account := p_accounts[array_position(p_ids, v_entry.wallet_id)];
+        v_marks := v_marks | v_account.marks;
+        v_accounts := case when v_account = any (v_accounts) then v_accounts else v_accounts || v_account end;
+      end loop;
+    end if;
+  end if;
+  if (v_step.decision).status <> 'posted' then
+    return v_step;
+  end if;
+  v_refusal := wallet.apply_posting_rules(p_op, v_step.decision, p_decisions);
+  if v_refusal.status is not null then
+    v_step.decision := v_refusal;
+  elsif v_marks > 0 then
+    if v_accounts is not null then
+      v_step.accounts := v_accounts;
+      v_step.state := p_state;
+    end if;
+    v_step := wallet.follow_posting(p_op, v_step, p_now);
+  end if;
+  return v_step;
+end $$;
+
+-- An operation that a room decides, after the checks that hold for every operation on one wallet.
+create or replace function wallet.resolve_by_room(p_op wallet.operation, p_account wallet.account, p_state wallet.room_state,
+  p_now timestamptz) returns wallet.step
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_step wallet.step;
+begin
+  if p_account.status = 'busy' then
+    v_step.decision := row('busy', null, jsonb_build_object('wallet_id', p_account.wallet_id), null, null, false, null)::wallet.decision;
+    return v_step;
+  end if;
+  v_step.decision := wallet.refuse_accounts(p_op, wallet.find_operation_type(p_op.type),
+    array[row(p_op.wallet_id, p_op.amount, p_op.counter_account)::wallet.operation_entry], array[p_account]);
+  if (v_step.decision).status is not null then
+    return v_step;
+  end if;
+  v_step.accounts := array[p_account];
+  v_step.state := p_state;
+  return wallet.decide_by_room(p_op, v_step, p_now);
 end $$;
 
 -- Step 3. What earlier calls left that matters to these operations: attempts that were refused, transaction_ids that are in
@@ -125,18 +222,18 @@ begin
       return wallet.build_refusal('idempotency_key_reused');
     end if;
     return row(case when p_winner.transaction_id = p_op.transaction_id and not v_repeats or p_winner.dry_run then 'posted'
-      else 'replayed' end, null, null, p_won.exponent, p_won.entries, false)::wallet.decision;
+      else 'replayed' end, null, null, p_won.exponent, p_won.entries, false, p_won.result)::wallet.decision;
   elsif v_spent.transaction_id is not null then
     v_entries := wallet.find_posting(v_spent.transaction_id);
     if v_spent.kind <> 'posting'
       or v_spent.request_hash <> p_op.request_hash and not wallet.is_same_request(p_op, v_entries) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
-    return (select row(case when v_spent.transaction_id = p_op.transaction_id and not v_repeats then 'posted' else 'replayed' end,
-      null, null, c.exponent, v_entries, false)::wallet.decision from wallet.currencies c where c.code = v_entries[1].currency);
+    return row(case when v_spent.transaction_id = p_op.transaction_id and not v_repeats then 'posted' else 'replayed' end, null, null,
+      (select c.exponent from wallet.currencies c where c.code = v_entries[1].currency), v_entries, false, v_spent.answer)::wallet.decision;
   elsif not p_claimed and not p_op.dry_run then
     -- Its key was in use at step 1 and is free at step 3: another call is deciding on it.
-    return row('busy', null, null, null, null, false)::wallet.decision;
+    return row('busy', null, null, null, null, false, null)::wallet.decision;
   elsif p_op.transaction_id = any (p_known.posted) then
     return wallet.build_refusal('idempotency_key_reused', jsonb_build_object('transaction_id', p_op.transaction_id));
   end if;
@@ -151,14 +248,18 @@ begin
     and (d.attempt, d.sending) >= (p_op.attempt, p_op.sending));
 end $$;
 
--- The same for refusals by this call: whether an earlier unit of it has this attempt, or a later one, which was refused.
-create or replace function wallet.is_overtaken(p_op wallet.operation, p_operations wallet.operation[],
-  p_decisions wallet.decision[]) returns boolean
+-- The same for refusals by this call: the refusal, where an earlier unit of it has this attempt, or a later one, which was refused.
+create or replace function wallet.refuse_overtaken(p_op wallet.operation, p_operations wallet.operation[],
+  p_decisions wallet.decision[], p_winners integer[], p_known wallet.known) returns wallet.decision
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return exists (select from unnest(p_operations) o where o.unit < p_op.unit and o.transaction_id = p_op.transaction_id
-    and o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused'
-    and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending));
+  if p_op.leader < p_op.ordinal and p_operations[p_winners[p_op.leader]].transaction_id is distinct from p_op.transaction_id
+      and p_op.transaction_id <> all (p_known.posted) and exists (select from unnest(p_operations) o where o.unit < p_op.unit
+        and o.transaction_id = p_op.transaction_id and o.resent and not o.dry_run and p_decisions[o.ordinal].status = 'refused'
+        and (o.attempt, o.sending) >= (p_op.attempt, p_op.sending)) then
+    return wallet.refuse_superseded(p_op);
+  end if;
+  return null;
 end $$;
 
 -- The decision to refuse an attempt because a later one was refused.
@@ -180,7 +281,7 @@ declare
   v_kind constant wallet.operation_type := wallet.find_operation_type(p_op.type);
   v_amount numeric := p_op.amount;
 begin
-  if p_op.type is distinct from v_first.transaction_type or p_op.form in ('adjustment', 'entries') then
+  if p_op.type is distinct from v_first.transaction_type or p_op.form in ('adjustment', 'entries', 'room') then
     return false;
   elsif v_amount is null and p_is_rest then
     v_amount := v_first.amount;
@@ -218,7 +319,7 @@ begin
   if v_account.status = 'busy' or p_op.by_owner
       and v_account.wallet_id is distinct from wallet.find_wallet(v_account.user_id, v_account.currency, null, null) then
     return row('busy', null, case v_account.status when 'busy' then jsonb_build_object('wallet_id', v_account.wallet_id) end,
-      null, null, false)::wallet.decision;
+      null, null, false, null)::wallet.decision;
   elsif p_op.form = 'movement' then
     return wallet.decide_movement(p_op, v_account, p_now);
   elsif p_op.form = 'refund' then
@@ -239,7 +340,7 @@ begin
     -- The original of a refund may have been posted after the wallets were locked: then its wallets are not among them.
     if v_account.status = 'busy' or v_original is not null and v_account.wallet_id is null then
       return row('busy', null, jsonb_build_object('wallet_id', case v_account.status when 'busy' then v_account.wallet_id end),
-        null, null, false)::wallet.decision;
+        null, null, false, null)::wallet.decision;
     end if;
   end loop;
   return wallet.decide_operation(p_op, v_entries, p_accounts, p_ids, v_original, v_refunded, p_now);
@@ -266,7 +367,7 @@ begin
     return v_refusal;
   end if;
   return row('posted', null, null, p_account.exponent, array[wallet.build_entry(p_op, p_account, 0, v_amount,
-    coalesce(p_op.counter_account, v_kind.counter_account), greatest(p_now, p_account.last_posted_at))], true)::wallet.decision;
+    coalesce(p_op.counter_account, v_kind.counter_account), greatest(p_now, p_account.last_posted_at))], true, null)::wallet.decision;
 end $$;
 
 -- The entries that reverse a posting. One or two entries of one amount are reversed by p_amount, more of them whole.
@@ -353,7 +454,7 @@ begin
   end loop;
   return row('posted', null, case p_op.form when 'refund'
     then jsonb_build_object('is_rest', p_refunded + v_rows[1].amount = p_original[1].amount) end, v_accounts[1].exponent, v_rows,
-    true)::wallet.decision;
+    true, null)::wallet.decision;
 end $$;
 
 -- The account with what the entries after p_place will do to it: the caller of a refund can't choose their order, so what comes back
@@ -509,7 +610,7 @@ end $$;
 -- The decision to refuse an operation.
 create or replace function wallet.build_refusal(p_code text, p_facts jsonb default '{}') returns wallet.decision
 language sql immutable as $$
-  select row('refused', p_code, p_facts, null, null, false)::wallet.decision
+  select row('refused', p_code, p_facts, null, null, false, null)::wallet.decision
 $$;
 
 -- The decision on an operation whose unit reverts its changes. p_failed is the decision because of which the unit failed
@@ -519,7 +620,7 @@ create or replace function wallet.revert_decision(p_decision wallet.decision, p_
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if p_failed.status = 'busy' then
-    return row('busy', null, p_failed.facts, null, null, false)::wallet.decision;
+    return row('busy', null, p_failed.facts, null, null, false, null)::wallet.decision;
   elsif p_failed.status is not null then
     return case when p_is_failed then p_decision
       else wallet.build_refusal('batch_aborted', jsonb_build_object('index', p_failed_op.position)) end;

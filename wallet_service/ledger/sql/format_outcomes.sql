@@ -11,8 +11,9 @@ begin
     v_lines[v_op.ordinal] := case when v_op.position = 0 then E'[\n' else E'\n,\n' end || case v_decision.status
       when 'refused' then json_build_object('status', 'refused', 'code', v_decision.code, 'facts', v_decision.facts)::text
       when 'busy' then json_build_object('status', 'busy', 'wallet_id', v_decision.facts -> 'wallet_id')::text
-      else '{"status":"' || v_decision.status || '","transaction":' || wallet.format_posting(v_decision.entries,
-        v_decision.exponent, v_op.acting_user_id, v_decision.status = 'dry_run') || '}'
+      else '{"status":"' || v_decision.status || case when v_op.form = 'room' then '","result":' || v_decision.result
+          || ',"transaction":' else '","transaction":' end || case when cardinality(v_decision.entries) > 0 then wallet.format_posting(v_decision.entries,
+        v_decision.exponent, v_op.acting_user_id, v_decision.status = 'dry_run') else 'null' end || '}'
       end || case when not v_op.ends_unit then '' when v_op.ordinal = array_length(p_operations, 1) then E'\n]'
         else E'\n],\n' end;
   end loop;

@@ -34,12 +34,12 @@ begin
     perform from wallet.wallets w where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update;
   end if;
   select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
-      w.status, w.last_entry, w.last_posted_at, w.keeping)::wallet.account) into v_accounts
+      w.status, w.last_entry, w.last_posted_at, w.keeping, w.marks, w.due_at, false, false)::wallet.account) into v_accounts
     from (select w.*, c.exponent from wallet.wallets w join wallet.currencies c on c.code = w.currency
       where w.wallet_id = any (v_wanted) order by w.wallet_id for no key update of w skip locked) w;
   if coalesce(array_length(v_accounts, 1), 0) < array_length(v_wanted, 1) then
     v_accounts := v_accounts || array(
-      select row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null, w.keeping)::wallet.account from wallet.wallets w
+      select row(w.wallet_id, w.user_id, w.currency, 0, 0, 0, 0, 'busy', 0, null, w.keeping, 0, null, false, false)::wallet.account from wallet.wallets w
       where w.wallet_id = any (v_wanted) and w.wallet_id not in (select a.wallet_id from unnest(v_accounts) a));
   end if;
   return v_accounts;

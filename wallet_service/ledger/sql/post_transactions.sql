@@ -5,7 +5,8 @@
 --   claim_keys.sql            step 1
 --   lock_accounts.sql         step 2
 --   decide_operations.sql     steps 3 and 4
---   apply_posting_rules.sql   what other rooms add to step 4
+--   apply_posting_rules.sql   what other rooms add to step 4: refusals
+--   open_room_state.sql       and how rooms take part that keep something about a wallet: holds, grants, limits
 --   write_postings.sql        step 5
 --   format_outcomes.sql       the result
 --   verify_*.sql              checks of these tables, page by page; the other files are helpers that other rooms use too
@@ -24,7 +25,8 @@
 --   2 lock_accounts       locks the wallets and reads them. A wallet that another session has locked is skipped: its operations
 --                         are 'busy', nothing of them is done, and the caller sends them again
 --   3 read_known          reads what earlier calls left: keys that were used, ids that are posted or superseded
---   4 decide_operations   decides each operation in memory, in order; posting rules may refuse what would be posted
+--   4 decide_operations   settles what is due on marked wallets; decides each operation in memory, in order; posting rules may refuse
+--                         what would be posted
 --   5 write_postings      inserts all rows, updates each wallet once, releases the keys of operations that did not post
 --     settle_tombstones   only where a unit was sent before: writes and removes tombstones
 -- A refused operation changes nothing and does not spend its key. A unit that is atomic or a dry run is reverted in memory, in
@@ -49,7 +51,7 @@
 -- operations may have been sent before. attempt, sending, only where resent: their place in the order of attempts; by default 1 and
 -- 2. The result has an array of outcomes for each unit, in order. The operations of a unit that is not atomic are independent
 -- of each other. An outcome is
--- {status: posted | replayed | dry_run, transaction}, {status: refused, code, facts} or {status: busy, wallet_id}: another
+-- {status: posted | replayed | dry_run, transaction}, with a result before the transaction where a room decided, {status: refused, code, facts} or {status: busy, wallet_id}: another
 -- session has locked the wallet (null: is deciding on the key), and the call did not wait for it. Call it once in a transaction.
 -- p_wait_ms: how long to wait for each lock; after that the whole call fails. 0: do not wait for locked wallets, and for keys
 -- only 20 ms. p_wait_for: wait for this wallet first, while no other is locked; after p_wait_ms it is busy.
@@ -76,7 +78,7 @@ begin
   v_claimed := wallet.claim_keys(v_operations);
   v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
   v_decided := wallet.decide_operations(v_operations, v_claimed, v_accounts);
-  perform wallet.write_postings(v_operations, v_claimed, v_decided.accounts, v_decided.decisions);
+  perform wallet.write_postings(v_operations, v_claimed, v_decided);
   if jsonb_path_exists(p_units, 'lax $[*] ? (@.resent == true)') then
     perform wallet.settle_tombstones(v_operations, v_decided.decisions);
   end if;

@@ -121,13 +121,14 @@ begin
   v_op.description := f.description;
   v_op.metadata := case when jsonb_typeof(f.metadata) = 'object' then f.metadata else '{}' end;
   v_op.effective_at := wallet.read_time(f.effective_at);
+  v_op.terms := f.terms;
   if v_op.form in ('adjustment', 'entries') then
     v_op := wallet.read_entries(v_op, f);
   end if;
   if f.acting_user_id is not null and not v_kind.users_operating and not v_kind.users_mirrored then
     v_op.refusal := 'forbidden';
     v_op.facts := '{}';
-  elsif v_op.amount is null and (f.amount is not null or v_op.form not in ('refund', 'adjustment', 'entries'))
+  elsif v_op.amount is null and (f.amount is not null or v_op.form not in ('refund', 'adjustment', 'entries', 'room'))
       or v_op.refusal is not null then
     v_op.refusal := 'amount_invalid';
     v_op.facts := '{}';
@@ -155,7 +156,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_texts constant text[] := '{transaction_id,type,wallet_id,to_wallet_id,original_transaction_id,client_id,idempotency_key,'
     'acting_user_id,counter_account,reference,description,effective_at,direction,balance}'::text[]; -- else it is parsed each time
-  c_others constant text[] := '{amount,metadata,entries}'::text[];
+  c_others constant text[] := '{amount,metadata,entries,terms}'::text[];
   c_form constant text := p_kind.form;
   f alias for p_form;
   v_texts constant jsonb := p_operation - c_others;
@@ -185,7 +186,7 @@ begin
     when length(f.idempotency_key) not between 1 and 255 or f.idempotency_key collate "C" ~ '[^ -~]'
       then array['/idempotency_key', 'must be 1 to 255 printable ASCII characters']
     when length(f.acting_user_id) not between 1 and 255 then array['/acting_user_id', 'must be 1 to 255 characters']
-    when f.counter_account is not null and (c_form not in ('movement', 'adjustment') or not wallet.is_counter_account(f.counter_account))
+    when f.counter_account is not null and (c_form not in ('movement', 'adjustment', 'room') or not wallet.is_counter_account(f.counter_account))
       then array['/counter_account', 'must be promotions or breakage, or one of revenue: external: promotions: expense: fx: mirrored:'
         ' followed by 1 to 100 of A-Z a-z 0-9 . _ : -; only an operation on one wallet has it']
     when length(f.reference) not between 1 and 255 or f.reference ~ '[\u0001-\u001f\u007f-\u009f]'
@@ -200,6 +201,8 @@ begin
       then array['/effective_at', 'must not be more than a day ahead']
     when c_form in ('adjustment', 'entries') or num_nonnulls(f.entries, f.balance, f.direction) > 0
       then wallet.find_entries_fault(f, c_form)
+    when f.terms is not null and (c_form <> 'room' or jsonb_typeof(f.terms) <> 'object')
+      then array['/terms', 'must be an object, and only an operation that a room decides has them']
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
 end $$;

@@ -2,48 +2,71 @@
 -- settles the claims of operations that did not post. An outcome that rests on an earlier commit waits for the replication of that
 -- commit.
 create or replace function wallet.write_postings(p_operations wallet.operation[], p_claimed boolean[],
-  p_accounts wallet.account[], p_decisions wallet.decision[]) returns void
+  p_decided wallet.decided) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_decision wallet.decision;
   v_entry wallet.wallet_transactions;
-  v_entries wallet.wallet_transactions[] := '{}';
+  v_entries wallet.wallet_transactions[] := coalesce(p_decided.due, '{}');
   v_due wallet.wallet_transactions[] := '{}';
   v_wallet_ids uuid[] := '{}';    -- of v_entries
   v_wallet_versions bigint[] := '{}';
   v_unsettled boolean := false;
   v_rests boolean := false;    -- on what earlier calls committed
+  v_takes_part boolean := (p_decided.state).marks > 0;    -- a room
 begin
-  foreach v_decision in array p_decisions loop
+  foreach v_decision in array p_decided.decisions loop
     if v_decision.fresh then
-      foreach v_entry in array v_decision.entries loop
-        v_entries := v_entries || v_entry;
-        v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
-        v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
-        if v_entry.wallet_version % 1000 = 0 then
-          v_due := v_due || v_entry;
-        end if;
-      end loop;
+      v_entries := v_entries || v_decision.entries;
     else
       v_unsettled := true;
       v_rests := v_rests or v_decision.status in ('posted', 'replayed') or v_decision.code = 'transaction_superseded';
     end if;
   end loop;
+  foreach v_entry in array v_entries loop
+    v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
+    v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
+    if v_entry.wallet_version % 1000 = 0 then
+      v_due := v_due || v_entry;
+    end if;
+  end loop;
   if cardinality(v_entries) > 0 then
     insert into wallet.wallet_transactions select e.* from unnest(v_entries) e;
     insert into platform.outbox (wallet_ids, wallet_versions) values (v_wallet_ids, v_wallet_versions);
+  end if;
+  if v_takes_part then
+    update wallet.wallets w set balance = a.balance, last_entry = a.last_entry, last_posted_at = a.last_posted_at,
+        locked_balance = a.locked_balance, marks = a.marks, due_at = a.due_at
+      from unnest(p_decided.accounts) a where w.wallet_id = a.wallet_id and (w.last_entry < a.last_entry or a.changed);
+    perform wallet.write_room_state(p_decided, p_operations);
+    perform wallet.write_results(p_operations, p_decided.decisions);
+  elsif cardinality(v_entries) > 0 then
     update wallet.wallets w set balance = a.balance, last_entry = a.last_entry, last_posted_at = a.last_posted_at
-      from unnest(p_accounts) a where w.wallet_id = a.wallet_id and w.last_entry < a.last_entry;
+      from unnest(p_decided.accounts) a where w.wallet_id = a.wallet_id and w.last_entry < a.last_entry;
   end if;
   foreach v_entry in array v_due loop
     perform wallet.write_checkpoint(v_entry.wallet_id, v_entry.wallet_version);
   end loop;
   if v_unsettled then
-    perform wallet.settle_claims(p_operations, p_claimed, p_decisions);
+    perform wallet.settle_claims(p_operations, p_claimed, p_decided.decisions);
   end if;
   if v_rests then
     perform wallet.await_replication();
   end if;
+end $$;
+
+-- Stores the results of operations that rooms decided, with the keys under which they are found again.
+create or replace function wallet.write_results(p_operations wallet.operation[], p_decisions wallet.decision[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_op wallet.operation;
+begin
+  foreach v_op in array p_operations loop
+    if v_op.form = 'room' and p_decisions[v_op.ordinal].fresh then
+      update wallet.idempotency i set answer = p_decisions[v_op.ordinal].result
+        where i.client_id = v_op.client_id and i.key = v_op.idempotency_key;
+    end if;
+  end loop;
 end $$;
 
 -- Totals of a wallet's rows up to p_version, a multiple of 1,000: the last checkpoint and the rows since. Transfers between

@@ -63,6 +63,8 @@ class PostingHooks:
 
 def _moved(operation: Operation, kind: OperationType, posted: Posted) -> Sequence[Moved]:
     """The entries of a posting; the response is parsed only where the operation does not name them all."""
+    if posted.transaction == b"null":
+        return ()
     if operation.entries:
         return [Moved(entry.wallet_id, entry.direction == "debit") for entry in operation.entries]
     wallet_id = operation.wallet_id or posted.wallet_id()

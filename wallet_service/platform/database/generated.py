@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from wallet_service.core.room import EventType, OperationType
+from wallet_service.core.room import EventType, OperationType, PostingPart
 
 CLOCK = "wallet.clock"
 """The function that has the time for every row."""
@@ -18,6 +18,14 @@ _CALL = """\
     return wallet.build_refusal(v_refusal.code, coalesce(v_refusal.facts, '{{}}'));
   end if;
 """
+OPEN, FOLLOW, DECIDE, WRITE = (
+    "wallet.open_room_state",
+    "wallet.follow_posting",
+    "wallet.decide_by_room",
+    "wallet.write_room_state",
+)
+"""The ledger's functions by which rooms take part in postings (``ledger/sql/open_room_state.sql``)."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9._:_-]+")
 _TYPE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 _EVENT_NAME = re.compile(r"[a-z][a-z_]{0,39}\.[a-z][a-z_]{0,39}")
@@ -27,6 +35,57 @@ def dispatcher(rules: Sequence[str]) -> str:
     """The definition of the dispatcher that calls these functions, names with their schemas, in this order."""
     calls = "".join(_CALL.format(rule=rule) for rule in rules)
     return _filled("posting_rules.sql", {"{{rules}}\n": calls})
+
+
+def posting_parts(parts: Sequence[tuple[str, PostingPart]], deciding: Mapping[str, str]) -> Mapping[str, str]:
+    """The definitions of the functions by which these rooms take part in postings, by qualified name.
+
+    Args:
+        parts: the schema and the declaration of each room, from the lowest room to the highest.
+        deciding: by type of operations, the function that decides it, with its schema.
+
+    Raises:
+        ValueError: a mark is not a bit, or used twice.
+    """
+    marks = [part.mark for _, part in parts]
+    if any(mark.bit_count() != 1 for mark in marks) or len(set(marks)) < len(marks):
+        raise ValueError(f"the marks of the rooms are not different powers of two: {marks}")
+
+    def calls(name: str, call: str, *, of: str, reverse: bool = False) -> str:
+        found = [
+            (part.mark, f"{schema}.{getattr(part, name)}")
+            for schema, part in (reversed(parts) if reverse else parts)
+            if getattr(part, name) is not None
+        ]
+        return "".join(
+            f"  if (({of}).marks & {mark}) <> 0 then\n    {call.format(function)}\n  end if;\n"
+            for mark, function in found
+        )
+
+    settles = calls(
+        "settle",
+        "p_settlement := {}(p_settlement, p_now);",
+        of="p_settlement.state",
+        reverse=True,
+    )
+    follows = calls(
+        "follow",
+        "p_step := {}(p_operation, p_step, p_now);\n"
+        "    if (p_step.decision).status <> 'posted' then\n      return p_step;\n    end if;",
+        of="p_step.state",
+    )
+    decides = "".join(
+        f"  when {_literal(name)} then\n    p_step := {function}(p_operation, p_step, p_now);\n"
+        for name, function in deciding.items()
+    )
+    opens = calls("open", "p_settlement := {}(p_settlement, p_now);", of="p_settlement.state")
+    writes = calls("write", "perform {}(p_decided, p_operations);", of="p_decided.state")
+    return {
+        OPEN: _filled("open_room_state.sql", {"{{settles}}\n": settles, "{{opens}}\n": opens}),
+        FOLLOW: _filled("follow_posting.sql", {"{{follows}}\n": follows}),
+        DECIDE: _filled("decide_by_room.sql", {"{{decides}}\n": decides}),
+        WRITE: _filled("write_room_state.sql", {"{{writes}}\n": writes}),
+    }
 
 
 def test_clock_function() -> str:

@@ -19,6 +19,7 @@ from wallet_service.platform.database.generated import (
     dispatcher,
     masked_members,
     operation_types,
+    posting_parts,
     test_clock_function,
 )
 
@@ -155,7 +156,8 @@ def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFil
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
     written = itertools.chain(_functions(rooms), _operation_types(rooms), _masked_members(rooms))
-    found = [_with_test_clock(each) if test_clock else each for each in _with_rules(written, rules)]
+    joined = _with_parts(_with_rules(written, rules), rooms)
+    found = [_with_test_clock(each) if test_clock else each for each in joined]
     functions = sorted(found, key=lambda function: function.qualified)
     whole = hashlib.sha256()
     for function in functions:
@@ -270,6 +272,36 @@ def _with_rules(functions: Iterator[Function], rules: Sequence[str]) -> list[Fun
         found[DISPATCHER] = replace(
             found[DISPATCHER], file="the posting rules of the rooms", line=1, sql=dispatcher(rules)
         )
+    return list(found.values())
+
+
+def _with_parts(functions: list[Function], rooms: Sequence[Room]) -> list[Function]:
+    """The functions, with those by which rooms take part in postings, if any does."""
+    parts = [(room.schema, room.posting_part) for room in rooms if room.posting_part is not None]
+    deciding = {
+        kind.name: f"{room.schema}.{kind.decide}"
+        for room in rooms
+        for kind in room.operation_types
+        if kind.decide is not None
+    }
+    if not parts and not deciding:
+        return functions
+    found = {function.qualified: function for function in functions}
+    named = [*deciding.values()]
+    for schema, part in parts:
+        functions_of = (part.settle, part.open, part.follow, part.write)
+        named += [f"{schema}.{name}" for name in functions_of if name is not None]
+    for name in named:
+        if name not in found:
+            raise MigrationError(f"a room takes part in postings with {name}, and no file has this function")
+    try:
+        written = posting_parts(parts, deciding)
+    except ValueError as error:
+        raise MigrationError(str(error)) from error
+    for name, text in written.items():
+        if name not in found:
+            raise MigrationError(f"rooms take part in postings, and no file has {name}, which calls them")
+        found[name] = replace(found[name], file="the rooms that take part in postings", line=1, sql=text)
     return list(found.values())
 
 
