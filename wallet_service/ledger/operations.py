@@ -54,6 +54,7 @@ class Operation:
         entries: of an operation that names them; then no other member has a wallet, an amount or a counter account.
         counter_account: the other side; None: the default of the type.
         terms: of a type that a room decides: what the room reads.
+        caller: of such a type: who wants it, for the audit trail (``current_caller().document()``).
         details: what is stored with the posting: description, reference, metadata, effective_at.
         transaction_id: a UUIDv7; in the ledger it names the posting.
     """
@@ -72,6 +73,7 @@ class Operation:
     entries: tuple[EntryOf, ...] = ()
     counter_account: str | None = None
     terms: Mapping[str, Any] | None = None
+    caller: Mapping[str, str] | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
 
@@ -130,7 +132,12 @@ class Operation:
 
     def _entries(self) -> dict[str, Any]:
         """The members of an adjustment, of an operation of several entries, and of one that a room decides."""
-        named = {"balance": self.balance, "direction": self.direction, "terms": self.terms}
+        named = {
+            "balance": self.balance,
+            "direction": self.direction,
+            "terms": self.terms,
+            "caller": self.caller,
+        }
         found: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         if self.entries:
             found["entries"] = [entry._asdict() for entry in self.entries]

@@ -122,6 +122,7 @@ begin
   v_op.metadata := case when jsonb_typeof(f.metadata) = 'object' then f.metadata else '{}' end;
   v_op.effective_at := wallet.read_time(f.effective_at);
   v_op.terms := f.terms;
+  v_op.caller := f.caller;
   if v_op.form in ('adjustment', 'entries') then
     v_op := wallet.read_entries(v_op, f);
   end if;
@@ -142,7 +143,7 @@ begin
         'entries', case v_op.form when 'entries' then to_jsonb(v_op.entries) end));
     end if;
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation
-      - '{transaction_id,client_id,idempotency_key,acting_user_id,amount}'::text[]
+      - '{transaction_id,client_id,idempotency_key,acting_user_id,caller,amount}'::text[]
       || jsonb_build_object('amount', v_op.amount::text))::text, 'UTF8'));
   end if;
   return v_op;
@@ -156,7 +157,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_texts constant text[] := '{transaction_id,type,wallet_id,to_wallet_id,original_transaction_id,client_id,idempotency_key,'
     'acting_user_id,counter_account,reference,description,effective_at,direction,balance}'::text[]; -- else it is parsed each time
-  c_others constant text[] := '{amount,metadata,entries,terms}'::text[];
+  c_others constant text[] := '{amount,metadata,entries,terms,caller}'::text[];
   c_form constant text := p_kind.form;
   f alias for p_form;
   v_texts constant jsonb := p_operation - c_others;
@@ -201,8 +202,8 @@ begin
       then array['/effective_at', 'must not be more than a day ahead']
     when c_form in ('adjustment', 'entries') or num_nonnulls(f.entries, f.balance, f.direction) > 0
       then wallet.find_entries_fault(f, c_form)
-    when f.terms is not null and (c_form <> 'room' or jsonb_typeof(f.terms) <> 'object')
-      then array['/terms', 'must be an object, and only an operation that a room decides has them']
+    when num_nonnulls(f.terms, f.caller) > 0 and (c_form <> 'room' or jsonb_typeof(f.terms) <> 'object' or jsonb_typeof(f.caller) <> 'object')
+      then array['/terms', 'terms and caller must be objects, and only an operation that a room decides has them']
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
 end $$;

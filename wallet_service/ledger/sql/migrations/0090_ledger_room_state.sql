@@ -28,8 +28,10 @@ create type wallet.step as (
   accounts wallet.account[],
   state wallet.room_state
 );
-alter type wallet.operation_form add attribute terms jsonb;
-alter type wallet.operation add attribute terms jsonb;    -- of a type that a room decides: what the room reads
+alter type wallet.operation_form add attribute terms jsonb, add attribute caller jsonb;
+alter type wallet.operation
+  add attribute terms jsonb,      -- of a type that a room decides: what the room reads
+  add attribute caller jsonb;     -- and who wants it, for platform.record_change
 alter type wallet.decision add attribute result text;     -- of such an operation: JSON of what it made or changed
 alter type wallet.decided
   add attribute state wallet.room_state,
