@@ -31,6 +31,7 @@ PACKAGES: Final = (
     "money.wallet_statistics",
     "money.credits",
     "money.opening_balances",
+    "billing.grants",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

@@ -1,0 +1,1 @@
+"""Grants: credits with a source, a priority, an expiry and a price."""

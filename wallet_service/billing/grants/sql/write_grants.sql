@@ -1,0 +1,28 @@
+-- Writes what a call did with grants (ledger: open_room_state.sql).
+create or replace function billing.write_grants(p_decided wallet.decided, p_operations wallet.operation[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_state wallet.room_state := p_decided.state;
+  v_event billing.grant_event;
+begin
+  if cardinality(v_state.grants_new) > 0 then
+    insert into billing.grants select n.* from unnest(v_state.grants_new) n;
+  end if;
+  if v_state.grants_held is not null then
+    update billing.grants g set remaining = s.remaining, reserved = s.reserved, used = s.used, voided = s.voided, ended = s.ended,
+        notice_at = case when s.ended is null then g.notice_at else 'infinity' end
+      from unnest(v_state.grants_held) h, unnest(h.grants) s where s.changed and g.grant_id = s.grant_id;
+  end if;
+  if cardinality(v_state.grant_uses) > 0 then
+    insert into billing.grant_usages as o (transaction_id, wallet_id, place, grant_id, amount, returned, moved, rest, rest_returned)
+      select u.transaction_id, u.wallet_id, u.place, u.grant_id, u.amount, u.returned, u.moved, u.rest, u.rest_returned
+      from unnest(v_state.grant_uses) u
+      on conflict (transaction_id, wallet_id, place) do update
+        set returned = excluded.returned, moved = excluded.moved, rest_returned = excluded.rest_returned;
+  end if;
+  foreach v_event in array coalesce(v_state.grant_events, '{}') loop
+    perform platform.record_change(v_event.caller, v_event.type, v_event.grant_id::text, v_event.before,
+        billing.format_grant(g, wallet.clock())::jsonb, g.user_id, g.wallet_id)
+      from billing.grants g where g.grant_id = v_event.grant_id;
+  end loop;
+end $$;
