@@ -52,6 +52,7 @@ begin
   v_grant.remaining := p_operation.amount;
   v_grant.reserved := 0;
   v_grant.used := 0;
+  v_grant.overdrawn := 0;
   v_grant.expired := 0;
   v_grant.voided := 0;
   v_grant.effective_at := coalesce((v_terms ->> 'effective_at')::timestamptz, greatest(p_now, p_account.last_posted_at));
@@ -136,7 +137,7 @@ begin
   if p_grant.transaction_id is not null then
     v_held := billing.read_all_grants(p_grant.wallet_id, p_state.grants_held[p_index]);
     v_held.grants := billing.sort_grants(v_held.grants || row(p_grant.grant_id, p_grant.priority, p_grant.effective_at,
-      p_grant.expires_at, p_grant.pays, p_grant.is_transferable, p_grant.remaining, 0, 0, 0, null, false)::billing.grant_state);
+      p_grant.expires_at, p_grant.pays, p_grant.is_transferable, p_grant.remaining, 0, 0, 0, 0, null, false)::billing.grant_state);
     v_held.is_restricted := v_held.is_restricted or p_grant.pays is not null;
     p_state.grants_held[p_index] := v_held;
   end if;

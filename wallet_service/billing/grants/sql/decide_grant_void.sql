@@ -26,7 +26,7 @@ begin
     v_entries := array[wallet.build_entry(v_op, v_account, 0, -v_posted, v_row.counter_account,
       greatest(p_now, v_account.last_posted_at))];
   end if;
-  v_row.used := v_row.used + case when v_row.transaction_id is null then 0 else v_free - v_posted end;
+  v_row.overdrawn := v_row.overdrawn + case when v_row.transaction_id is null then 0 else v_free - v_posted end;
   v_row.voided := v_row.voided + case when v_row.transaction_id is null then v_free else v_posted end;
   v_row.remaining := v_row.reserved;
   v_row.ended := 'voided';
@@ -56,6 +56,7 @@ begin
     v_row.remaining := v_grant.remaining;
     v_row.reserved := v_grant.reserved;
     v_row.used := v_grant.used;
+    v_row.overdrawn := v_grant.overdrawn;
     v_row.voided := v_grant.voided;
     v_row.ended := v_grant.ended;
   end if;
@@ -77,7 +78,7 @@ begin
     v_grant := v_held.grants[i];
     if v_grant.grant_id = p_row.grant_id then
       v_grant.remaining := p_row.remaining;
-      v_grant.used := p_row.used;
+      v_grant.overdrawn := p_row.overdrawn;
       v_grant.voided := p_row.voided;
       v_grant.ended := p_row.ended;
       v_grant.changed := true;

@@ -19,6 +19,7 @@ begin
     wallet.format_amount(p_grant.remaining, v_exponent) as remaining,
     wallet.format_amount(p_grant.reserved, v_exponent) as reserved,
     wallet.format_amount(p_grant.used, v_exponent) as used,
+    wallet.format_amount(p_grant.overdrawn, v_exponent) as overdrawn,
     wallet.format_amount(p_grant.expired, v_exponent) as expired,
     wallet.format_amount(p_grant.voided, v_exponent) as voided,
     wallet.format_time(p_grant.effective_at) as effective_at,

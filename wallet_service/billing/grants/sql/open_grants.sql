@@ -33,7 +33,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return array(
     select row(g.grant_id, g.priority, g.effective_at, g.expires_at, g.pays, g.is_transferable, g.remaining, g.reserved, g.used,
-      g.voided, g.ended, false)::billing.grant_state
+      g.overdrawn, g.voided, g.ended, false)::billing.grant_state
     from billing.grants g
     where g.wallet_id = p_wallet_id and g.remaining > 0 and g.transaction_id is not null
       and (p_last is null or (g.priority, g.expires_at, g.effective_at, g.grant_id)

@@ -70,7 +70,7 @@ language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   return array(select row(p.grant_id, p.amount)::billing.grant_part
     from unnest(p_held.grants) with ordinality as g (grant_id, priority, effective_at, expires_at, pays, is_transferable, remaining,
-      reserved, used, voided, ended, changed, place)
+      reserved, used, overdrawn, voided, ended, changed, place)
     join unnest(p_parts) p on p.grant_id = g.grant_id order by g.place);
 end $$;
 

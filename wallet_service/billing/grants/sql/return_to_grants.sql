@@ -96,6 +96,7 @@ begin
   v_new.remaining := p_amount;
   v_new.reserved := 0;
   v_new.used := 0;
+  v_new.overdrawn := 0;
   v_new.expired := 0;
   v_new.voided := 0;
   v_new.ended := null;
@@ -127,7 +128,9 @@ declare
 begin
   if not exists (select from unnest(v_held.grants) g where g.grant_id = p_grant_id) then
     select g.grant_id, g.priority, g.effective_at, g.expires_at, g.pays, g.is_transferable, g.remaining, g.reserved, g.used,
-      g.voided, g.ended, false into v_grant from billing.grants g where g.grant_id = p_grant_id;
+      g.overdrawn, g.voided, g.ended, false into v_grant
+      from (select n.* from unnest(p_state.grants_new) n where n.grant_id = p_grant_id
+        union all select o.* from billing.grants o where o.grant_id = p_grant_id) g;
     v_held.grants := billing.sort_grants(v_held.grants || v_grant);
     v_held.is_restricted := v_held.is_restricted or v_grant.pays is not null;
   end if;

@@ -115,13 +115,14 @@ begin
   if v_carried > 0 then
     update billing.grants g set carried_from = g.expires_at, expires_at = (select billing.find_next_period(s, g.expires_at)
           from billing.grant_schedules s where s.schedule_id = g.schedule_id), notice_at = 'infinity',
-        remaining = g.remaining - (v_free - v_carried), expired = g.expired + v_posted, used = g.used + v_free - v_carried - v_posted
+        remaining = g.remaining - (v_free - v_carried), expired = g.expired + v_posted,
+        overdrawn = g.overdrawn + v_free - v_carried - v_posted
       where g.grant_id = p_grant_id returning * into v_grant;
     perform billing.record_grant('{"actor": "service"}', 'grant.carried', v_before, v_grant, p_now);
     return p_settlement;
   end if;
   update billing.grants g set ended = coalesce(g.ended, 'expired'), remaining = g.reserved, expired = g.expired + v_posted,
-      used = g.used + v_free - v_posted, notice_at = 'infinity'
+      overdrawn = g.overdrawn + v_free - v_posted, notice_at = 'infinity'
     where g.grant_id = p_grant_id returning * into v_grant;
   perform billing.record_grant('{"actor": "service"}', 'grant.expired', v_before, v_grant, p_now);
   return p_settlement;

@@ -9,7 +9,7 @@ begin
     insert into billing.grants select n.* from unnest(v_state.grants_new) n;
   end if;
   if v_state.grants_held is not null then
-    update billing.grants g set remaining = s.remaining, reserved = s.reserved, used = s.used, voided = s.voided, ended = s.ended,
+    update billing.grants g set remaining = s.remaining, reserved = s.reserved, used = s.used, overdrawn = s.overdrawn, voided = s.voided, ended = s.ended,
         notice_at = case when s.ended is null then g.notice_at else 'infinity' end
       from unnest(v_state.grants_held) h, unnest(h.grants) s where s.changed and g.grant_id = s.grant_id;
   end if;

@@ -11,6 +11,7 @@ create table billing.grants (
   remaining numeric(38, 18) not null check (remaining >= 0),
   reserved numeric(38, 18) not null default 0 check (reserved between 0 and remaining),
   used numeric(38, 18) not null default 0 check (used >= 0),
+  overdrawn numeric(38, 18) not null default 0 check (overdrawn >= 0),
   expired numeric(38, 18) not null default 0 check (expired >= 0),
   voided numeric(38, 18) not null default 0 check (voided >= 0),
   effective_at timestamptz not null,
@@ -30,11 +31,12 @@ create table billing.grants (
   reference text,
   metadata jsonb not null default '{}',
   created_at timestamptz not null,
-  check (amount = remaining + used + expired + voided),
+  check (amount = remaining + used + overdrawn + expired + voided),
   check (expires_at >= effective_at or ended is not null)
 ) with (fillfactor = 80);
 comment on column billing.grants.reserved is 'of what remains: for open holds';
 comment on column billing.grants.used is 'what debits took, less what their refunds gave back';
+comment on column billing.grants.overdrawn is 'what it stood for at its end was owed: the wallet had an overdraft';
 comment on column billing.grants.notice_at is 'when grant.ending is recorded; infinity: it was, or never is';
 comment on column billing.grants.transaction_id is 'the posting that brought it; null before it is effective';
 comment on column billing.grants.counter_account is 'the other side of that posting';
@@ -108,6 +110,7 @@ create type billing.grant_state as (
   remaining numeric,
   reserved numeric,
   used numeric,
+  overdrawn numeric,
   voided numeric,
   ended text,
   changed boolean
