@@ -20,6 +20,10 @@ WRITES = re.compile(r"\b(?:insert into|update|delete from)\s+(?:only\s+)?[a-z_]+
 
 RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.post_transactions": "what it writes is the ledger: entries name their client, and are events",
+    "wallet_api.settle_due": "it posts, and rooms record what took effect themselves",
+    "wallet_api.get_wallet": "it only lets what was due take effect before",
+    "wallet_api.read_balance_at": "the same",
+    "wallet_api.explain_wallet": "the same",
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
     "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
     "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",

@@ -1,6 +1,6 @@
 """What the ledger declares."""
 
-from wallet_service.core.room import Room
+from wallet_service.core.room import JobType, Room
 from wallet_service.ledger.operation_types import LEDGER_TYPES
 from wallet_service.ledger.problems import (
     AmountInvalid,
@@ -33,6 +33,14 @@ ROOM = Room(
     commands="commands:add_commands",
     verify_walks=LEDGER_WALKS,
     operation_types=LEDGER_TYPES,
+    jobs=(
+        JobType(
+            name="settle_due_wallets",
+            summary="records what took effect by itself: holds that expired, grants that begin or end",
+            handler="jobs:settle_due_wallets",
+            schedule="* * * * *",
+        ),
+    ),
     problems=(
         TransactionNotFound,
         WalletFrozen,

@@ -13,3 +13,6 @@ create index concurrently if not exists wallet_transactions_effective on wallet.
 -- The same entries by the length of their shift, for sums at a moment: see wallet.read_shifted_totals.
 create index concurrently if not exists wallet_transactions_shift on wallet.wallet_transactions (wallet_id,
   wallet.find_shift(created_at, effective_at), effective_at) where effective_at <> created_at;
+
+-- Wallets on which something takes effect by itself, by when.
+create index concurrently if not exists wallets_due on wallet.wallets (due_at) where due_at < 'infinity';

@@ -8,12 +8,14 @@ declare
   v_version bigint;
   v_balance numeric;
 begin
-  select w.wallet_id, w.currency, c.exponent, w.balance, w.locked_balance, w.credit_limit, w.last_entry, w.last_posted_at
+  select w.wallet_id, w.currency, c.exponent, w.balance, w.locked_balance, w.credit_limit, w.last_entry, w.last_posted_at, w.due_at
     into v_wallet
     from wallet.wallets w join wallet.currencies c on c.code = w.currency
     where w.wallet_id = p_wallet_id and (p_viewer is null or w.user_id = p_viewer);
   if not found then
     perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+  elsif v_wallet.due_at < 'infinity' and wallet.settle_before_read(p_wallet_id) then
+    return wallet_api.read_balance_at(p_wallet_id, p_viewer, p_at, p_by);
   end if;
   if p_at is null and p_by = 'posted' then
     return (select row_to_json(v)::text from (select v_wallet.wallet_id, v_wallet.currency,

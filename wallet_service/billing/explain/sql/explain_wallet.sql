@@ -1,0 +1,152 @@
+-- Why the balance of a wallet is what it is, now or at p_at: the balance at p_from (by default the begin), the movements since, grants
+-- with what is left of them, holds, limits, and who changed it last. What is due takes effect first. p_viewer: the user of the request,
+-- or null for a service.
+create or replace function wallet_api.explain_wallet(p_wallet_id uuid, p_viewer text default null, p_from timestamptz default null,
+  p_at timestamptz default null) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare
+  v_wallet wallet.wallets;
+begin
+  perform wallet.require_read_committed();
+  select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
+  if v_wallet.wallet_id is null or v_wallet.user_id <> p_viewer then
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+  elsif p_at >= wallet.clock() then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/at', 'must be in the past', 'query'));
+  elsif p_from >= coalesce(p_at, wallet.clock()) then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/from', 'must be before the moment that is explained', 'query'));
+  end if;
+  perform wallet.settle_before_read(p_wallet_id);
+  if p_at >= v_wallet.last_posted_at then
+    perform wallet.await_postings(array[p_wallet_id]);
+  end if;
+  return billing.build_explanation(p_wallet_id, p_viewer, p_from, p_at, wallet.clock());    -- one statement, so one snapshot
+end $$;
+
+-- The explanation, read in the snapshot of the statement that calls it.
+create or replace function billing.build_explanation(p_wallet_id uuid, p_viewer text, p_from timestamptz, p_at timestamptz,
+  p_now timestamptz) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_wallet wallet.wallets;
+  v_exponent integer;
+  v_first bigint := 0;
+  v_last bigint;
+  v_balance numeric;
+  v_opening numeric := 0;
+  v_granted numeric;
+begin
+  select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
+  select c.exponent into v_exponent from wallet.currencies c where c.code = v_wallet.currency;
+  v_last := case when p_at is null then v_wallet.last_entry else wallet.find_version_at(p_wallet_id, p_at, v_wallet.last_entry) end;
+  v_balance := billing.read_balance_after(p_wallet_id, v_last);
+  if p_from is not null then
+    -- What was posted before p_from; find_version_at counts the moment itself.
+    v_first := wallet.find_version_at(p_wallet_id, p_from - interval '1 microsecond', v_last);
+    v_opening := billing.read_balance_after(p_wallet_id, v_first);
+  end if;
+  v_granted := billing.sum_granted(p_wallet_id, p_at);
+  return (select row_to_json(v)::text from (select
+    p_wallet_id as wallet_id,
+    v_wallet.user_id as user_id,
+    v_wallet.currency as currency,
+    v_wallet.status as status,
+    wallet.format_time(coalesce(p_at, p_now)) as at,
+    p_at is null as is_now,
+    case when p_from is not null then wallet.format_time(p_from) end as "from",
+    v_last as wallet_version,
+    wallet.format_amount(v_opening, v_exponent) as opening_balance,
+    billing.explain_movements(p_wallet_id, v_first, v_last, v_wallet.last_entry, v_exponent) as movements,
+    wallet.format_amount(v_balance, v_exponent) as balance,
+    wallet.format_amount(v_granted, v_exponent) as granted,
+    wallet.format_amount(v_balance - v_granted, v_exponent) as not_granted,
+    billing.explain_grants(p_wallet_id, p_at, p_now, v_exponent) as grants,
+    billing.explain_next_expiry(p_wallet_id, p_at, p_now, v_exponent) as next_expiry,
+    billing.explain_changes(p_wallet_id, p_viewer, v_last, coalesce(p_at, p_now), v_exponent) as last_changes) v);
+end $$;
+
+-- A wallet's balance after its version; 0 before the first.
+create or replace function billing.read_balance_after(p_wallet_id uuid, p_version bigint) returns numeric
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return coalesce((select t.balance_after from wallet.wallet_transactions t
+    where t.wallet_id = p_wallet_id and t.wallet_version = p_version), 0);
+end $$;
+
+-- The sums of a wallet's entries after p_first up to p_last, by type, direction and counter account, from checkpoints.
+create or replace function billing.explain_movements(p_wallet_id uuid, p_first bigint, p_last bigint, p_newest bigint,
+  p_exponent integer) returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(json_agg((select i from (select m.transaction_type, m.direction, m.counter_account,
+      m.transactions, wallet.format_amount(m.amount, p_exponent) as amount) i)
+      order by m.direction, m.transaction_type, m.counter_account), '[]')
+    from (
+      select s.transaction_type, s.direction, s.counter_account, sum(s.transactions) as transactions, sum(s.amount) as amount from (
+        select t.transaction_type, t.direction, t.counter_account, t.transactions, t.amount
+          from wallet.read_totals_at(p_wallet_id, p_last, p_newest) t
+        union all
+        select t.transaction_type, t.direction, t.counter_account, -t.transactions, -t.amount
+          from wallet.read_totals_at(p_wallet_id, p_first, p_newest) t where p_first > 0) s
+      group by 1, 2, 3 having sum(s.transactions) > 0) m);
+end $$;
+
+-- What is left of a wallet's grants, now or at p_at.
+create or replace function billing.sum_granted(p_wallet_id uuid, p_at timestamptz) returns numeric
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(sum(case when p_at is null then g.remaining else billing.read_remaining_at(g, p_at) end), 0)
+    from billing.grants g where g.wallet_id = p_wallet_id and g.transaction_id is not null);
+end $$;
+
+-- The grants of a wallet that have something left, or begin later, in the order in which debits take from them; at most 100.
+create or replace function billing.explain_grants(p_wallet_id uuid, p_at timestamptz, p_now timestamptz, p_exponent integer) returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(json_agg((select i from (select g.grant_id, g.source, g.priority,
+      case when g.remaining_then = 0 then 'scheduled' else 'active' end as state,
+      wallet.format_amount(g.amount, p_exponent) as amount,
+      wallet.format_amount(g.remaining_then, p_exponent) as remaining,
+      case when p_at is null then wallet.format_amount(g.reserved, p_exponent) end as reserved,
+      wallet.format_time(g.effective_at) as effective_at,
+      case when g.expires_at < 'infinity' then wallet.format_time(g.expires_at) end as expires_at,
+      g.pays, g.is_transferable) i) order by g.priority, g.expires_at, g.effective_at, g.grant_id), '[]')
+    from (
+      select g.*, r.remaining_then from billing.grants g, lateral (select case
+          when g.transaction_id is null then 0
+          when p_at is null then g.remaining else billing.read_remaining_at(g, p_at) end as remaining_then) r
+      where g.wallet_id = p_wallet_id and g.created_at <= coalesce(p_at, p_now)
+        and (r.remaining_then > 0 or g.effective_at > coalesce(p_at, p_now) and g.ended is null)
+      order by g.priority, g.expires_at, g.effective_at, g.grant_id limit 100) g);
+end $$;
+
+-- What expires next: the grant that ends first and what is left of it; null if none ends.
+create or replace function billing.explain_next_expiry(p_wallet_id uuid, p_at timestamptz, p_now timestamptz, p_exponent integer)
+returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select row_to_json(v) from (select wallet.format_time(g.expires_at) as at, g.grant_id,
+      wallet.format_amount(r.remaining_then, p_exponent) as amount
+    from billing.grants g, lateral (select case when p_at is null then g.remaining
+      else billing.read_remaining_at(g, p_at) end as remaining_then) r
+    where g.wallet_id = p_wallet_id and g.transaction_id is not null and g.expires_at < 'infinity'
+      and g.expires_at > coalesce(p_at, p_now) and r.remaining_then > 0
+    order by g.expires_at, g.grant_id limit 1) v);
+end $$;
+
+-- The last ten changes of a wallet up to p_last, the newest first: its entries, by which client.
+create or replace function billing.explain_changes(p_wallet_id uuid, p_viewer text, p_last bigint, p_until timestamptz,
+  p_exponent integer) returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(json_agg((select i from (select wallet.format_time(t.created_at) as at, t.wallet_version, t.transaction_id,
+      t.transaction_type, t.direction, wallet.format_amount(t.amount, p_exponent) as amount, t.counter_account,
+      case when p_viewer is null or t.client_id not like 'user:%' or substr(t.client_id, strpos(t.client_id, '|') + 1) = p_viewer
+        then t.client_id end as client_id,
+      wallet.format_amount(t.balance_after, p_exponent) as balance_after,
+      (select coalesce(json_agg((select u from (select u.grant_id, wallet.format_amount(u.amount, p_exponent) as amount) u)
+        order by u.place), '[]') from billing.grant_usages u
+        where u.transaction_id = t.transaction_id and u.wallet_id = t.wallet_id) as grants) i) order by t.wallet_version desc), '[]')
+    from (select t.* from wallet.wallet_transactions t where t.wallet_id = p_wallet_id and t.wallet_version <= p_last
+      order by t.wallet_version desc limit 10) t);
+end $$;

@@ -1,0 +1,46 @@
+-- Lets everything that is due on marked wallets take effect and be recorded, of at most p_limit wallets, those that are due the longest
+-- first. Wallets that another session has locked are skipped: it does the same. Nothing waits for it; what is due takes effect at the
+-- moment of use. {"settled", "more"}: whether another call is useful.
+create or replace function wallet_api.settle_due(p_limit integer default 100) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare
+  v_ids uuid[];
+  v_settled integer;
+begin
+  perform wallet.require_read_committed();
+  v_ids := array(select w.wallet_id from wallet.wallets w where w.due_at < 'infinity' and w.due_at <= wallet.clock()
+    order by w.due_at limit least(p_limit, 1000));
+  v_settled := wallet.settle_wallets(v_ids);
+  return json_build_object('settled', v_settled, 'more', v_settled > 0 and cardinality(v_ids) >= least(p_limit, 1000))::text;
+end $$;
+
+-- Settles these wallets, as far as they are due and no other session has locked them; returns how many. For a call that has locked
+-- nothing yet.
+create or replace function wallet.settle_wallets(p_wallet_ids uuid[]) returns integer
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now timestamptz := wallet.clock();
+  v_accounts wallet.account[];
+  v_settlement wallet.settlement;
+  v_marks integer := 0;
+begin
+  select array_agg(row(w.wallet_id, w.user_id, w.currency, w.exponent, w.balance, w.locked_balance, w.credit_limit,
+      w.status, w.last_entry, w.last_posted_at, w.keeping, w.marks, w.due_at, false, false)::wallet.account), bit_or(w.marks)
+    into v_accounts, v_marks
+    from (select w.*, c.exponent from wallet.wallets w join wallet.currencies c on c.code = w.currency
+      where w.wallet_id = any (p_wallet_ids) and w.due_at <= v_now order by w.wallet_id for no key update of w skip locked) w;
+  if v_accounts is null then
+    return 0;
+  end if;
+  v_settlement := wallet.settle_accounts(v_accounts, v_marks, v_now);
+  perform wallet.write_postings('{}', '{}', row(v_settlement.accounts, '{}'::wallet.decision[], v_settlement.state,
+    v_settlement.entries)::wallet.decided);
+  return cardinality(v_accounts);
+end $$;
+
+-- Settles a wallet that is about to be read, if something is due on it now; whether it did. A replica shows what the primary has settled.
+create or replace function wallet.settle_before_read(p_wallet_id uuid) returns boolean
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  return not pg_is_in_recovery() and wallet.settle_wallets(array[p_wallet_id]) > 0;
+end $$;
