@@ -184,7 +184,7 @@ async def test_a_name_that_moves_to_this_machine_after_the_check_is_not_reached(
 
     async def resolve(host: str, port: int, **_: Any) -> list[Any]:
         looks.append(host)
-        address = public if len(looks) <= 2 else private
+        address = public if len(looks) <= 1 else private
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
@@ -192,10 +192,25 @@ async def test_a_name_that_moves_to_this_machine_after_the_check_is_not_reached(
     url = f"https://moves.example:{port}/"
     await destinations.check(url)  # when the endpoint is created
     sender = Sender(destinations, timeout_s=LONG_S)
-    attempt = await sender.send(url, "msg_1", BODY, [SECRET])  # looks once, and again as it connects
+    attempt = await sender.send(url, "msg_1", BODY, [SECRET])  # looks once, as it connects
     await sender.close()
-    assert looks == ["moves.example"] * 3
+    assert looks == ["moves.example"] * 2
     assert (attempt.error, receiver.seen) == ("refused", [])
+
+
+async def test_an_attempt_looks_a_name_up_once(
+    receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    port = int(receiver.url.split(":")[2].split("/")[0])
+
+    async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        looks.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    attempt = await sender.send(f"https://stays.example:{port}/", "msg_1", BODY, [SECRET])
+    assert (attempt.error, looks) == ("tls", ["stays.example"])  # it connected: the receiver speaks no TLS
 
 
 def test_the_last_gate_refuses_a_socket() -> None:

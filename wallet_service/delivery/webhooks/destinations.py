@@ -156,11 +156,18 @@ def parse(url: str) -> URL:
     return target
 
 
-async def _addresses(host: str, port: int) -> list[Address]:
+def is_address(host: str) -> bool:
+    """Whether a URL's host is an IP address, not a name."""
     try:
-        return [ip_address(host.partition("%")[0])]
+        ip_address(host.partition("%")[0])
     except ValueError:
-        pass
+        return False
+    return True
+
+
+async def _addresses(host: str, port: int) -> list[Address]:
+    if is_address(host):
+        return [ip_address(host.partition("%")[0])]
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP

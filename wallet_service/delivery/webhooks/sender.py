@@ -16,6 +16,7 @@ from wallet_service.delivery.webhooks.destinations import (
     CheckedResolver,
     DestinationRefused,
     Destinations,
+    is_address,
     parse,
 )
 
@@ -138,8 +139,10 @@ class Sender:
         self, url: str, message_id: str, body: str, secrets: Sequence[str]
     ) -> tuple[int, str, int | None]:
         target = parse(url)
-        # aiohttp asks the resolver for names only, and an address may be refused before a socket is made.
-        await self._destinations.check(url)
+        # The resolver checks the addresses of a name as the connection is opened, so a name is looked up once.
+        # aiohttp does not ask it for addresses, and plain HTTP goes to allowed networks only: these are checked here.
+        if target.scheme == "http" or is_address(target.host or ""):
+            await self._destinations.check(url)
         async with self._session.post(
             URL(str(target), encoded=True),
             data=body.encode(),
