@@ -43,6 +43,7 @@ class JobContext:
         permission: that the creator must have.
         done: how much is done, as the handler has reported.
         result: for the reader of the job, at most 64 KiB as JSON; stored when the handler returns.
+        is_restricted: whether the creator's key is restricted to some wallets, as it was last checked.
     """
 
     job: Claimed
@@ -52,6 +53,7 @@ class JobContext:
     done: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     is_reported: bool = field(default=True)
+    is_restricted: bool = field(default=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ class JobContext:
         if job.client_id is None:
             raise Unauthorized("The job has no creator: it belongs to the service")
         caller: Principal = await self.state.auth.present(job.client_id, job.key_id, job.user_id)
+        self.is_restricted = caller.restriction is not None and caller.restriction.is_of_wallets
         if self.permission is not None:
             caller.require(self.permission)
         for check in self.state.caller_checks:
