@@ -1,14 +1,16 @@
 """Jobs over HTTP, on both drivers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from conftest import Locate, TestDatabase
-from support.api import Api, conforms, open_api, problem
+from support.api import Api, Client, conforms, open_api, problem
 from support.job_room.room import ROOM
 from support.recorded import EVENTS
 
@@ -16,13 +18,14 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.auth.keys import list_keys, revoke_key
 from wallet_service.platform.auth.restrictions import Restriction
+from wallet_service.platform.jobs import stream
 from wallet_service.platform.jobs.context import creator_of
 from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.jobs.responses import accepted
 from wallet_service.platform.jobs.schemas import Job
 from wallet_service.rooms import ROOMS
 
-from .conftest import wait_for
+from .conftest import LONGEST_S, wait_for
 
 
 @pytest.fixture
@@ -134,6 +137,47 @@ async def test_the_progress_is_a_stream_of_events_that_ends_with_the_job(api: Ap
     done = json.loads(last[1].removeprefix("data: "))
     assert (done["status"], done["result"]) == ("succeeded", {"counted": 3})
     assert all(each.startswith("event: job") for each in events[:-1])
+
+
+async def test_a_stream_ends_when_its_caller_loses_its_rights_and_when_the_service_stops(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job can be queued or paused for months."""
+    monkeypatch.setattr(stream, "RECHECK_S", 0.05)
+    state, job = api.app.state, await enqueue(api, "count", {"to": 1})
+    streams: stream.JobStreams = state.job_streams
+
+    async def opened(reader: Client) -> "asyncio.Task[httpx.Response]":
+        headers = {"Accept": "text/event-stream"}
+        reading = asyncio.create_task(reader.send("GET", f"/jobs/{job}", headers=headers))
+
+        async def is_open() -> bool:
+            assert not reading.done()
+            return streams.open == 1
+
+        await wait_for(is_open)
+        return reading
+
+    async def ended(reading: "asyncio.Task[httpx.Response]") -> None:
+        async with asyncio.timeout(LONGEST_S):
+            text = (await reading).text
+        assert "event: job" in text
+        assert "event: end" not in text
+        assert streams.open == 0
+
+    reading = await opened(await api.service("jobs:read", name="reader"))
+    (key_id,) = [key["key_id"] for key in await list_keys(state.database) if key["client_name"] == "reader"]
+    await revoke_key(state.database, key_id)
+    state.auth.forget_keys()
+    await ended(reading)
+
+    monkeypatch.setattr(stream, "MOST_STREAMS", 1)
+    reading = await opened(api.admin)
+    refused = await api.admin.send("GET", f"/jobs/{job}", headers={"Accept": "text/event-stream"})
+    problem(refused, "overloaded")
+    for stop in state.when_stopping:
+        stop()
+    await ended(reading)
 
 
 async def test_what_a_job_posts_is_its_creators_and_posted_once(
