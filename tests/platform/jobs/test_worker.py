@@ -132,6 +132,33 @@ async def test_an_attempt_that_takes_too_long_fails(local_workshop: Workshop) ->
     ] == "job_timed_out"
 
 
+async def test_texts_that_can_not_be_stored_keep_no_lease_from_being_renewed(workshop: Workshop) -> None:
+    """All leases of a worker are renewed in one call, with the notes of all its jobs."""
+    odd = "a\x00b\ud800c\x1b"
+
+    async def note(context: JobContext) -> None:
+        context.progress(1, note=odd)
+        await context.heartbeat()
+
+    async def refuse(context: JobContext) -> None:
+        del context
+        raise JobRefused("odd", odd)
+
+    async def result(context: JobContext) -> None:
+        context.finish_with({"of": [{odd: 1}]})
+
+    for handler in (note, refuse, result):
+        workshop.handle(handler.__name__, handler, max_attempts=1)
+    jobs = workshop.jobs()
+    await workshop.start(jobs)
+    done = await workshop.until(await jobs.enqueue("note"), "succeeded", "dead")
+    assert (done["status"], done["progress"]["note"]) == ("succeeded", "a?b?c?")
+    dead = await workshop.until(await jobs.enqueue("refuse"), "dead")
+    assert dead["error"] == {"code": "odd", "detail": "a?b?c?"}
+    dead = await workshop.until(await jobs.enqueue("result"), "dead")
+    assert dead["error"]["code"] == "internal_error"
+
+
 async def test_a_worker_that_lost_its_lease_can_not_complete(
     workshop: Workshop, superuser: asyncpg.Connection
 ) -> None:

@@ -10,7 +10,7 @@ from wallet_service.core.caller import RecordedCaller, acting_as
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletError
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.jobs.backoff import pause_ms
-from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLost
+from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLost, shown
 from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import Claimed, JobRepository
 from wallet_service.platform.jobs.types import RunnableType
@@ -176,7 +176,7 @@ class Attempt:
 
     async def _pause(self, error: WalletError) -> str:
         _log.warning("job_paused", reason=error.detail)
-        status = await self._report(lambda: self._repository.pause(self.job, error.code, error.detail))
+        status = await self._report(lambda: self._repository.pause(self.job, error.code, shown(error.detail)))
         return self._of(status, "paused")
 
     async def _fail(self, error: BaseException) -> str:
@@ -215,7 +215,7 @@ def _described(error: BaseException, timeout_s: int) -> tuple[str, str]:
     """The code and detail that a reader of the job sees: nothing internal."""
     match error:
         case WalletError() | JobRefused():
-            return error.code, error.detail
+            return error.code, shown(error.detail)
         case TimeoutError():
             return "job_timed_out", f"The attempt took longer than {timeout_s} s"
         case _:

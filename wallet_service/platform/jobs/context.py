@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import simplejson
 
@@ -68,7 +68,11 @@ class JobContext:
             total: how many there are; None if that is not known.
             note: for people, at most 200 characters.
         """
-        self.done = {"done": done, "total": total, "note": None if note is None else note[:LONGEST_NOTE]}
+        self.done = {
+            "done": done,
+            "total": total,
+            "note": None if note is None else shown(note[:LONGEST_NOTE]),
+        }
         self.is_reported = False
 
     async def heartbeat(self) -> None:
@@ -83,8 +87,10 @@ class JobContext:
         """Set the result.
 
         Raises:
-            ValueError: it is larger than 64 KiB.
+            ValueError: it is larger than 64 KiB, or has a text that PostgreSQL can't store.
         """
+        if not _is_storable(result):
+            raise ValueError("the result has a text with U+0000 or half of a surrogate pair")
         if len(simplejson.dumps(result, use_decimal=True).encode()) > LARGEST_RESULT_BYTES:
             raise ValueError(
                 "the result of a job has at most 64 KiB: store more in a file, and name the file"
@@ -116,6 +122,27 @@ class JobContext:
             access = self.state.membership.of_caller(caller.user_id, caller.restriction)
             await access.check_organization(job.organization_id)
         return caller
+
+
+def shown(text: str) -> str:
+    """A text as a reader of the job sees it: without characters that PostgreSQL can't store, or a terminal would run.
+
+    One job's note must not keep a worker from renewing the leases of its other jobs, which go in the same call.
+    """
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
+
+
+def _is_storable(value: object) -> bool:
+    match value:
+        case str():
+            return "\x00" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
+        case dict():
+            members = cast("dict[object, object]", value)
+            return all(_is_storable(each) for pair in members.items() for each in pair)
+        case list() | tuple():
+            return all(map(_is_storable, cast("list[object]", value)))
+        case _:
+            return True
 
 
 def creator_of(caller: Principal, organization_id: str | None = None) -> dict[str, str]:
