@@ -1,4 +1,4 @@
-"""The service, a worker and PostgreSQL are killed under load: nothing is lost or done twice, and every webhook arrives.
+"""The service, workers and PostgreSQL are killed under load: nothing is lost or done twice, and every webhook arrives.
 
 ``scripts/soak 20 tests/test_kills.py -rP`` makes twenty rounds, at other moments each time, and shows what it counted.
 docs/reliability.md has the figures.
@@ -153,10 +153,14 @@ class Trial:
         return order
 
     async def until_a_job_runs(self) -> None:
-        """Return when the worker has a job that it has not ended."""
-        query = "select exists (select from platform.jobs where status = 'running' and lease_until > clock_timestamp())"
-        while not await self.processes.ask(lambda connection: connection.fetchval(query)):  # noqa: ASYNC110 - of the database
+        """Return when a worker has a job that it has not ended; that worker is killed next."""
+        query = (
+            "select worker from platform.jobs where status = 'running' and lease_until > clock_timestamp()"
+            " order by updated_at desc limit 1"
+        )
+        while (name := await self.processes.ask(lambda connection: connection.fetchval(query))) is None:  # noqa: ASYNC110 - of the database
             await asyncio.sleep(PAUSE_S)
+        self.processes.aim_at(name)
 
     async def until_done(self) -> None:
         """Return when no job, event or webhook waits, and both readers have read to the end."""
@@ -236,6 +240,7 @@ class Trial:
     async def count(self) -> Counter[str]:
         """What has been counted since the start."""
         query = "select coalesce(sum(attempts) - count(*), 0)::integer from platform.jobs where type = 'deposit_once'"
+        workers = "select count(distinct worker) from platform.jobs where status = 'succeeded'"
         received = [its_id for endpoint in self.endpoints for its_id in endpoint.receiver.ids]
         unlike = sum(len(set(endpoint.receiver.ids)) for endpoint in self.endpoints)
         return Counter(
@@ -243,6 +248,7 @@ class Trial:
             postings=len(self.callers.sent.transactions),
             jobs=len(self.callers.sent.jobs),
             repeated_attempts_of_jobs=await self.processes.ask(lambda connection: connection.fetchval(query)),
+            workers_that_ended_jobs=await self.processes.ask(lambda connection: connection.fetchval(workers)),
             events=len(self.pages.events),
             streams=self.stream.opened,
             webhooks=len(received),

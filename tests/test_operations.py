@@ -1,19 +1,22 @@
 """docs/operations.md: the commands that the page shows, typed as they stand there."""
 
 import asyncio
+import csv
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import textwrap
 from pathlib import Path
 
 import asyncpg
 import pytest
 import yaml
 from conftest import FreshDatabase
-from support.api import open_api
+from support.api import new_user, open_api, posted
 from support.cluster import SUPPORTED, binaries
 
 from wallet_service import __version__
@@ -23,9 +26,11 @@ PAGE = ROOT / "docs" / "operations.md"
 
 
 def block(name: str) -> str:
-    found = re.search(rf"^<!-- {name} -->\n```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^ *<!-- {name} -->\n *```sh\n(.*?)^ *```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert found is not None
-    return found[1]
+    return textwrap.dedent(found[1])
 
 
 def run(script: str, folder: Path, **variables: str) -> str:
@@ -69,21 +74,63 @@ async def test_a_restored_backup_has_the_same_books_and_remembers_its_keys(
         assert spent.json()["balance_after"] == "0.000000"
 
 
+async def test_the_balances_of_a_ledger_are_carried_to_a_new_one(
+    fresh_database: FreshDatabase, folder: Path
+) -> None:
+    """The procedure of the page, with each kind of wallet that it names."""
+    old, new = await fresh_database(), await fresh_database()
+    async with open_api(old.service_dsn) as before:
+        admin, user = before.admin, new_user()
+        first = (await admin.wallet("12.5", user_id=user, metadata={"of": 'a "quoted", text'}))["wallet_id"]
+        second = (await admin.wallet("7", user_id=user, name="second"))["wallet_id"]
+        await admin.patch(f"/wallets/{second}", {"is_primary": True})
+        await admin.patch(f"/wallets/{first}", {"status": "frozen"})
+        owing = (await admin.wallet(currency="USD", credit_limit="100"))["wallet_id"]
+        posted(await admin.move("consume", owing, "30.25"))
+        await admin.wallet("-4.5", keeping="mirrored", currency="USD", name="bank")
+        await admin.delete(f"/wallets/{(await admin.wallet())['wallet_id']}")
+    urls = {"DATABASE_URL": old.dsn, "NEW_DATABASE_URL": new.dsn}
+    await asyncio.to_thread(run, block("archive-write"), folder, **urls)
+    async with open_api(new.service_dsn) as after:
+        admin, lines = after.admin, (folder / "wallets.csv").read_bytes()
+        answer = await admin.send("POST", "/wallets/import", lines, headers={"Content-Type": "text/csv"})
+        outcomes = [json.loads(line) for line in answer.text.splitlines()]
+        assert [outcome["status"] for outcome in outcomes] == ["created"] * 4
+        for file in ("debts.csv", "frozen.csv"):
+            for row in csv.DictReader((folder / file).read_text().splitlines()):
+                page = (await admin.get(f"/users/{row['user_id']}/wallets")).json()
+                (path,) = [
+                    f"/wallets/{each['wallet_id']}" for each in page["items"] if each["name"] == row["name"]
+                ]
+                if file == "debts.csv":
+                    carried = {"balance": row["balance"], "reason": "carried over"}
+                    posted(await admin.post(f"{path}/adjust", carried))
+                else:
+                    assert (await admin.patch(path, {"status": "frozen"})).status_code == 200
+    await asyncio.to_thread(run, block("archive-compare"), folder, **urls)
+
+
 async def test_tables_that_only_grow_are_vacuumed_by_number_of_rows(
     fresh_database: FreshDatabase, folder: Path
 ) -> None:
+    """By the migrations; what the operator sets stays."""
     database = await fresh_database()
     await asyncio.to_thread(run, block("growth-vacuum"), folder, DATABASE_URL=database.dsn)
     again = f'wallet-service migrate --database-url "{database.dsn}"'
     await asyncio.to_thread(run, again, folder)
     connection = await asyncpg.connect(database.dsn)
-    tables = ["wallet.wallet_transactions", "wallet.idempotency"]
-    options = await connection.fetch(
-        "select reloptions from pg_class where oid = any ($1::text[]::regclass[])", tables
+    rows = await connection.fetch(
+        "select oid::regclass::text as name, reloptions from pg_class where reloptions::text like '%insert_threshold=1%'"
     )
     await connection.close()
-    assert len(options) == len(tables)
-    assert all("autovacuum_vacuum_insert_threshold=1000000" in row["reloptions"] for row in options)
+    options = {row["name"]: dict(option.split("=") for option in row["reloptions"]) for row in rows}
+    assert {name: each["autovacuum_vacuum_insert_threshold"] for name, each in options.items()} == {
+        "wallet.wallet_transactions": "1000000",
+        "wallet.idempotency": "100000",
+        "platform.audit_entries": "100000",
+        "delivery.events": "100000",
+    }
+    assert {each["autovacuum_vacuum_insert_scale_factor"] for each in options.values()} == {"0"}
 
 
 def test_links_to_the_runbook_get_their_base(own_folder: Path) -> None:

@@ -35,6 +35,7 @@ from support.call_sequences import (
 from support.cluster import Cluster, create_database, drop_database
 from support.database_location import open_location
 from support.expectations import Document
+from support.expected_audit import ACTIONS, check_entries
 from support.job_room.room import ROOM as JOB_ROOM
 from support.job_room.twice import do_twice
 from support.oracle import EXPONENTS, Oracle, assert_refused
@@ -121,6 +122,15 @@ class Run:
         wallets = self.oracle.wallets
         assert entries == {name: list(wallet.entries) for name, wallet in wallets.items()}
         assert versions == {name: [*range(1, wallet.version + 1)] for name, wallet in wallets.items()}
+
+    def each_change_has_one_audit_entry(self) -> None:
+        """With the caller, what was before and after, and what differs, for each version of each wallet."""
+        found: dict[str, list[Document]] = {name: [] for name in self.oracle.wallets}
+        for action in ACTIONS:
+            for entry in self.pages("/audit", 100, action=action):
+                found[entry["object_id"]].append(entry)
+        for name, wallet in self.oracle.wallets.items():
+            check_entries(sorted(found[name], key=lambda entry: entry["sequence"]), wallet)
 
     # Places in a program become wallets and postings when it runs.
 
@@ -578,6 +588,7 @@ def test_programs(
             if not name.startswith("read_"):  # what a read changes all the same, the next step shows
                 running.wallets_are_as_expected()
         running.each_commit_has_one_event()
+        running.each_change_has_one_audit_entry()
         running.ledger_is_verified()
     finally:
         running.close_all()

@@ -26,8 +26,12 @@ LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 """What a statement raises whose server is killed, or starts."""
 
 
+WORKERS = 2
+"""They share the jobs and deliveries."""
+
+
 class Processes:
-    """A service, a worker and a server of PostgreSQL on one database.
+    """A service, workers and a server of PostgreSQL on one database.
 
     Args:
         server: runs; it starts again by itself when it was killed.
@@ -43,23 +47,33 @@ class Processes:
             "WALLET_CREDENTIAL_KEYS": generate_key("k1"),
         }
         self._service: Service | None = None
-        self._worker: WorkerProcess | None = None
+        self._workers: list[WorkerProcess | None] = [None] * WORKERS
+        self._aimed_at = 0
         self.url = ""
 
     async def start(self) -> None:
-        """Start the service and the worker."""
-        await asyncio.gather(self._start_service(), self._start_worker())
+        """Start the service and the workers."""
+        await asyncio.gather(self._start_service(), *map(self._start_worker, range(WORKERS)))
 
     def end(self) -> None:
-        """Kill both; the server is the caller's."""
-        for each in (self._service, self._worker):
+        """Kill them; the server is the caller's."""
+        for each in (self._service, *self._workers):
             if each is not None and each.process.poll() is None:
                 each.process.kill()
                 each.process.wait()
 
+    def aim_at(self, worker: str) -> None:
+        """Choose the worker that is killed next, by its name in the table of jobs: host and process."""
+        pids = [each and each.process.pid for each in self._workers]
+        self._aimed_at = pids.index(int(worker.rpartition(":")[2]))
+
     async def kill(self, name: str) -> None:
-        """Kill ``service``, ``worker`` or ``postgres``, and start it again. Returns when it is ready."""
-        await {"service": self._kill_service, "worker": self._kill_worker, "postgres": self._kill_postgres}[
+        """Kill ``service``, ``worker`` or ``postgres``, and start it again. Returns when it is ready.
+
+        In a soak one worker is killed, and the other one takes what it had when its leases have ended. The suite does
+        not wait for that: both workers are killed, so that their leases can be ended by hand.
+        """
+        await {"service": self._kill_service, "worker": self._kill_workers, "postgres": self._kill_postgres}[
             name
         ]()
 
@@ -81,17 +95,23 @@ class Processes:
         self._service.process.wait()
         await self._start_service()
 
-    async def _kill_worker(self) -> None:
-        assert self._worker is not None
-        self._worker.kill()
+    async def _kill_workers(self) -> None:
+        killed = [self._aimed_at] if SOAKS else [*range(WORKERS)]
+        workers = [self._workers[number] for number in killed]
+        for worker in workers:
+            assert worker is not None
+            worker.process.kill()  # all of them before the first one is waited for
+        for worker in workers:
+            assert worker is not None
+            worker.process.wait()
         if not SOAKS:
-            # The leases of the killed worker end, which takes up to 25 s. It is the only worker, and is no more.
+            # The leases of the killed workers end, which takes up to 25 s. There is no other worker.
             await self.ask(
                 lambda connection: connection.execute(
                     "update delivery.webhook_deliveries set lease_until = clock_timestamp() where lease_id is not null"
                 )
             )
-        await self._start_worker()
+        await asyncio.gather(*map(self._start_worker, killed))
 
     async def _kill_postgres(self) -> None:
         pid = (self.server.data_dir / "pg" / "postmaster.pid").read_text().split("\n", 1)[0]
@@ -113,10 +133,11 @@ class Processes:
                 self.url = self._service.url
                 return
 
-    async def _start_worker(self) -> None:
+    async def _start_worker(self, number: int) -> None:
         while True:
-            self._worker = WorkerProcess(self.server.service_dsn, self._folder, **self._settings)
-            if await _started(self._worker):
+            worker = WorkerProcess(self.server.service_dsn, self._folder, **self._settings)
+            self._workers[number] = worker
+            if await _started(worker):
                 return
 
 

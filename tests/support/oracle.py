@@ -33,6 +33,8 @@ _COUNTERS = {
     "fee": "revenue:fees",
 }
 _OPENING = "mirrored:opening"
+MONEY = frozenset({"balance", "locked_balance", "available_balance", "last_entry"})
+"""Members of a wallet that postings change, and changes of the wallet do not."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Wallet:
     version: int = 1
     metadata: Document = field(default_factory=dict)
     entries: tuple[Document, ...] = ()
+    past: tuple[Document, ...] = ()
+    """Its properties in each version, without its money."""
 
     def at(self, moment: str) -> int:
         """The newest wallet version that was posted at this moment or before."""
@@ -157,6 +161,14 @@ class Oracle:
         self.model.accounts[wallet_id] = Account(
             user_id, currency, EXPONENTS[currency], credit_limit=limit, keeping=keeping
         )
+        self._remember(wallet_id)
+
+    def _remember(self, wallet_id: str) -> None:
+        """Keep the properties of a new version of a wallet."""
+        wallet = self.wallets[wallet_id]
+        document = self.expected_wallet(wallet_id)
+        kept = {name: value for name, value in document.items() if name not in MONEY}
+        self.wallets[wallet_id] = replace(wallet, past=(*wallet.past, kept))
 
     def _named(self, user_id: str, currency: str, name: str, keeping: str) -> str | None:
         wanted = (user_id, currency, name, keeping)
@@ -197,6 +209,8 @@ class Oracle:
             self._demote(wallet)
         account.status, account.credit_limit = status, limit
         self.wallets[wallet_id] = replace(changed, version=wallet.version + is_new)
+        if is_new:
+            self._remember(wallet_id)
         assert answer.status_code == 200, answer.text
         self.is_wallet(answer.json(), answer.headers["etag"])
         return is_new
@@ -211,6 +225,7 @@ class Oracle:
             return False
         account.status = "closed"
         self.wallets[wallet_id] = replace(wallet, is_primary=False, version=wallet.version + 1)
+        self._remember(wallet_id)
         assert answer.status_code == 200, answer.text
         self.is_wallet(answer.json(), answer.headers["etag"])
         return True
@@ -231,6 +246,7 @@ class Oracle:
         for name, other in self.wallets.items():
             if other.is_primary and other.primary_of() == wallet.primary_of():
                 self.wallets[name] = replace(other, is_primary=False, version=other.version + 1)
+                self._remember(name)
 
     def credits_wallet(self, user_id: str, wallet_id: str | None) -> None:
         """The wallet from which a user's credits are consumed is this one, which is new if there was none; None: none."""
@@ -523,12 +539,11 @@ class Oracle:
 
     # Documents
 
-    def is_wallet(self, document: Document, etag: str | None = None) -> None:
-        """The document is this wallet as it is now; its times are not checked."""
-        wallet = self.wallets[document["wallet_id"]]
-        account = self.model.accounts[wallet.wallet_id]
+    def expected_wallet(self, wallet_id: str) -> Document:
+        """The wallet as it is now, without its times."""
+        wallet, account = self.wallets[wallet_id], self.model.accounts[wallet_id]
         balance = amount_text(account.balance, account.exponent)
-        expected = {
+        return {
             "wallet_id": wallet.wallet_id,
             "user_id": wallet.user_id,
             "organization_id": None,
@@ -548,10 +563,14 @@ class Oracle:
             "last_entry": account.version,
             "metadata": wallet.metadata,
         }
+
+    def is_wallet(self, document: Document, etag: str | None = None) -> None:
+        """The document is this wallet as it is now; its times are not checked."""
+        expected = self.expected_wallet(document["wallet_id"])
         assert_equal({name: document[name] for name in expected}, expected)
         assert_equal(set(document) - set(expected), {"created_at", "updated_at"})
         if etag is not None:
-            assert_equal(etag, f'"{wallet.version}.{account.version}"')
+            assert_equal(etag, f'"{expected["version"]}.{expected["last_entry"]}"')
 
 
 def _finer(amount: Decimal, currency: str, exponent: int) -> tuple[str, Document] | None:

@@ -10,11 +10,12 @@ from pydantic_core import PydanticCustomError
 
 MAX_METADATA_BYTES = 16 * 1024
 
-_NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""A pattern: one line, without control characters."""
 _NO_CONTROL_BUT_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
 """A name or reference: one line of 1 to 255 characters."""
 
 _DOT_PART = re.compile(r"(?:.*/)?\.{1,2}(?:/.*)?", re.DOTALL)

@@ -262,6 +262,31 @@ async def test_csv_has_every_entry_and_runs_no_formula(api: Api, auditor: Client
     assert json.loads(entries[0]["after"])["name"] == "119"
 
 
+async def test_a_page_ends_before_it_is_too_large_for_one_response(api: Api, auditor: Client) -> None:
+    """A call of a Supabase project returns at most 1 MiB; names of members are not masked, so metadata stays large."""
+    metadata = {f"{number:04x}": 1 for number in range(1400)}
+    wallet = (await api.admin.wallet(metadata=metadata))["wallet_id"]
+    for number in range(12):
+        changed = dict.fromkeys(metadata, number % 2)
+        assert (await api.admin.patch(f"/wallets/{wallet}", {"metadata": changed})).status_code == 200
+    answer = await auditor.get("/audit", object_id=wallet)
+    assert len(answer.content) < 900_000
+    assert 1 < len(answer.json()["items"]) < 13
+    assert answer.json()["next_cursor"] is not None
+    assert len(await trail(auditor, object_id=wallet)) == 13
+    answer = await auditor.send("GET", "/audit", headers={"Accept": "text/csv"}, query={"object_id": wallet})
+    csv.field_size_limit(1_000_000)
+    assert len(list(csv.reader(io.StringIO(answer.text)))) == 14
+
+
+async def test_a_user_with_the_longest_name_is_found(api: Api, auditor: Client) -> None:
+    name = new_user()
+    user = api.user(name.ljust(255, "x"))
+    await user.wallet()
+    (entry,) = await trail(auditor, actor=f"user:{user.user_id}")
+    assert await trail(auditor, client_id=entry["client_id"]) == [entry]
+
+
 async def test_reading_the_trail_is_recorded_and_needs_its_permission(api: Api, auditor: Client) -> None:
     first = await auditor.get("/audit")
     (entry,) = await trail(auditor, request_id=first.headers["X-Request-Id"])
@@ -342,6 +367,26 @@ async def _verify(api: Api, superuser: asyncpg.Connection) -> None:
     assert not await verify(api.app.state.database, lines.append, WALKS)
     assert f"FAULT audited: event {event}" in lines
     assert any(line.startswith("FAULT audit event: audit entry ") for line in lines)
+
+
+async def test_verify_does_not_miss_the_entries_that_the_retention_has_deleted(
+    timed_postgres: TestDatabase, clock: SettableClock
+) -> None:
+    """The trail may be kept for a shorter time than events: 30 days, and 90."""
+    superuser = await asyncpg.connect(timed_postgres.dsn)
+    lines: list[str] = []
+    async with open_api(timed_postgres.service_dsn) as api:
+        await api.admin.wallet()
+        await clock.set(datetime.now(UTC) + timedelta(days=31))
+        await api.admin.wallet()
+        assert await AuditRepository(api.app.state.database).delete_expired(30) == (1, False)
+        await superuser.execute("select wallet_api.number_events()")
+        assert await verify(api.app.state.database, lines.append, WALKS), lines
+        await superuser.execute("alter table platform.audit_entries disable trigger all")
+        await superuser.execute("delete from platform.audit_entries where action = 'wallet.created'")
+        assert not await verify(api.app.state.database, lines.append, WALKS), "the later entry is missed"
+        assert len([line for line in lines if line.startswith("FAULT audited: event ")]) == 1
+    await superuser.close()
 
 
 async def test_verify_finds_an_entry_whose_event_is_lost(fresh_database: FreshDatabase) -> None:

@@ -1,14 +1,16 @@
 """Jobs over HTTP, on both drivers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from conftest import Locate, TestDatabase
-from support.api import Api, conforms, open_api, problem
+from support.api import Api, Client, conforms, open_api, problem
 from support.job_room.room import ROOM
 from support.recorded import EVENTS
 
@@ -16,13 +18,14 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.auth.keys import list_keys, revoke_key
 from wallet_service.platform.auth.restrictions import Restriction
+from wallet_service.platform.jobs import stream
 from wallet_service.platform.jobs.context import creator_of
 from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.jobs.responses import accepted
 from wallet_service.platform.jobs.schemas import Job
 from wallet_service.rooms import ROOMS
 
-from .conftest import wait_for
+from .conftest import LONGEST_S, wait_for
 
 
 @pytest.fixture
@@ -52,10 +55,6 @@ async def until(api: Api, job: str, status: str) -> dict[str, Any]:
     return await read(api, job)
 
 
-async def has_failed(api: Api, job: str) -> bool:
-    return (await read(api, job))["error"] is not None
-
-
 async def test_jobs_are_listed_by_status_and_type_in_pages(api: Api) -> None:
     reader = await api.service("jobs:read")
     ids = [await enqueue(api, "count", {"to": 1}) for _ in range(3)]
@@ -71,6 +70,29 @@ async def test_jobs_are_listed_by_status_and_type_in_pages(api: Api) -> None:
     conforms((await reader.get(f"/jobs/{other}")).content, Job)
     problem(await reader.get("/jobs", cursor=first["next_cursor"]), "validation_failed")
     problem(await reader.get("/jobs", status="lost"), "validation_failed")
+
+
+async def test_a_page_ends_before_it_is_too_large_for_one_response(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    """A call of a Supabase project returns at most 1 MiB, and a result has up to 64 KiB."""
+    reader = await api.service("jobs:read")
+    ids = [await enqueue(api, "count", {"to": 1}) for _ in range(30)]
+    await superuser.execute(
+        "update platform.jobs set status = 'succeeded', finished_at = now(),"
+        " result = jsonb_build_object('text', repeat('x', 60000))"
+    )
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await reader.get("/jobs", limit=30, **cursor)
+        assert len(answer.content) < 900_000
+        page = answer.json()
+        found += [each["job_id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert found == ids[::-1]
 
 
 async def test_a_user_sees_and_changes_its_own_jobs_only(api: Api) -> None:
@@ -117,6 +139,47 @@ async def test_the_progress_is_a_stream_of_events_that_ends_with_the_job(api: Ap
     assert all(each.startswith("event: job") for each in events[:-1])
 
 
+async def test_a_stream_ends_when_its_caller_loses_its_rights_and_when_the_service_stops(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job can be queued or paused for months."""
+    monkeypatch.setattr(stream, "RECHECK_S", 0.05)
+    state, job = api.app.state, await enqueue(api, "count", {"to": 1})
+    streams: stream.JobStreams = state.job_streams
+
+    async def opened(reader: Client) -> "asyncio.Task[httpx.Response]":
+        headers = {"Accept": "text/event-stream"}
+        reading = asyncio.create_task(reader.send("GET", f"/jobs/{job}", headers=headers))
+
+        async def is_open() -> bool:
+            assert not reading.done()
+            return streams.open == 1
+
+        await wait_for(is_open)
+        return reading
+
+    async def ended(reading: "asyncio.Task[httpx.Response]") -> None:
+        async with asyncio.timeout(LONGEST_S):
+            text = (await reading).text
+        assert "event: job" in text
+        assert "event: end" not in text
+        assert streams.open == 0
+
+    reading = await opened(await api.service("jobs:read", name="reader"))
+    (key_id,) = [key["key_id"] for key in await list_keys(state.database) if key["client_name"] == "reader"]
+    await revoke_key(state.database, key_id)
+    state.auth.forget_keys()
+    await ended(reading)
+
+    monkeypatch.setattr(stream, "MOST_STREAMS", 1)
+    reading = await opened(api.admin)
+    refused = await api.admin.send("GET", f"/jobs/{job}", headers={"Accept": "text/event-stream"})
+    problem(refused, "overloaded")
+    for stop in state.when_stopping:
+        stop()
+    await ended(reading)
+
+
 async def test_what_a_job_posts_is_its_creators_and_posted_once(
     api: Api, made: TestDatabase, tmp_path: Path
 ) -> None:
@@ -154,9 +217,8 @@ async def test_a_creator_that_lost_a_scope_or_is_restricted_pauses_its_job(api: 
     bound = await enqueue(api, "deposit_slowly", arguments, {"client_id": "bound", "key_id": keys["bound"]})
     async with running_worker(api.app.state, api.app.state.settings):
         assert (await until(api, lost, "paused"))["error"]["code"] == "forbidden"
-        # To the restricted key the wallet does not exist: the job fails, and posts nothing.
-        await wait_for(lambda: has_failed(api, bound))
-        assert (await read(api, bound))["error"]["code"] == "wallet_not_found"
+        # To the restricted key the wallet does not exist.
+        assert (await until(api, bound, "paused"))["error"]["code"] == "wallet_not_found"
     assert (await api.admin.balance(wallet)).startswith("0")
 
 

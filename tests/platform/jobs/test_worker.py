@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -18,6 +19,7 @@ from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLo
 from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.room import WALK
+from wallet_service.platform.jobs.worker import Pace, Worker
 
 from .conftest import LONGEST_S, Workshop, wait_for
 
@@ -128,6 +130,33 @@ async def test_an_attempt_that_takes_too_long_fails(local_workshop: Workshop) ->
     assert (await local_workshop.until(await jobs.enqueue("hang"), "dead"))["error"][
         "code"
     ] == "job_timed_out"
+
+
+async def test_texts_that_can_not_be_stored_keep_no_lease_from_being_renewed(workshop: Workshop) -> None:
+    """All leases of a worker are renewed in one call, with the notes of all its jobs."""
+    odd = "a\x00b\ud800c\x1b"
+
+    async def note(context: JobContext) -> None:
+        context.progress(1, note=odd)
+        await context.heartbeat()
+
+    async def refuse(context: JobContext) -> None:
+        del context
+        raise JobRefused("odd", odd)
+
+    async def result(context: JobContext) -> None:
+        context.finish_with({"of": [{odd: 1}]})
+
+    for handler in (note, refuse, result):
+        workshop.handle(handler.__name__, handler, max_attempts=1)
+    jobs = workshop.jobs()
+    await workshop.start(jobs)
+    done = await workshop.until(await jobs.enqueue("note"), "succeeded", "dead")
+    assert (done["status"], done["progress"]["note"]) == ("succeeded", "a?b?c?")
+    dead = await workshop.until(await jobs.enqueue("refuse"), "dead")
+    assert dead["error"] == {"code": "odd", "detail": "a?b?c?"}
+    dead = await workshop.until(await jobs.enqueue("result"), "dead")
+    assert dead["error"]["code"] == "internal_error"
 
 
 async def test_a_worker_that_lost_its_lease_can_not_complete(
@@ -245,6 +274,40 @@ async def test_a_job_that_is_cancelled_while_it_runs_stops(local_workshop: Works
     async with asyncio.timeout(LONGEST_S):
         await ended.wait()
     assert (await local_workshop.read(job))["status"] == "cancelled"
+
+
+async def test_a_claim_that_was_cancelled_and_the_next_one_of_the_same_job_are_told_apart(
+    workshop: Workshop,
+) -> None:
+    """One worker can have both for a moment: the handler of the first one has to stop."""
+    jobs = workshop.jobs()
+    workshop.handle("x", nothing)
+    job = json.loads(await jobs.enqueue("x"))["job_id"]
+    types = [{"type": "x", "lease_s": 60, "max_attempts": 3}]
+    (first,) = (await jobs.repository.claim("w", types, 1)).jobs
+    await jobs.repository.cancel(job, None)
+    await jobs.repository.retry(job, None)
+    (second,) = (await jobs.repository.claim("w", types, 1)).jobs
+    renewals = [
+        {"job_id": job, "lease_id": each.lease_id, "lease_s": 60, "progress": None}
+        for each in (first, second)
+    ]
+    assert await jobs.repository.renew(renewals) == {second.claim}
+
+
+async def test_a_schedule_that_the_settings_turned_off_is_not_looked_for_again_and_again(
+    workshop: Workshop,
+) -> None:
+    """Its next tick stays in the database, and is over: it must not count as work that waits."""
+    workshop.handle("off", nothing, schedule="* * * * *")
+    jobs = workshop.jobs()
+    await jobs.repository.set_schedules([("off", "* * * * *", datetime(2026, 1, 1, tzinfo=UTC))])
+    types = [{"type": "off", "lease_s": 60, "max_attempts": 3}]
+    assert (await jobs.repository.claim("w", types, 1)).wait_s == 0
+    workshop.kinds["off"] = replace(workshop.kinds["off"], scheduled=False)
+    worker = Worker(workshop.jobs(), workshop.state, name="w", pace=Pace())
+    claim = await jobs.repository.claim("w", worker._types, 1)
+    assert (claim.schedules, claim.wait_s) == ([], None)
 
 
 async def test_a_tick_is_created_once_by_three_workers_and_missed_ones_in_order(

@@ -1,11 +1,11 @@
 """Requests and responses of the audit trail."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from wallet_service.core.fields import Line, Timestamp
+from wallet_service.core.fields import NO_CONTROL, Line, Timestamp
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _BEFORE: dict[str, Any] = {
@@ -50,15 +50,19 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+_Actor = Annotated[str, StringConstraints(min_length=1, max_length=600, pattern=NO_CONTROL)]
+"""Longer than a ``Line``: the client of a user token is its issuer and its subject, each of at most 255 characters."""
+
+
 class AuditQuery(BaseModel):
     """The filters and the page of the audit trail. All filters must match."""
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: Line | None = Field(
+    actor: _Actor | None = Field(
         default=None, description="Entries of this actor, such as `client:backoffice`."
     )
-    client_id: Line | None = Field(default=None, description="Entries of this client.")
+    client_id: _Actor | None = Field(default=None, description="Entries of this client.")
     action: Line | None = Field(
         default=None, description="Entries with this action, such as `wallet.updated`."
     )

@@ -12,7 +12,7 @@ async def transactions_of(context: JobContext, wallet_id: str) -> TransactionSer
 
     Raises:
         Unauthorized, Forbidden: the creator may no longer do it. The job is paused.
-        WalletNotFound: the creator's key is restricted to other wallets.
+        WalletNotFound: the creator's key is restricted to other wallets. The job is paused.
         Unavailable: the rights can't be checked now.
     """
     caller = await context.caller()

@@ -10,7 +10,7 @@ from wallet_service.core.caller import RecordedCaller, acting_as
 from wallet_service.core.errors import Forbidden, Unauthorized, WalletError
 from wallet_service.core.retries import RetryPolicy
 from wallet_service.platform.jobs.backoff import pause_ms
-from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLost
+from wallet_service.platform.jobs.context import JobContext, JobRefused, LeaseLost, shown
 from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import Claimed, JobRepository
 from wallet_service.platform.jobs.types import RunnableType
@@ -18,6 +18,7 @@ from wallet_service.platform.jobs.types import RunnableType
 _MARGIN = 0.9
 """The part of a lease after which a worker that could not renew it stops the handler: before another can begin."""
 _REPORT_S = 5.0
+_NOT_FOUND = 404
 
 _log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ class Attempt:
 
     async def _renew(self) -> None:
         asked = asyncio.get_running_loop().time()
-        held = self.job.job_id in await self._repository.renew([self.renewal()])
+        held = self.job.claim in await self._repository.renew([self.renewal()])
         self.renewed(asked, is_held=held)
         if not held:
             raise LeaseLost
@@ -134,10 +135,21 @@ class Attempt:
                 return "lost"
             case asyncio.CancelledError() if self._ends == "released":
                 return self._of(await self._report(lambda: self._repository.release(self.job)), "released")
-            case Unauthorized() | Forbidden() if self.job.client_id is not None:
+            case WalletError() if self._lacks_rights(error):
                 return await self._pause(error)
             case _:
                 return await self._fail(error)
+
+    def _lacks_rights(self, error: WalletError) -> bool:
+        """Whether the attempt ended because of what the creator may do now.
+
+        To a key that is restricted to some wallets, a wallet that it does not cover does not exist: it gets a 404.
+        """
+        if self.job.client_id is None:
+            return False
+        return isinstance(error, Unauthorized | Forbidden) or (
+            error.status == _NOT_FOUND and self._context.is_restricted
+        )
 
     async def _handle(self) -> None:
         with acting_as(self._recorded()):
@@ -164,7 +176,7 @@ class Attempt:
 
     async def _pause(self, error: WalletError) -> str:
         _log.warning("job_paused", reason=error.detail)
-        status = await self._report(lambda: self._repository.pause(self.job, error.code, error.detail))
+        status = await self._report(lambda: self._repository.pause(self.job, error.code, shown(error.detail)))
         return self._of(status, "paused")
 
     async def _fail(self, error: BaseException) -> str:
@@ -203,7 +215,7 @@ def _described(error: BaseException, timeout_s: int) -> tuple[str, str]:
     """The code and detail that a reader of the job sees: nothing internal."""
     match error:
         case WalletError() | JobRefused():
-            return error.code, error.detail
+            return error.code, shown(error.detail)
         case TimeoutError():
             return "job_timed_out", f"The attempt took longer than {timeout_s} s"
         case _:

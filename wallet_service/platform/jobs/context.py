@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import simplejson
 
@@ -43,6 +43,7 @@ class JobContext:
         permission: that the creator must have.
         done: how much is done, as the handler has reported.
         result: for the reader of the job, at most 64 KiB as JSON; stored when the handler returns.
+        is_restricted: whether the creator's key is restricted to some wallets, as it was last checked.
     """
 
     job: Claimed
@@ -52,6 +53,7 @@ class JobContext:
     done: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     is_reported: bool = field(default=True)
+    is_restricted: bool = field(default=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -66,7 +68,11 @@ class JobContext:
             total: how many there are; None if that is not known.
             note: for people, at most 200 characters.
         """
-        self.done = {"done": done, "total": total, "note": None if note is None else note[:LONGEST_NOTE]}
+        self.done = {
+            "done": done,
+            "total": total,
+            "note": None if note is None else shown(note[:LONGEST_NOTE]),
+        }
         self.is_reported = False
 
     async def heartbeat(self) -> None:
@@ -81,8 +87,10 @@ class JobContext:
         """Set the result.
 
         Raises:
-            ValueError: it is larger than 64 KiB.
+            ValueError: it is larger than 64 KiB, or has a text that PostgreSQL can't store.
         """
+        if not _is_storable(result):
+            raise ValueError("the result has a text with U+0000 or half of a surrogate pair")
         if len(simplejson.dumps(result, use_decimal=True).encode()) > LARGEST_RESULT_BYTES:
             raise ValueError(
                 "the result of a job has at most 64 KiB: store more in a file, and name the file"
@@ -105,6 +113,7 @@ class JobContext:
         if job.client_id is None:
             raise Unauthorized("The job has no creator: it belongs to the service")
         caller: Principal = await self.state.auth.present(job.client_id, job.key_id, job.user_id)
+        self.is_restricted = caller.restriction is not None and caller.restriction.is_of_wallets
         if self.permission is not None:
             caller.require(self.permission)
         for check in self.state.caller_checks:
@@ -113,6 +122,27 @@ class JobContext:
             access = self.state.membership.of_caller(caller.user_id, caller.restriction)
             await access.check_organization(job.organization_id)
         return caller
+
+
+def shown(text: str) -> str:
+    """A text as a reader of the job sees it: without characters that PostgreSQL can't store, or a terminal would run.
+
+    One job's note must not keep a worker from renewing the leases of its other jobs, which go in the same call.
+    """
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
+
+
+def _is_storable(value: object) -> bool:
+    match value:
+        case str():
+            return "\x00" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
+        case dict():
+            members = cast("dict[object, object]", value)
+            return all(_is_storable(each) for pair in members.items() for each in pair)
+        case list() | tuple():
+            return all(map(_is_storable, cast("list[object]", value)))
+        case _:
+            return True
 
 
 def creator_of(caller: Principal, organization_id: str | None = None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from wallet_service.platform.jobs.metrics import JobMetrics
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.service import Jobs
 from wallet_service.platform.jobs.settings import JobsSettings
+from wallet_service.platform.jobs.stream import JobStreams
 from wallet_service.platform.jobs.types import runnable_types
 from wallet_service.platform.jobs.worker import Pace, Worker
 
@@ -32,10 +33,14 @@ async def open_jobs(context: RoomContext) -> AsyncGenerator[None]:
     context.state.jobs = Jobs(JobRepository(context.state.database), types)
     context.state.job_metrics = JobMetrics(context.metrics, types)
     context.state.settings = context.settings
+    streams = context.state.job_streams = JobStreams()
+    context.state.when_stopping.append(streams.stop)
     counting = asyncio.create_task(_count(context.state.jobs.repository, context.state.job_metrics))
     try:
         yield
     finally:
+        context.state.when_stopping.remove(streams.stop)
+        streams.stop()
         counting.cancel()
         await asyncio.wait([counting])
 

@@ -39,6 +39,11 @@ class Claimed:
     user_id: str | None
     organization_id: str | None
 
+    @property
+    def claim(self) -> tuple[str, str]:
+        """What names this claim of the job: a worker can have a job again while its earlier attempt still ends."""
+        return self.job_id, self.lease_id
+
 
 @dataclass(frozen=True, slots=True)
 class DueSchedule:
@@ -102,7 +107,7 @@ class JobRepository:
         )
 
     async def claim(self, worker: str, types: Sequence[dict[str, Any]], limit: int) -> Claim:
-        """Claim due jobs of these types: each has ``type``, ``lease_s`` and ``max_attempts``."""
+        """Claim due jobs of these types: each has ``type``, ``lease_s``, ``max_attempts`` and ``is_scheduled``."""
         answer: Any = json.loads(
             await self._database.repeat(
                 "claim_jobs", claim_id=new_id(), worker=worker, types=Json.of(list(types)), limit=limit
@@ -121,9 +126,10 @@ class JobRepository:
             None if answer["wait_ms"] is None else answer["wait_ms"] / 1000,
         )
 
-    async def renew(self, jobs: Sequence[dict[str, Any]]) -> set[str]:
-        """Renew leases and store progress; returns the ids of the jobs that are still the worker's."""
-        return set(json.loads(await self._database.repeat("renew_leases", jobs=Json.of(list(jobs)))))
+    async def renew(self, jobs: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+        """Renew leases and store progress; returns the claims that are still the worker's: job id and lease id."""
+        held: Any = json.loads(await self._database.repeat("renew_leases", jobs=Json.of(list(jobs))))
+        return {(each["job_id"], each["lease_id"]) for each in held}
 
     async def complete(
         self, job: Claimed, result: dict[str, Any] | None, progress: dict[str, Any] | None

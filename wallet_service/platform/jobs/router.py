@@ -9,13 +9,13 @@ from pydantic import Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wallet_service.core.errors import WalletBusy
+from wallet_service.core.errors import Overloaded, WalletBusy
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.jobs.problems import JobNotFound, JobStatus
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.room import JOBS_READ, JOBS_WRITE, PATH
 from wallet_service.platform.jobs.schemas import Job, JobPage, Status
-from wallet_service.platform.jobs.stream import events
+from wallet_service.platform.jobs.stream import JobStreams, events
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.pagination import (
     DEFAULT_LIMIT,
@@ -81,7 +81,7 @@ async def list_jobs(
 @router.get(
     f"{PATH}/{{job_id}}",
     response_model=Job,
-    responses={**_STREAM, **problems(*READS, JobNotFound)},
+    responses={**_STREAM, **problems(*READS, JobNotFound, Overloaded)},
     operation_id="get_job",
     summary="Read a job, or follow its progress",
 )
@@ -89,14 +89,26 @@ async def get_job(request: Request, caller: Reader, job_id: JobInPath, jobs: Rep
     """The job with its progress. With `Accept: text/event-stream` each change follows as a server-sent event.
 
     The events are `job`, and at last `end`, each with the job as JSON; then the stream ends. A comment every 15 s keeps
-    the connection open. Changes are seen within about a second.
+    the connection open. Changes are seen within about a second. The stream also ends when the service stops, and when
+    the caller may no longer read jobs: connect again.
     """
     client_id = _seen_by(caller)
     document = await jobs.get(str(job_id), client_id)
     if "text/event-stream" not in request.headers.get("accept", ""):
         return JsonBytes(document)
+    streams: JobStreams = request.app.state.job_streams
+    streams.require_room()
+
+    async def recheck() -> None:
+        values = [value for name, value in request.scope["headers"] if name == b"authorization"]
+        now = await request.app.state.auth.principal(values)
+        for each in request.app.state.caller_checks:
+            await each(request.app.state, now)
+        now.require(JOBS_READ)
+
     return EventSourceResponse(
-        events(jobs, document, client_id), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        streams.count(events(jobs, document, client_id, streams, recheck)),
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 

@@ -63,7 +63,12 @@ class Worker:
         self._pace = pace
         self._metrics = metrics or JobMetrics()
         self._types = [
-            {"type": each.kind.name, "lease_s": each.kind.lease_s, "max_attempts": each.kind.max_attempts}
+            {
+                "type": each.kind.name,
+                "lease_s": each.kind.lease_s,
+                "max_attempts": each.kind.max_attempts,
+                "is_scheduled": each.scheduled,
+            }
             for each in jobs.types.values()
         ]
         self._running: dict[asyncio.Task[None], Attempt] = {}
@@ -176,7 +181,7 @@ class Worker:
         asked = asyncio.get_running_loop().time()
         held = await self._jobs.repository.renew([each.renewal() for each in attempts])
         for each in attempts:
-            each.renewed(asked, is_held=each.job.job_id in held)
+            each.renewed(asked, is_held=each.job.claim in held)
 
     async def _release(self) -> None:
         """End the attempts that still run; each returns its job to the queue."""
@@ -202,8 +207,6 @@ class Worker:
     async def _schedule(self, due: DueSchedule) -> bool:
         """Create the jobs of a schedule's ticks. Returns whether this worker did it, and not another."""
         kind = self._jobs.types[due.type]
-        if not kind.scheduled:
-            return False
         found = ticks(due.cron, due.next_at, due.now, kind.kind.missed_ticks)
         if found.skipped:
             _log.warning(

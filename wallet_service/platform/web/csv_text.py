@@ -4,7 +4,8 @@ import csv
 import io
 from collections.abc import Iterable
 
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are =, +, - and @ in full width, which spreadsheets of East Asian languages read as the others."""
 
 
 def wants_csv(accept: str) -> bool:

@@ -1,12 +1,13 @@
 -- A page of the audit trail, newest first: the entries as a JSON array, a line end, and the position after which the next page begins
 -- (nothing on the last one): [recorded_at, sequence]. p_filters: actor, client_id, action, object_id, user_id, request_id, from, to;
 -- all of them must match. One call reads at most 5,000 entries by the narrowest filter that has an index: a page may be short or
--- empty without being the last.
+-- empty without being the last. It also ends before it has more than 768 KiB.
 create or replace function wallet_api.list_audit_entries(p_filters jsonb default '{}', p_before_at timestamptz default null,
   p_before_sequence bigint default null, p_limit integer default 50) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 declare
   c_most_rows constant integer := 5000;
+  c_most_bytes constant integer := 786432;
   v_rows integer;    -- that are read: with other filters than those of the index, many to find a few
   f constant jsonb := p_filters;
   v_by text := coalesce((select n from unnest('{request_id,object_id,user_id,action,actor}'::text[]) with ordinality a (n, place)
@@ -52,11 +53,16 @@ begin
     order by s.recorded_at desc, s.sequence desc limit p_limit + 1
   ), numbered as (
     select c.*, row_number() over (order by c.recorded_at desc, c.sequence desc) as place from chosen c
+  ), shown as materialized (
+    select c.*, delivery.format_audit_entry(a) as document
+    from numbered c join platform.audit_entries a on a.sequence = c.sequence where c.place <= p_limit
+  ), page as materialized (
+    select m.* from (select s.*, sum(octet_length(s.document)) over (order by s.place) as bytes from shown s) m
+    where m.bytes <= c_most_bytes or m.place = 1
   )
-  select '[' || coalesce((select string_agg(delivery.format_audit_entry(a), ',' order by c.place)
-      from numbered c join platform.audit_entries a on a.sequence = c.sequence where c.place <= p_limit), '') || E']\n'
-    || coalesce(case when (select count(*) from chosen) > p_limit
-        then (select json_build_array(wallet.format_time(c.recorded_at), c.sequence)::text from numbered c where c.place = p_limit)
+  select '[' || coalesce((select string_agg(p.document, ',' order by p.place) from page p), '') || E']\n'
+    || coalesce(case when (select count(*) from page) < (select count(*) from chosen)
+        then (select json_build_array(wallet.format_time(p.recorded_at), p.sequence)::text from page p order by p.place desc limit 1)
       when v_rows = c_most_rows and (select count(*) from seen) = v_rows
         then (select json_build_array(wallet.format_time(s.recorded_at), s.sequence)::text from seen s
           order by s.recorded_at, s.sequence limit 1) end, '')

@@ -10,8 +10,8 @@ declare
     '%pincode%,%cardnumber%,%iban%,%cvv%,%cvc%,%email%,%phone%,%birth%,%taxid%,%passport%}';
   v_is_sensitive boolean;    -- whether any member is: usually none, which one comparison of all names shows
 begin
-  if p_value is null or p_value = 'null' then
-    return p_value;
+  if p_value is null or p_value in ('null', '{}', '[]') then
+    return case when p_is_masked and p_value = '[]' then '"***"' else p_value end;
   elsif jsonb_typeof(p_value) = 'object' and p_depth < c_most_deep then
     v_is_sensitive := not p_is_masked
       and translate(lower((select string_agg(k, ' ') from jsonb_object_keys(p_value) k)), '_-', '') like any (c_sensitive);

@@ -1,5 +1,5 @@
--- Claims due jobs for a worker: at most p_limit of the types [{"type","lease_s","max_attempts"}]. Calls at the same time claim
--- different jobs. Safe to repeat: the same p_claim_id, which becomes the lease id, returns the same jobs. Of the jobs of one schedule
+-- Claims due jobs for a worker: at most p_limit of the types [{"type","lease_s","max_attempts","is_scheduled"}]. is_scheduled: whether
+-- the worker creates the ticks of the type's schedule, which its settings may have turned off. Calls at the same time claim different jobs. Safe to repeat: the same p_claim_id, which becomes the lease id, returns the same jobs. Of the jobs of one schedule
 -- an earlier one ends before the next one is claimed. Returns {"jobs","schedules","expired","wait_ms"}: schedules that have a tick to
 -- create; how many leases had expired; in how many milliseconds the next job or tick of these types is due, null for none.
 create or replace function wallet_api.claim_jobs(p_claim_id uuid, p_worker text, p_types jsonb, p_limit integer default 1) returns text
@@ -8,6 +8,8 @@ declare
   c_most constant integer := 10;
   v_now timestamptz;
   v_names text[] := array(select t.type from jsonb_to_recordset(p_types) as t (type text));
+  v_scheduled text[] := array(select t.type from jsonb_to_recordset(p_types) as t (type text, is_scheduled boolean)
+    where t.is_scheduled is not false);
   v_expired integer := 0;
   v_next timestamptz;
 begin
@@ -30,7 +32,7 @@ begin
   v_now := coalesce(v_now, wallet.clock());
   select least(
     (select min(j.due_at) from platform.jobs j where j.status = 'queued' and j.due_at > v_now and j.type = any (v_names)),
-    (select min(s.next_at) from platform.job_schedules s where s.type = any (v_names))) into v_next;
+    (select min(s.next_at) from platform.job_schedules s where s.type = any (v_scheduled))) into v_next;
   return json_build_object(
     'jobs', (select coalesce(json_agg(json_build_object('job_id', j.job_id, 'type', j.type, 'arguments', j.arguments,
         'attempt', j.attempts, 'lease_id', j.lease_id, 'tick_at', wallet.format_time(j.tick_at),
@@ -39,9 +41,9 @@ begin
       from platform.jobs j where j.status = 'running' and j.lease_id = p_claim_id),
     'schedules', (select coalesce(json_agg(json_build_object('type', s.type, 'cron', s.cron,
         'next_at', wallet.format_time(s.next_at), 'now', wallet.format_time(v_now)) order by s.next_at), '[]')
-      from platform.job_schedules s where s.next_at <= v_now and s.type = any (v_names)),
+      from platform.job_schedules s where s.next_at <= v_now and s.type = any (v_scheduled)),
     'expired', v_expired,
-    'wait_ms', greatest(ceil(extract(epoch from v_next - v_now) * 1000), 0)::bigint)::text;
+    'wait_ms', case when v_next is not null then greatest(ceil(extract(epoch from v_next - v_now) * 1000), 0)::bigint end)::text;
 end $$;
 
 -- Takes jobs of these types back from workers that did not renew their leases: at most 100. Each is due again at once, or dead if
