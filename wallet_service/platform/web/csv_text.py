@@ -4,17 +4,15 @@ import csv
 import io
 from collections.abc import Iterable
 
+from wallet_service.platform.web.accept import accepts
+
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are =, +, - and @ in full width, which spreadsheets of East Asian languages read as the others."""
 
 
 def wants_csv(accept: str) -> bool:
     """Whether this Accept header names text/csv, and not JSON with a higher weight."""
-    weights: dict[str, float] = {}
-    for media_range in accept.split(","):
-        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
-        weights[name] = max((_weight(parameter) for parameter in parameters), default=1.0)
-    return weights.get("text/csv", 0) > 0 and weights["text/csv"] >= weights.get("application/json", 0)
+    return accepts(accept, "text/csv")
 
 
 def csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
@@ -27,13 +25,3 @@ def csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
 def guarded(text: str) -> str:
     """A text of a caller. An apostrophe keeps spreadsheets from running it as a formula."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
-
-
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0

@@ -1,0 +1,79 @@
+-- The part of the billing summary of p_limit operating wallets after p_after, in the order of their ids, for a period: p_from (null: the
+-- begin) is in it, p_to (null: now) is not. {wallets, last, lines}. A line has currency, kind, key, amount and, of grants with a price,
+-- cost_currency and cost, which is not rounded. Kinds: opening and closing (balances), entry (key: type, direction, counter account),
+-- granted (key: source), used and expired (of grants, by what refunds gave back less), outstanding (what is left of grants at the end).
+create or replace function wallet_api.read_billing_summary(p_from timestamptz default null, p_to timestamptz default null,
+  p_after uuid default null, p_limit integer default 200) returns text
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+  v_from timestamptz := coalesce(p_from, '-infinity');
+  v_to timestamptz := coalesce(p_to, 'infinity');
+begin
+  return (
+    with part as materialized (
+      select w.wallet_id, w.currency, w.last_entry, w.keeping,
+        case when p_from is null then 0 else wallet.find_version_at(w.wallet_id, p_from - interval '1 microsecond', w.last_entry) end as first,
+        case when p_to is null then w.last_entry else wallet.find_version_at(w.wallet_id, p_to - interval '1 microsecond', w.last_entry) end as last
+      from wallet.wallets w
+      where p_after is null or w.wallet_id > p_after order by w.wallet_id limit p_limit
+    ), granted as materialized (
+      select p.currency, g.* from part p cross join lateral billing.sum_grants(p.wallet_id, v_from, v_to) g where p.keeping = 'operating'
+    ), lines as (
+      select p.currency, 'opening' as kind, null as key, null as cost_currency, sum(billing.read_balance_after(p.wallet_id, p.first)) as amount,
+          null::numeric as cost from part p where p.keeping = 'operating' group by 1
+      union all
+      select p.currency, 'closing', null, null, sum(billing.read_balance_after(p.wallet_id, p.last)), null
+        from part p where p.keeping = 'operating' group by 1
+      union all
+      select p.currency, 'entry', t.transaction_type || ' ' || t.direction || ' ' || t.counter_account, null, sum(t.amount), null
+        from part p cross join lateral (
+          select r.* from wallet.read_totals_at(p.wallet_id, p.last, p.last_entry) r
+          union all
+          select r.transaction_type, r.direction, r.counter_account, -r.transactions, -r.amount
+            from wallet.read_totals_at(p.wallet_id, p.first, p.last_entry) r where p.first > 0) t
+        where p.keeping = 'operating' group by 1, 3 having sum(t.transactions) <> 0
+      union all
+      select g.currency, g.kind, g.key, g.cost_currency, sum(g.amount), sum(g.cost) from granted g group by 1, 2, 3, 4
+    )
+    select row_to_json(v)::text from (select
+      (select count(*) from part) as wallets,
+      (select p.wallet_id from part p order by p.wallet_id desc limit 1) as last,
+      coalesce((select json_agg((select i from (select l.currency, l.kind, l.key, l.cost_currency, trim_scale(l.amount)::text as amount,
+        trim_scale(l.cost)::text as cost) i)) from lines l), '[]') as lines) v);
+end $$;
+
+-- What happened to the grants of a wallet in a period, and what was left of them at its end: kind, key, amount, and its price.
+create or replace function billing.sum_grants(p_wallet_id uuid, p_from timestamptz, p_to timestamptz)
+returns table (kind text, key text, cost_currency text, amount numeric, cost numeric)
+language plpgsql stable rows 10 set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+  return query
+    select m.kind, case m.kind when 'granted' then m.source end, m.cost_currency, sum(m.amount), sum(m.amount * m.unit_cost)
+    from (
+      select 'granted' as kind, g.source, g.cost_currency, g.unit_cost, g.amount from billing.grants g
+        join wallet.wallet_transactions t on t.transaction_id = g.transaction_id and t.wallet_id = g.wallet_id
+        where g.wallet_id = p_wallet_id and g.original_grant_id is null and t.created_at >= p_from and t.created_at < p_to
+      union all
+      select 'used', g.source, g.cost_currency, g.unit_cost, u.amount from billing.grants g
+        join billing.grant_usages u on u.grant_id = g.grant_id
+        where g.wallet_id = p_wallet_id and (select t.created_at >= p_from and t.created_at < p_to from wallet.wallet_transactions t
+          where t.transaction_id = u.transaction_id and t.leg = 0)
+      union all
+      select case m.kind when 'returned' then 'used' else m.kind end, g.source, g.cost_currency, g.unit_cost,
+          case m.kind when 'returned' then -m.amount else m.amount end
+        from billing.grants g join billing.grant_movements m on m.grant_id = g.grant_id
+        where g.wallet_id = p_wallet_id and m.moved_at >= p_from and m.moved_at < p_to
+      union all
+      select 'used', g.source, g.cost_currency, g.unit_cost, -g.amount from billing.grants g
+        join wallet.wallet_transactions t on t.transaction_id = g.transaction_id and t.wallet_id = g.wallet_id and t.leg = 0
+        where g.wallet_id = p_wallet_id and g.original_grant_id is not null and t.created_at >= p_from and t.created_at < p_to
+      union all
+      select 'outstanding', g.source, g.cost_currency, g.unit_cost,
+          billing.read_remaining_at(g, case when p_to < 'infinity' then p_to - interval '1 microsecond' else p_to end)
+        from billing.grants g where g.wallet_id = p_wallet_id and g.transaction_id is not null
+    ) m
+    where m.amount <> 0
+    group by 1, 2, 3;
+end $$;

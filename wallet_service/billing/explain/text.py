@@ -1,0 +1,56 @@
+"""The explanation of a balance as a text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def explanation_text(document: Mapping[str, Any]) -> str:
+    """The explanation of a balance for people: one line for each thing, with amounts in the wallet's currency."""
+    currency: str = document["currency"]
+    lines = [
+        f"Wallet {document['wallet_id']} at {document['at']}",
+        "",
+        f"{document['opening_balance']:>24} {currency}  opening balance"
+        + (f" at {document['from']}" if document["from"] else ""),
+    ]
+    for each in document["movements"]:
+        sign = "+" if each["direction"] == "credit" else "-"
+        times = "1 entry" if each["transactions"] == 1 else f"{each['transactions']} entries"
+        lines.append(
+            f"{sign + each['amount']:>24} {currency}  {each['transaction_type']}, {each['counter_account']}, {times}"
+        )
+    lines.append(f"{document['balance']:>24} {currency}  balance")
+    if document["grants"]:
+        lines += ["", "Of the balance:"]
+        lines += [_grant_line(each, currency) for each in document["grants"]]
+        lines.append(f"{document['not_granted']:>24} {currency}  not granted")
+    for title, member, line in _PARTS:
+        if document.get(member):
+            lines += ["", title, *(line(each, currency) for each in document[member])]
+    if document["next_expiry"] is not None:
+        expiry = document["next_expiry"]
+        lines += ["", f"Next expiry: {expiry['amount']} {currency} at {expiry['at']}"]
+    if document["last_changes"]:
+        lines += ["", "Last changes:"]
+        lines += [_change_line(each, currency) for each in document["last_changes"]]
+    return "\n".join(lines) + "\n"
+
+
+def _grant_line(grant: Mapping[str, Any], currency: str) -> str:
+    end = f"ends {grant['expires_at']}" if grant["expires_at"] else "does not end"
+    pays = f", pays {', '.join(grant['pays'])}" if grant["pays"] else ""
+    state = f", begins {grant['effective_at']}" if grant["state"] == "scheduled" else ""
+    return f"{grant['remaining']:>24} {currency}  {grant['source']} of {grant['amount']}, {end}{pays}{state}"
+
+
+def _change_line(change: Mapping[str, Any], currency: str) -> str:
+    sign = "+" if change["direction"] == "credit" else "-"
+    by = f" by {change['client_id']}" if change["client_id"] else ""
+    return (
+        f"{sign + change['amount']:>24} {currency}  {change['at']}  {change['transaction_type']},"
+        f" {change['counter_account']}{by}"
+    )
+
+
+_PARTS: tuple[Any, ...] = ()
+"""Further parts of the explanation: a title, the member of the document, and the line of one thing."""
