@@ -1,0 +1,163 @@
+"""Explanations and the summary agree with the ledger and with each other, to the last digit."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from support.api import Api
+from support.clock import SettableClock
+
+from wallet_service.billing.explain.schemas import BillingSummary, Explanation
+from wallet_service.core.identifiers import new_id
+from wallet_service.platform.database.gateway import Json
+
+START = datetime(2031, 5, 1, tzinfo=UTC)
+
+
+def text(moment: datetime) -> str:
+    """A moment as a parameter of a query."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+async def post(api: Api, *operations: dict[str, Any]) -> list[str]:
+    """The ids of the transactions of these operations, which all post."""
+    named = [{"transaction_id": new_id(), "client_id": "billing", **each} for each in operations]
+    unit = {"operations": named, "atomic": True, "dry_run": False, "resent": False}
+    answer = await api.app.state.database.call("post_transactions", units=Json(json.dumps([unit])))
+    assert all(each["status"] == "posted" for each in json.loads(answer)[0]), answer
+    return [each["transaction_id"] for each in named]
+
+
+async def story(api: Api, clock: SettableClock) -> str:
+    """A wallet that bought, was given, spent, got back and lost credits."""
+    await clock.set(START)
+    wallet = (await api.admin.wallet("10", currency="CREDIT"))["wallet_id"]
+    on = {"wallet_id": wallet}
+    await post(
+        api,
+        {
+            **on,
+            "type": "grant",
+            "amount": "100",
+            "terms": {"source": "purchase", "priority": 1, "unit_cost": "0.0125", "cost_currency": "USD"},
+        },
+        {
+            **on,
+            "type": "grant",
+            "amount": "20",
+            "terms": {"source": "promotion", "priority": 0, "expires_in_s": 86_400},
+        },
+    )
+    await clock.advance(timedelta(hours=1))
+    (first,) = await post(
+        api, {**on, "type": "consume", "amount": "35.5", "counter_account": "revenue:usage:gpt"}
+    )
+    await post(api, {"type": "refund", "original_transaction_id": first, "amount": "10.25"})
+    await clock.advance(timedelta(days=2))
+    await post(api, {**on, "type": "consume", "amount": "7"})
+    return wallet
+
+
+def totals(found: dict[str, Any]) -> Decimal:
+    """The opening balance with the movements."""
+    signed = (
+        Decimal(each["amount"]) * (1 if each["direction"] == "credit" else -1) for each in found["movements"]
+    )
+    return Decimal(found["opening_balance"]) + sum(signed)
+
+
+async def test_an_explanation_adds_up(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+
+    now = (await timed_api.admin.get(f"/wallets/{wallet}/explain")).json()
+    Explanation.model_validate(now)
+
+    assert now["balance"] == (await timed_api.admin.read(wallet))["balance"]
+    assert totals(now) == Decimal(now["balance"]) == Decimal(now["granted"]) + Decimal(now["not_granted"])
+    assert sum(Decimal(each["remaining"]) for each in now["grants"]) == Decimal(now["granted"])
+    assert [each["transaction_type"] for each in now["last_changes"]] == [
+        "consume",
+        "refund",
+        "consume",
+        "grant",
+        "grant",
+        "deposit",
+    ]
+    assert [part["amount"] for part in now["last_changes"][2]["grants"]] == ["20.000000", "15.500000"]
+
+
+async def test_a_past_balance_is_explained_as_it_was(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    at = text(START + timedelta(minutes=30))
+
+    past = (
+        await timed_api.admin.get(f"/wallets/{wallet}/explain", query={"at": at, "from": text(START)})
+    ).json()
+
+    assert (past["balance"], past["granted"], past["not_granted"]) == (
+        "130.000000",
+        "120.000000",
+        "10.000000",
+    )
+    assert totals(past) == 130
+    assert [(each["source"], each["remaining"]) for each in past["grants"]] == [
+        ("promotion", "20.000000"),
+        ("purchase", "100.000000"),
+    ]
+    assert past["next_expiry"]["amount"] == "20.000000"
+
+
+async def test_people_read_a_text(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    read = await timed_api.admin.get(f"/wallets/{wallet}/explain", headers={"Accept": "text/plain"})
+    assert read.headers["content-type"].startswith("text/plain")
+    lines = read.text.splitlines()
+    assert "100.000000 CREDIT  grant, external:purchases, 1 entry" in read.text
+    assert any(line.strip().endswith("CREDIT  balance") for line in lines)
+
+
+async def test_the_summary_is_the_trial_balance(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    del wallet
+
+    summary = (await timed_api.admin.get("/billing/summary")).json()
+    BillingSummary.model_validate(summary)
+    trial = (await timed_api.admin.get("/ledger/trial-balance")).json()
+
+    (of_credit,) = [each for each in summary["currencies"] if each["currency"] == "CREDIT"]
+    (lines,) = [each["lines"] for each in trial["currencies"] if each["currency"] == "CREDIT"]
+    wanted = {each["account"]: Decimal(each["balance"]) for each in lines}
+    assert Decimal(of_credit["closing_balance"]) == wanted.pop("wallets")
+    assert {each["account"]: Decimal(each["amount"]) for each in of_credit["accounts"]} == wanted
+    assert (of_credit["purchased"], of_credit["consumed"], of_credit["refunded"]) == (
+        "100.000000",
+        "42.500000",
+        "10.250000",
+    )
+    # 35.5 were taken from 20 promoted and 15.5 bought ones; 10.25 bought ones came back; then 7 more.
+    (cost,) = of_credit["costs"]
+    assert (cost["used"], cost["earned"], cost["outstanding"], cost["liability"]) == (
+        "12.250000",
+        "0.15",
+        "87.750000",
+        "1.10",
+    )
+
+
+async def test_periods_join(timed_api: Api, clock: SettableClock) -> None:
+    await story(timed_api, clock)
+    edge = text(START + timedelta(days=1, hours=12))
+
+    async def of(**query: str) -> dict[str, Any]:
+        found = (await timed_api.admin.get("/billing/summary", query=query)).json()["currencies"]
+        return next(each for each in found if each["currency"] == "CREDIT")
+
+    whole, before, after = await of(), await of(to=edge), await of(**{"from": edge})
+
+    assert before["closing_balance"] == after["opening_balance"]
+    for name in ("granted", "purchased", "deposited", "consumed", "refunded", "expired"):
+        assert Decimal(before[name]) + Decimal(after[name]) == Decimal(whole[name]), name
+    assert Decimal(before["costs"][0]["used"]) + Decimal(after["costs"][0]["used"]) == Decimal(
+        whole["costs"][0]["used"]
+    )
