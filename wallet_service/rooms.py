@@ -32,6 +32,7 @@ PACKAGES: Final = (
     "money.credits",
     "money.opening_balances",
     "billing.grants",
+    "billing.spending_limits",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",
