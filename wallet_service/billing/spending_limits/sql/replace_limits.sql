@@ -11,7 +11,7 @@ declare
   v_before constant jsonb := billing.format_limits(v_wallet);
   v_wanted billing.spending_limits[];
 begin
-  if v_wallet.keeping = 'mirrored' then
+  if v_wallet.keeping = 'mirrored' and jsonb_array_length(p_limits) > 0 then
     perform wallet.refuse_call('wallet_mirrored', jsonb_build_object('wallet_id', p_wallet_id));
   elsif (v_before ->> 'version')::bigint <> p_version then
     perform wallet.refuse_call('version_mismatch', jsonb_build_object('version', v_before -> 'version'));
@@ -52,10 +52,12 @@ begin
       (v_given ->> 'window_s')::integer, v_given ->> 'counter_account',
       case when v_given ->> 'amount' ~ '^0+(\.0+)?$' then 0::numeric else wallet.read_amount(v_given ->> 'amount') end,
       0, '-infinity', 'infinity', 0, p_now, p_now)::billing.spending_limits;
-    v_fault := billing.find_limit_fault(v_limit, v_given, v_limits, v_exponent);
+    v_fault := billing.find_limit_fault(v_limit, v_given, v_limits);
     if v_fault is not null then
       perform wallet.refuse_call('validation_failed',
         wallet.build_fault(format('/limits/%s%s', v_place - 1, v_fault[1]), v_fault[2]));
+    elsif scale(trim_scale(v_limit.amount)) > v_exponent then
+      perform wallet.refuse_call('amount_precision', jsonb_build_object('currency', p_wallet.currency, 'exponent', v_exponent));
     end if;
     v_limits := v_limits || v_limit;
   end loop;
@@ -63,15 +65,14 @@ begin
 end $$;
 
 -- What is wrong with a limit, as member and message; null if nothing is. p_others: those before it.
-create or replace function billing.find_limit_fault(p_limit billing.spending_limits, p_given jsonb, p_others billing.spending_limits[],
-  p_exponent integer) returns text[]
+create or replace function billing.find_limit_fault(p_limit billing.spending_limits, p_given jsonb,
+  p_others billing.spending_limits[]) returns text[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return case
     when coalesce(p_limit.period, '') not in ('transaction', 'day', 'week', 'month', 'rolling')
       then array['/period', 'must be transaction, day, week, month or rolling']
     when p_limit.amount is null then array['/amount', 'must be a decimal number of at most 20 digits before the point, 0 or more']
-    when scale(trim_scale(p_limit.amount)) > p_exponent then array['/amount', format('the currency has %s decimals', p_exponent)]
     when p_limit.period = 'rolling' and coalesce(p_limit.window_s, 0) not between 60 and 31622400
       then array['/window_s', 'a rolling limit has one from 60 (a minute) to 31622400 (366 days)']
     when p_limit.period <> 'rolling' and p_limit.window_s is not null then array['/window_s', 'only a rolling limit has one']
@@ -95,12 +96,13 @@ begin
     and p_one.window_s is not distinct from p_other.window_s and p_one.counter_account is not distinct from p_other.counter_account;
 end $$;
 
--- Whether the database knows a time zone. The service has checked that it is a name of the IANA database.
+-- Whether a name is one of the IANA time zone database. The form excludes what the database server accepts beside these: short
+-- names such as CET, and rules such as CET-1CEST.
 create or replace function billing.is_time_zone(p_name text) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   perform now() at time zone p_name;
-  return true;
+  return p_name collate "C" ~ '^(UTC|[A-Za-z_]+(/[A-Za-z_-]+){1,2}|Etc/GMT[+-][0-9]{1,2})$';
 exception when invalid_parameter_value then
   return false;
 end $$;
@@ -109,8 +111,8 @@ end $$;
 create or replace function billing.is_limitable(p_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return p_account = 'wallets' or left(p_account, 9) <> 'mirrored:' and wallet.is_counter_account(p_account)
-    or p_account in ('revenue:', 'external:', 'promotions:', 'expense:', 'fx:');
+  return p_account in ('wallets', 'revenue:', 'external:', 'promotions:', 'expense:', 'fx:')
+    or left(p_account, 9) <> 'mirrored:' and wallet.is_counter_account(p_account);
 end $$;
 
 -- Makes the limits of one side those that are wanted. Whether anything changed.
