@@ -268,4 +268,8 @@ async def test_the_kernel_does_what_the_model_does(kernel: Kernel, clock: Settab
         " from billing.grant_usages u where u.grant_id = g.grant_id)"
     )
     assert net == 0
+    assert not await kernel.value(
+        "select count(*) from billing.grants g where g.transaction_id is not null"
+        " and g.remaining <> billing.read_remaining_at(g, 'infinity')"
+    )
     assert json.loads(await kernel.value("select wallet_api.verify_wallets()"))["faults"] == []

@@ -1,12 +1,16 @@
 """Declares the room."""
 
-from wallet_service.core.room import OperationType, PostingPart, Room
+from wallet_service.core.room import OperationType, Permission, PostingPart, Room
+
+GRANTS_READ = Permission("grants:read", "Read grants and their schedules", is_users=True)
+GRANTS_WRITE = Permission("grants:write", "Grant credits, void grants, and set schedules")
 
 ROOM = Room(
     name="grants",
     module=__name__,
     summary="grants: credits with a source, a priority, an expiry and a price; schedules that grant again each month",
     schema="billing",
+    permissions=(GRANTS_READ, GRANTS_WRITE),
     operation_types=(
         OperationType(
             name="grant",

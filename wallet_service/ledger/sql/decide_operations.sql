@@ -44,9 +44,10 @@ begin
       wallet.recall_decision(v_op, p_operations[v_winners[v_op.leader]], v_decisions[v_winners[v_op.leader]], v_known,
         p_claimed[v_op.leader])) end;
     if v_decision.status is null then
-      v_step := case when v_op.form = 'room' or v_state.marks > 0
-        then wallet.decide_with_rooms(v_op, p_accounts, v_ids, v_decisions, v_state, v_now) end;
-      v_decision := coalesce(v_step.decision, wallet.decide_alone(v_op, p_accounts, v_ids, v_decisions, v_now));
+      v_step := case when v_op.form = 'room' or v_state.marks > 0 then wallet.decide_with_rooms(v_op, p_accounts, v_ids, v_decisions, v_state, v_now) end;
+      v_decision := coalesce(v_step.decision, wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now));
+      v_decision := coalesce(case when v_decision.status = 'posted'
+        then wallet.apply_posting_rules(v_op, v_decision, v_decisions) end, v_decision);
       if v_decision.status = 'posted' then
         v_winners[v_op.leader] := v_op.ordinal;
         foreach v_account in array coalesce(v_step.accounts, '{}') loop
@@ -63,8 +64,7 @@ begin
     end if;
     v_failed := coalesce(v_failed, case when v_op.atomic and v_decision.status in ('refused', 'busy') then v_op.ordinal end);
     v_decisions[v_op.ordinal] := v_decision;
-    v_refused_unit := case when v_op.resent and not v_op.dry_run and v_decision.status = 'refused'
-      then least(v_refused_unit, v_op.unit) else v_refused_unit end;
+    v_refused_unit := least(v_refused_unit, case when v_op.resent and not v_op.dry_run and v_decision.status = 'refused' then v_op.unit end);
     if v_op.ends_unit and (v_failed is not null or v_op.dry_run) then
       p_accounts := v_saved;
       v_state := v_saved_state;
@@ -98,19 +98,6 @@ begin
   return wallet.open_room_state(row(p_accounts, v_state, '{}')::wallet.settlement, v_is_due, p_now);
 end $$;
 
--- Decides an operation in a call in which no room takes part, but for the posting rules.
-create or replace function wallet.decide_alone(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
-  p_decisions wallet.decision[], p_now timestamptz) returns wallet.decision
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-  v_decision wallet.decision := wallet.resolve_operation(p_op, p_accounts, p_ids, p_decisions, p_now);
-begin
-  if v_decision.status = 'posted' then
-    return coalesce(wallet.apply_posting_rules(p_op, v_decision, p_decisions), v_decision);
-  end if;
-  return v_decision;
-end $$;
-
 -- Decides an operation in a call in which rooms take part. The step has the accounts of the wallets that it touches, if it posts and
 -- a room takes part in it.
 create or replace function wallet.decide_with_rooms(p_op wallet.operation, p_accounts wallet.account[], p_ids uuid[],
@@ -122,7 +109,6 @@ declare
   v_account wallet.account;
   v_accounts wallet.account[];
   v_marks integer := 0;
-  v_refusal wallet.decision;
 begin
   if p_op.form = 'room' then
     v_step := wallet.resolve_by_room(p_op, p_accounts[array_position(p_ids, p_op.wallet_id)], p_state, p_now);
@@ -140,10 +126,7 @@ begin
   if (v_step.decision).status <> 'posted' then
     return v_step;
   end if;
-  v_refusal := wallet.apply_posting_rules(p_op, v_step.decision, p_decisions);
-  if v_refusal.status is not null then
-    v_step.decision := v_refusal;
-  elsif v_marks > 0 then
+  if v_marks > 0 then
     if v_accounts is not null then
       v_step.accounts := v_accounts;
       v_step.state := p_state;

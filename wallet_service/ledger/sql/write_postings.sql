@@ -7,7 +7,8 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_decision wallet.decision;
   v_entry wallet.wallet_transactions;
-  v_entries wallet.wallet_transactions[] := coalesce(p_decided.due, '{}');
+  v_entries wallet.wallet_transactions[] := '{}';
+  v_decisions wallet.decision[] := p_decided.decisions;
   v_due wallet.wallet_transactions[] := '{}';
   v_wallet_ids uuid[] := '{}';    -- of v_entries
   v_wallet_versions bigint[] := '{}';
@@ -15,19 +16,22 @@ declare
   v_rests boolean := false;    -- on what earlier calls committed
   v_takes_part boolean := (p_decided.state).marks > 0;    -- a room
 begin
-  foreach v_decision in array p_decided.decisions loop
+  if p_decided.due is not null then
+    v_decisions := row('posted', null, null, null, p_decided.due, true, null)::wallet.decision || v_decisions;
+  end if;
+  foreach v_decision in array v_decisions loop
     if v_decision.fresh then
-      v_entries := v_entries || v_decision.entries;
+      foreach v_entry in array v_decision.entries loop
+        v_entries := v_entries || v_entry;
+        v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
+        v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
+        if v_entry.wallet_version % 1000 = 0 then
+          v_due := v_due || v_entry;
+        end if;
+      end loop;
     else
       v_unsettled := true;
       v_rests := v_rests or v_decision.status in ('posted', 'replayed') or v_decision.code = 'transaction_superseded';
-    end if;
-  end loop;
-  foreach v_entry in array v_entries loop
-    v_wallet_ids := v_wallet_ids || v_entry.wallet_id;
-    v_wallet_versions := v_wallet_versions || v_entry.wallet_version;
-    if v_entry.wallet_version % 1000 = 0 then
-      v_due := v_due || v_entry;
     end if;
   end loop;
   if cardinality(v_entries) > 0 then

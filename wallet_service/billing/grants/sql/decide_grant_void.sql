@@ -26,6 +26,8 @@ begin
     v_entries := array[wallet.build_entry(v_op, v_account, 0, -v_posted, v_row.counter_account,
       greatest(p_now, v_account.last_posted_at))];
   end if;
+  p_step.state := billing.note_ending(p_step.state, v_row, v_posted, v_free, 'voided', greatest(p_now, v_account.last_posted_at),
+    v_entries[1].transaction_id);
   v_row.overdrawn := v_row.overdrawn + case when v_row.transaction_id is null then 0 else v_free - v_posted end;
   v_row.voided := v_row.voided + case when v_row.transaction_id is null then v_free else v_posted end;
   v_row.remaining := v_row.reserved;
@@ -34,6 +36,20 @@ begin
     coalesce(p_operation.caller, '{"actor": "unknown"}'))::billing.grant_event);
   p_step.decision := row('posted', null, null, v_account.exponent, v_entries, true, billing.format_grant(v_row, p_now))::wallet.decision;
   return p_step;
+end $$;
+
+-- The state with what the end of a grant took from it: p_posted of p_free went away, the rest covers an overdraft. Of a grant that was
+-- not effective nothing remained to be taken.
+create or replace function billing.note_ending(p_state wallet.room_state, p_grant billing.grants, p_posted numeric, p_free numeric,
+  p_kind text, p_at timestamptz, p_transaction_id uuid) returns wallet.room_state
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_grant.transaction_id is not null then
+    p_state.grant_moves := p_state.grant_moves || array(
+      select row(p_grant.grant_id, p_at, m.kind, m.amount, case m.kind when p_kind then p_transaction_id end)::billing.grant_movement
+      from (values (p_kind, p_posted), ('overdrawn', p_free - p_posted)) m (kind, amount) where m.amount > 0);
+  end if;
+  return p_state;
 end $$;
 
 -- A grant of a wallet as it is now: as the table has it, with what this call has decided; a row of nulls if there is none.

@@ -58,6 +58,10 @@ begin
     v_parts := billing.pick_grants(v_held.grants, p_entry.amount - v_part, p_entry.counter_account, v_spends, p_now);
   end if;
   v_state.grants_held[p_index] := v_held;
+  if v_part > 0 then
+    v_state.grant_moves := v_state.grant_moves
+      || row(v_own, p_entry.created_at, 'voided', v_part, p_entry.transaction_id)::billing.grant_movement;
+  end if;
   p_step.state := billing.use_parts(v_state, p_index, v_parts, p_entry.wallet_id, p_entry.transaction_id, p_entry.amount - v_part);
   return p_step;
 end $$;

@@ -68,6 +68,8 @@ begin
       v_held.grants[i] := v_grant;
       v_state.grants_held[p_index] := v_held;
       v_state.grants_moved := false;
+      v_state.grant_moves := v_state.grant_moves
+        || row(p_grant_id, p_entry.created_at, 'returned', p_amount, p_entry.transaction_id)::billing.grant_movement;
       p_step.state := v_state;
       return billing.mark_due(p_step, p_entry.wallet_id, v_grant.expires_at);
     end if;

@@ -112,6 +112,10 @@ begin
     p_settlement := wallet.settle_entry(p_settlement, p_index, 'grant_expiry', -v_posted, 'breakage',
       least(v_grant.expires_at, p_now), p_now, jsonb_build_object('grant_id', p_grant_id));
   end if;
+  insert into billing.grant_movements (grant_id, moved_at, kind, amount, transaction_id)
+    select p_grant_id, greatest(p_now, v_account.last_posted_at), m.kind, m.amount,
+      case m.kind when 'expired' then (p_settlement.entries[cardinality(p_settlement.entries)]).transaction_id end
+    from (values ('expired', v_posted), ('overdrawn', v_free - v_carried - v_posted)) m (kind, amount) where m.amount > 0;
   if v_carried > 0 then
     update billing.grants g set carried_from = g.expires_at, expires_at = (select billing.find_next_period(s, g.expires_at)
           from billing.grant_schedules s where s.schedule_id = g.schedule_id), notice_at = 'infinity',

@@ -20,6 +20,9 @@ begin
       on conflict (transaction_id, wallet_id, place) do update
         set returned = excluded.returned, moved = excluded.moved, rest_returned = excluded.rest_returned;
   end if;
+  if cardinality(v_state.grant_moves) > 0 then
+    insert into billing.grant_movements (grant_id, moved_at, kind, amount, transaction_id) select m.* from unnest(v_state.grant_moves) m;
+  end if;
   foreach v_event in array coalesce(v_state.grant_events, '{}') loop
     perform platform.record_change(v_event.caller, v_event.type, v_event.grant_id::text, v_event.before,
         billing.format_grant(g, wallet.clock())::jsonb, g.user_id, g.wallet_id)

@@ -70,6 +70,18 @@ comment on column billing.grant_usages.moved is 'of what was returned: to a new 
 comment on column billing.grant_usages.rest is 'what the posting still had to take after this; of its last row: what was not granted';
 create index grant_usages_of_grant on billing.grant_usages (grant_id);
 
+-- What changed the rest of a grant beside its begin and what debits took (grant_usages): so the rest at any moment can be told.
+create table billing.grant_movements (
+  grant_id uuid not null,
+  moved_at timestamptz not null,
+  kind text not null check (kind in ('returned', 'overdrawn', 'expired', 'voided')),
+  amount numeric(38, 18) not null check (amount > 0),
+  transaction_id uuid
+);
+comment on column billing.grant_movements.kind is 'returned adds to the grant, the others take from it';
+comment on column billing.grant_movements.transaction_id is 'the posting that did it; null: there was none';
+create index grant_movements_of_grant on billing.grant_movements (grant_id, moved_at);
+
 -- A grant that comes again, each month.
 create table billing.grant_schedules (
   schedule_id uuid primary key,
@@ -136,6 +148,8 @@ create type billing.grant_use as (
 );
 -- A part of a grant: what a debit takes, or a hold reserves.
 create type billing.grant_part as (grant_id uuid, amount numeric);
+-- A row of grant_movements that is still to be written.
+create type billing.grant_movement as (grant_id uuid, moved_at timestamptz, kind text, amount numeric, transaction_id uuid);
 -- A change of a grant itself, to be recorded.
 create type billing.grant_event as (type text, grant_id uuid, before jsonb, caller jsonb);
 alter type wallet.room_state
@@ -143,6 +157,7 @@ alter type wallet.room_state
   add attribute grants_held billing.wallet_grants[],
   add attribute grants_new billing.grants[],
   add attribute grant_uses billing.grant_use[],
+  add attribute grant_moves billing.grant_movement[],
   add attribute grant_events billing.grant_event[],
   add attribute grants_moved boolean;             -- the last part of a refund went to a new grant
 create type billing.reservation as (
