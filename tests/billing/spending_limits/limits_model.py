@@ -1,4 +1,4 @@
-"""What limits should do, written plainly: every debit is kept, and each question is answered by going through all of them."""
+"""What limits should do, written plainly: every debit is kept, and each question goes through all of them."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,8 +35,8 @@ class Limit:
     def covers(self, account: str) -> bool:
         if self.account == "wallets":
             return account.startswith("wallet:")
-        if self.account is not None and self.account.endswith(":"):
-            return account.startswith(self.account)
+        if self.account is not None and self.account.endswith("*"):
+            return account.startswith(self.account[:-1])
         return self.account in (None, account)
 
     def bounds(self, now: datetime) -> tuple[datetime, datetime]:

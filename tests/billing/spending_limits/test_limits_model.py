@@ -22,7 +22,7 @@ STARTS = {
     "America/Havana": datetime(2030, 11, 2, 20, tzinfo=UTC),
 }
 ACCOUNTS = ("revenue:usage", "revenue:usage:gpt", "revenue:usage:tts")
-LIMITED = (None, None, "revenue:usage", "revenue:usage:", "revenue:", "external:withdrawals", "wallets")
+LIMITED = (None, None, "revenue:usage", "revenue:usage:*", "revenue:*", "external:withdrawals", "wallets")
 
 
 @pytest.fixture

@@ -23,11 +23,12 @@ TimeZone = Annotated[
 LimitedAccount = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(wallets|promotions|breakage|(revenue|external|promotions|expense|fx):[A-Za-z0-9._:\-]{0,100})$"
+        pattern=r"^(wallets|promotions|breakage|(revenue|external|promotions|expense|fx):"
+        r"([A-Za-z0-9._:\-]{1,100}|[A-Za-z0-9._:\-]{0,99}\*))$"
     ),
-    Field(examples=["revenue:usage:"]),
+    Field(examples=["revenue:usage:*"]),
 ]
-"""A counter account, the beginning of some, or ``wallets``. SQL has the same rule (``billing.is_limitable``)."""
+"""A counter account, one with a ``*`` at its end, or ``wallets``. SQL has the same rule (``billing.is_limitable``)."""
 
 _WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
 _TIME = "2026-01-02T03:04:05.678901Z"
@@ -37,7 +38,7 @@ _DEFINED: dict[str, Any] = {
     "period": "day",
     "time_zone": "Europe/Berlin",
     "window_s": None,
-    "counter_account": "revenue:usage:",
+    "counter_account": "revenue:usage:*",
     "amount": "25.000000",
     "created_at": _TIME,
     "updated_at": _TIME,
@@ -57,7 +58,7 @@ _NEW: dict[str, Any] = {
     "period": "day",
     "amount": "25",
     "time_zone": "Europe/Berlin",
-    "counter_account": "revenue:usage:",
+    "counter_account": "revenue:usage:*",
 }
 
 
@@ -86,8 +87,8 @@ class NewLimit(BaseModel):
     )
     counter_account: LimitedAccount | None = Field(
         default=None,
-        description="Only debits against this counter account count. With a colon at its end: against all that begin "
-        "with it. `wallets`: transfers to other wallets. Default: all debits.",
+        description="Only debits against this counter account count. With a `*` at its end: against all that begin "
+        "like it. `wallets`: transfers to other wallets. Default: all debits.",
     )
 
 

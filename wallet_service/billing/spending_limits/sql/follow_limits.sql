@@ -24,7 +24,7 @@ begin
     v_amount := 0;
     foreach v_entry in array coalesce((p_step.decision).entries, '{}') loop
       if v_entry.wallet_id = v_limit.wallet_id and v_entry.direction = 'debit'
-          and (v_limit.counter_account is null or billing.is_limited(v_limit.counter_account, v_entry.counter_account))
+          and (v_limit.pattern is null or v_entry.counter_account like v_limit.pattern)
           and (not v_by_room or billing.is_spending(v_entry.transaction_type)) then
         v_amount := v_amount + v_entry.amount;
         v_at := v_entry.created_at;

@@ -23,8 +23,12 @@ end $$;
 create or replace function billing.read_limit(p_limit billing.spending_limits, p_last bigint, p_exponent integer, p_at timestamptz)
 returns billing.limit_state
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_span constant interval := make_interval(secs => coalesce(p_limit.window_s, 0));
+  v_limit constant billing.limit_state := row(p_limit.limit_id, p_limit.wallet_id, p_limit.set_by, p_limit.period, p_limit.time_zone,
+    v_span, p_limit.counter_account, billing.build_pattern(p_limit.counter_account), p_limit.amount, p_limit.used,
+    p_limit.starts_at, p_limit.ends_at, p_limit.tail, p_last, p_exponent, p_at);
 begin
-  return billing.roll_limit(row(p_limit.limit_id, p_limit.wallet_id, p_limit.set_by, p_limit.period, p_limit.time_zone,
-    make_interval(secs => coalesce(p_limit.window_s, 0)), p_limit.counter_account, p_limit.amount, p_limit.used, p_limit.starts_at,
-    p_limit.ends_at, p_limit.tail, p_last, p_exponent, null)::billing.limit_state, p_at);
+  return case when p_at - v_span >= p_limit.starts_at and p_at < p_limit.ends_at then v_limit
+    else billing.roll_limit(v_limit, p_at) end;
 end $$;

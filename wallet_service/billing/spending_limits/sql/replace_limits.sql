@@ -81,8 +81,8 @@ begin
     when p_limit.time_zone is not null and not billing.is_time_zone(p_limit.time_zone)
       then array['/time_zone', 'must be a name of the IANA time zone database, such as Europe/Berlin']
     when p_limit.counter_account is not null and not billing.is_limitable(p_limit.counter_account)
-      then array['/counter_account', 'must be a counter account such as revenue:usage:gpt, the beginning of one with a colon at its end '
-        'such as revenue:usage:, or wallets for transfers']
+      then array['/counter_account', 'must be a counter account such as revenue:usage, one with a * at its end such as revenue:usage:* for '
+        'all that begin like it, or wallets for transfers']
     when exists (select from unnest(p_others) o where billing.is_same_limit(o, p_limit))
       then array['', 'there is a limit with the same period, time zone, window and counter account before it']
   end;
@@ -111,8 +111,8 @@ end $$;
 create or replace function billing.is_limitable(p_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return p_account in ('wallets', 'revenue:', 'external:', 'promotions:', 'expense:', 'fx:')
-    or left(p_account, 9) <> 'mirrored:' and wallet.is_counter_account(p_account);
+  return p_account = 'wallets' or left(p_account, 9) <> 'mirrored:'
+    and (wallet.is_counter_account(p_account) or right(p_account, 1) = '*' and wallet.is_counter_account(left(p_account, -1) || 'x'));
 end $$;
 
 -- Makes the limits of one side those that are wanted. Whether anything changed.

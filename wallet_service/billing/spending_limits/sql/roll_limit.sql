@@ -105,10 +105,15 @@ end $$;
 create or replace function billing.is_limited(p_limited text, p_counter_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return p_limited is null or p_counter_account = p_limited
-    or right(p_limited, 1) = ':' and left(p_counter_account, length(p_limited)) = p_limited
-    or p_limited = 'wallets' and left(p_counter_account, 7) = 'wallet:';
+  return p_limited is null or p_counter_account like billing.build_pattern(p_limited);
 end $$;
+
+-- What the counter accounts are like that a limit counts; null for all. Transfers have wallet:<id>, and in checkpoints wallets.
+create or replace function billing.build_pattern(p_limited text) returns text
+language sql immutable as $$
+  select case p_limited when 'wallets' then 'wallet%' else
+    pg_catalog.replace(pg_catalog.replace(p_limited, '_', '\_'), '*', '%') end
+$$;
 
 -- What a wallet spent against a counter account (null: any) in the versions after p_from up to p_to: from the entries, or from the
 -- checkpoints beside both.

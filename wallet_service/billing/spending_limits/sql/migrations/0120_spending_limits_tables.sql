@@ -28,7 +28,7 @@ create table billing.spending_limits (
   check ((period = 'rolling') = (window_s is not null))
 ) with (fillfactor = 70);
 comment on column billing.spending_limits.place is 'in the set of its side: operator or owner';
-comment on column billing.spending_limits.counter_account is 'only debits against it count; with a colon at its end, against all that begin with it; null: all';
+comment on column billing.spending_limits.counter_account is 'only debits against it count; with a * at its end, against all that begin with it; wallets: transfers; null: all';
 comment on column billing.spending_limits.used is 'debits that count: of the period from starts_at to ends_at; of a rolling window, those after version tail';
 comment on column billing.spending_limits.starts_at is 'begin of the period; of a rolling window: entries up to tail were posted then, or before';
 comment on column billing.spending_limits.ends_at is 'end of the period; of a rolling window: no entry after tail falls out before';
@@ -45,6 +45,7 @@ create type billing.limit_state as (
   time_zone text,
   span interval,                  -- of a rolling window, else 0
   counter_account text,
+  pattern text,                   -- what counter accounts that count are like; null: all
   amount numeric,
   used numeric,                   -- when it was read; room_state.limits_used has it now
   starts_at timestamptz,
