@@ -22,7 +22,13 @@ ROOM = Room(
     permissions=(LIMITS_READ, LIMITS_WRITE),
     problems=(LimitExceeded,),
     schema="billing",
-    posting_part=PostingPart(mark=4, open="open_limits", follow="follow_limits", write="write_limits"),
+    posting_part=PostingPart(
+        mark=4,
+        open="open_limits",
+        follow="follow_limits",
+        write="write_limits",
+        problems=(LimitExceeded,),
+    ),
     event_types=(
         EventType(
             name="limits.updated",
