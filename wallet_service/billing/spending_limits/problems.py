@@ -22,7 +22,7 @@ class LimitExceeded(WalletError):
         "limit_id": "0199d0a8-0000-7000-8000-00000000f001",
         "set_by": "operator",
         "period": "day",
-        "counter_account": "revenue:usage:*",
+        "counter_account": "revenue:usage*",
         "limit_amount": "25.000000",
         "used": "24.000000",
         "reserved": "0.000000",

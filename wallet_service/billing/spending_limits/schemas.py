@@ -26,7 +26,7 @@ LimitedAccount = Annotated[
         pattern=r"^(wallets|promotions|breakage|(revenue|external|promotions|expense|fx):"
         r"([A-Za-z0-9._:\-]{1,100}|[A-Za-z0-9._:\-]{0,99}\*))$"
     ),
-    Field(examples=["revenue:usage:*"]),
+    Field(examples=["revenue:usage*"]),
 ]
 """A counter account, one with a ``*`` at its end, or ``wallets``. SQL has the same rule (``billing.is_limitable``)."""
 
@@ -35,10 +35,10 @@ _TIME = "2026-01-02T03:04:05.678901Z"
 _DEFINED: dict[str, Any] = {
     "limit_id": "0199d0a8-0000-7000-8000-00000000f001",
     "set_by": "operator",
-    "period": "day",
+    "period": "month",
     "time_zone": "Europe/Berlin",
     "window_s": None,
-    "counter_account": "revenue:usage:*",
+    "counter_account": "revenue:usage*",
     "amount": "25.000000",
     "created_at": _TIME,
     "updated_at": _TIME,
@@ -48,17 +48,17 @@ _COUNTED: dict[str, Any] = {
     "used": "2.500000",
     "reserved": "0.000000",
     "remaining": "22.500000",
-    "starts_at": "2026-01-01T23:00:00.000000Z",
-    "resets_at": "2026-01-02T23:00:00.000000Z",
+    "starts_at": "2025-12-31T23:00:00.000000Z",
+    "resets_at": "2026-01-31T23:00:00.000000Z",
 }
 _SET: dict[str, Any] = {"wallet_id": _WALLET_ID, "currency": "CREDIT", "version": 1, "updated_at": _TIME}
 _DEFINITIONS: dict[str, Any] = _SET | {"limits": [_DEFINED]}
 _COUNTERS: dict[str, Any] = _SET | {"limits": [_COUNTED]}
 _NEW: dict[str, Any] = {
-    "period": "day",
+    "period": "month",
     "amount": "25",
     "time_zone": "Europe/Berlin",
-    "counter_account": "revenue:usage:*",
+    "counter_account": "revenue:usage*",
 }
 
 
