@@ -484,11 +484,13 @@ async def test_a_job_is_read_retried_cancelled_and_waited_for(client: AsyncWalle
 
 
 async def test_limits_are_set_read_and_reached(client: AsyncWalletClient) -> None:
-    wallet = await client.wallets.create(new_id(), initial_balance=100)
+    wallet = await funded(client)
     before = await client.limits.get(wallet.wallet_id)
     assert (before.version, before.limits, before.updated_at) == (0, [], None)
     day = NewLimit("day", 10, time_zone="Europe/Berlin", counter_account="revenue:usage*")
-    made = await client.limits.set(wallet.wallet_id, [day, NewLimit("rolling", "7.5", window_s=60)], if_version=0)
+    made = await client.limits.set(
+        wallet.wallet_id, [day, NewLimit("rolling", "7.5", window_s=60)], if_version=0
+    )
     assert [(each.period, each.amount, each.used) for each in made.limits] == [
         ("day", Decimal(10), Decimal(0)),
         ("rolling", Decimal("7.5"), Decimal(0)),
