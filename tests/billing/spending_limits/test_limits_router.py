@@ -182,6 +182,13 @@ async def test_more_faults(api: Api) -> None:
     many = [{"period": "rolling", "window_s": 60 + each, "amount": "1"} for each in range(21)]
     assert pointers(problem(await put(api.admin, wallet_id, *many), "validation_failed")) == ["/limits"]
     assert len(limits_of(await put(api.admin, wallet_id, *many[:20]))["limits"]) == 20
+    written = b'{"limits": [{"period": "rolling", "window_s": %s, "amount": "1"}]}'
+    for number, wanted in ((b"60.0", 60), (b"3.6e3", 3600)):
+        answer = await api.admin.send("PUT", f"/wallets/{wallet_id}/limits", written % number)
+        assert limits_of(answer)["limits"][0]["window_s"] == wanted
+    for number in (b"60.5", b"1e999999999", b'"60"', b"true"):
+        answer = await api.admin.send("PUT", f"/wallets/{wallet_id}/limits", written % number)
+        assert answer.status_code in {400, 422}, answer.text
     record = (await api.admin.wallet(keeping="mirrored"))["wallet_id"]
     problem(await put(api.admin, record, DAY), "wallet_mirrored")
     closed = (await api.admin.wallet())["wallet_id"]

@@ -9,8 +9,8 @@ from wallet_service.core.errors import WalletError
 class LimitExceeded(WalletError):
     """A debit, or a hold, would exceed a limit of the wallet.
 
-    ``resets_at`` is the earliest moment at which the same operation fits, if nothing else is spent: the end of the
-    period, or when enough has fallen out of the rolling window; null where waiting does not help.
+    ``resets_at`` is the earliest moment at which the operation fits into this limit, if nothing else is spent: the end
+    of the period, or when enough has fallen out of the rolling window; null where waiting does not help.
     """
 
     code, status, title = "limit_exceeded", 409, "Limit exceeded"

@@ -1,9 +1,10 @@
 """Requests and responses of limits."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from wallet_service.core.money import AmountOrZero, AmountText
 
@@ -29,6 +30,16 @@ LimitedAccount = Annotated[
     Field(examples=["revenue:usage*"]),
 ]
 """A counter account, one with a ``*`` at its end, or ``wallets``. SQL has the same rule (``billing.is_limitable``)."""
+
+
+def _whole(value: Any) -> Any:
+    """A number without decimals, such as 60.0, is an integer in JSON Schema."""
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() < 10**9 else value
+
+
+WindowSeconds = Annotated[
+    int, Field(ge=SHORTEST_WINDOW_S, le=LONGEST_WINDOW_S, strict=True), BeforeValidator(_whole)
+]
 
 _WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
 _TIME = "2026-01-02T03:04:05.678901Z"
@@ -81,7 +92,7 @@ class NewLimit(BaseModel):
         default=None,
         description="Of a calendar period: a name of the IANA time zone database. Default: UTC. Others have none.",
     )
-    window_s: Annotated[int, Field(ge=SHORTEST_WINDOW_S, le=LONGEST_WINDOW_S, strict=True)] | None = Field(
+    window_s: WindowSeconds | None = Field(
         default=None,
         description="Of a rolling limit, which must have it: seconds, from a minute to 366 days. Others have none.",
     )

@@ -1,6 +1,5 @@
 """What is sent and returned about limits: frozen dataclasses, Decimals, datetimes with a time zone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -96,4 +95,4 @@ class Limits:
     currency: str
     version: int
     updated_at: datetime | None
-    limits: Sequence[Limit]
+    limits: tuple[Limit, ...]
