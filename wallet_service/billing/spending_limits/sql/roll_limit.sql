@@ -131,7 +131,7 @@ begin
     select t.transaction_type, t.counter_account, sum(t.amount) as amount from wallet.wallet_transactions t
     where t.wallet_id = p_wallet_id and t.wallet_version > p_from and t.wallet_version <= p_to and t.direction = 'debit'
     group by 1, 2) s
-    where billing.is_spending(s.transaction_type) and billing.is_limited(p_limited, s.counter_account));
+    where billing.is_spending(s.transaction_type) and (p_limited is null or billing.is_limited(p_limited, s.counter_account)));
 end $$;
 
 -- The same for the versions 1 … p_version.
