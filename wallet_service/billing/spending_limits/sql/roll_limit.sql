@@ -51,17 +51,27 @@ create or replace function billing.move_window(p_limit billing.limit_state, p_ou
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_few constant bigint := 200;
-  v_out bigint;
+  v_out bigint := p_limit.tail;
+  v_fallen numeric := 0;
+  v_group record;
 begin
-  select p_limit.tail + count(*) into v_out from wallet.wallet_transactions t
-    where t.wallet_id = p_limit.wallet_id and t.wallet_version > p_limit.tail
-      and t.wallet_version <= least(p_limit.tail + c_few, p_limit.last_entry) and t.created_at <= p_out;
+  for v_group in select t.direction, t.transaction_type, t.counter_account, count(*) as entries, sum(t.amount) as amount
+      from wallet.wallet_transactions t
+      where t.wallet_id = p_limit.wallet_id and t.wallet_version > p_limit.tail
+        and t.wallet_version <= least(p_limit.tail + c_few, p_limit.last_entry) and t.created_at <= p_out
+      group by 1, 2, 3 loop
+    v_out := v_out + v_group.entries;
+    if v_group.direction = 'debit' and (p_limit.pattern is null or v_group.counter_account like p_limit.pattern)
+        and billing.is_spending(v_group.transaction_type) then
+      v_fallen := v_fallen + v_group.amount;
+    end if;
+  end loop;
   if v_out = p_limit.tail + c_few then
     v_out := wallet.find_version_at(p_limit.wallet_id, p_out, p_limit.last_entry);
+    v_fallen := billing.sum_spent(p_limit.wallet_id, p_limit.counter_account, p_limit.tail, v_out, p_limit.last_entry);
   end if;
   if v_out > p_limit.tail then
-    p_limit.used := p_limit.used
-      - billing.sum_spent(p_limit.wallet_id, p_limit.counter_account, p_limit.tail, v_out, p_limit.last_entry);
+    p_limit.used := p_limit.used - v_fallen;
     p_limit.tail := v_out;
     p_limit.starts_at := p_out;
   end if;
