@@ -67,6 +67,8 @@ POST /api/v1/transactions/batch
 GET /api/v1/wallets/{wallet_id}/transactions
 GET /api/v1/users/{user_id}/transactions
 GET /api/v1/wallets/{wallet_id}/statistics
+GET /api/v1/wallets/{wallet_id}/limits
+PUT /api/v1/wallets/{wallet_id}/limits
 GET /api/v1/users/{user_id}/statistics
 GET /api/v1/users/{user_id}/credits/balance
 POST /api/v1/users/{user_id}/credits/consume
@@ -128,7 +130,7 @@ BEYOND_A_SCHEMA = {
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
-    "validation_failed": "the moments of a question compare with each other and with the clock",
+    "validation_failed": "the moments of a question compare with each other and with the clock, the members of a limit with its period",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 

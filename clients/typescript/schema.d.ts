@@ -587,6 +587,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the limits of a wallet
+         * @description What the wallet may spend: the limits of the operator and those of its owner, with what is used of each.
+         *
+         *     A debit must fit into each of them. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_limits"];
+        /**
+         * Set the limits of a wallet
+         * @description Replace the caller's limits of a wallet: a user token those of the owner, an API key those of the operator.
+         *
+         *     The limits of the other side stay. A limit that was there keeps its id and what is used of it, also with another
+         *     amount; a new one counts what was spent in its period before. With `If-Match`, limits that have changed since are
+         *     refused as `version_mismatch`. What is above a limit already stays spent; further debits are refused.
+         */
+        put: operations["set_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -3033,6 +3063,163 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Limit
+         * @description A limit, with what is used of it now.
+         * @example {
+         *       "limit_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *       "set_by": "operator",
+         *       "period": "month",
+         *       "time_zone": "Europe/Berlin",
+         *       "window_s": null,
+         *       "counter_account": "revenue:usage*",
+         *       "amount": "25.000000",
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z",
+         *       "used": "2.500000",
+         *       "reserved": "0.000000",
+         *       "remaining": "22.500000",
+         *       "starts_at": "2025-12-31T23:00:00.000000Z",
+         *       "resets_at": "2026-01-31T23:00:00.000000Z"
+         *     }
+         */
+        Limit: {
+            /**
+             * Limit Id
+             * Format: uuid
+             * @description Names the limit. It stays when only its amount changes.
+             */
+            limit_id: string;
+            /**
+             * Set By
+             * @description Which side set it. An owner changes its own only; both are in force.
+             * @enum {string}
+             */
+            set_by: "operator" | "owner";
+            /**
+             * Period
+             * @description What the amount is for.
+             * @enum {string}
+             */
+            period: "transaction" | "day" | "week" | "month" | "rolling";
+            /**
+             * Time Zone
+             * @description Of a calendar period; null: it has none.
+             */
+            time_zone: string | null;
+            /**
+             * Window S
+             * @description Of a rolling limit, in seconds; null: it has none.
+             */
+            window_s: number | null;
+            /**
+             * Counter Account
+             * @description Only debits against it count; null: all debits.
+             */
+            counter_account: string | null;
+            /**
+             * Amount
+             * @description The most that may be spent, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was first set.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When its amount was last changed.
+             */
+            updated_at: string;
+            /**
+             * Used
+             * @description What was spent in the present period or window. 0 for a limit per transaction.
+             * @example 12.50
+             */
+            used: string;
+            /**
+             * Reserved
+             * @description What open holds reserve, where the limit is one of all debits of a period or window.
+             * @example 12.50
+             */
+            reserved: string;
+            /**
+             * Remaining
+             * @description The most that the next debit may be, as far as this limit goes.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Starts At
+             * @description When the period began, or the window begins now; null for a limit per transaction.
+             */
+            starts_at: string | null;
+            /**
+             * Resets At
+             * @description When the period ends; of a rolling window, when the oldest debit that counts falls out, null if there is none; null for a limit per transaction.
+             */
+            resets_at: string | null;
+        };
+        /**
+         * Limits
+         * @description The limits of a wallet, with what is used of them.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "version": 1,
+         *       "updated_at": "2026-01-02T03:04:05.678901Z",
+         *       "limits": [
+         *         {
+         *           "limit_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *           "set_by": "operator",
+         *           "period": "month",
+         *           "time_zone": "Europe/Berlin",
+         *           "window_s": null,
+         *           "counter_account": "revenue:usage*",
+         *           "amount": "25.000000",
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z",
+         *           "used": "2.500000",
+         *           "reserved": "0.000000",
+         *           "remaining": "22.500000",
+         *           "starts_at": "2025-12-31T23:00:00.000000Z",
+         *           "resets_at": "2026-01-31T23:00:00.000000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        Limits: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Version
+             * @description Counts changes of its limits, from 1; 0: there never were any. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Updated At
+             * @description When they last changed; null: never.
+             */
+            updated_at: string | null;
+            /**
+             * Limits
+             * @description Those of the operator first, in the order of its request.
+             */
+            limits: components["schemas"]["Limit"][];
+        };
+        /**
          * Live
          * @description The process is alive.
          * @example {
@@ -3156,6 +3343,66 @@ export interface components {
             counter_account?: string | null;
         };
         /**
+         * NewLimit
+         * @description A limit as its side sets it.
+         * @example {
+         *       "period": "month",
+         *       "amount": "25",
+         *       "time_zone": "Europe/Berlin",
+         *       "counter_account": "revenue:usage*"
+         *     }
+         */
+        NewLimit: {
+            /**
+             * Period
+             * @description What the amount is for: one `transaction`, a calendar `day`, `week` (from Monday) or `month` in `time_zone`, or a `rolling` window of the last `window_s` seconds.
+             * @enum {string}
+             */
+            period: "transaction" | "day" | "week" | "month" | "rolling";
+            /**
+             * Amount
+             * @description The most that may be spent, in the wallet's currency. With 0 nothing may.
+             * @example 12.50
+             */
+            amount: string | 0 | number;
+            /**
+             * Time Zone
+             * @description Of a calendar period: a name of the IANA time zone database. Default: UTC. Others have none.
+             */
+            time_zone?: string | null;
+            /**
+             * Window S
+             * @description Of a rolling limit, which must have it: seconds, from a minute to 366 days. Others have none.
+             */
+            window_s?: number | null;
+            /**
+             * Counter Account
+             * @description Only debits against this counter account count. With a `*` at its end: against all that begin like it. `wallets`: transfers to other wallets. Default: all debits.
+             */
+            counter_account?: string | null;
+        };
+        /**
+         * NewLimits
+         * @description The limits of one side. They replace those that it has set before.
+         * @example {
+         *       "limits": [
+         *         {
+         *           "period": "month",
+         *           "amount": "25",
+         *           "time_zone": "Europe/Berlin",
+         *           "counter_account": "revenue:usage*"
+         *         }
+         *       ]
+         *     }
+         */
+        NewLimits: {
+            /**
+             * Limits
+             * @description Each is checked by itself. No two with the same period, time zone, window and counter account. Empty: none.
+             */
+            limits: components["schemas"]["NewLimit"][];
+        };
+        /**
          * Ping
          * @description How the test event was received.
          * @example {
@@ -3234,7 +3481,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0096",
+         *       "migration": "0120",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -4534,7 +4781,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -5173,7 +5420,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5271,7 +5518,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5369,7 +5616,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5467,7 +5714,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5565,7 +5812,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5663,7 +5910,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5769,7 +6016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `refund_exceeds`, `not_refundable` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `refund_exceeds`, `not_refundable`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5867,7 +6114,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `balance_unchanged` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `balance_unchanged`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5962,7 +6209,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6054,7 +6301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `balance_unchanged`, `batch_aborted` */
+            /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `refund_exceeds`, `not_refundable`, `balance_unchanged`, `batch_aborted`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6609,7 +6856,7 @@ export interface operations {
             402: components["responses"]["insufficient_funds"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
-            /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded` */
+            /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6765,6 +7012,117 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limits"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_limits: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLimits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limits"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

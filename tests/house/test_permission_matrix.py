@@ -99,6 +99,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "update_webhook": {"description": "b"},
     "rotate_webhook_secret": {},
     "replay_webhook": {"dead": True},
+    "set_limits": {"limits": []},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 

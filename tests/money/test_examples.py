@@ -292,6 +292,16 @@ async def test_webhooks(fresh_database: FreshDatabase) -> None:
         has_form_of(shown("replay_webhook", 202), replayed.json(), "replay_webhook")
 
 
+async def test_limits(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))
+    keeper = await api.service("limits:read", "limits:write")
+    path = f"/wallets/{wallet_id}/limits"
+    answer = await keeper.send("PUT", path, body("set_limits"))
+    agree(shown("set_limits", 200), answer.json(), "set_limits")
+    agree(shown("get_limits", 200), (await keeper.get(path)).json(), "get_limits")
+
+
 def test_each_operation_with_an_example_is_shown() -> None:
     """A new operation with JSON is checked here, too."""
     source = Path(__file__).read_text()

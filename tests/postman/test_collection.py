@@ -158,6 +158,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Events",
         "Jobs",
         "Webhooks",
+        "Limits",
         "History",
         "Statistics",
         "Ledger",

@@ -107,6 +107,7 @@ class PostingPart:
         open: reads what operations will need.
         follow: may refuse an operation that would post, and notes what it does.
         write: writes what was noted.
+        problems: those by which ``follow`` refuses an operation. The document has them for every path that debits.
     """
 
     mark: int
@@ -114,6 +115,7 @@ class PostingPart:
     open: str | None = None
     follow: str | None = None
     write: str | None = None
+    problems: tuple[type[WalletError], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

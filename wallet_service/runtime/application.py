@@ -90,6 +90,12 @@ def create_app(
         tracer,
         traced_part,
         [path for room in rooms for path in room.unlimited_paths],
+        [
+            problem
+            for room in rooms
+            if room.posting_part is not None
+            for problem in room.posting_part.problems
+        ],
     )
     for room in _in_order_of_use(rooms):
         for reference in room.routers:

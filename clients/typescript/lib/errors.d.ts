@@ -109,6 +109,19 @@ export interface Facts {
         job_id: string;
         job_status: string;
     };
+    /** `resets_at`: the earliest moment at which the same debit fits, if nothing else is spent; null: waiting does not help. */
+    limit_exceeded: {
+        wallet_id: string;
+        limit_id: string;
+        set_by: "operator" | "owner";
+        period: "transaction" | "day" | "week" | "month" | "rolling";
+        counter_account: string | null;
+        limit_amount: string;
+        used: string;
+        reserved: string;
+        remaining: string;
+        resets_at: string | null;
+    };
     not_refundable: {
         transaction_id: string;
     };
@@ -149,7 +162,7 @@ export interface Facts {
         key_id?: string;
     };
     version_mismatch: {
-        wallet_id: string;
+        wallet_id?: string;
         version: number;
     };
     wallet_closed: {

@@ -7,6 +7,7 @@ const OF_THE_LEDGER = new Set([
     "entries_unbalanced",
     "idempotency_key_reused",
     "insufficient_funds",
+    "limit_exceeded",
     "not_refundable",
     "refund_exceeds",
     "same_wallet",

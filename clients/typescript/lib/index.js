@@ -17,7 +17,7 @@ export function walletClient(options = {}) {
     const send = retrying(fetch, retries);
     const calls = (method) => async (path, init = {}) => resultOf(await send(requestOf(url, key, method, path, init), `${method} ${path}`), init.parseAs ?? "json");
     // The types of the calls are those of the service's document; at run time they are alike.
-    return { GET: calls("GET"), POST: calls("POST"), PATCH: calls("PATCH"), DELETE: calls("DELETE") };
+    return { GET: calls("GET"), POST: calls("POST"), PUT: calls("PUT"), PATCH: calls("PATCH"), DELETE: calls("DELETE") };
 }
 /**
  * The data of a successful response.

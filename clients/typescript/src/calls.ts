@@ -4,7 +4,7 @@ import type { components, paths } from "../schema.js";
 
 type Paths = WithEarlierTries<ExactAmounts<paths>>;
 
-type Method = "get" | "post" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** The paths that have an operation of this method. */
 type PathWith<M extends Method> = { [P in keyof Paths]: Paths[P] extends { [K in M]: object } ? P : never }[keyof Paths];
@@ -52,10 +52,11 @@ type Call<M extends Method> = <P extends PathWith<M>, As extends ParseAs = "json
   ...init: object extends Init<Operation<P, M>> ? [init?: InitOf<Operation<P, M>, As>] : [init: InitOf<Operation<P, M>, As>]
 ) => Promise<Result<As extends "text" ? string : Data<Operation<P, M>>>>;
 
-/** Typed GET, POST, PATCH and DELETE for every path of the service. */
+/** Typed GET, POST, PUT, PATCH and DELETE for every path of the service. */
 export interface WalletClient {
   GET: Call<"get">;
   POST: Call<"post">;
+  PUT: Call<"put">;
   PATCH: Call<"patch">;
   DELETE: Call<"delete">;
 }

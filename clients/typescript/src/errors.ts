@@ -12,6 +12,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "entries_unbalanced",
   "idempotency_key_reused",
   "insufficient_funds",
+  "limit_exceeded",
   "not_refundable",
   "refund_exceeds",
   "same_wallet",
@@ -92,6 +93,19 @@ export interface Facts {
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
   job_status: { job_id: string; job_status: string };
+  /** `resets_at`: the earliest moment at which the same debit fits, if nothing else is spent; null: waiting does not help. */
+  limit_exceeded: {
+    wallet_id: string;
+    limit_id: string;
+    set_by: "operator" | "owner";
+    period: "transaction" | "day" | "week" | "month" | "rolling";
+    counter_account: string | null;
+    limit_amount: string;
+    used: string;
+    reserved: string;
+    remaining: string;
+    resets_at: string | null;
+  };
   not_refundable: { transaction_id: string };
   payload_too_large: { limit_bytes: number };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
@@ -104,7 +118,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id: string; version: number };
+  version_mismatch: { wallet_id?: string; version: number };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

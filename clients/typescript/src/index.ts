@@ -37,7 +37,7 @@ export function walletClient(options: WalletClientOptions = {}): WalletClient {
   const calls = (method: string) => async (path: string, init: AnyInit = {}) =>
     resultOf(await send(requestOf(url, key, method, path, init), `${method} ${path}`), init.parseAs ?? "json");
   // The types of the calls are those of the service's document; at run time they are alike.
-  return { GET: calls("GET"), POST: calls("POST"), PATCH: calls("PATCH"), DELETE: calls("DELETE") } as unknown as WalletClient;
+  return { GET: calls("GET"), POST: calls("POST"), PUT: calls("PUT"), PATCH: calls("PATCH"), DELETE: calls("DELETE") } as unknown as WalletClient;
 }
 
 /**

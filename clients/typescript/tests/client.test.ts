@@ -335,6 +335,19 @@ test("a dry run that was not answered was not done", async () => {
   expect(await refusal(call)).toBeInstanceOf(NoAnswer);
 });
 
+test("limits are put, and a debit above one says how much is left", async () => {
+  const params = { path: { wallet_id: wallet.wallet_id } };
+  const limits = [{ period: "rolling" as const, window_s: 3600, amount: "4" }];
+  const made = await ok(client.PUT("/api/v1/wallets/{wallet_id}/limits", { params, body: { limits } }));
+  expect(made.limits.map((each) => [each.set_by, each.amount, each.used])).toEqual([["operator", "4.000000", "0.000000"]]);
+  await consume("3");
+  const refused = await refusal(consume("2"));
+  expect(isProblem(refused, "limit_exceeded") && refused.facts.remaining).toBe("1.000000");
+  const stale = { ...params, header: { "If-Match": '"0"' } };
+  const change = client.PUT("/api/v1/wallets/{wallet_id}/limits", { params: stale, body: { limits: [] } });
+  expect(await refusal(ok(change))).toMatchObject({ code: "version_mismatch" });
+});
+
 test("a change of a wallet has no key, so that a refusal after a lost answer tells nothing", async () => {
   const params = { path: { wallet_id: wallet.wallet_id }, header: { "If-Match": `"${wallet.version}"` } };
   proxy.fates = ["answer lost", "through"];

@@ -92,7 +92,7 @@ async def test_a_past_balance_is_explained_as_it_was(timed_api: Api, clock: Sett
     at = text(START + timedelta(minutes=30))
 
     past = (
-        await timed_api.admin.get(f"/wallets/{wallet}/explain", query={"at": at, "from": text(START)})
+        await timed_api.admin.send("GET", f"/wallets/{wallet}/explain", query={"at": at, "from": text(START)})
     ).json()
 
     assert (past["balance"], past["granted"], past["not_granted"]) == (
@@ -110,7 +110,7 @@ async def test_a_past_balance_is_explained_as_it_was(timed_api: Api, clock: Sett
 
 async def test_people_read_a_text(timed_api: Api, clock: SettableClock) -> None:
     wallet = await story(timed_api, clock)
-    read = await timed_api.admin.get(f"/wallets/{wallet}/explain", headers={"Accept": "text/plain"})
+    read = await timed_api.admin.send("GET", f"/wallets/{wallet}/explain", headers={"Accept": "text/plain"})
     assert read.headers["content-type"].startswith("text/plain")
     lines = read.text.splitlines()
     assert "100.000000 CREDIT  grant, external:purchases, 1 entry" in read.text
@@ -150,7 +150,7 @@ async def test_periods_join(timed_api: Api, clock: SettableClock) -> None:
     edge = text(START + timedelta(days=1, hours=12))
 
     async def of(**query: str) -> dict[str, Any]:
-        found = (await timed_api.admin.get("/billing/summary", query=query)).json()["currencies"]
+        found = (await timed_api.admin.send("GET", "/billing/summary", query=query)).json()["currencies"]
         return next(each for each in found if each["currency"] == "CREDIT")
 
     whole, before, after = await of(), await of(to=edge), await of(**{"from": edge})

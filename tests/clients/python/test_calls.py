@@ -24,6 +24,7 @@ from wallet_client import (
     IdempotencyKeyReused,
     InsufficientFunds,
     JobNotFound,
+    LimitExceeded,
     NewEntry,
     Operation,
     Posted,
@@ -43,6 +44,7 @@ from wallet_client import (
     new_key,
 )
 from wallet_client._decoding import decoder
+from wallet_client.limits import NewLimit
 from wallet_client.testing import FakeWallet
 
 from wallet_service.core.identifiers import new_id
@@ -479,6 +481,32 @@ async def test_a_job_is_read_retried_cancelled_and_waited_for(client: AsyncWalle
     await client.jobs.cancel(job_id)
     with pytest.raises(JobNotFound):
         await client.jobs.retry(new_id())
+
+
+async def test_limits_are_set_read_and_reached(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    before = await client.limits.get(wallet.wallet_id)
+    assert (before.version, before.limits, before.updated_at) == (0, (), None)
+    day = NewLimit("day", 10, time_zone="Europe/Berlin", counter_account="revenue:usage*")
+    made = await client.limits.set(
+        wallet.wallet_id, [day, NewLimit("rolling", "7.5", window_s=60)], if_version=0
+    )
+    assert [(each.period, each.amount, each.used) for each in made.limits] == [
+        ("day", Decimal(10), Decimal(0)),
+        ("rolling", Decimal("7.5"), Decimal(0)),
+    ]
+    await client.transactions.consume(wallet.wallet_id, 5)
+    with pytest.raises(LimitExceeded) as refused:
+        await client.transactions.consume(wallet.wallet_id, 3)
+    assert refused.value.remaining == Decimal("2.5")
+    assert refused.value.resets_at is not None
+    assert refused.value.facts["limit_id"] == made.limits[1].limit_id
+    with pytest.raises(LimitExceeded) as never:
+        await client.transactions.consume(wallet.wallet_id, 11)
+    assert never.value.resets_at is None
+    with pytest.raises(VersionMismatch):
+        await client.limits.set(wallet.wallet_id, [], if_version=0)
+    assert (await client.limits.set(wallet.wallet_id, [], if_version=1)).limits == ()
 
 
 async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:

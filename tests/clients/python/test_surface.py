@@ -12,19 +12,31 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import wallet_client
 from support.settings import make_settings
-from wallet_client import AsyncWalletClient, NewEntry, Operation, Pages, WalletClient, models, sums, webhooks
+from wallet_client import (
+    AsyncWalletClient,
+    NewEntry,
+    Operation,
+    Pages,
+    WalletClient,
+    limits,
+    models,
+    sums,
+    webhooks,
+)
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.jobs import JobsResource
+from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
+from wallet_client.limits import NewLimit
 from wallet_client.testing.operations import OPERATION_TYPES
 
 from contract.references import inlined
@@ -57,6 +69,7 @@ VALUES: dict[str, Any] = {
     "event_types": ["transaction.posted"],
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
+    "limits": [NewLimit("day", 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
 }
 LEFT_OUT = {
@@ -82,6 +95,7 @@ RESOURCES: dict[str, Any] = {
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
     "audit": AuditResource,
+    "limits": LimitsResource,
     "webhooks": WebhooksResource,
 }
 
@@ -268,6 +282,10 @@ def test_an_operation_of_a_batch_can_send_all_that_is_read(made: Operation, sche
     assert made.members.keys() == properties(schema)
 
 
+def test_a_limit_can_send_all_that_is_read() -> None:
+    assert NewLimit("day", 1).members.keys() == properties("NewLimit")
+
+
 def test_an_entry_can_send_all_that_is_read() -> None:
     assert NewEntry.debit(ID, 1, "fx:EUR-USD").members.keys() == properties("EntryRequest")
 
@@ -287,6 +305,8 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
             )
         ),
+        limits.Limit,
+        limits.Limits,
         *(
             getattr(webhooks, name)
             for name in (

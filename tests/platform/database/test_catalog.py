@@ -16,6 +16,7 @@ FILES = read_sql_files(ROOMS)
 UNPINNED = {
     "apply_posting_rules",
     "build_fault",
+    "build_pattern",
     "build_refusal",
     "clock",
     "find_operation_type",

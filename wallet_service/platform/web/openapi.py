@@ -1,6 +1,6 @@
 """Problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from wallet_service.core.errors import (
+    ERRORS,
     Forbidden,
     IdempotencyKeyConflict,
     IdempotencyKeyReused,
@@ -160,10 +161,25 @@ def _example(error: type[WalletError]) -> dict[str, Any]:
     return problem_document(error(**error.example_facts), _EXAMPLE_ID)
 
 
-def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
+def _add_problems(document: Mapping[str, Any], of_debits: Sequence[type[WalletError]]) -> None:
+    """Document for each operation that can lack funds by which other problems a debit is refused."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            responses = operation["responses"]
+            if str(HTTPStatus.PAYMENT_REQUIRED.value) not in responses:
+                continue
+            for error in of_debits:
+                known: list[type[WalletError]] = []
+                if found := responses.get(str(error.status)):
+                    codes = found["content"][MEDIA_TYPE]["schema"]["properties"]["code"]["enum"]
+                    known = [ERRORS[code] for code in codes]
+                responses[str(error.status)] = _response(error.status, [*dict.fromkeys([*known, error])])
+
+
+def install_docs(app: FastAPI, codes: Iterable[str], of_debits: Sequence[type[WalletError]] = ()) -> None:
     """Serve /docs from files of the package, redirect / to it, and complete the document.
 
-    The document gets the schema of problems and shared components.
+    The document gets the schema of problems, shared components, and the problems by which rooms refuse debits.
     The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
     """
     assets = Path(fastapi_offline.__file__).parent / "static"
@@ -195,6 +211,7 @@ def install_docs(app: FastAPI, codes: Iterable[str]) -> None:
         if "Problem" in schemas:
             return document  # FastAPI returns the same document until a route is added.
         schemas["Problem"] = problem_schema(codes)
+        _add_problems(document, of_debits)
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)

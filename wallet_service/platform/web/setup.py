@@ -1,10 +1,11 @@
 """Installs middleware, error handlers and docs in an application."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
 
+from wallet_service.core.errors import WalletError
 from wallet_service.platform.web.body import BodyLimit
 from wallet_service.platform.web.cors import Cors
 from wallet_service.platform.web.metrics import RequestMetrics
@@ -26,6 +27,7 @@ def install(
     tracer: Tracer | None = None,
     traced_part: float = 1.0,
     unlimited_paths: Collection[str] = (),
+    of_debits: Sequence[type[WalletError]] = (),
 ) -> None:
     """Install middleware, error handlers and docs in an application.
 
@@ -38,6 +40,7 @@ def install(
         tracer: if given, requests have spans.
         traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
         unlimited_paths: paths without the time limit.
+        of_debits: problems by which rooms refuse debits, for the OpenAPI document.
 
     When the application starts, it must set ``app.state.auth`` (its ``Authenticator``) and ``app.state.reads`` (its
     ``ReadRecorder``), ``app.state.limiter`` if it has a ``Limiter``, ``app.state.address_limit`` if it has an
@@ -52,7 +55,7 @@ def install(
     app.state.caller_checks = ()
     app.state.when_stopping = []
     install_handlers(app)
-    install_docs(app, codes)
+    install_docs(app, codes, of_debits)
     # Each wraps those before it, so the last one is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(TimeLimit, limit_ms=settings.request_timeout_ms, unlimited_paths=unlimited_paths)

@@ -13,6 +13,7 @@ from wallet_client._problems import error_of, supersedes_earlier_attempts
 from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
+    from wallet_client.limits import Limits
     from wallet_client.models import (
         AuditEntry,
         Balance,
@@ -184,6 +185,13 @@ def audit_entries_of(response: SuccessResponse) -> "Page[AuditEntry]":
     from wallet_client.models import AuditEntry  # noqa: PLC0415
 
     return _page_of(response, AuditEntry)
+
+
+def limits_of(response: SuccessResponse) -> "Limits":
+    """The limits of a wallet."""
+    from wallet_client.limits import Limits  # noqa: PLC0415
+
+    return decoder(Limits)(response.document)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

@@ -41,6 +41,7 @@ OF_THE_LEDGER = frozenset(
         "entries_unbalanced",
         "idempotency_key_reused",
         "insufficient_funds",
+        "limit_exceeded",
         "not_refundable",
         "refund_exceeds",
         "same_wallet",

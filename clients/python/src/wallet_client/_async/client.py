@@ -11,6 +11,7 @@ from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.jobs import AsyncJobsResource
+from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -40,6 +41,7 @@ class AsyncWalletClient(AsyncShortcuts):
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
+        limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -52,6 +54,7 @@ class AsyncWalletClient(AsyncShortcuts):
     events: AsyncEventsResource = AsyncEventsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
+    limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
@@ -159,6 +162,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.events = AsyncEventsResource(runner)
         self.files = AsyncFilesResource(runner)
         self.jobs = AsyncJobsResource(runner)
+        self.limits = AsyncLimitsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -16,6 +16,7 @@ from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.jobs import JobsResource
+from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -41,6 +42,7 @@ class WalletClient(Shortcuts):
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
+        limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -53,6 +55,7 @@ class WalletClient(Shortcuts):
     events: EventsResource = EventsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
     jobs: JobsResource = JobsResource(_NO_RUNNER)
+    limits: LimitsResource = LimitsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
@@ -160,6 +163,7 @@ class WalletClient(Shortcuts):
         self.events = EventsResource(runner)
         self.files = FilesResource(runner)
         self.jobs = JobsResource(runner)
+        self.limits = LimitsResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

@@ -1,5 +1,6 @@
 """An error for each code of a refusal, below the one for its status."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from wallet_client.errors.statuses import (
@@ -102,6 +103,27 @@ class DeliveryNotFound(NotFound):
     """The event was not for the webhook endpoint, or its delivery was removed some days after its end."""
 
     code = "delivery_not_found"
+
+
+class LimitExceeded(Conflict):
+    """A debit, or a hold, would exceed a limit of ``wallet_id``.
+
+    ``facts`` has which one: ``limit_id``, ``set_by``, ``period``, ``counter_account``, ``limit_amount``, ``used``,
+    ``reserved``.
+    """
+
+    code = "limit_exceeded"
+
+    @property
+    def remaining(self) -> Decimal:
+        """The most that a debit may be now, as far as this limit goes; 0 if the service does not name it."""
+        return read_or_none(self.facts.get("remaining")) or Decimal(0)
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """The earliest moment at which the same debit fits, if nothing else is spent; None: waiting does not help."""
+        moment = self.facts.get("resets_at")
+        return datetime.fromisoformat(moment) if isinstance(moment, str) else None
 
 
 class WebhookLimit(Conflict):
