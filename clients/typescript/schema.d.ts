@@ -587,6 +587,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the grants of a wallet
+         * @description The grants of the wallet, newest first, those that have ended too, unless `state` is given.
+         */
+        get: operations["list_grants"];
+        put?: never;
+        /**
+         * Grant credits
+         * @description Credits for a wallet with a source, a priority, and optionally an end and a price; now or from a later moment.
+         *
+         *     Debits take from grants by priority, then from what ends first, then from the oldest, and then from what is not
+         *     granted. What is left at the end goes to `breakage`.
+         */
+        post: operations["create_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants/{grant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a grant
+         * @description A grant with what is left of it.
+         */
+        get: operations["get_grant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants/{grant_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void a grant
+         * @description Take back what is left of a grant: it goes where it came from. What open holds reserve stays good for them.
+         */
+        post: operations["void_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/limits": {
         parameters: {
             query?: never;
@@ -610,6 +677,52 @@ export interface paths {
          *     refused as `version_mismatch`. What is above a limit already stays spent; further debits are refused.
          */
         put: operations["set_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a balance
+         * @description Why the balance is what it is: opening balance, movements, grants, and the last changes, from one snapshot.
+         *
+         *     With `at` as it was at a past moment. Everything adds up to the last digit. With `Accept: text/plain` the response is
+         *     a text for people.
+         */
+        get: operations["explain_wallet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the billing summary
+         * @description What was granted, purchased, consumed, refunded and expired in a period, and what is owed at its end.
+         *
+         *     `from` is included, `to` is not. Wallets are read in parts, each from one snapshot. What was posted before the end of
+         *     a past period never changes; postings that are under way at its end may be missing for 2 seconds.
+         */
+        get: operations["get_billing_summary"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -908,7 +1021,8 @@ export interface paths {
          * @description The job with its progress. With `Accept: text/event-stream` each change follows as a server-sent event.
          *
          *     The events are `job`, and at last `end`, each with the job as JSON; then the stream ends. A comment every 15 s keeps
-         *     the connection open. Changes are seen within about a second.
+         *     the connection open. Changes are seen within about a second. The stream also ends when the service stops, and when
+         *     the caller may no longer read jobs: connect again.
          */
         get: operations["get_job"];
         put?: never;
@@ -1125,6 +1239,23 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccountSum
+         * @description What wallets gave to one counter account; below zero: what they got from it.
+         */
+        AccountSum: {
+            /**
+             * Account
+             * @description The counter account; all transfers between wallets are `transfers`.
+             */
+            account: string;
+            /**
+             * Amount
+             * @description Its change in the period, with the sign of the trial balance.
+             * @example 12.50
+             */
+            amount: string;
+        };
         /**
          * AdjustRequest
          * @description Body of adjust.
@@ -1871,6 +2002,134 @@ export interface components {
             idempotency_key?: string | null;
         };
         /**
+         * BillingSummary
+         * @description What finance needs of a period. Without one it agrees with the trial balance.
+         * @example {
+         *       "from": "2026-01-01T00:00:00.000000Z",
+         *       "to": "2026-02-01T00:00:00.000000Z",
+         *       "wallets": 1,
+         *       "currencies": [
+         *         {
+         *           "currency": "CREDIT",
+         *           "opening_balance": "0.000000",
+         *           "closing_balance": "97.500000",
+         *           "granted": "0.000000",
+         *           "granted_by_source": [],
+         *           "purchased": "0.000000",
+         *           "deposited": "100.000000",
+         *           "consumed": "2.500000",
+         *           "refunded": "0.000000",
+         *           "consumption": [
+         *             {
+         *               "counter_account": "revenue:usage",
+         *               "consumed": "2.500000",
+         *               "refunded": "0.000000"
+         *             }
+         *           ],
+         *           "expired": "0.000000",
+         *           "voided": "0.000000",
+         *           "outstanding_granted": "0.000000",
+         *           "outstanding_not_granted": "97.500000",
+         *           "costs": [],
+         *           "accounts": [
+         *             {
+         *               "account": "external:deposits",
+         *               "amount": "-100.000000"
+         *             },
+         *             {
+         *               "account": "revenue:usage",
+         *               "amount": "2.500000"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        BillingSummary: {
+            /**
+             * From
+             * @description The begin of the period; null: of the ledger.
+             */
+            from: string | null;
+            /**
+             * To
+             * @description The end of the period, not in it; null: now.
+             */
+            to: string | null;
+            /**
+             * Wallets
+             * @description The number of wallets.
+             */
+            wallets: number;
+            /**
+             * Currencies
+             * @description Each currency that has operating wallets.
+             */
+            currencies: components["schemas"]["CurrencySummary"][];
+        };
+        /**
+         * Change
+         * @description An entry of the wallet.
+         */
+        Change: {
+            /**
+             * At
+             * Format: date-time
+             * @description When it was posted.
+             */
+            at: string;
+            /**
+             * Wallet Version
+             * @description Its place among the wallet's entries.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description Its transaction.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The operation type.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Direction
+             * @description `credit` raised the balance, `debit` lowered it.
+             * @enum {string}
+             */
+            direction: "credit" | "debit";
+            /**
+             * Amount
+             * @description By how much.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Counter Account
+             * @description The other side.
+             */
+            counter_account: string;
+            /**
+             * Client Id
+             * @description Which client posted it. Null for a user token, if another user did.
+             */
+            client_id: string | null;
+            /**
+             * Balance After
+             * @description The balance after it.
+             * @example 12.50
+             */
+            balance_after: string;
+            /**
+             * Grants
+             * @description What it took from grants, in order. The rest was not granted.
+             */
+            grants: components["schemas"]["GrantPart"][];
+        };
+        /**
          * CloudEvent
          * @description An event in the JSON format of CloudEvents 1.0. `walletid` and `walletversion` are left out where there is none.
          * @example {
@@ -1959,6 +2218,29 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Consumption
+         * @description What was spent on one counter account.
+         */
+        Consumption: {
+            /**
+             * Counter Account
+             * @description The account: `revenue:…` or `expense:…`.
+             */
+            counter_account: string;
+            /**
+             * Consumed
+             * @description The sum of the debits.
+             * @example 12.50
+             */
+            consumed: string;
+            /**
+             * Refunded
+             * @description The sum of their refunds in the period.
+             * @example 12.50
+             */
+            refunded: string;
         };
         /**
          * CounterAccountTotal
@@ -2282,6 +2564,103 @@ export interface components {
              * @description The number of their entries.
              */
             ledger_entries: number;
+        };
+        /**
+         * CurrencySummary
+         * @description A period in one currency, over all operating wallets.
+         */
+        CurrencySummary: {
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * Opening Balance
+             * @description What wallets held at the begin of the period.
+             * @example 12.50
+             */
+            opening_balance: string;
+            /**
+             * Closing Balance
+             * @description And at its end.
+             * @example 12.50
+             */
+            closing_balance: string;
+            /**
+             * Granted
+             * @description The amounts of grants that became effective.
+             * @example 12.50
+             */
+            granted: string;
+            /**
+             * Granted By Source
+             * @description The same by source.
+             */
+            granted_by_source: components["schemas"]["SourceSum"][];
+            /**
+             * Purchased
+             * @description Of these, purchases.
+             * @example 12.50
+             */
+            purchased: string;
+            /**
+             * Deposited
+             * @description Deposits, which are not grants.
+             * @example 12.50
+             */
+            deposited: string;
+            /**
+             * Consumed
+             * @description All that was spent, before refunds.
+             * @example 12.50
+             */
+            consumed: string;
+            /**
+             * Refunded
+             * @description Refunds of what was spent.
+             * @example 12.50
+             */
+            refunded: string;
+            /**
+             * Consumption
+             * @description The same by counter account.
+             */
+            consumption: components["schemas"]["Consumption"][];
+            /**
+             * Expired
+             * @description What was left of grants that expired: breakage.
+             * @example 12.50
+             */
+            expired: string;
+            /**
+             * Voided
+             * @description What was taken back of grants.
+             * @example 12.50
+             */
+            voided: string;
+            /**
+             * Outstanding Granted
+             * @description What is left of grants at the end.
+             * @example 12.50
+             */
+            outstanding_granted: string;
+            /**
+             * Outstanding Not Granted
+             * @description The rest of the closing balance.
+             * @example 12.50
+             */
+            outstanding_not_granted: string;
+            /**
+             * Costs
+             * @description Grants with a price, by its currency.
+             */
+            costs: components["schemas"]["GrantCost"][];
+            /**
+             * Accounts
+             * @description The changes of all counter accounts. With the change of the balance they add up to zero.
+             */
+            accounts: components["schemas"]["AccountSum"][];
         };
         /**
          * Delivery
@@ -2804,6 +3183,141 @@ export interface components {
             items: components["schemas"]["EventTypeEntry"][];
         };
         /**
+         * Explanation
+         * @description Why a balance is what it is: the opening balance and the movements add up to it, and so do grants and the rest.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
+         *       "currency": "CREDIT",
+         *       "status": "active",
+         *       "at": "2026-01-02T03:04:05.678901Z",
+         *       "is_now": true,
+         *       "from": null,
+         *       "wallet_version": 2,
+         *       "opening_balance": "0.000000",
+         *       "movements": [
+         *         {
+         *           "transaction_type": "deposit",
+         *           "direction": "credit",
+         *           "counter_account": "external:deposits",
+         *           "transactions": 1,
+         *           "amount": "100.000000"
+         *         },
+         *         {
+         *           "transaction_type": "consume",
+         *           "direction": "debit",
+         *           "counter_account": "revenue:usage",
+         *           "transactions": 1,
+         *           "amount": "2.500000"
+         *         }
+         *       ],
+         *       "balance": "97.500000",
+         *       "granted": "0.000000",
+         *       "not_granted": "97.500000",
+         *       "grants": [],
+         *       "next_expiry": null,
+         *       "last_changes": [
+         *         {
+         *           "at": "2026-01-02T03:04:05.678901Z",
+         *           "wallet_version": 2,
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "transaction_type": "consume",
+         *           "direction": "debit",
+         *           "amount": "2.500000",
+         *           "counter_account": "revenue:usage",
+         *           "client_id": "billing",
+         *           "balance_after": "97.500000",
+         *           "grants": []
+         *         }
+         *       ]
+         *     }
+         */
+        Explanation: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * User Id
+             * @description Its user.
+             */
+            user_id: string;
+            /**
+             * Currency
+             * @description The currency of all amounts.
+             */
+            currency: string;
+            /**
+             * Status
+             * @description The wallet's status now.
+             */
+            status: string;
+            /**
+             * At
+             * Format: date-time
+             * @description The moment that is explained.
+             */
+            at: string;
+            /**
+             * Is Now
+             * @description Whether it is the present one; a past one never changes.
+             */
+            is_now: boolean;
+            /**
+             * From
+             * @description Since when; null: since the begin.
+             */
+            from: string | null;
+            /**
+             * Wallet Version
+             * @description The newest entry that is counted.
+             */
+            wallet_version: number;
+            /**
+             * Opening Balance
+             * @description The balance before the movements.
+             * @example 12.50
+             */
+            opening_balance: string;
+            /**
+             * Movements
+             * @description The sums of the entries since, credits first.
+             */
+            movements: components["schemas"]["Movements"][];
+            /**
+             * Balance
+             * @description Opening balance, plus credits, minus debits.
+             * @example 12.50
+             */
+            balance: string;
+            /**
+             * Granted
+             * @description What is left of grants, together.
+             * @example 12.50
+             */
+            granted: string;
+            /**
+             * Not Granted
+             * @description The rest of the balance. Below zero with an overdraft.
+             * @example 12.50
+             */
+            not_granted: string;
+            /**
+             * Grants
+             * @description Grants in the order in which debits take from them, at most 100.
+             */
+            grants: components["schemas"]["GrantLeft"][];
+            /** @description What expires next; null: nothing. */
+            next_expiry: components["schemas"]["NextExpiry"] | null;
+            /**
+             * Last Changes
+             * @description The last ten entries, the newest first.
+             */
+            last_changes: components["schemas"]["Change"][];
+        };
+        /**
          * File
          * @description A file of the caller.
          * @example {
@@ -2907,6 +3421,507 @@ export interface components {
              * @description Names the next page; null on the last one.
              */
             next_cursor: string | null;
+        };
+        /**
+         * Grant
+         * @description Credits with a source, a priority, an end and a price. `amount` is the sum of what became of it.
+         * @example {
+         *       "grant_id": "0199d0a8-0000-7000-8000-00000000a001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "source": "promotion",
+         *       "state": "active",
+         *       "priority": 0,
+         *       "amount": "20.000000",
+         *       "remaining": "20.000000",
+         *       "reserved": "0.000000",
+         *       "used": "0.000000",
+         *       "overdrawn": "0.000000",
+         *       "expired": "0.000000",
+         *       "voided": "0.000000",
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "expires_at": null,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-00000000a001",
+         *       "counter_account": "promotions",
+         *       "pays": null,
+         *       "is_transferable": false,
+         *       "unit_cost": null,
+         *       "cost_currency": null,
+         *       "refund_grace_s": 0,
+         *       "original_grant_id": null,
+         *       "schedule_id": null,
+         *       "carried_from": null,
+         *       "reference": "welcome",
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Grant: {
+            /**
+             * Grant Id
+             * Format: uuid
+             * @description Its id.
+             */
+            grant_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * Source
+             * @description Where the credits came from.
+             * @enum {string}
+             */
+            source: "purchase" | "promotion" | "plan" | "refund" | "adjustment";
+            /**
+             * State
+             * @description `scheduled`: it begins later. `active`. `used`: nothing is left. `expired`, `voided`: it has ended.
+             * @enum {string}
+             */
+            state: "scheduled" | "active" | "used" | "expired" | "voided";
+            /**
+             * Priority
+             * @description Debits take from lower numbers first, then from what ends first.
+             */
+            priority: number;
+            /**
+             * Amount
+             * @description What it brought, or will bring.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Remaining
+             * @description What is left of it.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Reserved
+             * @description Of the rest: for open holds.
+             * @example 12.50
+             */
+            reserved: string;
+            /**
+             * Used
+             * @description What debits took, less what their refunds gave back.
+             * @example 12.50
+             */
+            used: string;
+            /**
+             * Overdrawn
+             * @description What was owed at its end, because the wallet had an overdraft.
+             * @example 12.50
+             */
+            overdrawn: string;
+            /**
+             * Expired
+             * @description What went to `breakage` at its end.
+             * @example 12.50
+             */
+            expired: string;
+            /**
+             * Voided
+             * @description What was taken back.
+             * @example 12.50
+             */
+            voided: string;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When it begins.
+             */
+            effective_at: string;
+            /**
+             * Expires At
+             * @description When it ends; null: never.
+             */
+            expires_at: string | null;
+            /**
+             * Transaction Id
+             * @description The posting that brought it; null before it begins.
+             */
+            transaction_id: string | null;
+            /**
+             * Counter Account
+             * @description The other side of that posting.
+             */
+            counter_account: string;
+            /**
+             * Pays
+             * @description The only counter accounts that it pays; null: all.
+             */
+            pays: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from it.
+             */
+            is_transferable: boolean;
+            /**
+             * Unit Cost
+             * @description The price of one credit; null: none was paid.
+             */
+            unit_cost: string | null;
+            /**
+             * Cost Currency
+             * @description The currency of the price.
+             */
+            cost_currency: string | null;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after its end.
+             */
+            refund_grace_s: number;
+            /**
+             * Original Grant Id
+             * @description The grant that had ended, where a refund gave this part of it back.
+             */
+            original_grant_id: string | null;
+            /**
+             * Schedule Id
+             * @description The schedule that created it.
+             */
+            schedule_id: string | null;
+            /**
+             * Carried From
+             * @description The end of the period from which the rest was carried over.
+             */
+            carried_from: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+        };
+        /**
+         * GrantCost
+         * @description Credits that had a price: what was earned of it, and what is still owed, in the currency of the price.
+         */
+        GrantCost: {
+            /**
+             * Cost Currency
+             * @description The currency of the price.
+             */
+            cost_currency: string;
+            /**
+             * Used
+             * @description Credits that debits took, less what refunds gave back.
+             * @example 12.50
+             */
+            used: string;
+            /**
+             * Earned
+             * @description Their price: revenue of the period.
+             * @example 12.50
+             */
+            earned: string;
+            /**
+             * Expired
+             * @description Credits that expired.
+             * @example 12.50
+             */
+            expired: string;
+            /**
+             * Earned By Expiry
+             * @description Their price: revenue by breakage.
+             * @example 12.50
+             */
+            earned_by_expiry: string;
+            /**
+             * Outstanding
+             * @description Credits that are left at the end of the period.
+             * @example 12.50
+             */
+            outstanding: string;
+            /**
+             * Liability
+             * @description Their price: deferred revenue at the end of the period.
+             * @example 12.50
+             */
+            liability: string;
+        };
+        /**
+         * GrantCreate
+         * @description Credits for a wallet.
+         * @example {
+         *       "amount": "20",
+         *       "source": "promotion",
+         *       "priority": 0,
+         *       "reference": "welcome"
+         *     }
+         */
+        GrantCreate: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description How many credits, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Source
+             * @description Where they come from. It decides the default of `counter_account`.
+             * @enum {string}
+             */
+            source: "purchase" | "promotion" | "plan" | "refund" | "adjustment";
+            /**
+             * Priority
+             * @description Debits take from grants with lower numbers first.
+             * @default 100
+             */
+            priority?: number;
+            /**
+             * Effective At
+             * @description When they can be used. Default: now. Before it nothing is posted.
+             */
+            effective_at?: string | null;
+            /**
+             * Expires At
+             * @description When what is left of them expires. Default: never.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds after `effective_at`, in place of `expires_at`.
+             */
+            expires_in_s?: number | null;
+            /**
+             * Pays
+             * @description The only counter accounts that they pay, as `revenue:usage:gpt`. Default: all.
+             */
+            pays?: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from them.
+             * @default false
+             */
+            is_transferable?: boolean;
+            /**
+             * Unit Cost
+             * @description The price that was paid for one credit, for revenue recognition.
+             */
+            unit_cost?: (string | number) | null;
+            /**
+             * Cost Currency
+             * @description The currency of `unit_cost`.
+             */
+            cost_currency?: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the posting. Default by the source: `external:purchases`, `promotions`, `promotions:plan`, `external:refunds` or `external:adjustments`.
+             */
+            counter_account?: string | null;
+            /**
+             * Notice S
+             * @description Seconds before the end at which `grant.ending` is recorded; 0: never. Default: a setting.
+             */
+            notice_s?: number | null;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after the end. Default: a setting.
+             */
+            refund_grace_s?: number | null;
+            /**
+             * Reference
+             * @description The caller's own name for the grant.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * GrantLeft
+         * @description A grant with something left, or that begins later.
+         */
+        GrantLeft: {
+            /**
+             * Grant Id
+             * Format: uuid
+             * @description The grant.
+             */
+            grant_id: string;
+            /**
+             * Source
+             * @description Where the credits came from.
+             */
+            source: string;
+            /**
+             * Priority
+             * @description Lower numbers pay first.
+             */
+            priority: number;
+            /**
+             * State
+             * @description `active`, or `scheduled`: it begins later.
+             */
+            state: string;
+            /**
+             * Amount
+             * @description What it brought.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Remaining
+             * @description What is left of it.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Reserved
+             * @description What open holds reserve of the rest. Null for a past moment.
+             */
+            reserved: string | null;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When it begins.
+             */
+            effective_at: string;
+            /**
+             * Expires At
+             * @description When it ends; null: it does not.
+             */
+            expires_at: string | null;
+            /**
+             * Pays
+             * @description The only counter accounts that it pays; null: all.
+             */
+            pays: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from it.
+             */
+            is_transferable: boolean;
+        };
+        /**
+         * GrantPage
+         * @description Grants of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "grant_id": "0199d0a8-0000-7000-8000-00000000a001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "source": "promotion",
+         *           "state": "active",
+         *           "priority": 0,
+         *           "amount": "20.000000",
+         *           "remaining": "20.000000",
+         *           "reserved": "0.000000",
+         *           "used": "0.000000",
+         *           "overdrawn": "0.000000",
+         *           "expired": "0.000000",
+         *           "voided": "0.000000",
+         *           "effective_at": "2026-01-02T03:04:05.678901Z",
+         *           "expires_at": null,
+         *           "transaction_id": "0199d0a8-0000-7000-8000-00000000a001",
+         *           "counter_account": "promotions",
+         *           "pays": null,
+         *           "is_transferable": false,
+         *           "unit_cost": null,
+         *           "cost_currency": null,
+         *           "refund_grace_s": 0,
+         *           "original_grant_id": null,
+         *           "schedule_id": null,
+         *           "carried_from": null,
+         *           "reference": "welcome",
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        GrantPage: {
+            /**
+             * Items
+             * @description The grants of the page.
+             */
+            items: components["schemas"]["Grant"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * GrantPart
+         * @description What a debit took from a grant.
+         */
+        GrantPart: {
+            /**
+             * Grant Id
+             * Format: uuid
+             * @description The grant.
+             */
+            grant_id: string;
+            /**
+             * Amount
+             * @description How much.
+             * @example 12.50
+             */
+            amount: string;
+        };
+        /**
+         * GrantVoid
+         * @description Takes back what is left of a grant.
+         * @example {
+         *       "description": "given by mistake"
+         *     }
+         */
+        GrantVoid: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Description
+             * @description Why. It is stored with the posting.
+             */
+            description?: string | null;
         };
         /**
          * Job
@@ -3343,6 +4358,40 @@ export interface components {
             counter_account?: string | null;
         };
         /**
+         * Movements
+         * @description The sum of the entries of one type, direction and counter account.
+         */
+        Movements: {
+            /**
+             * Transaction Type
+             * @description The operation type.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Direction
+             * @description `credit` raised the balance, `debit` lowered it.
+             * @enum {string}
+             */
+            direction: "credit" | "debit";
+            /**
+             * Counter Account
+             * @description The counter account, or `wallets` for all transfers.
+             */
+            counter_account: string;
+            /**
+             * Transactions
+             * @description The number of entries.
+             */
+            transactions: number;
+            /**
+             * Amount
+             * @description The sum of their amounts.
+             * @example 12.50
+             */
+            amount: string;
+        };
+        /**
          * NewLimit
          * @description A limit as its side sets it.
          * @example {
@@ -3401,6 +4450,30 @@ export interface components {
              * @description Each is checked by itself. No two with the same period, time zone, window and counter account. Empty: none.
              */
             limits: components["schemas"]["NewLimit"][];
+        };
+        /**
+         * NextExpiry
+         * @description What expires next.
+         */
+        NextExpiry: {
+            /**
+             * At
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Grant Id
+             * Format: uuid
+             * @description The grant that ends.
+             */
+            grant_id: string;
+            /**
+             * Amount
+             * @description What is left of it.
+             * @example 12.50
+             */
+            amount: string;
         };
         /**
          * Ping
@@ -3721,6 +4794,23 @@ export interface components {
              * @description The totals of each currency that has wallets.
              */
             currencies: components["schemas"]["CurrencyStats"][];
+        };
+        /**
+         * SourceSum
+         * @description What was granted from one source.
+         */
+        SourceSum: {
+            /**
+             * Source
+             * @description The source.
+             */
+            source: string;
+            /**
+             * Amount
+             * @description The sum of the amounts.
+             * @example 12.50
+             */
+            amount: string;
         };
         /**
          * Step
@@ -4781,7 +5871,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -4831,8 +5921,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `insufficient_funds`: Insufficient funds */
-        insufficient_funds: {
+        /** @description `grant_not_found`: Grant not found */
+        grant_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -4997,6 +6087,8 @@ export interface components {
         file_id: string;
         /** @description Entries of this moment or later. */
         from: string | null;
+        /** @description The grant's id. */
+        grant_id: string;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
         /** @description The job's id. */
@@ -5417,7 +6509,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
@@ -5515,7 +6615,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
@@ -5613,7 +6721,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
@@ -5711,7 +6827,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
@@ -5809,7 +6933,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
@@ -5907,7 +7039,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
@@ -6005,7 +7145,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             /** @description `wallet_not_found`, `transaction_not_found` */
             404: {
@@ -6111,7 +7259,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `balance_unchanged`, `limit_exceeded` */
@@ -6206,7 +7362,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
@@ -6290,7 +7454,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             /** @description `wallet_not_found`, `transaction_not_found` */
             404: {
@@ -6853,7 +8025,15 @@ export interface operations {
                 };
             };
             401: components["responses"]["unauthorized"];
-            402: components["responses"]["insufficient_funds"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             403: components["responses"]["forbidden"];
             404: components["responses"]["wallet_not_found"];
             /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded`, `limit_exceeded` */
@@ -7024,6 +8204,287 @@ export interface operations {
             };
         };
     };
+    list_grants: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state now. */
+                state?: ("scheduled" | "active" | "used" | "expired" | "voided") | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantCreate"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the grant. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored`, `transaction_superseded`, `balance_limit`, `grant_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The grant's id. */
+                grant_id: components["parameters"]["grant_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["grant_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    void_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The grant's id. */
+                grant_id: components["parameters"]["grant_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantVoid"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the grant. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Grant"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["grant_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored`, `transaction_superseded`, `grant_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_limits: {
         parameters: {
             query?: never;
@@ -7133,6 +8594,85 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+        };
+    };
+    explain_wallet: {
+        parameters: {
+            query?: {
+                /** @description Movements are those of this moment or later. Default: all, from an opening balance of 0. */
+                from?: string | null;
+                /** @description Explains the balance at this past moment. Default: now. */
+                at?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `Accept` */
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_billing_summary: {
+        parameters: {
+            query?: {
+                /** @description What was posted at this moment or later. */
+                from?: string | null;
+                /** @description What was posted before this moment. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BillingSummary"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
         };
     };
     list_events: {
@@ -7846,7 +9386,17 @@ export interface operations {
             404: components["responses"]["job_not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
-            503: components["responses"]["unavailable"];
+            /** @description `unavailable`, `overloaded` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     retry_job: {

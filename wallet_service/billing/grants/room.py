@@ -1,6 +1,15 @@
 """Declares the room."""
 
-from wallet_service.core.room import OperationType, Permission, PostingPart, Room
+from wallet_service.billing.grants.problems import GrantEnded, GrantLimit, GrantNotFound, GrantsNotUsable
+from wallet_service.billing.grants.settings import GrantsSettings
+from wallet_service.core.room import (
+    EventType,
+    OperationType,
+    Permission,
+    PostingPart,
+    RecordedRead,
+    Room,
+)
 
 GRANTS_READ = Permission("grants:read", "Read grants and their schedules", is_users=True)
 GRANTS_WRITE = Permission("grants:write", "Grant credits, void grants, and set schedules")
@@ -9,7 +18,31 @@ ROOM = Room(
     name="grants",
     module=__name__,
     summary="grants: credits with a source, a priority, an expiry and a price; schedules that grant again each month",
+    routers=("router:router",),
+    tags={
+        "grants": "Credits with a source, a priority, an end and a price. Debits take from them in order."
+    },
+    settings=GrantsSettings,
+    problems=(GrantNotFound, GrantEnded, GrantLimit, GrantsNotUsable),
     schema="billing",
+    event_types=(
+        EventType(name="grant.created", summary="Credits were granted.", data="schemas:Grant"),
+        EventType(name="grant.started", summary="A grant became effective.", data="schemas:Grant"),
+        EventType(name="grant.ending", summary="A grant will end soon.", data="schemas:Grant"),
+        EventType(
+            name="grant.expired", summary="A grant ended; the rest went to breakage.", data="schemas:Grant"
+        ),
+        EventType(
+            name="grant.carried",
+            summary="A part of an allowance was carried over to the next period.",
+            data="schemas:Grant",
+        ),
+        EventType(name="grant.voided", summary="A grant was taken back.", data="schemas:Grant"),
+    ),
+    recorded_reads={
+        "list_grants": RecordedRead(action="grants.read"),
+        "get_grant": RecordedRead(action="grant.read"),
+    },
     permissions=(GRANTS_READ, GRANTS_WRITE),
     operation_types=(
         OperationType(
@@ -36,6 +69,11 @@ ROOM = Room(
         ),
     ),
     posting_part=PostingPart(
-        mark=1, settle="settle_grants", open="open_grants", follow="follow_grants", write="write_grants"
+        mark=1,
+        settle="settle_grants",
+        open="open_grants",
+        follow="follow_grants",
+        write="write_grants",
+        problems=(GrantsNotUsable,),
     ),
 )

@@ -1,7 +1,8 @@
 """Who may move what, and how a request becomes operations of the ledger."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -156,6 +157,51 @@ class TransactionService:
             WalletError: the refusal.
         """
         return await self._post(self._operation(request.type, request, key), request.dry_run)
+
+    async def decide_by_room(
+        self,
+        kind: TransactionType,
+        wallet_id: str,
+        key: str | None,
+        *,
+        terms: Mapping[str, Any],
+        caller: Mapping[str, str],
+        amount: str | None = None,
+        counter_account: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
+    ) -> Posted:
+        """Post an operation of a type that a room decides; the result is the room's.
+
+        Args:
+            kind: its type.
+            wallet_id: the wallet; the caller's access to it was checked.
+            key: the idempotency key of the request.
+            terms: what the room's function reads.
+            caller: for the audit trail.
+            amount: in the wallet's currency, if the type has one.
+            counter_account: the other side, if the type has one.
+            details: what is stored with the posting.
+            dry_run: whether nothing is kept.
+
+        Raises:
+            WalletError: the refusal.
+        """
+        self._caller.require(self._hooks.permissions[kind])
+        operation = Operation(
+            type=kind,
+            client_id=self._caller.client_id,
+            acting_user_id=self._caller.user_id,
+            idempotency_key=key,
+            wallet_id=wallet_id,
+            amount=amount,
+            counter_account=counter_account,
+            terms=terms,
+            caller=caller,
+            details=details or {},
+            transaction_id=self._attempt.transaction_id(self._caller.client_id, 0),
+        )
+        return await self._post(operation, dry_run)
 
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
