@@ -69,6 +69,12 @@ GET /api/v1/users/{user_id}/transactions
 GET /api/v1/wallets/{wallet_id}/statistics
 GET /api/v1/wallets/{wallet_id}/limits
 PUT /api/v1/wallets/{wallet_id}/limits
+POST /api/v1/wallets/{wallet_id}/grants
+GET /api/v1/wallets/{wallet_id}/grants
+GET /api/v1/grants/{grant_id}
+POST /api/v1/grants/{grant_id}/void
+GET /api/v1/wallets/{wallet_id}/explain
+GET /api/v1/billing/summary
 GET /api/v1/users/{user_id}/statistics
 GET /api/v1/users/{user_id}/credits/balance
 POST /api/v1/users/{user_id}/credits/consume

@@ -34,18 +34,19 @@ ROUTES = {
     f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
 }
 
-OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id"}
+OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id"}
 """Members of a path that name whose wallet a route is about."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A mirrored wallet of a user, in which the user may write, with its opening deposit."""
+    """A mirrored wallet of a user, in which the user may write, with its opening deposit; and one with a grant."""
 
     user_id: str
     wallet_id: str
     second_id: str
     transaction_id: str
+    granted_id: str
 
 
 def details(type_: OperationType, thing: Thing) -> dict[str, Any]:
@@ -100,6 +101,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "rotate_webhook_secret": {},
     "replay_webhook": {"dead": True},
     "set_limits": {"limits": []},
+    "create_wallet_grant": {"amount": "1", "source": "promotion"},
+    "void_wallet_grant": {},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
@@ -128,7 +131,19 @@ class Matrix:
         wallet = await self.api.admin.wallet("5", **record, name="one")
         second = await self.api.admin.wallet(**record, name="two")
         page = (await self.api.admin.get(f"/wallets/{wallet['wallet_id']}/transactions")).json()
-        return Thing(user, wallet["wallet_id"], second["wallet_id"], page["items"][0]["transaction_id"])
+        granted = await self.api.admin.wallet(user_id=user, currency="CREDIT")
+        return Thing(
+            user,
+            wallet["wallet_id"],
+            second["wallet_id"],
+            page["items"][0]["transaction_id"],
+            granted["wallet_id"],
+        )
+
+    async def grant_of(self, thing: Thing) -> str:
+        """A new grant of a thing's user."""
+        path = f"/wallets/{thing.granted_id}/grants"
+        return (await self.api.admin.post(path, {"amount": "1", "source": "promotion"})).json()["grant_id"]
 
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
@@ -176,6 +191,7 @@ class Matrix:
             file_id=await self.file_of(caller) if "{file_id}" in route.path else None,
             job_id=await self.job_of(caller) if "{job_id}" in route.path else None,
             endpoint_id=await self.webhook() if "{endpoint_id}" in route.path else None,
+            grant_id=await self.grant_of(thing) if "{grant_id}" in route.path else None,
             number=1,
         )
         body = body_of(route, permission, thing)
@@ -264,7 +280,7 @@ OPEN = {"/health/live", "/health/ready", "/health"}
 FOR_EVERY_KEY = {"GET /api/v1/currencies", "GET /api/v1/events/types"}
 """Routes for every valid caller, whatever its permissions."""
 
-NOTHING = Thing("", "", "", "")
+NOTHING = Thing("", "", "", "", "")
 
 
 async def _keys(
@@ -298,7 +314,7 @@ async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | 
         return  # nothing of an owner, and no key with admin is restricted
     own, other = await matrix.thing(), await matrix.thing()
     of_user = await matrix.key(permission.name, restriction=Restriction(user_id=own.user_id))
-    wallets = frozenset({own.wallet_id, own.second_id})
+    wallets = frozenset({own.wallet_id, own.second_id, own.granted_id})
     of_wallets = await matrix.key(permission.name, restriction=Restriction(wallet_ids=wallets))
     foreign = await matrix.key(permission.name, restriction=Restriction(organization_id="org-of-others"))
     if permission.spans_wallets:

@@ -82,6 +82,16 @@ LEFT_OUT = {
 }
 """Paths for operators, not for the services that use the SDK."""
 
+NOT_YET = {
+    ("post", "/api/v1/wallets/{wallet_id}/grants"),
+    ("get", "/api/v1/wallets/{wallet_id}/grants"),
+    ("get", "/api/v1/grants/{grant_id}"),
+    ("post", "/api/v1/grants/{grant_id}/void"),
+    ("get", "/api/v1/wallets/{wallet_id}/explain"),
+    ("get", "/api/v1/billing/summary"),
+}
+"""Paths of rooms that are being built: their calls come with the rest of these rooms."""
+
 IN_NO_DOCUMENT = {("get", "/api/v1/test-clock"), ("post", "/api/v1/test-clock")}
 """Paths that exist only in development."""
 
@@ -191,7 +201,7 @@ def test_every_path_is_called() -> None:
         (method, path)
         for path, operations in document()["paths"].items()
         for method in operations
-        if (method, path) not in LEFT_OUT
+        if (method, path) not in LEFT_OUT | NOT_YET
     }
 
     assert {(call.method.lower(), call.route) for call in every_call()} == known | IN_NO_DOCUMENT
