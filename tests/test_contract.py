@@ -330,6 +330,7 @@ class Contract:
     endpoint_id: str
     deleted_endpoint_id: str
     job_id: str
+    grant_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -343,6 +344,7 @@ class Contract:
             "endpoint_id": self.deleted_endpoint_id if case.method == "DELETE" else self.endpoint_id,
             "number": 1,
             "job_id": self.job_id,
+            "grant_id": self.grant_id,
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -385,13 +387,15 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         ]
         far = datetime(2999, 1, 1, tzinfo=UTC)
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
+        given = {"amount": "1", "source": "promotion"}
+        grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"]]
+    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
     return Contract(schema, token, *ids, modes=modes)
 
 

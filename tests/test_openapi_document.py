@@ -48,6 +48,8 @@ VERBS = {
         "rotate",
         "ping",
         "replay",
+        "explain",
+        "void",
     ),
     *(
         "deposit",

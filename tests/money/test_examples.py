@@ -302,6 +302,29 @@ async def test_limits(billing: Client, api: Api) -> None:
     agree(shown("get_limits", 200), (await keeper.get(path)).json(), "get_limits")
 
 
+async def test_grants(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    giver = await api.service("grants:read", "grants:write")
+    path = f"/wallets/{wallet_id}/grants"
+    answer = await giver.post(path, body("create_grant"))
+    grant = answer.json()
+    agree(shown("create_grant", 201), grant, "create_grant")
+    agree(shown("get_grant", 200), (await giver.get(f"/grants/{grant['grant_id']}")).json(), "get_grant")
+    has_form_of(shown("list_grants", 200), (await giver.get(path)).json(), "list_grants")
+    voided = await giver.post(f"/grants/{grant['grant_id']}/void", body("void_grant"))
+    agree(shown("void_grant", 201), voided.json(), "void_grant")
+
+
+async def test_explanations(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))
+    reader = await api.service("wallets:read", "stats:read")
+    found = (await reader.get(f"/wallets/{wallet_id}/explain")).json()
+    agree(shown("explain_wallet", 200), found, "explain_wallet")
+    summary = (await reader.get("/billing/summary")).json()
+    has_form_of(shown("get_billing_summary", 200), summary, "get_billing_summary")
+
+
 def test_each_operation_with_an_example_is_shown() -> None:
     """A new operation with JSON is checked here, too."""
     source = Path(__file__).read_text()

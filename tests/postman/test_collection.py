@@ -159,6 +159,8 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Jobs",
         "Webhooks",
         "Limits",
+        "Grants",
+        "Billing",
         "History",
         "Statistics",
         "Ledger",

@@ -92,6 +92,23 @@ export interface Facts {
         counter_account?: string;
         allowed?: string[];
     };
+    grant_ended: {
+        grant_id: string;
+        state: string;
+    };
+    grant_limit: {
+        wallet_id: string;
+        limit: number;
+    };
+    grant_not_found: {
+        grant_id: string;
+    };
+    grants_not_usable: {
+        wallet_id: string;
+        currency: string;
+        shortfall: string;
+        not_usable: string;
+    };
     headers_too_large: {
         limit_bytes?: number;
         limit?: number;

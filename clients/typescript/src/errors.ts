@@ -10,6 +10,10 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "currency_mismatch",
   "currency_unknown",
   "entries_unbalanced",
+  "grant_ended",
+  "grant_limit",
+  "grant_not_found",
+  "grants_not_usable",
   "idempotency_key_reused",
   "insufficient_funds",
   "limit_exceeded",
@@ -89,6 +93,10 @@ export interface Facts {
     counter_account?: string;
     allowed?: string[];
   };
+  grant_ended: { grant_id: string; state: string };
+  grant_limit: { wallet_id: string; limit: number };
+  grant_not_found: { grant_id: string };
+  grants_not_usable: { wallet_id: string; currency: string; shortfall: string; not_usable: string };
   headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };

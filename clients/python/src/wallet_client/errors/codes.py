@@ -105,6 +105,40 @@ class DeliveryNotFound(NotFound):
     code = "delivery_not_found"
 
 
+class GrantNotFound(NotFound):
+    """There is no such grant, or the caller may not see its wallet."""
+
+    code = "grant_not_found"
+
+
+class GrantEnded(Conflict):
+    """The grant has ended, or nothing is left of it that is not reserved."""
+
+    code = "grant_ended"
+
+
+class GrantLimit(Conflict):
+    """The wallet has as many live grants as it may have."""
+
+    code = "grant_limit"
+
+
+class GrantsNotUsable(PaymentRequired):
+    """The balance of ``wallet_id`` is high enough, but too much of it is in grants that can't pay this."""
+
+    code = "grants_not_usable"
+
+    @property
+    def shortfall(self) -> Decimal:
+        """The missing amount; 0 if the service does not name it."""
+        return read_or_none(self.facts.get("shortfall")) or Decimal(0)
+
+    @property
+    def not_usable(self) -> Decimal:
+        """What is in grants that can't pay it; 0 if the service does not name it."""
+        return read_or_none(self.facts.get("not_usable")) or Decimal(0)
+
+
 class LimitExceeded(Conflict):
     """A debit, or a hold, would exceed a limit of ``wallet_id``.
 
