@@ -3228,6 +3228,18 @@ export interface components {
          *           "client_id": "billing",
          *           "balance_after": "97.500000",
          *           "grants": []
+         *         },
+         *         {
+         *           "at": "2026-01-02T03:04:05.678901Z",
+         *           "wallet_version": 1,
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000000",
+         *           "transaction_type": "deposit",
+         *           "direction": "credit",
+         *           "amount": "100.000000",
+         *           "counter_account": "external:deposits",
+         *           "client_id": "billing",
+         *           "balance_after": "100.000000",
+         *           "grants": []
          *         }
          *       ]
          *     }

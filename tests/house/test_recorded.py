@@ -23,7 +23,9 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.settle_due": "it posts, and rooms record what took effect themselves",
     "wallet_api.get_wallet": "it only lets what was due take effect before",
     "wallet_api.read_balance_at": "the same",
-    "wallet_api.explain_wallet": "the same",
+    "wallet_api.read_explanation": "the same",
+    "wallet_api.get_grant": "the same",
+    "wallet_api.list_grants": "the same",
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
     "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
     "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",
@@ -50,6 +52,7 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
 READS_NO_PERSON: Mapping[str, str] = {
     "list_currencies": "currencies",
     "service_stats": "sums over all users",
+    "billing_summary_of_period": "sums over all users",
     "read_trial_balance": "sums over all users",
     "list_files": "the caller's own files",
     "read_file": "the caller's own file",

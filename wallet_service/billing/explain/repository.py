@@ -19,7 +19,7 @@ class ExplainRepository:
     async def explain(self, wallet_id: str, viewer: str | None, start: str | None, at: str | None) -> bytes:
         """The explanation of a balance. ``viewer``: the user of the request, or None for a client."""
         return await self._database.read(
-            "explain_wallet", wallet_id=wallet_id, viewer=viewer, **{"from": start, "at": at}
+            "read_explanation", wallet_id=wallet_id, viewer=viewer, **{"from": start, "at": at}
         )
 
     async def summary(self, start: str | None, end: str | None) -> tuple[int, list[Mapping[str, Any]]]:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from wallet_service.core.fields import Timestamp
 from wallet_service.core.money import AmountText
 from wallet_service.ledger.operation_types import Direction, TransactionType
-from wallet_service.money.examples import ENTRY, USER_ID, WALLET_ID
+from wallet_service.money.examples import ENTRY, OPENING_ENTRY, USER_ID, WALLET_ID
 
 _TIME: str = ENTRY["created_at"]
 
@@ -144,7 +144,19 @@ _EXPLANATION: dict[str, Any] = {
             "client_id": "billing",
             "balance_after": "97.500000",
             "grants": [],
-        }
+        },
+        {
+            "at": _TIME,
+            "wallet_version": 1,
+            "transaction_id": OPENING_ENTRY["transaction_id"],
+            "transaction_type": "deposit",
+            "direction": "credit",
+            "amount": "100.000000",
+            "counter_account": "external:deposits",
+            "client_id": "billing",
+            "balance_after": "100.000000",
+            "grants": [],
+        },
     ],
 }
 

@@ -19,9 +19,7 @@ ROOM = Room(
     module=__name__,
     summary="grants: credits with a source, a priority, an expiry and a price; schedules that grant again each month",
     routers=("router:router",),
-    tags={
-        "grants": "Credits with a source, a priority, an end and a price. Debits take from them in order."
-    },
+    tags={"grants": "Credits with a source, a priority, an end and a price. Debits take from them in order."},
     settings=GrantsSettings,
     problems=(GrantNotFound, GrantEnded, GrantLimit, GrantsNotUsable),
     schema="billing",

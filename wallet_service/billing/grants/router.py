@@ -65,13 +65,8 @@ _WRITES = (
 )
 
 
-def _decided(created: dict[str, Any], dry: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+def _decided(created: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     return {
-        200: {
-            "model": Grant,
-            "description": "The result of a dry run. Nothing was changed.",
-            "content": example("dry_run", dry),
-        },
         201: {
             "description": "Done, by this request or by an earlier one with the same key.",
             "headers": created_headers("grant"),
@@ -80,6 +75,13 @@ def _decided(created: dict[str, Any], dry: dict[str, Any]) -> dict[int | str, di
     }
 
 
+_DRY_RUN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Grant,
+        "description": "The result of a dry run. Nothing was changed.",
+        "content": example("dry_run", GRANT),
+    },
+}
 _VOIDED = GRANT | {"state": "voided", "remaining": "0.000000", "voided": "20.000000"}
 
 
@@ -96,7 +98,8 @@ def _response(outcome: Posted, grant_id: str | None = None) -> Response:
     status_code=201,
     response_model=Grant,
     responses={
-        **_decided(GRANT, GRANT),
+        **_DRY_RUN,
+        **_decided(GRANT),
         **problems(*_WRITES, WalletNotFound, AmountInvalid, AmountPrecision, BalanceLimit, GrantLimit),
     },
     operation_id="create_grant",
@@ -162,7 +165,7 @@ async def get_grant(
     "/grants/{grant_id}/void",
     status_code=201,
     response_model=Grant,
-    responses={**_decided(_VOIDED, _VOIDED), **problems(*_WRITES, GrantNotFound, GrantEnded)},
+    responses={**_decided(_VOIDED), **problems(*_WRITES, GrantNotFound, GrantEnded)},
     operation_id="void_grant",
     openapi_extra=ATTEMPT_PARAMETERS,
     summary="Void a grant",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
-from wallet_service.core.fields import CounterAccount, CurrencyCode, Line, Metadata, Timestamp
+from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.money.examples import ENTRY, WALLET_ID
 from wallet_service.money.schemas import Keyed
@@ -104,7 +104,7 @@ class GrantCreate(Keyed):
     )
 
 
-class GrantVoid(Keyed):
+class GrantVoid(BaseModel):
     """Takes back what is left of a grant."""
 
     model_config = ConfigDict(
@@ -112,6 +112,10 @@ class GrantVoid(Keyed):
     )
 
     description: Line | None = Field(default=None, description="Why. It is stored with the posting.")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
 
 
 class GrantQuery(BaseModel):

@@ -76,5 +76,4 @@ async def void_grant(
         terms={"grant_id": grant_id},
         caller=current_caller().document(),
         details={} if request.description is None else {"description": request.description},
-        dry_run=request.dry_run,
     )

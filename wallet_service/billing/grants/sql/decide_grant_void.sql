@@ -38,7 +38,7 @@ begin
   return p_step;
 end $$;
 
--- The state with what the end of a grant took from it: p_posted of p_free went away, the rest covers an overdraft. Of a grant that was
+-- The state with what the end of a grant took from it: p_posted of p_free was posted, the rest covers an overdraft. Of a grant that was
 -- not effective nothing remained to be taken.
 create or replace function billing.note_ending(p_state wallet.room_state, p_grant billing.grants, p_posted numeric, p_free numeric,
   p_kind text, p_at timestamptz, p_transaction_id uuid) returns wallet.room_state

@@ -70,7 +70,7 @@ comment on column billing.grant_usages.moved is 'of what was returned: to a new 
 comment on column billing.grant_usages.rest is 'what the posting still had to take after this; of its last row: what was not granted';
 create index grant_usages_of_grant on billing.grant_usages (grant_id);
 
--- What changed the rest of a grant beside its begin and what debits took (grant_usages): so the rest at any moment can be told.
+-- What changed the rest of a grant beside its begin and what debits took (grant_usages): so the rest at any moment is known.
 create table billing.grant_movements (
   grant_id uuid not null,
   moved_at timestamptz not null,

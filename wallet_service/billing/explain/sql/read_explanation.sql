@@ -1,7 +1,7 @@
 -- Why the balance of a wallet is what it is, now or at p_at: the balance at p_from (by default the begin), the movements since, grants
 -- with what is left of them, holds, limits, and who changed it last. What is due takes effect first. p_viewer: the user of the request,
 -- or null for a service.
-create or replace function wallet_api.explain_wallet(p_wallet_id uuid, p_viewer text default null, p_from timestamptz default null,
+create or replace function wallet_api.read_explanation(p_wallet_id uuid, p_viewer text default null, p_from timestamptz default null,
   p_at timestamptz default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
