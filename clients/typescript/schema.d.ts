@@ -3919,21 +3919,15 @@ export interface components {
          */
         GrantVoid: {
             /**
-             * Dry Run
-             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
-             * @default false
+             * Description
+             * @description Why. It is stored with the posting.
              */
-            dry_run?: boolean;
+            description?: string | null;
             /**
              * Idempotency Key
              * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
              */
             idempotency_key?: string | null;
-            /**
-             * Description
-             * @description Why. It is stored with the posting.
-             */
-            description?: string | null;
         };
         /**
          * Job
@@ -8429,15 +8423,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The result of a dry run. Nothing was changed. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Grant"];
-                };
-            };
             /** @description Done, by this request or by an earlier one with the same key. */
             201: {
                 headers: {

@@ -1,12 +1,12 @@
 """What grants should do, written plainly: one wallet after the other, one operation after the other, no SQL."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 ZERO = Decimal(0)
-NEVER = datetime.max
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Grant:
     def order(self) -> tuple[Any, ...]:
         return self.priority, self.expires_at, self.effective_at, self.grant_id
 
-    def can_pay(self, account: str, spends: bool, now: datetime) -> bool:
+    def can_pay(self, account: str, *, spends: bool, now: datetime) -> bool:
         if self.ended or self.expires_at <= now:
             return False
         return (self.pays is None or account in self.pays) if spends else self.is_transferable
@@ -100,12 +100,14 @@ class Wallet:
                 grant.ended = True
 
     def debit(
-        self, amount: Decimal, account: str, spends: bool, now: datetime, own: Grant | None = None
+        self, amount: Decimal, account: str, *, spends: bool, now: datetime, own: Grant | None = None
     ) -> Debit | str:
         """Take an amount, or the code of the refusal."""
         if amount > self.balance + self.credit_limit:
             return "insufficient_funds"
-        usable = [grant for grant in self.live() if grant is own or grant.can_pay(account, spends, now)]
+        usable = [
+            grant for grant in self.live() if grant is own or grant.can_pay(account, spends=spends, now=now)
+        ]
         blocked = sum((grant.remaining for grant in self.live() if grant not in usable), ZERO)
         if blocked and amount > self.balance + self.credit_limit - blocked:
             return "grants_not_usable"
@@ -118,7 +120,7 @@ class Wallet:
         uses: list[Use] = []
         for grant in usable:
             part = min(grant.remaining, rest)
-            if part and grant.can_pay(account, spends, now):
+            if part and grant.can_pay(account, spends=spends, now=now):
                 grant.remaining -= part
                 rest -= part
                 uses.append(Use(grant, part))

@@ -33,7 +33,7 @@ class Run:
     def __init__(self, kernel: Kernel, clock: SettableClock, seed: int) -> None:
         self.kernel = kernel
         self.clock = clock
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - a test's data
         self.now = START
         self.wallets: list[Wallet] = []
         self.debits: dict[str, Debit] = {}
@@ -71,7 +71,7 @@ class Run:
             Decimal(operation["amount"]),
             terms["priority"],
             starts,
-            ends.replace(tzinfo=UTC) if ends == NEVER else ends,
+            ends,
             pays,
             terms["is_transferable"],
             terms["refund_grace_s"],
@@ -88,7 +88,7 @@ class Run:
 
         return operation, apply
 
-    def step(self) -> tuple[Op, Any]:
+    def step(self) -> tuple[Op, Any]:  # noqa: C901, PLR0911, PLR0915 - one case for each kind of operation
         wallet = self.random.choice(self.wallets)
         kind = self.random.choice(
             (
@@ -122,7 +122,7 @@ class Run:
                 operation = op(kind, wallet.wallet_id, str(amount), counter_account=account)
 
                 def debit() -> str:
-                    made = wallet.debit(amount, account, kind == "consume", self.now)
+                    made = wallet.debit(amount, account, spends=kind == "consume", now=self.now)
                     if isinstance(made, str):
                         return made
                     self.debits[operation["transaction_id"]] = made
@@ -134,7 +134,7 @@ class Run:
                 operation = transfer(wallet.wallet_id, other.wallet_id, str(amount))
 
                 def move() -> str:
-                    made = wallet.debit(amount, "wallet:", False, self.now)
+                    made = wallet.debit(amount, "wallet:", spends=False, now=self.now)
                     if isinstance(made, str):
                         return made
                     other.balance += amount
@@ -161,7 +161,7 @@ class Run:
                     of, made, refunded = self.granted[name]
                     if refunded[0] + amount > made.amount:
                         return "refund_exceeds"
-                    found = of.debit(amount, made_account(made), False, self.now, made)
+                    found = of.debit(amount, made_account(made), spends=False, now=self.now, own=made)
                     if isinstance(found, str):
                         return found
                     refunded[0] += amount
