@@ -136,8 +136,8 @@ BEYOND_A_SCHEMA = {
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
-    "validation_failed": "the moments of a question compare with each other and with the clock, and so do those of a grant; "
-    "the members of a limit with its period",
+    "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
+    "those of a grant; the members of a limit with its period",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 

@@ -50,8 +50,10 @@ def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
     user = Principal("user:https://issuer|u-1", "u-1", USER_SCOPES)
     assert user.is_user
     assert user.log_name == "user"
-    of_clients = "stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
+    of_clients = (
+        "stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
         " grants:write"
+    )
     not_users = {"admin", "audit:read", "webhooks:read", "webhooks:write", *of_clients.split()}
     assert not_users == SCOPES - USER_SCOPES
     with pytest.raises(Forbidden):
