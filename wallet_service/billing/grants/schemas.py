@@ -8,7 +8,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.money.examples import ENTRY, WALLET_ID
-from wallet_service.money.schemas import Keyed
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _TIME: str = ENTRY["created_at"]
@@ -50,7 +49,7 @@ GRANT: dict[str, Any] = {
 }
 
 
-class GrantCreate(Keyed):
+class GrantCreate(BaseModel):
     """Credits for a wallet."""
 
     model_config = ConfigDict(
@@ -60,6 +59,14 @@ class GrantCreate(Keyed):
         },
     )
 
+    dry_run: StrictBool = Field(
+        default=False,
+        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
+    )
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
     amount: Amount = Field(description="How many credits, in the wallet's currency.")
     source: Source = Field(description="Where they come from. It decides the default of `counter_account`.")
     priority: Annotated[int, Field(ge=0, le=1000, strict=True)] = Field(
