@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import simplejson
@@ -100,6 +101,12 @@ Timestamp = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
 ]
 """An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
+
+
+def whole(value: Any) -> Any:
+    """A number without decimals, such as 60.0, as an integer: it is one in JSON Schema. For ``BeforeValidator``."""
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() < 10**9 else value
+
 
 By = Annotated[
     Literal["posted", "effective"],

@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp
+from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp, whole
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.money.examples import ENTRY, WALLET_ID
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
@@ -15,7 +15,7 @@ _LONGEST_S = 315_360_000
 
 Source = Literal["purchase", "promotion", "plan", "refund", "adjustment"]
 State = Literal["scheduled", "active", "used", "expired", "voided"]
-Seconds = Annotated[int, Field(ge=0, le=_LONGEST_S, strict=True)]
+Seconds = Annotated[int, Field(ge=0, le=_LONGEST_S, strict=True), BeforeValidator(whole)]
 
 GRANT: dict[str, Any] = {
     "grant_id": "0199d0a8-0000-7000-8000-00000000a001",
@@ -69,7 +69,7 @@ class GrantCreate(BaseModel):
     )
     amount: Amount = Field(description="How many credits, in the wallet's currency.")
     source: Source = Field(description="Where they come from. It decides the default of `counter_account`.")
-    priority: Annotated[int, Field(ge=0, le=1000, strict=True)] = Field(
+    priority: Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)] = Field(
         default=100, description="Debits take from grants with lower numbers first."
     )
     effective_at: Timestamp | None = Field(
@@ -78,8 +78,8 @@ class GrantCreate(BaseModel):
     expires_at: Timestamp | None = Field(
         default=None, description="When what is left of them expires. Default: never."
     )
-    expires_in_s: Annotated[int, Field(ge=1, le=_LONGEST_S, strict=True)] | None = Field(
-        default=None, description="The same in seconds after `effective_at`, in place of `expires_at`."
+    expires_in_s: Annotated[int, Field(ge=1, le=_LONGEST_S, strict=True), BeforeValidator(whole)] | None = (
+        Field(default=None, description="The same in seconds after `effective_at`, in place of `expires_at`.")
     )
     pays: Annotated[list[CounterAccount], Field(min_length=1, max_length=20)] | None = Field(
         default=None,

@@ -1,11 +1,11 @@
 """Requests and responses of limits."""
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from wallet_service.core.fields import whole
 from wallet_service.core.money import AmountOrZero, AmountText
 
 MOST_LIMITS = 20
@@ -32,13 +32,8 @@ LimitedAccount = Annotated[
 """A counter account, one with a ``*`` at its end, or ``wallets``. SQL has the same rule (``billing.is_limitable``)."""
 
 
-def _whole(value: Any) -> Any:
-    """A number without decimals, such as 60.0, is an integer in JSON Schema."""
-    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() < 10**9 else value
-
-
 WindowSeconds = Annotated[
-    int, Field(ge=SHORTEST_WINDOW_S, le=LONGEST_WINDOW_S, strict=True), BeforeValidator(_whole)
+    int, Field(ge=SHORTEST_WINDOW_S, le=LONGEST_WINDOW_S, strict=True), BeforeValidator(whole)
 ]
 
 _WALLET_ID = "0199d0a8-0000-7000-8000-0000000000aa"
