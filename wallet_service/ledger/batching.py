@@ -9,7 +9,7 @@ import contextvars
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
@@ -22,9 +22,6 @@ from wallet_service.ledger.pending import PendingUnit
 from wallet_service.ledger.pending_queue import PendingQueue, QueueSize
 from wallet_service.ledger.tracing import BatchSpans
 from wallet_service.platform.database.gateway import Database, Json, resend
-
-if TYPE_CHECKING:
-    from wallet_service.ledger.locked_wallets import LockedWallets
 
 _log = structlog.get_logger(__name__)
 
@@ -102,6 +99,18 @@ class Batching:
     workers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
+class LockedLanes(Protocol):
+    """Where units wait for wallets and keys that another session has locked (``locked_wallets.py``)."""
+
+    def needed_by(self, pending: PendingUnit, /) -> Lockable | None:
+        """One of these wallets and keys that the unit needs."""
+        ...
+
+    def wait(self, pending: PendingUnit, lockable: Lockable, /) -> None:
+        """Let a unit wait for one of them."""
+        ...
+
+
 class Lane:
     """A queue of pending units that sends one batch at a time, so that the operations of a wallet keep their order.
 
@@ -113,7 +122,7 @@ class Lane:
     """
 
     def __init__(
-        self, shared: Batching, locked: "LockedWallets", size: QueueSize, waits_for: Lockable | None = None
+        self, shared: Batching, locked: LockedLanes, size: QueueSize, waits_for: Lockable | None = None
     ) -> None:
         self._shared = shared
         self._locked = locked

@@ -75,16 +75,17 @@ class LockedLane(Lane):
 
     def __init__(self, shared: Batching, locked: LockedWallets, waits_for: Lockable) -> None:
         super().__init__(shared, locked, locked.size, waits_for)
+        self._wallets = locked
         self._lockable = waits_for
         self._is_free = False
 
     def _stopped(self) -> None:
-        self._locked.remove(self._lockable)
+        self._wallets.remove(self._lockable)
         self._queue.stop_timer()
 
     async def _send_next(self) -> None:
         """Wait for a slot; then send the next batch, and settle it."""
-        slots = self._locked.slots
+        slots = self._wallets.slots
         try:
             async with asyncio.timeout_at(self._queue.first_deadline()):
                 await slots.acquire()
