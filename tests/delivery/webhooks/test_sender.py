@@ -198,6 +198,26 @@ async def test_a_name_that_moves_to_this_machine_after_the_check_is_not_reached(
     assert (attempt.error, receiver.seen) == ("refused", [])
 
 
+async def test_plain_http_does_not_follow_a_name_to_the_internet(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    port = int(receiver.url.split(":")[2].split("/")[0])
+
+    async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        looks.append(host)
+        # The receiver's address stands for one on the internet: it is not in the allowed network.
+        address = "127.9.0.1" if len(looks) <= 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr("wallet_service.delivery.webhooks.destinations._is_public", lambda _: True)
+    sender = Sender(Destinations([ip_network("127.9.0.0/16")]), timeout_s=LONG_S)
+    attempt = await sender.send(f"http://moves.example:{port}/", "msg_1", BODY, [SECRET])
+    await sender.close()
+    assert (attempt.error, receiver.seen, len(looks)) == ("refused", [], 2)
+
+
 async def test_an_attempt_looks_a_name_up_once(
     receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,10 +49,16 @@ class Destinations:
 
     Args:
         allowed: networks that may be reached besides the internet, over plain HTTP too.
+        internet: whether the internet may be reached; not without encryption.
     """
 
-    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+    def __init__(self, allowed: Sequence[Network] = (), *, internet: bool = True) -> None:
         self._allowed = tuple(allowed)
+        self._internet = internet
+
+    def without_internet(self) -> "Destinations":
+        """The rule for connections over plain HTTP: the allowed networks alone."""
+        return Destinations(self._allowed, internet=False)
 
     def is_allowed(self, address: Address) -> bool:
         """Whether the operator allows this address."""
@@ -60,8 +66,8 @@ class Destinations:
 
     def may_reach(self, address: Address) -> bool:
         """Whether a connection may be opened to this address."""
-        if self.is_allowed(address):
-            return True
+        if self.is_allowed(address) or not self._internet:
+            return self.is_allowed(address)
         if address.version == _NAT64.version and address in _NAT64:
             return _is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
         return _is_public(address)

@@ -73,26 +73,16 @@ class Sender:
     def __init__(self, destinations: Destinations, *, timeout_s: float, connections: int = 100) -> None:
         self._destinations = destinations
         self._timeout_s = timeout_s
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=CheckedResolver(destinations),
-                socket_factory=destinations.socket,
-                use_dns_cache=False,
-                limit=connections,
-                limit_per_host=10,
-            ),
-            # The total is kept by asyncio.timeout, which also covers the wait for a connection of the pool.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            max_line_size=LARGEST_HEAD_BYTES,
-            max_field_size=LARGEST_HEAD_BYTES,
-        )
+        # A name can move between two look-ups, so each connection over plain HTTP is checked by the narrower rule.
+        self._sessions = {
+            "https": _session(destinations, connections),
+            "http": _session(destinations.without_internet(), connections),
+        }
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def send(
         self,
@@ -143,7 +133,7 @@ class Sender:
         # aiohttp does not ask it for addresses, and plain HTTP goes to allowed networks only: these are checked here.
         if target.scheme == "http" or is_address(target.host or ""):
             await self._destinations.check(url)
-        async with self._session.post(
+        async with self._sessions[target.scheme].post(
             URL(str(target), encoded=True),
             data=body.encode(),
             headers=signed_headers(message_id, datetime.now(UTC), body, secrets),
@@ -156,6 +146,26 @@ class Sender:
                 response.close()
             text = read.decode("utf-8", "replace").replace("\0", "")[:KEPT_BODY_CHARACTERS]
             return response.status, text, _seconds(response.headers.get("Retry-After"))
+
+
+def _session(destinations: Destinations, connections: int) -> aiohttp.ClientSession:
+    """Connections to the addresses that this rule allows."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            resolver=CheckedResolver(destinations),
+            socket_factory=destinations.socket,
+            use_dns_cache=False,
+            limit=connections,
+            limit_per_host=10,
+        ),
+        # The total is kept by asyncio.timeout, which also covers the wait for a connection of the pool.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        max_line_size=LARGEST_HEAD_BYTES,
+        max_field_size=LARGEST_HEAD_BYTES,
+    )
 
 
 def signed_headers(message_id: str, at: datetime, body: str, secrets: Sequence[str]) -> dict[str, str]:
