@@ -157,8 +157,7 @@ async def get_grant(
     caller: Reader, grant_id: GrantInPath, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """A grant with what is left of it."""
-    found, _ = await _seen(repository, access, caller, grant_id)
-    return JsonBytes(found)
+    return JsonBytes(await _seen(repository, access, caller, grant_id))
 
 
 @router.post(
@@ -180,25 +179,24 @@ async def void_wallet_grant(
     header_key: HeaderKey,
 ) -> Response:
     """Take back what is left of a grant: it goes where it came from. What open holds reserve stays good for them."""
-    _, wallet_id = await _seen(repository, access, caller, grant_id)
+    found = json.loads(await _seen(repository, access, caller, grant_id))
     transactions = TransactionService.of_request(http_request, caller)
     key = chosen_key(header_key, request.idempotency_key)
-    return _response(await void_grant(transactions, wallet_id, str(grant_id), request, key), str(grant_id))
+    return _response(await void_grant(transactions, found, request, key), str(grant_id))
 
 
 async def _seen(
     repository: GrantRepository, access: CallerAccessOf, caller: Principal, grant_id: UUID
-) -> tuple[bytes, str]:
-    """A grant and its wallet, as far as the caller may act on it.
+) -> bytes:
+    """A grant, as far as the caller may act on its wallet.
 
     Raises:
         GrantNotFound: there is none, or the key does not cover its wallet.
         Forbidden, UpstreamUnavailable: as ``CallerAccess.check``.
     """
     found = await repository.get(str(grant_id), caller.user_id)
-    wallet_id: str = json.loads(found)["wallet_id"]
     try:
-        await access.check(wallet_id)
+        await access.check(json.loads(found)["wallet_id"])
     except WalletNotFound:
         raise GrantNotFound(grant_id=str(grant_id)) from None
-    return found, wallet_id
+    return found

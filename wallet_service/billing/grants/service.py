@@ -1,5 +1,6 @@
 """Grants as operations of the ledger."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from wallet_service.billing.grants.schemas import GrantCreate, GrantVoid
@@ -62,18 +63,22 @@ async def create_grant(
 
 
 async def void_grant(
-    transactions: TransactionService, wallet_id: str, grant_id: str, request: GrantVoid, key: str | None
+    transactions: TransactionService, grant: Mapping[str, Any], request: GrantVoid, key: str | None
 ) -> Posted:
     """Take back what is left of a grant.
+
+    The operation names its whole amount and its counter account: they bound what moves, for keys that are restricted.
 
     Raises:
         WalletError: the refusal.
     """
     return await transactions.decide_by_room(
         "grant_void",
-        wallet_id,
+        grant["wallet_id"],
         key,
-        terms={"grant_id": grant_id},
+        amount=grant["amount"],
+        counter_account=grant["counter_account"],
+        terms={"grant_id": grant["grant_id"]},
         caller=current_caller().document(),
         details={} if request.description is None else {"description": request.description},
     )

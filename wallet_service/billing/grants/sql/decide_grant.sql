@@ -59,6 +59,7 @@ begin
   v_grant.expires_at := coalesce((v_terms ->> 'expires_at')::timestamptz,
     v_grant.effective_at + make_interval(secs => (v_terms ->> 'expires_in_s')::bigint), 'infinity');
   v_grant.notice_at := case when (v_terms ->> 'notice_s')::bigint > 0
+      and v_grant.effective_at + make_interval(secs => (v_terms ->> 'notice_s')::bigint) < v_grant.expires_at
     then v_grant.expires_at - make_interval(secs => (v_terms ->> 'notice_s')::bigint) else 'infinity' end;
   v_grant.counter_account := coalesce(p_operation.counter_account, billing.find_source_account(v_grant.source));
   v_grant.pays := case when jsonb_typeof(v_terms -> 'pays') = 'array'

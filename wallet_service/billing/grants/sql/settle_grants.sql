@@ -107,7 +107,8 @@ begin
   v_before := billing.format_grant(v_grant, p_now);
   v_free := v_grant.remaining - v_grant.reserved;
   v_carried := billing.find_carried(v_grant, v_account.exponent);
-  v_posted := least(v_free - v_carried, greatest(0, v_account.balance - v_account.locked_balance + v_account.credit_limit));
+  v_posted := case when v_account.status = 'closed' then 0    -- its balance was 0, so what is left of grants covers a debt
+    else least(v_free - v_carried, greatest(0, v_account.balance - v_account.locked_balance + v_account.credit_limit)) end;
   if v_posted > 0 then
     p_settlement := wallet.settle_entry(p_settlement, p_index, 'grant_expiry', -v_posted, 'breakage',
       least(v_grant.expires_at, p_now), p_now, jsonb_build_object('grant_id', p_grant_id));
