@@ -161,3 +161,16 @@ async def test_periods_join(timed_api: Api, clock: SettableClock) -> None:
     assert Decimal(before["costs"][0]["used"]) + Decimal(after["costs"][0]["used"]) == Decimal(
         whole["costs"][0]["used"]
     )
+
+
+async def test_a_grant_that_is_about_to_end_is_recorded_before_a_read(
+    timed_api: Api, clock: SettableClock
+) -> None:
+    await clock.set(START)
+    wallet = (await timed_api.admin.wallet(currency="CREDIT"))["wallet_id"]
+    terms = {"source": "promotion", "expires_in_s": 86_400, "notice_s": 3600}
+    await post(timed_api, {"wallet_id": wallet, "type": "grant", "amount": "20", "terms": terms})
+    await clock.advance(timedelta(hours=23, minutes=30))
+    assert await timed_api.admin.balance(wallet) == "20.000000"
+    await clock.advance(timedelta(hours=1))
+    assert await timed_api.admin.balance(wallet) == "0.000000"

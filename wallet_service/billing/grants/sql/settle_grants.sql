@@ -85,7 +85,7 @@ declare
 begin
   update billing.grants g set notice_at = 'infinity' where g.grant_id = p_grant_id returning * into v_grant;
   if v_grant.remaining > 0 and v_grant.ended is null then
-    perform billing.record_grant('{"actor": "service"}', 'grant.ending', billing.format_grant(v_grant, p_now), v_grant, p_now);
+    perform billing.record_grant('{"actor": "service"}', 'grant.ending', billing.format_grant(v_grant, p_now)::jsonb, v_grant, p_now);
   end if;
   return p_settlement;
 end $$;
