@@ -375,6 +375,13 @@ class Room:
         return getattr(import_module(f".{module}", self.package), name)
 
 
+def posting_problems_of(rooms: Sequence[Room]) -> Sequence[type[WalletError]]:
+    """The problems by which rooms that take part in postings refuse a debit."""
+    return [
+        problem for room in rooms if room.posting_part is not None for problem in room.posting_part.problems
+    ]
+
+
 def problems_of(rooms: Sequence[Room]) -> Mapping[str, type[WalletError]]:
     """Every problem that rooms declare, by its code."""
     return {error.code: error for room in rooms for error in room.problems}

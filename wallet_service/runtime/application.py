@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.datastructures import State
 
 from wallet_service import __version__
-from wallet_service.core.room import Room, RoomContext, problems_of
+from wallet_service.core.room import Room, RoomContext, posting_problems_of, problems_of
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
@@ -90,12 +90,7 @@ def create_app(
         tracer,
         traced_part,
         [path for room in rooms for path in room.unlimited_paths],
-        [
-            problem
-            for room in rooms
-            if room.posting_part is not None
-            for problem in room.posting_part.problems
-        ],
+        posting_problems_of(rooms),
     )
     for room in _in_order_of_use(rooms):
         for reference in room.routers:

@@ -7,7 +7,7 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
@@ -155,7 +155,7 @@ def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFil
         MigrationError: a number or a name is used twice, or a file holds something else than its name promises.
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
-    written = itertools.chain(_functions(rooms), _operation_types(rooms), _masked_members(rooms))
+    written = itertools.chain(_functions(rooms), _declared(rooms))
     joined = _with_parts(_with_rules(written, rules), rooms)
     found = [_with_test_clock(each) if test_clock else each for each in joined]
     functions = sorted(found, key=lambda function: function.qualified)
@@ -260,22 +260,14 @@ def _functions(rooms: Sequence[Room]) -> Iterator[Function]:
             yield from functions
 
 
-def _with_rules(functions: Iterator[Function], rules: Sequence[str]) -> list[Function]:
+def _with_rules(functions: Iterable[Function], rules: Sequence[str]) -> list[Function]:
     """The functions, with a dispatcher that calls these posting rules."""
-    found = {function.qualified: function for function in functions}
-    for rule in rules:
-        if rule not in found:
-            raise MigrationError(f"a room declares the posting rule {rule}, and no file has this function")
-    if rules and DISPATCHER not in found:
-        raise MigrationError(f"rooms declare posting rules, and no file has {DISPATCHER}, which calls them")
-    if rules:
-        found[DISPATCHER] = replace(
-            found[DISPATCHER], file="the posting rules of the rooms", line=1, sql=dispatcher(rules)
-        )
-    return list(found.values())
+    written: Mapping[str, str] = {DISPATCHER: dispatcher(rules)} if rules else {}
+    texts = ("declares the posting rule", "declare posting rules", "posting rules of the rooms")
+    return _with_written(functions, rules, written, *texts)
 
 
-def _with_parts(functions: list[Function], rooms: Sequence[Room]) -> list[Function]:
+def _with_parts(functions: Iterable[Function], rooms: Sequence[Room]) -> list[Function]:
     """The functions, with those by which rooms take part in postings, if any does."""
     parts = [(room.schema, room.posting_part) for room in rooms if room.posting_part is not None]
     deciding = {
@@ -284,24 +276,35 @@ def _with_parts(functions: list[Function], rooms: Sequence[Room]) -> list[Functi
         for kind in room.operation_types
         if kind.decide is not None
     }
-    if not parts and not deciding:
-        return functions
-    found = {function.qualified: function for function in functions}
     named = [*deciding.values()]
     for schema, part in parts:
-        functions_of = (part.settle, part.open, part.follow, part.write)
-        named += [f"{schema}.{name}" for name in functions_of if name is not None]
-    for name in named:
-        if name not in found:
-            raise MigrationError(f"a room takes part in postings with {name}, and no file has this function")
+        steps = (part.settle, part.open, part.follow, part.write)
+        named += [f"{schema}.{name}" for name in steps if name is not None]
     try:
-        written = posting_parts(parts, deciding)
+        written: Mapping[str, str] = posting_parts(parts, deciding) if named else {}
     except ValueError as error:
         raise MigrationError(str(error)) from error
+    texts = ("takes part in postings with", "take part in postings", "rooms that take part in postings")
+    return _with_written(functions, named, written, *texts)
+
+
+def _with_written(
+    functions: Iterable[Function],
+    named: Sequence[str],
+    written: Mapping[str, str],
+    one: str,
+    several: str,
+    place: str,
+) -> list[Function]:
+    """The functions, with these in place of the ledger's. ``one`` and ``several`` are what rooms do, for messages."""
+    found = {function.qualified: function for function in functions}
+    for name in named:
+        if name not in found:
+            raise MigrationError(f"a room {one} {name}, and no file has this function")
     for name, text in written.items():
         if name not in found:
-            raise MigrationError(f"rooms take part in postings, and no file has {name}, which calls them")
-        found[name] = replace(found[name], file="the rooms that take part in postings", line=1, sql=text)
+            raise MigrationError(f"rooms {several}, and no file has {name}, which calls them")
+        found[name] = replace(found[name], file=f"the {place}", line=1, sql=text)
     return list(found.values())
 
 
@@ -312,28 +315,17 @@ def _with_test_clock(function: Function) -> Function:
     return replace(function, file="the test clock", line=1, sql=test_clock_function())
 
 
-def _operation_types(rooms: Sequence[Room]) -> Iterator[Function]:
-    """The functions by which the kernel reads the types of operations that the rooms declare."""
+def _declared(rooms: Sequence[Room]) -> Iterator[Function]:
+    """The functions that list what rooms declare: types of operations, and masked members of events."""
     types = [kind for room in rooms for kind in room.operation_types]
-    if not types:
-        return
+    events = [kind for room in rooms for kind in room.event_types]
     try:
-        text = operation_types(types)
+        if types:
+            yield from _generated(operation_types(types), "the operation types of the rooms")
+        if events:
+            yield from _generated(masked_members(events), "the event types of the rooms")
     except ValueError as error:
         raise MigrationError(str(error)) from error
-    yield from _generated(text, "the operation types of the rooms")
-
-
-def _masked_members(rooms: Sequence[Room]) -> Iterator[Function]:
-    """The function by which the audit trail reads which members of events are masked."""
-    types = [kind for room in rooms for kind in room.event_types]
-    if not types:
-        return
-    try:
-        text = masked_members(types)
-    except ValueError as error:
-        raise MigrationError(str(error)) from error
-    yield from _generated(text, "the event types of the rooms")
 
 
 def _generated(text: str, place: str) -> Iterator[Function]:
