@@ -6077,7 +6077,7 @@ export interface components {
         "Idempotency-Call": string;
         /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
         "Idempotency-Key": string | null;
-        /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
+        /** @description The ETag that the caller read, or `*` for any. */
         "If-Match": string;
         /** @description `next_cursor` of a page, or the id of a server-sent event, with the same filters. */
         after: string | null;
@@ -6284,7 +6284,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
-                "If-Match"?: components["parameters"]["If-Match"];
+                "If-Match"?: string;
             };
             path: {
                 /** @description The wallet's id. */
@@ -6339,7 +6339,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that the caller read, or `*` for any. Only its version is compared. */
-                "If-Match"?: components["parameters"]["If-Match"];
+                "If-Match"?: string;
             };
             path: {
                 /** @description The wallet's id. */
@@ -8529,7 +8529,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that the caller read, or `*` for any. */
-                "If-Match"?: string;
+                "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
                 /** @description The wallet's id. */
@@ -8984,7 +8984,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that the caller read, or `*` for any. */
-                "If-Match"?: string;
+                "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
                 /** @description The endpoint's id. */
@@ -9026,7 +9026,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag that the caller read, or `*` for any. */
-                "If-Match"?: string;
+                "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
                 /** @description The endpoint's id. */

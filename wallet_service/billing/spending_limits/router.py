@@ -1,25 +1,21 @@
 """The routes of limits."""
 
-import json
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Header
-from pydantic import WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from wallet_service.billing.spending_limits.repository import LimitRepository
 from wallet_service.billing.spending_limits.room import LIMITS_READ, LIMITS_WRITE
 from wallet_service.billing.spending_limits.schemas import Limits, NewLimits
-from wallet_service.core.errors import ValidationFailed, VersionMismatch, WalletBusy, WalletNotFound
+from wallet_service.core.errors import VersionMismatch, WalletBusy, WalletNotFound
 from wallet_service.ledger.problems import AmountInvalid, AmountPrecision, WalletClosed, WalletMirrored
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
+from wallet_service.platform.web.etag import ETAG, IfMatch, version_of, versioned_response
 from wallet_service.platform.web.openapi import READS, WRITES, problems
-from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
 router = APIRouter(prefix="/api/v1/wallets/{wallet_id}/limits", tags=["limits"], route_class=StrictRoute)
@@ -28,35 +24,11 @@ Reader = Annotated[Principal, requires(LIMITS_READ)]
 Writer = Annotated[Principal, requires(LIMITS_WRITE)]
 Repository = Annotated[LimitRepository, on_database(LimitRepository)]
 
-_ETAG = {"ETag": {"description": '`"<version>"`, for If-Match.', "schema": {"type": "string"}}}
-_ETAG_FORM = re.compile(r'(?:W/)?"?([0-9]{1,18})"?', re.ASCII)
-
-IfMatch = Annotated[
-    Annotated[str, WithJsonSchema({"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,18}"?)$'})]
-    | SkipJsonSchema[None],
-    Header(alias="If-Match", description="The ETag that the caller read, or `*` for any."),
-]
-
-
-def _version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _ETAG_FORM.fullmatch(if_match.strip())
-    if found is None:
-        detail = "If-Match is not the ETag of limits"
-        error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
-        raise ValidationFailed(detail, errors=[error])
-    return int(found[1])
-
-
-def _response(limits: bytes) -> Response:
-    return JsonBytes(limits, headers={"ETag": f'"{json.loads(limits)["version"]}"'})
-
 
 @router.get(
     "",
     response_model=Limits,
-    responses={200: {"headers": _ETAG}, **problems(*READS, WalletNotFound, UpstreamUnavailable)},
+    responses={200: {"headers": ETAG}, **problems(*READS, WalletNotFound, UpstreamUnavailable)},
     operation_id="get_limits",
     summary="Read the limits of a wallet",
 )
@@ -65,14 +37,14 @@ async def get_limits(caller: Reader, wallet_id: WalletInPath, repository: Reposi
 
     A debit must fit into each of them. `ETag` is for `If-Match` of a change.
     """
-    return _response(await repository.get(str(wallet_id), caller.user_id))
+    return versioned_response(await repository.get(str(wallet_id), caller.user_id))
 
 
 @router.put(
     "",
     response_model=Limits,
     responses={
-        200: {"headers": _ETAG},
+        200: {"headers": ETAG},
         **problems(
             *WRITES,
             WalletNotFound,
@@ -102,4 +74,6 @@ async def set_limits(
     refused as `version_mismatch`. What is above a limit already stays spent; further debits are refused.
     """
     limits = [each.model_dump(exclude_none=True) for each in request.limits]
-    return _response(await repository.replace(str(wallet_id), caller.user_id, _version(if_match), limits))
+    return versioned_response(
+        await repository.replace(str(wallet_id), caller.user_id, version_of(if_match, "limits"), limits)
+    )

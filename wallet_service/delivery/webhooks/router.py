@@ -1,17 +1,15 @@
 """The routes of webhooks."""
 
 import json
-import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query
-from pydantic import TypeAdapter, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wallet_service.core.errors import ValidationFailed, VersionMismatch, WalletBusy
+from wallet_service.core.errors import VersionMismatch, WalletBusy
 from wallet_service.delivery.webhooks.problems import DeliveryNotFound, WebhookLimit, WebhookNotFound
 from wallet_service.delivery.webhooks.repository import WebhookRepository
 from wallet_service.delivery.webhooks.room import PATH, WEBHOOKS_READ, WEBHOOKS_WRITE
@@ -35,6 +33,7 @@ from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.vault.problems import VaultUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.creation import created_headers, created_response
+from wallet_service.platform.web.etag import ETAG, IfMatch, etag_of, version_of, versioned_response
 from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import (
@@ -66,33 +65,6 @@ NumberInPath = Annotated[BigInt, Path(description="The number of the event.")]
 
 _ID = TypeAdapter(tuple[UUID])
 _NUMBER = TypeAdapter(tuple[BigInt])
-_ETAG = {"ETag": {"description": '`"<version>"`, for If-Match.', "schema": {"type": "string"}}}
-_ETAG_FORM = re.compile(r'(?:W/)?"?([0-9]{1,9})"?', re.ASCII)
-
-IfMatch = Annotated[
-    Annotated[str, WithJsonSchema({"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,9}"?)$'})]
-    | SkipJsonSchema[None],
-    Header(alias="If-Match", description="The ETag that the caller read, or `*` for any."),
-]
-
-
-def _version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _ETAG_FORM.fullmatch(if_match.strip())
-    if found is None:
-        detail = "If-Match is not the ETag of a webhook endpoint"
-        error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
-        raise ValidationFailed(detail, errors=[error])
-    return int(found[1])
-
-
-def _etag(endpoint: dict[str, Any]) -> dict[str, str]:
-    return {"ETag": f'"{endpoint["version"]}"'}
-
-
-def _response(endpoint: bytes) -> Response:
-    return JsonBytes(endpoint, headers=_etag(json.loads(endpoint)))
 
 
 @router.post(
@@ -100,7 +72,7 @@ def _response(endpoint: bytes) -> Response:
     status_code=201,
     response_model=CreatedWebhook,
     responses={
-        201: {"headers": _ETAG | created_headers("endpoint")},
+        201: {"headers": ETAG | created_headers("endpoint")},
         **problems(*WRITES, *KEYED, WebhookLimit, VaultUnavailable, WalletBusy),
     },
     operation_id="create_webhook",
@@ -118,7 +90,7 @@ async def create_webhook(request: WebhookCreate, webhooks: Webhooks, header_key:
         created.document,
         f"{PATH}/{endpoint['endpoint_id']}",
         replayed=created.replayed,
-        headers=_etag(endpoint) | {"Cache-Control": "no-store"},
+        headers=etag_of(endpoint) | {"Cache-Control": "no-store"},
     )
 
 
@@ -142,20 +114,20 @@ async def list_webhooks(
 @router.get(
     "/{endpoint_id}",
     response_model=WebhookEndpoint,
-    responses={200: {"headers": _ETAG}, **problems(*READS, WebhookNotFound)},
+    responses={200: {"headers": ETAG}, **problems(*READS, WebhookNotFound)},
     operation_id="get_webhook",
     summary="Read a webhook endpoint",
 )
 async def get_webhook(caller: Reader, endpoint_id: EndpointInPath, repository: Repository) -> Response:
     """The endpoint with its status. `ETag` is for `If-Match` of a change. Endpoints of other clients are not found."""
-    return _response(await repository.get(str(endpoint_id), caller.client_id))
+    return versioned_response(await repository.get(str(endpoint_id), caller.client_id))
 
 
 @router.patch(
     "/{endpoint_id}",
     response_model=WebhookEndpoint,
     responses={
-        200: {"headers": _ETAG},
+        200: {"headers": ETAG},
         **problems(*WRITES, WebhookNotFound, VersionMismatch, WalletBusy),
     },
     operation_id="update_webhook",
@@ -170,7 +142,9 @@ async def update_webhook(
     once. With `If-Match`, an endpoint that has changed since is refused as `version_mismatch`.
     """
     changes = request.model_dump(mode="json", include=request.model_fields_set)
-    return _response(await webhooks.update(str(endpoint_id), _version(if_match), changes))
+    return versioned_response(
+        await webhooks.update(str(endpoint_id), version_of(if_match, "a webhook endpoint"), changes)
+    )
 
 
 @router.delete(
@@ -185,7 +159,7 @@ async def delete_webhook(
     caller: Writer, endpoint_id: EndpointInPath, repository: Repository, if_match: IfMatch = None
 ) -> Response:
     """Delete an endpoint, its secrets and its log. An attempt that is under way may still arrive."""
-    await repository.delete(str(endpoint_id), caller.client_id, _version(if_match))
+    await repository.delete(str(endpoint_id), caller.client_id, version_of(if_match, "a webhook endpoint"))
     return Response(status_code=204)
 
 
