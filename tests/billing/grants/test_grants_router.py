@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+import asyncpg
 from support.api import Api, Client, problem
 
+from wallet_service.billing.grants import service
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.auth.restrictions import Restriction
 
@@ -35,3 +37,8 @@ async def test_a_grant_shorter_than_the_notice_does_not_end_soon(direct_api: Api
     assert (await direct_api.admin.read(wallet))["balance"] == "20.000000"
     events = (await direct_api.admin.get("/events", wallet_id=wallet)).json()["items"]
     assert "grant.ending" not in {each["type"] for each in events}
+
+
+async def test_the_default_counter_accounts_are_those_of_the_kernel(superuser: asyncpg.Connection) -> None:
+    for source, account in service.ACCOUNTS.items():
+        assert await superuser.fetchval("select billing.find_source_account($1)", source) == account

@@ -24,9 +24,6 @@ def explanation_text(document: Mapping[str, Any]) -> str:
         lines += ["", "Of the balance:"]
         lines += [_grant_line(each, currency) for each in document["grants"]]
         lines.append(f"{document['not_granted']:>24} {currency}  not granted")
-    for title, member, line in _PARTS:
-        if document.get(member):
-            lines += ["", title, *(line(each, currency) for each in document[member])]
     if document["next_expiry"] is not None:
         expiry = document["next_expiry"]
         lines += ["", f"Next expiry: {expiry['amount']} {currency} at {expiry['at']}"]
@@ -50,7 +47,3 @@ def _change_line(change: Mapping[str, Any], currency: str) -> str:
         f"{sign + change['amount']:>24} {currency}  {change['at']}  {change['transaction_type']},"
         f" {change['counter_account']}{by}"
     )
-
-
-_PARTS: tuple[Any, ...] = ()
-"""Further parts of the explanation: a title, the member of the document, and the line of one thing."""
