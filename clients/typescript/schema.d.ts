@@ -1715,7 +1715,28 @@ export interface components {
              * Results
              * @description The outcome of each operation, in the order of the request.
              */
-            results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"])[];
+            results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"] | components["schemas"]["BatchDecided"])[];
+        };
+        /**
+         * BatchDecided
+         * @description An operation of a type that a room decides, such as a grant: posted now or when its key was first spent.
+         */
+        BatchDecided: {
+            /**
+             * Status
+             * @description The operation is posted, or would be posted by a request without `dry_run`.
+             * @constant
+             */
+            status: "posted";
+            /** @description What was posted. Null: it moved nothing. */
+            transaction: components["schemas"]["Transaction"] | null;
+            /**
+             * Result
+             * @description What it made or changed, as the path of the single operation returns it.
+             */
+            result: {
+                [key: string]: unknown;
+            };
         };
         /**
          * BatchEntries
