@@ -178,7 +178,8 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
     user = api.user()
     wallet = (await api.admin.wallet("10", user_id=user.user_id))["wallet_id"]
     transfer = (await api.admin.move("consume", wallet, "1")).json()["transaction_id"]
-    backend = await api.service("wallets:read", "stats:read")
+    backend = await api.service("wallets:read", "stats:read", "grants:read")
+    grant = (await api.admin.post(f"/wallets/{wallet}/grants", {"amount": "1", "source": "promotion"})).json()
     paths = {
         f"/wallets/{wallet}": "wallet.read",
         f"/wallets/{wallet}/balance": "balance.read",
@@ -189,6 +190,8 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
         f"/users/{user.user_id}/statistics": "user_statistics.read",
         f"/users/{user.user_id}/credits/balance": "user_credits.read",
         f"/transactions/{transfer}": "transaction.read",
+        f"/wallets/{wallet}/grants": "grants.read",
+        f"/grants/{grant['grant_id']}": "grant.read",
     }
     for path in paths:
         for caller in (backend, user):
@@ -208,6 +211,16 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
     problem(await api.admin.get("/wallets/0199d0a8-0000-7000-8000-000000000000"), "wallet_not_found")
     missing = {"object_id": "0199d0a8-0000-7000-8000-000000000000"}
     assert await trail(auditor, **missing) == []  # a refused read shows nothing
+
+
+async def test_an_operators_reads_of_jobs_are_recorded(api: Api, auditor: Client) -> None:
+    answer = await api.admin.get("/jobs")
+    (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
+    assert (entry["action"], entry["object_id"]) == ("jobs.read", "*")
+    job = answer.json()["items"][0]["job_id"]
+    answer = await api.admin.get(f"/jobs/{job}")
+    (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
+    assert (entry["action"], entry["object_id"], entry["user_id"]) == ("job.read", job, None)
 
 
 async def test_a_statement_is_recorded_before_its_first_line(api: Api, auditor: Client) -> None:
