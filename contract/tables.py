@@ -132,6 +132,7 @@ def _account(default: str | None, form: str) -> str:
         "transfer": "the other wallet",
         "refund": "that of the original",
         "entries": "named by each entry",
+        "room": "chosen by its room",
     }
     return fixed.get(form) or f"`{default}`"
 
@@ -229,6 +230,18 @@ def waits_table(rooms: Sequence[Room] = ROOMS) -> str:
     )
 
 
+def jobs_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each type of jobs: name, meaning, schedule, room."""
+    return _table(
+        ("Type", "What it does", "Schedule", "Room"),
+        [
+            (f"`{each.name}`", each.summary, f"`{each.schedule}`" if each.schedule else "none", _place(room))
+            for room in rooms
+            for each in room.jobs
+        ],
+    )
+
+
 def metrics_table(metrics: Iterable[tuple[str, str, str]]) -> str:
     """Each metric: name, kind, meaning."""
     return _table(("Metric", "Kind", "Meaning"), [(f"`{name}`", kind, text) for name, kind, text in metrics])
@@ -319,6 +332,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "problems": problems_table,
     "types": types_table,
     "commands": commands_table,
+    "jobs": jobs_table,
     "waits": waits_table,
     "columns": columns_table,
     "events": events_table,
