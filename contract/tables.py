@@ -172,12 +172,13 @@ def _principals(dependant: Any) -> Iterator[BearerPrincipal]:
 
 
 def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each path: summary, permission, cost in rate-limit tokens, room."""
+    """Each path: summary, permission, cost in rate-limit tokens (none where no key is needed), room."""
     costs = RequestCosts(rooms)
     rows: list[Row] = []
     for room in reversed(rooms):
         for route in routes_of(room):
-            cost = costs.of({"route": route, "headers": []})
+            needs_key = permissions_of(route) is not None
+            cost = costs.of({"route": route, "headers": []}) if needs_key else 0
             methods = " ".join(sorted(route.methods or ()))
             rows.append(
                 (
