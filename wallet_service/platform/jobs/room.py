@@ -54,7 +54,7 @@ ROOM = Room(
     jobs=(
         JobType(
             name="delete_finished_jobs",
-            summary="removes jobs some days after their end",
+            summary="removes jobs `WALLET_JOBS_KEEP_DAYS` after their end, dead ones after `WALLET_JOBS_KEEP_DEAD_DAYS`",
             handler="jobs:delete_finished",
             schedule="17 * * * *",
         ),
