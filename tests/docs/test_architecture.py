@@ -51,7 +51,9 @@ def test_what_a_hook_names_is_there() -> None:
 
 
 def test_every_table_of_the_database_is_described_with_its_room() -> None:
-    described = {name: row[2].strip("`") for row in rows("Table") for name in re.findall(r"`([^`]+)`", row[0])}
+    described = {
+        name: row[2].strip("`") for row in rows("Table") for name in re.findall(r"`([^`]+)`", row[0])
+    }
     assert described == tables()
 
 

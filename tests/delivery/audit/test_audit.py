@@ -217,7 +217,10 @@ async def test_an_operators_reads_of_jobs_are_recorded(api: Api, auditor: Client
     answer = await api.admin.get("/jobs")
     (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
     assert (entry["action"], entry["object_id"]) == ("jobs.read", "*")
-    job = answer.json()["items"][0]["job_id"]
+    headers = {"Content-Type": "text/csv"}
+    sent = await api.admin.send("POST", "/files?name=wallets.csv", b"user_id\nann\n", headers=headers)
+    made = await api.admin.post("/wallets/import/jobs", {"file_id": sent.json()["file_id"]})
+    job = made.json()["job_id"]
     answer = await api.admin.get(f"/jobs/{job}")
     (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
     assert (entry["action"], entry["object_id"], entry["user_id"]) == ("job.read", job, None)
