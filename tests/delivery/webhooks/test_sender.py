@@ -131,6 +131,23 @@ PRIVATE = [
     "2002:7f00:1::",
     "2001:0:7f00:1::",
     "::127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::ffff:168.63.129.16",
+    "::ffff:0:8.8.8.8",
+    "64:ff9b::a83f:8110",  # Azure's services again
+    "64:ff9b::c058:6301",
+    "64:ff9b:1::808:808",
+    "64:ff9b:1:fffe::a9fe:a9fe",
+    "2002:808:808::1",
+    "2001:2::1",
+    "2001:db8::1",
+    "3fff::1",
+    "3fff:fff:ffff::1",
+    "fec0::1",
+    "feff:ffff::1",
+    "5f00::1",
+    "100::1",
+    "4000::1",
     "ff02::1",
 ]
 
@@ -140,7 +157,7 @@ def test_addresses_that_are_not_reached(address: str) -> None:
     assert not Destinations().may_reach(ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808"])
 def test_addresses_that_are_reached(address: str) -> None:
     assert Destinations().may_reach(ip_address(address))
 

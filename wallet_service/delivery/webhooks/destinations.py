@@ -25,12 +25,17 @@ Network = IPv4Network | IPv6Network
 
 LONGEST_URL: Final = 2048
 
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")
+"""All of IPv6 that is assigned to the internet. So what stands outside is not reached, whichever version of Python knows it."""
+
 _NEVER: Final = (
     ip_network("168.63.129.16/32"),  # Azure's services for a virtual machine, on an address that looks public
     ip_network("192.0.0.0/24"),  # services of providers, such as Oracle's metadata
-    ip_network("192.88.99.0/24"),  # relays of 6to4, which lead anywhere; so do the next two
+    ip_network("192.88.99.0/24"),  # relays of 6to4, which lead anywhere; so do 2002::/16, and Teredo in 2001::/23
     ip_network("2002::/16"),
-    ip_network("2001::/32"),
+    ip_network("2001::/23"),  # protocols of their own: Teredo, benchmarks, ORCHID
+    ip_network("2001:db8::/32"),  # documentation, and the next one
+    ip_network("3fff::/20"),
 )
 _NAT64: Final = ip_network("64:ff9b::/96")
 """Addresses that end in an IPv4 address, which is reached in the end. The networks of some providers have no others."""
@@ -185,6 +190,8 @@ async def _addresses(host: str, port: int) -> list[Address]:
 
 def _is_public(address: Address) -> bool:
     if any(address.version == network.version and address in network for network in _NEVER):
+        return False
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
