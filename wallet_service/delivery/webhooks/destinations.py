@@ -19,7 +19,7 @@ Network = IPv4Network | IPv6Network
 LONGEST_URL: Final = 2048
 
 _GLOBAL_UNICAST: Final = ip_network("2000::/3")
-"""All of IPv6 that is assigned to the internet. So what stands outside is not reached, whichever version of Python knows it."""
+"""All of IPv6 that is assigned to the internet. The rest is not reached, also where Python takes it for public."""
 
 _NEVER: Final = (
     ip_network("168.63.129.16/32"),  # Azure's services for a virtual machine, on an address that looks public

@@ -167,7 +167,13 @@ def _session(destinations: Destinations) -> aiohttp.ClientSession:
 
 
 def signed_headers(message_id: str, at: datetime, body: str, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of a message: its id, the time of the attempt, and a signature by each secret."""
+    """The headers of a message: its id, the time of the attempt, and a signature by each secret.
+
+    Raises:
+        ValueError: there is no secret; nothing is sent without a signature.
+    """
+    if not secrets:
+        raise ValueError("there is no secret to sign with")
     return {
         "Content-Type": "application/json",
         "User-Agent": "wallet-service-webhooks",
