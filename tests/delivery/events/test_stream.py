@@ -194,6 +194,38 @@ async def test_streams_are_bounded_and_are_no_long_requests(fresh_api: FreshApi)
     await wait_until(lambda: own.app.state.events.feed.readers == 0)
 
 
+async def test_no_more_streams_open_at_once_than_may_be_open(
+    fresh_api: FreshApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await fresh_api(events_max_streams=2)
+    async with streaming(own.admin) as reader:
+        place = reader.last_id
+    events: service.EventLog = own.app.state.events.events
+    page, together = events.page, asyncio.Barrier(5)
+
+    async def page_of_all(*args: Any) -> Any:
+        await together.wait()  # each has passed the first look
+        return await page(*args)
+
+    monkeypatch.setattr(service.EventLog, "page", lambda _, *args: page_of_all(*args))
+    done = asyncio.Barrier(5)
+    statuses: list[int | None] = []
+
+    async def open_one() -> None:
+        async with streaming(own.admin, last_id=place) as reader:
+            statuses.append(reader.status)
+            await done.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(open_one())
+    assert sorted(statuses, key=str) == [200, 200, 503, 503, 503]
+    await wait_until(lambda: own.app.state.events.feed.readers == 0)
+    monkeypatch.undo()
+    async with streaming(own.admin, last_id=place) as one, streaming(own.admin, last_id=place) as two:
+        assert (one.status, two.status) == (200, 200)
+
+
 async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from wallet_service.core.errors import Unavailable  # noqa: PLC0415
 

@@ -180,8 +180,7 @@ async def stream_events(
     connection open. The stream ends when the service stops, and when the caller may no longer read: connect again with
     the last id, as browsers do by themselves.
     """
-    if parts.feed.readers >= parts.most_streams:
-        raise Overloaded("This instance has as many open streams as it may have")
+    parts.require_place()
     cursor, place = (last_event_id, _LAST_ID) if last_event_id else (after, _AFTER)
     number = _number(wanted, cursor, place)
     viewer = Viewer(caller, access)

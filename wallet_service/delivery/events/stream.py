@@ -8,7 +8,7 @@ import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from wallet_service.core.errors import Forbidden, Unauthorized, WalletError
+from wallet_service.core.errors import Forbidden, Overloaded, Unauthorized, WalletError
 from wallet_service.delivery.events.cloud_events import CloudEvents, Event
 from wallet_service.delivery.events.feed import EventFeed
 from wallet_service.delivery.events.metrics import EventsMetrics
@@ -44,6 +44,15 @@ class StreamParts:
     cloud_events: CloudEvents
     metrics: EventsMetrics
     most_streams: int
+
+    def require_place(self) -> None:
+        """Refuse another stream if as many are open as may be.
+
+        Raises:
+            Overloaded: they are.
+        """
+        if self.feed.readers >= self.most_streams:
+            raise Overloaded("This instance has as many open streams as it may have")
 
 
 class EventStream:
@@ -149,7 +158,7 @@ class EventStream:
 
 
 class _StreamResponse(EventSourceResponse):
-    """Counts the stream while it is open."""
+    """Counts the stream while it is open. It has its place from here on, so none is taken that no stream gives back."""
 
     def __init__(self, parts: StreamParts, body: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
         super().__init__(body, headers=headers)
@@ -157,6 +166,7 @@ class _StreamResponse(EventSourceResponse):
         self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._parts.require_place()  # others may have opened streams since the route looked
         with self._parts.feed.reading(), self._parts.metrics.streams.track_inprogress():
             try:
                 await super().__call__(scope, receive, send)
