@@ -98,13 +98,17 @@ class EventStream:
 
     async def _pieces(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[bytes]:
         feed = self._parts.feed
-        position = self._after
+        turns = len(feed.turns)
+        position = await self._begin()
         if position is None:
-            position = (await self._parts.events.read(None, 1)).latest
+            return
         # A block without data names the place only: a client that is cut off now resumes here.
         yield format_sse_event(id=self._cursor_of(position), retry=RETRY_MS)
         sent_at = loop.time()
         while not feed.is_stopping:
+            if turns < len(feed.turns):
+                position, turns = min(position, *feed.turns[turns:]), len(feed.turns)
+                yield format_sse_event(id=self._cursor_of(position))
             before = position
             blocks: list[bytes] = []
             try:
@@ -123,6 +127,15 @@ class EventStream:
                 yield format_sse_event(id=self._cursor_of(position), comment="heartbeat")
             if position == before:
                 await feed.wait(position, RECHECK_S)
+
+    async def _begin(self) -> int | None:
+        """The number to continue after; None: the service stops."""
+        while self._after is None and not self._parts.feed.is_stopping:
+            try:
+                return (await self._parts.events.read(None, 1)).latest
+            except WalletError:
+                await asyncio.sleep(_PAUSE_S)
+        return self._after
 
     async def _read(self, position: int, now: float) -> tuple[int, list[bytes]]:
         """The number to continue after, and the next events as the reader gets them."""
