@@ -8,7 +8,7 @@ import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from wallet_service.core.errors import Forbidden, Overloaded, Unauthorized, WalletError
+from wallet_service.core.errors import Forbidden, Overloaded, Unauthorized, WalletError, WalletNotFound
 from wallet_service.delivery.events.cloud_events import CloudEvents, Event
 from wallet_service.delivery.events.feed import EventFeed
 from wallet_service.delivery.events.metrics import EventsMetrics
@@ -23,6 +23,8 @@ RECHECK_S = 1.0
 
 PAGE_EVENTS = 200
 _PAUSE_S = 1.0
+_ENDS = (Unauthorized, Forbidden, WalletNotFound, CursorExpired)
+"""Problems that end a stream: the caller may no longer read, or can't go on at this place."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +65,7 @@ class EventStream:
         wanted: the reader's filter.
         after: the number to continue after; None: only new events.
         cursor_of: the cursor that names a number, for the reader's filter.
-        check: who reads, checked again now; raises Unauthorized or Forbidden if the caller may no longer read.
+        check: who reads, checked again now; raises one of ``_ENDS`` if the caller may no longer read.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class EventStream:
         try:
             async for piece in self._pieces(loop):
                 yield piece
-        except (Unauthorized, Forbidden, CursorExpired) as ended:
+        except _ENDS as ended:
             # The response has begun, so it ends; the client gets the problem when it connects again.
             _log.info("stream_ended", reason=ended.code)
 
@@ -113,7 +115,7 @@ class EventStream:
             blocks: list[bytes] = []
             try:
                 position, blocks = await self._read(position, loop.time())
-            except (Unauthorized, Forbidden, CursorExpired):
+            except _ENDS:
                 raise
             except WalletError:  # the database or a service is unavailable for a while
                 await asyncio.sleep(_PAUSE_S)
