@@ -103,6 +103,28 @@ async def test_a_claim_that_is_repeated_after_its_endpoint_ended_claims_nothing(
         assert len(await repository.claim(new_id(), 10, 10, 60)) == 1
 
 
+async def test_a_delivery_that_is_given_back_waits_for_a_replay_before_it(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    wallet = await hooks.api.admin.wallet("9")
+    endpoint = await hooks.create(receiver.url, event_types=POSTED)
+    for _ in range(2):
+        await hooks.api.admin.move("consume", wallet["wallet_id"], "1")
+    await spread(hooks)
+    repository = parts_of(hooks).repository
+    delivered = {"outcome": "delivered", "status": 204, "body": "", "duration_ms": 1}
+    [first] = await repository.claim(new_id(), 10, 10, 60)
+    assert await repository.report(first, delivered, 0, 86_400) == "delivered"
+    [second] = await repository.claim(new_id(), 10, 10, 60)
+    path = f"/webhooks/{endpoint['endpoint_id']}/replay"
+    assert (await hooks.api.admin.post(path, {"number": first.number})).status_code == 202
+    await repository.release(second)  # its worker stops
+    claimed = await repository.claim(new_id(), 10, 10, 60)
+    assert [each.number for each in claimed] == [first.number]
+    assert await repository.report(claimed[0], delivered, 0, 86_400) == "delivered"
+    assert [each.number for each in await repository.claim(new_id(), 10, 10, 60)] == [second.number]
+
+
 async def test_nothing_is_sent_without_a_signature(hooks: Hooks, receiver: Receiver) -> None:
     attempt = await hooks.api.app.state.webhooks.sender.send(receiver.url, "msg_1", "{}", [])
     assert (attempt.succeeded, receiver.seen) == (False, [])

@@ -86,10 +86,22 @@ end $$;
 -- Gives back deliveries that a worker has claimed and not sent, or whose attempt was cut off: [[endpoint_id, number]]. Safe to repeat.
 create or replace function wallet_api.release_webhook_deliveries(p_lease_id uuid, p_deliveries jsonb) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+declare
+  v_delivery delivery.webhook_deliveries;
 begin
   perform wallet.require_read_committed();
-  update delivery.webhook_deliveries d set lease_id = null, lease_until = null
-    from jsonb_array_elements(p_deliveries) as r (place)
-    where d.endpoint_id = (r.place ->> 0)::uuid and d.number = (r.place ->> 1)::bigint and d.lease_id = p_lease_id;
+  perform from delivery.webhook_endpoints e
+    where e.endpoint_id in (select (r.place ->> 0)::uuid from jsonb_array_elements(p_deliveries) as r (place))
+    order by e.endpoint_id for no key update;
+  for v_delivery in
+    update delivery.webhook_deliveries d set lease_id = null, lease_until = null
+      from jsonb_array_elements(p_deliveries) as r (place)
+      where d.endpoint_id = (r.place ->> 0)::uuid and d.number = (r.place ->> 1)::bigint and d.lease_id = p_lease_id
+      returning d.*
+  loop    -- a replay may have made an earlier one of its wallet pending meanwhile
+    if v_delivery.wallet_id is not null then
+      perform delivery.order_deliveries(v_delivery.endpoint_id, array[v_delivery.wallet_id]);
+    end if;
+  end loop;
   return 'true';
 end $$;
