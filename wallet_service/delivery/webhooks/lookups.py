@@ -18,7 +18,7 @@ LONGEST_S: Final = 5.0
 """How long a look-up is waited for."""
 
 MOST_AT_ONCE: Final = 500
-"""Look-ups under way, those included that nobody waits for any more. Each is of another name."""
+"""Look-ups under way, those included whose callers have stopped waiting. Each is of another name."""
 
 
 class LookupFailed(Exception):
