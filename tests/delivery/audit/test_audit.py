@@ -28,6 +28,8 @@ from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.rooms import ROOMS
 
 WALKS = [walk for room in ROOMS for walk in room.verify_walks]
+OF_NO_WALLET = {"wallets.read", "events.read", "audit_entries.read", "jobs.read", "job.read"}
+"""Reads that are recorded without whose data they show."""
 
 
 @pytest.fixture
@@ -178,7 +180,7 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
     user = api.user()
     wallet = (await api.admin.wallet("10", user_id=user.user_id))["wallet_id"]
     transfer = (await api.admin.move("consume", wallet, "1")).json()["transaction_id"]
-    backend = await api.service("wallets:read", "stats:read", "grants:read")
+    backend = await api.service("wallets:read", "stats:read", "grants:read", "limits:read")
     grant = (await api.admin.post(f"/wallets/{wallet}/grants", {"amount": "1", "source": "promotion"})).json()
     paths = {
         f"/wallets/{wallet}": "wallet.read",
@@ -192,7 +194,11 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
         f"/transactions/{transfer}": "transaction.read",
         f"/wallets/{wallet}/grants": "grants.read",
         f"/grants/{grant['grant_id']}": "grant.read",
+        f"/wallets/{wallet}/limits": "limits.read",
+        f"/wallets/{wallet}/explain": "wallet.explained",
     }
+    declared = {read.action for room in ROOMS for read in room.recorded_reads.values()}
+    assert declared == OF_NO_WALLET | set(paths.values())
     for path in paths:
         for caller in (backend, user):
             assert (await caller.get(path)).status_code == 200, path
