@@ -5,38 +5,32 @@ create or replace function billing.follow_alerts(p_operation wallet.operation, p
 returns wallet.step
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-  v_state wallet.room_state := p_step.state;
   v_entries constant wallet.wallet_transactions[] := coalesce((p_step.decision).entries, '{}');
-  v_is_refund constant boolean := p_operation.form = 'refund';
   v_account wallet.account;
   v_entry wallet.wallet_transactions;
   v_index integer;
   v_balance numeric;
-  v_is_credit boolean;
-  v_changed boolean := false;
+  v_available numeric;
+  v_grants boolean;
 begin
-  foreach v_account in array p_step.accounts loop
-    v_index := array_position(v_state.alert_wallets, v_account.wallet_id);
+  foreach v_account in array coalesce(p_step.accounts, '{}') loop
+    v_index := array_position((p_step.state).alert_wallets, v_account.wallet_id);
     continue when v_index is null;
     v_balance := v_account.balance;
-    v_is_credit := false;
+    v_grants := false;
     foreach v_entry in array v_entries loop
       if v_entry.wallet_id = v_account.wallet_id then
         v_balance := v_entry.balance_after;
-        v_is_credit := v_is_credit or v_entry.direction = 'credit' or v_entry.transaction_type = 'grant_void';
+        v_grants := v_grants or v_entry.direction = 'credit' or v_entry.transaction_type = 'grant_void';
       end if;
     end loop;
-    if v_balance - v_account.locked_balance <= v_state.alert_floors[v_index]
-        or v_balance - v_account.locked_balance >= v_state.alert_ceilings[v_index]
-        or v_is_credit and not v_is_refund and v_state.alert_percents[v_index] then
-      v_state := billing.compare_alerts(v_state, v_account, v_balance, v_entries, v_is_refund,
+    v_available := v_balance - v_account.locked_balance;
+    if v_available <= (p_step.state).alert_floors[v_index] or v_available >= (p_step.state).alert_ceilings[v_index]
+        or v_grants and (p_step.state).alert_percents[v_index] then
+      p_step.state := billing.compare_alerts(p_step.state, v_account, v_balance, v_entries, p_operation.form = 'refund',
         greatest(p_now, v_account.last_posted_at), p_operation.caller);
-      v_changed := true;
     end if;
   end loop;
-  if v_changed then
-    p_step.state := v_state;
-  end if;
   return p_step;
 end $$;
 

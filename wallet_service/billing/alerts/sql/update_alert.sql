@@ -47,7 +47,7 @@ begin
   select * into v_alert from billing.alerts l where l.alert_id = p_alert_id and l.wallet_id = p_wallet_id;
   if not found then
     perform wallet.refuse_call('alert_not_found', jsonb_build_object('alert_id', p_alert_id));
-  elsif v_alert.set_by <> case when p_user_id is null then 'operator' else 'owner' end then
+  elsif v_alert.set_by <> (case when p_user_id is null then 'operator' else 'owner' end) then
     perform wallet.refuse_call('alert_not_own', jsonb_build_object('alert_id', p_alert_id, 'set_by', v_alert.set_by));
   elsif v_alert.version <> p_version then
     perform wallet.refuse_call('version_mismatch', jsonb_build_object('version', v_alert.version));
