@@ -40,6 +40,8 @@ NOT_FROM_OUTSIDE = {
     "user_unknown": "needs the account service",
     "vault_unavailable": "needs a service without a key",
     "webhook_limit": "needs as many endpoints as there may be",
+    "alert_limit": "needs as many alerts as there may be",
+    "alert_not_own": "needs an owner's token beside the operator's key",
     "grant_limit": "needs as many grants as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
     "wallet_busy": "needs somebody who holds the wallet",

@@ -26,12 +26,17 @@ Name = Annotated[str, StringConstraints(max_length=255, pattern=NO_CONTROL)]
 
 
 def _percent(value: Any) -> str:
-    text = parse_amount(value, zero=True)
+    fault = PydanticCustomError(
+        "percent_invalid",
+        "a percentage is a decimal string from 0 to 100, with at most 4 decimals, such as 20 or 12.5",
+    )
+    try:
+        text = parse_amount(value, zero=True)
+    except PydanticCustomError:
+        raise fault from None
     number = Decimal(text)
     if number > MOST_PERCENT or number != round(number, PERCENT_DECIMALS):
-        raise PydanticCustomError(
-            "percent_invalid", "a percentage is from 0 to 100, with at most 4 decimals, such as 20 or 12.5"
-        )
+        raise fault
     return text
 
 
