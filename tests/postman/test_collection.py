@@ -163,6 +163,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Jobs",
         "Webhooks",
         "Limits",
+        "Alerts",
         "Grants",
         "Billing",
         "History",
