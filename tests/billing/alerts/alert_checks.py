@@ -308,6 +308,27 @@ async def a_percentage_is_of_the_grants_that_last(kernel: Kernel, clock: Settabl
 
 
 @check
+async def a_refund_takes_back_what_it_reverses(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallet = await kernel.wallet("0")
+    paid = op("deposit", wallet, "100")
+    await kernel.one(paid)
+    alert = await create(kernel, wallet, percent="50")
+    assert (await kernel.one(refund(paid, "40"))).status == "posted"
+    assert ((await shown(kernel, alert))["granted"], await crossings(kernel, alert)) == ("60.00", [])
+    await grant(kernel, wallet, "40", expires_in_s=86400)
+    spent = op("consume", wallet, "30")
+    await kernel.one(spent)
+    await clock.set(NOON + DAY)
+    assert (await kernel.one(refund(spent, "20"))).status == "posted"
+    assert (await shown(kernel, alert))["granted"] == "60.00", "what came back of the ended grant has expired"
+    assert await kernel.balance(wallet) == 60
+    await kernel.one(op("consume", wallet, "30"))
+    assert await crossings(kernel, alert) == [("low", "30.00")]
+    assert await faults(kernel) == []
+
+
+@check
 async def what_expires_crosses_by_itself(kernel: Kernel, clock: SettableClock) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("20")

@@ -26,7 +26,7 @@ begin
     end loop;
     v_available := v_balance - v_account.locked_balance;
     if v_available <= (p_step.state).alert_floors[v_index] or v_available >= (p_step.state).alert_ceilings[v_index]
-        or v_grants and (p_step.state).alert_percents[v_index] then
+        or (v_grants or p_operation.form = 'refund') and (p_step.state).alert_percents[v_index] then
       p_step.state := billing.compare_alerts(p_step.state, v_account, v_balance, v_entries, p_operation.form = 'refund',
         greatest(p_now, v_account.last_posted_at), p_operation.caller);
     end if;
@@ -55,8 +55,8 @@ begin
     v_old := p_state.alerts_held[i];
     continue when v_old.wallet_id <> p_account.wallet_id;
     v_new := v_old;
-    if v_old.percent is not null and not p_is_refund then
-      v_new.granted := billing.find_granted_after(p_state, v_old, p_balance, p_entries);
+    if v_old.percent is not null then
+      v_new.granted := billing.find_granted_after(p_state, v_old, p_balance, p_entries, p_is_refund);
     end if;
     v_new := billing.place_alert(v_new, p_account.exponent, v_available);
     if v_new.state <> v_old.state then
@@ -77,9 +77,10 @@ begin
 end $$;
 
 -- What a percentage is of, after these entries: a credit makes it the balance, with what was used of the grants that still last;
--- what is left of a grant at its end, or is taken back, is gone from it, with what was used of the grant.
+-- what is left of a grant at its end is gone from it, with what was used of the grant. The refund of a credit takes from it. That of
+-- a debit gives nothing to it, but what goes to a new grant, because the old one has ended.
 create or replace function billing.find_granted_after(p_state wallet.room_state, p_alert billing.alerts, p_balance numeric,
-  p_entries wallet.wallet_transactions[]) returns numeric
+  p_entries wallet.wallet_transactions[], p_is_refund boolean) returns numeric
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_granted numeric := p_alert.granted;
@@ -88,6 +89,11 @@ begin
   foreach v_entry in array p_entries loop
     if v_entry.wallet_id <> p_alert.wallet_id then
       continue;
+    elsif p_is_refund and v_entry.direction = 'debit' then
+      v_granted := v_granted - v_entry.amount;
+    elsif p_is_refund then
+      v_granted := v_granted + (select coalesce(sum(n.amount), 0) from unnest(p_state.grants_new) n
+        where n.wallet_id = p_alert.wallet_id and n.transaction_id = v_entry.transaction_id);
     elsif v_entry.direction = 'credit' then
       return greatest(0, p_balance + billing.sum_used(p_state, p_alert.wallet_id));
     elsif v_entry.transaction_type in ('grant_expiry', 'grant_void') then
