@@ -413,7 +413,15 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"], *alerts]
+    ids = [
+        *wallets,
+        moved.json()["transaction_id"],
+        *files,
+        *webhooks,
+        job["job_id"],
+        grant["grant_id"],
+        *alerts,
+    ]
     return Contract(schema, token, *ids, modes=modes)
 
 

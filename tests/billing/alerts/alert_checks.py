@@ -226,7 +226,9 @@ async def what_is_locked_is_not_available(kernel: Kernel, clock: SettableClock) 
     assert await crossings(kernel, alert) == [("low", "20.00")]
     assert (await create(kernel, wallet, amount="20"))["state"] == "low"
     assert (await create(kernel, wallet, amount="19.99"))["state"] == "ok"
-    assert (await create(kernel, wallet, percent="50"))["granted"] == "100.00", "what is locked is still there"
+    assert (await create(kernel, wallet, percent="50"))["granted"] == "100.00", (
+        "what is locked is still there"
+    )
     assert await faults(kernel) == []
 
 
@@ -301,7 +303,9 @@ async def a_percentage_is_of_the_grants_that_last(kernel: Kernel, clock: Settabl
     second = await grant(kernel, wallet, "100", expires_in_s=2 * 86400)
     assert (await shown(kernel, alert))["granted"] == "200.00", "with what is used of the first"
     await kernel.all(op("consume", wallet, "80"), op("deposit", wallet, "10"))
-    assert (await shown(kernel, alert))["granted"] == "110.00", "the first is used up, 50 of the second are used"
+    assert (await shown(kernel, alert))["granted"] == "110.00", (
+        "the first is used up, 50 of the second are used"
+    )
     assert await crossings(kernel, alert) == [("low", "50.00"), ("recovered", "60.00")]
     void = op("grant_void", wallet, terms={"grant_id": second})
     assert (await kernel.one(void)).status == "posted"
@@ -405,7 +409,12 @@ async def a_change_takes_the_state_of_the_balance(kernel: Kernel, clock: Settabl
     assert (await change(amount="95"))["state"] == "low", "it has not recovered"
     assert (await change(hysteresis="5"))["state"] == "ok"
     share = await change(percent="100")
-    assert (share["state"], share["amount"], share["hysteresis"], share["granted"]) == ("low", None, "0", "100.00")
+    assert (share["state"], share["amount"], share["hysteresis"], share["granted"]) == (
+        "low",
+        None,
+        "0",
+        "100.00",
+    )
     assert (await change(percent="100")) == share, "without a change the version stays"
     assert await move(kernel, "deposit", wallet, "1") == "posted"
     assert await move(kernel, "consume", wallet, "1") == "posted"
@@ -442,9 +451,9 @@ async def verify_finds_a_wrong_state(kernel: Kernel, clock: SettableClock) -> No
         ("granted = 600", "granted = 100", "alert states"),
         ("granted = 200", "granted = 100", "alert ranges"),
     ):
-        await kernel.pool.execute(f"update billing.alerts set {wrong} where wallet_id = $1", wallet)  # noqa: S608  # of this file
+        await kernel.pool.execute(f"update billing.alerts set {wrong} where wallet_id = $1", wallet)
         assert await faults(kernel) == [{"check": name, "wallet_id": wallet}], wrong
-        await kernel.pool.execute(f"update billing.alerts set {right} where wallet_id = $1", wallet)  # noqa: S608
+        await kernel.pool.execute(f"update billing.alerts set {right} where wallet_id = $1", wallet)
     assert await faults(kernel) == []
     await kernel.pool.execute("update wallet.wallets set marks = 0 where wallet_id = $1", wallet)
     assert await faults(kernel) == [{"check": "alert marks", "wallet_id": wallet}]

@@ -134,8 +134,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "caller-forgotten": (
         "compare_alerts",
         "an_operation_that_locks_is_compared",
-        "coalesce(p_caller, '{\"actor\": \"service\"}')",
-        "'{\"actor\": \"service\"}'",
+        'coalesce(p_caller, \'{"actor": "service"}\')',
+        '\'{"actor": "service"}\'',
     ),
     "refunds-are-credits": (
         "find_granted_after",
@@ -155,7 +155,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "v_entry.direction = 'credit' or ",
         "",
     ),
-    "used-not-counted": ("sum_used", "a_percentage_is_of_the_grants_that_last", "sum(g.used + g.overdrawn)", "sum(0)"),
+    "used-not-counted": (
+        "sum_used",
+        "a_percentage_is_of_the_grants_that_last",
+        "sum(g.used + g.overdrawn)",
+        "sum(0)",
+    ),
     "used-up-counts": (
         "sum_used",
         "a_percentage_is_of_the_grants_that_last",
@@ -274,9 +279,7 @@ _HEAD = re.compile(r"create or replace function [a-z_]+\.(\w+)\s*\(")
 
 def file_of(function: str) -> str:
     """The SQL of the file with a function."""
-    (found,) = (
-        file.sql for file in read_sql_files(ROOMS).functions if function in _HEAD.findall(file.sql)
-    )
+    (found,) = (file.sql for file in read_sql_files(ROOMS).functions if function in _HEAD.findall(file.sql))
     return found
 
 

@@ -43,7 +43,9 @@ async def crossings(client: Client, alert: dict[str, Any]) -> list[tuple[str, st
 async def test_each_crossing_is_one_event(api: Api) -> None:
     wallet_id = (await api.admin.wallet("100"))["wallet_id"]
     alert = await create(api.admin, wallet_id, name="low", amount="20", hysteresis="5")
-    assert {name: alert[name] for name in ("state", "threshold", "recovery", "percent", "set_by", "version")} == {
+    assert {
+        name: alert[name] for name in ("state", "threshold", "recovery", "percent", "set_by", "version")
+    } == {
         "state": "ok",
         "threshold": "20.000000",
         "recovery": "25.000000",
@@ -79,7 +81,10 @@ async def test_each_crossing_is_one_event(api: Api) -> None:
 async def test_operator_and_owner_have_alerts_of_their_own(api: Api) -> None:
     owner = api.user()
     wallet_id = (await api.admin.wallet("100", user_id=owner.user_id))["wallet_id"]
-    theirs, own = await create(api.admin, wallet_id, amount="20"), await create(owner, wallet_id, percent=12.5)
+    theirs, own = (
+        await create(api.admin, wallet_id, amount="20"),
+        await create(owner, wallet_id, percent=12.5),
+    )
     assert (theirs["set_by"], own["set_by"], own["percent"], own["threshold"]) == (
         "operator",
         "owner",
@@ -195,9 +200,9 @@ async def test_more_faults(direct_api: Api) -> None:
     problem(await api.admin.post(path, {"amount": "1", "hysteresis": ""}), "amount_invalid")
     alert = await create(api.admin, wallet_id, percent="10")
     change = {"amount": "1", "percent": "1"}
-    assert pointers(problem(await api.admin.patch(f"{path}/{alert['alert_id']}", change), "validation_failed")) == [
-        "/percent"
-    ]
+    assert pointers(
+        problem(await api.admin.patch(f"{path}/{alert['alert_id']}", change), "validation_failed")
+    ) == ["/percent"]
     problem(await api.admin.patch(f"{path}/{alert['alert_id']}", {"amount": None}), "amount_invalid")
     for _ in range(19):
         await create(api.admin, wallet_id, amount="1")
@@ -222,7 +227,9 @@ async def test_a_crossing_is_read_as_an_event(api: Api) -> None:
     wallet = await api.admin.wallet("100")
     alert = await create(api.admin, wallet["wallet_id"], amount="20")
     posted(await api.admin.move("consume", wallet["wallet_id"], "90"))
-    items = (await api.admin.get("/events", wallet_id=wallet["wallet_id"], types="balance.low")).json()["items"]
+    items = (await api.admin.get("/events", wallet_id=wallet["wallet_id"], types="balance.low")).json()[
+        "items"
+    ]
     (event,) = items
     assert event["data"] == {"before": alert, "after": await read(api.admin, alert)}
 
@@ -245,7 +252,14 @@ async def test_a_burn_rate_is_net_of_refunds(timed_api: Api, clock: SettableCloc
     found = conforms(answer.content, BurnRate)
     assert (found["available_balance"], found["at"]) == ("670.000000", "2031-05-06T12:00:00.000000Z")
     assert [
-        (each["window"], each["from"][:16], each["spent"], each["refunded"], each["per_day"], each["runs_out_at"])
+        (
+            each["window"],
+            each["from"][:16],
+            each["spent"],
+            each["refunded"],
+            each["per_day"],
+            each["runs_out_at"],
+        )
         for each in found["windows"]
     ] == [
         ("1h", "2031-05-06T11:00", "0.000000", "0.000000", "0.000000", None),
@@ -260,7 +274,9 @@ async def test_a_burn_rate_is_net_of_refunds(timed_api: Api, clock: SettableCloc
     ]
 
 
-async def test_a_burn_rate_of_a_new_wallet_counts_from_its_creation(timed_api: Api, clock: SettableClock) -> None:
+async def test_a_burn_rate_of_a_new_wallet_counts_from_its_creation(
+    timed_api: Api, clock: SettableClock
+) -> None:
     api = timed_api
     await clock.set(NOON)
     wallet_id = (await api.admin.wallet("100"))["wallet_id"]

@@ -516,7 +516,12 @@ async def test_alerts_and_burn_rates(client: AsyncWalletClient) -> None:
     assert (made.percent, made.hysteresis, made.amount, made.state) == (20, Decimal("2.5"), None, "ok")
     assert await client.alerts.get(wallet.wallet_id, made.alert_id) == made
     changed = await client.alerts.update(wallet.wallet_id, made.alert_id, amount=wallet.balance, if_version=1)
-    assert (changed.amount, changed.name, changed.state, changed.version) == (wallet.balance, "soon", "low", 2)
+    assert (changed.amount, changed.name, changed.state, changed.version) == (
+        wallet.balance,
+        "soon",
+        "low",
+        2,
+    )
     with pytest.raises(VersionMismatch):
         await client.alerts.update(wallet.wallet_id, made.alert_id, name="x", if_version=1)
     other = await client.alerts.create(wallet.wallet_id, amount="0.5")

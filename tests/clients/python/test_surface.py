@@ -55,7 +55,17 @@ VALUES: dict[str, Any] = {
         ID,
     ),
     **dict.fromkeys(
-        ("amount", "percent", "hysteresis", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
+        (
+            "amount",
+            "percent",
+            "hysteresis",
+            "balance",
+            "initial_balance",
+            "credit_limit",
+            "min_amount",
+            "max_amount",
+        ),
+        "1",
     ),
     **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead"), True),
     **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at", "from_time"), NOW),

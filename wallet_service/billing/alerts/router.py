@@ -69,7 +69,9 @@ _BURN: dict[int | str, dict[str, Any]] = {
 async def create_alert(
     caller: Writer, wallet_id: WalletInPath, request: AlertCreate, repository: Repository, key: HeaderKey
 ) -> Response:
-    """A line of the wallet's available balance: an amount, or a percentage of what was granted. Each crossing is an event.
+    """A line of the wallet's available balance: an amount, or a percentage of what was granted.
+
+    Each crossing is an event.
 
     A user token sets an alert of the owner, an API key one of the operator. The alert has the state of the balance as it
     is; for a balance that is below already, there is no event.
@@ -125,7 +127,9 @@ async def get_alert(
     response_model=Alert,
     responses={
         200: {"headers": ETAG},
-        **problems(*WRITES, *_WRITE, AlertNotFound, AlertNotOwn, VersionMismatch, AmountInvalid, AmountPrecision),
+        **problems(
+            *WRITES, *_WRITE, AlertNotFound, AlertNotOwn, VersionMismatch, AmountInvalid, AmountPrecision
+        ),
     },
     operation_id="update_alert",
     summary="Change an alert",

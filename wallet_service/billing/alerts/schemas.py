@@ -45,7 +45,7 @@ Percent = Annotated[
     BeforeValidator(_percent),
     WithJsonSchema(
         {
-            "description": "a percentage as a decimal string, or an exact JSON number: from 0 to 100, with at most 4 decimals",
+            "description": "a decimal string, or an exact JSON number: from 0 to 100, with at most 4 decimals",
             "examples": ["20"],
             "anyOf": [
                 {"type": "string", "pattern": r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$"},
@@ -98,10 +98,12 @@ _BURN: dict[str, Any] = {
     ],
 }
 
-_AMOUNT = "The threshold in the wallet's currency: the alert is low when the available balance is this or less."
+_AMOUNT = (
+    "The threshold in the wallet's currency: the alert is low when the available balance is this or less."
+)
 _PERCENT = (
-    "The threshold as a percentage of `granted`, instead of `amount`: of the balance after the last credit, with what had "
-    "been used of the grants that last."
+    "The threshold as a percentage of `granted`, instead of `amount`: of the balance after the last credit, with "
+    "what had been used of the grants that last."
 )
 _HYSTERESIS = (
     "How far above the threshold the available balance must rise for the alert to recover: an amount, or with `percent`, "
@@ -162,13 +164,15 @@ class Alert(BaseModel):
         description="How far above the threshold it recovers: an amount, or of a percentage, points."
     )
     state: State = Field(
-        description="`ok`; `low`: the available balance is at the threshold or below, or has not risen to `recovery` since; "
-        "`depleted`: it is 0 or less."
+        description="`ok`; `low`: the available balance is at the threshold or below, or has not risen to `recovery` "
+        "since; `depleted`: it is 0 or less."
     )
     threshold: AmountText = Field(description="The available balance at which, and below which, it is low.")
     recovery: AmountText = Field(description="The available balance to which it must rise to be `ok` again.")
     granted: AmountText | None = Field(description="What `percent` is of; null: the threshold is an amount.")
-    crossed_at: AwareDatetime | None = Field(description="When its state last changed by itself; null: never.")
+    crossed_at: AwareDatetime | None = Field(
+        description="When its state last changed by itself; null: never."
+    )
     crossed_balance: AmountText | None = Field(description="The available balance then.")
     transaction_id: UUID | None = Field(
         description="The posting that did it; null: never, or a hold, which posts nothing."
@@ -222,5 +226,7 @@ class BurnRate(BaseModel):
     wallet_id: UUID = Field(description="The wallet.")
     currency: str = Field(description="Of the wallet and of the amounts.")
     at: AwareDatetime = Field(description="The end of the windows: now.")
-    available_balance: AmountText = Field(description="What can be spent: the balance without what is locked.")
+    available_balance: AmountText = Field(
+        description="What can be spent: the balance without what is locked."
+    )
     windows: list[BurnWindow] = Field(description="The last hour, 24 hours and 7 days.")

@@ -130,10 +130,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
-    "Amount",
     "AlertLimit",
     "AlertNotFound",
     "AlertNotOwn",
+    "Amount",
     "AmountInvalid",
     "AmountPrecision",
     "AsyncPages",

@@ -27,8 +27,9 @@ _ONE = "/wallets/{wallet_id}/alerts/{alert_id}"
 
 
 class AsyncAlertsResource:
-    """``client.alerts``: lines of available balances. Each crossing is an event: ``balance.low``, ``balance.depleted``,
-    ``balance.recovered``.
+    """``client.alerts``: lines of available balances.
+
+    Each crossing is an event: ``balance.low``, ``balance.depleted``, ``balance.recovered``.
     """
 
     def __init__(self, runner: AsyncRunner) -> None:
@@ -168,7 +169,14 @@ class AsyncAlertsResource:
             WalletNotFound: there is no such wallet, or the caller may not see it.
         """
         call = change_call(
-            "delete_alert", "DELETE", _ONE, nothing_of, None, if_version, wallet_id=wallet_id, alert_id=alert_id
+            "delete_alert",
+            "DELETE",
+            _ONE,
+            nothing_of,
+            None,
+            if_version,
+            wallet_id=wallet_id,
+            alert_id=alert_id,
         )
         return await self._runner.run(call)
 

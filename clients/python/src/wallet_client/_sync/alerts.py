@@ -28,8 +28,9 @@ _ONE = "/wallets/{wallet_id}/alerts/{alert_id}"
 
 
 class AlertsResource:
-    """``client.alerts``: lines of available balances. Each crossing is an event: ``balance.low``, ``balance.depleted``,
-    ``balance.recovered``.
+    """``client.alerts``: lines of available balances.
+
+    Each crossing is an event: ``balance.low``, ``balance.depleted``, ``balance.recovered``.
     """
 
     def __init__(self, runner: Runner) -> None:
