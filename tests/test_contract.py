@@ -132,6 +132,7 @@ BEYOND_A_SCHEMA = {
     "idempotency_key_reused": "depends on requests before",
     "insufficient_funds": "depends on the balance",
     "version_mismatch": "depends on the wallet",
+    "alert_not_own": "depends on the caller",
     "forbidden": "depends on the caller",
     "call_missing": "compares two headers",
     "cursor_invalid": "a cursor is opaque",
