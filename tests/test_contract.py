@@ -69,6 +69,12 @@ GET /api/v1/users/{user_id}/transactions
 GET /api/v1/wallets/{wallet_id}/statistics
 GET /api/v1/wallets/{wallet_id}/limits
 PUT /api/v1/wallets/{wallet_id}/limits
+POST /api/v1/wallets/{wallet_id}/alerts
+GET /api/v1/wallets/{wallet_id}/alerts
+GET /api/v1/wallets/{wallet_id}/alerts/{alert_id}
+PATCH /api/v1/wallets/{wallet_id}/alerts/{alert_id}
+DELETE /api/v1/wallets/{wallet_id}/alerts/{alert_id}
+GET /api/v1/wallets/{wallet_id}/burn-rate
 POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
@@ -126,6 +132,7 @@ BEYOND_A_SCHEMA = {
     "idempotency_key_reused": "depends on requests before",
     "insufficient_funds": "depends on the balance",
     "version_mismatch": "depends on the wallet",
+    "alert_not_own": "depends on the caller",
     "forbidden": "depends on the caller",
     "call_missing": "compares two headers",
     "cursor_invalid": "a cursor is opaque",
@@ -136,6 +143,7 @@ BEYOND_A_SCHEMA = {
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
+    "threshold_invalid": "two members exclude each other",
     "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
     "those of a grant; the members of a limit with its period",
 }
@@ -332,6 +340,9 @@ class Contract:
     deleted_endpoint_id: str
     job_id: str
     grant_id: str
+    alert_id: str
+    changing_alert_id: str
+    deleted_alert_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -346,6 +357,9 @@ class Contract:
             "number": 1,
             "job_id": self.job_id,
             "grant_id": self.grant_id,
+            "alert_id": {"PATCH": self.changing_alert_id, "DELETE": self.deleted_alert_id}.get(
+                case.method, self.alert_id
+            ),
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -390,13 +404,25 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         given = {"amount": "1", "source": "promotion"}
         grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
+        alerts = [
+            (await ann.post(f"/wallets/{each}/alerts", {"amount": "1"})).json()["alert_id"]
+            for each in (wallets[0], *wallets[2:])
+        ]
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
+    ids = [
+        *wallets,
+        moved.json()["transaction_id"],
+        *files,
+        *webhooks,
+        job["job_id"],
+        grant["grant_id"],
+        *alerts,
+    ]
     return Contract(schema, token, *ids, modes=modes)
 
 

@@ -99,7 +99,7 @@ function checkReplay() {
 }
 """
 
-_AMOUNTS = ["amount", "balance", "credit_limit"]
+_AMOUNTS = ["amount", "balance", "credit_limit", "hysteresis"]
 _RENAMED = {"POST": {"initial_balance": "balance", "transaction_id": "original_transaction_id"}}
 """Members of requests that have another name in the response, by method."""
 _ONLY_FOR_PEOPLE = {"title", "description", "examples", "example", "default", "discriminator"}

@@ -103,6 +103,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "set_limits": {"limits": []},
     "create_wallet_grant": {"amount": "1", "source": "promotion"},
     "void_wallet_grant": {},
+    "create_alert": {"amount": "1"},
+    "update_alert": {"name": "b"},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
@@ -144,6 +146,12 @@ class Matrix:
         """A new grant of a thing's user."""
         path = f"/wallets/{thing.granted_id}/grants"
         return (await self.api.admin.post(path, {"amount": "1", "source": "promotion"})).json()["grant_id"]
+
+    async def alert_of(self, caller: Client, thing: Thing) -> str:
+        """A new alert of a thing's wallet: of its owner, or else of the operator."""
+        creator = self.api.admin if caller.user_id is None else self.api.user(thing.user_id)
+        made = await creator.post(f"/wallets/{thing.wallet_id}/alerts", {"amount": "1"})
+        return made.json()["alert_id"]
 
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
@@ -192,6 +200,7 @@ class Matrix:
             job_id=await self.job_of(caller) if "{job_id}" in route.path else None,
             endpoint_id=await self.webhook() if "{endpoint_id}" in route.path else None,
             grant_id=await self.grant_of(thing) if "{grant_id}" in route.path else None,
+            alert_id=await self.alert_of(caller, thing) if "{alert_id}" in route.path else None,
             number=1,
         )
         body = body_of(route, permission, thing)

@@ -302,6 +302,21 @@ async def test_limits(billing: Client, api: Api) -> None:
     agree(shown("get_limits", 200), (await keeper.get(path)).json(), "get_limits")
 
 
+async def test_alerts(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    keeper = await api.service("alerts:read", "alerts:write")
+    path = f"/wallets/{wallet_id}/alerts"
+    made = await keeper.post(path, body("create_alert"))
+    has_form_of(shown("create_alert", 201), made.json(), "create_alert")
+    one = f"{path}/{made.json()['alert_id']}"
+    changed = await keeper.patch(one, body("update_alert"))
+    has_form_of(shown("update_alert", 200), changed.json(), "update_alert")
+    has_form_of(shown("get_alert", 200), (await keeper.get(one)).json(), "get_alert")
+    has_form_of(shown("list_alerts", 200), (await keeper.get(path)).json(), "list_alerts")
+    burn = await keeper.get(f"/wallets/{wallet_id}/burn-rate")
+    has_form_of(shown("get_burn_rate", 200), burn.json(), "get_burn_rate")
+
+
 async def test_grants(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
     giver = await api.service("grants:read", "grants:write")

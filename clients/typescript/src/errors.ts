@@ -4,6 +4,9 @@ import type { components } from "../schema.js";
 export type ProblemCode = components["schemas"]["Problem"]["code"];
 
 const OF_THE_LEDGER = new Set<ProblemCode>([
+  "alert_limit",
+  "alert_not_found",
+  "alert_not_own",
   "amount_precision",
   "balance_limit",
   "balance_unchanged",
@@ -66,6 +69,9 @@ export interface CommonFacts {
  * wallet's currency.
  */
 export interface Facts {
+  alert_limit: { wallet_id: string; set_by: "operator" | "owner"; limit: number };
+  alert_not_found: { alert_id: string };
+  alert_not_own: { alert_id: string; set_by: "operator" | "owner" };
   amount_invalid: { errors?: ValueFault[] };
   amount_precision: { currency: string; exponent: number };
   balance_limit: { wallet_id: string; errors?: ValueFault[] };

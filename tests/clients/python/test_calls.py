@@ -15,6 +15,7 @@ from support.api import Api, new_user, open_api
 from support.sdk import in_process
 from support.webhook_receiver import open_receiver
 from wallet_client import (
+    AlertNotFound,
     AsyncWalletClient,
     BalanceUnchanged,
     DeliveryNotFound,
@@ -507,6 +508,31 @@ async def test_limits_are_set_read_and_reached(client: AsyncWalletClient) -> Non
     with pytest.raises(VersionMismatch):
         await client.limits.set(wallet.wallet_id, [], if_version=0)
     assert (await client.limits.set(wallet.wallet_id, [], if_version=1)).limits == ()
+
+
+async def test_alerts_and_burn_rates(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    made = await client.alerts.create(wallet.wallet_id, percent=20, hysteresis="2.5", name="soon")
+    assert (made.percent, made.hysteresis, made.amount, made.state) == (20, Decimal("2.5"), None, "ok")
+    assert await client.alerts.get(wallet.wallet_id, made.alert_id) == made
+    changed = await client.alerts.update(wallet.wallet_id, made.alert_id, amount=wallet.balance, if_version=1)
+    assert (changed.amount, changed.name, changed.state, changed.version) == (
+        wallet.balance,
+        "soon",
+        "low",
+        2,
+    )
+    with pytest.raises(VersionMismatch):
+        await client.alerts.update(wallet.wallet_id, made.alert_id, name="x", if_version=1)
+    other = await client.alerts.create(wallet.wallet_id, amount="0.5")
+    assert [each async for each in client.alerts.list(wallet.wallet_id, page_size=1)] == [other, changed]
+    await client.transactions.consume(wallet.wallet_id, 1)
+    rate = await client.alerts.burn_rate(wallet.wallet_id)
+    assert [(each.window, each.spent) for each in rate.windows] == [("1h", 1), ("24h", 1), ("7d", 1)]
+    assert all(each.runs_out_at is not None and each.runs_out_at > rate.at for each in rate.windows)
+    await client.alerts.delete(wallet.wallet_id, made.alert_id, if_version=2)
+    with pytest.raises(AlertNotFound):
+        await client.alerts.get(wallet.wallet_id, made.alert_id)
 
 
 async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:

@@ -18,12 +18,14 @@ from wallet_client import (
     Operation,
     Pages,
     WalletClient,
+    alerts,
     limits,
     models,
     sums,
     webhooks,
 )
 from wallet_client._async.shortcuts import AsyncShortcuts
+from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
@@ -48,12 +50,22 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
-            *("endpoint_id", "event_id", "from_event"),
+            *("endpoint_id", "event_id", "from_event", "alert_id"),
         ),
         ID,
     ),
     **dict.fromkeys(
-        ("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
+        (
+            "amount",
+            "percent",
+            "hysteresis",
+            "balance",
+            "initial_balance",
+            "credit_limit",
+            "min_amount",
+            "max_amount",
+        ),
+        "1",
     ),
     **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead"), True),
     **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at", "from_time"), NOW),
@@ -106,6 +118,7 @@ RESOURCES: dict[str, Any] = {
     "statistics": StatisticsResource,
     "audit": AuditResource,
     "limits": LimitsResource,
+    "alerts": AlertsResource,
     "webhooks": WebhooksResource,
 }
 
@@ -315,6 +328,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
             )
         ),
+        alerts.Alert,
+        alerts.BurnWindow,
+        alerts.BurnRate,
         limits.Limit,
         limits.Limits,
         *(

@@ -11,6 +11,9 @@ from wallet_client._sync.client import WalletClient
 from wallet_client._sync.pages import Pages
 from wallet_client._version import __version__
 from wallet_client.errors import (
+    AlertLimit,
+    AlertNotFound,
+    AlertNotOwn,
     AmountInvalid,
     AmountPrecision,
     BadGateway,
@@ -127,6 +130,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "AlertLimit",
+    "AlertNotFound",
+    "AlertNotOwn",
     "Amount",
     "AmountInvalid",
     "AmountPrecision",

@@ -13,6 +13,7 @@ from wallet_client._problems import error_of, supersedes_earlier_attempts
 from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
+    from wallet_client.alerts import Alert, BurnRate
     from wallet_client.limits import Limits
     from wallet_client.models import (
         AuditEntry,
@@ -192,6 +193,27 @@ def limits_of(response: SuccessResponse) -> "Limits":
     from wallet_client.limits import Limits  # noqa: PLC0415
 
     return decoder(Limits)(response.document)
+
+
+def alert_of(response: SuccessResponse) -> "Alert":
+    """An alert."""
+    from wallet_client.alerts import Alert  # noqa: PLC0415
+
+    return decoder(Alert)(response.document)
+
+
+def alerts_of(response: SuccessResponse) -> "Page[Alert]":
+    """A page of alerts."""
+    from wallet_client.alerts import Alert  # noqa: PLC0415
+
+    return _page_of(response, Alert)
+
+
+def burn_rate_of(response: SuccessResponse) -> "BurnRate":
+    """A burn rate."""
+    from wallet_client.alerts import BurnRate  # noqa: PLC0415
+
+    return decoder(BurnRate)(response.document)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

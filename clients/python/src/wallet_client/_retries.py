@@ -33,6 +33,9 @@ NOTHING_DONE = (RateLimited, Overloaded, WalletBusy, UpstreamUnavailable, VaultU
 
 OF_THE_LEDGER = frozenset(
     {
+        "alert_limit",
+        "alert_not_found",
+        "alert_not_own",
         "amount_precision",
         "balance_limit",
         "balance_unchanged",

@@ -6,6 +6,7 @@ from typing import Any, Self, Unpack
 
 import httpx
 
+from wallet_client._async.alerts import AsyncAlertsResource
 from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
@@ -163,6 +164,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.files = AsyncFilesResource(runner)
         self.jobs = AsyncJobsResource(runner)
         self.limits = AsyncLimitsResource(runner)
+        self.alerts = AsyncAlertsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -11,6 +11,7 @@ from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
+from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
@@ -164,6 +165,7 @@ class WalletClient(Shortcuts):
         self.files = FilesResource(runner)
         self.jobs = JobsResource(runner)
         self.limits = LimitsResource(runner)
+        self.alerts = AlertsResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

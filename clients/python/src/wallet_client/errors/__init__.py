@@ -1,6 +1,9 @@
 """The errors with which a call can end. ``WalletError`` is the base class of all of them."""
 
 from wallet_client.errors.codes import (
+    AlertLimit,
+    AlertNotFound,
+    AlertNotOwn,
     AmountInvalid,
     AmountPrecision,
     BalanceLimit,
@@ -82,6 +85,9 @@ from wallet_client.errors.statuses import (
 )
 
 __all__ = [
+    "AlertLimit",
+    "AlertNotFound",
+    "AlertNotOwn",
     "AmountInvalid",
     "AmountPrecision",
     "BadGateway",

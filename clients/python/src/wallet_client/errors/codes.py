@@ -6,6 +6,7 @@ from decimal import Decimal
 from wallet_client.errors.statuses import (
     BadRequest,
     Conflict,
+    Forbidden,
     Gone,
     NotFound,
     PaymentRequired,
@@ -103,6 +104,24 @@ class DeliveryNotFound(NotFound):
     """The event was not for the webhook endpoint, or its delivery was removed some days after its end."""
 
     code = "delivery_not_found"
+
+
+class AlertNotFound(NotFound):
+    """The wallet has no such alert."""
+
+    code = "alert_not_found"
+
+
+class AlertNotOwn(Forbidden):
+    """The alert was set by the other side (``set_by``): the operator, or the owner."""
+
+    code = "alert_not_own"
+
+
+class AlertLimit(Conflict):
+    """The wallet has as many alerts of this side as it may have."""
+
+    code = "alert_limit"
 
 
 class GrantNotFound(NotFound):

@@ -1,0 +1,1 @@
+"""Alerts: lines of a wallet's available balance, and when it will be empty."""
