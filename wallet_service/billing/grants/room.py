@@ -1,6 +1,13 @@
 """Declares the room."""
 
-from wallet_service.billing.grants.problems import GrantEnded, GrantLimit, GrantNotFound, GrantsNotUsable
+from wallet_service.billing.grants.problems import (
+    GrantEnded,
+    GrantLimit,
+    GrantNotFound,
+    GrantScheduleLimit,
+    GrantScheduleNotFound,
+    GrantsNotUsable,
+)
 from wallet_service.billing.grants.settings import GrantsSettings
 from wallet_service.core.room import (
     EventType,
@@ -18,10 +25,20 @@ ROOM = Room(
     name="grants",
     module=__name__,
     summary="grants: credits with a source, a priority, an expiry and a price; schedules that grant again each month",
-    routers=("router:router",),
-    tags={"grants": "Credits with a source, a priority, an end and a price. Debits take from them in order."},
+    routers=("router:router", "schedule_router:router"),
+    tags={
+        "grants": "Credits with a source, a priority, an end and a price. Debits take from them in order. A schedule "
+        "grants credits each month."
+    },
     settings=GrantsSettings,
-    problems=(GrantNotFound, GrantEnded, GrantLimit, GrantsNotUsable),
+    problems=(
+        GrantNotFound,
+        GrantEnded,
+        GrantLimit,
+        GrantsNotUsable,
+        GrantScheduleNotFound,
+        GrantScheduleLimit,
+    ),
     schema="billing",
     event_types=(
         EventType(name="grant.created", summary="Credits were granted.", data="schemas:Grant"),
@@ -36,10 +53,27 @@ ROOM = Room(
             data="schemas:Grant",
         ),
         EventType(name="grant.voided", summary="A grant was taken back.", data="schemas:Grant"),
+        EventType(
+            name="grant_schedule.created",
+            summary="A wallet is granted credits each month.",
+            data="schedule_schemas:GrantSchedule",
+        ),
+        EventType(
+            name="grant_schedule.updated",
+            summary="A schedule of grants was changed.",
+            data="schedule_schemas:GrantSchedule",
+        ),
+        EventType(
+            name="grant_schedule.deleted",
+            summary="A schedule of grants was deleted, by a request or because its wallet was closed.",
+            data="schedule_schemas:GrantSchedule",
+        ),
     ),
     recorded_reads={
         "list_grants": RecordedRead(action="grants.read"),
         "get_grant": RecordedRead(action="grant.read"),
+        "list_grant_schedules": RecordedRead(action="grant_schedules.read"),
+        "get_grant_schedule": RecordedRead(action="grant_schedule.read"),
     },
     permissions=(GRANTS_READ, GRANTS_WRITE),
     operation_types=(

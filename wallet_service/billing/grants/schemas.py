@@ -15,6 +15,9 @@ _LONGEST_S = 315_360_000
 
 Source = Literal["purchase", "promotion", "plan", "refund", "adjustment"]
 State = Literal["scheduled", "active", "used", "expired", "voided"]
+VoidReason = Literal["request", "wallet_closed", "balance_limit", "grant_limit"]
+Priority = Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)]
+Accounts = Annotated[list[CounterAccount], Field(min_length=1, max_length=20)]
 Seconds = Annotated[int, Field(ge=0, le=_LONGEST_S, strict=True), BeforeValidator(whole)]
 
 GRANT: dict[str, Any] = {
@@ -43,6 +46,7 @@ GRANT: dict[str, Any] = {
     "original_grant_id": None,
     "schedule_id": None,
     "carried_from": None,
+    "void_reason": None,
     "reference": "welcome",
     "metadata": {},
     "created_at": _TIME,
@@ -69,9 +73,7 @@ class GrantCreate(BaseModel):
     )
     amount: Amount = Field(description="How many credits, in the wallet's currency.")
     source: Source = Field(description="Where they come from. It decides the default of `counter_account`.")
-    priority: Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)] = Field(
-        default=100, description="Debits take from grants with lower numbers first."
-    )
+    priority: Priority = Field(default=100, description="Debits take from grants with lower numbers first.")
     effective_at: Timestamp | None = Field(
         default=None, description="When they can be used. Default: now. Before it nothing is posted."
     )
@@ -81,7 +83,7 @@ class GrantCreate(BaseModel):
     expires_in_s: Annotated[int, Field(ge=1, le=_LONGEST_S, strict=True), BeforeValidator(whole)] | None = (
         Field(default=None, description="The same in seconds after `effective_at`, in place of `expires_at`.")
     )
-    pays: Annotated[list[CounterAccount], Field(min_length=1, max_length=20)] | None = Field(
+    pays: Accounts | None = Field(
         default=None,
         description="The only counter accounts that they pay, as `revenue:usage:gpt`. Default: all.",
     )
@@ -131,6 +133,7 @@ class GrantQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: State | None = Field(default=None, description="Only those in this state now.")
+    source: Source | None = Field(default=None, description="Only those with this source.")
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
 
@@ -174,6 +177,11 @@ class Grant(BaseModel):
     schedule_id: UUID | None = Field(description="The schedule that created it.")
     carried_from: AwareDatetime | None = Field(
         description="The end of the period from which the rest was carried over."
+    )
+    void_reason: VoidReason | None = Field(
+        description="Of one that was voided: by a `request`, or by the service, because the `wallet_closed`, because its "
+        "amount would have exceeded the highest balance (`balance_limit`), or because the wallet had as many grants as "
+        "it may have (`grant_limit`)."
     )
     reference: str | None = Field(description="The caller's own name for it.")
     metadata: dict[str, Any] = Field(description="The caller's object.")
