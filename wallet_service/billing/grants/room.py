@@ -16,6 +16,7 @@ from wallet_service.core.room import (
     PostingPart,
     RecordedRead,
     Room,
+    VerifyWalk,
 )
 
 GRANTS_READ = Permission("grants:read", "Read grants and their schedules", is_users=True)
@@ -98,6 +99,28 @@ ROOM = Room(
             permission="grants:write",
             form="room",
             refundable=False,
+        ),
+    ),
+    verify_walks=(
+        VerifyWalk(
+            "verify_grants",
+            "grants",
+            {
+                "grant figures": "what is used, expired, voided and left of a grant is what its postings did",
+                "grant postings": "a grant that is effective was posted, one that is not has done nothing",
+                "grant entries": "a posting took no more from grants, and gave no more back, than it posted",
+                "grant reserves": "grants reserve no more than open holds have locked",
+                "grant marks": "the kernel asks for the grants of a wallet that has some",
+                "grant times": "a wallet is due no later than what is next to happen to its grants",
+            },
+        ),
+        VerifyWalk(
+            "verify_grant_schedules",
+            "grant schedules",
+            {
+                "schedule wallets": "a wallet with a schedule is open, and due no later than the next period",
+                "schedule periods": "the next period begins on the day of the schedule, and was not granted yet",
+            },
         ),
     ),
     posting_part=PostingPart(
