@@ -1715,7 +1715,28 @@ export interface components {
              * Results
              * @description The outcome of each operation, in the order of the request.
              */
-            results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"])[];
+            results: (components["schemas"]["BatchPosted"] | components["schemas"]["BatchRefused"] | components["schemas"]["BatchDecided"])[];
+        };
+        /**
+         * BatchDecided
+         * @description An operation of a type that a room decides, such as a grant: posted now or when its key was first spent.
+         */
+        BatchDecided: {
+            /**
+             * Status
+             * @description The operation is posted, or would be posted by a request without `dry_run`.
+             * @constant
+             */
+            status: "posted";
+            /** @description What was posted. Null: it moved nothing. */
+            transaction: components["schemas"]["Transaction"] | null;
+            /**
+             * Result
+             * @description What it made or changed, as the path of the single operation returns it.
+             */
+            result: {
+                [key: string]: unknown;
+            };
         };
         /**
          * BatchEntries
@@ -3216,6 +3237,7 @@ export interface components {
          *       "not_granted": "97.500000",
          *       "grants": [],
          *       "next_expiry": null,
+         *       "limits": [],
          *       "last_changes": [
          *         {
          *           "at": "2026-01-02T03:04:05.678901Z",
@@ -3240,6 +3262,14 @@ export interface components {
          *           "client_id": "billing",
          *           "balance_after": "100.000000",
          *           "grants": []
+         *         }
+         *       ],
+         *       "last_updates": [
+         *         {
+         *           "at": "2026-01-02T03:04:05.678901Z",
+         *           "action": "wallet.created",
+         *           "actor": "client:billing",
+         *           "changed": null
          *         }
          *       ]
          *     }
@@ -3324,10 +3354,20 @@ export interface components {
             /** @description What expires next; null: nothing. */
             next_expiry: components["schemas"]["NextExpiry"] | null;
             /**
+             * Limits
+             * @description What may be spent, and what is left of it. Null for a past moment.
+             */
+            limits: components["schemas"]["LimitLeft"][] | null;
+            /**
              * Last Changes
              * @description The last ten entries, the newest first.
              */
             last_changes: components["schemas"]["Change"][];
+            /**
+             * Last Updates
+             * @description The last ten changes of the wallet's own members, the newest first, as far as the audit trail goes.
+             */
+            last_updates: components["schemas"]["Update"][];
         };
         /**
          * File
@@ -4183,6 +4223,89 @@ export interface components {
              * @description When the period ends; of a rolling window, when the oldest debit that counts falls out, null if there is none; null for a limit per transaction.
              */
             resets_at: string | null;
+        };
+        /**
+         * LimitLeft
+         * @description A limit of what the wallet may spend, and what is left of it.
+         */
+        LimitLeft: {
+            /**
+             * Limit Id
+             * Format: uuid
+             * @description The limit.
+             */
+            limit_id: string;
+            /**
+             * Set By
+             * @description `operator` or `owner`.
+             */
+            set_by: string;
+            /**
+             * Period
+             * @description `transaction`, `day`, `week`, `month` or `rolling`.
+             */
+            period: string;
+            /**
+             * Time Zone
+             * @description Where a day, week or month begins.
+             */
+            time_zone: string | null;
+            /**
+             * Window S
+             * @description The length of a rolling window.
+             */
+            window_s: number | null;
+            /**
+             * Counter Account
+             * @description The only debits that count; null: all.
+             */
+            counter_account: string | null;
+            /**
+             * Amount
+             * @description The limit.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Used
+             * @description What was spent in the period.
+             * @example 12.50
+             */
+            used: string;
+            /**
+             * Reserved
+             * @description What open holds may still spend.
+             * @example 12.50
+             */
+            reserved: string;
+            /**
+             * Remaining
+             * @description What can still be spent.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Starts At
+             * @description The begin of the period.
+             */
+            starts_at: string | null;
+            /**
+             * Resets At
+             * @description When something becomes free again.
+             */
+            resets_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was set.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            updated_at: string;
         };
         /**
          * Limits
@@ -5242,6 +5365,33 @@ export interface components {
              * @example 12.50
              */
             amount: string;
+        };
+        /**
+         * Update
+         * @description A change of what the wallet is set to: its status, credit limit, metadata, limits.
+         */
+        Update: {
+            /**
+             * At
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Action
+             * @description What was done, as the audit trail has it.
+             */
+            action: string;
+            /**
+             * Actor
+             * @description Who did it. Null for a user token, if another did.
+             */
+            actor: string | null;
+            /**
+             * Changed
+             * @description The members that differ, as JSON pointers. Null for a creation.
+             */
+            changed: string[] | null;
         };
         /**
          * UserStatistics

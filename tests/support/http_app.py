@@ -28,7 +28,7 @@ from wallet_service.platform.changes.reads import ReadRecorder
 from wallet_service.platform.database.gateway import Database, Json
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.idempotency import HeaderKey, chosen_key
-from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
+from wallet_service.platform.web.openapi import KEYED, READS, WRITES, DocumentParts, problems
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.settings import WebSettings
@@ -119,7 +119,7 @@ def make_app(database: Database, **settings: Any) -> FastAPI:
     chosen = make_settings(**given | settings)
     app.state.auth = Authenticator.from_settings(chosen[AuthSettings], database, ROOMS)
     app.state.reads = ReadRecorder(database, ROOMS)
-    install(app, chosen[WebSettings], ERRORS, {"/api/v1/things/import": IMPORT_LIMIT})
+    install(app, chosen[WebSettings], DocumentParts(codes=ERRORS), {"/api/v1/things/import": IMPORT_LIMIT})
     app.include_router(router, prefix="/api/v1")
     return app
 

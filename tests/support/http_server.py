@@ -24,6 +24,7 @@ from wallet_service.platform.http_server.metrics import ConnectionMetrics
 from wallet_service.platform.http_server.server import HttpServer
 from wallet_service.platform.http_server.settings import HttpServerSettings
 from wallet_service.platform.web.metrics import RequestMetrics
+from wallet_service.platform.web.openapi import DocumentParts
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.setup import install
 from wallet_service.rooms import ROOMS
@@ -172,7 +173,7 @@ def http_server(**settings: Any) -> Generator[RunningServer]:
     registry = CollectorRegistry()
     requests = RequestMetrics(registry)
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False)
-    install(app, chosen[WebSettings], problems_of(ROOMS), metrics=requests)
+    install(app, chosen[WebSettings], DocumentParts(codes=problems_of(ROOMS)), metrics=requests)
     app.include_router(router)
     server = HttpServer(
         app, chosen[WebSettings], chosen[HttpServerSettings], requests, ConnectionMetrics(registry)

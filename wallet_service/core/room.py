@@ -79,6 +79,8 @@ class OperationType:
         refundable: whether it can be refunded.
         decide: of the form ``room``: the function of the room's ``schema`` that decides it
             (``ledger/sql/open_room_state.sql``). None: the service alone posts entries of this type.
+        request: of the form ``room``: reference of the model by which a batch names such an operation
+            (``money/transactions/room_operations.py``). None: batches have none.
     """
 
     name: str
@@ -93,6 +95,7 @@ class OperationType:
     users_mirrored: bool = False
     refundable: bool = True
     decide: str | None = None
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,6 +383,16 @@ def posting_problems_of(rooms: Sequence[Room]) -> Sequence[type[WalletError]]:
     return [
         problem for room in rooms if room.posting_part is not None for problem in room.posting_part.problems
     ]
+
+
+def batch_operations_of(rooms: Sequence[Room]) -> Mapping[str, Any]:
+    """The models of operations that batches may have beside those of the ledger, by the name of their type."""
+    return {
+        kind.name: room.load(kind.request)
+        for room in rooms
+        for kind in room.operation_types
+        if kind.request is not None
+    }
 
 
 def problems_of(rooms: Sequence[Room]) -> Mapping[str, type[WalletError]]:

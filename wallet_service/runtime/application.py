@@ -9,12 +9,13 @@ from prometheus_client import CollectorRegistry
 from starlette.datastructures import State
 
 from wallet_service import __version__
-from wallet_service.core.room import Room, RoomContext, posting_problems_of, problems_of
+from wallet_service.core.room import Room, RoomContext, batch_operations_of, posting_problems_of, problems_of
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
 from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.web.metrics import RequestMetrics
+from wallet_service.platform.web.openapi import DocumentParts
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.setup import install
 from wallet_service.rooms import ROOMS
@@ -84,13 +85,16 @@ def create_app(
     install(
         app,
         settings[WebSettings],
-        problems_of(rooms),
+        DocumentParts(
+            codes=problems_of(rooms),
+            of_debits=posting_problems_of(rooms),
+            operations=batch_operations_of(rooms),
+        ),
         limits,
         app.state.request_metrics,
         tracer,
         traced_part,
         [path for room in rooms for path in room.unlimited_paths],
-        posting_problems_of(rooms),
     )
     for room in _in_order_of_use(rooms):
         for reference in room.routers:

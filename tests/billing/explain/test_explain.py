@@ -174,3 +174,61 @@ async def test_a_grant_that_is_about_to_end_is_recorded_before_a_read(
     assert await timed_api.admin.balance(wallet) == "20.000000"
     await clock.advance(timedelta(hours=1))
     assert await timed_api.admin.balance(wallet) == "0.000000"
+
+
+async def test_limits_and_who_set_what_are_explained(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    path = f"/wallets/{wallet}"
+    limits = [
+        {"period": "day", "time_zone": "Europe/Berlin", "amount": "50"},
+        {"period": "transaction", "amount": "40", "counter_account": "revenue:usage:*"},
+    ]
+    set_to = await timed_api.admin.send(
+        "PUT", f"{path}/limits", {"limits": limits}, headers={"If-Match": '"0"'}
+    )
+    assert set_to.status_code == 200, set_to.text
+    await timed_api.admin.send("PATCH", path, {"credit_limit": "5"}, headers={"If-Match": '"1"'})
+    await post(timed_api, {"wallet_id": wallet, "type": "consume", "amount": "3"})
+
+    now = (await timed_api.admin.get(f"{path}/explain")).json()
+    Explanation.model_validate(now)
+    read = await timed_api.admin.send("GET", f"{path}/explain", headers={"Accept": "text/plain"})
+
+    # The 7 of the story were spent on the same day.
+    assert [(each["period"], each["used"], each["remaining"]) for each in now["limits"]] == [
+        ("day", "10.000000", "40.000000"),
+        ("transaction", "0.000000", "40.000000"),
+    ]
+    assert now["limits"] == (await timed_api.admin.get(f"{path}/limits")).json()["limits"]
+    assert [(each["action"], each["actor"]) for each in now["last_updates"]] == [
+        ("wallet.updated", "client:admin"),
+        ("limits.updated", "client:admin"),
+        ("wallet.created", "client:admin"),
+    ]
+    assert "/credit_limit" in now["last_updates"][0]["changed"]
+    assert "40.000000 CREDIT  of 50.000000 a day (Europe/Berlin), set by the operator, resets at" in read.text
+    assert "wallet.updated by client:admin: " in read.text
+
+
+async def test_a_user_does_not_see_who_else_changed_the_wallet(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    user = timed_api.user((await timed_api.admin.read(wallet))["user_id"])
+    found = (await user.get(f"/wallets/{wallet}/explain")).json()
+    assert [(each["action"], each["actor"]) for each in found["last_updates"]] == [("wallet.created", None)]
+    assert {each["client_id"] for each in found["last_changes"]} == {"billing", "admin"}
+
+
+async def test_a_past_moment_has_the_changes_until_then_and_no_limits(
+    timed_api: Api, clock: SettableClock
+) -> None:
+    wallet = await story(timed_api, clock)
+    await timed_api.admin.send(
+        "PATCH", f"/wallets/{wallet}", {"status": "frozen"}, headers={"If-Match": '"1"'}
+    )
+    past = (
+        await timed_api.admin.send(
+            "GET", f"/wallets/{wallet}/explain", query={"at": text(START + timedelta(hours=1))}
+        )
+    ).json()
+    assert past["limits"] is None
+    assert [each["action"] for each in past["last_updates"]] == ["wallet.created"]

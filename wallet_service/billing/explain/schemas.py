@@ -101,6 +101,36 @@ class Change(BaseModel):
     )
 
 
+class LimitLeft(BaseModel):
+    """A limit of what the wallet may spend, and what is left of it."""
+
+    limit_id: UUID = Field(description="The limit.")
+    set_by: str = Field(description="`operator` or `owner`.")
+    period: str = Field(description="`transaction`, `day`, `week`, `month` or `rolling`.")
+    time_zone: str | None = Field(description="Where a day, week or month begins.")
+    window_s: int | None = Field(description="The length of a rolling window.")
+    counter_account: str | None = Field(description="The only debits that count; null: all.")
+    amount: AmountText = Field(description="The limit.")
+    used: AmountText = Field(description="What was spent in the period.")
+    reserved: AmountText = Field(description="What open holds may still spend.")
+    remaining: AmountText = Field(description="What can still be spent.")
+    starts_at: AwareDatetime | None = Field(description="The begin of the period.")
+    resets_at: AwareDatetime | None = Field(description="When something becomes free again.")
+    created_at: AwareDatetime = Field(description="When it was set.")
+    updated_at: AwareDatetime = Field(description="When it was changed last.")
+
+
+class Update(BaseModel):
+    """A change of what the wallet is set to: its status, credit limit, metadata, limits."""
+
+    at: AwareDatetime = Field(description="When.")
+    action: str = Field(description="What was done, as the audit trail has it.")
+    actor: str | None = Field(description="Who did it. Null for a user token, if another did.")
+    changed: list[str] | None = Field(
+        description="The members that differ, as JSON pointers. Null for a creation."
+    )
+
+
 _EXPLANATION: dict[str, Any] = {
     "wallet_id": WALLET_ID,
     "user_id": USER_ID,
@@ -132,6 +162,7 @@ _EXPLANATION: dict[str, Any] = {
     "not_granted": "97.500000",
     "grants": [],
     "next_expiry": None,
+    "limits": [],
     "last_changes": [
         {
             "at": _TIME,
@@ -158,6 +189,9 @@ _EXPLANATION: dict[str, Any] = {
             "grants": [],
         },
     ],
+    "last_updates": [
+        {"at": _TIME, "action": "wallet.created", "actor": "client:billing", "changed": None},
+    ],
 }
 
 
@@ -183,7 +217,13 @@ class Explanation(BaseModel):
         description="Grants in the order in which debits take from them, at most 100."
     )
     next_expiry: NextExpiry | None = Field(description="What expires next; null: nothing.")
+    limits: list[LimitLeft] | None = Field(
+        description="What may be spent, and what is left of it. Null for a past moment."
+    )
     last_changes: list[Change] = Field(description="The last ten entries, the newest first.")
+    last_updates: list[Update] = Field(
+        description="The last ten changes of the wallet's own members, the newest first, as far as the audit trail goes."
+    )
 
 
 class SourceSum(BaseModel):

@@ -27,9 +27,15 @@ def explanation_text(document: Mapping[str, Any]) -> str:
     if document["next_expiry"] is not None:
         expiry = document["next_expiry"]
         lines += ["", f"Next expiry: {expiry['amount']} {currency} at {expiry['at']}"]
+    if document["limits"]:
+        lines += ["", "Left to spend:"]
+        lines += [_limit_line(each, currency) for each in document["limits"]]
     if document["last_changes"]:
         lines += ["", "Last changes:"]
         lines += [_change_line(each, currency) for each in document["last_changes"]]
+    if document["last_updates"]:
+        lines += ["", "Last changes of its settings:"]
+        lines += [_update_line(each) for each in document["last_updates"]]
     return "\n".join(lines) + "\n"
 
 
@@ -47,3 +53,25 @@ def _change_line(change: Mapping[str, Any], currency: str) -> str:
         f"{sign + change['amount']:>24} {currency}  {change['at']}  {change['transaction_type']},"
         f" {change['counter_account']}{by}"
     )
+
+
+_PERIODS = {"day": "a day", "week": "a week", "month": "a month"}
+
+
+def _limit_line(limit: Mapping[str, Any], currency: str) -> str:
+    if limit["period"] == "transaction":
+        per = "in one transaction"
+    elif limit["period"] == "rolling":
+        per = f"in {limit['window_s']} s"
+    else:
+        per = f"{_PERIODS[limit['period']]} ({limit['time_zone']})"
+    account = f" for {limit['counter_account']}" if limit["counter_account"] else ""
+    resets = f", resets at {limit['resets_at']}" if limit["resets_at"] else ""
+    rest = f"of {limit['amount']} {per}{account}, set by the {limit['set_by']}{resets}"
+    return f"{limit['remaining']:>24} {currency}  {rest}"
+
+
+def _update_line(update: Mapping[str, Any]) -> str:
+    by = f" by {update['actor']}" if update["actor"] else ""
+    members = f": {', '.join(update['changed'])}" if update["changed"] else ""
+    return f"  {update['at']}  {update['action']}{by}{members}"

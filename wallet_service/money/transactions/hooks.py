@@ -10,6 +10,7 @@ import structlog
 from wallet_service.core.room import AfterPosting, Moved, OperationType, Permission, PostingCheck
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
+from wallet_service.money.transactions.room_operations import BatchRoomOperation
 from wallet_service.platform.auth.authentication import Principal
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +23,7 @@ class PostingHooks:
     Attributes:
         state: of the application.
         types: every type by its name.
+        requests: the models of operations of a batch that rooms decide, by the name of their type.
         permissions: the permission that an operation needs, by the name of its type.
         checks: called before a posting.
         after: called after it.
@@ -29,6 +31,7 @@ class PostingHooks:
 
     state: Any
     types: Mapping[str, OperationType]
+    requests: Mapping[str, type[BatchRoomOperation]]
     permissions: Mapping[str, Permission]
     checks: Sequence[PostingCheck]
     after: Sequence[AfterPosting]

@@ -277,7 +277,8 @@ async def batch(
 
 def _result(outcome: Outcome) -> bytes:
     if isinstance(outcome, Posted):
-        return b'{"status":"posted","transaction":' + outcome.transaction + b"}"
+        result = b"" if outcome.result is None else b',"result":' + outcome.result
+        return b'{"status":"posted","transaction":' + outcome.transaction + result + b"}"
     return json.dumps(_refused_result(outcome)).encode()
 
 

@@ -270,6 +270,18 @@ class BatchPosted(BaseModel):
     transaction: Transaction = Field(description="What was posted.")
 
 
+class BatchDecided(BaseModel):
+    """An operation of a type that a room decides, such as a grant: posted now or when its key was first spent."""
+
+    status: Literal["posted"] = Field(
+        description="The operation is posted, or would be posted by a request without `dry_run`."
+    )
+    transaction: Transaction | None = Field(description="What was posted. Null: it moved nothing.")
+    result: dict[str, Any] = Field(
+        description="What it made or changed, as the path of the single operation returns it."
+    )
+
+
 class BatchRefused(BaseModel):
     """An operation that changed nothing."""
 
@@ -303,6 +315,6 @@ class BatchAnswer(BaseModel):
         }
     )
 
-    results: list[BatchPosted | BatchRefused] = Field(
+    results: list[BatchPosted | BatchRefused | BatchDecided] = Field(
         description="The outcome of each operation, in the order of the request."
     )

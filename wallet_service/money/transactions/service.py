@@ -1,31 +1,28 @@
 """Who may move what, and how a request becomes operations of the ledger."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from wallet_service.core.caller import current_caller
 from wallet_service.core.errors import Forbidden, IdempotencyKeyReused, WalletError
 from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import EntryOf, Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
-from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
+from wallet_service.money.transactions.batches import aborted, read_operation, unread
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.restrictions import check_restriction
+from wallet_service.money.transactions.room_operations import BatchRoomOperation, RoomPosting
 from wallet_service.money.transactions.schemas import (
     AdjustmentDetails,
     AdjustRequest,
-    BatchAdjustment,
     BatchEntries,
-    BatchMovement,
-    BatchOperation,
     BatchRefund,
     BatchRequest,
-    BatchTransfer,
     EntriesDetails,
     EntriesRequest,
     RefundDetails,
@@ -36,16 +33,11 @@ from wallet_service.money.transactions.schemas import (
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import CallerAccess, caller_access
 from wallet_service.platform.web.idempotency import LONGEST, CallAttempt, call_attempt
-from wallet_service.platform.web.problems import validation_problem
 
 LONGEST_BATCH_KEY = LONGEST - len("/499")
 
 _MOST_SENDINGS = 1000
 """More than a unit is ever sent."""
-
-_OPERATION: TypeAdapter[BatchMovement | BatchTransfer | BatchRefund | BatchAdjustment | BatchEntries] = (
-    TypeAdapter(BatchOperation)
-)
 
 
 class TransactionService:
@@ -187,21 +179,10 @@ class TransactionService:
         Raises:
             WalletError: the refusal.
         """
-        self._caller.require(self._hooks.permissions[kind])
-        operation = Operation(
-            type=kind,
-            client_id=self._caller.client_id,
-            acting_user_id=self._caller.user_id,
-            idempotency_key=key,
-            wallet_id=wallet_id,
-            amount=amount,
-            counter_account=counter_account,
-            terms=terms,
-            caller=caller,
-            details=details or {},
-            transaction_id=self._attempt.transaction_id(self._caller.client_id, 0),
+        posting = RoomPosting(
+            terms=terms, amount=amount, counter_account=counter_account, details=details or {}
         )
-        return await self._post(operation, dry_run)
+        return await self._post(self._room_operation(kind, wallet_id, posting, key, caller), dry_run)
 
     async def check_planned(
         self, kind: TransactionType, wallet_id: str, *, amount: str, counter_account: str
@@ -232,13 +213,13 @@ class TransactionService:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
         read = [
             self._read(index, document, f"{header_key}/{index}" if header_key is not None else None)
-            for index, document in enumerate(_unread(request))
+            for index, document in enumerate(unread(request))
         ]
         if self._access.checks or self._hooks.checks:
             read = await asyncio.gather(*(self._permitted(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if request.atomic and faults:
-            return _aborted(len(read), *min(faults.items()))
+            return aborted(len(read), *min(faults.items()))
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
@@ -356,6 +337,35 @@ class TransactionService:
             transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )
 
+    def _room_operation(
+        self,
+        kind: TransactionType,
+        wallet_id: str,
+        posting: RoomPosting,
+        key: str | None,
+        caller: Mapping[str, str],
+        index: int = 0,
+    ) -> Operation:
+        """The operation of a type that a room decides.
+
+        Raises:
+            Forbidden: the caller lacks the permission for this type.
+        """
+        self._caller.require(self._hooks.permissions[kind])
+        return Operation(
+            type=kind,
+            client_id=self._caller.client_id,
+            acting_user_id=self._caller.user_id,
+            idempotency_key=key,
+            wallet_id=wallet_id,
+            amount=posting.amount,
+            counter_account=posting.counter_account,
+            terms=posting.terms,
+            caller=caller,
+            details=posting.details,
+            transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
+        )
+
     def _check_users_account(self, kind: TransactionType, counter_account: str) -> None:
         """Refuse another counter account than the default of the type, and those of the user's own records.
 
@@ -373,31 +383,17 @@ class TransactionService:
     def _read(self, index: int, document: object, batch_key: str | None) -> Operation | Refused:
         """An operation of a batch, or the reason why there is none."""
         try:
-            item = _OPERATION.validate_python(document)
-            key = item.idempotency_key if item.idempotency_key is not None else batch_key
+            item = read_operation(document, self._hooks.requests)
+            key = batch_key if item.idempotency_key is None else item.idempotency_key
+            if isinstance(item, BatchRoomOperation):
+                posting = item.posting(self._hooks.state.settings)
+                caller = current_caller().document()
+                return self._room_operation(item.type, str(item.wallet_id), posting, key, caller, index)
             if isinstance(item, BatchRefund):
                 original = str(item.original_transaction_id)
                 return self._operation(item.type, item, key, original_transaction_id=original, index=index)
             if isinstance(item, BatchEntries):
                 return self._operation(item.type, item, key, index=index)
             return self._operation(item.type, item, key, wallet_id=str(item.wallet_id), index=index)
-        except ValidationError as error:
-            errors = [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]
-            return Refused(validation_problem(errors))
         except WalletError as error:
             return Refused(error)
-
-
-def _unread(request: BatchRequest) -> Sequence[object]:
-    """The operations as they came: the schema describes them and leaves their validation to this room."""
-    return request.operations
-
-
-def _without_tag(place: Sequence[int | str]) -> Sequence[int | str]:
-    """Pydantic puts the chosen type before the member's name; the caller knows no such step."""
-    return place[1:] if len(place) > 1 else place
-
-
-def _aborted(size: int, index: int, fault: Refused) -> list[Outcome]:
-    aborted = Refused(BatchAborted(index=index))
-    return [fault if place == index else aborted for place in range(size)]

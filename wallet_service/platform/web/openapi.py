@@ -1,6 +1,7 @@
 """Problems in the OpenAPI document, and the pages under /docs, which need no internet."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +9,7 @@ from typing import Any, cast
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
@@ -176,10 +178,40 @@ def _add_problems(document: Mapping[str, Any], of_debits: Sequence[type[WalletEr
                 responses[str(error.status)] = _response(error.status, [*dict.fromkeys([*known, error])])
 
 
-def install_docs(app: FastAPI, codes: Iterable[str], of_debits: Sequence[type[WalletError]] = ()) -> None:
+def _add_operations(document: Mapping[str, Any], operations: Mapping[str, type[BaseModel]]) -> None:
+    """Document the operations of a batch that rooms decide."""
+    schemas = document["components"]["schemas"]
+    if not operations:
+        return
+    choice = schemas["BatchRequest"]["properties"]["operations"]["items"]
+    for name, model in operations.items():
+        reference = f"#/components/schemas/{model.__name__}"
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+        choice["oneOf"].append({"$ref": reference})
+        choice["discriminator"]["mapping"][name] = reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentParts:
+    """What rooms add to the OpenAPI document beside their routes.
+
+    Attributes:
+        codes: of all problems.
+        of_debits: the problems by which rooms refuse debits.
+        operations: the models of operations of a batch that rooms decide, by the name of their type.
+    """
+
+    codes: Collection[str]
+    of_debits: Sequence[type[WalletError]] = ()
+    operations: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+
+
+def install_docs(app: FastAPI, parts: DocumentParts) -> None:
     """Serve /docs from files of the package, redirect / to it, and complete the document.
 
-    The document gets the schema of problems, shared components, and the problems by which rooms refuse debits.
+    The document gets the schema of problems, shared components, and what rooms add.
     The application is created with ``docs_url=None, redoc_url=None`` and keeps its ``openapi_url``.
     """
     assets = Path(fastapi_offline.__file__).parent / "static"
@@ -210,8 +242,9 @@ def install_docs(app: FastAPI, codes: Iterable[str], of_debits: Sequence[type[Wa
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Problem" in schemas:
             return document  # FastAPI returns the same document until a route is added.
-        schemas["Problem"] = problem_schema(codes)
-        _add_problems(document, of_debits)
+        schemas["Problem"] = problem_schema(parts.codes)
+        _add_problems(document, parts.of_debits)
+        _add_operations(document, parts.operations)
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)

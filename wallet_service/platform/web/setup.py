@@ -1,16 +1,15 @@
 """Installs middleware, error handlers and docs in an application."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
 
-from wallet_service.core.errors import WalletError
 from wallet_service.platform.web.body import BodyLimit
 from wallet_service.platform.web.cors import Cors
 from wallet_service.platform.web.metrics import RequestMetrics
 from wallet_service.platform.web.middleware import RequestContext
-from wallet_service.platform.web.openapi import install_docs
+from wallet_service.platform.web.openapi import DocumentParts, install_docs
 from wallet_service.platform.web.problems import install_handlers
 from wallet_service.platform.web.settings import WebSettings
 from wallet_service.platform.web.strict_head import StrictHead
@@ -21,26 +20,24 @@ from wallet_service.platform.web.tracing import RequestSpans
 def install(
     app: FastAPI,
     settings: WebSettings,
-    codes: Collection[str],
+    document: DocumentParts,
     body_limits: Mapping[str, int] | None = None,
     metrics: RequestMetrics | None = None,
     tracer: Tracer | None = None,
     traced_part: float = 1.0,
     unlimited_paths: Collection[str] = (),
-    of_debits: Sequence[type[WalletError]] = (),
 ) -> None:
     """Install middleware, error handlers and docs in an application.
 
     Args:
         app: created with ``docs_url=None, redoc_url=None, redirect_slashes=False``; not yet serving.
         settings: limits.
-        codes: of all problems, for the OpenAPI document.
+        document: what rooms add to the OpenAPI document.
         body_limits: the maximum bytes of bodies by path, if it is not ``max_body_bytes``.
         metrics: counts the requests.
         tracer: if given, requests have spans.
         traced_part: the part, from 0 to 1, of requests without a caller's trace that have a span.
         unlimited_paths: paths without the time limit.
-        of_debits: problems by which rooms refuse debits, for the OpenAPI document.
 
     When the application starts, it must set ``app.state.auth`` (its ``Authenticator``) and ``app.state.reads`` (its
     ``ReadRecorder``), ``app.state.limiter`` if it has a ``Limiter``, ``app.state.address_limit`` if it has an
@@ -55,7 +52,7 @@ def install(
     app.state.caller_checks = ()
     app.state.when_stopping = []
     install_handlers(app)
-    install_docs(app, codes, of_debits)
+    install_docs(app, document)
     # Each wraps those before it, so the last one is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, limits_of_paths=body_limits or {})
     app.add_middleware(TimeLimit, limit_ms=settings.request_timeout_ms, unlimited_paths=unlimited_paths)

@@ -1,6 +1,6 @@
 -- Why the balance of a wallet is what it is, now or at p_at: the balance at p_from (by default the begin), the movements since, grants
--- with what is left of them, holds, limits, and who changed it last. What is due takes effect first. p_viewer: the user of the request,
--- or null for a service.
+-- with what is left of them, limits and what is left of those, who posted last, and who changed the wallet's own members last. What is
+-- due takes effect first. p_viewer: the user of the request, or null for a service.
 create or replace function wallet_api.read_explanation(p_wallet_id uuid, p_viewer text default null, p_from timestamptz default null,
   p_at timestamptz default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -62,7 +62,10 @@ begin
     wallet.format_amount(v_balance - v_granted, v_exponent) as not_granted,
     billing.explain_grants(p_wallet_id, p_at, p_now, v_exponent) as grants,
     billing.explain_next_expiry(p_wallet_id, p_at, p_now, v_exponent) as next_expiry,
-    billing.explain_changes(p_wallet_id, p_viewer, v_last, coalesce(p_at, p_now), v_exponent) as last_changes) v);
+    case when p_at is null then
+      billing.format_limits(v_wallet, greatest(p_now, v_wallet.last_posted_at))::json -> 'limits' end as limits,
+    billing.explain_changes(p_wallet_id, p_viewer, v_last, coalesce(p_at, p_now), v_exponent) as last_changes,
+    billing.explain_updates(p_wallet_id, p_viewer, coalesce(p_at, p_now)) as last_updates) v);
 end $$;
 
 -- A wallet's balance after its version; 0 before the first.
@@ -149,4 +152,17 @@ begin
         where u.transaction_id = t.transaction_id and u.wallet_id = t.wallet_id) as grants) i) order by t.wallet_version desc), '[]')
     from (select t.* from wallet.wallet_transactions t where t.wallet_id = p_wallet_id and t.wallet_version <= p_last
       order by t.wallet_version desc limit 10) t);
+end $$;
+
+-- The last ten changes of what a wallet is set to (its status, credit limit, metadata, limits) up to p_until, the newest first, from the
+-- audit trail as far back as that is kept. A user sees only its own name among those who made them.
+create or replace function billing.explain_updates(p_wallet_id uuid, p_viewer text, p_until timestamptz) returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(json_agg((select i from (select wallet.format_time(a.recorded_at) as at, a.action,
+      case when p_viewer is null or a.actor = 'user:' || p_viewer then a.actor end as actor, a.changed) i)
+      order by a.recorded_at desc, a.sequence desc), '[]')
+    from (select a.* from platform.audit_entries a where a.object_id = p_wallet_id::text and a.recorded_at <= p_until
+        and a.event_id is not null
+      order by a.recorded_at desc, a.sequence desc limit 10) a);
 end $$;
