@@ -73,6 +73,11 @@ POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
 POST /api/v1/grants/{grant_id}/void
+POST /api/v1/wallets/{wallet_id}/grant-schedules
+GET /api/v1/wallets/{wallet_id}/grant-schedules
+GET /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
+PATCH /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
+DELETE /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
 GET /api/v1/wallets/{wallet_id}/explain
 GET /api/v1/billing/summary
 GET /api/v1/users/{user_id}/statistics
@@ -137,7 +142,7 @@ BEYOND_A_SCHEMA = {
     "too_long": "metadata is limited by its bytes",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
-    "those of a grant; the members of a limit with its period",
+    "those of a grant; the members of a limit with its period, and those of a schedule with its rollover",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 
@@ -332,11 +337,15 @@ class Contract:
     deleted_endpoint_id: str
     job_id: str
     grant_id: str
+    schedule_id: str
+    changing_schedule_id: str
+    closing_schedule_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
         """Put ids of things that are there into a request, so that it gets further than a 404."""
         of_method = {"PATCH": self.changing_wallet_id, "DELETE": self.closing_wallet_id}
+        of_schedule = {"PATCH": self.changing_schedule_id, "DELETE": self.closing_schedule_id}
         found = {
             "wallet_id": of_method.get(case.method, self.wallet_id),
             "transaction_id": self.transaction_id,
@@ -346,6 +355,7 @@ class Contract:
             "number": 1,
             "job_id": self.job_id,
             "grant_id": self.grant_id,
+            "schedule_id": of_schedule.get(case.method, self.schedule_id),
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -390,6 +400,11 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         given = {"amount": "1", "source": "promotion"}
         grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
+        monthly = {"amount": "1", "source": "plan", "day_of_month": 31}
+        schedules = [
+            (await api.admin.post(f"/wallets/{wallet}/grant-schedules", monthly)).json()["schedule_id"]
+            for wallet in (wallets[0], *wallets[2:])
+        ]
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
@@ -397,6 +412,7 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
     ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
+    ids += schedules
     return Contract(schema, token, *ids, modes=modes)
 
 

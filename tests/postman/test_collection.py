@@ -41,6 +41,7 @@ NOT_FROM_OUTSIDE = {
     "vault_unavailable": "needs a service without a key",
     "webhook_limit": "needs as many endpoints as there may be",
     "grant_limit": "needs as many grants as there may be",
+    "grant_schedule_limit": "needs as many schedules as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
     "wallet_busy": "needs somebody who holds the wallet",
 }
