@@ -104,6 +104,7 @@ class Run:
                 "refund",
                 "void",
                 "undo",
+                "adjust",
             )
         )
         amount = self.amount()
@@ -129,6 +130,21 @@ class Run:
                     return "posted"
 
                 return operation, debit
+            case "adjust":
+                operation = op(
+                    "adjustment",
+                    wallet.wallet_id,
+                    str(amount),
+                    direction="debit",
+                    counter_account="external:adjustments",
+                    description="a correction",
+                )
+
+                def adjust() -> str:
+                    made = wallet.debit(amount, None, spends=True, now=self.now)
+                    return made if isinstance(made, str) else "posted"  # it can't be refunded
+
+                return operation, adjust
             case "transfer":
                 other = self.random.choice([each for each in self.wallets if each is not wallet])
                 operation = transfer(wallet.wallet_id, other.wallet_id, str(amount))

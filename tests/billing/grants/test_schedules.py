@@ -1,5 +1,6 @@
 """Schedules of grants over HTTP, on both drivers, with the clock moving."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -360,6 +361,23 @@ async def test_what_can_not_be_changed_is_refused(direct_api: Api) -> None:
         "amount_precision",
     )
     assert (await direct_api.admin.get(path_of(schedule))).json() == schedule
+
+
+async def test_a_period_is_granted_once_though_many_come_at_its_begin(
+    timed_api: Api, clock: SettableClock
+) -> None:
+    await clock.set(START)
+    wallet = await new_wallet(timed_api)
+    schedule = await create(timed_api.admin, wallet)
+    await clock.set(datetime(2031, 3, 1, tzinfo=UTC))
+    calls = [
+        *(timed_api.admin.move("consume", wallet, "1") for _ in range(10)),
+        *(timed_api.admin.get(f"/wallets/{wallet}/grants") for _ in range(5)),
+        *(patch(timed_api.admin, schedule, {"priority": each}) for each in range(3)),
+    ]
+    assert {each.status_code for each in await asyncio.gather(*calls)} == {200, 201}
+    assert await balance(timed_api.admin, wallet) == 90
+    assert [each["state"] for each in await grants(timed_api.admin, wallet)] == ["expired", "active"]
 
 
 async def test_a_schedule_follows_the_clock_though_reads_come_late(
