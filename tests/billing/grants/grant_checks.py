@@ -190,10 +190,10 @@ async def a_void_takes_back_the_rest_once(kernel: Kernel, clock: SettableClock) 
     wallet = await kernel.wallet("1")
     name = await grant(kernel, wallet, "5")
     assert await spend(kernel, wallet, "2") == "posted"
-    void = {"terms": {"grant_id": name}}
-    assert (await kernel.one(op("grant_void", wallet, **void))).status_or_code == "posted"
+    terms = {"grant_id": name}
+    assert (await kernel.one(op("grant_void", wallet, terms=terms))).status_or_code == "posted"
     assert await kernel.balance(wallet) == 1
-    assert (await kernel.one(op("grant_void", wallet, **void))).code == "grant_ended"
+    assert (await kernel.one(op("grant_void", wallet, terms=terms))).code == "grant_ended"
     (row,) = await kernel.rows(
         "select voided, used, void_reason from billing.grants where grant_id = $1", name
     )

@@ -257,6 +257,7 @@ async def test_a_debit_changes_a_grant_without_new_index_entries(kernel: Kernel)
             "select pg_stat_get_xact_tuples_updated(c) as all, pg_stat_get_xact_tuples_hot_updated(c) as hot"
             " from (select 'billing.grants'::regclass::oid c) t"
         )
+    assert updated is not None
     assert (updated["all"], updated["hot"]) == (1, 1)
 
 
