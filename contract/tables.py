@@ -132,6 +132,7 @@ def _account(default: str | None, form: str) -> str:
         "transfer": "the other wallet",
         "refund": "that of the original",
         "entries": "named by each entry",
+        "room": "chosen by its room",
     }
     return fixed.get(form) or f"`{default}`"
 
@@ -171,12 +172,13 @@ def _principals(dependant: Any) -> Iterator[BearerPrincipal]:
 
 
 def paths_table(rooms: Sequence[Room] = ROOMS) -> str:
-    """Each path: summary, permission, cost in rate-limit tokens, room."""
+    """Each path: summary, permission, cost in rate-limit tokens (none where no key is needed), room."""
     costs = RequestCosts(rooms)
     rows: list[Row] = []
     for room in reversed(rooms):
         for route in routes_of(room):
-            cost = costs.of({"route": route, "headers": []})
+            needs_key = permissions_of(route) is not None
+            cost = costs.of({"route": route, "headers": []}) if needs_key else 0
             methods = " ".join(sorted(route.methods or ()))
             rows.append(
                 (
@@ -226,6 +228,18 @@ def waits_table(rooms: Sequence[Room] = ROOMS) -> str:
     return _table(
         ("Routes", "PostgreSQL", "REST", "Then"),
         [(each.routes, shown(each.postgres_ms), shown(each.supabase_ms), each.meaning) for each in waits],
+    )
+
+
+def jobs_table(rooms: Sequence[Room] = ROOMS) -> str:
+    """Each type of jobs: name, meaning, schedule, room."""
+    return _table(
+        ("Type", "What it does", "Schedule", "Room"),
+        [
+            (f"`{each.name}`", each.summary, f"`{each.schedule}`" if each.schedule else "none", _place(room))
+            for room in rooms
+            for each in room.jobs
+        ],
     )
 
 
@@ -319,6 +333,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "problems": problems_table,
     "types": types_table,
     "commands": commands_table,
+    "jobs": jobs_table,
     "waits": waits_table,
     "columns": columns_table,
     "events": events_table,

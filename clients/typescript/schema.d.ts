@@ -10251,7 +10251,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only jobs with this status; `due`: queued ones that wait for a worker now. */
-                status?: ("queued" | "running" | "paused" | "succeeded" | "dead" | "cancelled") | "due" | null;
+                status?: ("queued" | "running" | "paused" | "succeeded" | "dead" | "cancelled" | "due") | null;
                 /** @description Only jobs of this type. */
                 type?: string | null;
                 /** @description `next_cursor` of the page before; without it, the first page. */

@@ -65,8 +65,6 @@ READS_NO_PERSON: Mapping[str, str] = {
     "get_webhook": "the client's own endpoint",
     "list_webhook_deliveries": "how events reached the client's own endpoint, without their data",
     "get_webhook_delivery": "the same",
-    "list_jobs": "the state of the service's work, without what it is about",
-    "get_job": "the same",
 }
 """Routes that need a caller, and read no data of a person that is not the caller."""
 

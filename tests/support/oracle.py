@@ -453,15 +453,6 @@ class Oracle:
                 facts = self._facts_of_movement(code, operation, original)
         return facts
 
-    def _wallet_of(self, code: str, operation: Operation, source: str) -> str:
-        """The wallet that a problem names: the first that it is about."""
-        pairs = [(each["wallet_id"], each["counter_account"]) for each in operation.get("entries", ())]
-        found = [name for name, counter in pairs if counter == f"wallet:{name}"]
-        if code == "wallet_mirrored":
-            names = self._named_by(operation, source)
-            found = [name for name in names if self.wallets[name].keeping == "mirrored"]
-        return (found or [source])[0]
-
     def _named_by(self, operation: Operation, source: str) -> list[str]:
         """The wallets of an operation, in the order of its entries."""
         if "entries" in operation:

@@ -10,6 +10,7 @@ from conftest import FreshApi
 from support.api import ADMIN_KEY, Api
 from support.sdk import listening
 from wallet_client import AsyncWalletClient, Event, Unauthorized, ValidationFailed, WalletClient
+from wallet_client._sse import LineReader
 
 
 @pytest.fixture
@@ -118,6 +119,42 @@ async def test_a_thread_reads_a_stream(own: Api) -> None:
         seen = await reading
     assert [event.data["amount"] for event in seen] == ["1.00", "2.00", "3.00"]
     assert [event.wallet_version for event in seen] == [2, 3, 4]
+
+
+async def test_separators_of_unicode_do_not_end_a_line(own: Api) -> None:
+    wallet = await own.admin.wallet("100", currency="USD")
+    metadata = {"text": "a\x85b\u2028c\u2029de"}
+    async with listening(own.app) as url, AsyncWalletClient(url, api_key=ADMIN_KEY) as client:
+        stream = client.events.stream(types=["transaction.posted"], after=await _newest(client))
+        answer = await own.admin.move("consume", wallet["wallet_id"], "1", metadata=metadata)
+        assert answer.status_code == 201, answer.text
+        event = await anext(stream)
+        assert event.data["metadata"] == metadata
+        await stream.aclose()
+
+        def read() -> Event:
+            with WalletClient(url, api_key=ADMIN_KEY) as blocking:
+                begun = blocking.events.list(types=["transaction.posted"], page_size=1)
+                first = next(iter(begun.pages()))
+                return next(blocking.events.stream(types=["transaction.posted"], after=first.next_cursor))
+
+        assert await asyncio.to_thread(read) == event
+
+
+async def _newest(client: AsyncWalletClient) -> str | None:
+    begun = client.events.list(types=["transaction.posted"])
+    async for _ in begun.pages():
+        pass
+    return begun.cursor
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_lines_are_found_wherever_the_bytes_are_cut(size: int) -> None:
+    text = "a\r\n\r\nb\n\nc\r\rd\u2028é\n\r\ne\r\n"
+    data = text.encode()
+    reader = LineReader()
+    found = [line for at in range(0, len(data), size) for line in reader.add(data[at : at + size])]
+    assert found == ["a", "", "b", "", "c", "", "d\u2028é", "", "e"]
 
 
 async def test_what_the_service_refuses_ends_the_call(own: Api) -> None:

@@ -28,6 +28,8 @@ from wallet_service.platform.auth.restrictions import Restriction
 from wallet_service.rooms import ROOMS
 
 WALKS = [walk for room in ROOMS for walk in room.verify_walks]
+OF_NO_WALLET = {"wallets.read", "events.read", "audit_entries.read", "jobs.read", "job.read"}
+"""Reads that are recorded without whose data they show."""
 
 
 @pytest.fixture
@@ -178,7 +180,8 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
     user = api.user()
     wallet = (await api.admin.wallet("10", user_id=user.user_id))["wallet_id"]
     transfer = (await api.admin.move("consume", wallet, "1")).json()["transaction_id"]
-    backend = await api.service("wallets:read", "stats:read")
+    backend = await api.service("wallets:read", "stats:read", "grants:read", "limits:read")
+    grant = (await api.admin.post(f"/wallets/{wallet}/grants", {"amount": "1", "source": "promotion"})).json()
     paths = {
         f"/wallets/{wallet}": "wallet.read",
         f"/wallets/{wallet}/balance": "balance.read",
@@ -189,7 +192,13 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
         f"/users/{user.user_id}/statistics": "user_statistics.read",
         f"/users/{user.user_id}/credits/balance": "user_credits.read",
         f"/transactions/{transfer}": "transaction.read",
+        f"/wallets/{wallet}/grants": "grants.read",
+        f"/grants/{grant['grant_id']}": "grant.read",
+        f"/wallets/{wallet}/limits": "limits.read",
+        f"/wallets/{wallet}/explain": "wallet.explained",
     }
+    declared = {read.action for room in ROOMS for read in room.recorded_reads.values()}
+    assert declared == OF_NO_WALLET | set(paths.values())
     for path in paths:
         for caller in (backend, user):
             assert (await caller.get(path)).status_code == 200, path
@@ -208,6 +217,19 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
     problem(await api.admin.get("/wallets/0199d0a8-0000-7000-8000-000000000000"), "wallet_not_found")
     missing = {"object_id": "0199d0a8-0000-7000-8000-000000000000"}
     assert await trail(auditor, **missing) == []  # a refused read shows nothing
+
+
+async def test_an_operators_reads_of_jobs_are_recorded(api: Api, auditor: Client) -> None:
+    answer = await api.admin.get("/jobs")
+    (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
+    assert (entry["action"], entry["object_id"]) == ("jobs.read", "*")
+    headers = {"Content-Type": "text/csv"}
+    sent = await api.admin.send("POST", "/files?name=wallets.csv", b"user_id\nann\n", headers=headers)
+    made = await api.admin.post("/wallets/import/jobs", {"file_id": sent.json()["file_id"]})
+    job = made.json()["job_id"]
+    answer = await api.admin.get(f"/jobs/{job}")
+    (entry,) = await trail(auditor, request_id=answer.headers["X-Request-Id"])
+    assert (entry["action"], entry["object_id"], entry["user_id"]) == ("job.read", job, None)
 
 
 async def test_a_statement_is_recorded_before_its_first_line(api: Api, auditor: Client) -> None:

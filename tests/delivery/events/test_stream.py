@@ -5,12 +5,14 @@ import json
 import time
 from typing import Any
 
+import asyncpg
 import pytest
-from conftest import FreshApi
-from support.api import Api, Client, problem
+from conftest import FreshApi, FreshDatabase
+from support.api import Api, Client, open_api, problem
 from support.event_stream import streaming
 from support.polling import wait_until
 
+from wallet_service.core.errors import Unavailable
 from wallet_service.delivery.events import feed, service, stream
 from wallet_service.platform.auth import tokens
 from wallet_service.platform.auth.keys import create_key, revoke_key
@@ -194,9 +196,39 @@ async def test_streams_are_bounded_and_are_no_long_requests(fresh_api: FreshApi)
     await wait_until(lambda: own.app.state.events.feed.readers == 0)
 
 
-async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wallet_service.core.errors import Unavailable  # noqa: PLC0415
+async def test_no_more_streams_open_at_once_than_may_be_open(
+    fresh_api: FreshApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await fresh_api(events_max_streams=2)
+    async with streaming(own.admin) as reader:
+        place = reader.last_id
+    events: service.EventLog = own.app.state.events.events
+    page, together = events.page, asyncio.Barrier(5)
 
+    async def page_of_all(*args: Any) -> Any:
+        await together.wait()  # each has passed the first look
+        return await page(*args)
+
+    monkeypatch.setattr(service.EventLog, "page", lambda _, *args: page_of_all(*args))
+    done = asyncio.Barrier(5)
+    statuses: list[int | None] = []
+
+    async def open_one() -> None:
+        async with streaming(own.admin, last_id=place) as reader:
+            statuses.append(reader.status)
+            await done.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(open_one())
+    assert sorted(statuses, key=str) == [200, 200, 503, 503, 503]
+    await wait_until(lambda: own.app.state.events.feed.readers == 0)
+    monkeypatch.undo()
+    async with streaming(own.admin, last_id=place) as one, streaming(own.admin, last_id=place) as two:
+        assert (one.status, two.status) == (200, 200)
+
+
+async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "_PAUSE_S", 0.01)
     wallet = await own.admin.wallet("3")
     failures = 0
@@ -212,6 +244,68 @@ async def test_an_outage_does_not_end_a_stream(own: Api, monkeypatch: pytest.Mon
             await wait_until(lambda: failures > 2)
             await own.admin.move("consume", wallet["wallet_id"], "1")
         assert amounts([await reader.event()]) == ["1"]
+
+
+@pytest.mark.parametrize("later", [1, 2, 3])
+async def test_a_stream_goes_on_after_a_failover_that_lost_events(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    monkeypatch.setattr(feed, "_PAUSE_S", 0.01)
+    made = await fresh_database()
+    database = await asyncpg.connect(made.dsn)
+    failures = 0
+
+    async def unavailable(*_: object, **__: object) -> None:
+        nonlocal failures
+        failures += 1
+        raise Unavailable
+
+    async with open_api(made.service_dsn, events_poll_ms=20) as api, streaming(api.admin) as reader:
+        wallet = (await api.admin.wallet("90"))["wallet_id"]
+        await api.admin.move("consume", wallet, "1")
+        events = await reader.events(3)
+        for amount in ("2", "3"):
+            await api.admin.move("consume", wallet, amount)
+        events += await reader.events(2)
+        assert amounts(events[1:]) == ["90", "1", "2", "3"]
+        with monkeypatch.context() as patched:
+            patched.setattr(service.EventLog, "read", unavailable)
+            await wait_until(lambda: failures > 2)
+            # The standby that becomes the primary has neither 2 nor 3, and others get their numbers.
+            await database.execute("delete from delivery.events where number > 3")
+            await database.execute("update delivery.numbering set last_number = 3")
+            await api.admin.move("consume", wallet, "4")
+            for amount in range(5, 4 + later):
+                await api.admin.move("consume", wallet, str(amount))
+            await api.app.state.events.events.number()
+        assert amounts(await reader.events(later)) == [str(4 + each) for each in range(later)]
+        last = reader.last_id
+        await api.admin.move("consume", wallet, "9")
+        assert amounts(await reader.events(1)) == ["9"]
+        async with streaming(api.admin, last_id=last) as again:
+            assert amounts(await again.events(1)) == ["9"]
+    await database.close()
+
+
+async def test_a_fault_of_a_read_does_not_stop_all_streams(
+    own: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(feed, "_PAUSE_S", 0.01)
+    wallet = await own.admin.wallet("3")
+    failures = 0
+
+    async def broken(*_: object, **__: object) -> None:
+        nonlocal failures
+        failures += 1
+        raise ConnectionResetError
+
+    async with streaming(own.admin) as reader:
+        with monkeypatch.context() as patched:
+            patched.setattr(own.app.state.events.events._repository, "read", broken)
+            await wait_until(lambda: failures > 2)
+        await own.admin.move("consume", wallet["wallet_id"], "1")
+        assert amounts([await reader.event()]) == ["1"]
+    assert "ConnectionResetError" in capsys.readouterr().out
 
 
 async def test_the_data_of_a_block_is_the_event_of_the_page(own: Api) -> None:

@@ -96,11 +96,13 @@ class Timed:
 
     Attributes:
         now: the time of the ledger.
+        dsn: of its database.
     """
 
     hooks: Hooks
     clock: SettableClock
     now: datetime
+    dsn: str
 
     async def advance(self, by: timedelta) -> None:
         """Advance the time."""
@@ -130,7 +132,7 @@ async def timed(timed_postgres: TestDatabase, clock: SettableClock) -> AsyncIter
     await clock.set(NOW)
     settings = {"webhooks_allowed_networks": LOCAL, "credential_keys": generate_key("k1")}
     async with open_api(timed_postgres.service_dsn, **settings) as api:
-        yield Timed(Hooks(api), clock, NOW)
+        yield Timed(Hooks(api), clock, NOW, timed_postgres.service_dsn)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
+from support.polling import wait_until
 from support.webhook_receiver import Receiver
 
-from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations
+from wallet_service.delivery.webhooks.destinations import DestinationRefused, Destinations, HostUnknown
+from wallet_service.delivery.webhooks.lookups import Lookups
 from wallet_service.delivery.webhooks.sender import KEPT_BODY_CHARACTERS, Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -131,6 +134,23 @@ PRIVATE = [
     "2002:7f00:1::",
     "2001:0:7f00:1::",
     "::127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::ffff:168.63.129.16",
+    "::ffff:0:8.8.8.8",
+    "64:ff9b::a83f:8110",  # Azure's services again
+    "64:ff9b::c058:6301",
+    "64:ff9b:1::808:808",
+    "64:ff9b:1:fffe::a9fe:a9fe",
+    "2002:808:808::1",
+    "2001:2::1",
+    "2001:db8::1",
+    "3fff::1",
+    "3fff:fff:ffff::1",
+    "fec0::1",
+    "feff:ffff::1",
+    "5f00::1",
+    "100::1",
+    "4000::1",
     "ff02::1",
 ]
 
@@ -140,7 +160,9 @@ def test_addresses_that_are_not_reached(address: str) -> None:
     assert not Destinations().may_reach(ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808"]
+)
 def test_addresses_that_are_reached(address: str) -> None:
     assert Destinations().may_reach(ip_address(address))
 
@@ -182,12 +204,12 @@ async def test_a_name_that_moves_to_this_machine_after_the_check_is_not_reached(
     port = receiver.url.split(":")[2].split("/")[0]
     public, private = "8.8.8.8", "127.0.0.1"
 
-    async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
         looks.append(host)
         address = public if len(looks) <= 1 else private
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     destinations = Destinations()
     url = f"https://moves.example:{port}/"
     await destinations.check(url)  # when the endpoint is created
@@ -204,33 +226,88 @@ async def test_plain_http_does_not_follow_a_name_to_the_internet(
     looks: list[str] = []
     port = int(receiver.url.split(":")[2].split("/")[0])
 
-    async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
         looks.append(host)
         # The receiver's address stands for one on the internet: it is not in the allowed network.
-        address = "127.9.0.1" if len(looks) <= 1 else "127.0.0.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+        address = "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr("wallet_service.delivery.webhooks.destinations._is_public", lambda _: True)
     sender = Sender(Destinations([ip_network("127.9.0.0/16")]), timeout_s=LONG_S)
     attempt = await sender.send(f"http://moves.example:{port}/", "msg_1", BODY, [SECRET])
     await sender.close()
-    assert (attempt.error, receiver.seen, len(looks)) == ("refused", [], 2)
+    assert (attempt.error, attempt.detail, looks) == (
+        "refused",
+        "the scheme must be https",
+        ["moves.example"],
+    )
+    assert receiver.seen == []
 
 
+@pytest.mark.parametrize(("scheme", "error"), [("https", "tls"), ("http", None)])
 async def test_an_attempt_looks_a_name_up_once(
-    receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch, scheme: str, error: str | None
 ) -> None:
     looks: list[str] = []
     port = int(receiver.url.split(":")[2].split("/")[0])
 
-    async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
         looks.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-    attempt = await sender.send(f"https://stays.example:{port}/", "msg_1", BODY, [SECRET])
-    assert (attempt.error, looks) == ("tls", ["stays.example"])  # it connected: the receiver speaks no TLS
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    attempt = await sender.send(f"{scheme}://stays.example:{port}/", "msg_1", BODY, [SECRET])
+    assert (attempt.error, looks) == (error, ["stays.example"])  # it connected: the receiver speaks no TLS
+
+
+async def test_names_that_hang_hold_up_no_other(
+    receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(receiver.url.split(":")[2].split("/")[0])
+    released, hanging = threading.Event(), list[str]()
+
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
+        if host.startswith("hangs"):
+            hanging.append(host)
+            assert released.wait(LONG_S)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    urls = [f"http://hangs-{number % 50}.example:{port}/" for number in range(100)]
+    waiting = [asyncio.create_task(sender.send(url, "msg", BODY, [SECRET])) for url in urls]
+    try:
+        await wait_until(lambda: len(hanging) == 50)  # one look-up of each name
+        assert (await sender.send(f"http://fine.example:{port}/", "msg_1", BODY, [SECRET])).succeeded
+        late = await sender.send(urls[0], "msg", BODY, [SECRET], longest_s=0.1)
+        assert (late.error, late.detail) == ("timeout", "no response within 0.1 s")
+        impatient = Destinations(lookups=Lookups(0.1))
+        with pytest.raises(HostUnknown, match=r"not found within 0\.1 s"):
+            await impatient.check(urls[0])
+    finally:
+        released.set()
+    assert all(attempt.succeeded for attempt in await asyncio.gather(*waiting))
+
+
+async def test_slow_endpoints_on_a_host_do_not_use_up_the_time_of_others_there(
+    receiver: Receiver, sender: Sender
+) -> None:
+    released = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        if request.path.startswith("/slow"):
+            await released.wait()
+        return web.Response()
+
+    receiver.handler = slow
+    base = receiver.url.removesuffix("/hook?a=%2F")
+    waiting = [
+        asyncio.create_task(sender.send(f"{base}/slow/{n}", "msg", BODY, [SECRET])) for n in range(150)
+    ]
+    await wait_until(lambda: len(receiver.seen) == 150)
+    assert (await sender.send(f"{base}/fast", "msg_1", BODY, [SECRET])).succeeded
+    released.set()
+    assert all(attempt.succeeded for attempt in await asyncio.gather(*waiting))
 
 
 def test_the_last_gate_refuses_a_socket() -> None:

@@ -196,6 +196,8 @@ async def test_bad_requests(api: Api) -> None:
     user = api.user()
     problem(await user.send("POST", "/files", b"x"), "validation_failed")
     problem(await user.send("POST", "/files?name=a%0Ab", b"x"), "validation_failed")
+    problem(await upload(user, b"x", personal="yes"), "validation_failed")
+    problem(await upload(user, b"x", expires="2030-01-01T00:00:00Z"), "validation_failed")
     problem(
         await user.send("POST", "/files?name=a", b"x", headers={"Content-Type": "text"}),
         "unsupported_media_type",

@@ -4,10 +4,13 @@ from typing import Annotated
 
 import httpx
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from fastapi import Depends, Query
+from fastapi.dependencies.utils import get_dependant
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from support.api import Api, pointers, problem
 
-from wallet_service.platform.web.query import DIGITS, BoolInQuery
+from wallet_service.platform.web.pagination import DEFAULT_LIMIT, Limit
+from wallet_service.platform.web.query import DIGITS, BoolInQuery, parameters_of
 
 WHOLE = TypeAdapter(Annotated[int, DIGITS])
 BOOL = TypeAdapter(BoolInQuery)
@@ -61,6 +64,41 @@ async def test_lists_refuse_other_spellings(direct_api: Api) -> None:
         assert (await admin.get(path, limit="50")).status_code == 200
     assert pointers(problem(await admin.get("/wallets", verified="1"), "validation_failed")) == ["/verified"]
     assert (await admin.get("/wallets", verified="true")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/wallets", "/jobs", "/files", "/events", "/webhooks", "/audit"])
+async def test_a_list_refuses_a_parameter_that_it_does_not_read(direct_api: Api, path: str) -> None:
+    """A filter with a wrong name would select everything."""
+    refused = problem(
+        await direct_api.admin.get(path, limit=1, statsu="dead", **{"a/b": "1"}), "validation_failed"
+    )
+    assert pointers(refused) == ["/a~1b", "/statsu"]
+    assert "limit" in refused["errors"][0]["detail"]
+    assert refused["errors"][0]["code"] == "extra_forbidden"
+    assert (await direct_api.admin.get(path, limit=1)).status_code == 200
+
+
+async def test_the_caller_is_authenticated_first(direct_api: Api) -> None:
+    answer = await direct_api.http.get("/api/v1/jobs?statsu=dead")
+    problem(answer, "unauthorized")
+
+
+def test_the_parameters_of_an_endpoint_are_those_of_its_dependencies_too() -> None:
+    class Page(BaseModel):
+        from_: str = Field(default="", alias="from")
+        limit: Limit = DEFAULT_LIMIT
+
+    def depended(sort: str = "") -> str:
+        return sort
+
+    def endpoint(page: Annotated[Page, Query()], sort: Annotated[str, Depends(depended)]) -> None:
+        del page, sort
+
+    def plain(named: Annotated[str, Query(alias="name")], limit: Limit = DEFAULT_LIMIT) -> None:
+        del named, limit
+
+    assert parameters_of(get_dependant(path="/", call=endpoint)) == {"from", "limit", "sort"}
+    assert parameters_of(get_dependant(path="/", call=plain)) == {"name", "limit"}
 
 
 def test_httpx_sends_them_as_they_are() -> None:

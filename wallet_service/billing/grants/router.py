@@ -36,6 +36,7 @@ from wallet_service.money.examples import example
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
+from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -161,10 +162,16 @@ async def list_grants(
     summary="Read a grant",
 )
 async def get_grant(
-    caller: Reader, grant_id: GrantInPath, repository: Repository, access: CallerAccessOf
+    request: Request,
+    caller: Reader,
+    grant_id: GrantInPath,
+    repository: Repository,
+    access: CallerAccessOf,
 ) -> Response:
     """A grant with what is left of it."""
-    return JsonBytes(await _seen(repository, access, caller, grant_id))
+    found = await _seen(repository, access, caller, grant_id)
+    read_concerns(request, json.loads(found)["wallet_id"])
+    return JsonBytes(found)
 
 
 @router.post(

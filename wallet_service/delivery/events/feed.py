@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import structlog
 
-from wallet_service.core.errors import WalletError
+from wallet_service.core.errors import ValidationFailed, WalletError
 from wallet_service.delivery.events.cloud_events import Event
 from wallet_service.delivery.events.problems import CursorExpired
 from wallet_service.delivery.events.service import EventLog
@@ -41,6 +41,9 @@ class EventFeed:
         self._news = asyncio.Event()
         self._readers = 0
         self._task: asyncio.Task[None] | None = None
+        self._is_doubtful = False
+        self.turns: list[int] = []
+        """After a failover that lost events: the number to go back to, for streams that are beyond it."""
         self.is_stopping = False
         """Whether streams must end."""
 
@@ -100,10 +103,13 @@ class EventFeed:
             try:
                 more = await self._read()
                 is_logged = False
-            except WalletError as error:
+            except Exception as error:  # noqa: BLE001 - without this task all streams would wait for ever
                 if not is_logged:
-                    _log.warning("events_not_read", reason=error.code, meaning="streams wait until they are")
-                is_logged, more = True, False
+                    reason = error.code if isinstance(error, WalletError) else None
+                    cause = None if reason else error
+                    meaning = "streams wait until they are"
+                    _log.warning("events_not_read", reason=reason, meaning=meaning, exc_info=cause)
+                is_logged, more, self._is_doubtful = True, False, True
                 await asyncio.sleep(_PAUSE_S)
             if not more:
                 await asyncio.sleep(self._poll_s)
@@ -113,8 +119,13 @@ class EventFeed:
         if self._position is None:
             latest = (await self._events.read(None, 1)).latest
             self._forget(latest)
+            if latest > 0:
+                await self._keep_last(latest)
             self._tell()
             return False
+        if self._is_doubtful:
+            await self._compare(self._position)
+            self._is_doubtful = False
         try:
             page = await self._events.read(self._position, READ_AT_ONCE)
         except CursorExpired:  # after an outage that was longer than events are kept
@@ -129,6 +140,44 @@ class EventFeed:
                 self._kept_bytes -= sum(len(event.data) for event in dropped)
             self._tell()
         return page.more
+
+    async def _keep_last(self, latest: int) -> None:
+        """Keep the newest event, by which a failover is noticed that loses it."""
+        with contextlib.suppress(CursorExpired):
+            page = await self._events.read(latest - 1, 1)
+            if page.events and page.events[0].number == latest:
+                self._kept, self._kept_bytes = page.events, len(page.events[0].data)
+
+    async def _compare(self, position: int) -> None:
+        """After failed reads: go back to the newest event that the database still has.
+
+        A standby that becomes the primary may lack the last events. Others have got their numbers then.
+        """
+        if self._kept and await self._has(self._kept[-1]):
+            return
+        latest = (await self._events.read(None, 1)).latest
+        low, high = 0, len(self._kept)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if await self._has(self._kept[middle]) else (low, middle)
+        common = min(position - len(self._kept) + low, latest)
+        if common < position:
+            _log.warning(
+                "events_lost", meaning="the database lacks events that it had", streams_go_back_to=common
+            )
+            kept = self._kept[:low]
+            self._forget(common)
+            self._kept, self._kept_bytes = kept, sum(len(event.data) for event in kept)
+            self.turns.append(common)
+            self._tell()
+
+    async def _has(self, event: Event) -> bool:
+        """Whether the database has this event in its place."""
+        try:
+            page = await self._events.read(event.number - 1, 1)
+        except (ValidationFailed, CursorExpired):  # there is no such number
+            return False
+        return bool(page.events) and page.events[0].event_id == event.event_id
 
     def _forget(self, position: int | None) -> None:
         self._kept, self._kept_bytes, self._position = [], 0, position

@@ -180,8 +180,7 @@ async def stream_events(
     connection open. The stream ends when the service stops, and when the caller may no longer read: connect again with
     the last id, as browsers do by themselves.
     """
-    if parts.feed.readers >= parts.most_streams:
-        raise Overloaded("This instance has as many open streams as it may have")
+    parts.require_place()
     cursor, place = (last_event_id, _LAST_ID) if last_event_id else (after, _AFTER)
     number = _number(wanted, cursor, place)
     viewer = Viewer(caller, access)
@@ -192,13 +191,13 @@ async def stream_events(
             raise _with_cursor(wanted, expired) from None
 
     async def check() -> Viewer:
-        return await _checked(request)
+        return await _checked(request, wanted)
 
     return EventStream(parts, wanted, number, lambda each: _cursor(wanted, each), check).response()
 
 
-async def _checked(request: Request) -> Viewer:
-    """The caller of an open stream, authenticated again."""
+async def _checked(request: Request, wanted: EventFilter) -> Viewer:
+    """The caller of an open stream, authenticated again, who may still read the wallet that it names."""
     state = request.app.state
     authenticator: Authenticator = state.auth
     values = [value for name, value in request.scope["headers"] if name == b"authorization"]
@@ -209,7 +208,10 @@ async def _checked(request: Request) -> Viewer:
     # Access checks of a new request: those of the first one keep their decisions.
     now = Request({**request.scope, "state": {**request.scope["state"], "principal": caller}})
     now.scope["state"].pop("access", None)
-    return Viewer(caller, caller_access(now))
+    access = caller_access(now)
+    if wanted.wallet_id is not None:
+        await access.check(wanted.wallet_id)
+    return Viewer(caller, access)
 
 
 @router.get(

@@ -8,7 +8,7 @@ import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from wallet_service.core.errors import Forbidden, Unauthorized, WalletError
+from wallet_service.core.errors import Forbidden, Overloaded, Unauthorized, WalletError, WalletNotFound
 from wallet_service.delivery.events.cloud_events import CloudEvents, Event
 from wallet_service.delivery.events.feed import EventFeed
 from wallet_service.delivery.events.metrics import EventsMetrics
@@ -23,6 +23,8 @@ RECHECK_S = 1.0
 
 PAGE_EVENTS = 200
 _PAUSE_S = 1.0
+_ENDS = (Unauthorized, Forbidden, WalletNotFound, CursorExpired)
+"""Problems that end a stream: the caller may no longer read, or can't go on at this place."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,6 +47,15 @@ class StreamParts:
     metrics: EventsMetrics
     most_streams: int
 
+    def require_place(self) -> None:
+        """Refuse another stream if as many are open as may be.
+
+        Raises:
+            Overloaded: they are.
+        """
+        if self.feed.readers >= self.most_streams:
+            raise Overloaded("This instance has as many open streams as it may have")
+
 
 class EventStream:
     """The stream of one reader.
@@ -54,7 +65,7 @@ class EventStream:
         wanted: the reader's filter.
         after: the number to continue after; None: only new events.
         cursor_of: the cursor that names a number, for the reader's filter.
-        check: who reads, checked again now; raises Unauthorized or Forbidden if the caller may no longer read.
+        check: who reads, checked again now; raises one of ``_ENDS`` if the caller may no longer read.
     """
 
     def __init__(
@@ -83,24 +94,28 @@ class EventStream:
         try:
             async for piece in self._pieces(loop):
                 yield piece
-        except (Unauthorized, Forbidden, CursorExpired) as ended:
+        except _ENDS as ended:
             # The response has begun, so it ends; the client gets the problem when it connects again.
             _log.info("stream_ended", reason=ended.code)
 
     async def _pieces(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[bytes]:
         feed = self._parts.feed
-        position = self._after
+        turns = len(feed.turns)
+        position = await self._begin()
         if position is None:
-            position = (await self._parts.events.read(None, 1)).latest
+            return
         # A block without data names the place only: a client that is cut off now resumes here.
         yield format_sse_event(id=self._cursor_of(position), retry=RETRY_MS)
         sent_at = loop.time()
         while not feed.is_stopping:
+            if turns < len(feed.turns):
+                position, turns = min(position, *feed.turns[turns:]), len(feed.turns)
+                yield format_sse_event(id=self._cursor_of(position))
             before = position
             blocks: list[bytes] = []
             try:
                 position, blocks = await self._read(position, loop.time())
-            except (Unauthorized, Forbidden, CursorExpired):
+            except _ENDS:
                 raise
             except WalletError:  # the database or a service is unavailable for a while
                 await asyncio.sleep(_PAUSE_S)
@@ -114,6 +129,15 @@ class EventStream:
                 yield format_sse_event(id=self._cursor_of(position), comment="heartbeat")
             if position == before:
                 await feed.wait(position, RECHECK_S)
+
+    async def _begin(self) -> int | None:
+        """The number to continue after; None: the service stops."""
+        while self._after is None and not self._parts.feed.is_stopping:
+            try:
+                return (await self._parts.events.read(None, 1)).latest
+            except WalletError:
+                await asyncio.sleep(_PAUSE_S)
+        return self._after
 
     async def _read(self, position: int, now: float) -> tuple[int, list[bytes]]:
         """The number to continue after, and the next events as the reader gets them."""
@@ -149,7 +173,7 @@ class EventStream:
 
 
 class _StreamResponse(EventSourceResponse):
-    """Counts the stream while it is open."""
+    """Counts the stream while it is open. It has its place from here on, so none is taken that no stream gives back."""
 
     def __init__(self, parts: StreamParts, body: AsyncGenerator[bytes], headers: dict[str, str]) -> None:
         super().__init__(body, headers=headers)
@@ -157,6 +181,7 @@ class _StreamResponse(EventSourceResponse):
         self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._parts.require_place()  # others may have opened streams since the route looked
         with self._parts.feed.reading(), self._parts.metrics.streams.track_inprogress():
             try:
                 await super().__call__(scope, receive, send)

@@ -36,6 +36,9 @@ LONGEST_PAUSE_S = 1.0
 LEASE_MARGIN_S = 20
 """A lease is longer than an attempt, for the report of the attempt."""
 
+_UNSENT_PAUSE_MS = 30_000
+"""After a delivery that could not be signed, for its endpoint."""
+
 _COUNT_S = 15.0
 _SECONDS_PER_DAY = 86_400
 
@@ -167,8 +170,10 @@ class Deliveries:
     async def _deliver(self, claimed: ClaimedDelivery) -> None:
         """Send a delivery once, and report how it ended. Never raises, unless it is cancelled."""
         try:
-            attempt = await self._send(claimed)
-            await self._report(claimed, attempt)
+            if (attempt := await self._send(claimed)) is None:
+                await self._store(claimed, {"outcome": "unsent"}, _UNSENT_PAUSE_MS)
+            else:
+                await self._report(claimed, attempt)
         except asyncio.CancelledError:
             await self._give_back(claimed)
             raise
@@ -181,15 +186,18 @@ class Deliveries:
             _log.exception("webhook_attempt_not_made", **_named(claimed))
             self._parts.metrics.ended("lost", 0.0)
 
-    async def _send(self, claimed: ClaimedDelivery) -> Attempt:
+    async def _send(self, claimed: ClaimedDelivery) -> Attempt | None:
+        """Send a delivery once. None: it can't be signed now, which is no failure of the endpoint."""
         event = claimed.event
         if event is None:
-            return _unsent("event_removed", "the event is no longer kept")
+            return Attempt(None, "event_removed", "the event is no longer kept", "", 0)
         try:
             secrets = opened(self._parts.webhooks.vault, claimed.target)
         except (VaultUnavailable, SealedValueInvalid) as error:
             _log.error("webhook_secret_not_opened", **_named(claimed), reason=str(error))
-            return _unsent("secret_unavailable", "the service could not open the endpoint's secret")
+            return None
+        if not secrets:  # the endpoint was deleted while this was claimed
+            return None
         body = self._parts.cloud_events.document(event).decode()
         return await self._parts.webhooks.sender.send(claimed.target.url, event.event_id, body, secrets)
 
@@ -203,21 +211,9 @@ class Deliveries:
             "detail": attempt.detail,
             "body": attempt.body,
             "duration_ms": attempt.duration_ms,
+            "version": claimed.target.version,
         }
-        policy = RetryPolicy(
-            is_temporary=lambda error: isinstance(error, WalletError) and error.retryable,
-            pause_s=0.1,
-            longest_pause_s=2.0,
-            duration_s=LEASE_MARGIN_S,
-        )
-        state = await policy.run(
-            lambda: self._parts.repository.report(
-                claimed,
-                document,
-                pause if outcome == "failed" else 0,
-                self._settings.disable_after_days * _SECONDS_PER_DAY,
-            )
-        )
+        state = await self._store(claimed, document, pause if outcome == "failed" else 0)
         if outcome != "delivered":
             _log.info(
                 "webhook_attempt_failed",
@@ -229,6 +225,19 @@ class Deliveries:
             )
         counted = state if state in ("dead", "lost") else outcome
         self._parts.metrics.ended(counted, attempt.duration_ms / 1000)
+
+    async def _store(self, claimed: ClaimedDelivery, document: Mapping[str, Any], pause: int | None) -> str:
+        """Store how an attempt ended, also after a while without the database. Returns the state of the delivery."""
+        policy = RetryPolicy(
+            is_temporary=lambda error: isinstance(error, WalletError) and error.retryable,
+            pause_s=0.1,
+            longest_pause_s=2.0,
+            duration_s=LEASE_MARGIN_S,
+        )
+        disable_after_s = self._settings.disable_after_days * _SECONDS_PER_DAY
+        return await policy.run(
+            lambda: self._parts.repository.report(claimed, document, pause, disable_after_s)
+        )
 
     async def _give_back(self, claimed: ClaimedDelivery) -> None:
         try:
@@ -244,7 +253,3 @@ class Deliveries:
 
 def _named(claimed: ClaimedDelivery) -> dict[str, Any]:
     return {"endpoint_id": claimed.endpoint_id, "number": claimed.number}
-
-
-def _unsent(error: str, detail: str) -> Attempt:
-    return Attempt(None, error, detail, "", 0)

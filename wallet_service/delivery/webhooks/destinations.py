@@ -4,33 +4,33 @@ A name can resolve to another address at each look. So the check is made where t
 to which it is opened, and the connection goes there.
 """
 
-import asyncio
 import socket
 from collections.abc import Sequence
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-Address = IPv4Address | IPv6Address
+from wallet_service.delivery.webhooks.lookups import Address, LookupFailed, Lookups
+
 Network = IPv4Network | IPv6Network
 
 LONGEST_URL: Final = 2048
 
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")
+"""All of IPv6 that is assigned to the internet. The rest is not reached, also where Python takes it for public."""
+
 _NEVER: Final = (
     ip_network("168.63.129.16/32"),  # Azure's services for a virtual machine, on an address that looks public
     ip_network("192.0.0.0/24"),  # services of providers, such as Oracle's metadata
-    ip_network("192.88.99.0/24"),  # relays of 6to4, which lead anywhere; so do the next two
+    ip_network(
+        "192.88.99.0/24"
+    ),  # relays of 6to4, which lead anywhere; so do 2002::/16, and Teredo in 2001::/23
     ip_network("2002::/16"),
-    ip_network("2001::/32"),
+    ip_network("2001::/23"),  # protocols of their own: Teredo, benchmarks, ORCHID
+    ip_network("2001:db8::/32"),  # documentation, and the next one
+    ip_network("3fff::/20"),
 )
 _NAT64: Final = ip_network("64:ff9b::/96")
 """Addresses that end in an IPv4 address, which is reached in the end. The networks of some providers have no others."""
@@ -50,15 +50,19 @@ class Destinations:
     Args:
         allowed: networks that may be reached besides the internet, over plain HTTP too.
         internet: whether the internet may be reached; not without encryption.
+        lookups: find the addresses of names.
     """
 
-    def __init__(self, allowed: Sequence[Network] = (), *, internet: bool = True) -> None:
+    def __init__(
+        self, allowed: Sequence[Network] = (), *, internet: bool = True, lookups: Lookups | None = None
+    ) -> None:
         self._allowed = tuple(allowed)
         self._internet = internet
+        self._lookups = lookups or Lookups()
 
     def without_internet(self) -> "Destinations":
         """The rule for connections over plain HTTP: the allowed networks alone."""
-        return Destinations(self._allowed, internet=False)
+        return Destinations(self._allowed, internet=False, lookups=self._lookups)
 
     def is_allowed(self, address: Address) -> bool:
         """Whether the operator allows this address."""
@@ -80,20 +84,27 @@ class Destinations:
         """
         target = parse(url)
         host = target.host or ""
-        addresses = await self.resolve(host, target.port or 0)
+        addresses = await self.resolve(host)
         if target.scheme == "http" and not all(self.is_allowed(each) for each in addresses):
             raise DestinationRefused("the scheme must be https")
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, host: str) -> list[Address]:
         """The addresses of a host to which a connection may be opened now.
 
         Raises:
             DestinationRefused: it has none.
         """
-        found = [address for address in await _addresses(host, port) if self.may_reach(address)]
-        if not found:
-            raise DestinationRefused("the host has no address on the internet")
-        return found
+        if is_address(host):
+            found: Sequence[Address] = [ip_address(host.partition("%")[0])]
+        else:
+            try:
+                found = await self._lookups.addresses(host)
+            except LookupFailed as failure:
+                raise HostUnknown(str(failure)) from None
+        allowed = [address for address in found if self.may_reach(address)]
+        if not allowed:
+            raise self._refusal()
+        return allowed
 
     def socket(self, info: tuple[int, int, int, str, tuple[str | int, ...]]) -> socket.socket:
         """A socket for an address, for aiohttp's ``socket_factory``: the last gate before a connection.
@@ -103,8 +114,13 @@ class Destinations:
         """
         family, kind, proto, _, address = info
         if not self.may_reach(ip_address(str(address[0]).partition("%")[0])):
-            raise DestinationRefused("the host has no address on the internet")
+            raise self._refusal()
         return socket.socket(family, kind, proto)
+
+    def _refusal(self) -> DestinationRefused:
+        if self._internet:
+            return DestinationRefused("the host has no address on the internet")
+        return DestinationRefused("the scheme must be https")
 
 
 class CheckedResolver(AbstractResolver):
@@ -130,7 +146,7 @@ class CheckedResolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for address in await self._destinations.resolve(host, port)
+            for address in await self._destinations.resolve(host)
             if family in (socket.AF_UNSPEC, socket.AF_INET if address.version == 4 else socket.AF_INET6)  # noqa: PLR2004 - IPv4
         ]
 
@@ -171,20 +187,10 @@ def is_address(host: str) -> bool:
     return True
 
 
-async def _addresses(host: str, port: int) -> list[Address]:
-    if is_address(host):
-        return [ip_address(host.partition("%")[0])]
-    try:
-        infos = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )
-    except (OSError, UnicodeError):
-        raise HostUnknown("the host does not resolve to an address") from None
-    return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in infos))
-
-
 def _is_public(address: Address) -> bool:
     if any(address.version == network.version and address in network for network in _NEVER):
+        return False
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback

@@ -19,7 +19,7 @@ async def open_webhooks(context: RoomContext) -> AsyncGenerator[None]:
     """What requests work with as ``state.webhooks``, and the worker's loop as ``state.webhook_deliveries``."""
     settings = context.settings[WebhooksSettings]
     destinations = Destinations(parse_networks(settings.allowed_networks))
-    sender = Sender(destinations, timeout_s=settings.timeout_ms / 1000, connections=settings.concurrency + 10)
+    sender = Sender(destinations, timeout_s=settings.timeout_ms / 1000)
     state = context.state
     state.webhooks = WebhookParts(
         destinations,

@@ -31,10 +31,12 @@ class Target:
     Attributes:
         url: of the receiver.
         secrets: the valid ones, the current one first.
+        version: of the endpoint; None of a target that is not claimed.
     """
 
     url: str
     secrets: Sequence[SealedSecret]
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +303,8 @@ def _page(answer: bytes) -> tuple[bytes, str | None]:
 
 
 def _target(document: Mapping[str, Any]) -> Target:
-    return Target(document["url"], [SealedSecret(*each) for each in document["secrets"]])
+    secrets = [SealedSecret(*each) for each in document["secrets"]]
+    return Target(document["url"], secrets, document.get("version"))
 
 
 def _with_secret(answer: bytes) -> tuple[Created, SealedSecret | None]:

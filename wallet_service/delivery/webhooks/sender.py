@@ -67,17 +67,12 @@ class Sender:
     Args:
         destinations: the addresses that may be reached.
         timeout_s: of an attempt as a whole, from the look-up of the name to the end of the response.
-        connections: open at once, to all receivers together.
     """
 
-    def __init__(self, destinations: Destinations, *, timeout_s: float, connections: int = 100) -> None:
-        self._destinations = destinations
+    def __init__(self, destinations: Destinations, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        # A name can move between two look-ups, so each connection over plain HTTP is checked by the narrower rule.
-        self._sessions = {
-            "https": _session(destinations, connections),
-            "http": _session(destinations.without_internet(), connections),
-        }
+        self._destinations = {"https": destinations, "http": destinations.without_internet()}
+        self._sessions = {scheme: _session(rule) for scheme, rule in self._destinations.items()}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -129,10 +124,10 @@ class Sender:
         self, url: str, message_id: str, body: str, secrets: Sequence[str]
     ) -> tuple[int, str, int | None]:
         target = parse(url)
-        # The resolver checks the addresses of a name as the connection is opened, so a name is looked up once.
-        # aiohttp does not ask it for addresses, and plain HTTP goes to allowed networks only: these are checked here.
-        if target.scheme == "http" or is_address(target.host or ""):
-            await self._destinations.check(url)
+        # The session's resolver checks the addresses of a name as the connection is opened, so a name is looked up once.
+        # aiohttp does not ask it for a host that is an address.
+        if is_address(target.host or ""):
+            await self._destinations[target.scheme].resolve(target.host or "")
         async with self._sessions[target.scheme].post(
             URL(str(target), encoded=True),
             data=body.encode(),
@@ -148,17 +143,20 @@ class Sender:
             return response.status, text, _seconds(response.headers.get("Retry-After"))
 
 
-def _session(destinations: Destinations, connections: int) -> aiohttp.ClientSession:
-    """Connections to the addresses that this rule allows."""
+def _session(destinations: Destinations) -> aiohttp.ClientSession:
+    """Connections to the addresses that this rule allows.
+
+    As many as there are attempts, which callers bound: an attempt that waited for a connection of another endpoint on
+    the same host would use up its time.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             resolver=CheckedResolver(destinations),
             socket_factory=destinations.socket,
             use_dns_cache=False,
-            limit=connections,
-            limit_per_host=10,
+            limit=0,
         ),
-        # The total is kept by asyncio.timeout, which also covers the wait for a connection of the pool.
+        # The total is kept by asyncio.timeout, which also covers the look-up of the name.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -169,7 +167,13 @@ def _session(destinations: Destinations, connections: int) -> aiohttp.ClientSess
 
 
 def signed_headers(message_id: str, at: datetime, body: str, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of a message: its id, the time of the attempt, and a signature by each secret."""
+    """The headers of a message: its id, the time of the attempt, and a signature by each secret.
+
+    Raises:
+        ValueError: there is no secret; nothing is sent without a signature.
+    """
+    if not secrets:
+        raise ValueError("there is no secret to sign with")
     return {
         "Content-Type": "application/json",
         "User-Agent": "wallet-service-webhooks",

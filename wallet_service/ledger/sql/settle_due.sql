@@ -1,17 +1,37 @@
--- Lets everything that is due on marked wallets take effect and be recorded, of at most p_limit wallets, those that are due the longest
--- first. Wallets that another session has locked are skipped: it does the same. Nothing waits for it; what is due takes effect at the
--- moment of use. {"settled", "more"}: whether another call is useful.
-create or replace function wallet_api.settle_due(p_limit integer default 100) returns text
+-- Lets everything that is due on marked wallets take effect and be recorded, of at most p_limit wallets after p_after, in the order of
+-- when it was due. Wallets that another session has locked are skipped: it does the same. Nothing waits for it; what is due takes effect
+-- at the moment of use. A wallet that can't be settled stops no other. {"settled", "next": where another call goes on, or null,
+-- "failed": [{"wallet_id", "error"}]}.
+create or replace function wallet_api.settle_due(p_limit integer default 100, p_after jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
+  v_after_at constant timestamptz := coalesce((p_after ->> 0)::timestamptz, '-infinity');
+  v_after_id constant uuid := coalesce(p_after ->> 1, '00000000-0000-0000-0000-000000000000');
   v_ids uuid[];
-  v_settled integer;
+  v_next jsonb;
+  v_settled integer := 0;
+  v_failed jsonb := '[]';
+  v_id uuid;
 begin
   perform wallet.require_read_committed();
-  v_ids := array(select w.wallet_id from wallet.wallets w where w.due_at < 'infinity' and w.due_at <= wallet.clock()
-    order by w.due_at limit least(p_limit, 1000));
-  v_settled := wallet.settle_wallets(v_ids);
-  return json_build_object('settled', v_settled, 'more', v_settled > 0 and cardinality(v_ids) >= least(p_limit, 1000))::text;
+  select array_agg(d.wallet_id), case when count(*) = least(p_limit, 1000)
+      then (array_agg(jsonb_build_array(d.due_at, d.wallet_id) order by d.due_at desc, d.wallet_id desc))[1] end
+    into v_ids, v_next
+    from (select w.wallet_id, w.due_at from wallet.wallets w
+      where w.due_at < 'infinity' and w.due_at <= wallet.clock() and (w.due_at, w.wallet_id) > (v_after_at, v_after_id)
+      order by w.due_at, w.wallet_id limit least(p_limit, 1000)) d;
+  begin
+    v_settled := wallet.settle_wallets(coalesce(v_ids, '{}'));
+  exception when others then    -- of one of them: each by itself
+    foreach v_id in array v_ids loop
+      begin
+        v_settled := v_settled + wallet.settle_wallets(array[v_id]);
+      exception when others then
+        v_failed := v_failed || jsonb_build_object('wallet_id', v_id, 'error', sqlstate || ' ' || sqlerrm);
+      end;
+    end loop;
+  end;
+  return json_build_object('settled', v_settled, 'next', v_next, 'failed', v_failed)::text;
 end $$;
 
 -- Settles these wallets, as far as they are due and no other session has locked them; returns how many. For a call that has locked

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from wallet_service.core.errors import Forbidden, ValidationFailed, WalletError
+from wallet_service.core.errors import Forbidden, WalletError
 from wallet_service.core.identifiers import new_id
 from wallet_service.money.permissions import CREDIT_LIMITS_WRITE, DEPOSITS_WRITE
 from wallet_service.money.wallets.problems import WalletExists
@@ -16,6 +16,7 @@ from wallet_service.money.wallets.schemas import WalletCreate, WalletPatch
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import Membership
 from wallet_service.platform.membership.problems import UserUnknown
+from wallet_service.platform.web import etag
 from wallet_service.platform.web.created import Created
 from wallet_service.platform.web.idempotency import chosen_key
 from wallet_service.platform.web.problems import validation_problem
@@ -168,11 +169,4 @@ def version_of(if_match: str | None) -> int | None:
     Raises:
         ValidationFailed: the header is not an ETag of a wallet.
     """
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if found is None:
-        detail = "If-Match is not a wallet's ETag"
-        error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}
-        raise ValidationFailed(detail, errors=[error])
-    return int(found[1])
+    return etag.version_of(if_match, "a wallet", _ETAG)

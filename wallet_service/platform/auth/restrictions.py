@@ -6,9 +6,6 @@ from typing import Any
 
 from wallet_service.core.errors import Forbidden
 
-MOST_NAMES = 100
-"""Most wallets, and most counter accounts, of one key."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restriction:

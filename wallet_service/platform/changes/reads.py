@@ -7,6 +7,7 @@ that change nothing, and those of other callers cost nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import Scope
 
 from wallet_service.core.room import RecordedRead, Room
@@ -17,8 +18,18 @@ from wallet_service.platform.database.gateway import Database
 EVERY_OBJECT = "*"
 """The object of a read that is about all."""
 
-_OBJECTS = ("wallet_id", "transaction_id", "user_id")
-"""Members of a path that name what is read."""
+_PERSONS = ("wallet_id", "transaction_id", "user_id")
+"""Members of a path that say whose data are read."""
+
+
+def read_concerns(request: Request, wallet_id: str) -> None:
+    """Name the wallet whose data a read returns, for routes whose path names something else of it, such as a grant.
+
+    Args:
+        request: the read.
+        wallet_id: the wallet.
+    """
+    request.state.read_wallet_id = wallet_id
 
 
 class ReadRecorder:
@@ -58,8 +69,11 @@ class ReadRecorder:
             Unavailable: it can't be recorded now.
         """
         params: Mapping[str, Any] = scope["path_params"]
-        found = {name: str(params[name]) for name in _OBJECTS if name in params}
-        await record_read(self._database, read.action, **found)
+        found = {name: str(params[name]) for name in _PERSONS if name in params}
+        if (wallet_id := scope["state"].get("read_wallet_id")) is not None:
+            found["wallet_id"] = wallet_id
+        object_id = next((str(value) for value in params.values()), None)
+        await record_read(self._database, read.action, object_id=object_id, **found)
         self._metrics.recorded(read.action)
 
 
@@ -67,6 +81,7 @@ async def record_read(
     database: Database,
     action: str,
     *,
+    object_id: str | None = None,
     wallet_id: str | None = None,
     transaction_id: str | None = None,
     user_id: str | None = None,
@@ -76,7 +91,8 @@ async def record_read(
     Args:
         database: has the audit trail.
         action: of the object and ``read``: ``wallet.read``.
-        wallet_id: the wallet that was read.
+        object_id: what was read, if it is not one of the next.
+        wallet_id: the wallet that was read, or whose data it was.
         transaction_id: or the transaction.
         user_id: or the user whose data were read; without any of them, it was about all.
 
@@ -86,7 +102,7 @@ async def record_read(
     await database.repeat(
         "record_privileged_read",
         action=action,
-        object_id=wallet_id or transaction_id or user_id or EVERY_OBJECT,
+        object_id=object_id or wallet_id or transaction_id or user_id or EVERY_OBJECT,
         wallet_id=wallet_id,
         transaction_id=transaction_id,
         user_id=user_id,

@@ -37,6 +37,7 @@ from wallet_service.platform.web.pagination import (
     decode_cursor,
     page_response,
 )
+from wallet_service.platform.web.query import BoolInQuery
 from wallet_service.platform.web.responses import JsonBytes
 
 router = APIRouter(tags=["files"], route_class=StrictRoute)
@@ -100,7 +101,7 @@ async def upload_file(
     header_key: HeaderKey,
     name: Annotated[Line, Query(description="The file's name.", examples=["statement.csv"])],
     personal: Annotated[
-        bool, Query(description="Whether the content is encrypted in the database. The name is not.")
+        BoolInQuery, Query(description="Whether the content is encrypted in the database. The name is not.")
     ] = False,
     expires_at: Annotated[
         Timestamp | None,

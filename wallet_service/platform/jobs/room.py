@@ -1,6 +1,6 @@
 """Declares the room."""
 
-from wallet_service.core.room import EventType, JobType, Permission, Room, VerifyWalk
+from wallet_service.core.room import EventType, JobType, Permission, RecordedRead, Room, VerifyWalk
 from wallet_service.platform.jobs.problems import JobNotFound, JobStatus
 from wallet_service.platform.jobs.settings import JobsSettings
 
@@ -37,6 +37,11 @@ ROOM = Room(
     commands="commands:add_commands",
     schema="platform",
     verify_walks=(WALK,),
+    # The result of a job can have data of persons, such as the lines of an import that were refused.
+    recorded_reads={
+        "list_jobs": RecordedRead(action="jobs.read"),
+        "get_job": RecordedRead(action="job.read"),
+    },
     event_types=tuple(
         EventType(name=f"job.{name}", summary=summary, data="schemas:Job")
         for name, summary in (
@@ -49,7 +54,7 @@ ROOM = Room(
     jobs=(
         JobType(
             name="delete_finished_jobs",
-            summary="removes jobs some days after their end",
+            summary="removes jobs `WALLET_JOBS_KEEP_DAYS` after their end, dead ones after `WALLET_JOBS_KEEP_DEAD_DAYS`",
             handler="jobs:delete_finished",
             schedule="17 * * * *",
         ),

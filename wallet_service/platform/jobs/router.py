@@ -1,6 +1,6 @@
 """The routes of jobs."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
@@ -14,8 +14,10 @@ from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.jobs.problems import JobNotFound, JobStatus
 from wallet_service.platform.jobs.repository import JobRepository
 from wallet_service.platform.jobs.room import JOBS_READ, JOBS_WRITE, PATH
-from wallet_service.platform.jobs.schemas import Job, JobPage, Status
+from wallet_service.platform.jobs.schemas import Job, JobPage, StatusFilter
 from wallet_service.platform.jobs.stream import JobStreams, events
+from wallet_service.platform.web.accept import accepts
+from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.openapi import READS, problems
 from wallet_service.platform.web.pagination import (
     DEFAULT_LIMIT,
@@ -27,7 +29,7 @@ from wallet_service.platform.web.pagination import (
 from wallet_service.platform.web.responses import JsonBytes
 from wallet_service.platform.web.state import on_database
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 Repository = Annotated[JobRepository, on_database(JobRepository)]
 Reader = Annotated[Principal, requires(JOBS_READ)]
@@ -59,7 +61,7 @@ async def list_jobs(
     caller: Reader,
     jobs: Repository,
     status: Annotated[
-        Status | Literal["due"] | None,
+        StatusFilter | None,
         Query(description="Only jobs with this status; `due`: queued ones that wait for a worker now."),
     ] = None,
     type: Annotated[  # noqa: A002 - the name in the API
@@ -94,7 +96,7 @@ async def get_job(request: Request, caller: Reader, job_id: JobInPath, jobs: Rep
     """
     client_id = _seen_by(caller)
     document = await jobs.get(str(job_id), client_id)
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    if not accepts(request.headers.get("accept", ""), "text/event-stream"):
         return JsonBytes(document)
     streams: JobStreams = request.app.state.job_streams
     streams.require_room()

@@ -6,6 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Status = Literal["queued", "running", "paused", "succeeded", "dead", "cancelled"]
+StatusFilter = Literal["queued", "running", "paused", "succeeded", "dead", "cancelled", "due"]
+"""One literal: in a problem, the pointer to a union would name its members."""
 
 _EXAMPLE: dict[str, Any] = {
     "job_id": "0199d0a8-0000-7000-8000-00000000010b",

@@ -14,7 +14,7 @@ ROOM = Room(
     jobs=(
         JobType(
             name="verify_owners",
-            summary="verifies the owners of unverified wallets that were debited",
+            summary="verifies the owners of unverified wallets that were debited, with `WALLET_VERIFY_USERS`",
             handler="jobs:verify_owners",
             schedule="* * * * *",
             max_attempts=1,  # the next tick is a minute later

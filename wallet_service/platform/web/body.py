@@ -17,6 +17,7 @@ from wallet_service.core.errors import PayloadTooLarge, UnsupportedMediaType
 from wallet_service.platform.auth.authentication import BearerPrincipal, principal
 from wallet_service.platform.changes.reads import ReadRecorder
 from wallet_service.platform.web.problems import problem_response
+from wallet_service.platform.web.query import parameters_of, require_known
 from wallet_service.platform.web.strict_head import path_params
 from wallet_service.platform.web.strict_json import loads, refused_value
 
@@ -58,7 +59,10 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that accepts strict JSON: ``APIRouter(route_class=StrictRoute)``."""
+    """A route that accepts strict JSON and no unknown parameter, and records reads for the audit trail.
+
+    ``APIRouter(route_class=StrictRoute)``. A route that reads no parameter of the query ignores those that it gets.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         # Not FastAPI's check of Content-Type: StrictRequest has its own.
@@ -78,20 +82,23 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         needs_principal = _depends_on_principal(self.dependant)
         has_body = self.body_field is not None
+        parameters = parameters_of(self.dependant)
         is_read, name = "GET" in (self.methods or ()), self.name
 
         async def strict_handler(request: Request) -> Response:
             request.scope["path_params"] = path_params(request.scope)
             strict = StrictRequest(request.scope, request.receive)
+            has_query = bool(parameters and strict.scope["query_string"])
+            if needs_principal and (has_body or has_query):
+                await principal(strict)
+            if has_query:
+                require_known(strict.query_params, parameters)
             # FastAPI would parse the body before it authenticates the caller, and turn an exception of the
             # parser into a 400 of its own.
-            if has_body:
-                if needs_principal:
-                    await principal(strict)
-                if await strict.body():
-                    body = await strict.json()
-                    if (limiter := strict.app.state.limiter) is not None:
-                        await limiter.charge_operations(strict.scope, body)
+            if has_body and await strict.body():
+                body = await strict.json()
+                if (limiter := strict.app.state.limiter) is not None:
+                    await limiter.charge_operations(strict.scope, body)
             response = await handler(strict)
             if is_read and needs_principal:
                 reads: ReadRecorder = strict.app.state.reads

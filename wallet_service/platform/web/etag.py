@@ -26,19 +26,20 @@ IfMatch = Annotated[
 _FORM = re.compile(r'(?:W/)?"?([0-9]{1,18})"?', re.ASCII)
 
 
-def version_of(if_match: str | None, what: str) -> int | None:
+def version_of(if_match: str | None, what: str, form: re.Pattern[str] = _FORM) -> int | None:
     """The version that the caller read; None: any.
 
     Args:
         if_match: the header.
         what: has the version, for the message: ``a webhook endpoint``.
+        form: of such an ETag, if there is more in it than the version, which is the first group.
 
     Raises:
         ValidationFailed: it is not the ETag of such a thing.
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    found = _FORM.fullmatch(if_match.strip())
+    found = form.fullmatch(if_match.strip())
     if found is None:
         detail = f"If-Match is not the ETag of {what}"
         error = {"in": "header", "pointer": "/If-Match", "detail": detail, "code": "etag_invalid"}

@@ -1,10 +1,18 @@
-"""Values of a query, which are text. Each has one spelling: what Python or pydantic would also accept is refused."""
+"""Queries. A name that the path does not read is refused, and each value has one spelling.
+
+What Python or pydantic would also accept for a value is refused. A filter whose name is wrong would select too much.
+"""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
+from starlette.datastructures import QueryParams
+
+from wallet_service.platform.web.problems import validation_problem
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -28,3 +36,30 @@ DIGITS = BeforeValidator(_whole)
 
 BoolInQuery = Annotated[bool, BeforeValidator(_truth)]
 """``true`` or ``false``."""
+
+
+def parameters_of(dependant: Dependant) -> frozenset[str]:
+    """The names of the query parameters that an endpoint and its dependencies read."""
+    own = {name for field in dependant.query_params for name in _names(field)}
+    return frozenset(own.union(*map(parameters_of, dependant.dependencies)))
+
+
+def _names(field: Any) -> Iterable[str]:
+    model = field.field_info.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return [each.alias or name for name, each in model.model_fields.items()]
+    return [field.alias]
+
+
+def require_known(query: QueryParams, known: frozenset[str]) -> None:
+    """Refuse a query with other parameters.
+
+    Raises:
+        ValidationFailed: it has one that the path does not read.
+    """
+    unknown = sorted(set(query) - known)
+    if unknown:
+        message = f"there is no such parameter, only {', '.join(sorted(known))}"
+        raise validation_problem(
+            [{"loc": ("query", name), "type": "extra_forbidden", "msg": message} for name in unknown]
+        )

@@ -18,7 +18,7 @@ import httpx
 from wallet_client._attempts import Attempts, BodyBuffer
 from wallet_client._context import Context, is_shareable, transport_not_usable
 from wallet_client._forks import renew_after_fork
-from wallet_client._sse import QUIET_S
+from wallet_client._sse import QUIET_S, LineReader
 
 
 class AsyncSender:
@@ -139,8 +139,10 @@ class AsyncOpenStream:
 
     async def lines(self) -> AsyncGenerator[str]:
         """Its lines, without their ends."""
-        async for line in self.response.aiter_lines():
-            yield line
+        reader = LineReader()
+        async for part in self.response.aiter_bytes():
+            for line in reader.add(part):
+                yield line
 
     async def aclose(self) -> None:
         """Close the connection."""

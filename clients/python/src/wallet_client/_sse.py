@@ -21,6 +21,31 @@ class Block(NamedTuple):
     data: str | None
 
 
+class LineReader:
+    """Cuts the bytes of a stream into lines. Only CR LF, LF and CR end one: other separators of Unicode are text."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+        self._is_after_cr = False
+
+    def add(self, part: bytes) -> list[str]:
+        """Add the next bytes. Returns the lines that they end, without their ends."""
+        if self._is_after_cr and part:
+            self._is_after_cr = False
+            part = part.removeprefix(b"\n")
+        if b"\r" in part:
+            self._is_after_cr = part.endswith(b"\r")  # its LF, if it has one, comes with the next bytes
+            part = part.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *ended, rest = part.split(b"\n")
+        lines: list[str] = []
+        for line in ended:
+            lines.append(b"".join((*self._begun, line)).decode("utf-8", "replace"))
+            self._begun.clear()
+        if rest:
+            self._begun.append(rest)
+        return lines
+
+
 class BlockReader:
     """Collects the lines of a stream."""
 

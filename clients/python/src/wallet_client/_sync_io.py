@@ -16,7 +16,7 @@ from wallet_client._attempts import Attempts, BodyBuffer
 from wallet_client._context import Context, is_shareable, transport_not_usable
 from wallet_client._deadline import within
 from wallet_client._forks import renew_after_fork
-from wallet_client._sse import QUIET_S
+from wallet_client._sse import QUIET_S, LineReader
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -155,7 +155,9 @@ class OpenStream:
 
     def lines(self) -> Generator[str]:
         """Its lines, without their ends."""
-        yield from self.response.iter_lines()
+        reader = LineReader()
+        for part in self.response.iter_bytes():
+            yield from reader.add(part)
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,10 +1,14 @@
 """Wallets of organizations, and who may use them."""
 
+import pytest
 from support.access_checks import UNAVAILABLE, create_shared_wallet, user_calls
 from support.api import Api, posted, problem
+from support.event_stream import streaming
 from support.stand_in import StandIn
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.delivery.events import stream
+from wallet_service.platform.upstreams import cache
 
 
 async def test_a_member_acts_on_the_organizations_wallet(api: Api, upstreams: StandIn) -> None:
@@ -133,3 +137,23 @@ async def test_an_unusable_response_lets_no_user_in(api: Api, upstreams: StandIn
     posted(await shared.user.move("consume", shared.wallet_id))
     upstreams.fault = None
     posted(await shared.user.move("consume", shared.wallet_id))
+
+
+async def test_a_stream_of_the_wallet_ends_with_the_membership(
+    api: Api, upstreams: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "KNOWN_S", 0.0)  # a membership is asked for each time
+    monkeypatch.setattr(stream, "RECHECK_S", 0.02)
+    shared = await create_shared_wallet(api)
+    user_id = shared.user.user_id
+    assert user_id is not None
+    async with streaming(shared.user, wallet_id=shared.wallet_id) as reader, streaming(shared.user) as of_all:
+        posted(await api.admin.move("consume", shared.wallet_id))
+        assert (await reader.event())["walletid"] == (await of_all.event())["walletid"] == shared.wallet_id
+        upstreams.strangers.add((shared.organization_id, user_id))
+        await reader.end()
+        posted(await api.admin.move("consume", shared.wallet_id))
+        own = await api.admin.wallet(user_id=user_id, name="own")
+        # That of all the user's wallets goes on, without the events of this one.
+        assert (await of_all.event())["walletid"] == own["wallet_id"]
+    problem(await shared.user.get("/events/stream", wallet_id=shared.wallet_id), "forbidden")

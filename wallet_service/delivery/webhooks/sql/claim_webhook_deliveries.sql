@@ -2,7 +2,7 @@
 -- are being sent, or one while it fails. Calls at the same time claim different deliveries. Safe to repeat with the same p_claim_id, which
 -- becomes the lease id. Leases are measured by the server's clock, everything else by wallet.clock().
 --
--- Returns lines. The first is {"<endpoint_id>": {"url","secrets":[[secret_id, sealed]]}}. Each delivery is three lines:
+-- Returns lines. The first is {"<endpoint_id>": {"url","version","secrets":[[secret_id, sealed]]}}. Each delivery is three lines:
 -- [endpoint_id, number, failures]; the facts of its event as in wallet_api.read_events, empty if the event was removed; and its data.
 create or replace function wallet_api.claim_webhook_deliveries(p_claim_id uuid, p_limit integer, p_per_endpoint integer,
   p_lease_s integer) returns text
@@ -16,8 +16,10 @@ declare
   v_some integer;
 begin
   perform wallet.require_read_committed();
-  if cardinality(v_ids) > 0 then
-    return delivery.show_claim(p_claim_id, v_ids); -- of an earlier sending of this call
+  if cardinality(v_ids) > 0 then    -- of an earlier sending of this call; since then an endpoint may have been disabled or deleted
+    update delivery.webhook_deliveries d set lease_id = null, lease_until = null from delivery.webhook_endpoints e
+      where e.endpoint_id = any (v_ids) and e.status <> 'active' and d.endpoint_id = e.endpoint_id and d.lease_id = p_claim_id;
+    return delivery.show_claim(p_claim_id, v_ids);
   end if;
   for v_endpoint in
     select e.* from delivery.webhook_endpoints e
@@ -89,7 +91,8 @@ begin
         v_shown.facts, v_shown.data];
     end if;
   end loop;
-  return array_to_string((select coalesce(json_object_agg(e.endpoint_id, json_build_object('url', e.url, 'secrets',
-    delivery.find_secrets(e.endpoint_id))), '{}')::text from delivery.webhook_endpoints e where e.endpoint_id = any (p_endpoint_ids))
+  return array_to_string((select coalesce(json_object_agg(e.endpoint_id, json_build_object('url', e.url, 'version', e.version,
+    'secrets', delivery.find_secrets(e.endpoint_id))), '{}')::text
+    from delivery.webhook_endpoints e where e.endpoint_id = any (p_endpoint_ids))
     || v_lines, E'\n');
 end $$;

@@ -4,16 +4,22 @@ create or replace function wallet_api.spread_webhook_events(p_limit integer defa
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
+  c_most_endpoints constant integer := 50;
+  c_most_passed constant integer := 100; -- events that are not wanted are read again rather than each written as a new place
   v_state delivery.numbering;
   v_endpoint delivery.webhook_endpoints;
   v_created integer := 0;
   v_more boolean := false;
+  v_is_crowded boolean;
 begin
   perform wallet.require_read_committed();
   select * into v_state from delivery.numbering;
+  -- Of more endpoints than one call works on, each is moved on, so that the others get their turn.
+  v_is_crowded := (select count(*) > c_most_endpoints from (select from delivery.webhook_endpoints e
+    where e.status = 'active' and e.after_number < v_state.last_number limit c_most_endpoints + 1) e);
   for v_endpoint in
     select e.* from delivery.webhook_endpoints e where e.status = 'active' and e.after_number < v_state.last_number
-    order by e.after_number limit 50 for no key update skip locked
+    order by e.after_number limit c_most_endpoints for no key update skip locked
   loop
     if v_created >= p_limit then
       v_more := true;
@@ -21,21 +27,22 @@ begin
     elsif not delivery.has_valid_key(v_endpoint.client_id) then
       perform delivery.disable_webhook(v_endpoint, 'client');
     else
-      v_created := v_created + delivery.spread_to_webhook(v_endpoint, v_state, p_limit - v_created);
+      v_created := v_created + delivery.spread_to_webhook(v_endpoint, v_state, p_limit - v_created,
+        case when v_is_crowded then 0 else c_most_passed end);
       v_more := v_more or exists (select from delivery.webhook_endpoints e where e.endpoint_id = v_endpoint.endpoint_id
-        and e.after_number < v_state.last_number - 100);
+        and e.after_number < v_state.last_number - c_most_passed);
     end if;
   end loop;
-  return json_build_object('created', v_created, 'more', v_more,
+  return json_build_object('created', v_created, 'more', v_more or v_is_crowded,
     'endpoints', exists (select from delivery.webhook_endpoints e where e.status = 'active'))::text;
 end $$;
 
--- The same for one endpoint, which the caller has locked. Returns how many deliveries were made.
+-- The same for one endpoint, which the caller has locked. Its place is moved on by more than p_most_passed events that it does not want.
+-- Returns how many deliveries were made.
 create or replace function delivery.spread_to_webhook(p_endpoint delivery.webhook_endpoints, p_state delivery.numbering,
-  p_limit integer) returns integer
+  p_limit integer, p_most_passed integer) returns integer
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-  c_most_passed constant integer := 100; -- events that are not wanted are read again rather than each written as a new place
   v_after constant bigint := greatest(p_endpoint.after_number, p_state.oldest_number - 1);
   v_numbers bigint[];
   v_upto bigint;
@@ -62,7 +69,7 @@ begin
     perform delivery.order_deliveries(p_endpoint.endpoint_id, array(select distinct e.wallet_id from delivery.events e
       where e.number = any (v_numbers) and e.wallet_id is not null));
   end if;
-  if cardinality(v_numbers) > 0 or v_upto > p_endpoint.after_number + c_most_passed then
+  if cardinality(v_numbers) > 0 or v_upto > p_endpoint.after_number + p_most_passed then
     update delivery.webhook_endpoints e set after_number = v_upto,
         replay_upto = case when v_upto < e.replay_upto then e.replay_upto end,
         replay_at = case when v_upto < e.replay_upto then e.replay_at end

@@ -5,13 +5,6 @@ returns wallet.settlement
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   if p_is_due then
-    for i in 1 .. cardinality(p_settlement.accounts) loop
-      if p_settlement.accounts[i].due_at <= p_now then
-        p_settlement.accounts[i].due_at := 'infinity';
-        p_settlement.accounts[i].changed := true;
-        p_settlement.accounts[i].is_due := true;
-      end if;
-    end loop;
 {{settles}}
   end if;
 {{opens}}
