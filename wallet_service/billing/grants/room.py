@@ -84,6 +84,7 @@ ROOM = Room(
             permission="grants:write",
             form="room",
             decide="decide_grant",
+            request="schemas:BatchGrant",
         ),
         OperationType(
             name="grant_void",

@@ -5,9 +5,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from wallet_service.billing.grants.settings import GrantsSettings
 from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp, whole
 from wallet_service.core.money import Amount, AmountText
+from wallet_service.core.settings import Settings
 from wallet_service.money.examples import ENTRY, WALLET_ID
+from wallet_service.money.transactions.room_operations import BatchRoomOperation, RoomPosting
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _TIME: str = ENTRY["created_at"]
@@ -19,6 +22,29 @@ VoidReason = Literal["request", "wallet_closed", "balance_limit", "grant_limit"]
 Priority = Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)]
 Accounts = Annotated[list[CounterAccount], Field(min_length=1, max_length=20)]
 Seconds = Annotated[int, Field(ge=0, le=_LONGEST_S, strict=True), BeforeValidator(whole)]
+
+ACCOUNTS: dict[str, str] = {
+    "purchase": "external:purchases",
+    "promotion": "promotions",
+    "plan": "promotions:plan",
+    "refund": "external:refunds",
+    "adjustment": "external:adjustments",
+}
+"""The default counter account of a grant, by its source, as SQL has it: a restricted key is checked before the kernel."""
+
+_TERMS = (
+    "source",
+    "priority",
+    "effective_at",
+    "expires_at",
+    "expires_in_s",
+    "pays",
+    "is_transferable",
+    "unit_cost",
+    "cost_currency",
+    "notice_s",
+    "refund_grace_s",
+)
 
 GRANT: dict[str, Any] = {
     "grant_id": "0199d0a8-0000-7000-8000-00000000a001",
@@ -53,24 +79,9 @@ GRANT: dict[str, Any] = {
 }
 
 
-class GrantCreate(BaseModel):
-    """Credits for a wallet."""
+class GrantDetails(BaseModel):
+    """The members of new credits."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"amount": "20", "source": "promotion", "priority": 0, "reference": "welcome"}]
-        },
-    )
-
-    dry_run: StrictBool = Field(
-        default=False,
-        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
-    )
-    idempotency_key: Key | None = Field(
-        default=None,
-        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
-    )
     amount: Amount = Field(description="How many credits, in the wallet's currency.")
     source: Source = Field(description="Where they come from. It decides the default of `counter_account`.")
     priority: Priority = Field(default=100, description="Debits take from grants with lower numbers first.")
@@ -111,6 +122,52 @@ class GrantCreate(BaseModel):
     metadata: Metadata | None = Field(
         default=None, description="A JSON object of the caller, at most 16 KiB."
     )
+
+    def as_posting(self, settings: GrantsSettings) -> RoomPosting:
+        """What SQL decides about.
+
+        Args:
+            settings: of the room.
+        """
+        found = {name: getattr(self, name) for name in _TERMS}
+        terms: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+        details = {"reference": self.reference, "metadata": self.metadata}
+        return RoomPosting(
+            terms=terms | {"defaults": settings.defaults()},
+            amount=self.amount,
+            counter_account=self.counter_account or ACCOUNTS[self.source],
+            details={name: value for name, value in details.items() if value is not None},
+        )
+
+
+class GrantCreate(GrantDetails):
+    """Credits for a wallet."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"amount": "20", "source": "promotion", "priority": 0, "reference": "welcome"}]
+        },
+    )
+
+    dry_run: StrictBool = Field(
+        default=False,
+        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
+    )
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
+
+
+class BatchGrant(GrantDetails, BatchRoomOperation):
+    """One grant of a batch."""
+
+    type: Literal["grant"] = Field(description="The type of the operation.")  # pyright: ignore[reportIncompatibleVariableOverride]  # of a union, by its value
+
+    def posting(self, settings: Settings) -> RoomPosting:
+        """What SQL decides about."""
+        return self.as_posting(settings[GrantsSettings])
 
 
 class GrantVoid(BaseModel):

@@ -6,35 +6,13 @@ from typing import Any
 
 from wallet_service.billing.grants.repository import ScheduleRepository
 from wallet_service.billing.grants.schedule_schemas import GrantScheduleCreate
-from wallet_service.billing.grants.schemas import GrantCreate, GrantVoid
+from wallet_service.billing.grants.schemas import ACCOUNTS, GrantCreate, GrantVoid
 from wallet_service.billing.grants.settings import GrantsSettings
 from wallet_service.core.caller import current_caller
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.outcomes import Posted
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.web.created import Created, request_hash
-
-_TERMS = (
-    "source",
-    "priority",
-    "effective_at",
-    "expires_at",
-    "expires_in_s",
-    "pays",
-    "is_transferable",
-    "unit_cost",
-    "cost_currency",
-    "notice_s",
-    "refund_grace_s",
-)
-ACCOUNTS = {
-    "purchase": "external:purchases",
-    "promotion": "promotions",
-    "plan": "promotions:plan",
-    "refund": "external:refunds",
-    "adjustment": "external:adjustments",
-}
-"""The default counter account of a grant, by its source, as SQL has it: a restricted key is checked before the kernel."""
 
 
 async def create_grant(
@@ -49,19 +27,16 @@ async def create_grant(
     Raises:
         WalletError: the refusal.
     """
-    found = {name: getattr(request, name) for name in _TERMS}
-    terms: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
-    terms["defaults"] = settings.defaults()
-    details = {"reference": request.reference, "metadata": request.metadata}
+    posting = request.as_posting(settings)
     return await transactions.decide_by_room(
         "grant",
         wallet_id,
         key,
-        amount=request.amount,
-        counter_account=request.counter_account or ACCOUNTS[request.source],
-        terms=terms,
+        amount=posting.amount,
+        counter_account=posting.counter_account,
+        terms=posting.terms,
         caller=current_caller().document(),
-        details={name: value for name, value in details.items() if value is not None},
+        details=posting.details,
         dry_run=request.dry_run,
     )
 
