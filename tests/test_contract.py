@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 import schemathesis
 from hypothesis import given
 from schemathesis.python.asgi import shutdown_lifespans
-from support.api import ADMIN_KEY, Api, make_app, open_api
+from support.api import ADMIN_KEY, Api, Client, make_app, open_api
 from support.cluster import create_database, drop_database
 from support.database_location import DatabaseLocation, open_location
 from support.problems import ERRORS
@@ -79,6 +79,11 @@ POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
 POST /api/v1/grants/{grant_id}/void
+POST /api/v1/wallets/{wallet_id}/grant-schedules
+GET /api/v1/wallets/{wallet_id}/grant-schedules
+GET /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
+PATCH /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
+DELETE /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
 GET /api/v1/wallets/{wallet_id}/explain
 GET /api/v1/billing/summary
 GET /api/v1/users/{user_id}/statistics
@@ -145,7 +150,7 @@ BEYOND_A_SCHEMA = {
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
     "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
-    "those of a grant; the members of a limit with its period",
+    "those of a grant; the members of a limit with its period, and those of a schedule with its rollover",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 
@@ -325,46 +330,23 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Contract:
-    """The application as schemathesis sees it, and things that are there."""
+    """The application as schemathesis sees it, and things that are there.
+
+    Attributes:
+        ids: of things, by their parameter in a path; ``PATCH wallet_id`` is for that method.
+    """
 
     schema: Any
     token: str
-    wallet_id: str
-    other_wallet_id: str
-    changing_wallet_id: str
-    closing_wallet_id: str
-    transaction_id: str
-    file_id: str
-    deleted_file_id: str
-    endpoint_id: str
-    deleted_endpoint_id: str
-    job_id: str
-    grant_id: str
-    alert_id: str
-    changing_alert_id: str
-    deleted_alert_id: str
+    ids: Mapping[str, Any]
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
         """Put ids of things that are there into a request, so that it gets further than a 404."""
-        of_method = {"PATCH": self.changing_wallet_id, "DELETE": self.closing_wallet_id}
-        found = {
-            "wallet_id": of_method.get(case.method, self.wallet_id),
-            "transaction_id": self.transaction_id,
-            "user_id": "ann",
-            "file_id": self.deleted_file_id if case.method == "DELETE" else self.file_id,
-            "endpoint_id": self.deleted_endpoint_id if case.method == "DELETE" else self.endpoint_id,
-            "number": 1,
-            "job_id": self.job_id,
-            "grant_id": self.grant_id,
-            "alert_id": {"PATCH": self.changing_alert_id, "DELETE": self.deleted_alert_id}.get(
-                case.method, self.alert_id
-            ),
-        }
         for name in case.path_parameters or {}:
-            case.path_parameters[name] = found[name]
+            case.path_parameters[name] = self.ids.get(f"{case.method} {name}", self.ids[name])
         if isinstance(case.body, dict) and "to_wallet_id" in case.body:
-            case.body["to_wallet_id"] = self.other_wallet_id
+            case.body["to_wallet_id"] = self.ids["other"]
 
 
 @pytest.fixture(scope="module")
@@ -387,43 +369,43 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
     keys = generate_key()
     async with open_api(place, credential_keys=keys) as api:
         ann = api.user("ann")
-        wallets = [
-            (await api.admin.wallet(balance, user_id="ann", name=name))["wallet_id"]
-            for name, balance in (("main", "1000000"), ("other", "10"), ("changing", "10"), ("closing", None))
-        ]
-        moved = await api.admin.move("consume", wallets[0], "1000")
-        files = [
-            (await api.admin.send("POST", "/files?name=a", b"{}")).json()["file_id"]
-            for _ in ("read", "deleted")
-        ]
-        webhooks = [
-            (await api.admin.post("/webhooks", {"url": "https://hooks.example.com/"})).json()["endpoint_id"]
-            for _ in ("read", "deleted")
-        ]
-        far = datetime(2999, 1, 1, tzinfo=UTC)
-        job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
-        given = {"amount": "1", "source": "promotion"}
-        grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
-        alerts = [
-            (await ann.post(f"/wallets/{each}/alerts", {"amount": "1"})).json()["alert_id"]
-            for each in (wallets[0], *wallets[2:])
-        ]
+        ids = await _things(api, ann)
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
     schema = schemathesis.openapi.from_asgi(
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
-    ids = [
-        *wallets,
-        moved.json()["transaction_id"],
-        *files,
-        *webhooks,
-        job["job_id"],
-        grant["grant_id"],
-        *alerts,
+    return Contract(schema, token, ids, modes)
+
+
+async def _things(api: Api, ann: Client) -> dict[str, Any]:
+    """Things that are there: those that are changed or deleted are others than those that are read."""
+    main, other, changing, closing = [
+        (await api.admin.wallet(balance, user_id="ann", name=name))["wallet_id"]
+        for name, balance in (("main", "1000000"), ("other", "10"), ("changing", "10"), ("closing", None))
     ]
-    return Contract(schema, token, *ids, modes=modes)
+    ids: dict[str, Any] = {"wallet_id": main, "other": other, "user_id": "ann", "number": 1}
+    ids |= {"PATCH wallet_id": changing, "DELETE wallet_id": closing}
+
+    async def made(name: str, path: str, body: Any, caller: Client = api.admin) -> None:
+        answer = await caller.send("POST", path, body)
+        assert answer.is_success, answer.text
+        ids[name] = answer.json()[name.rsplit(" ", maxsplit=1)[-1]]
+
+    await made("transaction_id", f"/wallets/{main}/consume", {"amount": "1000"})
+    for method in ("", "DELETE "):
+        await made(f"{method}file_id", "/files?name=a", b"{}")
+        await made(f"{method}endpoint_id", "/webhooks", {"url": "https://hooks.example.com/"})
+    far = datetime(2999, 1, 1, tzinfo=UTC)
+    ids["job_id"] = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))["job_id"]
+    given = {"amount": "1", "source": "promotion"}
+    await made("grant_id", f"/wallets/{main}/grants", given)
+    monthly = {"amount": "1", "source": "plan", "day_of_month": 31}
+    for method, wallet in (("", main), ("PATCH ", changing), ("DELETE ", closing)):
+        await made(f"{method}alert_id", f"/wallets/{wallet}/alerts", {"amount": "1"}, ann)
+        await made(f"{method}schedule_id", f"/wallets/{wallet}/grant-schedules", monthly)
+    return ids
 
 
 def agrees(case: schemathesis.Case, authorization: str) -> None:

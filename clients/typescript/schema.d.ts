@@ -596,7 +596,7 @@ export interface paths {
         };
         /**
          * List the grants of a wallet
-         * @description The grants of the wallet, newest first, those that have ended too, unless `state` is given.
+         * @description The grants of the wallet, newest first, those that have ended too, unless `state` or `source` is given.
          */
         get: operations["list_grants"];
         put?: never;
@@ -652,6 +652,65 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/grant-schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the grant schedules of a wallet
+         * @description The schedules of the wallet, oldest first, those that have ended too.
+         */
+        get: operations["list_grant_schedules"];
+        put?: never;
+        /**
+         * Grant credits each month
+         * @description Grant credits at the begin of each month, or on another day of it; each period exactly once, by itself.
+         *
+         *     The credits of a period end with it, and `rollover` decides what becomes of the rest. A wallet has at most 20
+         *     schedules.
+         */
+        post: operations["create_grant_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a grant schedule
+         * @description The schedule, and when its next period begins. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_grant_schedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a grant schedule
+         * @description Delete a schedule: nothing more is granted. Its grants stay until they end, and nothing of them is carried over.
+         */
+        delete: operations["delete_grant_schedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a grant schedule
+         * @description Change a schedule by a merge patch (RFC 7396), for the periods that begin later. Members that are absent stay.
+         *
+         *     Periods that have begun before are granted as the schedule was. `ends_at` stops it; if it is set back later, what was
+         *     missed is not granted. The day, the time zone, the source and the counter account stay: for others, create another
+         *     schedule. With `If-Match`, a schedule that has changed since is refused as `version_mismatch`.
+         */
+        patch: operations["update_grant_schedule"];
         trace?: never;
     };
     "/api/v1/wallets/{wallet_id}/limits": {
@@ -3932,6 +3991,7 @@ export interface components {
          *       "original_grant_id": null,
          *       "schedule_id": null,
          *       "carried_from": null,
+         *       "void_reason": null,
          *       "reference": "welcome",
          *       "metadata": {},
          *       "created_at": "2026-01-02T03:04:05.678901Z"
@@ -4075,6 +4135,11 @@ export interface components {
              * @description The end of the period from which the rest was carried over.
              */
             carried_from: string | null;
+            /**
+             * Void Reason
+             * @description Of one that was voided: by a `request`, or by the service, because the `wallet_closed`, because its amount would have exceeded the highest balance (`balance_limit`), or because the wallet had as many grants as it may have (`grant_limit`).
+             */
+            void_reason: ("request" | "wallet_closed" | "balance_limit" | "grant_limit") | null;
             /**
              * Reference
              * @description The caller's own name for it.
@@ -4341,6 +4406,7 @@ export interface components {
          *           "original_grant_id": null,
          *           "schedule_id": null,
          *           "carried_from": null,
+         *           "void_reason": null,
          *           "reference": "welcome",
          *           "metadata": {},
          *           "created_at": "2026-01-02T03:04:05.678901Z"
@@ -4378,6 +4444,412 @@ export interface components {
              * @example 12.50
              */
             amount: string;
+        };
+        /**
+         * GrantSchedule
+         * @description Credits for a wallet each month.
+         * @example {
+         *       "schedule_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "amount": "100.000000",
+         *       "source": "plan",
+         *       "priority": 10,
+         *       "day_of_month": 1,
+         *       "time_zone": "Europe/Berlin",
+         *       "rollover": "cap",
+         *       "rollover_value": "20.000000",
+         *       "next_at": "2026-01-31T23:00:00.000000Z",
+         *       "starts_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "counter_account": "promotions:plan",
+         *       "pays": null,
+         *       "is_transferable": false,
+         *       "unit_cost": null,
+         *       "cost_currency": null,
+         *       "refund_grace_s": 0,
+         *       "notice_s": 259200,
+         *       "reference": null,
+         *       "metadata": {},
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        GrantSchedule: {
+            /**
+             * Schedule Id
+             * Format: uuid
+             * @description Its id.
+             */
+            schedule_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description How many credits each period brings.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Source
+             * @description The source of the grants.
+             * @enum {string}
+             */
+            source: "purchase" | "promotion" | "plan" | "adjustment";
+            /**
+             * Priority
+             * @description The priority of the grants.
+             */
+            priority: number;
+            /**
+             * Day Of Month
+             * @description A period begins at midnight of this day, or of the last day of a shorter month.
+             */
+            day_of_month: number;
+            /**
+             * Time Zone
+             * @description Of that midnight.
+             */
+            time_zone: string;
+            /**
+             * Rollover
+             * @description What happens with the rest at the end of a period.
+             * @enum {string}
+             */
+            rollover: "none" | "all" | "cap" | "percent";
+            /**
+             * Rollover Value
+             * @description Of `cap` an amount, of `percent` a percentage.
+             */
+            rollover_value: string | null;
+            /**
+             * Next At
+             * @description When the next period begins; null: the schedule has ended.
+             */
+            next_at: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             * @description The first period began, or begins, at or after it.
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * @description No period begins at or after it; null: no end.
+             */
+            ends_at: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the postings.
+             */
+            counter_account: string;
+            /**
+             * Pays
+             * @description The only counter accounts that the credits pay; null: all.
+             */
+            pays: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from them.
+             */
+            is_transferable: boolean;
+            /**
+             * Unit Cost
+             * @description The price of one credit; null: none is paid.
+             */
+            unit_cost: string | null;
+            /**
+             * Cost Currency
+             * @description The currency of the price.
+             */
+            cost_currency: string | null;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after the end.
+             */
+            refund_grace_s: number;
+            /**
+             * Notice S
+             * @description Seconds before the end of a period at which `grant.ending` is recorded.
+             */
+            notice_s: number;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object, which each grant has.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * GrantScheduleCreate
+         * @description Credits for a wallet each month.
+         * @example {
+         *       "amount": "100",
+         *       "source": "plan",
+         *       "day_of_month": 1,
+         *       "time_zone": "Europe/Berlin",
+         *       "rollover": "cap",
+         *       "rollover_value": "20",
+         *       "priority": 10
+         *     }
+         */
+        GrantScheduleCreate: {
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description How many credits each period brings, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Source
+             * @description Where they come from. It decides the default of `counter_account`.
+             * @enum {string}
+             */
+            source: "purchase" | "promotion" | "plan" | "adjustment";
+            /**
+             * Day Of Month
+             * @description A period begins at midnight of this day; in a shorter month, of its last day.
+             */
+            day_of_month: number;
+            /**
+             * Time Zone
+             * @description Of that midnight: a name of the IANA database, such as `Europe/Berlin`. Default: UTC.
+             */
+            time_zone?: string | null;
+            /**
+             * Starts At
+             * @description The first period begins at or after it, at most 31 days ago: one that has begun is granted at once. Default: now.
+             */
+            starts_at?: string | null;
+            /**
+             * Ends At
+             * @description No period begins at or after it. Default: there is no end.
+             */
+            ends_at?: string | null;
+            /**
+             * Rollover
+             * @description What happens with the rest at the end of a period. `none`, the default: it expires. `all`: it never does. `cap`: at most `rollover_value` stays for one more period. `percent`: that percentage does.
+             */
+            rollover?: ("none" | "all" | "cap" | "percent") | null;
+            /**
+             * Rollover Value
+             * @description Of the rollover `cap`: an amount. Of `percent`: above 0, at most 100.
+             */
+            rollover_value?: (string | number) | null;
+            /**
+             * Priority
+             * @description Debits take from grants with lower numbers first. Default: 100.
+             */
+            priority?: number | null;
+            /**
+             * Counter Account
+             * @description The other side of the postings. Default by the source, as for a grant.
+             */
+            counter_account?: string | null;
+            /**
+             * Pays
+             * @description The only counter accounts that the credits pay. Default: all.
+             */
+            pays?: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from them. Default: false.
+             */
+            is_transferable?: boolean | null;
+            /**
+             * Unit Cost
+             * @description The price that is paid for one credit, for revenue recognition.
+             */
+            unit_cost?: (string | number) | null;
+            /**
+             * Cost Currency
+             * @description The currency of `unit_cost`.
+             */
+            cost_currency?: string | null;
+            /**
+             * Notice S
+             * @description Seconds before the end of a period at which `grant.ending` is recorded; 0: never. Default: a setting.
+             */
+            notice_s?: number | null;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after the end. Default: a setting.
+             */
+            refund_grace_s?: number | null;
+            /**
+             * Reference
+             * @description The caller's own name for the schedule.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB. Each grant of the schedule has it.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * GrantSchedulePatch
+         * @description Changes of a schedule, a merge patch (RFC 7396). They are for periods that begin later.
+         * @example {
+         *       "amount": "150",
+         *       "rollover": "none"
+         *     }
+         */
+        GrantSchedulePatch: {
+            /**
+             * Amount
+             * @description How many credits each period brings.
+             * @example 12.50
+             */
+            amount?: string | number;
+            /**
+             * Ends At
+             * @description No period begins at or after it; a moment that is past stops the schedule. null: there is no end.
+             */
+            ends_at?: string | null;
+            /**
+             * Rollover
+             * @description What happens with the rest at the end of a period, also of the present one.
+             * @enum {string}
+             */
+            rollover?: "none" | "all" | "cap" | "percent";
+            /**
+             * Rollover Value
+             * @description Of the rollover `cap` an amount, of `percent` a percentage.
+             */
+            rollover_value?: (string | number) | null;
+            /**
+             * Priority
+             * @description Debits take from grants with lower numbers first.
+             */
+            priority?: number;
+            /**
+             * Pays
+             * @description The only counter accounts that the credits pay; null: all.
+             */
+            pays?: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from them.
+             */
+            is_transferable?: boolean;
+            /**
+             * Unit Cost
+             * @description The price that is paid for one credit; null: none is.
+             */
+            unit_cost?: (string | number) | null;
+            /**
+             * Cost Currency
+             * @description The currency of `unit_cost`.
+             */
+            cost_currency?: string | null;
+            /**
+             * Notice S
+             * @description Seconds before the end of a period at which `grant.ending` is recorded; 0: never.
+             */
+            notice_s?: number;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after the end.
+             */
+            refund_grace_s?: number;
+            /**
+             * Reference
+             * @description The caller's own name for the schedule.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             * @example {
+             *       "model": "small"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * GrantSchedules
+         * @description The schedules of a wallet, oldest first; at most 20.
+         * @example {
+         *       "items": [
+         *         {
+         *           "schedule_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "amount": "100.000000",
+         *           "source": "plan",
+         *           "priority": 10,
+         *           "day_of_month": 1,
+         *           "time_zone": "Europe/Berlin",
+         *           "rollover": "cap",
+         *           "rollover_value": "20.000000",
+         *           "next_at": "2026-01-31T23:00:00.000000Z",
+         *           "starts_at": "2026-01-02T03:04:05.678901Z",
+         *           "ends_at": null,
+         *           "counter_account": "promotions:plan",
+         *           "pays": null,
+         *           "is_transferable": false,
+         *           "unit_cost": null,
+         *           "cost_currency": null,
+         *           "refund_grace_s": 0,
+         *           "notice_s": 259200,
+         *           "reference": null,
+         *           "metadata": {},
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ]
+         *     }
+         */
+        GrantSchedules: {
+            /**
+             * Items
+             * @description All of them.
+             */
+            items: components["schemas"]["GrantSchedule"][];
         };
         /**
          * GrantVoid
@@ -6699,6 +7171,8 @@ export interface components {
         min_amount: string | null;
         /** @description Entries with exactly this reference. */
         reference: string | null;
+        /** @description The schedule's id. */
+        schedule_id: string;
         /** @description Entries before this moment. */
         to: string | null;
         /** @description The transaction's id. */
@@ -8805,6 +9279,8 @@ export interface operations {
             query?: {
                 /** @description Only those in this state now. */
                 state?: ("scheduled" | "active" | "used" | "expired" | "voided") | null;
+                /** @description Only those with this source. */
+                source?: ("purchase" | "promotion" | "plan" | "refund" | "adjustment") | null;
                 /** @description `next_cursor` of the page before; without it, the first page. */
                 cursor?: components["parameters"]["cursor"];
                 /** @description The maximum number of items of a page. */
@@ -9050,6 +9526,302 @@ export interface operations {
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
             /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_grant_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantSchedules"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_grant_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantScheduleCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the schedule. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantSchedule"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored`, `grant_schedule_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_grant_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The schedule's id. */
+                schedule_id: components["parameters"]["schedule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantSchedule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `grant_schedule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_grant_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The schedule's id. */
+                schedule_id: components["parameters"]["schedule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `grant_schedule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["wallet_closed"];
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_grant_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The schedule's id. */
+                schedule_id: components["parameters"]["schedule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantSchedulePatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantSchedule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `grant_schedule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["wallet_closed"];
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -31,6 +31,8 @@ NOT_OF_THE_LEDGER_ALONE = {
     "job_status": "of a job's status, which has no key",
     "webhook_not_found": "of webhooks, which move no money",
     "delivery_not_found": "of webhooks, which move no money",
+    "grant_schedule_not_found": "of a schedule, whose changes have no key",
+    "grant_schedule_limit": "an earlier attempt may be what is one too many",
     "webhook_limit": "an earlier attempt may be what is one too many",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }

@@ -105,6 +105,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "void_wallet_grant": {},
     "create_alert": {"amount": "1"},
     "update_alert": {"name": "b"},
+    "create_grant_schedule": {"amount": "1", "source": "plan", "day_of_month": 1},
+    "update_grant_schedule": {"amount": "2"},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
@@ -153,6 +155,12 @@ class Matrix:
         made = await creator.post(f"/wallets/{thing.wallet_id}/alerts", {"amount": "1"})
         return made.json()["alert_id"]
 
+    async def schedule_of(self, thing: Thing) -> str:
+        """A new schedule of a thing's user."""
+        path = f"/wallets/{thing.granted_id}/grant-schedules"
+        body = BODIES["create_grant_schedule"]
+        return (await self.api.admin.post(path, body)).json()["schedule_id"]
+
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
         uploader = caller if caller.user_id is not None else await self.key("files:write")
@@ -193,7 +201,7 @@ class Matrix:
     ) -> tuple[int, dict[str, Any]]:
         """The status and problem of a request; of a batch with one operation, those of the operation."""
         path = route.path.format(
-            wallet_id=thing.wallet_id,
+            wallet_id=thing.granted_id if "grant-schedules" in route.path else thing.wallet_id,
             user_id=thing.user_id,
             transaction_id=thing.transaction_id,
             file_id=await self.file_of(caller) if "{file_id}" in route.path else None,
@@ -201,6 +209,7 @@ class Matrix:
             endpoint_id=await self.webhook() if "{endpoint_id}" in route.path else None,
             grant_id=await self.grant_of(thing) if "{grant_id}" in route.path else None,
             alert_id=await self.alert_of(caller, thing) if "{alert_id}" in route.path else None,
+            schedule_id=await self.schedule_of(thing) if "{schedule_id}" in route.path else None,
             number=1,
         )
         body = body_of(route, permission, thing)

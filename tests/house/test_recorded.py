@@ -29,6 +29,8 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.get_alert": "the same",
     "wallet_api.list_alerts": "the same",
     "wallet_api.read_burn_rate": "the same",
+    "wallet_api.get_grant_schedule": "the same",
+    "wallet_api.list_grant_schedules": "the same",
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",
     "wallet_api.write_file_chunk": "a part of an upload, which complete_file records",
     "wallet_api.replace_sealed_chunk": "the same content under another key; record_rotation records the rotation",

@@ -330,6 +330,20 @@ async def test_grants(billing: Client, api: Api) -> None:
     agree(shown("void_grant", 201), voided.json(), "void_grant")
 
 
+async def test_grant_schedules(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    giver = await api.service("grants:read", "grants:write")
+    path = f"/wallets/{wallet_id}/grant-schedules"
+    answer = await giver.post(path, body("create_grant_schedule"))
+    schedule = answer.json()
+    has_form_of(shown("create_grant_schedule", 201), schedule, "create_grant_schedule")
+    one = f"{path}/{schedule['schedule_id']}"
+    has_form_of(shown("get_grant_schedule", 200), (await giver.get(one)).json(), "get_grant_schedule")
+    has_form_of(shown("list_grant_schedules", 200), (await giver.get(path)).json(), "list_grant_schedules")
+    changed = await giver.send("PATCH", one, body("update_grant_schedule"))
+    has_form_of(shown("update_grant_schedule", 200), changed.json(), "update_grant_schedule")
+
+
 async def test_explanations(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
     await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))

@@ -43,6 +43,7 @@ NOT_FROM_OUTSIDE = {
     "alert_limit": "needs as many alerts as there may be",
     "alert_not_own": "needs an owner's token beside the operator's key",
     "grant_limit": "needs as many grants as there may be",
+    "grant_schedule_limit": "needs as many schedules as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
     "wallet_busy": "needs somebody who holds the wallet",
 }

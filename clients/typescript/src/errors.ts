@@ -102,6 +102,8 @@ export interface Facts {
   grant_ended: { grant_id: string; state: string };
   grant_limit: { wallet_id: string; limit: number };
   grant_not_found: { grant_id: string };
+  grant_schedule_limit: { wallet_id: string; limit: number };
+  grant_schedule_not_found: { schedule_id: string };
   grants_not_usable: { wallet_id: string; currency: string; shortfall: string; not_usable: string };
   headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
   idempotency_key_reused: { transaction_id?: string };

@@ -32,10 +32,13 @@ class Grant:
     def order(self) -> tuple[Any, ...]:
         return self.priority, self.expires_at, self.effective_at, self.grant_id
 
-    def can_pay(self, account: str, *, spends: bool, now: datetime) -> bool:
+    def can_pay(self, account: str | None, *, spends: bool, now: datetime) -> bool:
+        """Whether it pays a debit; ``account`` None: an adjustment, which any grant pays."""
         if self.ended or self.expires_at <= now:
             return False
-        return (self.pays is None or account in self.pays) if spends else self.is_transferable
+        return (
+            (self.pays is None or account is None or account in self.pays) if spends else self.is_transferable
+        )
 
 
 @dataclass
@@ -100,7 +103,7 @@ class Wallet:
                 grant.ended = True
 
     def debit(
-        self, amount: Decimal, account: str, *, spends: bool, now: datetime, own: Grant | None = None
+        self, amount: Decimal, account: str | None, *, spends: bool, now: datetime, own: Grant | None = None
     ) -> Debit | str:
         """Take an amount, or the code of the refusal."""
         if amount > self.balance + self.credit_limit:

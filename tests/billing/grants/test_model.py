@@ -104,6 +104,7 @@ class Run:
                 "refund",
                 "void",
                 "undo",
+                "adjust",
             )
         )
         amount = self.amount()
@@ -129,6 +130,21 @@ class Run:
                     return "posted"
 
                 return operation, debit
+            case "adjust":
+                operation = op(
+                    "adjustment",
+                    wallet.wallet_id,
+                    str(amount),
+                    direction="debit",
+                    counter_account="external:adjustments",
+                    description="a correction",
+                )
+
+                def adjust() -> str:
+                    made = wallet.debit(amount, None, spends=True, now=self.now)
+                    return made if isinstance(made, str) else "posted"  # it can't be refunded
+
+                return operation, adjust
             case "transfer":
                 other = self.random.choice([each for each in self.wallets if each is not wallet])
                 operation = transfer(wallet.wallet_id, other.wallet_id, str(amount))
@@ -272,4 +288,5 @@ async def test_the_kernel_does_what_the_model_does(kernel: Kernel, clock: Settab
         "select count(*) from billing.grants g where g.transaction_id is not null"
         " and g.remaining <> billing.read_remaining_at(g, 'infinity')"
     )
-    assert json.loads(await kernel.value("select wallet_api.verify_wallets()"))["faults"] == []
+    for walk in ("verify_wallets", "verify_grants"):
+        assert json.loads(await kernel.value(f"select wallet_api.{walk}()"))["faults"] == []

@@ -22,6 +22,9 @@ from wallet_client import (
     EntriesUnbalanced,
     FileNotFound,
     Forbidden,
+    GrantEnded,
+    GrantNotFound,
+    GrantScheduleNotFound,
     IdempotencyKeyReused,
     InsufficientFunds,
     JobNotFound,
@@ -533,6 +536,67 @@ async def test_alerts_and_burn_rates(client: AsyncWalletClient) -> None:
     await client.alerts.delete(wallet.wallet_id, made.alert_id, if_version=2)
     with pytest.raises(AlertNotFound):
         await client.alerts.get(wallet.wallet_id, made.alert_id)
+
+
+async def test_grants_from_their_creation_to_their_end(client: AsyncWalletClient) -> None:
+    wallet = await client.wallets.create(user_id=new_user(), currency="CREDIT")
+    name = wallet.wallet_id
+    bought = await client.grants.create(
+        name, "100", source="purchase", unit_cost="0.0125", cost_currency="USD", expires_in_s=86_400
+    )
+    gift = await client.grants.create(name, 20, source="promotion", priority=0, pays=["revenue:usage:gpt"])
+    assert (bought.unit_cost, gift.pays, gift.expires_at) == (Decimal("0.0125"), ["revenue:usage:gpt"], None)
+    await client.transactions.consume(name, "25.5", counter_account="revenue:usage:gpt")
+    left = await client.grants.get(bought.grant_id)
+    assert (left.state, left.remaining, left.used) == ("active", Decimal("94.5"), Decimal("5.5"))
+    assert [each.grant_id async for each in client.grants.list(name, state="used", page_size=1)] == [
+        gift.grant_id
+    ]
+    assert [each.grant_id async for each in client.grants.list(name, source="purchase")] == [bought.grant_id]
+
+    explained = await client.billing.explain(name)
+    assert (explained.balance, explained.granted, explained.not_granted) == (
+        Decimal("94.5"),
+        Decimal("94.5"),
+        0,
+    )
+    assert [(each.grant_id, each.remaining) for each in explained.grants] == [(left.grant_id, left.remaining)]
+    assert [each.amount for each in explained.last_changes[0].grants] == [Decimal(20), Decimal("5.5")]
+    summary = await client.billing.summary()
+    (sums,) = [each for each in summary.currencies if each.currency == "CREDIT"]
+    assert sums.granted >= 120
+    assert any(each.cost_currency == "USD" and each.liability for each in sums.costs)
+
+    voided = await client.grants.void(bought.grant_id, description="by mistake")
+    assert (voided.state, voided.void_reason, voided.voided) == ("voided", "request", Decimal("94.5"))
+    with pytest.raises(GrantEnded):
+        await client.grants.void(bought.grant_id)
+    with pytest.raises(GrantNotFound):
+        await client.grants.get(new_id())
+
+
+async def test_grant_schedules_are_created_changed_and_deleted(client: AsyncWalletClient) -> None:
+    wallet = await client.wallets.create(user_id=new_user(), currency="CREDIT")
+    name = wallet.wallet_id
+    key = new_id()
+    made = await client.grant_schedules.create(
+        name, 100, source="plan", day_of_month=31, rollover="cap", rollover_value="12.5", idempotency_key=key
+    )
+    assert (made.rollover_value, made.time_zone, made.version) == (Decimal("12.5"), "UTC", 1)
+    again = await client.grant_schedules.create(
+        name, 100, source="plan", day_of_month=31, rollover="cap", rollover_value="12.5", idempotency_key=key
+    )
+    assert again == made == await client.grant_schedules.get(name, made.schedule_id)
+    changed = await client.grant_schedules.update(
+        name, made.schedule_id, amount="50", rollover="none", ends_at=None, if_version=1
+    )
+    assert (changed.amount, changed.rollover_value, changed.version) == (Decimal(50), None, 2)
+    with pytest.raises(VersionMismatch):
+        await client.grant_schedules.delete(name, made.schedule_id, if_version=1)
+    assert await client.grant_schedules.list(name) == (changed,)
+    await client.grant_schedules.delete(name, made.schedule_id)
+    with pytest.raises(GrantScheduleNotFound):
+        await client.grant_schedules.get(name, made.schedule_id)
 
 
 async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:

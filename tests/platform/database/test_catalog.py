@@ -127,6 +127,7 @@ async def test_what_is_cancelled_on_the_server_changes_nothing(connection: async
     # They let what is due take effect first; where that is cancelled, the next read does it.
     waiting |= {"get_wallet", "read_explanation", "get_grant", "list_grants"}
     waiting |= {"get_alert", "list_alerts", "read_burn_rate"}
+    waiting |= {"get_grant_schedule", "list_grant_schedules"}
     # It writes an entry of the audit trail; a read whose entry was cancelled is refused.
     waiting.add("record_privileged_read")
 

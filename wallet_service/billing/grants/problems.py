@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from wallet_service.core.errors import WalletError
 
 _GRANT = "0199d0a8-0000-7000-8000-00000000a001"
+_SCHEDULE = "0199d0a8-0000-7000-8000-00000000b001"
 _WALLET = "0199d0a8-0000-7000-8000-0000000000aa"
 
 
@@ -31,6 +32,22 @@ class GrantLimit(WalletError):
     code, status, title = "grant_limit", 409, "Limit of grants reached"
     details = ("The wallet {wallet_id} has {limit} live grants already, the most that are allowed",)
     example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": _WALLET, "limit": 1000}
+
+
+class GrantScheduleNotFound(WalletError):
+    """The wallet has no such schedule, or the caller may not see the wallet."""
+
+    code, status, title = "grant_schedule_not_found", 404, "Grant schedule not found"
+    details = ("The wallet has no grant schedule {schedule_id}",)
+    example_facts: ClassVar[Mapping[str, Any]] = {"schedule_id": _SCHEDULE}
+
+
+class GrantScheduleLimit(WalletError):
+    """The wallet has as many schedules as it may have."""
+
+    code, status, title = "grant_schedule_limit", 409, "Limit of grant schedules reached"
+    details = ("The wallet {wallet_id} has {limit} grant schedules already, the most that are allowed",)
+    example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": _WALLET, "limit": 20}
 
 
 class GrantsNotUsable(WalletError):

@@ -83,7 +83,12 @@ _DRY_RUN: dict[int | str, dict[str, Any]] = {
         "content": example("dry_run", GRANT),
     },
 }
-_VOIDED = GRANT | {"state": "voided", "remaining": "0.000000", "voided": "20.000000"}
+_VOIDED = GRANT | {
+    "state": "voided",
+    "remaining": "0.000000",
+    "voided": "20.000000",
+    "void_reason": "request",
+}
 
 
 def _response(outcome: Posted, grant_id: str | None = None) -> Response:
@@ -138,12 +143,14 @@ async def list_grants(
     query: Annotated[GrantQuery, Query()],
     repository: Repository,
 ) -> Response:
-    """The grants of the wallet, newest first, those that have ended too, unless `state` is given."""
-    selection = {"wallet_id": str(wallet_id), "state": query.state}
+    """The grants of the wallet, newest first, those that have ended too, unless `state` or `source` is given."""
+    selection = {"wallet_id": str(wallet_id), "state": query.state, "source": query.source}
     after = (
         None if query.cursor is None else str(decode_cursor("grants", selection, query.cursor, _POSITION)[0])
     )
-    items, following = await repository.page(str(wallet_id), caller.user_id, query.state, after, query.limit)
+    items, following = await repository.page(
+        str(wallet_id), caller.user_id, query.state, query.source, after, query.limit
+    )
     return page_response("grants", selection, items, following and [following])
 
 

@@ -5,9 +5,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from wallet_service.billing.grants.settings import GrantsSettings
 from wallet_service.core.fields import CounterAccount, CurrencyCode, Key, Line, Metadata, Timestamp, whole
 from wallet_service.core.money import Amount, AmountText
+from wallet_service.core.settings import Settings
 from wallet_service.money.examples import ENTRY, WALLET_ID
+from wallet_service.money.transactions.room_operations import BatchRoomOperation, RoomPosting
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _TIME: str = ENTRY["created_at"]
@@ -15,7 +18,33 @@ _LONGEST_S = 315_360_000
 
 Source = Literal["purchase", "promotion", "plan", "refund", "adjustment"]
 State = Literal["scheduled", "active", "used", "expired", "voided"]
+VoidReason = Literal["request", "wallet_closed", "balance_limit", "grant_limit"]
+Priority = Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)]
+Accounts = Annotated[list[CounterAccount], Field(min_length=1, max_length=20)]
 Seconds = Annotated[int, Field(ge=0, le=_LONGEST_S, strict=True), BeforeValidator(whole)]
+
+ACCOUNTS: dict[str, str] = {
+    "purchase": "external:purchases",
+    "promotion": "promotions",
+    "plan": "promotions:plan",
+    "refund": "external:refunds",
+    "adjustment": "external:adjustments",
+}
+"""The default counter account of a grant, by its source, as SQL has it: a restricted key is checked before the kernel."""
+
+_TERMS = (
+    "source",
+    "priority",
+    "effective_at",
+    "expires_at",
+    "expires_in_s",
+    "pays",
+    "is_transferable",
+    "unit_cost",
+    "cost_currency",
+    "notice_s",
+    "refund_grace_s",
+)
 
 GRANT: dict[str, Any] = {
     "grant_id": "0199d0a8-0000-7000-8000-00000000a001",
@@ -43,35 +72,19 @@ GRANT: dict[str, Any] = {
     "original_grant_id": None,
     "schedule_id": None,
     "carried_from": None,
+    "void_reason": None,
     "reference": "welcome",
     "metadata": {},
     "created_at": _TIME,
 }
 
 
-class GrantCreate(BaseModel):
-    """Credits for a wallet."""
+class GrantDetails(BaseModel):
+    """The members of new credits."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"amount": "20", "source": "promotion", "priority": 0, "reference": "welcome"}]
-        },
-    )
-
-    dry_run: StrictBool = Field(
-        default=False,
-        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
-    )
-    idempotency_key: Key | None = Field(
-        default=None,
-        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
-    )
     amount: Amount = Field(description="How many credits, in the wallet's currency.")
     source: Source = Field(description="Where they come from. It decides the default of `counter_account`.")
-    priority: Annotated[int, Field(ge=0, le=1000, strict=True), BeforeValidator(whole)] = Field(
-        default=100, description="Debits take from grants with lower numbers first."
-    )
+    priority: Priority = Field(default=100, description="Debits take from grants with lower numbers first.")
     effective_at: Timestamp | None = Field(
         default=None, description="When they can be used. Default: now. Before it nothing is posted."
     )
@@ -81,7 +94,7 @@ class GrantCreate(BaseModel):
     expires_in_s: Annotated[int, Field(ge=1, le=_LONGEST_S, strict=True), BeforeValidator(whole)] | None = (
         Field(default=None, description="The same in seconds after `effective_at`, in place of `expires_at`.")
     )
-    pays: Annotated[list[CounterAccount], Field(min_length=1, max_length=20)] | None = Field(
+    pays: Accounts | None = Field(
         default=None,
         description="The only counter accounts that they pay, as `revenue:usage:gpt`. Default: all.",
     )
@@ -110,6 +123,52 @@ class GrantCreate(BaseModel):
         default=None, description="A JSON object of the caller, at most 16 KiB."
     )
 
+    def as_posting(self, settings: GrantsSettings) -> RoomPosting:
+        """What SQL decides about.
+
+        Args:
+            settings: of the room.
+        """
+        found = {name: getattr(self, name) for name in _TERMS}
+        terms: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+        details = {"reference": self.reference, "metadata": self.metadata}
+        return RoomPosting(
+            terms=terms | {"defaults": settings.defaults()},
+            amount=self.amount,
+            counter_account=self.counter_account or ACCOUNTS[self.source],
+            details={name: value for name, value in details.items() if value is not None},
+        )
+
+
+class GrantCreate(GrantDetails):
+    """Credits for a wallet."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"amount": "20", "source": "promotion", "priority": 0, "reference": "welcome"}]
+        },
+    )
+
+    dry_run: StrictBool = Field(
+        default=False,
+        description="Decide the operation and return its result with status 200, but post nothing and spend no key.",
+    )
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="The same as the header `Idempotency-Key`. If both are sent, they must be equal.",
+    )
+
+
+class BatchGrant(GrantDetails, BatchRoomOperation):
+    """One grant of a batch."""
+
+    type: Literal["grant"] = Field(description="The type of the operation.")  # pyright: ignore[reportIncompatibleVariableOverride]  # of a union, by its value
+
+    def posting(self, settings: Settings) -> RoomPosting:
+        """What SQL decides about."""
+        return self.as_posting(settings[GrantsSettings])
+
 
 class GrantVoid(BaseModel):
     """Takes back what is left of a grant."""
@@ -131,6 +190,7 @@ class GrantQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: State | None = Field(default=None, description="Only those in this state now.")
+    source: Source | None = Field(default=None, description="Only those with this source.")
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
 
@@ -174,6 +234,11 @@ class Grant(BaseModel):
     schedule_id: UUID | None = Field(description="The schedule that created it.")
     carried_from: AwareDatetime | None = Field(
         description="The end of the period from which the rest was carried over."
+    )
+    void_reason: VoidReason | None = Field(
+        description="Of one that was voided: by a `request`, or by the service, because the `wallet_closed`, because its "
+        "amount would have exceeded the highest balance (`balance_limit`), or because the wallet had as many grants as "
+        "it may have (`grant_limit`)."
     )
     reference: str | None = Field(description="The caller's own name for it.")
     metadata: dict[str, Any] = Field(description="The caller's object.")

@@ -22,3 +22,10 @@ class GrantsSettings(RoomSettings):
         description="seconds for which credits can be used that a refund gives back after their grant has ended; 0: they "
         "expire at once",
     )
+
+    def defaults(self) -> dict[str, int]:
+        """What SQL adds where a request says nothing.
+
+        It is no part of the request: a key that was spent before the settings changed has the same request after it.
+        """
+        return {"notice_s": self.notice_s, "refund_grace_s": self.refund_grace_s}

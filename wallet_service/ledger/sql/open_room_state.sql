@@ -4,6 +4,7 @@
 --   settle   (p_settlement wallet.settlement, p_now) returns wallet.settlement. Called where due_at has come for an account, which then
 --            is_due; the highest room first. Writes its own tables; adds entries that are to be posted and changes their accounts with them
 --            (wallet.settle_entry); brings account.due_at down to its own next moment. It happens whatever becomes of the operations.
+--            A wallet that is closed is due at once: the room ends what it keeps about it (status is closed; nothing can be posted).
 --   open     (p_settlement, p_now) returns wallet.settlement. Reads what the operations will need into the state, in bounds.
 --   follow   (p_operation wallet.operation, p_step wallet.step, p_now) returns wallet.step. Called for each operation
 --            that would post. step.decision has its entries, step.accounts are the accounts of its wallets before them. It may refuse, and

@@ -142,6 +142,9 @@ begin
       p_operation := case when f.metadata = '{}' then p_operation - 'metadata' else p_operation end || jsonb_strip_nulls(jsonb_build_object('balance', v_op.balance::text,
         'entries', case v_op.form when 'entries' then to_jsonb(v_op.entries) end));
     end if;
+    if f.terms is not null then
+      p_operation := p_operation #- '{terms,defaults}';    -- settings of the service, with which a later attempt may differ
+    end if;
     v_op.request_hash := sha256('\x01'::bytea || convert_to((p_operation
       - '{transaction_id,client_id,idempotency_key,acting_user_id,caller,amount}'::text[]
       || jsonb_build_object('amount', v_op.amount::text))::text, 'UTF8'));

@@ -184,6 +184,31 @@ class TransactionService:
         )
         return await self._post(self._room_operation(kind, wallet_id, posting, key, caller), dry_run)
 
+    async def check_planned(
+        self, kind: TransactionType, wallet_id: str, *, amount: str, counter_account: str
+    ) -> None:
+        """Refuse what the caller may not post, without posting it: something that posts such operations later by itself.
+
+        Args:
+            kind: the type of the operations.
+            wallet_id: the wallet; the caller's access to it was checked.
+            amount: the most that one of them moves.
+            counter_account: their other side.
+
+        Raises:
+            Forbidden: the caller lacks the permission, or its key is restricted to less.
+        """
+        self._caller.require(self._hooks.permissions[kind])
+        if self._access.restricted is not None:
+            planned = Operation(
+                type=kind,
+                client_id=self._caller.client_id,
+                wallet_id=wallet_id,
+                amount=amount,
+                counter_account=counter_account,
+            )
+            await check_restriction(self._access.restricted, planned, self._hooks.types)
+
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
         read = [

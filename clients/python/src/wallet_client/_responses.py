@@ -14,6 +14,8 @@ from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
+    from wallet_client.billing import BillingSummary, Explanation
+    from wallet_client.grants import Grant, GrantSchedule
     from wallet_client.limits import Limits
     from wallet_client.models import (
         AuditEntry,
@@ -214,6 +216,48 @@ def burn_rate_of(response: SuccessResponse) -> "BurnRate":
     from wallet_client.alerts import BurnRate  # noqa: PLC0415
 
     return decoder(BurnRate)(response.document)
+
+
+def grant_of(response: SuccessResponse) -> "Grant":
+    """A grant."""
+    from wallet_client.grants import Grant  # noqa: PLC0415
+
+    return decoder(Grant)(response.document)
+
+
+def grants_of(response: SuccessResponse) -> "Page[Grant]":
+    """A page of grants."""
+    from wallet_client.grants import Grant  # noqa: PLC0415
+
+    return _page_of(response, Grant)
+
+
+def grant_schedule_of(response: SuccessResponse) -> "GrantSchedule":
+    """A schedule of grants."""
+    from wallet_client.grants import GrantSchedule  # noqa: PLC0415
+
+    return decoder(GrantSchedule)(response.document)
+
+
+def grant_schedules_of(response: SuccessResponse) -> "tuple[GrantSchedule, ...]":
+    """All schedules of grants of a wallet."""
+    from wallet_client.grants import GrantSchedule  # noqa: PLC0415
+
+    return tuple([decoder(GrantSchedule)(each) for each in response.document["items"]])
+
+
+def explanation_of(response: SuccessResponse) -> "Explanation":
+    """An explanation of a balance."""
+    from wallet_client.billing import Explanation  # noqa: PLC0415
+
+    return decoder(Explanation)(response.document)
+
+
+def billing_summary_of(response: SuccessResponse) -> "BillingSummary":
+    """A billing summary."""
+    from wallet_client.billing import BillingSummary  # noqa: PLC0415
+
+    return decoder(BillingSummary)(response.document)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

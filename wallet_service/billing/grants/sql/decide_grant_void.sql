@@ -32,6 +32,7 @@ begin
   v_row.voided := v_row.voided + case when v_row.transaction_id is null then v_free else v_posted end;
   v_row.remaining := v_row.reserved;
   v_row.ended := 'voided';
+  v_row.void_reason := 'request';
   p_step.state := billing.change_grant(p_step.state, v_row, row('grant.voided', v_row.grant_id, v_before,
     coalesce(p_operation.caller, '{"actor": "unknown"}'))::billing.grant_event);
   p_step.decision := row('posted', null, null, v_account.exponent, v_entries, true, billing.format_grant(v_row, p_now))::wallet.decision;

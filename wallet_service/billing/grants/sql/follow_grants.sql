@@ -33,6 +33,7 @@ declare
   v_state wallet.room_state := p_step.state;
   v_held billing.wallet_grants := v_state.grants_held[p_index];
   v_spends constant boolean := billing.is_spent(p_operation, p_entry.counter_account);
+  v_account constant text := case when p_operation.form = 'adjustment' then '*' else p_entry.counter_account end;
   v_own uuid;
   v_part numeric := 0;
   v_parts billing.grant_part[];
@@ -43,7 +44,7 @@ begin
   if v_held.is_restricted or not v_spends then
     v_held := billing.read_all_grants(p_entry.wallet_id, v_held);
     p_step.decision := coalesce(billing.refuse_blocked(p_step.accounts, p_entry,
-      billing.sum_blocked(v_held.grants, p_entry.counter_account, v_spends, v_own, p_now)), p_step.decision);
+      billing.sum_blocked(v_held.grants, v_account, v_spends, v_own, p_now)), p_step.decision);
     if (p_step.decision).status <> 'posted' then
       return p_step;
     end if;
@@ -52,10 +53,10 @@ begin
     v_held := billing.void_part(v_held, v_own, p_entry.amount);
     v_part := v_held.voided_now;
   end if;
-  v_parts := billing.pick_grants(v_held.grants, p_entry.amount - v_part, p_entry.counter_account, v_spends, p_now);
+  v_parts := billing.pick_grants(v_held.grants, p_entry.amount - v_part, v_account, v_spends, p_now);
   if v_held.has_more and billing.sum_parts(v_parts) < p_entry.amount - v_part then
     v_held := billing.read_all_grants(p_entry.wallet_id, v_held);
-    v_parts := billing.pick_grants(v_held.grants, p_entry.amount - v_part, p_entry.counter_account, v_spends, p_now);
+    v_parts := billing.pick_grants(v_held.grants, p_entry.amount - v_part, v_account, v_spends, p_now);
   end if;
   v_state.grants_held[p_index] := v_held;
   if v_part > 0 then
@@ -66,7 +67,8 @@ begin
   return p_step;
 end $$;
 
--- Whether a debit spends: then every grant that pays its counter account can pay it. What leaves the wallet as money (transfers,
+-- Whether a debit spends: then every grant that pays its counter account can pay it, and every grant an adjustment: an operator's
+-- correction is not for the grants to refuse. What leaves the wallet as money (transfers,
 -- withdrawals, exchanges, refunds of deposits) takes only what is not granted, and grants that are transferable.
 create or replace function billing.is_spent(p_operation wallet.operation, p_counter_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
@@ -91,13 +93,13 @@ begin
   return v_sum;
 end $$;
 
--- Whether a grant can pay a debit now, as far as it has something left.
+-- Whether a grant can pay a debit now, as far as it has something left. p_counter_account: '*' for any.
 create or replace function billing.can_pay(p_grant billing.grant_state, p_counter_account text, p_spends boolean, p_now timestamptz)
 returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   return p_grant.expires_at > p_now and p_grant.ended is null
-    and case when p_spends then p_grant.pays is null or p_counter_account = any (p_grant.pays) else p_grant.is_transferable end;
+    and case when p_spends then p_grant.pays is null or p_counter_account = any (p_grant.pays) or p_counter_account = '*' else p_grant.is_transferable end;
 end $$;
 
 -- The refusal of a debit for which enough is there, but in grants that can't pay it; null where it can be paid.

@@ -34,6 +34,7 @@ begin
     p_grant.original_grant_id as original_grant_id,
     p_grant.schedule_id as schedule_id,
     case when p_grant.carried_from is not null then wallet.format_time(p_grant.carried_from) end as carried_from,
+    p_grant.void_reason as void_reason,
     p_grant.reference as reference,
     p_grant.metadata as metadata,
     wallet.format_time(p_grant.created_at) as created_at) v);

@@ -19,7 +19,7 @@ declare
   v_held billing.wallet_grants;
 begin
   v_held.is_restricted := exists (select from billing.grants g
-    where g.wallet_id = p_wallet_id and g.remaining > 0 and g.pays is not null);
+    where g.wallet_id = p_wallet_id and g.is_live and g.pays is not null);
   v_held.grants := billing.read_grants(p_wallet_id, null, case when not v_held.is_restricted then c_page end);
   v_held.has_more := cardinality(v_held.grants) = c_page and not v_held.is_restricted;
   return v_held;
@@ -35,7 +35,7 @@ begin
     select row(g.grant_id, g.priority, g.effective_at, g.expires_at, g.pays, g.is_transferable, g.remaining, g.reserved, g.used,
       g.overdrawn, g.voided, g.ended, false)::billing.grant_state
     from billing.grants g
-    where g.wallet_id = p_wallet_id and g.remaining > 0 and g.transaction_id is not null
+    where g.wallet_id = p_wallet_id and g.is_live and g.transaction_id is not null
       and (p_last is null or (g.priority, g.expires_at, g.effective_at, g.grant_id)
         > (p_last.priority, p_last.expires_at, p_last.effective_at, p_last.grant_id))
     order by g.priority, g.expires_at, g.effective_at, g.grant_id limit p_limit);

@@ -109,6 +109,7 @@ begin
   v_new.counter_account := p_entry.counter_account;
   v_new.schedule_id := null;
   v_new.carried_from := null;
+  v_new.void_reason := null;
   v_new.created_at := p_entry.created_at;
   v_state := billing.add_grant(v_state, p_index, v_new, '{"actor": "service"}');
   if v_new.expires_at <= p_now then

@@ -6,10 +6,18 @@ declare
   v_event billing.grant_event;
 begin
   if cardinality(v_state.grants_new) > 0 then
-    insert into billing.grants select n.* from unnest(v_state.grants_new) n;
+    insert into billing.grants (grant_id, wallet_id, user_id, currency, source, priority, amount, remaining, reserved, used, overdrawn,
+        expired, voided, effective_at, expires_at, notice_at, ended, transaction_id, counter_account, pays, is_transferable, unit_cost,
+        cost_currency, refund_grace_s, original_grant_id, schedule_id, carried_from, reference, metadata, created_at)
+      select n.grant_id, n.wallet_id, n.user_id, n.currency, n.source, n.priority, n.amount, n.remaining, n.reserved, n.used, n.overdrawn,
+        n.expired, n.voided, n.effective_at, n.expires_at, n.notice_at, n.ended, n.transaction_id, n.counter_account, n.pays,
+        n.is_transferable, n.unit_cost, n.cost_currency, n.refund_grace_s, n.original_grant_id, n.schedule_id, n.carried_from, n.reference,
+        n.metadata, n.created_at
+      from unnest(v_state.grants_new) n;
   end if;
   if v_state.grants_held is not null then
     update billing.grants g set remaining = s.remaining, reserved = s.reserved, used = s.used, overdrawn = s.overdrawn, voided = s.voided, ended = s.ended,
+        void_reason = case when s.ended = 'voided' and g.ended is null then 'request' else g.void_reason end,
         notice_at = case when s.ended is null then g.notice_at else 'infinity' end
       from unnest(v_state.grants_held) h, unnest(h.grants) s where s.changed and g.grant_id = s.grant_id;
   end if;

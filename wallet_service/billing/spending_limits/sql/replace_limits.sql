@@ -96,17 +96,6 @@ begin
     and p_one.window_s is not distinct from p_other.window_s and p_one.counter_account is not distinct from p_other.counter_account;
 end $$;
 
--- Whether a name is one of the IANA time zone database. The form excludes what the database server accepts beside these: short
--- names such as CET, and rules such as CET-1CEST.
-create or replace function billing.is_time_zone(p_name text) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-  perform now() at time zone p_name;
-  return p_name collate "C" ~ '^(UTC|[A-Za-z_]+(/[A-Za-z_-]+){1,2}|Etc/GMT[+-][0-9]{1,2})$';
-exception when invalid_parameter_value then
-  return false;
-end $$;
-
 -- Whether a limit may name this as what it counts.
 create or replace function billing.is_limitable(p_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$

@@ -8,9 +8,11 @@ import httpx
 
 from wallet_client._async.alerts import AsyncAlertsResource
 from wallet_client._async.audit import AsyncAuditResource
+from wallet_client._async.billing import AsyncBillingResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
+from wallet_client._async.grants import AsyncGrantSchedulesResource, AsyncGrantsResource
 from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.runner import AsyncRunner
@@ -42,6 +44,9 @@ class AsyncWalletClient(AsyncShortcuts):
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
+        grants: credits with a source, a priority, an end and a price.
+        grant_schedules: credits each month.
+        billing: why a balance is what it is, and what finance needs of a period.
         limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -55,6 +60,9 @@ class AsyncWalletClient(AsyncShortcuts):
     events: AsyncEventsResource = AsyncEventsResource(_NO_RUNNER)
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
+    grants: AsyncGrantsResource = AsyncGrantsResource(_NO_RUNNER)
+    grant_schedules: AsyncGrantSchedulesResource = AsyncGrantSchedulesResource(_NO_RUNNER)
+    billing: AsyncBillingResource = AsyncBillingResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
@@ -163,6 +171,9 @@ class AsyncWalletClient(AsyncShortcuts):
         self.events = AsyncEventsResource(runner)
         self.files = AsyncFilesResource(runner)
         self.jobs = AsyncJobsResource(runner)
+        self.grants = AsyncGrantsResource(runner)
+        self.grant_schedules = AsyncGrantSchedulesResource(runner)
+        self.billing = AsyncBillingResource(runner)
         self.limits = AsyncLimitsResource(runner)
         self.alerts = AsyncAlertsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)

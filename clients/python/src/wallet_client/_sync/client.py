@@ -13,9 +13,11 @@ from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
+from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
+from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.runner import Runner
@@ -43,6 +45,9 @@ class WalletClient(Shortcuts):
         events: what was posted and changed, in one order: pages, and a stream.
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
+        grants: credits with a source, a priority, an end and a price.
+        grant_schedules: credits each month.
+        billing: why a balance is what it is, and what finance needs of a period.
         limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -56,6 +61,9 @@ class WalletClient(Shortcuts):
     events: EventsResource = EventsResource(_NO_RUNNER)
     files: FilesResource = FilesResource(_NO_RUNNER)
     jobs: JobsResource = JobsResource(_NO_RUNNER)
+    grants: GrantsResource = GrantsResource(_NO_RUNNER)
+    grant_schedules: GrantSchedulesResource = GrantSchedulesResource(_NO_RUNNER)
+    billing: BillingResource = BillingResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
@@ -164,6 +172,9 @@ class WalletClient(Shortcuts):
         self.events = EventsResource(runner)
         self.files = FilesResource(runner)
         self.jobs = JobsResource(runner)
+        self.grants = GrantsResource(runner)
+        self.grant_schedules = GrantSchedulesResource(runner)
+        self.billing = BillingResource(runner)
         self.limits = LimitsResource(runner)
         self.alerts = AlertsResource(runner)
         self.webhooks = WebhooksResource(runner)

@@ -130,6 +130,12 @@ class GrantNotFound(NotFound):
     code = "grant_not_found"
 
 
+class GrantScheduleNotFound(NotFound):
+    """The wallet has no such grant schedule, or the caller may not see the wallet."""
+
+    code = "grant_schedule_not_found"
+
+
 class GrantEnded(Conflict):
     """The grant has ended, or nothing is left of it that is not reserved."""
 
@@ -140,6 +146,12 @@ class GrantLimit(Conflict):
     """The wallet has as many live grants as it may have."""
 
     code = "grant_limit"
+
+
+class GrantScheduleLimit(Conflict):
+    """The wallet has as many grant schedules as it may have."""
+
+    code = "grant_schedule_limit"
 
 
 class GrantsNotUsable(PaymentRequired):

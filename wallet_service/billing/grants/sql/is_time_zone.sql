@@ -1,0 +1,23 @@
+-- Whether a name is one of the IANA time zone database. The form excludes what the database server accepts beside these: short
+-- names such as CET, and rules such as CET-1CEST.
+create or replace function billing.is_time_zone(p_name text) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  perform now() at time zone p_name;
+  return p_name collate "C" ~ '^(UTC|[A-Za-z_]+(/[A-Za-z_-]+){1,2}|Etc/GMT[+-][0-9]{1,2})$';
+exception when invalid_parameter_value then
+  return false;
+end $$;
+
+-- A midnight of a time zone; the first one where clocks that are set back make it come twice, and the first moment after it where it is
+-- skipped.
+create or replace function billing.find_midnight(p_midnight timestamp, p_time_zone text) returns timestamptz
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_at constant timestamptz := p_midnight at time zone p_time_zone;
+  v_before constant timestamptz := v_at - interval '12 hours';
+  -- The same midnight with the offset from UTC that the time zone had half a day before.
+  v_first constant timestamptz := v_before + (p_midnight - (v_before at time zone p_time_zone));
+begin
+  return case when v_first at time zone p_time_zone = p_midnight then least(v_first, v_at) else v_at end;
+end $$;
