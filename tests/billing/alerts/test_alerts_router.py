@@ -1,5 +1,6 @@
 """Alerts and burn rates over HTTP, on both drivers."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -232,6 +233,15 @@ async def test_a_crossing_is_read_as_an_event(api: Api) -> None:
     ]
     (event,) = items
     assert event["data"] == {"before": alert, "after": await read(api.admin, alert)}
+
+
+async def test_debits_at_the_same_moment_cross_a_line_once(api: Api) -> None:
+    wallet_id = (await api.admin.wallet("100"))["wallet_id"]
+    alert = await create(api.admin, wallet_id, amount="90", hysteresis="5")
+    answers = await asyncio.gather(*(api.admin.move("consume", wallet_id) for _ in range(20)))
+    assert {each.status_code for each in answers} == {201}
+    assert await crossings(api.admin, alert) == [("balance.low", "ok", "low")]
+    assert (await read(api.admin, alert))["crossed_balance"] == "90.000000"
 
 
 async def test_a_burn_rate_is_net_of_refunds(timed_api: Api, clock: SettableClock) -> None:
