@@ -684,6 +684,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the alerts of a wallet
+         * @description The alerts of the operator and of the owner with their states, newest first.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        /**
+         * Create an alert
+         * @description A line of the wallet's available balance: an amount, or a percentage of what was granted.
+         *
+         *     Each crossing is an event.
+         *
+         *     A user token sets an alert of the owner, an API key one of the operator. The alert has the state of the balance as it
+         *     is; for a balance that is below already, there is no event.
+         */
+        post: operations["create_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an alert
+         * @description The alert with its state. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_alert"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an alert
+         * @description Delete an alert of the caller's side.
+         */
+        delete: operations["delete_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert
+         * @description Change name, threshold or hysteresis by a merge patch (RFC 7396). Members that are absent stay.
+         *
+         *     The alert gets the state of the balance as it is, without an event of a crossing. With `If-Match`, an alert that has
+         *     changed since is refused as `version_mismatch`.
+         */
+        patch: operations["update_alert"];
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/burn-rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how fast a wallet is spent
+         * @description What was spent in the last hour, 24 hours and 7 days, net of refunds, and when the wallet is empty at that rate.
+         *
+         *     From the totals of statistics, so it costs the same for any number of entries. With `Accept: text/plain` the response
+         *     is a text for people.
+         */
+        get: operations["get_burn_rate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/explain": {
         parameters: {
             query?: never;
@@ -1323,6 +1406,237 @@ export interface components {
              * @description When the correction counts. Default: now.
              */
             effective_at?: string | null;
+        };
+        /**
+         * Alert
+         * @description An alert: a line of a wallet's available balance.
+         * @example {
+         *       "alert_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "set_by": "operator",
+         *       "name": "running low",
+         *       "amount": null,
+         *       "percent": "20",
+         *       "hysteresis": "5",
+         *       "state": "low",
+         *       "threshold": "20.000000",
+         *       "recovery": "25.000000",
+         *       "granted": "100.000000",
+         *       "crossed_at": "2026-01-02T03:04:05.678901Z",
+         *       "crossed_balance": "19.500000",
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Alert: {
+            /**
+             * Alert Id
+             * Format: uuid
+             * @description The alert's id, a UUIDv7.
+             */
+            alert_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Set By
+             * @description Which side set it. Both see it, only this side changes it.
+             * @enum {string}
+             */
+            set_by: "operator" | "owner";
+            /**
+             * Name
+             * @description For people.
+             */
+            name: string;
+            /**
+             * Amount
+             * @description The threshold; null: it is a percentage.
+             */
+            amount: string | null;
+            /**
+             * Percent
+             * @description The threshold in percent of `granted`; null: it is an amount.
+             */
+            percent: string | null;
+            /**
+             * Hysteresis
+             * @description How far above the threshold it recovers: an amount, or of a percentage, points.
+             */
+            hysteresis: string;
+            /**
+             * State
+             * @description `ok`; `low`: the available balance is at the threshold or below, or has not risen to `recovery` since; `depleted`: it is 0 or less.
+             * @enum {string}
+             */
+            state: "ok" | "low" | "depleted";
+            /**
+             * Threshold
+             * @description The available balance at which, and below which, it is low.
+             * @example 12.50
+             */
+            threshold: string;
+            /**
+             * Recovery
+             * @description The available balance to which it must rise to be `ok` again.
+             * @example 12.50
+             */
+            recovery: string;
+            /**
+             * Granted
+             * @description What `percent` is of; null: the threshold is an amount.
+             */
+            granted: string | null;
+            /**
+             * Crossed At
+             * @description When its state last changed by itself; null: never.
+             */
+            crossed_at: string | null;
+            /**
+             * Crossed Balance
+             * @description The available balance then.
+             */
+            crossed_balance: string | null;
+            /**
+             * Transaction Id
+             * @description The posting that did it; null: never, or a hold, which posts nothing.
+             */
+            transaction_id: string | null;
+            /**
+             * Version
+             * @description Counts its changes by callers, from 1; crossings don't count. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When a caller last changed it.
+             */
+            updated_at: string;
+        };
+        /**
+         * AlertCreate
+         * @description A new alert: a threshold as an amount, or as a percentage.
+         * @example {
+         *       "name": "running low",
+         *       "percent": "20",
+         *       "hysteresis": "5"
+         *     }
+         */
+        AlertCreate: {
+            /**
+             * Name
+             * @description For people.
+             * @default
+             */
+            name?: string;
+            /**
+             * Amount
+             * @description The threshold in the wallet's currency: the alert is low when the available balance is this or less.
+             */
+            amount?: (string | 0 | number) | null;
+            /**
+             * Percent
+             * @description The threshold as a percentage of `granted`, instead of `amount`: of the balance after the last credit, with what had been used of the grants that last.
+             */
+            percent?: (string | number) | null;
+            /**
+             * Hysteresis
+             * @description How far above the threshold the available balance must rise for the alert to recover: an amount, or with `percent`, percentage points.
+             * @default 0
+             * @example 12.50
+             */
+            hysteresis?: string | 0 | number;
+        };
+        /**
+         * AlertPage
+         * @description Alerts of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "alert_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "set_by": "operator",
+         *           "name": "running low",
+         *           "amount": null,
+         *           "percent": "20",
+         *           "hysteresis": "5",
+         *           "state": "low",
+         *           "threshold": "20.000000",
+         *           "recovery": "25.000000",
+         *           "granted": "100.000000",
+         *           "crossed_at": "2026-01-02T03:04:05.678901Z",
+         *           "crossed_balance": "19.500000",
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        AlertPage: {
+            /**
+             * Items
+             * @description The alerts of the page.
+             */
+            items: components["schemas"]["Alert"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * AlertPatch
+         * @description A merge patch (RFC 7396). Absent members stay; `amount` replaces `percent`, and `percent` replaces `amount`.
+         * @example {
+         *       "percent": "10"
+         *     }
+         */
+        AlertPatch: {
+            /**
+             * Name
+             * @description For people.
+             */
+            name?: string;
+            /**
+             * Amount
+             * @description The threshold in the wallet's currency: the alert is low when the available balance is this or less.
+             * @example 12.50
+             */
+            amount?: string | 0 | number;
+            /**
+             * Percent
+             * @description The threshold as a percentage of `granted`, instead of `amount`: of the balance after the last credit, with what had been used of the grants that last.
+             * @example 20
+             */
+            percent?: string | number;
+            /**
+             * Hysteresis
+             * @description How far above the threshold the available balance must rise for the alert to recover: an amount, or with `percent`, percentage points. Absent where the kind of the threshold changes: 0.
+             * @example 12.50
+             */
+            hysteresis?: string | 0 | number;
         };
         /**
          * AuditEntry
@@ -2066,6 +2380,121 @@ export interface components {
              * @description Each currency that has operating wallets.
              */
             currencies: components["schemas"]["CurrencySummary"][];
+        };
+        /**
+         * BurnRate
+         * @description How fast a wallet is spent, and when it will be empty at that rate.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "at": "2026-11-28T12:00:00.000000Z",
+         *       "available_balance": "60.000000",
+         *       "windows": [
+         *         {
+         *           "window": "1h",
+         *           "from": "2026-11-28T11:00:00.000000Z",
+         *           "spent": "0.000000",
+         *           "refunded": "0.000000",
+         *           "per_day": "0.000000",
+         *           "runs_out_at": null
+         *         },
+         *         {
+         *           "window": "24h",
+         *           "from": "2026-11-27T12:00:00.000000Z",
+         *           "spent": "20.000000",
+         *           "refunded": "0.000000",
+         *           "per_day": "20.000000",
+         *           "runs_out_at": "2026-12-01T12:00:00.000000Z"
+         *         },
+         *         {
+         *           "window": "7d",
+         *           "from": "2026-11-21T12:00:00.000000Z",
+         *           "spent": "70.000000",
+         *           "refunded": "0.000000",
+         *           "per_day": "10.000000",
+         *           "runs_out_at": "2026-12-04T12:00:00.000000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        BurnRate: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * At
+             * Format: date-time
+             * @description The end of the windows: now.
+             */
+            at: string;
+            /**
+             * Available Balance
+             * @description What can be spent: the balance without what is locked.
+             * @example 12.50
+             */
+            available_balance: string;
+            /**
+             * Windows
+             * @description The last hour, 24 hours and 7 days.
+             */
+            windows: components["schemas"]["BurnWindow"][];
+        };
+        /**
+         * BurnWindow
+         * @description What a wallet spent in a window that ends now.
+         * @example {
+         *       "window": "24h",
+         *       "from": "2026-11-27T12:00:00.000000Z",
+         *       "spent": "20.000000",
+         *       "refunded": "0.000000",
+         *       "per_day": "20.000000",
+         *       "runs_out_at": "2026-12-01T12:00:00.000000Z"
+         *     }
+         */
+        BurnWindow: {
+            /**
+             * Window
+             * @description How long it is.
+             * @enum {string}
+             */
+            window: "1h" | "24h" | "7d";
+            /**
+             * From
+             * Format: date-time
+             * @description When it begins: not before the wallet was created, but at least a minute ago.
+             */
+            from: string;
+            /**
+             * Spent
+             * @description Debits against accounts `revenue:` and `expense:`; no transfers, withdrawals, adjustments.
+             * @example 12.50
+             */
+            spent: string;
+            /**
+             * Refunded
+             * @description What refunds gave back of such debits in the window, also of earlier ones.
+             * @example 12.50
+             */
+            refunded: string;
+            /**
+             * Per Day
+             * @description The rate: spent less refunded, for 24 hours; 0 if more was refunded.
+             * @example 12.50
+             */
+            per_day: string;
+            /**
+             * Runs Out At
+             * @description When the available balance is used up at this rate; now, if nothing is available; null: not within ten years.
+             */
+            runs_out_at: string | null;
         };
         /**
          * Change
@@ -4560,7 +4989,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0120",
+         *       "migration": "0125",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -5877,7 +6306,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -6036,6 +6465,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `wallet_closed`: Wallet is closed */
+        wallet_closed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `wallet_not_found`: Wallet not found */
         wallet_not_found: {
             headers: {
@@ -6081,6 +6519,8 @@ export interface components {
         "If-Match": string;
         /** @description `next_cursor` of a page, or the id of a server-sent event, with the same filters. */
         after: string | null;
+        /** @description The alert's id. */
+        alert_id: string;
         /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
         by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
@@ -8581,6 +9021,366 @@ export interface operations {
             };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the alert. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `alert_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The alert's id. */
+                alert_id: components["parameters"]["alert_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `alert_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The alert's id. */
+                alert_id: components["parameters"]["alert_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            /** @description `forbidden`, `alert_not_own` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_not_found`, `alert_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["wallet_closed"];
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The alert's id. */
+                alert_id: components["parameters"]["alert_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            /** @description `forbidden`, `alert_not_own` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_not_found`, `alert_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["wallet_closed"];
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_burn_rate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `Accept` */
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnRate"];
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

@@ -33,6 +33,18 @@ export interface CommonFacts {
  * wallet's currency.
  */
 export interface Facts {
+    alert_limit: {
+        wallet_id: string;
+        set_by: "operator" | "owner";
+        limit: number;
+    };
+    alert_not_found: {
+        alert_id: string;
+    };
+    alert_not_own: {
+        alert_id: string;
+        set_by: "operator" | "owner";
+    };
     amount_invalid: {
         errors?: ValueFault[];
     };

@@ -1,4 +1,7 @@
 const OF_THE_LEDGER = new Set([
+    "alert_limit",
+    "alert_not_found",
+    "alert_not_own",
     "amount_precision",
     "balance_limit",
     "balance_unchanged",
