@@ -2011,7 +2011,7 @@ export interface components {
              * Operations
              * @description The operations, which are decided in this order.
              */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -3789,17 +3789,6 @@ export interface components {
          */
         GrantCreate: {
             /**
-             * Dry Run
-             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
-             * @default false
-             */
-            dry_run?: boolean;
-            /**
-             * Idempotency Key
-             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
-             */
-            idempotency_key?: string | null;
-            /**
              * Amount
              * @description How many credits, in the wallet's currency.
              * @example 12.50
@@ -3880,6 +3869,17 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
         };
         /**
          * GrantLeft
@@ -6519,6 +6519,121 @@ export interface components {
             }[];
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * BatchGrant
+         * @description One grant of a batch.
+         */
+        BatchGrant: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "grant";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description How many credits, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Source
+             * @description Where they come from. It decides the default of `counter_account`.
+             * @enum {string}
+             */
+            source: "purchase" | "promotion" | "plan" | "refund" | "adjustment";
+            /**
+             * Priority
+             * @description Debits take from grants with lower numbers first.
+             * @default 100
+             */
+            priority?: number;
+            /**
+             * Effective At
+             * @description When they can be used. Default: now. Before it nothing is posted.
+             * @default null
+             */
+            effective_at?: string | null;
+            /**
+             * Expires At
+             * @description When what is left of them expires. Default: never.
+             * @default null
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds after `effective_at`, in place of `expires_at`.
+             * @default null
+             */
+            expires_in_s?: number | null;
+            /**
+             * Pays
+             * @description The only counter accounts that they pay, as `revenue:usage:gpt`. Default: all.
+             * @default null
+             */
+            pays?: string[] | null;
+            /**
+             * Is Transferable
+             * @description Whether transfers and withdrawals can take from them.
+             * @default false
+             */
+            is_transferable?: boolean;
+            /**
+             * Unit Cost
+             * @description The price that was paid for one credit, for revenue recognition.
+             * @default null
+             */
+            unit_cost?: (string | number) | null;
+            /**
+             * Cost Currency
+             * @description The currency of `unit_cost`.
+             * @default null
+             */
+            cost_currency?: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the posting. Default by the source: `external:purchases`, `promotions`, `promotions:plan`, `external:refunds` or `external:adjustments`.
+             * @default null
+             */
+            counter_account?: string | null;
+            /**
+             * Notice S
+             * @description Seconds before the end at which `grant.ending` is recorded; 0: never. Default: a setting.
+             * @default null
+             */
+            notice_s?: number | null;
+            /**
+             * Refund Grace S
+             * @description Seconds for which credits can be used that a refund gives back after the end. Default: a setting.
+             * @default null
+             */
+            refund_grace_s?: number | null;
+            /**
+             * Reference
+             * @description The caller's own name for the grant.
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             * @default null
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
         };
     };
     responses: {

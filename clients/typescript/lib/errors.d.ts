@@ -103,6 +103,13 @@ export interface Facts {
     grant_not_found: {
         grant_id: string;
     };
+    grant_schedule_limit: {
+        wallet_id: string;
+        limit: number;
+    };
+    grant_schedule_not_found: {
+        schedule_id: string;
+    };
     grants_not_usable: {
         wallet_id: string;
         currency: string;
