@@ -284,13 +284,14 @@ async def test_others_find_none_and_an_owner_only_reads(api: Api) -> None:
     assert (await owner.get(path_of(schedule))).json() == schedule
     assert problem(await owner.delete(path_of(schedule)), "forbidden")["scope"] == "grants:write"
     stranger = api.user()
-    problem(await stranger.get(path_of(schedule)), "grant_schedule_not_found")
+    problem(await stranger.get(path_of(schedule)), "wallet_not_found")
     problem(await stranger.get(f"/wallets/{wallet}/grant-schedules"), "wallet_not_found")
     problem(await api.admin.get(f"/wallets/{wallet}/grant-schedules/{new_id()}"), "grant_schedule_not_found")
-    problem(
-        await api.admin.get(f"/wallets/{new_id()}/grant-schedules/{schedule['schedule_id']}"),
-        "grant_schedule_not_found",
-    )
+    elsewhere = schedule | {"wallet_id": new_id()}
+    problem(await api.admin.get(path_of(elsewhere)), "wallet_not_found")
+    problem(await patch(api.admin, elsewhere, {"amount": "1"}), "wallet_not_found")
+    another = schedule | {"wallet_id": await new_wallet(api)}
+    problem(await api.admin.delete(path_of(another)), "grant_schedule_not_found")
     mirrored = (await api.admin.wallet(keeping="mirrored"))["wallet_id"]
     problem(await api.admin.post(f"/wallets/{mirrored}/grant-schedules", MONTHLY), "wallet_mirrored")
 

@@ -35,7 +35,7 @@ class GrantLimit(WalletError):
 
 
 class GrantScheduleNotFound(WalletError):
-    """The wallet has no such schedule, or the caller may not see the wallet."""
+    """The wallet has no such schedule."""
 
     code, status, title = "grant_schedule_not_found", 404, "Grant schedule not found"
     details = ("The wallet has no grant schedule {schedule_id}",)

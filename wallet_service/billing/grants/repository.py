@@ -97,7 +97,8 @@ class ScheduleRepository:
         """A schedule of a wallet.
 
         Raises:
-            GrantScheduleNotFound: the wallet has none with this id, or belongs to another user.
+            WalletNotFound: there is no such wallet, or it belongs to another user.
+            GrantScheduleNotFound: the wallet has none with this id.
         """
         return await self._database.read(
             "get_grant_schedule", wallet_id=wallet_id, schedule_id=schedule_id, viewer=viewer

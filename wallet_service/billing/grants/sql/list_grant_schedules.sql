@@ -14,9 +14,8 @@ end $$;
 create or replace function wallet_api.get_grant_schedule(p_wallet_id uuid, p_schedule_id uuid, p_viewer text default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if not exists (select from billing.grant_schedules s
-      where s.schedule_id = p_schedule_id and s.wallet_id = p_wallet_id and (p_viewer is null or s.user_id = p_viewer)) then
-    perform wallet.refuse_call('grant_schedule_not_found', jsonb_build_object('schedule_id', p_schedule_id));
+  if not exists (select from wallet.wallets w where w.wallet_id = p_wallet_id and (p_viewer is null or w.user_id = p_viewer)) then
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
   end if;
   perform wallet.settle_before_read(p_wallet_id);
   return billing.format_schedule(billing.find_schedule(p_wallet_id, p_schedule_id, null));

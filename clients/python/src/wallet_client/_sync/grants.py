@@ -274,7 +274,8 @@ class GrantSchedulesResource:
             schedule_id: the schedule.
 
         Raises:
-            GrantScheduleNotFound: the wallet has none with this id, or the caller may not see it.
+            WalletNotFound: there is no such wallet, or the caller may not see it.
+            GrantScheduleNotFound: the wallet has none with this id.
         """
         call = get_call(
             "get_grant_schedule", _SCHEDULE, grant_schedule_of, wallet_id=wallet_id, schedule_id=schedule_id

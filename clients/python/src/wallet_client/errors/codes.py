@@ -131,7 +131,7 @@ class GrantNotFound(NotFound):
 
 
 class GrantScheduleNotFound(NotFound):
-    """The wallet has no such grant schedule, or the caller may not see the wallet."""
+    """The wallet has no such grant schedule."""
 
     code = "grant_schedule_not_found"
 
