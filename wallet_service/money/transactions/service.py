@@ -187,7 +187,7 @@ class TransactionService:
         Raises:
             WalletError: the refusal.
         """
-        self._caller.require(self._hooks.permissions[kind])
+        self.require(kind)
         operation = Operation(
             type=kind,
             client_id=self._caller.client_id,
@@ -202,6 +202,14 @@ class TransactionService:
             transaction_id=self._attempt.transaction_id(self._caller.client_id, 0),
         )
         return await self._post(operation, dry_run)
+
+    def require(self, kind: TransactionType) -> None:
+        """Refuse a caller without the permission for operations of a type.
+
+        Raises:
+            Forbidden: with the permission as a fact.
+        """
+        self._caller.require(self._hooks.permissions[kind])
 
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
@@ -302,7 +310,7 @@ class TransactionService:
         Raises:
             Forbidden: the caller lacks the permission for this type, or it is not for users.
         """
-        self._caller.require(self._hooks.permissions[kind])
+        self.require(kind)
         is_adjustment = isinstance(request, AdjustmentDetails)
         counter_account = request.counter_account if is_adjustment or isinstance(request, Movement) else None
         if self._caller.is_user and counter_account is not None:
