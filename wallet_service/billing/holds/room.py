@@ -9,6 +9,7 @@ from wallet_service.core.room import (
     PostingPart,
     RecordedRead,
     Room,
+    VerifyWalk,
 )
 
 HOLDS_READ = Permission("holds:read", "Read holds", is_users=True)
@@ -61,6 +62,26 @@ ROOM = Room(
         EventType(name="hold.ending", summary="A hold will expire soon.", data="schemas:Hold"),
         EventType(
             name="hold.expired", summary="A hold expired; the rest is available again.", data="schemas:Hold"
+        ),
+    ),
+    verify_walks=(
+        VerifyWalk(
+            "verify_holds",
+            "holds",
+            {
+                "hold sums": "of a hold that has ended, captured + voided + expired = authorised; of an open one something is left",
+                "hold captures": "what was captured of a hold, and beyond it, is what its postings debit",
+                "hold grants": "a hold reserves no more of grants than it keeps",
+            },
+        ),
+        VerifyWalk(
+            "verify_locked",
+            "wallets",
+            {
+                "locked balance": "a wallet's locked balance is what its open holds keep",
+                "hold marks": "the kernel asks for the holds of a wallet exactly if there are open ones, and in time",
+                "reserved grants": "what is reserved of a grant is what open holds reserve of it",
+            },
         ),
     ),
     recorded_reads={
