@@ -96,8 +96,8 @@ begin
   if cardinality(v_all) > 0 then
     foreach v_part in array billing.sort_parts(v_state.grants_held[v_index], v_all) loop
       select * into v_grant from unnest((v_state.grants_held[v_index]).grants) g where g.grant_id = v_part.grant_id;
-      if p_counter_account = p_hold.counter_account
-          or case when v_spends then v_grant.pays is null or p_counter_account = any (v_grant.pays) else v_grant.is_transferable end then
+      if p_counter_account = p_hold.counter_account or v_spends and (v_grant.pays is null or p_counter_account = any (v_grant.pays))
+          or not v_spends and v_grant.is_transferable then
         v_part.amount := least(v_part.amount, v_left);
         v_left := v_left - v_part.amount;
         if v_part.amount > 0 then
