@@ -138,7 +138,8 @@ async def a_hold_is_captured_in_several_steps(kernel: Kernel, clock: SettableClo
         "hold.increased",
         "hold.captured",
     ]
-    assert await kernel.value("select marks from wallet.wallets where wallet_id = $1", wallet) == 0
+    row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[0]
+    assert row == {"marks": 0, "due_at": "infinity"}
     assert await faults(kernel) == []
 
 
@@ -235,6 +236,20 @@ async def an_expired_hold_blocks_nothing_though_nobody_records_it(kernel: Kernel
     row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[0]
     assert row == {"marks": 0, "due_at": "infinity"}
     assert await faults(kernel) == []
+
+
+@check
+async def a_moment_at_which_nothing_is_due_any_more_passes(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallet = await kernel.wallet("100")
+    limits = "select wallet_api.replace_limits($1, null, null, $2)"
+    await kernel.value(limits, wallet, '[{"period": "day", "amount": "100"}]')
+    hold = place(wallet, "5")
+    await posted(kernel, hold, change("void", hold))
+    await kernel.value(limits, wallet, "[]")
+    await clock.set(NOON + HOUR)
+    assert json.loads(await kernel.value("select wallet_api.settle_due()"))["settled"] == 1
+    assert json.loads(await kernel.value("select wallet_api.settle_due()"))["settled"] == 0
 
 
 @check
@@ -434,6 +449,10 @@ async def a_hold_reserves_grants_that_can_pay_it(kernel: Kernel, clock: Settable
     await posted(kernel, hold)
     taken = await one(kernel, capture(hold, "5", overage="take_available"))
     assert taken.transaction["amount"] == "2.00", "the rest is in a grant that can't pay it"
+    wallet = await kernel.wallet("5")
+    await posted(kernel, grant(wallet, "4"))
+    refused = await one(kernel, place(wallet, "8", "external:withdrawals"))
+    assert (refused.code, refused.facts.get("not_usable")) == ("grants_not_usable", "4.00")
     assert await faults(kernel) == []
 
 
@@ -476,6 +495,16 @@ async def a_refund_gives_back_to_the_grants_and_the_hold_stays_captured(
     await posted(kernel, refund(taken))
     assert await money(kernel, wallet) == ("18.00", "0.00"), "1 expired, and 3 that came back after the end"
     assert await sums(kernel, hold) == ("captured", "0.00", "9.00", "0.00", "0.00")
+    # What was not granted comes back first, though the overage took a grant.
+    wallet = await kernel.wallet("4")
+    hold = place(wallet, "3")
+    taken = capture(hold, "4", overage="take_available")
+    await posted(kernel, hold, grant(wallet, "2"), taken)
+    assert await grants(kernel, wallet) == [("1", "0", "1", "0")]
+    await posted(kernel, refund(taken, "3"))
+    assert await grants(kernel, wallet) == [("1", "0", "1", "0")]
+    await posted(kernel, refund(taken))
+    assert await grants(kernel, wallet) == [("2", "0", "0", "0")]
     assert await faults(kernel) == []
 
 
@@ -579,7 +608,8 @@ async def verify_finds_faults_of_holds(kernel: Kernel, clock: SettableClock) -> 
     wallet = await kernel.wallet("100")
     await posted(kernel, grant(wallet, "5"))
     hold = place(wallet, "20")
-    await posted(kernel, hold, capture(hold, "2"))
+    taken = capture(hold, "2")
+    await posted(kernel, hold, taken)
     assert await faults(kernel) == []
     in_wallet = {"wallet_id": wallet}
     in_hold = {"row": hold["transaction_id"]}
@@ -601,6 +631,10 @@ async def verify_finds_faults_of_holds(kernel: Kernel, clock: SettableClock) -> 
     ]
     assert await found(
         "update billing.hold_captures set amount = 3", "update billing.hold_captures set amount = 2"
+    ) == [{"check": "hold captures"} | in_hold]
+    assert await found(
+        "update billing.hold_captures set transaction_id = hold_id",
+        f"update billing.hold_captures set transaction_id = '{taken['transaction_id']}'",
     ) == [{"check": "hold captures"} | in_hold]
     assert await found(
         "update billing.holds set captured = 1", "update billing.holds set captured = 2"

@@ -174,7 +174,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "pick_reserved",
         "reserved_grants_stay_good_for_their_hold",
         "if p_counter_account = p_hold.counter_account or v_spends and",
-        "if v_grant.ended is null and p_counter_account = p_hold.counter_account or v_grant.ended is null and v_spends and",
+        "if v_grant.expires_at > wallet.clock() and p_counter_account = p_hold.counter_account"
+        " or v_grant.expires_at > wallet.clock() and v_spends and",
     ),
     "not-of-the-hold": (
         "decide_hold_capture",
@@ -301,6 +302,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "a_wallet_with_open_holds_stays_open",
         "if v_wallet.due_at < 'infinity' and",
         "if false and",
+    ),
+    "due-without-marks-stays": (
+        "settle_wallets",
+        "a_moment_at_which_nothing_is_due_any_more_passes",
+        "if v_marks = 0 then",
+        "if false then",
     ),
     "captures-not-verified": (
         "verify_holds",
