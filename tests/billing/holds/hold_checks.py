@@ -30,7 +30,11 @@ def change(kind: str, hold: Op, amount: str | None = None, **members: Any) -> Op
     """An operation on the hold that an operation places; members that belong to the terms are put there."""
     terms = {name: members.pop(name) for name in TERMS if name in members}
     return op(
-        f"hold_{kind}", hold["wallet_id"], amount, terms={"hold_id": hold["transaction_id"]} | terms, **members
+        f"hold_{kind}",
+        hold["wallet_id"],
+        amount,
+        terms={"hold_id": hold["transaction_id"]} | terms,
+        **members,
     )
 
 
@@ -45,9 +49,9 @@ def grant(wallet: str, amount: str, **terms: Any) -> Op:
     return op("grant", wallet, amount, terms={"source": "promotion"} | terms)
 
 
-async def do(kernel: Kernel, *operations: Op, **flags: bool) -> list[str]:
+async def do(kernel: Kernel, *operations: Op, atomic: bool = False, dry_run: bool = False) -> list[str]:
     """The statuses or codes of operations in one unit."""
-    return [each.status_or_code for each in await kernel.all(*operations, **flags)]
+    return [each.status_or_code for each in await kernel.all(*operations, atomic=atomic, dry_run=dry_run)]
 
 
 async def one(kernel: Kernel, operation: Op) -> Outcome:
@@ -121,7 +125,10 @@ async def a_hold_is_captured_in_several_steps(kernel: Kernel, clock: SettableClo
     assert await money(kernel, wallet) == ("75.00", "35.00")
     assert await sums(kernel, hold) == ("open", "35.00", "25.00", "0.00", "0.00")
     fee = await one(kernel, capture(hold, "5", type="fee", counter_account="revenue:fees"))
-    assert (fee.transaction["transaction_type"], fee.transaction["counter_account"]) == ("fee", "revenue:fees")
+    assert (fee.transaction["transaction_type"], fee.transaction["counter_account"]) == (
+        "fee",
+        "revenue:fees",
+    )
     await posted(kernel, change("increase", hold, "10"))
     assert await money(kernel, wallet) == ("70.00", "40.00")
     assert (await seen(kernel, hold))["authorised"] == "70.00"
@@ -138,7 +145,9 @@ async def a_hold_is_captured_in_several_steps(kernel: Kernel, clock: SettableClo
         "hold.increased",
         "hold.captured",
     ]
-    row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[0]
+    row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[
+        0
+    ]
     assert row == {"marks": 0, "due_at": "infinity"}
     assert await faults(kernel) == []
 
@@ -157,7 +166,11 @@ async def what_is_above_the_hold_is_taken_as_the_capture_says(kernel: Kernel, cl
     await posted(kernel, other)
     refused = await one(kernel, capture(hold, "31"))
     assert refused.code == "hold_exceeded"
-    assert [refused.facts[name] for name in ("remaining", "available", "excess")] == ["30.00", "10.00", "1.00"]
+    assert [refused.facts[name] for name in ("remaining", "available", "excess")] == [
+        "30.00",
+        "10.00",
+        "1.00",
+    ]
     assert await do(kernel, capture(hold, "31", overage="gladly")) == ["validation_failed"]
     assert await do(kernel, capture(hold, "1", type="deposit")) == ["validation_failed"]
     taken = await one(kernel, capture(hold, "45", overage="take_available"))
@@ -208,7 +221,9 @@ async def a_hold_that_has_ended_does_not_change(kernel: Kernel, clock: SettableC
 
 
 @check
-async def an_expired_hold_blocks_nothing_though_nobody_records_it(kernel: Kernel, clock: SettableClock) -> None:
+async def an_expired_hold_blocks_nothing_though_nobody_records_it(
+    kernel: Kernel, clock: SettableClock
+) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("100")
     holds = [place(wallet, "50", terms={"expires_in_s": each, "notice_s": 600}) for each in (1800, 3600)]
@@ -233,7 +248,9 @@ async def an_expired_hold_blocks_nothing_though_nobody_records_it(kernel: Kernel
     assert json.loads(await kernel.value("select wallet_api.settle_due()"))["settled"] == 1
     assert await events(kernel, hold) == ["hold.created", "hold.ending", "hold.expired"]
     assert json.loads(await kernel.value("select wallet_api.settle_due()"))["settled"] == 0
-    row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[0]
+    row = (await kernel.rows("select marks, due_at::text from wallet.wallets where wallet_id = $1", wallet))[
+        0
+    ]
     assert row == {"marks": 0, "due_at": "infinity"}
     assert await faults(kernel) == []
 
@@ -276,7 +293,9 @@ async def the_end_of_a_hold_is_bounded(kernel: Kernel, clock: SettableClock) -> 
     assert "must be after 2031-06-02T13:00:00" in await fault(change("extend", hold, expires_in_s=3600))
     assert "at most 7200 seconds" in await fault(change("extend", hold, expires_in_s=7201, longest_s=7200))
     await clock.set(NOON + HOUR / 2)
-    await posted(kernel, change("extend", hold, expires_at="2031-06-02T14:00:00Z", longest_s=7200, notice_s=60))
+    await posted(
+        kernel, change("extend", hold, expires_at="2031-06-02T14:00:00Z", longest_s=7200, notice_s=60)
+    )
     assert "at most 7200 seconds" in await fault(change("extend", hold, expires_in_s=7200, longest_s=7200))
     await clock.set(NOON + 2 * HOUR - timedelta(seconds=60))
     assert (await sums(kernel, hold))[0] == "open"
@@ -313,7 +332,7 @@ async def a_wallet_with_open_holds_stays_open(kernel: Kernel, clock: SettableClo
     await posted(kernel, hold)
     close = "select wallet_api.close_wallet($1, null, null)"
     assert await error_of(kernel.value(close, wallet)) == ("WL001", "wallet_not_empty")
-    lower = "select wallet_api.update_wallet($1, null, null, '{\"credit_limit\": \"9\"}')"
+    lower = 'select wallet_api.update_wallet($1, null, null, \'{"credit_limit": "9"}\')'
     assert await error_of(kernel.value(lower, wallet)) == ("WL001", "credit_limit_in_use")
     await clock.set(NOON + HOUR)
     assert json.loads(await kernel.value(close, wallet))["locked_balance"] == "0.00"
@@ -340,7 +359,9 @@ async def open_holds_are_counted(kernel: Kernel, clock: SettableClock) -> None:
         "posted",
     ]
     await clock.set(NOON + HOUR)
-    assert await do(kernel, *(place(wallet, "1", terms=terms) for _ in range(4))) == ["posted"] * 3 + ["hold_limit"]
+    assert await do(kernel, *(place(wallet, "1", terms=terms) for _ in range(4))) == ["posted"] * 3 + [
+        "hold_limit"
+    ]
     # The default bound.
     await clock.set(NOON + 3 * HOUR)
     for _ in range(5):
@@ -363,7 +384,9 @@ async def reserved_grants_stay_good_for_their_hold(kernel: Kernel, clock: Settab
     assert await grants(kernel, wallet) == [("6", "6", "0", "0"), ("6", "6", "0", "0")]
     assert await do(kernel, op("consume", wallet, "7.01")) == ["insufficient_funds"]
     await posted(kernel, op("consume", wallet, "2"))
-    assert await grants(kernel, wallet) == [("6", "6", "0", "0"), ("6", "6", "0", "0")], "not of what is reserved"
+    assert await grants(kernel, wallet) == [("6", "6", "0", "0"), ("6", "6", "0", "0")], (
+        "not of what is reserved"
+    )
     await clock.set(NOON + HOUR / 2)
     assert await money(kernel, wallet) == ("20.00", "15.00"), "nothing of it has gone to breakage"
     await posted(kernel, capture(hold, "4"))
@@ -398,7 +421,7 @@ async def released_parts_of_ended_grants_expire_at_once(kernel: Kernel, clock: S
         # In the same call nothing of them can be used.
         much = op("consume", wallet, "14")
         outcomes = await kernel.all(last, much)
-        assert [each.status_or_code for each in outcomes][0] == "posted"
+        assert outcomes[0].status == "posted"
         left = {"void": "14.00", "final": "14.00", "expiry": "13.00"}[way]
         if way == "expiry":
             assert outcomes[1].code == "insufficient_funds"
@@ -559,7 +582,9 @@ async def operations_on_holds_are_idempotent_and_join_units(kernel: Kernel, cloc
     twice = capture(hold, "10", key="twice")
     assert await do(kernel, hold, twice, another_attempt(twice)) == ["posted", "posted", "replayed"]
     before = await kernel.rows("select * from billing.holds order by hold_id")
-    assert await do(kernel, capture(hold, "5"), change("void", hold), op("consume", wallet, "99"), atomic=True) == [
+    assert await do(
+        kernel, capture(hold, "5"), change("void", hold), op("consume", wallet, "99"), atomic=True
+    ) == [
         "batch_aborted",
         "batch_aborted",
         "insufficient_funds",
@@ -567,9 +592,11 @@ async def operations_on_holds_are_idempotent_and_join_units(kernel: Kernel, cloc
     assert await do(kernel, capture(hold, "5"), change("void", hold), dry_run=True) == ["dry_run", "dry_run"]
     assert await kernel.rows("select * from billing.holds order by hold_id") == before
     whole = place(wallet, "20")
-    assert await do(
-        kernel, whole, capture(whole, "5"), transfer(wallet, await kernel.wallet(), "1"), change("void", whole), atomic=True
-    ) == ["posted"] * 4
+    away = transfer(wallet, await kernel.wallet(), "1")
+    assert (
+        await do(kernel, whole, capture(whole, "5"), away, change("void", whole), atomic=True)
+        == ["posted"] * 4
+    )
     assert await money(kernel, wallet) == ("74.00", "40.00")
     assert await faults(kernel) == []
 
@@ -626,9 +653,9 @@ async def verify_finds_faults_of_holds(kernel: Kernel, clock: SettableClock) -> 
     assert await found("update wallet.wallets set marks = 1", "update wallet.wallets set marks = 3") == [
         {"check": "hold marks"} | in_wallet
     ]
-    assert await found("update billing.grants set reserved = 2", "update billing.grants set reserved = 3") == [
-        {"check": "reserved grants"} | in_wallet
-    ]
+    assert await found(
+        "update billing.grants set reserved = 2", "update billing.grants set reserved = 3"
+    ) == [{"check": "reserved grants"} | in_wallet]
     assert await found(
         "update billing.hold_captures set amount = 3", "update billing.hold_captures set amount = 2"
     ) == [{"check": "hold captures"} | in_hold]
@@ -636,7 +663,8 @@ async def verify_finds_faults_of_holds(kernel: Kernel, clock: SettableClock) -> 
         "update billing.hold_captures set transaction_id = hold_id",
         f"update billing.hold_captures set transaction_id = '{taken['transaction_id']}'",
     ) == [{"check": "hold captures"} | in_hold]
-    assert await found(
-        "update billing.holds set captured = 1", "update billing.holds set captured = 2"
-    ) == [{"check": "hold captures"} | in_hold, {"check": "locked balance"} | in_wallet]
+    assert await found("update billing.holds set captured = 1", "update billing.holds set captured = 2") == [
+        {"check": "hold captures"} | in_hold,
+        {"check": "locked balance"} | in_wallet,
+    ]
     assert await faults(kernel) == []

@@ -129,11 +129,12 @@ class Wallet:
                 (grant.expires_at, 0, grant.grant_id, grant)
                 for grant in self.grants
                 if grant.free and not grant.ended and grant.expires_at <= now
-            ] + [
+            ]
+            due.extend(
                 (hold.expires_at, 1, hold.hold_id, hold)
                 for hold in self.holds
                 if hold.state == "open" and hold.expires_at <= now
-            ]
+            )
             if not due:
                 return
             match min(due, key=lambda each: each[:3])[3]:

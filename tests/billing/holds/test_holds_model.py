@@ -256,13 +256,19 @@ class Run:
             )
             assert rows == [{"balance": wallet.balance, "locked_balance": wallet.locked}]
             rows = await self.kernel.rows(
-                "select coalesce(original_grant_id, grant_id)::text as name, amount, remaining, reserved, expired, overdrawn"
-                " from billing.grants where wallet_id = $1",
+                "select coalesce(original_grant_id, grant_id)::text as name, amount, remaining, reserved, expired,"
+                " overdrawn from billing.grants where wallet_id = $1",
                 wallet.wallet_id,
             )
             assert sorted(tuple(row.values()) for row in rows) == sorted(
-                (each.original or each.grant_id, each.amount, each.remaining, each.reserved)
-                + (each.expired, each.overdrawn)
+                (
+                    each.original or each.grant_id,
+                    each.amount,
+                    each.remaining,
+                    each.reserved,
+                    each.expired,
+                    each.overdrawn,
+                )
                 for each in wallet.grants
             )
             rows = await self.kernel.rows(
@@ -271,8 +277,15 @@ class Run:
                 wallet.wallet_id,
             )
             assert sorted(tuple(row.values()) for row in rows) == sorted(
-                (each.hold_id, each.state, each.authorised, each.captured, each.voided, each.expired)
-                + (each.overage,)
+                (
+                    each.hold_id,
+                    each.state,
+                    each.authorised,
+                    each.captured,
+                    each.voided,
+                    each.expired,
+                    each.overage,
+                )
                 for each in wallet.holds
             )
 

@@ -174,8 +174,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "pick_reserved",
         "reserved_grants_stay_good_for_their_hold",
         "if p_counter_account = p_hold.counter_account or v_spends and",
-        "if v_grant.expires_at > wallet.clock() and p_counter_account = p_hold.counter_account"
-        " or v_grant.expires_at > wallet.clock() and v_spends and",
+        "if v_grant.expires_at > wallet.clock() and (p_counter_account = p_hold.counter_account or v_spends) and",
     ),
     "not-of-the-hold": (
         "decide_hold_capture",

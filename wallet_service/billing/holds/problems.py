@@ -33,8 +33,7 @@ class HoldExceeded(WalletError):
 
     code, status, title = "hold_exceeded", 409, "Hold exceeded"
     details = (
-        "The hold {hold_id} keeps {remaining} {currency}: the capture is {excess} {currency} higher. Increase the hold, or "
-        "allow an overage",
+        "The hold {hold_id} keeps {remaining} {currency}: the capture is {excess} more. Increase it, or allow an overage",
     )
     example_facts: ClassVar[Mapping[str, Any]] = {
         "hold_id": _HOLD,

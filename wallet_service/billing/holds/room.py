@@ -69,7 +69,7 @@ ROOM = Room(
             "verify_holds",
             "holds",
             {
-                "hold sums": "of a hold that has ended, captured + voided + expired = authorised; of an open one something is left",
+                "hold sums": "captured + voided + expired = authorised, once a hold has ended; of an open one something is left",
                 "hold captures": "what was captured of a hold, and beyond it, is what its postings debit",
                 "hold grants": "a hold reserves no more of grants than it keeps",
             },

@@ -206,7 +206,13 @@ async def capture_hold(
     responses={
         **_decided(
             Hold,
-            HOLD | {"state": "voided", "remaining": "0.000000", "voided": "10.000000", "ended_at": CAPTURED["ended_at"]}
+            HOLD
+            | {
+                "state": "voided",
+                "remaining": "0.000000",
+                "voided": "10.000000",
+                "ended_at": CAPTURED["ended_at"],
+            },
         ),
         **problems(*_CHANGES),
     },

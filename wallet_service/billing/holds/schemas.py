@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from wallet_service.core.fields import CounterAccount, Key, Line, Metadata, Text, Timestamp, whole
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.money.examples import ENTRY, WALLET_ID, transaction
-from wallet_service.money.schemas import Transaction
+from wallet_service.money.responses import PostedTransaction
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _TIME: str = ENTRY["created_at"]
@@ -56,7 +56,11 @@ CAPTURED: dict[str, Any] = HOLD | {
     "voided": "7.500000",
     "ended_at": _TIME,
 }
-CAPTURE_ENTRY: dict[str, Any] = ENTRY | {"metadata": {"hold_id": HOLD["hold_id"]}}
+CAPTURE_ENTRY: dict[str, Any] = {
+    **ENTRY,
+    "reference": None,
+    "metadata": {"hold_id": HOLD["hold_id"]},
+}
 
 
 class _Keyed(BaseModel):
@@ -208,9 +212,7 @@ class Hold(BaseModel):
     )
     amount: AmountText = Field(description="What it kept when it was placed.")
     authorised: AmountText = Field(description="The same with what increases added.")
-    remaining: AmountText = Field(
-        description="What it still keeps: a part of the wallet's `locked_balance`."
-    )
+    remaining: AmountText = Field(description="What it still keeps: a part of the wallet's `locked_balance`.")
     captured: AmountText = Field(description="What was paid of it.")
     voided: AmountText = Field(description="What was released by a void, or by a final capture.")
     expired: AmountText = Field(description="What was released when it expired.")
@@ -231,7 +233,7 @@ class Capture(BaseModel):
     )
 
     hold: Hold = Field(description="The hold after the capture.")
-    transaction: Transaction = Field(
+    transaction: PostedTransaction = Field(
         description="The posting. Its `amount` is what was captured; its metadata has `hold_id`."
     )
 

@@ -33,9 +33,7 @@ class HoldService:
         settings: of holds.
     """
 
-    def __init__(
-        self, transactions: TransactionService, caller: Principal, settings: HoldsSettings
-    ) -> None:
+    def __init__(self, transactions: TransactionService, caller: Principal, settings: HoldsSettings) -> None:
         self._transactions = transactions
         self._caller = caller
         self._settings = settings
