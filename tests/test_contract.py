@@ -73,6 +73,13 @@ POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
 POST /api/v1/grants/{grant_id}/void
+POST /api/v1/wallets/{wallet_id}/holds
+GET /api/v1/wallets/{wallet_id}/holds
+GET /api/v1/holds/{hold_id}
+POST /api/v1/holds/{hold_id}/capture
+POST /api/v1/holds/{hold_id}/void
+POST /api/v1/holds/{hold_id}/extend
+POST /api/v1/holds/{hold_id}/increase
 GET /api/v1/wallets/{wallet_id}/explain
 GET /api/v1/billing/summary
 GET /api/v1/users/{user_id}/statistics
@@ -135,9 +142,11 @@ BEYOND_A_SCHEMA = {
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
+    "hold_end_ambiguous": "two members exclude each other",
+    "hold_end_missing": "one of two members, and one that is null is as good as none",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
-    "those of a grant; the members of a limit with its period",
+    "those of a grant and of a hold; the members of a limit with its period",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 
@@ -332,6 +341,7 @@ class Contract:
     deleted_endpoint_id: str
     job_id: str
     grant_id: str
+    hold_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -346,6 +356,7 @@ class Contract:
             "number": 1,
             "job_id": self.job_id,
             "grant_id": self.grant_id,
+            "hold_id": self.hold_id,
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -390,6 +401,7 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         given = {"amount": "1", "source": "promotion"}
         grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
+        hold = (await api.admin.post(f"/wallets/{wallets[0]}/holds", {"amount": "1"})).json()
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
@@ -397,7 +409,7 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
     ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
-    return Contract(schema, token, *ids, modes=modes)
+    return Contract(schema, token, *ids, hold["hold_id"], modes=modes)
 
 
 def agrees(case: schemathesis.Case, authorization: str) -> None:

@@ -42,6 +42,7 @@ NOT_FROM_OUTSIDE = {
     "webhook_limit": "needs as many endpoints as there may be",
     "grant_limit": "needs as many grants as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
+    "hold_limit": "needs as many open holds as there may be",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -162,6 +163,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Webhooks",
         "Limits",
         "Grants",
+        "Holds",
         "Billing",
         "History",
         "Statistics",

@@ -18,6 +18,7 @@ from wallet_client import (
     Operation,
     Pages,
     WalletClient,
+    holds,
     limits,
     models,
     sums,
@@ -28,6 +29,7 @@ from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
+from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
@@ -48,14 +50,14 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
-            *("endpoint_id", "event_id", "from_event"),
+            *("endpoint_id", "event_id", "from_event", "hold_id"),
         ),
         ID,
     ),
     **dict.fromkeys(
         ("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
     ),
-    **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead"), True),
+    **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead", "final"), True),
     **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at", "from_time"), NOW),
     "content": b"bytes",
     "media_type": "text/csv",
@@ -64,6 +66,7 @@ VALUES: dict[str, Any] = {
     "if_version": 1,
     "types": ["X"],
     "number": 1,
+    "expires_in_s": 60,
     "from_number": 1,
     "overlap_s": 60,
     "event_types": ["transaction.posted"],
@@ -105,6 +108,7 @@ RESOURCES: dict[str, Any] = {
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
     "audit": AuditResource,
+    "holds": HoldsResource,
     "limits": LimitsResource,
     "webhooks": WebhooksResource,
 }
@@ -315,6 +319,8 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
             )
         ),
+        holds.Hold,
+        holds.Capture,
         limits.Limit,
         limits.Limits,
         *(

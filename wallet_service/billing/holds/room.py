@@ -69,7 +69,7 @@ ROOM = Room(
             "verify_holds",
             "holds",
             {
-                "hold sums": "captured + voided + expired = authorised, once a hold has ended; of an open one something is left",
+                "hold sums": "captured + voided + expired = authorised once it has ended; an open one keeps something",
                 "hold captures": "what was captured of a hold, and beyond it, is what its postings debit",
                 "hold grants": "a hold reserves no more of grants than it keeps",
             },

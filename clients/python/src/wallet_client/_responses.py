@@ -13,6 +13,7 @@ from wallet_client._problems import error_of, supersedes_earlier_attempts
 from wallet_client._retries import is_of_the_ledger
 
 if TYPE_CHECKING:
+    from wallet_client.holds import Capture, Hold
     from wallet_client.limits import Limits
     from wallet_client.models import (
         AuditEntry,
@@ -192,6 +193,33 @@ def limits_of(response: SuccessResponse) -> "Limits":
     from wallet_client.limits import Limits  # noqa: PLC0415
 
     return decoder(Limits)(response.document)
+
+
+def hold_of(response: SuccessResponse) -> "Hold":
+    """A hold."""
+    from wallet_client.holds import Hold  # noqa: PLC0415
+
+    made = decoder(Hold)(response.document)
+    if response.replayed:
+        object.__setattr__(made, "replayed", True)  # frozen, and not yet handed out
+    return made
+
+
+def holds_of(response: SuccessResponse) -> "Page[Hold]":
+    """A page of holds."""
+    from wallet_client.holds import Hold  # noqa: PLC0415
+
+    return _page_of(response, Hold)
+
+
+def capture_of(response: SuccessResponse) -> "Capture":
+    """A payment from a hold."""
+    from wallet_client.holds import Capture, Hold  # noqa: PLC0415
+
+    document = response.document
+    return Capture(
+        decoder(Hold)(document["hold"]), _transaction(document["transaction"], replayed=response.replayed)
+    )
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":
