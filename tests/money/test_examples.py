@@ -317,7 +317,7 @@ async def test_grants(billing: Client, api: Api) -> None:
 
 async def test_holds(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
-    keeper = await api.service("holds:read", "holds:write", "usage:write")
+    keeper = await api.service("holds:read", "holds:write", name="billing")
     path = f"/wallets/{wallet_id}/holds"
     answer = await keeper.post(path, body("create_hold"))
     agree(shown("create_hold", 201), answer.json(), "create_hold")

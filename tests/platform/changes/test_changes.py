@@ -15,7 +15,9 @@ from support.recorded import EVENTS
 from wallet_service.rooms import ROOMS
 
 SERVICE = Path(__file__).parents[3] / "wallet_service"
-RECORDED = re.compile(r"(?:record_change|record_file_change|record_grant)\([^;]*;|row\('grant\.[^;]*;|(?:keep_more|note_hold|end_hold)\([^;]*;")
+RECORDED = re.compile(
+    r"(?:record_change|record_file_change|record_grant|keep_more|note_hold|end_hold)\([^;]*;|row\('grant\.[^;]*;"
+)
 TYPE = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 
 

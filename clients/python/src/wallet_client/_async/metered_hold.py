@@ -35,7 +35,7 @@ class AsyncMeteredHold:
     what was captured stays so. If the process dies, the hold expires by itself. For one task: calls are not concurrent.
 
     Attributes:
-        cost: what ``add`` was told, together.
+        cost: the sum of what ``add`` was given.
         captured: what was captured of it.
     """
 
@@ -94,7 +94,7 @@ class AsyncMeteredHold:
         Raises:
             InsufficientFunds, GrantsNotUsable, LimitExceeded: the wallet can't pay for more. What the hold kept is
                 captured: end the job.
-            HoldEnded: the hold has expired, or somebody else ended it.
+            HoldEnded: the hold has expired, or another caller ended it.
             OutcomeUnknown: there was no response in time. The next call sends the same capture again.
             ValueError, TypeError: the cost is below 0, or no amount.
         """
