@@ -57,6 +57,7 @@ class MeteredHold:
         self._wallet_id = wallet_id
         self._estimate = Decimal(amount_text(estimate))
         self._step = self._estimate / _MOST_STEPS if step is None else Decimal(amount_text(step))
+        self._growth = max(self._step, self._estimate / 2)
         self._expires_in_s = expires_in_s
         self._counter_account = counter_account
         self._overage: Overage = overage
@@ -151,12 +152,18 @@ class MeteredHold:
         self._send()
 
     def _increase(self, due: Decimal) -> None:
-        more = self._rounded(due - self.hold.remaining + max(self._step, self._estimate / 2), ROUND_CEILING)
-        try:
-            self._hold = self._holds.increase(self.hold.hold_id, more)
-        except _NO_MORE:
-            self._settle()
-            raise
+        """Keep what is due and something more; where the wallet has little left, only a step more."""
+        while True:
+            more = self._rounded(due - self.hold.remaining + self._growth, ROUND_CEILING)
+            try:
+                self._hold = self._holds.increase(self.hold.hold_id, more)
+            except _NO_MORE:
+                if self._growth <= self._step:
+                    self._settle()
+                    raise
+                self._growth = self._step
+            else:
+                return
 
     def _send(self, *, final: bool = False) -> None:
         """Send a capture, or again one whose outcome is not known."""
