@@ -85,13 +85,13 @@ async def test_a_hold_keeps_an_amount_until_it_is_captured_voided_or_expires(
 async def test_a_repeated_request_returns_the_first_answer(api: Api) -> None:
     wallet_id = (await api.admin.wallet("100"))["wallet_id"]
     path = f"/wallets/{wallet_id}/holds"
-    first = await api.admin.post(path, {"amount": "10"}, key="place")
-    again = await api.admin.post(path, {"amount": "10"}, key="place")
+    first = await api.admin.post(path, {"amount": "10"}, key=f"place-{wallet_id}")
+    again = await api.admin.post(path, {"amount": "10"}, key=f"place-{wallet_id}")
     assert again.content == first.content
     assert again.headers["Idempotency-Replayed"] == "true"
     one = again.headers["Location"].removeprefix("/api/v1")
     assert one == f"/holds/{first.json()['hold_id']}"
-    problem(await api.admin.post(path, {"amount": "11"}, key="place"), "idempotency_key_reused")
+    problem(await api.admin.post(path, {"amount": "11"}, key=f"place-{wallet_id}"), "idempotency_key_reused")
     for kind, body in (
         ("increase", {"amount": "5"}),
         ("extend", {"expires_in_s": 7200}),
@@ -100,13 +100,13 @@ async def test_a_repeated_request_returns_the_first_answer(api: Api) -> None:
     ):
         dry = await api.admin.post(f"{one}/{kind}", body | {"dry_run": True})
         assert dry.status_code == 200, dry.text
-        done = await api.admin.post(f"{one}/{kind}", body, key=kind)
+        done = await api.admin.post(f"{one}/{kind}", body, key=f"{kind}-{wallet_id}")
         # Also after what came later: what the operation did is the same.
-        repeated = await api.admin.post(f"{one}/{kind}", body, key=kind)
+        repeated = await api.admin.post(f"{one}/{kind}", body, key=f"{kind}-{wallet_id}")
         assert (done.status_code, repeated.status_code) == (201, 201), done.text
         assert repeated.content == done.content
         assert repeated.headers["Idempotency-Replayed"] == "true"
-    late = await api.admin.post(f"{one}/extend", {"expires_in_s": 7200}, key="extend")
+    late = await api.admin.post(f"{one}/extend", {"expires_in_s": 7200}, key=f"extend-{wallet_id}")
     assert late.headers["Idempotency-Replayed"] == "true"
     assert late.json()["state"] == "open"
     assert await balances(api.admin, wallet_id) == ("97.000000", "0.000000", "97.000000")
