@@ -84,6 +84,13 @@ GET /api/v1/wallets/{wallet_id}/grant-schedules
 GET /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
 PATCH /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
 DELETE /api/v1/wallets/{wallet_id}/grant-schedules/{schedule_id}
+POST /api/v1/wallets/{wallet_id}/holds
+GET /api/v1/wallets/{wallet_id}/holds
+GET /api/v1/holds/{hold_id}
+POST /api/v1/holds/{hold_id}/capture
+POST /api/v1/holds/{hold_id}/void
+POST /api/v1/holds/{hold_id}/extend
+POST /api/v1/holds/{hold_id}/increase
 GET /api/v1/wallets/{wallet_id}/explain
 GET /api/v1/billing/summary
 GET /api/v1/users/{user_id}/statistics
@@ -147,10 +154,12 @@ BEYOND_A_SCHEMA = {
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
+    "hold_end_ambiguous": "two members exclude each other",
+    "hold_end_missing": "one of two members, and one that is null is as good as none",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
     "validation_failed": "the moments of a question compare with each other and with the clock, and so do "
-    "those of a grant; the members of a limit with its period, and those of a schedule with its rollover",
+    "those of a grant and of a hold; the members of a limit with its period, and those of a schedule with its rollover",
 }
 """Why a request that agrees with the document can be refused, other than by 404 or 409."""
 
@@ -401,6 +410,7 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     ids["job_id"] = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))["job_id"]
     given = {"amount": "1", "source": "promotion"}
     await made("grant_id", f"/wallets/{main}/grants", given)
+    await made("hold_id", f"/wallets/{main}/holds", {"amount": "1"})
     monthly = {"amount": "1", "source": "plan", "day_of_month": 31}
     for method, wallet in (("", main), ("PATCH ", changing), ("DELETE ", closing)):
         await made(f"{method}alert_id", f"/wallets/{wallet}/alerts", {"amount": "1"}, ann)

@@ -54,6 +54,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/limits.md",
         "docs/alerts.md",
         "docs/grants.md",
+        "docs/holds.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

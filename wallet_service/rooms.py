@@ -32,6 +32,7 @@ PACKAGES: Final = (
     "money.credits",
     "money.opening_balances",
     "billing.grants",
+    "billing.holds",
     "billing.spending_limits",
     "billing.alerts",
     "billing.explain",

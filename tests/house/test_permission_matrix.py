@@ -34,7 +34,7 @@ ROUTES = {
     f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
 }
 
-OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id"}
+OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id", "hold_id"}
 """Members of a path that name whose wallet a route is about."""
 
 
@@ -107,6 +107,11 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "update_alert": {"name": "b"},
     "create_grant_schedule": {"amount": "1", "source": "plan", "day_of_month": 1},
     "update_grant_schedule": {"amount": "2"},
+    "create_hold": {"amount": "1"},
+    "capture_hold": {},
+    "void_hold": {},
+    "extend_hold": {"expires_in_s": 7200},
+    "increase_hold": {"amount": "1"},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
@@ -161,6 +166,12 @@ class Matrix:
         body = BODIES["create_grant_schedule"]
         return (await self.api.admin.post(path, body)).json()["schedule_id"]
 
+    async def hold_of(self, caller: Client, thing: Thing) -> str:
+        """A new hold of a thing's user, placed by a token of the user if it is the caller."""
+        await self.api.admin.move("deposit", thing.granted_id, "2")
+        owner = caller if caller.user_id == thing.user_id else self.api.admin
+        return (await owner.post(f"/wallets/{thing.granted_id}/holds", {"amount": "1"})).json()["hold_id"]
+
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
         uploader = caller if caller.user_id is not None else await self.key("files:write")
@@ -207,6 +218,7 @@ class Matrix:
             file_id=await self.file_of(caller) if "{file_id}" in route.path else None,
             job_id=await self.job_of(caller) if "{job_id}" in route.path else None,
             endpoint_id=await self.webhook() if "{endpoint_id}" in route.path else None,
+            hold_id=await self.hold_of(caller, thing) if "{hold_id}" in route.path else None,
             grant_id=await self.grant_of(thing) if "{grant_id}" in route.path else None,
             alert_id=await self.alert_of(caller, thing) if "{alert_id}" in route.path else None,
             schedule_id=await self.schedule_of(thing) if "{schedule_id}" in route.path else None,

@@ -344,6 +344,25 @@ async def test_grant_schedules(billing: Client, api: Api) -> None:
     has_form_of(shown("update_grant_schedule", 200), changed.json(), "update_grant_schedule")
 
 
+async def test_holds(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    keeper = await api.service("holds:read", "holds:write", name="billing")
+    path = f"/wallets/{wallet_id}/holds"
+    answer = await keeper.post(path, body("create_hold"))
+    agree(shown("create_hold", 201), answer.json(), "create_hold")
+    one = f"/holds/{answer.json()['hold_id']}"
+    agree(shown("get_hold", 200), (await keeper.get(one)).json(), "get_hold")
+    has_form_of(shown("list_holds", 200), (await keeper.get(path)).json(), "list_holds")
+    increased = await keeper.send("POST", f"{one}/increase", body("increase_hold") | {"dry_run": True})
+    agree(shown("increase_hold", 201), increased.json(), "increase_hold")
+    extended = await keeper.post(f"{one}/extend", body("extend_hold") | {"dry_run": True})
+    agree(shown("extend_hold", 201), extended.json(), "extend_hold")
+    voided = await keeper.post(f"{one}/void", body("void_hold") | {"dry_run": True})
+    agree(shown("void_hold", 201), voided.json(), "void_hold")
+    captured = await keeper.post(f"{one}/capture", body("capture_hold"))
+    agree(shown("capture_hold", 201), captured.json(), "capture_hold")
+
+
 async def test_explanations(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
     await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))

@@ -45,6 +45,7 @@ NOT_FROM_OUTSIDE = {
     "grant_limit": "needs as many grants as there may be",
     "grant_schedule_limit": "needs as many schedules as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
+    "hold_limit": "needs as many open holds as there may be",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -166,6 +167,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Limits",
         "Alerts",
         "Grants",
+        "Holds",
         "Billing",
         "History",
         "Statistics",
@@ -188,20 +190,20 @@ def test_amounts_that_are_sent_are_text() -> None:
 def test_an_operation_of_a_new_part_gets_a_folder() -> None:
     document = committed()
     described = document["paths"]["/api/v1/currencies"]["get"] | {
-        "tags": ["holds"],
-        "summary": "List the holds",
+        "tags": ["baskets"],
+        "summary": "List the baskets",
     }
-    document["paths"]["/api/v1/holds"] = {"get": described}
-    folder = next(each for each in collection(document)["item"] if each["name"] == "Holds")
-    assert [each["name"] for each in requests(folder["item"])] == ["List the holds", "401 Without a key"]
+    document["paths"]["/api/v1/baskets"] = {"get": described}
+    folder = next(each for each in collection(document)["item"] if each["name"] == "Baskets")
+    assert [each["name"] for each in requests(folder["item"])] == ["List the baskets", "401 Without a key"]
 
 
 @pytest.mark.parametrize(
     ("request_written", "said"),
     [
         (
-            {"name": "A hold", "operation": "POST /api/v1/holds", "expect": 201},
-            "A hold: the document has no POST",
+            {"name": "A basket", "operation": "POST /api/v1/baskets", "expect": 201},
+            "A basket: the document has no POST",
         ),
         ({"name": "Health", "operation": "GET /health"}, "Health: the expected response is missing"),
         ({"name": "Health", "operation": "GET /health", "expects": 200}, "Health: unknown members: expects"),
@@ -213,8 +215,8 @@ def test_what_is_written_wrong_is_said(request_written: dict[str, Any], said: st
 
 
 def test_checks_of_a_schema_that_no_operation_responds_with_are_refused() -> None:
-    with pytest.raises(WrittenError, match="no operation responds with Hold"):
-        every_response(DOCUMENT, OPERATIONS, {"Hold": 'pm.test("It is held", () => {});'})
+    with pytest.raises(WrittenError, match="no operation responds with Basket"):
+        every_response(DOCUMENT, OPERATIONS, {"Basket": 'pm.test("It is full", () => {});'})
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)

@@ -1,7 +1,7 @@
 """The response with a posting, for every room that moves money."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
@@ -10,6 +10,9 @@ from wallet_service.money.examples import example, transaction
 from wallet_service.money.schemas import Transaction
 from wallet_service.platform.web.creation import created_headers, created_response
 from wallet_service.platform.web.responses import JsonBytes
+
+PostedTransaction: TypeAlias = Transaction
+"""The model of a posting, for responses of rooms above that have one."""
 
 
 def posted(*legs: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:

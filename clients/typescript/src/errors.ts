@@ -17,6 +17,10 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "grant_limit",
   "grant_not_found",
   "grants_not_usable",
+  "hold_ended",
+  "hold_exceeded",
+  "hold_limit",
+  "hold_not_found",
   "idempotency_key_reused",
   "insufficient_funds",
   "limit_exceeded",
@@ -106,6 +110,18 @@ export interface Facts {
   grant_schedule_not_found: { schedule_id: string };
   grants_not_usable: { wallet_id: string; currency: string; shortfall: string; not_usable: string };
   headers_too_large: { limit_bytes?: number; limit?: number; header?: string };
+  hold_ended: { hold_id: string; state: "captured" | "voided" | "expired" };
+  /** `available`: what the wallet has beside its holds. */
+  hold_exceeded: {
+    hold_id: string;
+    wallet_id: string;
+    currency: string;
+    remaining: string;
+    available: string;
+    excess: string;
+  };
+  hold_limit: { wallet_id: string; limit: number };
+  hold_not_found: { hold_id: string };
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
   job_status: { job_id: string; job_status: string };

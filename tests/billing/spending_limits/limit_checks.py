@@ -255,79 +255,124 @@ async def verify_finds_a_wrong_counter(kernel: Kernel, clock: SettableClock) -> 
     assert await faults(kernel) == [{"check": "limit marks", "wallet_id": wallet}]
 
 
-class Held:
-    """A wallet whose holds a room keeps: follows operations of the form room as the kernel lets it."""
+class Holds:
+    """Places, captures, increases and voids holds; each call returns ``posted`` or the code of the refusal."""
 
-    def __init__(self, kernel: Kernel, wallet: str, locked: int) -> None:
-        self.kernel, self.wallet, self.locked, self.version = kernel, wallet, locked, 10
-        self.state: Any = None
+    def __init__(self, kernel: Kernel, wallet: str) -> None:
+        self.kernel, self.wallet = kernel, wallet
 
-    def account(self) -> dict[str, Any]:
-        return {
-            "wallet_id": self.wallet,
-            "locked_balance": self.locked,
-            "marks": 4,
-            "exponent": 2,
-            "last_posted_at": NOON.isoformat(),
-        }
+    async def _post(self, kind: str, amount: str | None, **members: Any) -> tuple[str, str, dict[str, Any]]:
+        operation = op(kind, self.wallet, amount, **members)
+        outcome = await self.kernel.one(operation)
+        return outcome.status_or_code, operation["transaction_id"], outcome.facts
 
-    async def open(self) -> None:
-        settlement = {"accounts": [self.account()], "state": {"marks": 4}, "entries": []}
-        opened = await self.kernel.value(
-            "select to_jsonb(billing.open_limits(jsonb_populate_record(null::wallet.settlement, $1), $2))",
-            json.dumps(settlement),
-            NOON,
-        )
-        self.state = json.loads(opened)["state"]
+    async def place(self, amount: str, account: str = "revenue:usage") -> str:
+        """The id of a new hold."""
+        terms = {"expires_in_s": 3600}
+        status, hold_id, _ = await self._post("hold", amount, counter_account=account, terms=terms)
+        assert status == "posted"
+        return hold_id
 
-    async def follow(self, locked: int, captured: int = 0) -> str:
-        """An operation that changes the locked balance to this, and captures so much. Returns ``posted`` or the code."""
-        before, self.locked = self.locked, locked
-        entry = {
-            "wallet_id": self.wallet,
-            "direction": "debit",
-            "amount": captured,
-            "transaction_type": "consume",
-            "counter_account": "revenue:usage",
-            "created_at": NOON.isoformat(),
-        }
-        decision = {"status": "posted", "entries": [entry] if captured else []}
-        step = {"decision": decision, "accounts": [self.account()], "state": self.state}
-        answer = json.loads(
-            await self.kernel.value(
-                "select to_jsonb(billing.follow_limits(jsonb_populate_record(null::wallet.operation, $1),"
-                " jsonb_populate_record(null::wallet.step, $2), $3))",
-                json.dumps({"form": "room", "type": "hold"}),
-                json.dumps(step),
-                NOON,
-            )
-        )
-        if answer["decision"]["status"] == "posted":
-            self.state = answer["state"]
-        else:
-            self.locked = before
-        return answer["decision"]["code"] or "posted"
+    async def refused(self, amount: str, account: str = "revenue:usage") -> dict[str, Any]:
+        """The facts with which a limit refuses a hold."""
+        terms = {"expires_in_s": 3600}
+        status, _, facts = await self._post("hold", amount, counter_account=account, terms=terms)
+        assert status == "limit_exceeded"
+        return facts
+
+    async def capture(self, hold_id: str, amount: str, **members: Any) -> str:
+        terms = {"hold_id": hold_id, "overage": members.pop("overage", "refuse")}
+        return (await self._post("hold_capture", amount, terms=terms, **members))[0]
+
+    async def increase(self, hold_id: str, amount: str) -> str:
+        return (await self._post("hold_increase", amount, terms={"hold_id": hold_id}))[0]
+
+    async def void(self, hold_id: str) -> str:
+        return (await self._post("hold_void", None, terms={"hold_id": hold_id}))[0]
 
 
 @check
-async def holds_count_and_captures_are_never_refused(kernel: Kernel, clock: SettableClock) -> None:
+async def holds_count_once_and_captures_are_never_refused(kernel: Kernel, clock: SettableClock) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("100")
-    await limit(
-        kernel,
-        wallet,
-        {"period": "day", "amount": "10"},
-        {"period": "day", "amount": "3", "counter_account": "revenue:usage"},
+    await limit(kernel, wallet, {"period": "day", "amount": "10"})
+    holds = Holds(kernel, wallet)
+    first = await holds.place("2")
+    refused = await holds.refused("9")
+    assert (refused["used"], refused["reserved"], refused["remaining"]) == ("0.00", "2.00", "8.00")
+    second = await holds.place("8")
+    assert await spend(kernel, wallet, "0.01") == "limit_exceeded", "all of it is kept"
+    await limit(kernel, wallet, {"period": "day", "amount": "5"})
+    assert await holds.capture(second, "6") == "posted", "it was kept before the limit was lowered"
+    (seen,) = json.loads(await kernel.value("select wallet_api.get_limits($1)", wallet))["limits"]
+    assert (seen["used"], seen["reserved"], seen["remaining"]) == ("6.00", "4.00", "0.00")
+    await limit(kernel, wallet, {"period": "day", "amount": "10"})
+    assert await holds.capture(second, "3", overage="take_available") == "limit_exceeded", "1 beyond its hold"
+    assert await holds.void(first) == "posted"
+    assert await holds.capture(second, "4", overage="take_available") == "posted"
+    assert await spend(kernel, wallet, "0.01") == "limit_exceeded"
+    assert await used(kernel, wallet) == [10]
+    await clock.set(NOON + timedelta(days=1))
+    await holds.place("10")
+    await clock.set(NOON + timedelta(days=1, hours=1))
+    assert await spend(kernel, wallet, "10") == "posted", "the hold has expired"
+    assert await faults(kernel) == []
+
+
+@check
+async def holds_count_for_the_account_that_they_will_pay(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallet = await kernel.wallet("100")
+    await limit(kernel, wallet, {"period": "day", "amount": "10", "counter_account": "revenue:usage:*"})
+    holds = Holds(kernel, wallet)
+    other = await holds.place("20")
+    hold = await holds.place("6", "revenue:usage:gpt")
+    assert (await holds.refused("5", "revenue:usage:tts"))["reserved"] == "6.00"
+    assert await spend(kernel, wallet, "5", counter_account="revenue:usage:tts") == "limit_exceeded"
+    assert await spend(kernel, wallet, "20") == "posted", "of another account"
+    (seen,) = json.loads(await kernel.value("select wallet_api.get_limits($1)", wallet))["limits"]
+    assert (seen["used"], seen["reserved"], seen["remaining"]) == ("0.00", "6.00", "4.00")
+    assert await holds.capture(hold, "6") == "posted"
+    assert await holds.capture(other, "5", counter_account="revenue:usage:gpt") == "limit_exceeded"
+    assert await holds.capture(other, "4", counter_account="revenue:usage:gpt") == "posted"
+    assert await used(kernel, wallet) == [10]
+    # A call in which a hold is placed, captured and voided sees what each step left.
+    await clock.set(NOON + timedelta(days=1))
+    place = op("hold", wallet, "7", counter_account="revenue:usage:gpt", terms={"expires_in_s": 60})
+    of_it = {"hold_id": place["transaction_id"]}
+    outcomes = await kernel.all(
+        place,
+        op("grant", wallet, "1", terms={"source": "promotion"}),
+        op("consume", wallet, "4", counter_account="revenue:usage:gpt"),
+        op("hold_capture", wallet, "2", terms=of_it),
+        op("hold_void", wallet, terms=of_it),
+        op("consume", wallet, "8", counter_account="revenue:usage:gpt"),
+        op("consume", wallet, "1", counter_account="revenue:usage:gpt"),
     )
-    held = Held(kernel, wallet, 2)
-    await held.open()
-    assert await held.follow(locked=11) == "limit_exceeded", "a hold of 9 beside one of 2"
-    assert await held.follow(locked=10) == "posted"
-    assert await held.follow(locked=6, captured=4) == "posted", (
-        "above the account's limit, but it was reserved"
-    )
-    assert held.state["limits_used"] == [4, 4]
-    assert await held.follow(locked=5, captured=2) == "limit_exceeded", "1 beyond its hold"
-    assert await held.follow(locked=0) == "posted", "voided"
-    assert await held.follow(locked=6) == "posted"
-    assert await held.follow(locked=7) == "limit_exceeded"
+    assert [each.status_or_code for each in outcomes] == [
+        "posted",
+        "posted",
+        "limit_exceeded",
+        "posted",
+        "posted",
+        "posted",
+        "limit_exceeded",
+    ]
+    assert await faults(kernel) == []
+
+
+@check
+async def a_hold_fits_into_one_transaction(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallet = await kernel.wallet("100")
+    await limit(kernel, wallet, {"period": "transaction", "amount": "10"})
+    holds = Holds(kernel, wallet)
+    assert (await holds.refused("10.01"))["remaining"] == "10.00"
+    hold = await holds.place("6")
+    assert await holds.increase(hold, "5") == "limit_exceeded", "one capture could take 11"
+    assert await holds.increase(hold, "4") == "posted"
+    assert await holds.capture(hold, "10.01", overage="take_available") == "limit_exceeded"
+    assert await holds.capture(hold, "9") == "posted"
+    assert await holds.increase(hold, "9") == "posted", "what was captured is another transaction"
+    assert await holds.capture(hold, "10") == "posted"
+    assert await used(kernel, wallet) == [0]

@@ -142,8 +142,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "transactions-not-limited": (
         "follow_limits",
         "a_unit_that_is_reverted_does_not_count",
-        "when v_limit.period = 'transaction' then v_more",
-        "when v_limit.period = 'transaction' then 0",
+        "else v_amount end) then",
+        "else 0 end) then",
     ),
     "history-forgotten": (
         "store_limits",
@@ -179,21 +179,45 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "captures-refused": (
         "follow_limits",
-        "holds_count_and_captures_are_never_refused",
+        "holds_count_once_and_captures_are_never_refused",
         "if v_more > 0 and ",
         "if ",
     ),
     "holds-free": (
         "follow_limits",
-        "holds_count_and_captures_are_never_refused",
-        "else v_used[i] + v_amount + v_state.limits_locked[i] end",
-        "else v_used[i] + v_amount end",
+        "holds_count_once_and_captures_are_never_refused",
+        "then v_used[i] + v_amount + v_state.limits_locked[i]",
+        "then v_used[i] + v_amount",
     ),
     "locked-not-followed": (
         "follow_limits",
-        "holds_count_and_captures_are_never_refused",
-        "v_state.limits_locked[i] := v_account.locked_balance;",
+        "holds_count_for_the_account_that_they_will_pay",
+        "v_state.limits_locked[i] := v_state.limits_locked[i] + v_more - v_amount;",
         "",
+    ),
+    "holds-of-any-account": (
+        "follow_limits",
+        "holds_count_for_the_account_that_they_will_pay",
+        "and (v_limit.pattern is null or v_change.counter_account like v_limit.pattern);",
+        ";",
+    ),
+    "open-holds-of-any-account": (
+        "open_limits",
+        "holds_count_for_the_account_that_they_will_pay",
+        "billing.sum_held(l.wallet_id, a.locked_balance, l.counter_account)",
+        "a.locked_balance",
+    ),
+    "the-change-of-an-earlier-operation": (
+        "follow_limits",
+        "holds_count_for_the_account_that_they_will_pay",
+        "v_of_hold := v_change.transaction_id = p_operation.transaction_id",
+        "v_of_hold := v_change.transaction_id is not null",
+    ),
+    "increases-by-themselves": (
+        "follow_limits",
+        "a_hold_fits_into_one_transaction",
+        "greatest(v_amount, v_change.rest)",
+        "greatest(v_amount, v_change.amount)",
     ),
 }
 """By name: the function, the check that must fail, a text of the function's file, and what stands there instead."""

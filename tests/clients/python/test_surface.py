@@ -21,6 +21,7 @@ from wallet_client import (
     alerts,
     billing,
     grants,
+    holds,
     limits,
     models,
     sums,
@@ -34,6 +35,7 @@ from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
+from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
@@ -54,7 +56,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
-            *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id"),
+            *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
         ),
         ID,
     ),
@@ -65,7 +67,9 @@ VALUES: dict[str, Any] = {
         ),
         "1",
     ),
-    **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead", "is_transferable"), True),
+    **dict.fromkeys(
+        ("dry_run", "atomic", "is_primary", "verified", "dead", "is_transferable", "final"), True
+    ),
     **dict.fromkeys(
         ("effective_at", "at", "from_", "to", "expires_at", "from_time", "starts_at", "ends_at"), NOW
     ),
@@ -109,6 +113,7 @@ RESOURCES: dict[str, Any] = {
     "test_clock": TestClockResource,
     "statistics": StatisticsResource,
     "audit": AuditResource,
+    "holds": HoldsResource,
     "limits": LimitsResource,
     "alerts": AlertsResource,
     "grants": GrantsResource,
@@ -326,6 +331,8 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         alerts.Alert,
         alerts.BurnWindow,
         alerts.BurnRate,
+        holds.Hold,
+        holds.Capture,
         limits.Limit,
         limits.Limits,
         grants.Grant,

@@ -35,7 +35,7 @@ begin
 end $$;
 
 -- Settles these wallets, as far as they are due and no other session has locked them; returns how many. For a call that has locked
--- nothing yet.
+-- nothing yet, or these wallets.
 create or replace function wallet.settle_wallets(p_wallet_ids uuid[]) returns integer
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -51,6 +51,10 @@ begin
       where w.wallet_id = any (p_wallet_ids) and w.due_at <= v_now order by w.wallet_id for no key update of w skip locked) w;
   if v_accounts is null then
     return 0;
+  end if;
+  if v_marks = 0 then    -- a room removed its mark, and what was due with it
+    update wallet.wallets w set due_at = 'infinity' from unnest(v_accounts) a where w.wallet_id = a.wallet_id;
+    return cardinality(v_accounts);
   end if;
   v_settlement := wallet.settle_accounts(v_accounts, v_marks, v_now);
   perform wallet.write_postings('{}', '{}', row(v_settlement.accounts, '{}'::wallet.decision[], v_settlement.state,

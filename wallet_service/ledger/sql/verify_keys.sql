@@ -1,17 +1,18 @@
--- Checks idempotency keys: p_limit keys after a place. Returns {checked, next, faults: [{check, transaction_id}], transactions}:
+-- Checks idempotency keys: p_limit keys after a place. An operation that a room decided may have moved nothing: then its key has a
+-- result, and names no posting. Returns {checked, next, faults: [{check, transaction_id}], transactions}:
 -- the ids of the postings in hexadecimal, without separator, so that the caller sees whether one occurs twice.
 create or replace function wallet_api.verify_keys(p_after_client text default null, p_after_key text default '',
   p_limit integer default 2000) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 begin
   return (with seen as materialized (
-    select i.client_id, i.key, i.kind, i.transaction_id from wallet.idempotency i
+    select i.client_id, i.key, i.kind, i.transaction_id, i.answer is not null as has_result from wallet.idempotency i
     where (i.client_id, i.key) > (coalesce(p_after_client, ''), p_after_key)
     order by i.client_id, i.key limit least(p_limit, 10000)
   ), faults as (
     select s.transaction_id from seen s
     left join wallet.wallet_transactions t on t.transaction_id = s.transaction_id and t.leg = 0
-    where s.kind = 'posting' and (t.client_id = s.client_id) is not true
+    where s.kind = 'posting' and (t.client_id = s.client_id or t.transaction_id is null and s.has_result) is not true
   )
   select json_build_object(
     'checked', (select count(*) from seen),

@@ -57,7 +57,7 @@ async def check_restriction(
             amounts[wallet.currency, each.direction] += Decimal(each.amount)
         elif access.restriction.max_amount is not None:
             raise Forbidden(
-                "The key moves at most a certain amount in an operation, so it adjusts by an amount, not to a balance",
+                "The key moves at most a certain amount in an operation, so the operation must name its amount",
                 max_amount=f"{access.restriction.max_amount:f}",
             )
     for amount in amounts.values():

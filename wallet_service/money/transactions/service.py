@@ -198,7 +198,7 @@ class TransactionService:
         Raises:
             Forbidden: the caller lacks the permission, or its key is restricted to less.
         """
-        self._caller.require(self._hooks.permissions[kind])
+        self.require(kind)
         if self._access.restricted is not None:
             planned = Operation(
                 type=kind,
@@ -208,6 +208,14 @@ class TransactionService:
                 counter_account=counter_account,
             )
             await check_restriction(self._access.restricted, planned, self._hooks.types)
+
+    def require(self, kind: TransactionType) -> None:
+        """Refuse a caller without the permission for operations of a type.
+
+        Raises:
+            Forbidden: with the permission as a fact.
+        """
+        self._caller.require(self._hooks.permissions[kind])
 
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""

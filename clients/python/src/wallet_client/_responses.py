@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
     from wallet_client.billing import BillingSummary, Explanation
     from wallet_client.grants import Grant, GrantSchedule
+    from wallet_client.holds import Capture, Hold
     from wallet_client.limits import Limits
     from wallet_client.models import (
         AuditEntry,
@@ -258,6 +259,33 @@ def billing_summary_of(response: SuccessResponse) -> "BillingSummary":
     from wallet_client.billing import BillingSummary  # noqa: PLC0415
 
     return decoder(BillingSummary)(response.document)
+
+
+def hold_of(response: SuccessResponse) -> "Hold":
+    """A hold."""
+    from wallet_client.holds import Hold  # noqa: PLC0415
+
+    made = decoder(Hold)(response.document)
+    if response.replayed:
+        object.__setattr__(made, "replayed", True)  # frozen, and not yet handed out
+    return made
+
+
+def holds_of(response: SuccessResponse) -> "Page[Hold]":
+    """A page of holds."""
+    from wallet_client.holds import Hold  # noqa: PLC0415
+
+    return _page_of(response, Hold)
+
+
+def capture_of(response: SuccessResponse) -> "Capture":
+    """A payment from a hold."""
+    from wallet_client.holds import Capture, Hold  # noqa: PLC0415
+
+    document = response.document
+    return Capture(
+        decoder(Hold)(document["hold"]), _transaction(document["transaction"], replayed=response.replayed)
+    )
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

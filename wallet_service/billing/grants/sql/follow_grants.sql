@@ -73,8 +73,14 @@ end $$;
 create or replace function billing.is_spent(p_operation wallet.operation, p_counter_account text) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return p_operation.form = 'adjustment'
-    or p_operation.form is distinct from 'refund' and left(p_counter_account, 8) in ('revenue:', 'expense:');
+  return p_operation.form = 'adjustment' or p_operation.form is distinct from 'refund' and billing.is_spent_on(p_counter_account);
+end $$;
+
+-- Whether what is debited against a counter account is spent.
+create or replace function billing.is_spent_on(p_counter_account text) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return left(p_counter_account, 8) in ('revenue:', 'expense:');
 end $$;
 
 -- What remains in grants, and is not reserved, but can't pay a debit. p_own: this grant can.

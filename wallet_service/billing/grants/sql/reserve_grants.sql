@@ -7,15 +7,16 @@ declare
   v_index integer := array_position(p_state.grant_wallets, p_account.wallet_id);
   v_held billing.wallet_grants;
   v_usable numeric := p_account.balance - p_account.locked_balance + p_account.credit_limit;
+  v_spends constant boolean := billing.is_spent_on(p_counter_account);
   v_parts billing.grant_part[] := '{}';
 begin
   if v_index is not null then
     v_held := billing.read_all_grants(p_account.wallet_id, p_state.grants_held[v_index]);
-    if v_held.is_restricted then
-      v_usable := v_usable - billing.sum_blocked(v_held.grants, p_counter_account, true, null, p_now);
+    if v_held.is_restricted or not v_spends then
+      v_usable := v_usable - billing.sum_blocked(v_held.grants, p_counter_account, v_spends, null, p_now);
     end if;
     if p_amount <= v_usable then
-      v_parts := billing.pick_grants(v_held.grants, p_amount, p_counter_account, true, p_now);
+      v_parts := billing.pick_grants(v_held.grants, p_amount, p_counter_account, v_spends, p_now);
       v_held := billing.change_reserved(v_held, v_parts, 1);
     end if;
     p_state.grants_held[v_index] := v_held;

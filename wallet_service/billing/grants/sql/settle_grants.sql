@@ -13,18 +13,31 @@ begin
       p_settlement := billing.close_grants(p_settlement, i, p_now);
       continue;
     end if;
-    loop
-      v_due := billing.find_due_grant(v_account.wallet_id);
-      exit when v_due.at is null or v_due.at > p_now;
-      p_settlement := case v_due.kind
-        when 'period' then billing.create_period_grant(p_settlement, i, v_due.id, p_now)
-        when 'start' then billing.start_grant(p_settlement, i, v_due.id, p_now)
-        when 'notice' then billing.notice_grant(p_settlement, v_due.id, p_now)
-        else billing.expire_grant(p_settlement, i, v_due.id, p_now) end;
-    end loop;
+    p_settlement := billing.settle_grants_until(p_settlement, i, p_now, p_now);
+    v_due := billing.find_due_grant(v_account.wallet_id);
     v_account := p_settlement.accounts[i];
     v_account.due_at := least(v_account.due_at, v_due.at);
     p_settlement.accounts[i] := v_account;
+  end loop;
+  return p_settlement;
+end $$;
+
+-- The same for one wallet, as far as it was due at p_until. A room above calls it before something of its own that was due then: so the
+-- result is that of a service that was always awake.
+create or replace function billing.settle_grants_until(p_settlement wallet.settlement, p_index integer, p_until timestamptz,
+  p_now timestamptz) returns wallet.settlement
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_due billing.due_grant;
+begin
+  loop
+    v_due := billing.find_due_grant((p_settlement.accounts[p_index]).wallet_id);
+    exit when v_due.at is null or v_due.at > p_until;
+    p_settlement := case v_due.kind
+      when 'period' then billing.create_period_grant(p_settlement, p_index, v_due.id, p_now)
+      when 'start' then billing.start_grant(p_settlement, p_index, v_due.id, p_now)
+      when 'notice' then billing.notice_grant(p_settlement, v_due.id, p_now)
+      else billing.expire_grant(p_settlement, p_index, v_due.id, p_now) end;
   end loop;
   return p_settlement;
 end $$;

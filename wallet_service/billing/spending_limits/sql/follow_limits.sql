@@ -1,6 +1,6 @@
--- Checks the debits of an operation with the limits of their wallets, and counts them (ledger: open_room_state.sql). Open holds are
--- the locked balance: a limit of all that the wallet spends includes it, so a capture, which spends as much as it releases, adds
--- nothing and is never refused; what it takes beyond its hold is. Of a limit with a counter account only the capture counts.
+-- Checks the debits of an operation with the limits of their wallets, and counts them (ledger: open_room_state.sql). Open holds that
+-- would pay what a limit counts are in it, so a capture, which spends as much as it releases, adds nothing and is never refused; what it
+-- takes beyond its hold is. A limit per transaction includes what one capture could take of the hold.
 create or replace function billing.follow_limits(p_operation wallet.operation, p_step wallet.step, p_now timestamptz)
 returns wallet.step
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -12,6 +12,8 @@ declare
   v_entry wallet.wallet_transactions;
   v_account wallet.account;
   v_by_room constant boolean := p_operation.form = 'room';
+  v_change billing.hold_change := v_state.hold_change;
+  v_of_hold boolean;    -- the operation changed a hold that the limit counts
   v_amount numeric;
   v_more numeric;    -- v_amount, and what is locked or unlocked with it
   v_at timestamptz;
@@ -34,19 +36,21 @@ begin
     if v_by_room then
       v_account := billing.find_account(p_step.accounts, v_limit.wallet_id);
       continue when v_account is null;
-      v_more := v_amount + v_account.locked_balance - v_state.limits_locked[i];
-      v_state.limits_locked[i] := v_account.locked_balance;
+      v_of_hold := v_change.transaction_id = p_operation.transaction_id
+        and (v_limit.pattern is null or v_change.counter_account like v_limit.pattern);
+      v_more := v_amount + case when v_of_hold then v_change.amount else 0 end;
+      v_state.limits_locked[i] := v_state.limits_locked[i] + v_more - v_amount;
       v_at := greatest(p_now, v_account.last_posted_at);
     end if;
-    continue when v_amount = 0 and (v_more <= 0 or v_limit.counter_account is not null);
+    continue when v_amount = 0 and v_more <= 0;
     if v_at <> v_limit.rolled_at then
       v_limit.used := v_used[i];
       v_limit := billing.roll_limit(v_limit, v_at);
       v_limits[i] := v_limit;
       v_used[i] := v_limit.used;
     end if;
-    if v_more > 0 and v_limit.amount < (case when v_limit.period = 'transaction' then v_more when v_limit.counter_account is not null
-        then v_used[i] + v_amount else v_used[i] + v_amount + v_state.limits_locked[i] end) then
+    if v_more > 0 and v_limit.amount < (case when v_limit.period <> 'transaction' then v_used[i] + v_amount + v_state.limits_locked[i]
+        when v_of_hold then greatest(v_amount, v_change.rest) else v_amount end) then
       p_step.decision := billing.refuse_limit(v_limit, v_used[i], v_state.limits_locked[i], v_amount, v_more, v_at);
       return p_step;
     end if;
@@ -77,7 +81,7 @@ begin
   return null;
 end $$;
 
--- The refusal of an operation that would exceed a limit. p_locked: with what the operation would lock.
+-- The refusal of an operation that would exceed a limit. p_locked: what holds keep, with what the operation would.
 create or replace function billing.refuse_limit(p_limit billing.limit_state, p_used numeric, p_locked numeric, p_amount numeric,
   p_more numeric, p_at timestamptz) returns wallet.decision
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -85,9 +89,7 @@ declare
   v_counts constant boolean := p_limit.period <> 'transaction';
   -- Before the operation.
   v_used constant numeric := case when v_counts then p_used else 0 end;
-  v_reserved constant numeric := case when v_counts and p_limit.counter_account is null
-    then greatest(0, p_locked - (p_more - p_amount)) else 0 end;
-  v_added constant numeric := case when p_limit.counter_account is null then p_more else p_amount end;
+  v_reserved constant numeric := case when v_counts then greatest(0, p_locked - (p_more - p_amount)) else 0 end;
 begin
   return wallet.build_refusal('limit_exceeded', jsonb_build_object('wallet_id', p_limit.wallet_id, 'limit_id', p_limit.limit_id,
     'set_by', p_limit.set_by, 'period', p_limit.period, 'counter_account', p_limit.counter_account,
@@ -95,8 +97,8 @@ begin
     'used', wallet.format_amount(v_used, p_limit.exponent),
     'reserved', wallet.format_amount(v_reserved, p_limit.exponent),
     'remaining', wallet.format_amount(greatest(0, p_limit.amount - v_used - v_reserved), p_limit.exponent),
-    'resets_at', case when v_counts and v_reserved + v_added <= p_limit.amount
-      then wallet.format_time(billing.find_reset(p_limit, v_used + v_reserved + v_added - p_limit.amount, p_at)) end));
+    'resets_at', case when v_counts and v_reserved + p_more <= p_limit.amount
+      then wallet.format_time(billing.find_reset(p_limit, v_used + v_reserved + p_more - p_limit.amount, p_at)) end));
 end $$;
 
 -- When so much of what is used no longer counts: at the end of a calendar period; with a rolling window, when enough has fallen out.

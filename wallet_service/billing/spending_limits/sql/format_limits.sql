@@ -28,8 +28,8 @@ declare
 begin
   if p_at is not null then
     v_now := billing.read_limit(p_limit, p_wallet.last_entry, p_exponent, p_at);
-    if p_limit.period <> 'transaction' and p_limit.counter_account is null then
-      v_reserved := p_wallet.locked_balance;
+    if p_limit.period <> 'transaction' then
+      v_reserved := billing.sum_held(p_wallet.wallet_id, p_wallet.locked_balance, p_limit.counter_account);
     end if;
     v_counter := json_build_object(
       'used', wallet.format_amount(v_now.used, p_exponent),

@@ -7,7 +7,7 @@ declare
 begin
   select array_agg(billing.read_limit(l, w.last_entry, a.exponent, greatest(p_now, a.last_posted_at))
         order by l.wallet_id, l.set_by, l.place),
-      array_agg(a.locked_balance order by l.wallet_id, l.set_by, l.place)
+      array_agg(billing.sum_held(l.wallet_id, a.locked_balance, l.counter_account) order by l.wallet_id, l.set_by, l.place)
     into v_state.limits, v_state.limits_locked
     from unnest(p_settlement.accounts) a join wallet.wallets w on w.wallet_id = a.wallet_id
       join billing.spending_limits l on l.wallet_id = a.wallet_id
@@ -17,6 +17,15 @@ begin
   end loop;
   p_settlement.state := v_state;
   return p_settlement;
+end $$;
+
+-- What the open holds of a wallet keep for what a limit counts. p_locked: what they keep together.
+create or replace function billing.sum_held(p_wallet_id uuid, p_locked numeric, p_limited text) returns numeric
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return case when p_limited is null or p_locked = 0 then p_locked
+    else (select coalesce(sum(h.authorised - h.captured), 0) from billing.holds h
+      where h.wallet_id = p_wallet_id and h.state = 'open' and h.counter_account like billing.build_pattern(p_limited)) end;
 end $$;
 
 -- A limit as it counts at a moment.

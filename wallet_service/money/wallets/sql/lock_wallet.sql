@@ -1,5 +1,5 @@
--- Locks a wallet for a change of the wallet itself. Refuses the call when there is no such wallet, when it belongs to another
--- user or is closed, or when its version is not p_version (null: any).
+-- Locks a wallet for a change of the wallet itself, after what was due on it. Refuses the call when there is no such wallet, when it
+-- belongs to another user or is closed, or when its version is not p_version (null: any).
 create or replace function wallet.lock_wallet(p_wallet_id uuid, p_user_id text, p_version bigint) returns wallet.wallets
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -15,6 +15,9 @@ begin
     or w.user_id = v_wallet.user_id and w.currency = v_wallet.currency and w.keeping = v_wallet.keeping and w.is_primary
     order by w.wallet_id for no key update;
   select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
+  if v_wallet.due_at < 'infinity' and wallet.settle_wallets(array[p_wallet_id]) > 0 then
+    select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
+  end if;
   if v_wallet.status = 'closed' then
     perform wallet.refuse_call('wallet_closed', jsonb_build_object('wallet_id', p_wallet_id));
   elsif v_wallet.version <> p_version then

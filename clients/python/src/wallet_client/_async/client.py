@@ -1,8 +1,9 @@
 """AsyncWalletClient."""
 
 import copy
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx
 
@@ -13,8 +14,10 @@ from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.grants import AsyncGrantSchedulesResource, AsyncGrantsResource
+from wallet_client._async.holds import AsyncHoldsResource
 from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.limits import AsyncLimitsResource
+from wallet_client._async.metered_hold import AsyncMeteredHold
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -22,11 +25,16 @@ from wallet_client._async.test_clock import AsyncTestClockResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._async.webhooks import AsyncWebhooksResource
+from wallet_client._call import Id
 from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
 from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client.metrics import Metrics
+from wallet_client.money import Amount
+
+if TYPE_CHECKING:
+    from wallet_client.holds import Overage
 
 _NO_RUNNER: Any = None
 
@@ -47,6 +55,7 @@ class AsyncWalletClient(AsyncShortcuts):
         grants: credits with a source, a priority, an end and a price.
         grant_schedules: credits each month.
         billing: why a balance is what it is, and what finance needs of a period.
+        holds: amounts that are kept for payments.
         limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -63,6 +72,7 @@ class AsyncWalletClient(AsyncShortcuts):
     grants: AsyncGrantsResource = AsyncGrantsResource(_NO_RUNNER)
     grant_schedules: AsyncGrantSchedulesResource = AsyncGrantSchedulesResource(_NO_RUNNER)
     billing: AsyncBillingResource = AsyncBillingResource(_NO_RUNNER)
+    holds: AsyncHoldsResource = AsyncHoldsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
@@ -151,6 +161,47 @@ class AsyncWalletClient(AsyncShortcuts):
         made._use(self._runner.with_options(options))  # noqa: SLF001 - of its own class
         return made
 
+    def metered_hold(
+        self,
+        wallet_id: Id,
+        estimate: Amount,
+        *,
+        step: Amount | None = None,
+        expires_in_s: int = 600,
+        counter_account: str | None = None,
+        overage: "Overage" = "take_available",
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AsyncMeteredHold:
+        """A hold for a job whose cost is known only while it runs, as a context manager.
+
+        Nothing is sent before its block begins.
+
+        Args:
+            wallet_id: the wallet that pays.
+            estimate: what the job will cost, as far as it is known; the hold begins with it.
+            step: cost is captured when so much of it has come; default: a tenth of the estimate.
+            expires_in_s: seconds after which the hold expires if nothing is added; it is extended on the way.
+            counter_account: what it pays; default ``revenue:usage``.
+            overage: at the end, what to do with cost above what the hold keeps; see ``holds.capture``.
+            reference: the caller's own name for the hold.
+            metadata: a JSON object, at most 16 KiB, of the hold.
+
+        Raises:
+            TypeError, ValueError: an amount can't be sent, such as a float.
+        """
+        return AsyncMeteredHold(
+            self.holds,
+            wallet_id,
+            estimate,
+            step=step,
+            expires_in_s=expires_in_s,
+            counter_account=counter_account,
+            overage=overage,
+            reference=reference,
+            metadata=metadata,
+        )
+
     async def aclose(self) -> None:
         """Close the connections. Later calls raise ClientClosed."""
         await self._runner.aclose()
@@ -174,6 +225,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.grants = AsyncGrantsResource(runner)
         self.grant_schedules = AsyncGrantSchedulesResource(runner)
         self.billing = AsyncBillingResource(runner)
+        self.holds = AsyncHoldsResource(runner)
         self.limits = AsyncLimitsResource(runner)
         self.alerts = AsyncAlertsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)

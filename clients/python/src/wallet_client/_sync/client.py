@@ -2,11 +2,13 @@
 """WalletClient."""
 
 import copy
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx
 
+from wallet_client._call import Id
 from wallet_client._consul import instances
 from wallet_client._context import Context
 from wallet_client._endpoints import Discovery, FixedEndpoint
@@ -18,8 +20,10 @@ from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
+from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.limits import LimitsResource
+from wallet_client._sync.metered_hold import MeteredHold
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -28,6 +32,10 @@ from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.metrics import Metrics
+from wallet_client.money import Amount
+
+if TYPE_CHECKING:
+    from wallet_client.holds import Overage
 
 _NO_RUNNER: Any = None
 
@@ -48,6 +56,7 @@ class WalletClient(Shortcuts):
         grants: credits with a source, a priority, an end and a price.
         grant_schedules: credits each month.
         billing: why a balance is what it is, and what finance needs of a period.
+        holds: amounts that are kept for payments.
         limits: what wallets may spend.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -64,6 +73,7 @@ class WalletClient(Shortcuts):
     grants: GrantsResource = GrantsResource(_NO_RUNNER)
     grant_schedules: GrantSchedulesResource = GrantSchedulesResource(_NO_RUNNER)
     billing: BillingResource = BillingResource(_NO_RUNNER)
+    holds: HoldsResource = HoldsResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
@@ -152,6 +162,47 @@ class WalletClient(Shortcuts):
         made._use(self._runner.with_options(options))  # noqa: SLF001 - of its own class
         return made
 
+    def metered_hold(
+        self,
+        wallet_id: Id,
+        estimate: Amount,
+        *,
+        step: Amount | None = None,
+        expires_in_s: int = 600,
+        counter_account: str | None = None,
+        overage: "Overage" = "take_available",
+        reference: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> MeteredHold:
+        """A hold for a job whose cost is known only while it runs, as a context manager.
+
+        Nothing is sent before its block begins.
+
+        Args:
+            wallet_id: the wallet that pays.
+            estimate: what the job will cost, as far as it is known; the hold begins with it.
+            step: cost is captured when so much of it has come; default: a tenth of the estimate.
+            expires_in_s: seconds after which the hold expires if nothing is added; it is extended on the way.
+            counter_account: what it pays; default ``revenue:usage``.
+            overage: at the end, what to do with cost above what the hold keeps; see ``holds.capture``.
+            reference: the caller's own name for the hold.
+            metadata: a JSON object, at most 16 KiB, of the hold.
+
+        Raises:
+            TypeError, ValueError: an amount can't be sent, such as a float.
+        """
+        return MeteredHold(
+            self.holds,
+            wallet_id,
+            estimate,
+            step=step,
+            expires_in_s=expires_in_s,
+            counter_account=counter_account,
+            overage=overage,
+            reference=reference,
+            metadata=metadata,
+        )
+
     def close(self) -> None:
         """Close the connections. Later calls raise ClientClosed."""
         self._runner.close()
@@ -175,6 +226,7 @@ class WalletClient(Shortcuts):
         self.grants = GrantsResource(runner)
         self.grant_schedules = GrantSchedulesResource(runner)
         self.billing = BillingResource(runner)
+        self.holds = HoldsResource(runner)
         self.limits = LimitsResource(runner)
         self.alerts = AlertsResource(runner)
         self.webhooks = WebhooksResource(runner)

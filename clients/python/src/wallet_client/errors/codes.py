@@ -170,6 +170,40 @@ class GrantsNotUsable(PaymentRequired):
         return read_or_none(self.facts.get("not_usable")) or Decimal(0)
 
 
+class HoldNotFound(NotFound):
+    """The hold does not exist, or the caller may not see it."""
+
+    code = "hold_not_found"
+
+
+class HoldEnded(Conflict):
+    """The hold was captured, voided, or has expired. ``facts`` has its ``state``."""
+
+    code = "hold_ended"
+
+
+class HoldExceeded(Conflict):
+    """A capture is higher than what the hold still keeps."""
+
+    code = "hold_exceeded"
+
+    @property
+    def remaining(self) -> Decimal:
+        """What the hold still keeps; 0 if the service does not name it."""
+        return read_or_none(self.facts.get("remaining")) or Decimal(0)
+
+    @property
+    def excess(self) -> Decimal:
+        """By how much the capture is higher; 0 if the service does not name it."""
+        return read_or_none(self.facts.get("excess")) or Decimal(0)
+
+
+class HoldLimit(Conflict):
+    """The wallet has as many open holds as it may have."""
+
+    code = "hold_limit"
+
+
 class LimitExceeded(Conflict):
     """A debit, or a hold, would exceed a limit of ``wallet_id``.
 

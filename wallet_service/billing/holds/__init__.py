@@ -1,0 +1,1 @@
+"""Holds: credits of a wallet that are kept for a payment."""
