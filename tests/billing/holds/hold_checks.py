@@ -29,6 +29,8 @@ def place(wallet: str, amount: str | None, account: str | None = None, **members
 def change(kind: str, hold: Op, amount: str | None = None, **members: Any) -> Op:
     """An operation on the hold that an operation places; members that belong to the terms are put there."""
     terms = {name: members.pop(name) for name in TERMS if name in members}
+    if defaults := {name: members.pop(name) for name in DEFAULTS if name in members}:
+        terms["defaults"] = defaults
     return op(
         f"hold_{kind}",
         hold["wallet_id"],
@@ -38,7 +40,8 @@ def change(kind: str, hold: Op, amount: str | None = None, **members: Any) -> Op
     )
 
 
-TERMS = ("final", "overage", "type", "expires_in_s", "expires_at", "longest_s", "notice_s")
+TERMS = ("final", "overage", "type", "expires_in_s", "expires_at")
+DEFAULTS = ("longest_s", "notice_s")
 
 
 def capture(hold: Op, amount: str | None = None, **members: Any) -> Op:
@@ -226,7 +229,10 @@ async def an_expired_hold_blocks_nothing_though_nobody_records_it(
 ) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("100")
-    holds = [place(wallet, "50", terms={"expires_in_s": each, "notice_s": 600}) for each in (1800, 3600)]
+    holds = [
+        place(wallet, "50", terms={"expires_in_s": each, "defaults": {"notice_s": 600}})
+        for each in (1800, 3600)
+    ]
     await posted(kernel, *holds)
     assert await do(kernel, op("consume", wallet, "1")) == ["insufficient_funds"]
     await clock.set(NOON + HOUR / 2 - timedelta(microseconds=1))
@@ -239,7 +245,7 @@ async def an_expired_hold_blocks_nothing_though_nobody_records_it(
     assert await money(kernel, wallet) == ("50.00", "0.00"), "a read settles, too"
     assert await events(kernel, holds[1]) == ["hold.created", "hold.expired"], "no notice after the end"
     # The job does the same.
-    hold = place(wallet, "50", terms={"expires_in_s": 3600, "notice_s": 600})
+    hold = place(wallet, "50", terms={"expires_in_s": 3600, "defaults": {"notice_s": 600}})
     await posted(kernel, hold)
     await clock.set(NOON + HOUR + timedelta(minutes=50))
     assert json.loads(await kernel.value("select wallet_api.settle_due()"))["settled"] == 1
@@ -346,7 +352,7 @@ async def a_wallet_with_open_holds_stays_open(kernel: Kernel, clock: SettableClo
 async def open_holds_are_counted(kernel: Kernel, clock: SettableClock) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("100")
-    terms = {"expires_in_s": 3600, "most_open": 3}
+    terms = {"expires_in_s": 3600, "defaults": {"most_open": 3}}
     holds = [place(wallet, "1", terms=terms) for _ in range(5)]
     outcomes = await kernel.all(holds[0], holds[1], change("void", holds[1]), *holds[2:])
     assert [each.status_or_code for each in outcomes] == ["posted"] * 5 + ["hold_limit"]

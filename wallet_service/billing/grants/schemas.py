@@ -11,6 +11,7 @@ from wallet_service.core.money import Amount, AmountText
 from wallet_service.core.settings import Settings
 from wallet_service.money.examples import ENTRY, WALLET_ID
 from wallet_service.money.transactions.room_operations import BatchRoomOperation, RoomPosting
+from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
 _TIME: str = ENTRY["created_at"]
@@ -165,8 +166,9 @@ class BatchGrant(GrantDetails, BatchRoomOperation):
 
     type: Literal["grant"] = Field(description="The type of the operation.")  # pyright: ignore[reportIncompatibleVariableOverride]  # of a union, by its value
 
-    def posting(self, settings: Settings) -> RoomPosting:
+    def posting(self, settings: Settings, caller: Principal) -> RoomPosting:
         """What SQL decides about."""
+        del caller
         return self.as_posting(settings[GrantsSettings])
 
 

@@ -21,7 +21,7 @@ HOLDS_WRITE = Permission(
 )
 
 
-def _operation(name: str, summary: str) -> OperationType:
+def _operation(name: str, summary: str, request: str) -> OperationType:
     return OperationType(
         name=name,
         summary=summary,
@@ -30,6 +30,7 @@ def _operation(name: str, summary: str) -> OperationType:
         users_operating=True,
         refundable=False,
         decide=f"decide_{name}",
+        request=f"batch_operations:{request}",
     )
 
 
@@ -47,11 +48,15 @@ ROOM = Room(
     schema="billing",
     posting_part=PostingPart(mark=2, settle="settle_holds", write="write_holds"),
     operation_types=(
-        _operation("hold", "an amount is kept for a payment"),
-        _operation("hold_capture", "an amount of a hold is paid; its entry is of another type: `consume`"),
-        _operation("hold_void", "what a hold still keeps is released"),
-        _operation("hold_extend", "a hold ends later"),
-        _operation("hold_increase", "a hold keeps more"),
+        _operation("hold", "an amount is kept for a payment", "BatchHold"),
+        _operation(
+            "hold_capture",
+            "an amount of a hold is paid; its entry is of another type: `consume`",
+            "BatchHoldCapture",
+        ),
+        _operation("hold_void", "what a hold still keeps is released", "BatchHoldVoid"),
+        _operation("hold_extend", "a hold ends later", "BatchHoldExtend"),
+        _operation("hold_increase", "a hold keeps more", "BatchHoldIncrease"),
     ),
     event_types=(
         EventType(name="hold.created", summary="A hold was placed.", data="schemas:Hold"),

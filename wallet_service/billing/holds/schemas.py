@@ -96,13 +96,8 @@ class _Ending(BaseModel):
         return self
 
 
-class HoldCreate(_Ending, _Keyed):
-    """An amount that is kept for a payment."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"amount": "10", "expires_in_s": 3600, "reference": "answer-7"}]},
-    )
+class HoldDetails(_Ending):
+    """What a hold keeps, and for what."""
 
     amount: Amount = Field(
         description="How much is kept. The wallet must have it available, with its credit limit."
@@ -119,12 +114,17 @@ class HoldCreate(_Ending, _Keyed):
     )
 
 
-class HoldCapture(_Keyed):
-    """A payment from a hold."""
+class HoldCreate(HoldDetails, _Keyed):
+    """An amount that is kept for a payment."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"amount": "2.50", "final": True}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"amount": "10", "expires_in_s": 3600, "reference": "answer-7"}]},
     )
+
+
+class CaptureDetails(BaseModel):
+    """What is paid from a hold."""
 
     amount: Amount | None = Field(default=None, description="Default: all that the hold still keeps.")
     final: StrictBool = Field(
@@ -138,7 +138,6 @@ class HoldCapture(_Keyed):
         "`take_available`: capture the hold and as much of the rest as the wallet has available. `allow_to_limit`: the "
         "same, down to the credit limit. The posting has what was captured.",
     )
-    type: CaptureType = Field(default="consume", description="The type of the operation that is posted.")
     counter_account: CounterAccount | None = Field(
         default=None, description="The other side of the posting. Default: that of the hold."
     )
@@ -154,16 +153,24 @@ class HoldCapture(_Keyed):
     )
 
 
+class HoldCapture(CaptureDetails, _Keyed):
+    """A payment from a hold."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"amount": "2.50", "final": True}]}
+    )
+
+    type: CaptureType = Field(default="consume", description="The type of the operation that is posted.")
+
+
 class HoldVoid(_Keyed):
     """Releases what a hold still keeps."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
 
-class HoldExtend(_Ending, _Keyed):
-    """Lets a hold end later."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"expires_in_s": 7200}]})
+class ExtendDetails(_Ending):
+    """When a hold ends instead."""
 
     @model_validator(mode="after")
     def _an_end(self) -> Self:
@@ -172,12 +179,22 @@ class HoldExtend(_Ending, _Keyed):
         return self
 
 
-class HoldIncrease(_Keyed):
+class HoldExtend(ExtendDetails, _Keyed):
+    """Lets a hold end later."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"expires_in_s": 7200}]})
+
+
+class IncreaseDetails(BaseModel):
+    """How much more a hold keeps."""
+
+    amount: Amount = Field(description="How much more is kept. The wallet must have it available.")
+
+
+class HoldIncrease(IncreaseDetails, _Keyed):
     """Lets a hold keep more."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"amount": "5"}]})
-
-    amount: Amount = Field(description="How much more is kept. The wallet must have it available.")
 
 
 class HoldQuery(BaseModel):

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wallet_service.billing.holds.schemas import (
+    ExtendDetails,
     HoldCapture,
     HoldCreate,
+    HoldDetails,
     HoldExtend,
     HoldIncrease,
     HoldVoid,
@@ -44,19 +46,16 @@ class HoldService:
         Raises:
             WalletError: the refusal.
         """
-        self._check_account(request.counter_account, COUNTER_ACCOUNT)
-        terms = self._ending(request) | {"most_open": self._settings.most_open}
-        if request.expires_at is None and request.expires_in_s is None:
-            terms["expires_in_s"] = self._settings.expires_in_s
+        check_account(self._caller, request.counter_account, COUNTER_ACCOUNT)
         return await self._transactions.decide_by_room(
             "hold",
             wallet_id,
             key,
             amount=request.amount,
             counter_account=request.counter_account or COUNTER_ACCOUNT,
-            terms=terms,
+            terms=ending(request, self._settings),
             caller=current_caller().document(),
-            details=_details(request),
+            details=details(request),
             dry_run=request.dry_run,
         )
 
@@ -80,7 +79,7 @@ class HoldService:
         match request:
             case HoldCapture():
                 kind, amount = "hold_capture", request.amount
-                self._check_account(request.counter_account, counter_account)
+                check_account(self._caller, request.counter_account, counter_account)
                 self._transactions.require(request.type)
                 if self._caller.is_user and request.type != "consume":
                     raise Forbidden("A user's token captures a hold as consume")
@@ -90,7 +89,7 @@ class HoldService:
                 kind, amount = "hold_increase", request.amount
             case HoldExtend():
                 kind = "hold_extend"
-                terms |= self._ending(request)
+                terms |= ending(request, self._settings)
             case HoldVoid():
                 kind = "hold_void"
         return await self._transactions.decide_by_room(
@@ -101,25 +100,29 @@ class HoldService:
             counter_account=counter_account,
             terms=terms,
             caller=current_caller().document(),
-            details=_details(request),
+            details=details(request),
             dry_run=request.dry_run,
         )
 
-    def _ending(self, request: HoldCreate | HoldExtend) -> dict[str, Any]:
-        named = {"expires_at": request.expires_at, "expires_in_s": request.expires_in_s}
-        settings = {"longest_s": self._settings.longest_s, "notice_s": self._settings.notice_s}
-        return {name: value for name, value in named.items() if value is not None} | settings
 
-    def _check_account(self, counter_account: str | None, default: str) -> None:
-        """Refuse another counter account than the default to a user's token, as for other operations.
-
-        Raises:
-            Forbidden: it is another one.
-        """
-        if self._caller.is_user and counter_account not in (None, default):
-            raise Forbidden("A user's token can't choose the counter account")
+def ending(request: HoldDetails | ExtendDetails, settings: HoldsSettings) -> dict[str, Any]:
+    """The terms about the end of a hold."""
+    named = {"expires_at": request.expires_at, "expires_in_s": request.expires_in_s}
+    found = {name: value for name, value in named.items() if value is not None}
+    return found | {"defaults": settings.defaults()}
 
 
-def _details(request: HoldCreate | HoldChange) -> dict[str, Any]:
+def check_account(caller: Principal, counter_account: str | None, default: str) -> None:
+    """Refuse another counter account than the default to a user's token, as for other operations.
+
+    Raises:
+        Forbidden: it is another one.
+    """
+    if caller.is_user and counter_account not in (None, default):
+        raise Forbidden("A user's token can't choose the counter account")
+
+
+def details(request: object) -> dict[str, Any]:
+    """What is stored with the posting of a request."""
     found = {name: getattr(request, name, None) for name in _DETAILS}
     return {name: value for name, value in found.items() if value is not None}

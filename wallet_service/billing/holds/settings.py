@@ -27,3 +27,7 @@ class HoldsSettings(RoomSettings):
         default=300,
         description="seconds before the end of a hold at which the event `hold.ending` is recorded; 0: never",
     )
+
+    def defaults(self) -> dict[str, int]:
+        """The settings as SQL reads them. They are no part of a request: a later attempt may differ in them."""
+        return {name: getattr(self, name) for name in ("expires_in_s", "longest_s", "most_open", "notice_s")}

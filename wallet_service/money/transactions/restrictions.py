@@ -53,6 +53,12 @@ async def check_restriction(
         default = kind.mirrored_account if wallet.keeping == "mirrored" else kind.counter_account
         if (other := each.counter_account or default) is not None:
             access.restriction.require_counter_account(other)
+        elif kind.form == "room" and access.restriction.counter_accounts:
+            # Otherwise the room would choose it, after this check.
+            raise Forbidden(
+                "The key is restricted to some counter accounts, so the operation must name its counter account",
+                allowed=list(access.restriction.counter_accounts),
+            )
         if each.amount is not None:
             amounts[wallet.currency, each.direction] += Decimal(each.amount)
         elif access.restriction.max_amount is not None:

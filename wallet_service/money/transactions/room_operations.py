@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wallet_service.core.fields import Key
 from wallet_service.core.settings import Settings
+from wallet_service.platform.auth.authentication import Principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,13 @@ class BatchRoomOperation(BaseModel):
     )
 
     @abstractmethod
-    def posting(self, settings: Settings) -> RoomPosting:
+    def posting(self, settings: Settings, caller: Principal) -> RoomPosting:
         """What the room's function decides about.
 
         Args:
             settings: of all rooms.
+            caller: of the request.
+
+        Raises:
+            Forbidden: the caller may not name such an operation.
         """

@@ -394,7 +394,7 @@ class TransactionService:
             item = read_operation(document, self._hooks.requests)
             key = batch_key if item.idempotency_key is None else item.idempotency_key
             if isinstance(item, BatchRoomOperation):
-                posting = item.posting(self._hooks.state.settings)
+                posting = item.posting(self._hooks.state.settings, self._caller)
                 caller = current_caller().document()
                 return self._room_operation(item.type, str(item.wallet_id), posting, key, caller, index)
             if isinstance(item, BatchRefund):

@@ -1,5 +1,5 @@
--- Decides an operation of type hold: a part of the balance is kept for a payment. terms: expires_at or expires_in_s; longest_s, most_open
--- and notice_s have the settings of the service.
+-- Decides an operation of type hold: a part of the balance is kept for a payment. terms: expires_at or expires_in_s; defaults has the
+-- settings of the service: expires_in_s, longest_s, most_open, notice_s.
 create or replace function billing.decide_hold(p_operation wallet.operation, p_step wallet.step, p_now timestamptz)
 returns wallet.step
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -36,8 +36,9 @@ begin
   v_hold.placed_by := p_operation.acting_user_id;
   v_hold.grant_ids := '{}';
   v_hold.grant_amounts := '{}';
-  v_hold.expires_at := billing.read_end(p_operation.terms, p_at);
-  v_hold.notice_at := billing.find_notice(p_operation.terms, v_hold.expires_at, p_at);
+  v_hold.expires_at := billing.read_end(case when p_operation.terms ?| '{expires_at,expires_in_s}' then p_operation.terms
+    else p_operation.terms -> 'defaults' end, p_at);
+  v_hold.notice_at := billing.find_hold_notice(p_operation.terms, v_hold.expires_at, p_at);
   v_hold.reference := p_operation.reference;
   v_hold.metadata := p_operation.metadata;
   v_hold.created_at := p_at;
@@ -53,22 +54,22 @@ begin
     when p_terms ->> 'expires_in_s' ~ '^[0-9]{1,9}$' then p_at + make_interval(secs => (p_terms ->> 'expires_in_s')::integer) end;
 end $$;
 
--- When hold.ending is recorded: notice_s of the terms before the end, if that is later than p_at; else never.
-create or replace function billing.find_notice(p_terms jsonb, p_end timestamptz, p_at timestamptz) returns timestamptz
+-- When hold.ending is recorded: notice_s of the defaults before the end, if that is later than p_at; else never.
+create or replace function billing.find_hold_notice(p_terms jsonb, p_end timestamptz, p_at timestamptz) returns timestamptz
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_notice constant interval := make_interval(secs => coalesce((p_terms ->> 'notice_s')::integer, 0));
+  v_notice constant interval := make_interval(secs => coalesce((p_terms -> 'defaults' ->> 'notice_s')::integer, 0));
 begin
   return case when v_notice > interval '0' and p_at + v_notice < p_end then p_end - v_notice else 'infinity' end;
 end $$;
 
--- What is wrong with the end of a hold, as member and message; null if nothing is. A hold lasts at most longest_s of the terms from
+-- What is wrong with the end of a hold, as member and message; null if nothing is. A hold lasts at most longest_s of the defaults from
 -- its creation, 30 days by default.
 create or replace function billing.find_end_fault(p_terms jsonb, p_end timestamptz, p_created_at timestamptz, p_after timestamptz)
 returns text[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_longest constant integer := coalesce((p_terms ->> 'longest_s')::integer, 2592000);
+  v_longest constant integer := coalesce((p_terms -> 'defaults' ->> 'longest_s')::integer, 2592000);
 begin
   return case
     when p_end is null then array['/expires_at', 'give either expires_at, an RFC 3339 timestamp, or expires_in_s, whole seconds']
@@ -83,7 +84,7 @@ create or replace function billing.refuse_hold(p_operation wallet.operation, p_a
   p_state wallet.room_state, p_now timestamptz) returns wallet.decision
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  v_most constant integer := least(coalesce((p_operation.terms ->> 'most_open')::integer, 1000), 10000);
+  v_most constant integer := least(coalesce((p_operation.terms -> 'defaults' ->> 'most_open')::integer, 1000), 10000);
   v_fault text[] := case when p_hold.amount is null then array['/amount', 'must be given']
     else billing.find_end_fault(p_operation.terms, p_hold.expires_at, p_hold.created_at, p_hold.created_at) end;
 begin

@@ -49,7 +49,7 @@ begin
     p_step.decision := wallet.build_refusal('validation_failed', wallet.build_fault(v_fault[1], v_fault[2]));
     return p_step;
   end if;
-  v_hold.notice_at := billing.find_notice(p_operation.terms, v_hold.expires_at, v_at);
+  v_hold.notice_at := billing.find_hold_notice(p_operation.terms, v_hold.expires_at, v_at);
   return billing.note_hold(p_operation, p_step, 'hold.extended', v_before, v_hold, p_now);
 end $$;
 
