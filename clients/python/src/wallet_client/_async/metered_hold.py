@@ -60,7 +60,8 @@ class AsyncMeteredHold:
         self._expires_in_s = expires_in_s
         self._counter_account = counter_account
         self._overage: Overage = overage
-        self._details = {"reference": reference, "metadata": metadata}
+        self._reference = reference
+        self._metadata = metadata
         self._hold: Hold | None = None
         self._extended = 0.0
         self._pending = Decimal(0)
@@ -115,8 +116,8 @@ class AsyncMeteredHold:
             self._estimate,
             expires_in_s=self._expires_in_s,
             counter_account=self._counter_account,
-            reference=self._details["reference"],
-            metadata=self._details["metadata"],
+            reference=self._reference,
+            metadata=self._metadata,
         )
         return self
 
