@@ -654,6 +654,136 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the holds of a wallet
+         * @description The holds of the wallet, newest first, those that have ended too, unless `state` is given.
+         */
+        get: operations["list_holds"];
+        put?: never;
+        /**
+         * Place a hold
+         * @description Keep an amount of a wallet for a payment. It is locked until it is captured, voided, or expires.
+         *
+         *     The wallet must have it available, with its credit limit. Grants that can pay `counter_account` are reserved in their
+         *     order, and stay good for the hold though they end meanwhile.
+         */
+        post: operations["create_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a hold
+         * @description A hold with what it still keeps, and what became of the rest.
+         */
+        get: operations["get_hold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Capture a hold
+         * @description Pay an amount of a hold, by default all that it keeps. Several captures are possible until nothing is left.
+         *
+         *     The posting is a `consume`, or the type named, with `hold_id` in its metadata; it is refunded as any other. What is
+         *     within the hold needs nothing else of the wallet. `overage` says what happens with more.
+         */
+        post: operations["capture_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void a hold
+         * @description Release what a hold still keeps. What was captured stays captured.
+         */
+        post: operations["void_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a hold
+         * @description Let a hold end later: after its present end, and at most 30 days after its creation (a setting).
+         */
+        post: operations["extend_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/increase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Increase a hold
+         * @description Let a hold keep more. The wallet must have it available, as for a new hold.
+         */
+        post: operations["increase_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/limits": {
         parameters: {
             query?: never;
@@ -2066,6 +2196,62 @@ export interface components {
              * @description Each currency that has operating wallets.
              */
             currencies: components["schemas"]["CurrencySummary"][];
+        };
+        /**
+         * Capture
+         * @description A payment from a hold: what was posted, and the hold after it.
+         * @example {
+         *       "hold": {
+         *         "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "currency": "CREDIT",
+         *         "state": "captured",
+         *         "amount": "10.000000",
+         *         "authorised": "10.000000",
+         *         "remaining": "0.000000",
+         *         "captured": "2.500000",
+         *         "voided": "7.500000",
+         *         "expired": "0.000000",
+         *         "overage": "0.000000",
+         *         "counter_account": "revenue:usage",
+         *         "expires_at": "2026-01-02T04:04:05.678901Z",
+         *         "ended_at": "2026-01-02T03:04:05.678901Z",
+         *         "reference": "answer-7",
+         *         "metadata": {},
+         *         "created_at": "2026-01-02T03:04:05.678901Z"
+         *       },
+         *       "transaction": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "leg": 0,
+         *         "transaction_type": "consume",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "user_id": "user-1",
+         *         "currency": "CREDIT",
+         *         "direction": "debit",
+         *         "amount": "2.500000",
+         *         "balance_before": "100.000000",
+         *         "balance_after": "97.500000",
+         *         "wallet_version": 2,
+         *         "counter_account": "revenue:usage",
+         *         "original_transaction_id": null,
+         *         "client_id": "billing",
+         *         "reference": null,
+         *         "description": null,
+         *         "metadata": {
+         *           "hold_id": "0199d0a8-0000-7000-8000-00000000b001"
+         *         },
+         *         "effective_at": "2026-01-02T03:04:05.678901Z",
+         *         "created_at": "2026-01-02T03:04:05.678901Z",
+         *         "legs": null,
+         *         "dry_run": false
+         *       }
+         *     }
+         */
+        Capture: {
+            /** @description The hold after the capture. */
+            hold: components["schemas"]["Hold"];
+            /** @description The posting. Its `amount` is what was captured; its metadata has `hold_id`. */
+            transaction: components["schemas"]["Transaction"];
         };
         /**
          * Change
@@ -3923,6 +4109,372 @@ export interface components {
              * @description Why. It is stored with the posting.
              */
             description?: string | null;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+        };
+        /**
+         * Hold
+         * @description An amount that is kept for a payment. `authorised` is what it keeps and what became of the rest.
+         * @example {
+         *       "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "state": "open",
+         *       "amount": "10.000000",
+         *       "authorised": "10.000000",
+         *       "remaining": "10.000000",
+         *       "captured": "0.000000",
+         *       "voided": "0.000000",
+         *       "expired": "0.000000",
+         *       "overage": "0.000000",
+         *       "counter_account": "revenue:usage",
+         *       "expires_at": "2026-01-02T04:04:05.678901Z",
+         *       "ended_at": null,
+         *       "reference": "answer-7",
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Hold: {
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description Its id.
+             */
+            hold_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * State
+             * @description `open`: it keeps `remaining`. `captured`: it was paid. `voided`, `expired`: the rest was released.
+             * @enum {string}
+             */
+            state: "open" | "captured" | "voided" | "expired";
+            /**
+             * Amount
+             * @description What it kept when it was placed.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Authorised
+             * @description The same with what increases added.
+             * @example 12.50
+             */
+            authorised: string;
+            /**
+             * Remaining
+             * @description What it still keeps: a part of the wallet's `locked_balance`.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Captured
+             * @description What was paid of it.
+             * @example 12.50
+             */
+            captured: string;
+            /**
+             * Voided
+             * @description What was released by a void, or by a final capture.
+             * @example 12.50
+             */
+            voided: string;
+            /**
+             * Expired
+             * @description What was released when it expired.
+             * @example 12.50
+             */
+            expired: string;
+            /**
+             * Overage
+             * @description What captures took of the wallet beyond it.
+             * @example 12.50
+             */
+            overage: string;
+            /**
+             * Counter Account
+             * @description What it pays.
+             */
+            counter_account: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it expires, or would have.
+             */
+            expires_at: string;
+            /**
+             * Ended At
+             * @description When it ended; null while it is open.
+             */
+            ended_at: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was placed.
+             */
+            created_at: string;
+        };
+        /**
+         * HoldCapture
+         * @description A payment from a hold.
+         * @example {
+         *       "amount": "2.50",
+         *       "final": true
+         *     }
+         */
+        HoldCapture: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description Default: all that the hold still keeps.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Final
+             * @description Whether what is left of the hold is released. Otherwise it stays open for further captures; with nothing left it is captured.
+             * @default false
+             */
+            final?: boolean;
+            /**
+             * Overage
+             * @description What to do with an amount above what the hold keeps. `refuse`: 409 `hold_exceeded`. `take_available`: capture the hold and as much of the rest as the wallet has available. `allow_to_limit`: the same, down to the credit limit. The posting has what was captured.
+             * @default refuse
+             * @enum {string}
+             */
+            overage?: "refuse" | "take_available" | "allow_to_limit";
+            /**
+             * Type
+             * @description The type of the operation that is posted.
+             * @default consume
+             * @enum {string}
+             */
+            type?: "consume" | "fee" | "withdraw";
+            /**
+             * Counter Account
+             * @description The other side of the posting. Default: that of the hold.
+             */
+            counter_account?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the posting.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller. The posting has it with `hold_id`.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+        };
+        /**
+         * HoldCreate
+         * @description An amount that is kept for a payment.
+         * @example {
+         *       "expires_in_s": 3600,
+         *       "amount": "10",
+         *       "reference": "answer-7"
+         *     }
+         */
+        HoldCreate: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             */
+            expires_in_s?: number | null;
+            /**
+             * Amount
+             * @description How much is kept. The wallet must have it available, with its credit limit.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Counter Account
+             * @description What it will pay: grants that can pay it are reserved. Default: `revenue:usage`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the hold. The list can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * HoldExtend
+         * @description Lets a hold end later.
+         * @example {
+         *       "expires_in_s": 7200
+         *     }
+         */
+        HoldExtend: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             */
+            expires_in_s?: number | null;
+        };
+        /**
+         * HoldIncrease
+         * @description Lets a hold keep more.
+         * @example {
+         *       "amount": "5"
+         *     }
+         */
+        HoldIncrease: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description How much more is kept. The wallet must have it available.
+             * @example 12.50
+             */
+            amount: string | number;
+        };
+        /**
+         * HoldPage
+         * @description Holds of a wallet, newest first. With `state` a page can be short, even empty, and not be the last.
+         * @example {
+         *       "items": [
+         *         {
+         *           "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "state": "open",
+         *           "amount": "10.000000",
+         *           "authorised": "10.000000",
+         *           "remaining": "10.000000",
+         *           "captured": "0.000000",
+         *           "voided": "0.000000",
+         *           "expired": "0.000000",
+         *           "overage": "0.000000",
+         *           "counter_account": "revenue:usage",
+         *           "expires_at": "2026-01-02T04:04:05.678901Z",
+         *           "ended_at": null,
+         *           "reference": "answer-7",
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        HoldPage: {
+            /**
+             * Items
+             * @description The holds of the page.
+             */
+            items: components["schemas"]["Hold"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * HoldVoid
+         * @description Releases what a hold still keeps.
+         * @example {}
+         */
+        HoldVoid: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
             /**
              * Idempotency Key
              * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
@@ -5877,7 +6429,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -5929,6 +6481,15 @@ export interface components {
         };
         /** @description `grant_not_found`: Grant not found */
         grant_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `hold_not_found`: Hold not found */
+        hold_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -6095,6 +6656,8 @@ export interface components {
         from: string | null;
         /** @description The grant's id. */
         grant_id: string;
+        /** @description The hold's id. */
+        hold_id: string;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
         /** @description The job's id. */
@@ -8460,6 +9023,611 @@ export interface operations {
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
             /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_holds: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state now. */
+                state?: ("open" | "captured" | "voided" | "expired") | null;
+                /** @description Only those with exactly this reference. */
+                reference?: string | null;
+                /** @description Only those created at this moment or later. */
+                from?: string | null;
+                /** @description Only those created before this moment. */
+                to?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldCreate"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `transaction_superseded`, `wallet_frozen`, `wallet_closed`, `wallet_mirrored`, `hold_limit`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldCapture"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capture"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capture"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended`, `wallet_frozen`, `hold_exceeded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    void_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldVoid"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    extend_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldExtend"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    increase_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldIncrease"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended`, `wallet_frozen`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
             422: {
                 headers: {
                     [name: string]: unknown;
