@@ -133,6 +133,26 @@ export interface Facts {
         limit?: number;
         header?: string;
     };
+    hold_ended: {
+        hold_id: string;
+        state: "captured" | "voided" | "expired";
+    };
+    /** `available`: what the wallet has beside its holds. */
+    hold_exceeded: {
+        hold_id: string;
+        wallet_id: string;
+        currency: string;
+        remaining: string;
+        available: string;
+        excess: string;
+    };
+    hold_limit: {
+        wallet_id: string;
+        limit: number;
+    };
+    hold_not_found: {
+        hold_id: string;
+    };
     idempotency_key_reused: {
         transaction_id?: string;
     };

@@ -13,7 +13,14 @@ from support.kernel.harness import Kernel
 from wallet_service.platform.database.sql_files import read_sql_files
 from wallet_service.rooms import ROOMS
 
-from .hold_checks import CHECKS
+from . import grant_checks, hold_checks, wallet_checks
+
+CHECKS = {
+    name: each
+    for module in (hold_checks, grant_checks, wallet_checks)
+    for name, each in vars(module).items()
+    if name in hold_checks.CHECKS
+}
 
 LONGEST_S = 30
 

@@ -128,6 +128,7 @@ async def test_what_is_cancelled_on_the_server_changes_nothing(connection: async
     waiting |= {"get_wallet", "read_explanation", "get_grant", "list_grants"}
     waiting |= {"get_alert", "list_alerts", "read_burn_rate"}
     waiting |= {"get_grant_schedule", "list_grant_schedules"}
+    waiting |= {"get_hold", "list_holds", "get_credits", "get_limits"}
     # It writes an entry of the audit trail; a read whose entry was cancelled is refused.
     waiting.add("record_privileged_read")
 

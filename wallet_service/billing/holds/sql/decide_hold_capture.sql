@@ -72,9 +72,9 @@ begin
       'excess', wallet.format_amount(p_wanted - p_rest, p_account.exponent))) end;
 end $$;
 
--- The step with the reserved parts of grants, in order, from which an amount within a hold is paid (state.hold_parts). Another counter account
--- than that of the hold can't be paid by some of them: refused where too much of the hold is in these. That a grant has ended does not
--- matter.
+-- The step with the reserved parts of grants, in order, from which an amount within a hold is paid (state.hold_parts). Another
+-- counter account than that of the hold can't be paid by some of them: refused where too much of the hold is in these. That a grant
+-- has ended does not matter.
 create or replace function billing.pick_reserved(p_step wallet.step, p_hold billing.holds, p_amount numeric, p_counter_account text)
 returns wallet.step
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
