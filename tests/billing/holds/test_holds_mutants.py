@@ -204,7 +204,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "released-parts-stay-reserved": (
         "end_hold",
         "released_parts_of_ended_grants_expire_at_once",
-        "p_step := billing.release_reserved(p_step, p_hold.wallet_id, billing.list_parts(p_hold), p_now);",
+        "p_step := billing.release_reserved(p_step, p_hold.wallet_id, billing.list_hold_parts(p_hold), p_now);",
         "",
     ),
     "released-parts-are-not-due": (

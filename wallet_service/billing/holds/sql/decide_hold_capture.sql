@@ -82,7 +82,7 @@ declare
   v_state wallet.room_state := p_step.state;
   v_account wallet.account := p_step.accounts[1];
   v_spends constant boolean := billing.is_spent_on(p_counter_account);
-  v_all billing.grant_part[] := billing.list_parts(p_hold);
+  v_all billing.grant_part[] := billing.list_hold_parts(p_hold);
   v_part billing.grant_part;
   v_parts billing.grant_part[] := '{}';
   v_grant billing.grant_state;

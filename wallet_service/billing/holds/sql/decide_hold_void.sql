@@ -20,7 +20,7 @@ create or replace function billing.end_hold(p_operation wallet.operation, p_step
   p_hold billing.holds, p_state text, p_now timestamptz) returns wallet.step
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-  p_step := billing.release_reserved(p_step, p_hold.wallet_id, billing.list_parts(p_hold), p_now);
+  p_step := billing.release_reserved(p_step, p_hold.wallet_id, billing.list_hold_parts(p_hold), p_now);
   p_hold.state := p_state;
   p_hold.ended_at := greatest(p_now, p_hold.created_at, (p_step.accounts[1]).last_posted_at);
   p_hold.notice_at := 'infinity';

@@ -89,7 +89,7 @@ begin
 end $$;
 
 -- The parts of grants that a hold reserves.
-create or replace function billing.list_parts(p_hold billing.holds) returns billing.grant_part[]
+create or replace function billing.list_hold_parts(p_hold billing.holds) returns billing.grant_part[]
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   v_parts billing.grant_part[] := '{}';
