@@ -49,11 +49,13 @@ class RequestCost:
         tokens: charged before the body is read; with 0 the request is not limited.
         csv_tokens: charged instead when the caller accepts CSV.
         is_per_operation: whether each operation of the body after the first costs one token more.
+        operations: the member of the body that has the operations.
     """
 
     tokens: int = 1
     csv_tokens: int | None = None
     is_per_operation: bool = False
+    operations: str = "operations"
 
 
 Form = Literal["movement", "transfer", "refund", "adjustment", "entries", "room"]
@@ -79,6 +81,8 @@ class OperationType:
         refundable: whether it can be refunded.
         decide: of the form ``room``: the function of the room's ``schema`` that decides it
             (``ledger/sql/open_room_state.sql``). None: the service alone posts entries of this type.
+        checks_restriction: whether that function checks the counter accounts and the amount to which the caller's key is
+            restricted, since it alone knows them. It finds them as ``restriction`` of the operation's ``caller``.
     """
 
     name: str
@@ -93,6 +97,7 @@ class OperationType:
     users_mirrored: bool = False
     refundable: bool = True
     decide: str | None = None
+    checks_restriction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

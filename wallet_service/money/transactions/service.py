@@ -187,8 +187,40 @@ class TransactionService:
         Raises:
             WalletError: the refusal.
         """
+        operation = self.room_operation(
+            kind,
+            wallet_id,
+            key,
+            terms,
+            caller,
+            amount=amount,
+            counter_account=counter_account,
+            details=details,
+        )
+        return await self._post(operation, dry_run)
+
+    def room_operation(
+        self,
+        kind: TransactionType,
+        wallet_id: str,
+        key: str | None,
+        terms: Mapping[str, Any],
+        caller: Mapping[str, Any],
+        *,
+        index: int = 0,
+        amount: str | None = None,
+        counter_account: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> Operation:
+        """An operation of a type that a room decides, at its place in the request; the rest as ``decide_by_room``.
+
+        Raises:
+            Forbidden: the caller lacks the permission for this type.
+        """
         self._caller.require(self._hooks.permissions[kind])
-        operation = Operation(
+        if self._hooks.types[kind].checks_restriction and self._caller.restriction is not None:
+            caller = {**caller, "restriction": self._caller.restriction.document()}
+        return Operation(
             type=kind,
             client_id=self._caller.client_id,
             acting_user_id=self._caller.user_id,
@@ -199,9 +231,8 @@ class TransactionService:
             terms=terms,
             caller=caller,
             details=details or {},
-            transaction_id=self._attempt.transaction_id(self._caller.client_id, 0),
+            transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )
-        return await self._post(operation, dry_run)
 
     async def batch(self, request: BatchRequest, header_key: str | None) -> list[Outcome]:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
@@ -209,15 +240,21 @@ class TransactionService:
             self._read(index, document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(_unread(request))
         ]
+        return await self.post_each(read, atomic=request.atomic, dry_run=request.dry_run)
+
+    async def post_each(
+        self, read: Sequence[Operation | Refused], *, atomic: bool, dry_run: bool
+    ) -> list[Outcome]:
+        """Post the operations of a batch that could be read; the outcomes of all, in order."""
         if self._access.checks or self._hooks.checks:
             read = await asyncio.gather(*(self._permitted(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
-        if request.atomic and faults:
+        if atomic and faults:
             return _aborted(len(read), *min(faults.items()))
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
-        unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run, attempt=self._attempt.number)
+        unit = Unit(operations, atomic=atomic, dry_run=dry_run, attempt=self._attempt.number)
         posted = [
             Refused(self._explained(operation, outcome.error)) if isinstance(outcome, Refused) else outcome
             for operation, outcome in zip(operations, await self._ledger.post(unit), strict=True)
