@@ -22,6 +22,7 @@ from wallet_service.core.room import (
     RecordedRead,
     RequestCost,
     Room,
+    VerifyWalk,
 )
 
 RATES_READ = Permission("rates:read", "Read meters and rate cards", spans_wallets=True)
@@ -83,6 +84,26 @@ ROOM = Room(
         ),
         EventType(
             name="rate_card.ended", summary="The end of a rate card was set.", data="card_schemas:RateCard"
+        ),
+    ),
+    verify_walks=(
+        VerifyWalk(
+            "verify_usage",
+            "events of usage",
+            {
+                "usage posted": "an event of usage has the posting that its amount says, and none where that is 0",
+                "usage rated": "the amount of an event of usage follows from its rate card, and is rounded once",
+            },
+        ),
+        VerifyWalk(
+            "verify_usage_days",
+            "days of usage",
+            {"usage days": "the totals of a day of usage are those of its events"},
+        ),
+        VerifyWalk(
+            "verify_usage_counters",
+            "wallets with rated usage",
+            {"usage counters": "what tiers count in a month is what its events used"},
         ),
     ),
     recorded_reads={

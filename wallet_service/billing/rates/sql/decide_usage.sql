@@ -40,12 +40,12 @@ begin
   v_index := billing.find_counter(v_state.usage_counters, v_event, v_month, v_event.rate_version);
   v_before := billing.sum_counters(v_state.usage_counters, v_event, v_month);
   v_rated := billing.price_usage(v_price, v_event.quantity, v_before, v_state.usage_counters[v_index], v_card.volume_pricing);
-  v_event.amount := round(v_rated.exact, v_account.exponent);
-  if v_before + v_event.quantity >= 1e20 or abs(v_event.amount) >= 1e20 then
+  if v_before + v_event.quantity >= 1e20 or abs(v_rated.exact) >= 1e20 - 1 then
     p_step.decision := wallet.build_refusal('validation_failed', wallet.build_fault('/quantity',
       'the quantity of the month, and the amount, have at most 20 digits before the point'));
     return p_step;
   end if;
+  v_event.amount := round(v_rated.exact, v_account.exponent);
   v_state.usage_counters[v_index].quantity := v_state.usage_counters[v_index].quantity + v_event.quantity;
   v_state.usage_counters[v_index].billed := v_state.usage_counters[v_index].billed + v_rated.billed;
   v_state.usage_counters[v_index].priced := v_rated.priced;
@@ -109,7 +109,7 @@ declare
       then array['/quantity', 'must be a decimal number, 0 or more, of at most 20 digits before the point and 18 after it']
     when p_event.used_at is null then array['/timestamp', 'must be an RFC 3339 timestamp with its offset from UTC']
     when not billing.are_dimensions(p_event.dimensions)
-      then array['/dimensions', 'must be an object of at most 10 members: texts of 1 to 100 characters without control characters']
+      then array['/dimensions', 'must be an object of at most 10 texts of 1 to 100 characters, of at most 1024 bytes together']
   end;
 begin
   if v_fault is not null then
@@ -122,9 +122,9 @@ begin
     return wallet.build_refusal('timestamp_refused', jsonb_build_object('timestamp', wallet.format_time(p_event.used_at),
       'earliest', wallet.format_time(p_now - make_interval(secs => v_meter.max_age_s)), 'latest', wallet.format_time(p_now + c_skew)));
   end if;
-  return (select wallet.build_refusal('validation_failed', wallet.build_fault('/dimensions/' || replace(replace(k, '~', '~0'), '/', '~1'),
+  return case when p_event.dimensions <> '{}' then (select wallet.build_refusal('validation_failed', wallet.build_fault('/dimensions/' || replace(replace(k, '~', '~0'), '/', '~1'),
       'the meter has no such dimension; it has: ' || coalesce(nullif(array_to_string(v_meter.dimensions, ', '), ''), 'none')))
-    from jsonb_object_keys(p_event.dimensions) k where k <> all (v_meter.dimensions) order by k limit 1);
+    from jsonb_object_keys(p_event.dimensions) k where k <> all (v_meter.dimensions) order by k limit 1) end;
 end $$;
 
 -- The idempotency key of an event: an event is named by its source and its id.
@@ -133,11 +133,11 @@ language sql immutable as $$
   select 'usage:' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_source || E'\n' || p_event_id, 'UTF8')), 'hex')
 $$;
 
--- Whether these are the dimensions of an event or of a price.
+-- Whether these are the dimensions of an event or of a price. Their size is bounded, since they are in keys of tables.
 create or replace function billing.are_dimensions(p_dimensions jsonb) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  if jsonb_typeof(p_dimensions) is distinct from 'object' then
+  if jsonb_typeof(p_dimensions) is distinct from 'object' or octet_length(p_dimensions::text) > 1024 then
     return false;
   end if;
   return (select count(*) <= 10 and coalesce(bool_and(jsonb_typeof(d.value) = 'string' and length(d.value #>> '{}') between 1 and 100

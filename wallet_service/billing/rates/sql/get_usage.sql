@@ -38,14 +38,14 @@ end $$;
 
 -- What a wallet used in the days from p_from (null: the first one of the month of p_to) to p_to (null: today, in UTC), grouped by
 -- p_group_by: meter, day, month, or names of dimensions; in the order of the groups. {wallet_id, currency, from, to, group_by, items}, and on a line of its own the group after which the next page begins.
-create or replace function wallet_api.read_usage_totals(p_wallet_id uuid, p_from date, p_to date, p_group_by jsonb,
+create or replace function wallet_api.read_usage_totals(p_wallet_id uuid, p_from text, p_to text, p_group_by jsonb,
   p_viewer text default null, p_meter text default null, p_after jsonb default null, p_limit integer default 100) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_currency constant text := billing.require_usage_wallet(p_wallet_id, p_viewer);
   v_exponent constant integer := (select c.exponent from wallet.currencies c where c.code = v_currency);
-  v_to constant date := coalesce(p_to, (wallet.clock() at time zone 'UTC')::date);
-  v_from constant date := coalesce(p_from, date_trunc('month', v_to)::date);
+  v_to constant date := coalesce(p_to::date, (wallet.clock() at time zone 'UTC')::date);
+  v_from constant date := coalesce(p_from::date, date_trunc('month', v_to)::date);
   v_names constant text[] := array(select x.name from jsonb_array_elements_text(p_group_by) with ordinality as x (name, place) order by x.place);
   v_after constant text[] := array(select x.name from jsonb_array_elements_text(p_after) with ordinality as x (name, place) order by x.place);
 begin

@@ -7,7 +7,7 @@ declare
   v_price jsonb;
   v_fault text[];
 begin
-  if coalesce(jsonb_array_length(p_prices), 0) not between 1 and c_most then
+  if jsonb_typeof(p_prices) is distinct from 'array' or jsonb_array_length(p_prices) not between 1 and c_most then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/prices', format('must be 1 to %s prices', c_most)));
   end if;
   for i in 0 .. jsonb_array_length(p_prices) - 1 loop
@@ -38,7 +38,7 @@ begin
       then array['/' || (select k from jsonb_object_keys(p_price) k where k <> all (v_members) order by k limit 1),
         'a price of the model ' || v_model || ' has no such member']
     when not billing.are_dimensions(p_price -> 'dimensions')
-      then array['/dimensions', 'must be an object of at most 10 members: texts of 1 to 100 characters without control characters']
+      then array['/dimensions', 'must be an object of at most 10 texts of 1 to 100 characters, of at most 1024 bytes together']
     when exists (select from jsonb_object_keys(p_price -> 'dimensions') k where k <> all (p_meter.dimensions))
       then array['/dimensions', 'the meter has no such dimension; it has: '
         || coalesce(nullif(array_to_string(p_meter.dimensions, ', '), ''), 'none')]

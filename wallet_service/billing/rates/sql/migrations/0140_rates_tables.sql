@@ -72,6 +72,7 @@ comment on column billing.usage_events.price_dimensions is 'of the price of the 
 comment on column billing.usage_events.amount is 'debited; below 0: credited';
 comment on column billing.usage_events.document is 'as it was answered, JSON';
 create index usage_events_of_wallet on billing.usage_events (wallet_id, usage_id);
+create index usage_events_of_day on billing.usage_events (wallet_id, day);
 
 -- What a wallet has used in a month at one price of a version of a rate card: its tiers count from it.
 create table billing.usage_counters (
