@@ -9,7 +9,7 @@ import pytest
 from support.api import Api, pointers, problem
 from support.clock import SettableClock
 
-from wallet_service.billing.rates.schemas import UsageTotals
+from wallet_service.billing.rates.list_schemas import UsageTotals
 from wallet_service.core.identifiers import new_id
 from wallet_service.ledger.verify import verify
 from wallet_service.platform.auth.restrictions import Restriction

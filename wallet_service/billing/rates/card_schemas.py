@@ -166,7 +166,7 @@ class MeterPage(BaseModel):
     next_cursor: str | None = Field(description="Names the next page; null on the last one.")
 
 
-class NewTier(BaseModel):
+class NewRateTier(BaseModel):
     """A part of the quantity of a month."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_NEW_PRICES[1]["tiers"][0]]})
@@ -181,7 +181,7 @@ class NewTier(BaseModel):
     )
 
 
-class NewPrice(BaseModel):
+class NewRatePrice(BaseModel):
     """A price for events with some dimensions."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_NEW_PRICES[0]]})
@@ -201,12 +201,12 @@ class NewPrice(BaseModel):
     unit_price: AmountOrZero | None = Field(default=None, description="Of `per_unit`.")
     package_size: Amount | None = Field(default=None, description="Of `package`: units in one.")
     package_price: AmountOrZero | None = Field(default=None, description="Of `package`: of one.")
-    tiers: Annotated[list[NewTier], Field(min_length=1, max_length=MOST_TIERS)] | None = Field(
+    tiers: Annotated[list[NewRateTier], Field(min_length=1, max_length=MOST_TIERS)] | None = Field(
         default=None, description="Of `graduated` and `volume`, in order."
     )
 
 
-NewPrices = Annotated[list[NewPrice], Field(min_length=1, max_length=MOST_PRICES)]
+NewPrices = Annotated[list[NewRatePrice], Field(min_length=1, max_length=MOST_PRICES)]
 
 
 class RateCardCreate(BaseModel):
@@ -260,7 +260,7 @@ class RateCardEnd(BaseModel):
     )
 
 
-class Tier(BaseModel):
+class RateTier(BaseModel):
     """A part of the quantity of a month."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PRICES[1]["tiers"][0]]})
@@ -270,7 +270,7 @@ class Tier(BaseModel):
     flat_amount: NumberText = Field(description="What entering it costs.")
 
 
-class Price(BaseModel):
+class RatePrice(BaseModel):
     """A price for events with some dimensions."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PRICES[0]]})
@@ -281,7 +281,7 @@ class Price(BaseModel):
     unit_price: NumberText | None = Field(default=None, description="Of `per_unit`.")
     package_size: NumberText | None = Field(default=None, description="Of `package`.")
     package_price: NumberText | None = Field(default=None, description="Of `package`.")
-    tiers: list[Tier] | None = Field(default=None, description="Of `graduated` and `volume`.")
+    tiers: list[RateTier] | None = Field(default=None, description="Of `graduated` and `volume`.")
 
 
 class RateVersionTimes(BaseModel):
@@ -301,7 +301,7 @@ class RateVersion(RateVersionTimes):
     model_config = ConfigDict(json_schema_extra={"examples": [RATE_VERSION]})
 
     rate_card_id: UUID = Field(description="The rate card.")
-    prices: list[Price] = Field(description="Its prices, in the order in which they are tried.")
+    prices: list[RatePrice] = Field(description="Its prices, in the order in which they are tried.")
 
 
 class RateCard(BaseModel):
@@ -323,7 +323,7 @@ class RateCard(BaseModel):
     starts_at: AwareDatetime = Field(description="From when events have its prices.")
     ends_at: AwareDatetime | None = Field(description="Until when; null: for ever.")
     versions: list[RateVersionTimes] = Field(description="Its versions, in order.")
-    prices: list[Price] | None = Field(description="Those of its newest version; null in a list.")
+    prices: list[RatePrice] | None = Field(description="Those of its newest version; null in a list.")
     created_at: AwareDatetime = Field(description="When it was created.")
     updated_at: AwareDatetime = Field(description="When it was last changed.")
 

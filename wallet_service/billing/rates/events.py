@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from wallet_service.billing.rates.schemas import AnyEvent, CloudEvent, UsageEvent
+from wallet_service.billing.rates.schemas import AnyEvent, UsageCloudEvent, UsageEvent
 from wallet_service.platform.web.problems import validation_problem
 
-_EVENT: TypeAdapter[CloudEvent | UsageEvent] = TypeAdapter(AnyEvent)
+_EVENT: TypeAdapter[UsageCloudEvent | UsageEvent] = TypeAdapter(AnyEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def read_event(document: object) -> Event:
         raise validation_problem(
             [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]
         ) from error
-    if isinstance(read, CloudEvent):
+    if isinstance(read, UsageCloudEvent):
         kind, _, name = read.subject.partition(":")
         return Event(
             source=read.source,

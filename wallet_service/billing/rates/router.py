@@ -6,11 +6,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Path, Query
-from pydantic import TypeAdapter
+from pydantic import SkipValidation, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.billing.grants.problems import GrantsNotUsable
+from wallet_service.billing.rates.list_schemas import (
+    MOST_GROUPS,
+    UsageEventsQuery,
+    UsagePage,
+    UsageTotals,
+    UsageTotalsQuery,
+)
 from wallet_service.billing.rates.problems import (
     MeterNotFound,
     PriceNotFound,
@@ -20,18 +27,7 @@ from wallet_service.billing.rates.problems import (
 )
 from wallet_service.billing.rates.repository import UsageRepository
 from wallet_service.billing.rates.room import USAGE_READ
-from wallet_service.billing.rates.schemas import (
-    MOST_GROUPS,
-    USAGE,
-    UnreadEvent,
-    Usage,
-    UsageAnswer,
-    UsageBatch,
-    UsageEventsQuery,
-    UsagePage,
-    UsageTotals,
-    UsageTotalsQuery,
-)
+from wallet_service.billing.rates.schemas import USAGE, Usage, UsageAnswer, UsageBatch, UsageEvent
 from wallet_service.billing.rates.service import UsageService
 from wallet_service.billing.spending_limits.problems import LimitExceeded
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
@@ -110,13 +106,21 @@ _REPORTS = (
         **problems(*_REPORTS),
     },
     operation_id="report_usage",
-    openapi_extra=ATTEMPT_PARAMETERS,
+    openapi_extra=ATTEMPT_PARAMETERS
+    | {
+        "requestBody": {
+            "content": {
+                "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/UsageCloudEvent"}}
+            }
+        }
+    },
     summary="Report usage",
 )
 async def report_usage(
     http_request: Request,
     caller: UsageWriter,
-    request: Annotated[UnreadEvent, Body()],
+    # Read by the service: it has one of two forms.
+    request: Annotated[UsageEvent, SkipValidation, Body()],
     repository: Repository,
     dry_run: Annotated[BoolInQuery, Query(description="Price the event; keep and post nothing.")] = False,
 ) -> Response:

@@ -20,12 +20,10 @@ from wallet_service.core.fields import NO_CONTROL, CurrencyCode, Line, Timestamp
 from wallet_service.core.money import AmountOrZero, AmountText
 from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.money.examples import ENTRY, WALLET, WALLET_ID
-from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.problems import problem_document
 
 MOST_EVENTS = 500
 MOST_DIMENSIONS = 10
-MOST_GROUPS = 5
 
 _TIME: str = ENTRY["created_at"]
 
@@ -87,14 +85,14 @@ USAGE: dict[str, Any] = {
     "dry_run": False,
     "created_at": _TIME,
 }
-_EVENT: dict[str, Any] = {
+EVENT: dict[str, Any] = {
     "event_id": "request-42",
     "meter": "tokens",
     "wallet_id": WALLET_ID,
     "quantity": "1200",
     "dimensions": {"model": "large"},
 }
-_CLOUD_EVENT: dict[str, Any] = {
+CLOUD_EVENT: dict[str, Any] = {
     "specversion": "1.0",
     "id": "request-43",
     "source": "/inference/eu-1",
@@ -107,7 +105,7 @@ _CLOUD_EVENT: dict[str, Any] = {
 class UsageEvent(BaseModel):
     """What a wallet, or a user, has used."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EVENT]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EVENT]})
 
     event_id: Line = Field(
         description="Names the event, for ever: sent again it counts once, and has the same response."
@@ -147,10 +145,10 @@ class UsageEvent(BaseModel):
         return self
 
 
-class CloudEventData(BaseModel):
+class UsageCloudEventData(BaseModel):
     """What was used, in a CloudEvent."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_CLOUD_EVENT["data"]]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [CLOUD_EVENT["data"]]})
 
     quantity: Quantity = Field(description="How much: 0 or more, of at most 18 decimals.")
     dimensions: Dimensions = Field(
@@ -163,10 +161,10 @@ class CloudEventData(BaseModel):
     )
 
 
-class CloudEvent(BaseModel):
+class UsageCloudEvent(BaseModel):
     """The same as a CloudEvent 1.0 in JSON. Further attributes are ignored."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_CLOUD_EVENT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [CLOUD_EVENT]})
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
     id: Line = Field(description="Names the event within its source, for ever.")
@@ -184,7 +182,7 @@ class CloudEvent(BaseModel):
     datacontenttype: Literal["application/json"] | None = Field(
         default=None, description="The type of `data`."
     )
-    data: CloudEventData = Field(description="What was used.")
+    data: UsageCloudEventData = Field(description="What was used.")
 
 
 def _form(document: Any) -> str:
@@ -192,7 +190,7 @@ def _form(document: Any) -> str:
 
 
 AnyEvent = Annotated[
-    Annotated[CloudEvent, Tag("cloud_event")] | Annotated[UsageEvent, Tag("usage_event")],
+    Annotated[UsageCloudEvent, Tag("cloud_event")] | Annotated[UsageEvent, Tag("usage_event")],
     Discriminator(_form),
 ]
 """An event in either form. Read one by one by the service, so that a bad event is refused in its own place."""
@@ -203,7 +201,7 @@ class UsageBatch(BaseModel):
     """Events in order; each stands alone unless ``atomic``."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"events": [_EVENT], "atomic": False}]}
+        extra="forbid", json_schema_extra={"examples": [{"events": [EVENT], "atomic": False}]}
     )
 
     events: Annotated[
@@ -327,95 +325,3 @@ class UsageAnswer(BaseModel):
     results: list[UsageAccepted | UsageRefused] = Field(
         description="The outcome of each event, in the order of the request."
     )
-
-
-class UsageEventsQuery(BaseModel):
-    """Which events of a wallet."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    meter: MeterName | None = Field(default=None, description="Only those of this meter.")
-    cursor: CursorText = None
-    limit: Limit = DEFAULT_LIMIT
-
-
-class UsagePage(BaseModel):
-    """Events of a wallet, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [USAGE], "next_cursor": None}]})
-
-    items: list[Usage] = Field(description="The events of the page.")
-    next_cursor: str | None = Field(description="Names the next page; null on the last one.")
-
-
-class UsageTotalsQuery(BaseModel):
-    """Which usage of a wallet, and how it is grouped."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    group_by: Annotated[
-        str,
-        StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9._\-]{0,39}(,[a-zA-Z][a-zA-Z0-9._\-]{0,39}){0,4}$"),
-    ] = Field(
-        default="meter",
-        description="`meter`, `day`, `month`, and names of dimensions, separated by commas; at most five.",
-        examples=["meter,day"],
-    )
-    meter: MeterName | None = Field(default=None, description="Only usage of this meter.")
-    from_: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
-        default=None,
-        alias="from",
-        description="The first day, in the time zone of the rate card. Default: the first day of the month of `to`.",
-    )
-    to: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
-        default=None, description="The last day. Default: today, in UTC."
-    )
-    cursor: CursorText = None
-    limit: Limit = DEFAULT_LIMIT
-
-
-_TOTALS: dict[str, Any] = {
-    "wallet_id": WALLET_ID,
-    "currency": "CREDIT",
-    "from": "2026-01-01",
-    "to": "2026-01-02",
-    "group_by": ["meter", "day"],
-    "items": [
-        {
-            "group": {"meter": "tokens", "day": "2026-01-02"},
-            "quantity": "1200",
-            "amount": "2.400000",
-            "events": 1,
-        }
-    ],
-    "next_cursor": None,
-}
-
-
-class UsageTotal(BaseModel):
-    """What was used in one group."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": _TOTALS["items"]})
-
-    group: dict[str, str | None] = Field(
-        description="The values of the group, by the names of `group_by`; null: the events had no such dimension."
-    )
-    quantity: NumberText | None = Field(
-        description="The sum of the quantities; null: they are of several meters."
-    )
-    amount: AmountText = Field(description="The sum of the amounts.")
-    events: int = Field(description="How many events.")
-
-
-class UsageTotals(BaseModel):
-    """What a wallet used in some days, by groups."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_TOTALS]}, populate_by_name=True)
-
-    wallet_id: UUID = Field(description="The wallet.")
-    currency: str = Field(description="The currency of the amounts.")
-    from_: str = Field(alias="from", description="The first day.")
-    to: str = Field(description="The last day.")
-    group_by: list[str] = Field(description="The names of the groups.")
-    items: list[UsageTotal] = Field(description="The groups of the page, in order.")
-    next_cursor: str | None = Field(description="Names the next page; null on the last one.")

@@ -12,8 +12,8 @@ from wallet_service.ledger.group_commit import Ledger
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.operations import EntryOf, Operation, Owner, Unit
 from wallet_service.ledger.outcomes import Outcome, Posted, Refused
-from wallet_service.ledger.problems import BatchAborted
 from wallet_service.money.schemas import MoneyRequest, Movement
+from wallet_service.money.transactions.batches import aborted, unread, without_tag
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.restrictions import check_restriction
 from wallet_service.money.transactions.schemas import (
@@ -173,16 +173,7 @@ class TransactionService:
     ) -> Posted:
         """Post an operation of a type that a room decides; the result is the room's.
 
-        Args:
-            kind: its type.
-            wallet_id: the wallet; the caller's access to it was checked.
-            key: the idempotency key of the request.
-            terms: what the room's function reads.
-            caller: for the audit trail.
-            amount: in the wallet's currency, if the type has one.
-            counter_account: the other side, if the type has one.
-            details: what is stored with the posting.
-            dry_run: whether nothing is kept.
+        Args: as ``room_operation``; ``dry_run``: whether nothing is kept.
 
         Raises:
             WalletError: the refusal.
@@ -212,7 +203,18 @@ class TransactionService:
         counter_account: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> Operation:
-        """An operation of a type that a room decides, at its place in the request; the rest as ``decide_by_room``.
+        """An operation of a type that a room decides.
+
+        Args:
+            kind: its type.
+            wallet_id: the wallet; the caller's access to it is checked when it is posted, or was, as the path's.
+            key: its idempotency key.
+            terms: what the room's function reads.
+            caller: for the audit trail.
+            index: its place in the request.
+            amount: in the wallet's currency, if the type has one.
+            counter_account: the other side, if the type has one.
+            details: what is stored with the posting.
 
         Raises:
             Forbidden: the caller lacks the permission for this type.
@@ -238,7 +240,7 @@ class TransactionService:
         """Post a batch; the outcomes in order. Without ``atomic`` each operation stands alone."""
         read = [
             self._read(index, document, f"{header_key}/{index}" if header_key is not None else None)
-            for index, document in enumerate(_unread(request))
+            for index, document in enumerate(unread(request))
         ]
         return await self.post_each(read, atomic=request.atomic, dry_run=request.dry_run)
 
@@ -250,7 +252,7 @@ class TransactionService:
             read = await asyncio.gather(*(self._permitted(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
         if atomic and faults:
-            return _aborted(len(read), *min(faults.items()))
+            return aborted(len(read), *min(faults.items()))
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
@@ -394,22 +396,7 @@ class TransactionService:
                 return self._operation(item.type, item, key, index=index)
             return self._operation(item.type, item, key, wallet_id=str(item.wallet_id), index=index)
         except ValidationError as error:
-            errors = [{**found, "loc": ("body", *_without_tag(found["loc"]))} for found in error.errors()]
+            errors = [{**found, "loc": ("body", *without_tag(found["loc"]))} for found in error.errors()]
             return Refused(validation_problem(errors))
         except WalletError as error:
             return Refused(error)
-
-
-def _unread(request: BatchRequest) -> Sequence[object]:
-    """The operations as they came: the schema describes them and leaves their validation to this room."""
-    return request.operations
-
-
-def _without_tag(place: Sequence[int | str]) -> Sequence[int | str]:
-    """Pydantic puts the chosen type before the member's name; the caller knows no such step."""
-    return place[1:] if len(place) > 1 else place
-
-
-def _aborted(size: int, index: int, fault: Refused) -> list[Outcome]:
-    aborted = Refused(BatchAborted(index=index))
-    return [fault if place == index else aborted for place in range(size)]
