@@ -69,6 +69,20 @@ GET /api/v1/users/{user_id}/transactions
 GET /api/v1/wallets/{wallet_id}/statistics
 GET /api/v1/wallets/{wallet_id}/limits
 PUT /api/v1/wallets/{wallet_id}/limits
+POST /api/v1/meters
+GET /api/v1/meters
+GET /api/v1/meters/{meter}
+POST /api/v1/rate-cards
+GET /api/v1/rate-cards
+GET /api/v1/rate-cards/{rate_card_id}
+GET /api/v1/rate-cards/{rate_card_id}/versions/{version}
+POST /api/v1/rate-cards/{rate_card_id}/versions
+POST /api/v1/rate-cards/{rate_card_id}/end
+POST /api/v1/usage
+POST /api/v1/usage/batch
+GET /api/v1/usage/{usage_id}
+GET /api/v1/wallets/{wallet_id}/usage
+GET /api/v1/wallets/{wallet_id}/usage/events
 POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
@@ -303,7 +317,7 @@ CONFIG: dict[str, Any] = {
     "operations": [
         # Each operation of a batch, and each line of an import, is refused in its own place: the status is 200.
         {
-            "include-path": ["/api/v1/transactions/batch", "/api/v1/wallets/import"],
+            "include-path": ["/api/v1/transactions/batch", "/api/v1/wallets/import", "/api/v1/usage/batch"],
             "checks": {
                 "negative_data_rejection": {"enabled": False},
                 # To GET these is to ask for a transaction or a wallet of this name: 422, it is no UUID.
@@ -332,6 +346,9 @@ class Contract:
     deleted_endpoint_id: str
     job_id: str
     grant_id: str
+    meter: str
+    rate_card_id: str
+    usage_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -346,6 +363,10 @@ class Contract:
             "number": 1,
             "job_id": self.job_id,
             "grant_id": self.grant_id,
+            "meter": self.meter,
+            "rate_card_id": self.rate_card_id,
+            "version": 1,
+            "usage_id": self.usage_id,
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -390,6 +411,16 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         given = {"amount": "1", "source": "promotion"}
         grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
+        meter = {"meter": "tokens", "dimensions": ["model"]}
+        await api.admin.post("/meters", meter)
+        priced = {
+            "meter": "tokens",
+            "currency": "CREDIT",
+            "prices": [{"model": "per_unit", "unit_price": "1"}],
+        }
+        card = (await api.admin.post("/rate-cards", priced)).json()["rate_card_id"]
+        event = {"event_id": "1", "meter": "tokens", "wallet_id": wallets[0], "quantity": "1"}
+        usage = (await api.admin.post("/usage", event)).json()["usage_id"]
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
@@ -397,6 +428,7 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
     ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
+    ids += ["tokens", card, usage]
     return Contract(schema, token, *ids, modes=modes)
 
 

@@ -50,6 +50,9 @@ VERBS = {
         "replay",
         "explain",
         "void",
+        "report",
+        "add",
+        "end",
     ),
     *(
         "deposit",

@@ -42,6 +42,8 @@ NOT_FROM_OUTSIDE = {
     "webhook_limit": "needs as many endpoints as there may be",
     "grant_limit": "needs as many grants as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
+    "rate_card_ended": "needs a rate card that has ended some time ago",
+    "rate_version_limit": "needs as many versions as there may be",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -162,6 +164,8 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Webhooks",
         "Limits",
         "Grants",
+        "Rates",
+        "Usage",
         "Billing",
         "History",
         "Statistics",

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Path, Query
-from pydantic import SkipValidation, TypeAdapter
+from fastapi import APIRouter, Path, Query
+from pydantic import TypeAdapter, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,7 +27,7 @@ from wallet_service.billing.rates.problems import (
 )
 from wallet_service.billing.rates.repository import UsageRepository
 from wallet_service.billing.rates.room import USAGE_READ
-from wallet_service.billing.rates.schemas import USAGE, Usage, UsageAnswer, UsageBatch, UsageEvent
+from wallet_service.billing.rates.schemas import Usage, UsageAnswer, UsageBatch
 from wallet_service.billing.rates.service import UsageService
 from wallet_service.billing.spending_limits.problems import LimitExceeded
 from wallet_service.core.errors import ValidationFailed, WalletBusy, WalletNotFound
@@ -43,7 +43,6 @@ from wallet_service.ledger.problems import (
     WalletMirrored,
 )
 from wallet_service.money.callers import UsageWriter
-from wallet_service.money.examples import example
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
@@ -63,6 +62,9 @@ router = APIRouter(prefix="/api/v1", tags=["usage"], route_class=StrictRoute)
 
 Reader = Annotated[Principal, requires(USAGE_READ)]
 Repository = Annotated[UsageRepository, on_database(UsageRepository)]
+
+# The service reads it, since it has one of two forms. Their schemas are those of a batch.
+UnreadBody = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/UsageEvent"})]
 
 _POSITION = TypeAdapter(tuple[UUID])
 _GROUP = TypeAdapter(list[str])
@@ -96,12 +98,10 @@ _REPORTS = (
         200: {
             "model": Usage,
             "description": "The result of a dry run. Nothing was kept.",
-            "content": example("dry_run", USAGE | {"dry_run": True, "transaction_id": None}),
         },
         201: {
             "description": "The event is accepted, by this request or by an earlier one with the same event.",
             "headers": created_headers("usage"),
-            "content": example("accepted", USAGE),
         },
         **problems(*_REPORTS),
     },
@@ -119,8 +119,7 @@ _REPORTS = (
 async def report_usage(
     http_request: Request,
     caller: UsageWriter,
-    # Read by the service: it has one of two forms.
-    request: Annotated[UsageEvent, SkipValidation, Body()],
+    request: UnreadBody,
     repository: Repository,
     dry_run: Annotated[BoolInQuery, Query(description="Price the event; keep and post nothing.")] = False,
 ) -> Response:

@@ -282,7 +282,7 @@ class Usage(BaseModel):
         description="Its posting, a `consume`; null: the amount is 0, or it is a dry run."
     )
     counter_account: str = Field(description="The other side of the posting.")
-    rating: Rating = Field(description="How the amount came about.")
+    rating: Rating = Field(description="By which price, and from what, the amount was computed.")
     dry_run: bool = Field(description="Whether nothing was kept.")
     created_at: AwareDatetime = Field(description="When it was accepted.")
 
