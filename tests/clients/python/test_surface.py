@@ -34,10 +34,12 @@ from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
+from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.limits import NewLimit
 from wallet_client.testing.operations import OPERATION_TYPES
+from wallet_client.usage import NewUsage
 
 from contract.references import inlined
 from wallet_service.runtime.application import create_app
@@ -70,6 +72,9 @@ VALUES: dict[str, Any] = {
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
     "limits": [NewLimit("day", 1)],
+    "event": NewUsage("1", "tokens", 1, ID, None, {"model": "x"}, NOW, "eu"),
+    "events": [NewUsage("1", "tokens", 1, user_id="u", currency="CREDIT")],
+    "usage_id": ID,
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
 }
 LEFT_OUT = {
@@ -89,6 +94,16 @@ NOT_YET = {
     ("post", "/api/v1/grants/{grant_id}/void"),
     ("get", "/api/v1/wallets/{wallet_id}/explain"),
     ("get", "/api/v1/billing/summary"),
+    ("post", "/api/v1/meters"),
+    ("get", "/api/v1/meters"),
+    ("get", "/api/v1/meters/{meter}"),
+    ("post", "/api/v1/rate-cards"),
+    ("get", "/api/v1/rate-cards"),
+    ("get", "/api/v1/rate-cards/{rate_card_id}"),
+    ("get", "/api/v1/rate-cards/{rate_card_id}/versions/{version}"),
+    ("post", "/api/v1/rate-cards/{rate_card_id}/versions"),
+    ("post", "/api/v1/rate-cards/{rate_card_id}/end"),
+    ("get", "/api/v1/wallets/{wallet_id}/usage/events"),
 }
 """Paths of rooms that are being built: their calls come with the rest of these rooms."""
 
@@ -106,6 +121,7 @@ RESOURCES: dict[str, Any] = {
     "statistics": StatisticsResource,
     "audit": AuditResource,
     "limits": LimitsResource,
+    "usage": UsageResource,
     "webhooks": WebhooksResource,
 }
 

@@ -31,7 +31,7 @@ class UsageRepository:
             }
             for each in events
         ]
-        answer = await self._database.read("find_usage_wallets", client_id=client_id, events=Json.of(asked))
+        answer = await self._database.read("read_usage_wallets", client_id=client_id, events=Json.of(asked))
         found: list[dict[str, Any]] = json.loads(answer)
         return [
             each["wallet_id"] if "wallet_id" in each else error_of(each["code"], **each["facts"])

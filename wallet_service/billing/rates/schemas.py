@@ -59,7 +59,6 @@ RATING: dict[str, Any] = {
     "lines": [
         {
             "kind": "units",
-            "up_to": None,
             "quantity": "1200",
             "unit_price": "0.002",
             "flat_amount": "0",
@@ -223,7 +222,7 @@ class RatingLine(BaseModel):
     )
     quantity: NumberText | None = Field(default=None, description="Of units: how many.")
     up_to: NumberText | None = Field(
-        default=None, description="The end of the tier; null: it has none, or the price has no tiers."
+        default=None, description="The end of the tier. Left out: it has none, or the price has no tiers."
     )
     unit_price: NumberText | None = Field(default=None, description="Of one unit.")
     flat_amount: NumberText | None = Field(

@@ -129,9 +129,10 @@ end $$;
 
 -- The idempotency key of an event: an event is named by its source and its id.
 create or replace function billing.build_usage_key(p_source text, p_event_id text) returns text
-language sql immutable as $$
-  select 'usage:' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_source || E'\n' || p_event_id, 'UTF8')), 'hex')
-$$;
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return 'usage:' || encode(sha256(convert_to(p_source || E'\n' || p_event_id, 'UTF8')), 'hex');
+end $$;
 
 -- Whether these are the dimensions of an event or of a price. Their size is bounded, since they are in keys of tables.
 create or replace function billing.are_dimensions(p_dimensions jsonb) returns boolean

@@ -39,9 +39,9 @@ declare
   v_amount constant numeric := p_quantity * p_unit_price + p_flat;
 begin
   p_result.exact := p_result.exact + v_amount;
-  p_result.lines := p_result.lines || jsonb_build_object('kind', 'units', 'up_to', trim_scale(p_up_to)::text,
+  p_result.lines := p_result.lines || jsonb_strip_nulls(jsonb_build_object('kind', 'units', 'up_to', trim_scale(p_up_to)::text,
     'quantity', trim_scale(p_quantity)::text, 'unit_price', trim_scale(p_unit_price)::text,
-    'flat_amount', trim_scale(p_flat)::text, 'amount', trim_scale(v_amount)::text);
+    'flat_amount', trim_scale(p_flat)::text, 'amount', trim_scale(v_amount)::text));
   return p_result;
 end $$;
 

@@ -1,7 +1,7 @@
 -- The wallets of events that name a user: for each of p_events {user_id, meter, currency, timestamp, key} its {wallet_id}, or {code, facts}
 -- of why there is none. The currency is that of the meter's rate card, unless the event names it. An event of the client that was
 -- accepted before has the wallet of then, whichever is the user's primary one now.
-create or replace function wallet_api.find_usage_wallets(p_client_id text, p_events jsonb) returns text
+create or replace function wallet_api.read_usage_wallets(p_client_id text, p_events jsonb) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return coalesce((select json_agg(billing.find_usage_wallet(p_client_id, e.value) order by e.ordinality)
