@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ZERO = Decimal(0)
@@ -149,7 +150,7 @@ class Wallet:
     wallet_id: str
     balance: Decimal
     events: list[Counted] = field(default_factory=list[Counted])
-    ids: dict[str, tuple[object, ...]] = field(default_factory=dict[str, tuple[object, ...]])
+    ids: dict[str, tuple[Any, Decimal]] = field(default_factory=dict[str, tuple[Any, Decimal]])
 
     def rate(
         self, card: Card, at: datetime, quantity: Decimal, dimensions: Mapping[str, str]
@@ -166,9 +167,7 @@ class Wallet:
         ]
         before = sum((each.quantity for each in same), ZERO)
         if price.model == "volume" and card.pricing == "difference":
-            amount = _difference(
-                price, before, quantity, [each for each in same if each.version == version], same
-            )
+            amount = _difference(price, before, quantity, version, same)
         else:
             amount = exact(price, before, quantity)
         amount = rounded(amount)
@@ -178,7 +177,7 @@ class Wallet:
 
 
 def _difference(
-    price: Price, before: Decimal, quantity: Decimal, own: Sequence[Counted], same: Sequence[Counted]
+    price: Price, before: Decimal, quantity: Decimal, version: int, same: Sequence[Counted]
 ) -> Decimal:
     """The same where a month can have several versions: only what this one priced is priced again."""
     from_, to = price.beyond(before), price.beyond(before + quantity)
@@ -188,7 +187,7 @@ def _difference(
     for each in same:
         part = each.price.beyond(seen + each.quantity) - each.price.beyond(seen)
         seen += each.quantity
-        if each in own and part > 0:
+        if each.version == version and part > 0:
             billed += part
             charged = billed * price.tier(each.price.beyond(seen)).unit_price
     tier = price.tier(to)

@@ -72,7 +72,7 @@ VALUES: dict[str, Any] = {
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
     "limits": [NewLimit("day", 1)],
-    "event": NewUsage("1", "tokens", 1, ID, None, {"model": "x"}, NOW, "eu"),
+    "event": NewUsage("1", "tokens", 1, ID, ID, {"model": "x"}, NOW, "eu", "X"),
     "events": [NewUsage("1", "tokens", 1, user_id="u", currency="CREDIT")],
     "usage_id": ID,
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],

@@ -200,12 +200,12 @@ def usage_of(response: SuccessResponse) -> "Usage":
     return _usage(response.document, replayed=response.replayed)
 
 
-def usage_results_of(response: SuccessResponse, key: str) -> "list[Usage | Refused]":
+def usage_results_of(response: SuccessResponse) -> "list[Usage | Refused]":
     """The result of each event of a batch, in order."""
     return [
         _usage(result["usage"], replayed=result["replayed"])
         if result["status"] == "accepted"
-        else _refused(result["problem"], key, earlier_attempt_open=response.earlier_attempt_open)
+        else _refused(result["problem"], None, earlier_attempt_open=response.earlier_attempt_open)
         for result in response.document["results"]
     ]
 
@@ -336,7 +336,7 @@ def _transaction(document: Mapping[str, Any], *, replayed: bool) -> "Transaction
     return made
 
 
-def _refused(problem: Mapping[str, Any], key: str, *, earlier_attempt_open: bool) -> "Refused":
+def _refused(problem: Mapping[str, Any], key: str | None, *, earlier_attempt_open: bool) -> "Refused":
     from wallet_client.models import Refused  # noqa: PLC0415
 
     error = error_of(problem)

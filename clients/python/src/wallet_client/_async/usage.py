@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import PAGE_SIZE, Call, Id, SuccessResponse, get_call, post_call
+from wallet_client._call import PAGE_SIZE, ROOT, Call, Id, encode, get_call, target
 from wallet_client._responses import usage_of, usage_results_of, usage_totals_of
-from wallet_client.keys import new_key
 
 if TYPE_CHECKING:
     from wallet_client.models import Page, Refused
@@ -21,13 +20,14 @@ class AsyncUsageResource:
     def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner
 
-    async def report(self, event: "NewUsage") -> "Usage":
+    async def report(self, event: "NewUsage", *, dry_run: bool = False) -> "Usage":
         """Report an event: it is priced by the rate card of its meter, and posted as ``consume``.
 
         An event counts once, for ever, by its id within its source: it is safe to report it again.
 
         Args:
             event: what was used.
+            dry_run: price it; keep and post nothing.
 
         Raises:
             InsufficientFunds: the wallet can't pay it. It does not count.
@@ -38,8 +38,11 @@ class AsyncUsageResource:
             WalletNotFound: there is no such wallet, or the caller may not see it.
             OutcomeUnknown: there was no response in time; report it again.
         """
-        call = post_call("report_usage", "/usage", usage_of, event.members, None)
-        return await self._runner.run(call)
+        path = target("/usage", {"dry_run": "true"} if dry_run else None)
+        body = encode(event.members)
+        return await self._runner.run(
+            Call("report_usage", "POST", ROOT + "/usage", path, usage_of, writes=not dry_run, body=body)
+        )
 
     async def report_batch(
         self, events: "Iterable[NewUsage]", *, atomic: bool = False, dry_run: bool = False
@@ -55,16 +58,25 @@ class AsyncUsageResource:
             WalletError: with ``atomic``: the first refusal.
             OutcomeUnknown: there was no response in time; report them again.
         """
-        key = new_key()
-        body = {"events": [each.members for each in events], "atomic": atomic, "dry_run": dry_run}
-
-        def results(response: SuccessResponse) -> "list[Usage | Refused]":
-            return usage_results_of(response, key)
-
-        return await self._runner.run(post_call("report_usage_batch", "/usage/batch", results, body, key))
+        path = target("/usage/batch")
+        body = encode({"events": [each.members for each in events], "atomic": atomic, "dry_run": dry_run})
+        return await self._runner.run(
+            Call(
+                "report_usage_batch",
+                "POST",
+                ROOT + "/usage/batch",
+                path,
+                usage_results_of,
+                writes=not dry_run,
+                body=body,
+            )
+        )
 
     async def get(self, usage_id: Id) -> "Usage":
-        """Read an event with its rating, by its id or that of its transaction.
+        """Read an event with its rating.
+
+        Args:
+            usage_id: its id, or that of its transaction.
 
         Raises:
             UsageNotFound: there is none, or the caller may not see it.

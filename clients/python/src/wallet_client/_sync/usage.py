@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from wallet_client._call import PAGE_SIZE, Call, Id, SuccessResponse, get_call, post_call
+from wallet_client._call import PAGE_SIZE, ROOT, Call, Id, encode, get_call, target
 from wallet_client._responses import usage_of, usage_results_of, usage_totals_of
 from wallet_client._sync.pages import Pages
 from wallet_client._sync.runner import Runner
-from wallet_client.keys import new_key
 
 if TYPE_CHECKING:
     from wallet_client.models import Page, Refused
@@ -22,13 +21,14 @@ class UsageResource:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def report(self, event: "NewUsage") -> "Usage":
+    def report(self, event: "NewUsage", *, dry_run: bool = False) -> "Usage":
         """Report an event: it is priced by the rate card of its meter, and posted as ``consume``.
 
         An event counts once, for ever, by its id within its source: it is safe to report it again.
 
         Args:
             event: what was used.
+            dry_run: price it; keep and post nothing.
 
         Raises:
             InsufficientFunds: the wallet can't pay it. It does not count.
@@ -39,8 +39,11 @@ class UsageResource:
             WalletNotFound: there is no such wallet, or the caller may not see it.
             OutcomeUnknown: there was no response in time; report it again.
         """
-        call = post_call("report_usage", "/usage", usage_of, event.members, None)
-        return self._runner.run(call)
+        path = target("/usage", {"dry_run": "true"} if dry_run else None)
+        body = encode(event.members)
+        return self._runner.run(
+            Call("report_usage", "POST", ROOT + "/usage", path, usage_of, writes=not dry_run, body=body)
+        )
 
     def report_batch(
         self, events: "Iterable[NewUsage]", *, atomic: bool = False, dry_run: bool = False
@@ -56,16 +59,25 @@ class UsageResource:
             WalletError: with ``atomic``: the first refusal.
             OutcomeUnknown: there was no response in time; report them again.
         """
-        key = new_key()
-        body = {"events": [each.members for each in events], "atomic": atomic, "dry_run": dry_run}
-
-        def results(response: SuccessResponse) -> "list[Usage | Refused]":
-            return usage_results_of(response, key)
-
-        return self._runner.run(post_call("report_usage_batch", "/usage/batch", results, body, key))
+        path = target("/usage/batch")
+        body = encode({"events": [each.members for each in events], "atomic": atomic, "dry_run": dry_run})
+        return self._runner.run(
+            Call(
+                "report_usage_batch",
+                "POST",
+                ROOT + "/usage/batch",
+                path,
+                usage_results_of,
+                writes=not dry_run,
+                body=body,
+            )
+        )
 
     def get(self, usage_id: Id) -> "Usage":
-        """Read an event with its rating, by its id or that of its transaction.
+        """Read an event with its rating.
+
+        Args:
+            usage_id: its id, or that of its transaction.
 
         Raises:
             UsageNotFound: there is none, or the caller may not see it.
