@@ -99,6 +99,22 @@ async def each_price_counts_by_itself(kernel: Kernel, clock: SettableClock) -> N
 
 
 @check
+async def events_of_one_call_count_by_themselves(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallets = [await kernel.wallet("1000") for _ in range(2)]
+    name = await meter(kernel, {"dimensions": {"model": "a"}} | GRADUATED, GRADUATED)
+    operations: list[Any] = []
+    for place, model, quantity in ((0, "a", "100"), (0, "b", "100"), (1, "a", "100"), (0, "a", "2")):
+        event_id = new_id()
+        key = await kernel.value("select billing.build_usage_key('', $1)", event_id)
+        terms = {"event_id": event_id, "meter": name, "quantity": quantity, "dimensions": {"model": model}}
+        operations.append(op("usage", wallets[place], key=key, terms=terms))
+    (outcomes,) = await kernel.post(unit(*operations))
+    assert [amount(each) for each in outcomes] == [100, 100, 100, 1]
+    assert await faults(kernel) == []
+
+
+@check
 async def volume_tiers_have_the_price_that_is_reached(kernel: Kernel, clock: SettableClock) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("1000")
