@@ -146,6 +146,8 @@ BEYOND_A_SCHEMA = {
     "destination_refused": "depends on the addresses of a name",
     "type_unknown": "the types of events are data",
     "replay_choice": "members exclude each other",
+    "payer_choice": "members exclude each other",
+    "group_repeated": "compares names within one text",
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",

@@ -28,12 +28,12 @@ TIERED = {"model": "graduated", "tiers": TIERS}
 async def test_a_meter_is_created_once_under_its_name(api: Api) -> None:
     name = f"m{new_id()}"
     body = {"meter": name, "dimensions": ["model"], "unit": "token", "description": "all of them"}
-    first = await api.admin.post("/meters", body, key="one")
+    first = await api.admin.post("/meters", body, key=name)
     assert (first.status_code, first.json()["counter_account"]) == (201, f"revenue:usage:{name}")
-    again = await api.admin.post("/meters", body, key="one")
+    again = await api.admin.post("/meters", body, key=name)
     assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
     assert problem(await api.admin.post("/meters", body), "meter_exists")["meter"] == name
-    problem(await api.admin.post("/meters", body | {"unit": "x"}, key="one"), "idempotency_key_reused")
+    problem(await api.admin.post("/meters", body | {"unit": "x"}, key=name), "idempotency_key_reused")
     assert (await api.admin.get(f"/meters/{name}")).content == first.content
     problem(await api.admin.get("/meters/none"), "meter_not_found")
     other = await create_meter(api.admin, counter_account="expense:tokens")
@@ -222,6 +222,7 @@ async def test_what_is_no_rate_card_is_refused(
         ({"meter": "x" * 65}, "/meter"),
         ({"dimensions": ["a"] * 2}, "/dimensions"),
         ({"dimensions": ["a b"]}, "/dimensions/0"),
+        ({"dimensions": ["day"]}, "/dimensions"),
         ({"dimensions": [f"d{each}" for each in range(11)]}, "/dimensions"),
         ({"counter_account": "promotions"}, "/counter_account"),
         ({"max_age_s": -1}, "/max_age_s"),

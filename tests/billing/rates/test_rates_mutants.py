@@ -154,8 +154,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "balance-not-asked": (
         "post_usage",
         "what_is_refused_or_reverted_does_not_count",
-        "case when p_event.amount <> 0 or v_account.status",
-        "case when v_account.status",
+        "case when p_event.amount <> 0 then",
+        "case when false then",
     ),
     "future-accepted": ("refuse_usage", MOMENTS, "p_event.used_at > p_now + c_skew or ", ""),
     "skew-forgotten": (

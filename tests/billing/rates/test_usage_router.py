@@ -482,7 +482,8 @@ async def test_usage_is_summed_by_groups_in_pages(timed_api: Api, clock: Settabl
 async def test_concurrent_events_reach_tiers_exactly(api: Api) -> None:
     meter = await priced_meter(api.admin, {"model": "graduated", "tiers": TIERS})
     wallet_id = (await api.admin.wallet("1000"))["wallet_id"]
-    sent = [event(meter, wallet_id, "10", event_id=f"{each % 25}") for each in range(50)]
+    names = [new_id() for _ in range(25)]
+    sent = [event(meter, wallet_id, "10", event_id=each) for each in names * 2]
     answers = await asyncio.gather(*(api.admin.post("/usage", each) for each in sent))
     assert [each.status_code for each in answers] == [201] * 50
     assert await api.admin.balance(wallet_id) == "837.500000", "100 at 1, 100 at 0.5, 50 at 0.25"

@@ -243,7 +243,7 @@ async def get_usage_totals(
     """What the wallet used, by meter, day, month and dimensions. Days are those of the rate card's time zone."""
     names = query.group_by.split(",")
     if len(set(names)) < len(names) or len(names) > MOST_GROUPS:
-        raise _refused("/group_by", "names a group twice")
+        raise _refused("/group_by", "names a group twice", "group_repeated")
     for pointer, text in (("/from", query.from_), ("/to", query.to)):
         _check_day(text, pointer)
     days = (query.from_, query.to)
@@ -261,10 +261,8 @@ def _check_day(text: str | None, pointer: str) -> None:
         if text is not None:
             date.fromisoformat(text)
     except ValueError:
-        raise _refused(pointer, "there is no such day") from None
+        raise _refused(pointer, "there is no such day", "timestamp_invalid") from None
 
 
-def _refused(pointer: str, detail: str) -> ValidationFailed:
-    return ValidationFailed(
-        errors=[{"in": "query", "pointer": pointer, "detail": detail, "code": "value_error"}]
-    )
+def _refused(pointer: str, detail: str, code: str) -> ValidationFailed:
+    return ValidationFailed(errors=[{"in": "query", "pointer": pointer, "detail": detail, "code": code}])

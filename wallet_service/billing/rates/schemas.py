@@ -13,8 +13,10 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from wallet_service.core.fields import NO_CONTROL, CurrencyCode, Line, Timestamp
 from wallet_service.core.money import AmountOrZero, AmountText
@@ -37,7 +39,21 @@ DimensionName = Annotated[
 DimensionValue = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_CONTROL)]
 Dimensions = Annotated[
     dict[DimensionName, DimensionValue],
-    Field(max_length=MOST_DIMENSIONS, examples=[{"model": "large"}]),
+    Field(max_length=MOST_DIMENSIONS),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": r"^[a-zA-Z][a-zA-Z0-9._\-]{0,39}$"},
+            "additionalProperties": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 100,
+                "pattern": NO_CONTROL,
+            },
+            "maxProperties": MOST_DIMENSIONS,
+            "examples": [{"model": "large"}],
+        }
+    ),
 ]
 Quantity = Annotated[AmountOrZero, Field(examples=["1200"])]
 NumberText = Annotated[
@@ -138,9 +154,9 @@ class UsageEvent(BaseModel):
     @model_validator(mode="after")
     def _one_payer(self) -> Self:
         if (self.wallet_id is None) == (self.user_id is None):
-            raise ValueError("either wallet_id or user_id must be given")
+            raise PydanticCustomError("payer_choice", "either wallet_id or user_id must be given")
         if self.currency is not None and self.user_id is None:
-            raise ValueError("currency is given with user_id only: a wallet has one")
+            raise PydanticCustomError("payer_choice", "currency is given with user_id only: a wallet has one")
         return self
 
 

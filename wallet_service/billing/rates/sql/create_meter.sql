@@ -40,6 +40,7 @@ declare
     when cardinality(v_dimensions) > 10 then array['/dimensions', 'must be at most 10 names']
     when exists (select from unnest(v_dimensions) n where n collate "C" !~ '^[a-zA-Z][a-zA-Z0-9._-]{0,39}$')
       then array['/dimensions', 'a name is 1 to 40 of a-z A-Z 0-9 . _ -, and begins with a letter']
+    when v_dimensions && '{meter,day,month}'::text[] then array['/dimensions', 'meter, day and month are groups of usage already']
     when cardinality(v_dimensions) > (select count(distinct n) from unnest(v_dimensions) n)
       then array['/dimensions', 'has a name twice']
     when not billing.is_usage_account(v_account) then array['/counter_account', 'must be revenue: or expense: followed by 1 to 100 of '

@@ -171,8 +171,10 @@ begin
   v_op.form := 'movement';
   v_op.effective_at := p_event.used_at;
   v_op.reference := p_event.event_id;
-  p_step.decision := coalesce(billing.refuse_restricted(p_operation.caller -> 'restriction', p_event.amount, p_counter_account),
-    case when p_event.amount <> 0 or v_account.status <> 'active' then wallet.check_movement(v_account, -p_event.amount) end);
+  p_step.decision := coalesce(case when p_operation.caller ? 'restriction'
+      then billing.refuse_restricted(p_operation.caller -> 'restriction', p_event.amount, p_counter_account) end,
+    case when v_account.status <> 'active' then wallet.check_movement(v_account, 0) end,
+    case when p_event.amount <> 0 then wallet.check_movement(v_account, -p_event.amount) end);
   if (p_step.decision).status is not null then
     return p_step;
   end if;

@@ -95,8 +95,8 @@ create table billing.usage_days (
   day date not null,
   meter text collate "C" not null,
   dimensions jsonb not null,
-  quantity numeric(38, 18) not null,
-  amount numeric(38, 18) not null,
+  quantity numeric not null,
+  amount numeric not null,
   events bigint not null check (events > 0),
   primary key (wallet_id, day, meter, dimensions)
 ) with (fillfactor = 70);
