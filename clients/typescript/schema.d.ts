@@ -684,6 +684,260 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report usage
+         * @description An event of usage, as a simple object or as a CloudEvent: it is priced, and posted as `consume`.
+         *
+         *     An event counts once, for ever: its id within its source is its idempotency key. An event that costs nothing is
+         *     recorded without a posting. A refused event does not count, and can be sent again.
+         */
+        post: operations["report_usage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a batch of 1 to 500 events of usage
+         * @description An outcome for each event, in order; each event as in a single request.
+         *
+         *     With `atomic` all are accepted or none: the first refusal is the answer, with its `index`, and in `results` the
+         *     others are `batch_aborted`.
+         */
+        post: operations["report_usage_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/{usage_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an event of usage
+         * @description An event with its rating: how the amount of its transaction came about.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/usage/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the usage of a wallet
+         * @description The events of the wallet in the order in which they were accepted, newest first.
+         */
+        get: operations["list_usage_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum the usage of a wallet
+         * @description What the wallet used, by meter, day, month and dimensions. Days are those of the rate card's time zone.
+         */
+        get: operations["get_usage_totals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the meters
+         * @description The meters by name.
+         */
+        get: operations["list_meters"];
+        put?: never;
+        /**
+         * Create a meter
+         * @description What is measured: its name, the dimensions of its events, and the account against which usage is posted.
+         */
+        post: operations["create_meter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{meter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a meter
+         * @description A meter.
+         */
+        get: operations["get_meter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rate cards
+         * @description The rate cards, newest first, those that have ended too; without their prices.
+         */
+        get: operations["list_rate_cards"];
+        put?: never;
+        /**
+         * Create a rate card
+         * @description What usage of a meter costs in a currency. One rate card of a meter and a currency is in force at a time.
+         */
+        post: operations["create_rate_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a rate card
+         * @description A rate card with the prices of its newest version.
+         */
+        get: operations["get_rate_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a version of a rate card
+         * @description A version with its prices, by which an event of usage was rated.
+         */
+        get: operations["get_rate_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a version to a rate card
+         * @description New prices from a moment on. What was rated before keeps its rating; tiers go on counting in the month.
+         */
+        post: operations["add_rate_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a rate card
+         * @description Events from the end on have no price by it. An end that has not come can be moved.
+         */
+        post: operations["end_rate_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/explain": {
         parameters: {
             query?: never;
@@ -4310,6 +4564,136 @@ export interface components {
             attempted_at: string;
         };
         /**
+         * Meter
+         * @description What is measured. A meter is not changed.
+         * @example {
+         *       "meter": "tokens",
+         *       "description": "tokens of answers",
+         *       "unit": "token",
+         *       "dimensions": [
+         *         "model"
+         *       ],
+         *       "counter_account": "revenue:usage:tokens",
+         *       "max_age_s": 2937600,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Meter: {
+            /**
+             * Meter
+             * @description Its name.
+             */
+            meter: string;
+            /**
+             * Description
+             * @description What it measures.
+             */
+            description: string | null;
+            /**
+             * Unit
+             * @description The unit of its quantities.
+             */
+            unit: string | null;
+            /**
+             * Dimensions
+             * @description What events may have beside the quantity.
+             */
+            dimensions: string[];
+            /**
+             * Counter Account
+             * @description The other side of its postings.
+             */
+            counter_account: string;
+            /**
+             * Max Age S
+             * @description Seconds for which events are accepted after their timestamp.
+             */
+            max_age_s: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+        };
+        /**
+         * MeterCreate
+         * @description Creates a meter.
+         * @example {
+         *       "meter": "tokens",
+         *       "description": "tokens of answers",
+         *       "unit": "token",
+         *       "dimensions": [
+         *         "model"
+         *       ]
+         *     }
+         */
+        MeterCreate: {
+            /**
+             * Meter
+             * @description Its name, which events have.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Description
+             * @description What it measures.
+             */
+            description?: string | null;
+            /**
+             * Unit
+             * @description The unit of its quantities, for people.
+             */
+            unit?: string | null;
+            /**
+             * Dimensions
+             * @description What events may have beside the quantity, and prices may depend on.
+             */
+            dimensions?: string[];
+            /**
+             * Counter Account
+             * @description The other side of its postings, unless a rate card has another. Default: `revenue:usage:<meter>`.
+             */
+            counter_account?: string | null;
+            /**
+             * Max Age S
+             * @description Seconds for which events are accepted after their timestamp. Default: a setting, 34 days.
+             */
+            max_age_s?: number | null;
+        };
+        /**
+         * MeterPage
+         * @description Meters by name.
+         * @example {
+         *       "items": [
+         *         {
+         *           "meter": "tokens",
+         *           "description": "tokens of answers",
+         *           "unit": "token",
+         *           "dimensions": [
+         *             "model"
+         *           ],
+         *           "counter_account": "revenue:usage:tokens",
+         *           "max_age_s": 2937600,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        MeterPage: {
+            /**
+             * Items
+             * @description The meters of the page.
+             */
+            items: components["schemas"]["Meter"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * MoneyRequest
          * @description The body of deposit, withdraw, consume, reward and fee.
          * @example {
@@ -4458,6 +4842,90 @@ export interface components {
             limits: components["schemas"]["NewLimit"][];
         };
         /**
+         * NewRatePrice
+         * @description A price for events with some dimensions.
+         * @example {
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "model": "per_unit",
+         *       "unit_price": "0.002"
+         *     }
+         */
+        NewRatePrice: {
+            /**
+             * Dimensions
+             * @description An event with these has this price, unless one before it fits. Empty: every event.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Model
+             * @description `per_unit`: `unit_price`. `package`: `package_price` for each `package_size` that is begun in a month. `graduated`: each part of the month's quantity at the price of its tier. `volume`: the whole at the price of the tier that the month has reached.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Included
+             * @description The first so many units of a month cost nothing, and count in no tier.
+             * @default 0
+             * @example 12.50
+             */
+            included?: string | 0 | number;
+            /**
+             * Unit Price
+             * @description Of `per_unit`.
+             */
+            unit_price?: (string | 0 | number) | null;
+            /**
+             * Package Size
+             * @description Of `package`: units in one.
+             */
+            package_size?: (string | number) | null;
+            /**
+             * Package Price
+             * @description Of `package`: of one.
+             */
+            package_price?: (string | 0 | number) | null;
+            /**
+             * Tiers
+             * @description Of `graduated` and `volume`, in order.
+             */
+            tiers?: components["schemas"]["NewRateTier"][] | null;
+        };
+        /**
+         * NewRateTier
+         * @description A part of the quantity of a month.
+         * @example {
+         *       "up_to": "1000000",
+         *       "unit_price": "0.0005"
+         *     }
+         */
+        NewRateTier: {
+            /**
+             * Up To
+             * @description The last quantity in the tier. The last tier has none, and every other one has.
+             */
+            up_to?: (string | number) | null;
+            /**
+             * Unit Price
+             * @description Of one unit, of at most 18 decimals.
+             * @example 12.50
+             */
+            unit_price: string | 0 | number;
+            /**
+             * Flat Amount
+             * @description What the event costs beside this that enters the tier.
+             * @default 0
+             * @example 12.50
+             */
+            flat_amount?: string | 0 | number;
+        };
+        /**
          * NextExpiry
          * @description What expires next.
          */
@@ -4555,12 +5023,668 @@ export interface components {
             note: string | null;
         };
         /**
+         * RateCard
+         * @description What usage of a meter costs in a currency.
+         * @example {
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "meter": "tokens",
+         *       "currency": "CREDIT",
+         *       "description": null,
+         *       "counter_account": "revenue:usage:tokens",
+         *       "time_zone": "Europe/Berlin",
+         *       "volume_pricing": "reached",
+         *       "state": "active",
+         *       "version": 1,
+         *       "starts_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "versions": [
+         *         {
+         *           "version": 1,
+         *           "effective_at": "2026-01-02T03:04:05.678901Z",
+         *           "ends_at": null,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "included": "0",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "dimensions": {},
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005",
+         *               "flat_amount": "0"
+         *             },
+         *             {
+         *               "up_to": null,
+         *               "unit_price": "0.0004",
+         *               "flat_amount": "0"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        RateCard: {
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description Its id.
+             */
+            rate_card_id: string;
+            /**
+             * Meter
+             * @description What it prices.
+             */
+            meter: string;
+            /**
+             * Currency
+             * @description The currency of the wallets that pay by it.
+             */
+            currency: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of its postings.
+             */
+            counter_account: string;
+            /**
+             * Time Zone
+             * @description Of its months and days.
+             */
+            time_zone: string;
+            /**
+             * Volume Pricing
+             * @description What volume prices do where a month reaches another tier.
+             * @enum {string}
+             */
+            volume_pricing: "reached" | "difference";
+            /**
+             * State
+             * @description Whether it is in force now.
+             * @enum {string}
+             */
+            state: "scheduled" | "active" | "ended";
+            /**
+             * Version
+             * @description Its newest version, which may begin later.
+             */
+            version: number;
+            /**
+             * Starts At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Versions
+             * @description Its versions, in order.
+             */
+            versions: components["schemas"]["RateVersionTimes"][];
+            /**
+             * Prices
+             * @description Those of its newest version; null in a list.
+             */
+            prices: components["schemas"]["RatePrice"][] | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * RateCardCreate
+         * @description Creates a rate card with its first version.
+         * @example {
+         *       "meter": "tokens",
+         *       "currency": "CREDIT",
+         *       "time_zone": "Europe/Berlin",
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005"
+         *             },
+         *             {
+         *               "unit_price": "0.0004"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateCardCreate: {
+            /**
+             * Meter
+             * @description What it prices.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Currency
+             * @description The currency of the wallets that pay by it.
+             */
+            currency: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description?: string | null;
+            /**
+             * Counter Account
+             * @description The other side of its postings. Default: that of the meter.
+             */
+            counter_account?: string | null;
+            /**
+             * Time Zone
+             * @description Of the calendar months in which tiers count, and of the days of usage.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Volume Pricing
+             * @description What volume prices do where a month reaches another tier. `reached`: its price is for what comes from there on. `difference`: the event also posts the difference for what was priced before in the month.
+             * @default reached
+             * @enum {string}
+             */
+            volume_pricing?: "reached" | "difference";
+            /**
+             * Effective At
+             * @description From when events have its prices; at most 366 days ago. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * Ends At
+             * @description Until when. Default: for ever.
+             */
+            ends_at?: string | null;
+            /**
+             * Prices
+             * @description An event has the first one whose dimensions it has.
+             */
+            prices: components["schemas"]["NewRatePrice"][];
+        };
+        /**
+         * RateCardEnd
+         * @description Ends a rate card.
+         * @example {}
+         */
+        RateCardEnd: {
+            /**
+             * Ends At
+             * @description From when events no longer have its prices: not in the past. Default: now.
+             */
+            ends_at?: string | null;
+        };
+        /**
+         * RateCardPage
+         * @description Rate cards, newest first, without prices.
+         * @example {
+         *       "items": [
+         *         {
+         *           "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "meter": "tokens",
+         *           "currency": "CREDIT",
+         *           "description": null,
+         *           "counter_account": "revenue:usage:tokens",
+         *           "time_zone": "Europe/Berlin",
+         *           "volume_pricing": "reached",
+         *           "state": "active",
+         *           "version": 1,
+         *           "starts_at": "2026-01-02T03:04:05.678901Z",
+         *           "ends_at": null,
+         *           "versions": [
+         *             {
+         *               "version": 1,
+         *               "effective_at": "2026-01-02T03:04:05.678901Z",
+         *               "ends_at": null,
+         *               "created_at": "2026-01-02T03:04:05.678901Z"
+         *             }
+         *           ],
+         *           "prices": null,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        RateCardPage: {
+            /**
+             * Items
+             * @description The rate cards of the page.
+             */
+            items: components["schemas"]["RateCard"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * RatePrice
+         * @description A price for events with some dimensions.
+         * @example {
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "model": "per_unit",
+         *       "included": "0",
+         *       "unit_price": "0.002"
+         *     }
+         */
+        RatePrice: {
+            /**
+             * Dimensions
+             * @description Events with these have it; empty: every event.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Model
+             * @description How the amount is computed.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Included
+             * @description What a month includes.
+             * @example 0.000002
+             */
+            included: string;
+            /**
+             * Unit Price
+             * @description Of `per_unit`.
+             */
+            unit_price?: string | null;
+            /**
+             * Package Size
+             * @description Of `package`.
+             */
+            package_size?: string | null;
+            /**
+             * Package Price
+             * @description Of `package`.
+             */
+            package_price?: string | null;
+            /**
+             * Tiers
+             * @description Of `graduated` and `volume`.
+             */
+            tiers?: components["schemas"]["RateTier"][] | null;
+        };
+        /**
+         * RateTier
+         * @description A part of the quantity of a month.
+         * @example {
+         *       "up_to": "1000000",
+         *       "unit_price": "0.0005",
+         *       "flat_amount": "0"
+         *     }
+         */
+        RateTier: {
+            /**
+             * Up To
+             * @description The last quantity in the tier; null: it has no end.
+             */
+            up_to: string | null;
+            /**
+             * Unit Price
+             * @description Of one unit.
+             * @example 0.000002
+             */
+            unit_price: string;
+            /**
+             * Flat Amount
+             * @description What entering it costs.
+             * @example 0.000002
+             */
+            flat_amount: string;
+        };
+        /**
+         * RateVersion
+         * @description A version of a rate card. It is not changed.
+         * @example {
+         *       "version": 1,
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "included": "0",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "dimensions": {},
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005",
+         *               "flat_amount": "0"
+         *             },
+         *             {
+         *               "up_to": null,
+         *               "unit_price": "0.0004",
+         *               "flat_amount": "0"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateVersion: {
+            /**
+             * Version
+             * @description Its number, from 1.
+             */
+            version: number;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            effective_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description The rate card.
+             */
+            rate_card_id: string;
+            /**
+             * Prices
+             * @description Its prices, in the order in which they are tried.
+             */
+            prices: components["schemas"]["RatePrice"][];
+        };
+        /**
+         * RateVersionCreate
+         * @description Adds a version to a rate card.
+         * @example {
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005"
+         *             },
+         *             {
+         *               "unit_price": "0.0004"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateVersionCreate: {
+            /**
+             * Effective At
+             * @description From when events have its prices: not in the past, and after the versions before it. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * Prices
+             * @description All prices of the version.
+             */
+            prices: components["schemas"]["NewRatePrice"][];
+        };
+        /**
+         * RateVersionTimes
+         * @description When a version is in force.
+         * @example {
+         *       "version": 1,
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        RateVersionTimes: {
+            /**
+             * Version
+             * @description Its number, from 1.
+             */
+            version: number;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            effective_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+        };
+        /**
+         * Rating
+         * @description How the amount came about.
+         * @example {
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "version": 1,
+         *       "model": "per_unit",
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "day": "2026-01-02",
+         *       "month": "2026-01",
+         *       "quantity_before": "0",
+         *       "included": "0",
+         *       "unit_price": "0.002",
+         *       "exact_amount": "2.4",
+         *       "lines": [
+         *         {
+         *           "kind": "units",
+         *           "quantity": "1200",
+         *           "unit_price": "0.002",
+         *           "flat_amount": "0",
+         *           "amount": "2.4"
+         *         }
+         *       ]
+         *     }
+         */
+        Rating: {
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description The rate card.
+             */
+            rate_card_id: string;
+            /**
+             * Version
+             * @description Its version.
+             */
+            version: number;
+            /**
+             * Model
+             * @description The model of the price.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Dimensions
+             * @description Of the price: the first one whose dimensions the event has.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Day
+             * @description The day of the event in the time zone of the rate card.
+             */
+            day: string;
+            /**
+             * Month
+             * @description The month in which its tiers count.
+             */
+            month: string;
+            /**
+             * Quantity Before
+             * @description What the wallet had used in that month at this price before the event.
+             * @example 0.000002
+             */
+            quantity_before: string;
+            /**
+             * Included
+             * @description Of the quantity: what the price includes.
+             * @example 0.000002
+             */
+            included: string;
+            /**
+             * Unit Price
+             * @description The price of one unit; null: there is not one.
+             */
+            unit_price: string | null;
+            /**
+             * Exact Amount
+             * @description The sum of the lines, before it is rounded.
+             * @example 0.000002
+             */
+            exact_amount: string;
+            /**
+             * Lines
+             * @description The parts of the quantity, and what each costs.
+             */
+            lines: components["schemas"]["RatingLine"][];
+        };
+        /**
+         * RatingLine
+         * @description A part of the quantity at one price.
+         * @example {
+         *       "kind": "units",
+         *       "quantity": "1200",
+         *       "unit_price": "0.002",
+         *       "flat_amount": "0",
+         *       "amount": "2.4"
+         *     }
+         */
+        RatingLine: {
+            /**
+             * Kind
+             * @description `units` at a unit price, `packages` that were begun, or the `difference` for what volume tiers priced before in the month.
+             * @enum {string}
+             */
+            kind: "units" | "packages" | "difference";
+            /**
+             * Quantity
+             * @description Of units: how many.
+             */
+            quantity?: string | null;
+            /**
+             * Up To
+             * @description The end of the tier. Left out: it has none, or the price has no tiers.
+             */
+            up_to?: string | null;
+            /**
+             * Unit Price
+             * @description Of one unit.
+             */
+            unit_price?: string | null;
+            /**
+             * Flat Amount
+             * @description What entering the tier costs, with the event that entered it.
+             */
+            flat_amount?: string | null;
+            /**
+             * Packages
+             * @description How many packages were begun.
+             */
+            packages?: string | null;
+            /**
+             * Package Size
+             * @description Units in a package.
+             */
+            package_size?: string | null;
+            /**
+             * Package Price
+             * @description Of one package.
+             */
+            package_price?: string | null;
+            /**
+             * Amount
+             * @description What it costs; not rounded.
+             * @example 0.000002
+             */
+            amount: string;
+        };
+        /**
          * Ready
          * @description The database is reachable and has every migration and function of this release.
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0120",
+         *       "migration": "0140",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -5244,6 +6368,612 @@ export interface components {
             amount: string;
         };
         /**
+         * Usage
+         * @description An event that was accepted, with what it costs and why.
+         * @example {
+         *       "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
+         *       "meter": "tokens",
+         *       "quantity": "1200",
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "timestamp": "2026-01-02T03:04:05.678901Z",
+         *       "source": null,
+         *       "event_id": "request-42",
+         *       "currency": "CREDIT",
+         *       "amount": "2.400000",
+         *       "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *       "counter_account": "revenue:usage:tokens",
+         *       "rating": {
+         *         "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *         "version": 1,
+         *         "model": "per_unit",
+         *         "dimensions": {
+         *           "model": "large"
+         *         },
+         *         "day": "2026-01-02",
+         *         "month": "2026-01",
+         *         "quantity_before": "0",
+         *         "included": "0",
+         *         "unit_price": "0.002",
+         *         "exact_amount": "2.4",
+         *         "lines": [
+         *           {
+         *             "kind": "units",
+         *             "quantity": "1200",
+         *             "unit_price": "0.002",
+         *             "flat_amount": "0",
+         *             "amount": "2.4"
+         *           }
+         *         ]
+         *       },
+         *       "dry_run": false,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Usage: {
+            /**
+             * Usage Id
+             * Format: uuid
+             * @description Its id. Where something was posted, also that of the transaction.
+             */
+            usage_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that pays.
+             */
+            wallet_id: string;
+            /**
+             * User Id
+             * @description The owner of the wallet.
+             */
+            user_id: string;
+            /**
+             * Meter
+             * @description What was measured.
+             */
+            meter: string;
+            /**
+             * Quantity
+             * @description How much.
+             * @example 0.000002
+             */
+            quantity: string;
+            /**
+             * Dimensions
+             * @description What the price depends on.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Timestamp
+             * Format: date-time
+             * @description When it was used.
+             */
+            timestamp: string;
+            /**
+             * Source
+             * @description The producer; null: the event named none.
+             */
+            source: string | null;
+            /**
+             * Event Id
+             * @description The event's id within its source.
+             */
+            event_id: string;
+            /**
+             * Currency
+             * @description The currency of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description What it costs, rounded once to the currency's decimals, half away from zero. Below 0: a difference of volume tiers was given back.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Transaction Id
+             * @description Its posting, a `consume`; null: the amount is 0, or it is a dry run.
+             */
+            transaction_id: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the posting.
+             */
+            counter_account: string;
+            /** @description By which price, and from what, the amount was computed. */
+            rating: components["schemas"]["Rating"];
+            /**
+             * Dry Run
+             * @description Whether nothing was kept.
+             */
+            dry_run: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+        };
+        /**
+         * UsageAccepted
+         * @description An event that was accepted, now or before.
+         */
+        UsageAccepted: {
+            /**
+             * Status
+             * @description The event counts, or would without `dry_run`.
+             * @constant
+             */
+            status: "accepted";
+            /**
+             * Replayed
+             * @description Whether it was accepted before: nothing was posted again.
+             */
+            replayed: boolean;
+            /** @description The event with its rating. */
+            usage: components["schemas"]["Usage"];
+        };
+        /**
+         * UsageAnswer
+         * @description The outcomes in the order of the events.
+         * @example {
+         *       "results": [
+         *         {
+         *           "status": "accepted",
+         *           "replayed": false,
+         *           "usage": {
+         *             "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "user_id": "user-1",
+         *             "meter": "tokens",
+         *             "quantity": "1200",
+         *             "dimensions": {
+         *               "model": "large"
+         *             },
+         *             "timestamp": "2026-01-02T03:04:05.678901Z",
+         *             "source": null,
+         *             "event_id": "request-42",
+         *             "currency": "CREDIT",
+         *             "amount": "2.400000",
+         *             "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *             "counter_account": "revenue:usage:tokens",
+         *             "rating": {
+         *               "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *               "version": 1,
+         *               "model": "per_unit",
+         *               "dimensions": {
+         *                 "model": "large"
+         *               },
+         *               "day": "2026-01-02",
+         *               "month": "2026-01",
+         *               "quantity_before": "0",
+         *               "included": "0",
+         *               "unit_price": "0.002",
+         *               "exact_amount": "2.4",
+         *               "lines": [
+         *                 {
+         *                   "kind": "units",
+         *                   "quantity": "1200",
+         *                   "unit_price": "0.002",
+         *                   "flat_amount": "0",
+         *                   "amount": "2.4"
+         *                 }
+         *               ]
+         *             },
+         *             "dry_run": false,
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        UsageAnswer: {
+            /**
+             * Results
+             * @description The outcome of each event, in the order of the request.
+             */
+            results: (components["schemas"]["UsageAccepted"] | components["schemas"]["UsageRefused"])[];
+        };
+        /**
+         * UsageBatch
+         * @description Events in order; each stands alone unless ``atomic``.
+         * @example {
+         *       "events": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "event_id": "request-42",
+         *           "meter": "tokens",
+         *           "quantity": "1200",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *         }
+         *       ],
+         *       "atomic": false
+         *     }
+         */
+        UsageBatch: {
+            /**
+             * Events
+             * @description The events, which are rated in this order.
+             */
+            events: (components["schemas"]["UsageCloudEvent"] | components["schemas"]["UsageEvent"])[];
+            /**
+             * Atomic
+             * @description All or nothing.
+             * @default false
+             */
+            atomic?: boolean;
+            /**
+             * Dry Run
+             * @description Price the events; keep and post nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        /**
+         * UsageCloudEvent
+         * @description The same as a CloudEvent 1.0 in JSON. Further attributes are ignored.
+         * @example {
+         *       "specversion": "1.0",
+         *       "id": "request-43",
+         *       "source": "/inference/eu-1",
+         *       "type": "tokens",
+         *       "subject": "wallet:0199d0a8-0000-7000-8000-0000000000aa",
+         *       "data": {
+         *         "quantity": "300",
+         *         "dimensions": {
+         *           "model": "large"
+         *         }
+         *       }
+         *     }
+         */
+        UsageCloudEvent: {
+            /**
+             * Specversion
+             * @description The version of CloudEvents.
+             * @constant
+             */
+            specversion: "1.0";
+            /**
+             * Id
+             * @description Names the event within its source, for ever.
+             */
+            id: string;
+            /**
+             * Source
+             * @description Names the producer.
+             */
+            source: string;
+            /**
+             * Type
+             * @description The meter: what was measured.
+             * @example tokens
+             */
+            type: string;
+            /**
+             * Subject
+             * @description Who pays: `wallet:<wallet_id>` or `user:<user_id>`.
+             */
+            subject: string;
+            /**
+             * Time
+             * @description When it was used. Default: now.
+             */
+            time?: string | null;
+            /**
+             * Datacontenttype
+             * @description The type of `data`.
+             */
+            datacontenttype?: "application/json" | null;
+            /** @description What was used. */
+            data: components["schemas"]["UsageCloudEventData"];
+        };
+        /**
+         * UsageCloudEventData
+         * @description What was used, in a CloudEvent.
+         * @example {
+         *       "quantity": "300",
+         *       "dimensions": {
+         *         "model": "large"
+         *       }
+         *     }
+         */
+        UsageCloudEventData: {
+            /**
+             * Quantity
+             * @description How much: 0 or more, of at most 18 decimals.
+             * @example 1200
+             */
+            quantity: string | 0 | number;
+            /**
+             * Dimensions
+             * @description What the price depends on, such as the model; those that the meter has.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Currency
+             * @description With a user as the subject: the currency, if the meter has rate cards in more than one.
+             */
+            currency?: string | null;
+        };
+        /**
+         * UsageEvent
+         * @description What a wallet, or a user, has used.
+         * @example {
+         *       "event_id": "request-42",
+         *       "meter": "tokens",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "quantity": "1200",
+         *       "dimensions": {
+         *         "model": "large"
+         *       }
+         *     }
+         */
+        UsageEvent: {
+            /**
+             * Event Id
+             * @description Names the event, for ever: sent again it counts once, and has the same response.
+             */
+            event_id: string;
+            /**
+             * Source
+             * @description Names the producer, if the client has several whose ids could be the same.
+             */
+            source?: string | null;
+            /**
+             * Meter
+             * @description What was measured.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Wallet Id
+             * @description The wallet that pays. Either this or `user_id` is given.
+             */
+            wallet_id?: string | null;
+            /**
+             * User Id
+             * @description The user who pays, from the wallet from which it spends in the currency of the rate card.
+             */
+            user_id?: string | null;
+            /**
+             * Currency
+             * @description With `user_id`: the currency, if the meter has rate cards in more than one.
+             */
+            currency?: string | null;
+            /**
+             * Quantity
+             * @description How much: 0 or more, of at most 18 decimals.
+             * @example 1200
+             */
+            quantity: string | 0 | number;
+            /**
+             * Dimensions
+             * @description What the price depends on, such as the model; those that the meter has.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Timestamp
+             * @description When it was used. It decides the version of the rate card, and the month in which tiers count. Default: now.
+             */
+            timestamp?: string | null;
+        };
+        /**
+         * UsagePage
+         * @description Events of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-1",
+         *           "meter": "tokens",
+         *           "quantity": "1200",
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "timestamp": "2026-01-02T03:04:05.678901Z",
+         *           "source": null,
+         *           "event_id": "request-42",
+         *           "currency": "CREDIT",
+         *           "amount": "2.400000",
+         *           "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *           "counter_account": "revenue:usage:tokens",
+         *           "rating": {
+         *             "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *             "version": 1,
+         *             "model": "per_unit",
+         *             "dimensions": {
+         *               "model": "large"
+         *             },
+         *             "day": "2026-01-02",
+         *             "month": "2026-01",
+         *             "quantity_before": "0",
+         *             "included": "0",
+         *             "unit_price": "0.002",
+         *             "exact_amount": "2.4",
+         *             "lines": [
+         *               {
+         *                 "kind": "units",
+         *                 "quantity": "1200",
+         *                 "unit_price": "0.002",
+         *                 "flat_amount": "0",
+         *                 "amount": "2.4"
+         *               }
+         *             ]
+         *           },
+         *           "dry_run": false,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        UsagePage: {
+            /**
+             * Items
+             * @description The events of the page.
+             */
+            items: components["schemas"]["Usage"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * UsageRefused
+         * @description An event that changed nothing. It can be sent again.
+         * @example {
+         *       "status": "refused",
+         *       "problem": {
+         *         "code": "insufficient_funds",
+         *         "currency": "CREDIT",
+         *         "detail": "The wallet 0199d0a8-0000-7000-8000-0000000000aa lacks 2.500000 CREDIT",
+         *         "retryable": false,
+         *         "shortfall": "2.500000",
+         *         "status": 402,
+         *         "title": "Insufficient funds",
+         *         "type": "urn:wallet:problem:insufficient_funds",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *       }
+         *     }
+         */
+        UsageRefused: {
+            /**
+             * Status
+             * @description The event is refused.
+             * @constant
+             */
+            status: "refused";
+            /**
+             * Problem
+             * @description The problem document that a single request would get.
+             */
+            problem: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * UsageTotal
+         * @description What was used in one group.
+         * @example {
+         *       "group": {
+         *         "day": "2026-01-02",
+         *         "meter": "tokens"
+         *       },
+         *       "quantity": "1200",
+         *       "amount": "2.400000",
+         *       "events": 1
+         *     }
+         */
+        UsageTotal: {
+            /**
+             * Group
+             * @description The values of the group, by the names of `group_by`; null: the events had no such dimension.
+             */
+            group: {
+                [key: string]: string | null;
+            };
+            /**
+             * Quantity
+             * @description The sum of the quantities; null: they are of several meters.
+             */
+            quantity: string | null;
+            /**
+             * Amount
+             * @description The sum of the amounts.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Events
+             * @description How many events.
+             */
+            events: number;
+        };
+        /**
+         * UsageTotals
+         * @description What a wallet used in some days, by groups.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "from": "2026-01-01",
+         *       "to": "2026-01-02",
+         *       "group_by": [
+         *         "meter",
+         *         "day"
+         *       ],
+         *       "items": [
+         *         {
+         *           "group": {
+         *             "day": "2026-01-02",
+         *             "meter": "tokens"
+         *           },
+         *           "quantity": "1200",
+         *           "amount": "2.400000",
+         *           "events": 1
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        UsageTotals: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * From
+             * @description The first day.
+             */
+            from: string;
+            /**
+             * To
+             * @description The last day.
+             */
+            to: string;
+            /**
+             * Group By
+             * @description The names of the groups.
+             */
+            group_by: string[];
+            /**
+             * Items
+             * @description The groups of the page, in order.
+             */
+            items: components["schemas"]["UsageTotal"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * UserStatistics
          * @description Totals of all wallets of a user in a period. ``currencies`` has those of operating wallets.
          * @example {
@@ -5877,7 +7607,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -5963,8 +7693,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `meter_not_found`: Meter not found */
+        meter_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `payload_too_large`: Payload too large */
         payload_too_large: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_card_not_found`: Rate card not found */
+        rate_card_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -6105,8 +7853,12 @@ export interface components {
         max_amount: string | null;
         /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
         metadata: string[];
+        /** @description Only those of this meter. */
+        meter: string | null;
         /** @description Entries of this amount or more. */
         min_amount: string | null;
+        /** @description The rate card's id. */
+        rate_card_id: string;
         /** @description Entries with exactly this reference. */
         reference: string | null;
         /** @description Entries before this moment. */
@@ -8581,6 +10333,783 @@ export interface operations {
             };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_usage: {
+        parameters: {
+            query?: {
+                /** @description Price the event; keep and post nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageEvent"];
+                "application/cloudevents+json": components["schemas"]["UsageCloudEvent"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description The event is accepted, by this request or by an earlier one with the same event. */
+            201: {
+                headers: {
+                    /** @description The path of the usage. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `meter_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `usage_event_conflict`, `balance_limit`, `limit_exceeded`, `transaction_superseded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `price_not_found`, `timestamp_refused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_usage_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageAnswer"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `meter_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `usage_event_conflict`, `balance_limit`, `limit_exceeded`, `transaction_superseded`, `batch_aborted` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `price_not_found`, `timestamp_refused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the usage, or of its transaction. */
+                usage_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `usage_not_found`: Usage not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_usage_events: {
+        parameters: {
+            query?: {
+                /** @description Only those of this meter. */
+                meter?: components["parameters"]["meter"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage_totals: {
+        parameters: {
+            query?: {
+                /** @description `meter`, `day`, `month`, and names of dimensions, separated by commas; at most five. */
+                group_by?: string;
+                /** @description Only usage of this meter. */
+                meter?: string | null;
+                /** @description The first day, in the time zone of the rate card. Default: the first day of the month of `to`. */
+                from?: string | null;
+                /** @description The last day. Default: today, in UTC. */
+                to?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageTotals"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_meters: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    create_meter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeterCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the meter. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meter"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `meter_exists`: Meter exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_meter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The meter's name. */
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meter"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["meter_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    list_rate_cards: {
+        parameters: {
+            query?: {
+                /** @description Only those of this meter. */
+                meter?: components["parameters"]["meter"];
+                /** @description Only those in this currency. */
+                currency?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCardPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    create_rate_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateCardCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the rate card. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["meter_not_found"];
+            /** @description `rate_card_overlap`: Rate cards overlap */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rate_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    get_rate_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+                /** @description The version's number. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateVersion"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    add_rate_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateVersionCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the version. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            /** @description `rate_card_ended`, `rate_version_overlap`, `rate_version_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_rate_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateCardEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            /** @description `rate_card_ended`, `rate_card_overlap` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */
