@@ -75,6 +75,20 @@ GET /api/v1/wallets/{wallet_id}/alerts/{alert_id}
 PATCH /api/v1/wallets/{wallet_id}/alerts/{alert_id}
 DELETE /api/v1/wallets/{wallet_id}/alerts/{alert_id}
 GET /api/v1/wallets/{wallet_id}/burn-rate
+POST /api/v1/meters
+GET /api/v1/meters
+GET /api/v1/meters/{meter}
+POST /api/v1/rate-cards
+GET /api/v1/rate-cards
+GET /api/v1/rate-cards/{rate_card_id}
+GET /api/v1/rate-cards/{rate_card_id}/versions/{version}
+POST /api/v1/rate-cards/{rate_card_id}/versions
+POST /api/v1/rate-cards/{rate_card_id}/end
+POST /api/v1/usage
+POST /api/v1/usage/batch
+GET /api/v1/usage/{usage_id}
+GET /api/v1/wallets/{wallet_id}/usage
+GET /api/v1/wallets/{wallet_id}/usage/events
 POST /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/wallets/{wallet_id}/grants
 GET /api/v1/grants/{grant_id}
@@ -151,6 +165,8 @@ BEYOND_A_SCHEMA = {
     "destination_refused": "depends on the addresses of a name",
     "type_unknown": "the types of events are data",
     "replay_choice": "members exclude each other",
+    "payer_choice": "members exclude each other",
+    "group_repeated": "compares names within one text",
     "timestamp_invalid": "a date-time can be none of the calendar's, a leap second for one",
     "text_not_storable": "U+0000 and half surrogates, anywhere in metadata",
     "too_long": "metadata is limited by its bytes",
@@ -325,7 +341,7 @@ CONFIG: dict[str, Any] = {
     "operations": [
         # Each operation of a batch, and each line of an import, is refused in its own place: the status is 200.
         {
-            "include-path": ["/api/v1/transactions/batch", "/api/v1/wallets/import"],
+            "include-path": ["/api/v1/transactions/batch", "/api/v1/wallets/import", "/api/v1/usage/batch"],
             "checks": {
                 "negative_data_rejection": {"enabled": False},
                 # To GET these is to ask for a transaction or a wallet of this name: 422, it is no UUID.
@@ -411,6 +427,12 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     given = {"amount": "1", "source": "promotion"}
     await made("grant_id", f"/wallets/{main}/grants", given)
     await made("hold_id", f"/wallets/{main}/holds", {"amount": "1"})
+    await made("meter", "/meters", {"meter": "tokens", "dimensions": ["model"]})
+    prices = [{"model": "per_unit", "unit_price": "1"}]
+    await made("rate_card_id", "/rate-cards", {"meter": "tokens", "currency": "CREDIT", "prices": prices})
+    ids["version"] = 1
+    event = {"event_id": "1", "meter": "tokens", "wallet_id": main, "quantity": "1"}
+    await made("usage_id", "/usage", event)
     monthly = {"amount": "1", "source": "plan", "day_of_month": 31}
     for method, wallet in (("", main), ("PATCH ", changing), ("DELETE ", closing)):
         await made(f"{method}alert_id", f"/wallets/{wallet}/alerts", {"amount": "1"}, ann)

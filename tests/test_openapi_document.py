@@ -53,6 +53,9 @@ VERBS = {
         "replay",
         "explain",
         "void",
+        "report",
+        "add",
+        "end",
     ),
     *(
         "deposit",

@@ -55,6 +55,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/alerts.md",
         "docs/grants.md",
         "docs/holds.md",
+        "docs/rated-usage.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

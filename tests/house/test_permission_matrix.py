@@ -28,13 +28,15 @@ from wallet_service.runtime.application import create_app
 
 EXPAND = Bundles(ROOMS).expand
 PERMISSIONS = {each.name: each for room in ROOMS for each in room.permissions}
-TYPES: dict[str, OperationType] = {each.permission: each for room in ROOMS for each in room.operation_types}
+TYPES: dict[str, OperationType] = {
+    each.permission: each for room in ROOMS for each in room.operation_types if each.form != "room"
+}
 APP = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none")
 ROUTES = {
     f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
 }
 
-OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id", "hold_id"}
+OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id"}
 """Members of a path that name whose wallet a route is about."""
 
 
@@ -112,10 +114,12 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "void_hold": {},
     "extend_hold": {"expires_in_s": 7200},
     "increase_hold": {"amount": "1"},
+    "create_meter": {"meter": "matrix"},
+    "end_rate_card": {},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
-IN_THE_BODY = {"create_wallet", "batch", "post_entries"}
+IN_THE_BODY = {"create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch"}
 """Routes whose body says whose wallets they are about."""
 
 
@@ -172,6 +176,21 @@ class Matrix:
         owner = caller if caller.user_id == thing.user_id else self.api.admin
         return (await owner.post(f"/wallets/{thing.granted_id}/holds", {"amount": "1"})).json()["hold_id"]
 
+    async def meter(self) -> tuple[str, str]:
+        """A new meter and the id of its rate card."""
+        name, admin = f"m{new_id()}", self.api.admin
+        await admin.post("/meters", {"meter": name})
+        card = {"meter": name, "currency": "CREDIT", "prices": [{"model": "per_unit", "unit_price": "1"}]}
+        return name, (await admin.post("/rate-cards", card)).json()["rate_card_id"]
+
+    def usage(self, meter: str, thing: Thing) -> dict[str, Any]:
+        """An event of a thing's user that costs nothing."""
+        return {"event_id": new_id(), "meter": meter, "wallet_id": thing.granted_id, "quantity": "0"}
+
+    async def usage_of(self, meter: str, thing: Thing) -> str:
+        """A new event of a thing's user."""
+        return (await self.api.admin.post("/usage", self.usage(meter, thing))).json()["usage_id"]
+
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
         uploader = caller if caller.user_id is not None else await self.key("files:write")
@@ -197,6 +216,16 @@ class Matrix:
         )
         return endpoint_id
 
+    def rated_body(self, route: APIRoute, meter: str, thing: Thing) -> dict[str, Any] | None:
+        """The body of a route that needs a meter."""
+        prices = {"prices": [{"model": "per_unit", "unit_price": "1"}]}
+        return {
+            "create_rate_card": prices | {"meter": meter, "currency": "EUR"},
+            "add_rate_version": prices,
+            "report_usage": self.usage(meter, thing),
+            "report_usage_batch": {"events": [self.usage(meter, thing)]},
+        }.get(route.name)
+
     async def upload(self, caller: Client) -> httpx.Response:
         return await caller.send("POST", "/files?name=a.txt", b"a", headers={"Content-Type": "text/plain"})
 
@@ -211,7 +240,13 @@ class Matrix:
         self, caller: Client, route: APIRoute, permission: Permission | None, thing: Thing
     ) -> tuple[int, dict[str, Any]]:
         """The status and problem of a request; of a batch with one operation, those of the operation."""
+        rated = "rate" in route.path or "meter" in route.path or "/usage" in route.path
+        meter, card = await self.meter() if rated else ("", "")
         path = route.path.format(
+            meter=meter,
+            rate_card_id=card,
+            version=1,
+            usage_id=await self.usage_of(meter, thing) if "{usage_id}" in route.path else None,
             wallet_id=thing.granted_id if "grant-schedules" in route.path else thing.wallet_id,
             user_id=thing.user_id,
             transaction_id=thing.transaction_id,
@@ -224,7 +259,7 @@ class Matrix:
             schedule_id=await self.schedule_of(thing) if "{schedule_id}" in route.path else None,
             number=1,
         )
-        body = body_of(route, permission, thing)
+        body = self.rated_body(route, meter, thing) or body_of(route, permission, thing)
         (method,) = route.methods or ()
         if route.name == "import_file":
             body = {"file_id": await self.file_of(caller)}  # which is no CSV

@@ -60,6 +60,11 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
 
 READS_NO_PERSON: Mapping[str, str] = {
     "list_currencies": "currencies",
+    "list_meters": "meters",
+    "get_meter": "a meter",
+    "list_rate_cards": "rate cards",
+    "get_rate_card": "a rate card",
+    "get_rate_version": "a version of a rate card",
     "service_stats": "sums over all users",
     "billing_summary_of_period": "sums over all users",
     "read_trial_balance": "sums over all users",

@@ -11,6 +11,8 @@ CHECKED_BY_THE_ROOM = {
     ("post_transaction", "wallet_id"),
     ("transfer_to_wallet", "to_wallet_id"),
     ("post_batch", "wallet_id"),
+    ("report_usage", "wallet_id"),
+    ("report_usage_batch", "wallet_id"),
     ("post_batch", "to_wallet_id"),
     ("list_events", "wallet_id"),
     ("stream_events", "wallet_id"),

@@ -363,6 +363,38 @@ async def test_holds(billing: Client, api: Api) -> None:
     agree(shown("capture_hold", 201), captured.json(), "capture_hold")
 
 
+async def test_rates_and_usage(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    pricer = await api.service("rates:read", "rates:write")
+    meter = await pricer.post("/meters", body("create_meter"))
+    agree(shown("create_meter", 201), meter.json(), "create_meter")
+    agree(shown("get_meter", 200), (await pricer.get("/meters/tokens")).json(), "get_meter")
+    has_form_of(shown("list_meters", 200), (await pricer.get("/meters")).json(), "list_meters")
+    card = (await pricer.post("/rate-cards", body("create_rate_card"))).json()
+    agree(shown("create_rate_card", 201), card, "create_rate_card")
+    path = f"/rate-cards/{card['rate_card_id']}"
+    agree(shown("get_rate_card", 200), (await pricer.get(path)).json(), "get_rate_card")
+    agree(shown("get_rate_version", 200), (await pricer.get(f"{path}/versions/1")).json(), "get_rate_version")
+    has_form_of(shown("list_rate_cards", 200), (await pricer.get("/rate-cards")).json(), "list_rate_cards")
+    reporter = await api.service("usage:write", "usage:read")
+    usage = (await reporter.post("/usage", body("report_usage", wallet_id=wallet_id))).json()
+    has_form_of(shown("report_usage", 201), usage, "report_usage")
+    has_form_of(
+        shown("get_usage", 200), (await reporter.get(f"/usage/{usage['usage_id']}")).json(), "get_usage"
+    )
+    event = body("report_usage", wallet_id=wallet_id) | {"event_id": "request-43"}
+    batch = (await reporter.post("/usage/batch", {"events": [event]})).json()
+    has_form_of(shown("report_usage_batch", 200), batch, "report_usage_batch")
+    listed = (await reporter.get(f"/wallets/{wallet_id}/usage/events")).json()
+    has_form_of(shown("list_usage_events", 200), listed, "list_usage_events")
+    totals = (await reporter.get(f"/wallets/{wallet_id}/usage", group_by="meter,day")).json()
+    has_form_of(shown("get_usage_totals", 200), totals, "get_usage_totals")
+    added = await pricer.post(f"{path}/versions", body("add_rate_version"))
+    has_form_of(shown("add_rate_version", 201), added.json(), "add_rate_version")
+    ended = await pricer.post(f"{path}/end", body("end_rate_card"))
+    has_form_of(shown("end_rate_card", 200), ended.json(), "end_rate_card")
+
+
 async def test_explanations(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
     await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))

@@ -46,6 +46,8 @@ NOT_FROM_OUTSIDE = {
     "grant_schedule_limit": "needs as many schedules as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
     "hold_limit": "needs as many open holds as there may be",
+    "rate_card_ended": "needs a rate card that has ended some time ago",
+    "rate_version_limit": "needs as many versions as there may be",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -168,6 +170,8 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Alerts",
         "Grants",
         "Holds",
+        "Rates",
+        "Usage",
         "Billing",
         "History",
         "Statistics",

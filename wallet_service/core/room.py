@@ -49,11 +49,13 @@ class RequestCost:
         tokens: charged before the body is read; with 0 the request is not limited.
         csv_tokens: charged instead when the caller accepts CSV.
         is_per_operation: whether each operation of the body after the first costs one token more.
+        operations: the member of the body that has the operations.
     """
 
     tokens: int = 1
     csv_tokens: int | None = None
     is_per_operation: bool = False
+    operations: str = "operations"
 
 
 Form = Literal["movement", "transfer", "refund", "adjustment", "entries", "room"]
@@ -81,6 +83,8 @@ class OperationType:
             (``ledger/sql/open_room_state.sql``). None: the service alone posts entries of this type.
         request: of the form ``room``: reference of the model by which a batch names such an operation
             (``money/transactions/room_operations.py``). None: batches have none.
+        checks_restriction: whether that function checks the counter accounts and the amount to which the caller's key is
+            restricted, since it alone knows them. It finds them as ``restriction`` of the operation's ``caller``.
     """
 
     name: str
@@ -96,6 +100,7 @@ class OperationType:
     refundable: bool = True
     decide: str | None = None
     request: str | None = None
+    checks_restriction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

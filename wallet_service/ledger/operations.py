@@ -73,7 +73,7 @@ class Operation:
     entries: tuple[EntryOf, ...] = ()
     counter_account: str | None = None
     terms: Mapping[str, Any] | None = None
-    caller: Mapping[str, str] | None = None
+    caller: Mapping[str, Any] | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transaction_id: str = field(default_factory=new_id)
 

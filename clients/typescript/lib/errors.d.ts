@@ -178,16 +178,53 @@ export interface Facts {
         remaining: string;
         resets_at: string | null;
     };
+    meter_exists: {
+        meter: string;
+    };
+    meter_not_found: {
+        meter: string;
+    };
     not_refundable: {
         transaction_id: string;
     };
     payload_too_large: {
         limit_bytes: number;
     };
+    price_not_found: {
+        meter: string;
+        currency: string | null;
+        dimensions: Record<string, string>;
+        timestamp: string;
+        rate_card_id: string | null;
+    };
+    rate_card_ended: {
+        rate_card_id: string;
+        ends_at: string;
+    };
+    rate_card_not_found: {
+        rate_card_id: string;
+        version?: number;
+    };
+    rate_card_overlap: {
+        meter: string;
+        currency: string;
+        rate_card_id: string;
+        starts_at: string;
+        ends_at: string | null;
+    };
     rate_limited: {
         scope: "client" | "user" | "address";
         limit: number;
         window_s: number;
+    };
+    rate_version_limit: {
+        rate_card_id: string;
+        limit: number;
+    };
+    rate_version_overlap: {
+        rate_card_id: string;
+        version: number;
+        effective_at: string;
     };
     refund_exceeds: {
         transaction_id: string;
@@ -195,6 +232,11 @@ export interface Facts {
     };
     same_wallet: {
         wallet_id: string;
+    };
+    timestamp_refused: {
+        timestamp: string;
+        earliest: string;
+        latest: string;
     };
     transaction_not_found: {
         transaction_id?: string;
@@ -204,6 +246,14 @@ export interface Facts {
     };
     upstream_unavailable: {
         upstream?: string;
+    };
+    /** Another event of the same id was accepted; `source` is null where the event named none. */
+    usage_event_conflict: {
+        event_id: string;
+        source: string | null;
+    };
+    usage_not_found: {
+        usage_id: string;
     };
     uri_too_long: {
         limit_bytes: number;

@@ -22,6 +22,7 @@ const OF_THE_LEDGER = new Set([
     "not_refundable",
     "refund_exceeds",
     "same_wallet",
+    "timestamp_refused",
     "transaction_not_found",
     "transaction_superseded",
     "wallet_closed",

@@ -27,6 +27,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "not_refundable",
   "refund_exceeds",
   "same_wallet",
+  "timestamp_refused",
   "transaction_not_found",
   "transaction_superseded",
   "wallet_closed",
@@ -138,14 +139,32 @@ export interface Facts {
     remaining: string;
     resets_at: string | null;
   };
+  meter_exists: { meter: string };
+  meter_not_found: { meter: string };
   not_refundable: { transaction_id: string };
   payload_too_large: { limit_bytes: number };
+  price_not_found: {
+    meter: string;
+    currency: string | null;
+    dimensions: Record<string, string>;
+    timestamp: string;
+    rate_card_id: string | null;
+  };
+  rate_card_ended: { rate_card_id: string; ends_at: string };
+  rate_card_not_found: { rate_card_id: string; version?: number };
+  rate_card_overlap: { meter: string; currency: string; rate_card_id: string; starts_at: string; ends_at: string | null };
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
+  rate_version_limit: { rate_card_id: string; limit: number };
+  rate_version_overlap: { rate_card_id: string; version: number; effective_at: string };
   refund_exceeds: { transaction_id: string; refundable: string };
   same_wallet: { wallet_id: string };
+  timestamp_refused: { timestamp: string; earliest: string; latest: string };
   transaction_not_found: { transaction_id?: string };
   transaction_superseded: { transaction_id?: string };
   upstream_unavailable: { upstream?: string };
+  /** Another event of the same id was accepted; `source` is null where the event named none. */
+  usage_event_conflict: { event_id: string; source: string | null };
+  usage_not_found: { usage_id: string };
   uri_too_long: { limit_bytes: number };
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };

@@ -23,6 +23,7 @@ class Outcome:
     Attributes:
         raw: the transaction's JSON text as SQL wrote it.
         locked_wallet_id: of a busy one, the wallet that another session has locked.
+        result: of an operation that a room decided.
     """
 
     status: str
@@ -31,6 +32,7 @@ class Outcome:
     transaction: dict[str, Any]
     raw: str
     locked_wallet_id: str | None
+    result: dict[str, Any] | None = None
 
     @property
     def status_or_code(self) -> str:
@@ -96,6 +98,7 @@ def _outcome(line: str, outcome: dict[str, Any]) -> Outcome:
         outcome.get("transaction") or {},
         raw,
         outcome["wallet_id"] if outcome["status"] == "busy" else None,
+        outcome.get("result"),
     )
 
 

@@ -43,6 +43,9 @@ async def check_restriction(
         Forbidden: the key is restricted to other counter accounts, or to smaller amounts.
     """
     kind = types[operation.type]
+    if kind.checks_restriction and operation.wallet_id is not None:
+        await access.find(operation.wallet_id)
+        return
     if operation.original_transaction_id is not None:
         movements = await _reversed(access, operation, operation.original_transaction_id, types)
     else:

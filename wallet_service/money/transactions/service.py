@@ -1,7 +1,7 @@
 """Who may move what, and how a request becomes operations of the ledger."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from wallet_service.money.schemas import MoneyRequest, Movement
 from wallet_service.money.transactions.batches import aborted, read_operation, unread
 from wallet_service.money.transactions.hooks import PostingHooks
 from wallet_service.money.transactions.restrictions import check_restriction
-from wallet_service.money.transactions.room_operations import BatchRoomOperation, RoomPosting
+from wallet_service.money.transactions.room_operations import BatchRoomOperation
 from wallet_service.money.transactions.schemas import (
     AdjustmentDetails,
     AdjustRequest,
@@ -165,24 +165,68 @@ class TransactionService:
     ) -> Posted:
         """Post an operation of a type that a room decides; the result is the room's.
 
-        Args:
-            kind: its type.
-            wallet_id: the wallet; the caller's access to it was checked.
-            key: the idempotency key of the request.
-            terms: what the room's function reads.
-            caller: for the audit trail.
-            amount: in the wallet's currency, if the type has one.
-            counter_account: the other side, if the type has one.
-            details: what is stored with the posting.
-            dry_run: whether nothing is kept.
+        Args: as ``room_operation``; ``dry_run``: whether nothing is kept.
 
         Raises:
             WalletError: the refusal.
         """
-        posting = RoomPosting(
-            terms=terms, amount=amount, counter_account=counter_account, details=details or {}
+        operation = self.room_operation(
+            kind,
+            wallet_id,
+            key,
+            terms,
+            caller,
+            amount=amount,
+            counter_account=counter_account,
+            details=details,
         )
-        return await self._post(self._room_operation(kind, wallet_id, posting, key, caller), dry_run)
+        return await self._post(operation, dry_run)
+
+    def room_operation(
+        self,
+        kind: TransactionType,
+        wallet_id: str,
+        key: str | None,
+        terms: Mapping[str, Any],
+        caller: Mapping[str, Any],
+        *,
+        index: int = 0,
+        amount: str | None = None,
+        counter_account: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> Operation:
+        """An operation of a type that a room decides.
+
+        Args:
+            kind: its type.
+            wallet_id: the wallet; the caller's access to it is checked when it is posted, or was, as the path's.
+            key: its idempotency key.
+            terms: what the room's function reads.
+            caller: for the audit trail.
+            index: its place in the request.
+            amount: in the wallet's currency, if the type has one.
+            counter_account: the other side, if the type has one.
+            details: what is stored with the posting.
+
+        Raises:
+            Forbidden: the caller lacks the permission for this type.
+        """
+        self._caller.require(self._hooks.permissions[kind])
+        if self._hooks.types[kind].checks_restriction and self._caller.restriction is not None:
+            caller = {**caller, "restriction": self._caller.restriction.document()}
+        return Operation(
+            type=kind,
+            client_id=self._caller.client_id,
+            acting_user_id=self._caller.user_id,
+            idempotency_key=key,
+            wallet_id=wallet_id,
+            amount=amount,
+            counter_account=counter_account,
+            terms=terms,
+            caller=caller,
+            details=details or {},
+            transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
+        )
 
     async def check_planned(
         self, kind: TransactionType, wallet_id: str, *, amount: str, counter_account: str
@@ -223,15 +267,21 @@ class TransactionService:
             self._read(index, document, f"{header_key}/{index}" if header_key is not None else None)
             for index, document in enumerate(unread(request))
         ]
+        return await self.post_each(read, atomic=request.atomic, dry_run=request.dry_run)
+
+    async def post_each(
+        self, read: Sequence[Operation | Refused], *, atomic: bool, dry_run: bool
+    ) -> list[Outcome]:
+        """Post the operations of a batch that could be read; the outcomes of all, in order."""
         if self._access.checks or self._hooks.checks:
             read = await asyncio.gather(*(self._permitted(each) for each in read))
         faults = {index: each for index, each in enumerate(read) if isinstance(each, Refused)}
-        if request.atomic and faults:
+        if atomic and faults:
             return aborted(len(read), *min(faults.items()))
         operations = tuple(each for each in read if isinstance(each, Operation))
         if not operations:
             return list(faults.values())
-        unit = Unit(operations, atomic=request.atomic, dry_run=request.dry_run, attempt=self._attempt.number)
+        unit = Unit(operations, atomic=atomic, dry_run=dry_run, attempt=self._attempt.number)
         posted = [
             Refused(self._explained(operation, outcome.error)) if isinstance(outcome, Refused) else outcome
             for operation, outcome in zip(operations, await self._ledger.post(unit), strict=True)
@@ -345,35 +395,6 @@ class TransactionService:
             transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )
 
-    def _room_operation(
-        self,
-        kind: TransactionType,
-        wallet_id: str,
-        posting: RoomPosting,
-        key: str | None,
-        caller: Mapping[str, str],
-        index: int = 0,
-    ) -> Operation:
-        """The operation of a type that a room decides.
-
-        Raises:
-            Forbidden: the caller lacks the permission for this type.
-        """
-        self._caller.require(self._hooks.permissions[kind])
-        return Operation(
-            type=kind,
-            client_id=self._caller.client_id,
-            acting_user_id=self._caller.user_id,
-            idempotency_key=key,
-            wallet_id=wallet_id,
-            amount=posting.amount,
-            counter_account=posting.counter_account,
-            terms=posting.terms,
-            caller=caller,
-            details=posting.details,
-            transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
-        )
-
     def _check_users_account(self, kind: TransactionType, counter_account: str) -> None:
         """Refuse another counter account than the default of the type, and those of the user's own records.
 
@@ -395,8 +416,17 @@ class TransactionService:
             key = batch_key if item.idempotency_key is None else item.idempotency_key
             if isinstance(item, BatchRoomOperation):
                 posting = item.posting(self._hooks.state.settings, self._caller)
-                caller = current_caller().document()
-                return self._room_operation(item.type, str(item.wallet_id), posting, key, caller, index)
+                return self.room_operation(
+                    item.type,
+                    str(item.wallet_id),
+                    key,
+                    posting.terms,
+                    current_caller().document(),
+                    index=index,
+                    amount=posting.amount,
+                    counter_account=posting.counter_account,
+                    details=posting.details,
+                )
             if isinstance(item, BatchRefund):
                 original = str(item.original_transaction_id)
                 return self._operation(item.type, item, key, original_transaction_id=original, index=index)

@@ -37,7 +37,7 @@ class RequestCosts:
     def of_operations(self, scope: Scope, body: Mapping[str, Any]) -> int:
         """The tokens of a request with this body, which is not validated yet."""
         cost = self.by_route.get(scope["route"].name, USUAL)
-        operations = body.get("operations")
+        operations = body.get(cost.operations)
         if not cost.is_per_operation or not isinstance(operations, list):
             return cost.tokens
         return max(cost.tokens, len(operations))  # pyright: ignore[reportUnknownArgumentType]  # any JSON

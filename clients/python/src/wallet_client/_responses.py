@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Wallet,
     )
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
+    from wallet_client.usage import Usage, UsageTotal
     from wallet_client.webhooks import (
         CreatedWebhook,
         Delivery,
@@ -288,6 +289,37 @@ def capture_of(response: SuccessResponse) -> "Capture":
     )
 
 
+def usage_of(response: SuccessResponse) -> "Usage":
+    """An event of usage."""
+    return _usage(response.document, replayed=response.replayed)
+
+
+def usage_results_of(response: SuccessResponse) -> "list[Usage | Refused]":
+    """The result of each event of a batch, in order."""
+    return [
+        _usage(result["usage"], replayed=result["replayed"])
+        if result["status"] == "accepted"
+        else _refused(result["problem"], None, earlier_attempt_open=response.earlier_attempt_open)
+        for result in response.document["results"]
+    ]
+
+
+def usage_totals_of(response: SuccessResponse) -> "Page[UsageTotal]":
+    """A page of sums of usage."""
+    from wallet_client.usage import UsageTotal  # noqa: PLC0415
+
+    return _page_of(response, UsageTotal)
+
+
+def _usage(document: Mapping[str, Any], *, replayed: bool) -> "Usage":
+    from wallet_client.usage import Usage  # noqa: PLC0415
+
+    made = decoder(Usage)(document)
+    if replayed:
+        object.__setattr__(made, "replayed", replayed)  # frozen, and not yet handed out
+    return made
+
+
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":
     """A webhook endpoint."""
     from wallet_client.webhooks import WebhookEndpoint  # noqa: PLC0415
@@ -398,7 +430,7 @@ def _transaction(document: Mapping[str, Any], *, replayed: bool) -> "Transaction
     return made
 
 
-def _refused(problem: Mapping[str, Any], key: str, *, earlier_attempt_open: bool) -> "Refused":
+def _refused(problem: Mapping[str, Any], key: str | None, *, earlier_attempt_open: bool) -> "Refused":
     from wallet_client.models import Refused  # noqa: PLC0415
 
     error = error_of(problem)

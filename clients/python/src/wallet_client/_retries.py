@@ -56,6 +56,7 @@ OF_THE_LEDGER = frozenset(
         "not_refundable",
         "refund_exceeds",
         "same_wallet",
+        "timestamp_refused",
         "transaction_not_found",
         "transaction_superseded",
         "wallet_closed",

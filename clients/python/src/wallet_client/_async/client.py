@@ -23,6 +23,7 @@ from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
 from wallet_client._async.test_clock import AsyncTestClockResource
 from wallet_client._async.transactions import AsyncTransactionsResource
+from wallet_client._async.usage import AsyncUsageResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._async.webhooks import AsyncWebhooksResource
 from wallet_client._call import Id
@@ -57,6 +58,7 @@ class AsyncWalletClient(AsyncShortcuts):
         billing: why a balance is what it is, and what finance needs of a period.
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
+        usage: events of usage, which are priced and posted.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -74,6 +76,7 @@ class AsyncWalletClient(AsyncShortcuts):
     billing: AsyncBillingResource = AsyncBillingResource(_NO_RUNNER)
     holds: AsyncHoldsResource = AsyncHoldsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
+    usage: AsyncUsageResource = AsyncUsageResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
@@ -228,6 +231,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.holds = AsyncHoldsResource(runner)
         self.limits = AsyncLimitsResource(runner)
         self.alerts = AsyncAlertsResource(runner)
+        self.usage = AsyncUsageResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

@@ -29,6 +29,7 @@ from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
 from wallet_client._sync.transactions import TransactionsResource
+from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.metrics import Metrics
@@ -58,6 +59,7 @@ class WalletClient(Shortcuts):
         billing: why a balance is what it is, and what finance needs of a period.
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
+        usage: events of usage, which are priced and posted.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -75,6 +77,7 @@ class WalletClient(Shortcuts):
     billing: BillingResource = BillingResource(_NO_RUNNER)
     holds: HoldsResource = HoldsResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
+    usage: UsageResource = UsageResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
@@ -229,6 +232,7 @@ class WalletClient(Shortcuts):
         self.holds = HoldsResource(runner)
         self.limits = LimitsResource(runner)
         self.alerts = AlertsResource(runner)
+        self.usage = UsageResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

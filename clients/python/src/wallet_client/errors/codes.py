@@ -225,6 +225,72 @@ class LimitExceeded(Conflict):
         return datetime.fromisoformat(moment) if isinstance(moment, str) else None
 
 
+class MeterNotFound(NotFound):
+    """There is no meter of this name."""
+
+    code = "meter_not_found"
+
+
+class MeterExists(Conflict):
+    """There is a meter of this name already."""
+
+    code = "meter_exists"
+
+
+class RateCardNotFound(NotFound):
+    """There is no such rate card, or it has no such version."""
+
+    code = "rate_card_not_found"
+
+
+class RateCardOverlap(Conflict):
+    """Another rate card of the meter and the currency is in force at the same time: ``rate_card_id`` of ``facts``."""
+
+    code = "rate_card_overlap"
+
+
+class RateVersionOverlap(Conflict):
+    """A version must begin after the versions before it."""
+
+    code = "rate_version_overlap"
+
+
+class RateCardEnded(Conflict):
+    """The rate card has ended, and can't be changed any more."""
+
+    code = "rate_card_ended"
+
+
+class RateVersionLimit(Conflict):
+    """The rate card has as many versions as it may have."""
+
+    code = "rate_version_limit"
+
+
+class PriceNotFound(Unprocessable):
+    """No rate card is in force at the moment of the event, or it has no price for the event's dimensions."""
+
+    code = "price_not_found"
+
+
+class TimestampRefused(Unprocessable):
+    """The event is from the future, or too old for its meter: ``facts`` has ``earliest`` and ``latest``."""
+
+    code = "timestamp_refused"
+
+
+class UsageEventConflict(Conflict):
+    """An event with this id was accepted before, with other content."""
+
+    code = "usage_event_conflict"
+
+
+class UsageNotFound(NotFound):
+    """There is no such event of usage, or the caller may not see its wallet."""
+
+    code = "usage_not_found"
+
+
 class WebhookLimit(Conflict):
     """There are as many webhook endpoints of the client, or valid secrets of the endpoint, as there may be."""
 

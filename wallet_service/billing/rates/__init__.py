@@ -1,0 +1,1 @@
+"""Rated usage: meters, rate cards, and what events of usage cost."""
