@@ -33,6 +33,7 @@ PACKAGES: Final = (
     "money.opening_balances",
     "billing.grants",
     "billing.spending_limits",
+    "billing.top_ups",
     "billing.explain",
     "delivery.events",
     "delivery.audit",
