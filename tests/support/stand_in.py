@@ -4,8 +4,8 @@ In process: ``async with stand_in() as others:``. As a process: ``scripts/stand-
 ports; 0 is a free one. Everything that is asked for exists, unless its id starts with ``unknown`` or is in ``unknown``.
 ``PUT /stand-in/fault`` with the name of a fault as its body spoils all following answers; an empty body ends it.
 
-A payment succeeds at once, unless the name of its method begins with ``declined``, ``failing``, ``pending`` or ``lost``
-(it succeeds, and the connection is cut before the first answer). ``PUT /stand-in/payments/{payment_id}`` with a status as
+A payment succeeds at once, unless the name of its method begins with ``declined``, ``failing``, ``pending``, ``lost``
+(it succeeds, and the connection is cut before the first answer) or ``slow`` (and the first answer never comes). ``PUT /stand-in/payments/{payment_id}`` with a status as
 its body changes one.
 """
 
@@ -28,6 +28,8 @@ UNKNOWN = "unknown"
 BIG = 10 * 1024 * 1024
 DEVELOPMENT_PORTS = (8202, 8210, 8207)
 """Where development looks for the account, organization and payment services."""
+_LOST = {"lost": "drop", "slow": "hang"}
+"""What becomes of the first answer about a payment, by the begin of its method's name."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class StandIn:
         self.held = asyncio.Event()
         self.payments: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, str] = {}
-        self._lost: set[str] = set()
+        self._lost: dict[str, str] = {}
 
     def application(self) -> web.Application:
         """The three services as one."""
@@ -95,8 +97,8 @@ class StandIn:
                 return await FAULTS[self.fault](self, request)
             known = len(self.payments)
             status, body = await self._answer(document, operation, request)
-            if len(self.payments) > known and body.get("status") == "succeeded" and self._loses(body):
-                return await _drop(self, request)
+            if len(self.payments) > known and (fault := self._lost.get(body["payment_id"])) is not None:
+                return await FAULTS[fault](self, request)
             return web.json_response(body, status=status)
 
         return answer
@@ -142,13 +144,9 @@ class StandIn:
         payment = example(201) | given | {"payment_id": payment_id, "status": _status_of(method)}
         if (known := self.payments.setdefault(payment_id, payment)) | given != known:
             return 422, {"detail": "The key was used for another payment"}
-        if method is not None and method.startswith("lost"):
-            self._lost.add(payment_id)
+        if method is not None and method.startswith(tuple(_LOST)):
+            self._lost[payment_id] = next(fault for name, fault in _LOST.items() if method.startswith(name))
         return 201, known
-
-    def _loses(self, payment: dict[str, Any]) -> bool:
-        """Whether the first answer about a payment is lost."""
-        return payment["payment_id"] in self._lost
 
     async def _set_payment(self, request: web.Request) -> web.Response:
         self.payments[request.match_info["payment_id"]]["status"] = await request.text()

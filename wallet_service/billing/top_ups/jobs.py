@@ -18,8 +18,8 @@ from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 if TYPE_CHECKING:  # commands load the declaration, and need no worker
     from wallet_service.platform.jobs.context import JobContext
 
-_OWNER = "wallet-service"
-"""The client of the deposits: the service itself."""
+_OWNER = "wallet-service:top-ups"
+"""The client of the deposits, and the owner of their keys. No caller can have a name with a colon but a user."""
 _DONE = ("look", "end")
 _LONGEST_DETAIL = 200
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # imports that only a process needs that charges
 
 
 class Payments:
-    """The payment service, as ``state.payments``. Its client is opened when it is first used: most processes charge nothing.
+    """The payment service, as ``state.payments``. Its client is opened at the first use: most processes charge nothing.
 
     Args:
         context: of the application.
