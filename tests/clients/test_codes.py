@@ -29,6 +29,8 @@ NOT_OF_THE_LEDGER_ALONE = {
     "file_incomplete": "of what arrived in one attempt",
     "job_not_found": "of jobs; what they move has keys of its own",
     "job_status": "of a job's status, which has no key",
+    "top_up_not_found": "of a read, which moves no money",
+    "top_up_rule_not_found": "of a change, which has no key",
     "webhook_not_found": "of webhooks, which move no money",
     "delivery_not_found": "of webhooks, which move no money",
     "webhook_limit": "an earlier attempt may be what is one too many",

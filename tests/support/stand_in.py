@@ -5,8 +5,8 @@ ports; 0 is a free one. Everything that is asked for exists, unless its id start
 ``PUT /stand-in/fault`` with the name of a fault as its body spoils all following answers; an empty body ends it.
 
 A payment succeeds at once, unless the name of its method begins with ``declined``, ``failing``, ``pending``, ``lost``
-(it succeeds, and the connection is cut before the first answer) or ``slow`` (and the first answer never comes). ``PUT /stand-in/payments/{payment_id}`` with a status as
-its body changes one.
+(it succeeds, and the connection is cut before the first answer) or ``slow`` (and the first answer never comes).
+``PUT /stand-in/payments/{payment_id}`` with a status as its body changes one.
 """
 
 import argparse

@@ -20,6 +20,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "not_refundable",
   "refund_exceeds",
   "same_wallet",
+  "top_up_under_way",
   "transaction_not_found",
   "transaction_superseded",
   "wallet_closed",
@@ -119,6 +120,9 @@ export interface Facts {
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
   refund_exceeds: { transaction_id: string; refundable: string };
   same_wallet: { wallet_id: string };
+  top_up_not_found: { top_up_id: string };
+  top_up_rule_not_found: { wallet_id: string };
+  top_up_under_way: { wallet_id: string; top_up_id: string };
   transaction_not_found: { transaction_id?: string };
   transaction_superseded: { transaction_id?: string };
   upstream_unavailable: { upstream?: string };

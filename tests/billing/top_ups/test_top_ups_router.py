@@ -120,7 +120,7 @@ async def test_a_rule_is_set_read_and_deleted(api: Api) -> None:
     ],
 )
 async def test_what_is_no_rule_is_refused(
-    direct_api: Api, members: Mapping[str, Any], code: str, pointer: str | None
+    direct_api: Api, members: dict[str, Any], code: str, pointer: str | None
 ) -> None:
     wallet_id = (await direct_api.admin.wallet())["wallet_id"]
     refused = problem(await put(direct_api.admin, wallet_id, RULE | members), code)
@@ -278,7 +278,7 @@ async def test_only_notices_with_a_valid_signature_are_taken(shop: Shop) -> None
         (b"\xff", signed(NOTICE)),
         (b"{", {"Authorization": api.admin.headers["Authorization"]}),
     ):
-        problem(await send(api, body, headers), "signature_invalid")
+        problem(await send(api, body, headers), "unauthorized")
     for body, code in (
         (b"", "malformed_request"),
         (b"{", "malformed_request"),
@@ -290,7 +290,7 @@ async def test_only_notices_with_a_valid_signature_are_taken(shop: Shop) -> None
 
 
 async def test_without_a_secret_no_notice_is_taken(api: Api) -> None:
-    problem(await send(api, NOTICE, signed(NOTICE)), "signature_invalid")
+    problem(await send(api, NOTICE, signed(NOTICE)), "unauthorized")
 
 
 async def test_while_a_secret_is_replaced_both_are_valid(fresh_api: FreshApi) -> None:

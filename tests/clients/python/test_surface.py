@@ -21,6 +21,7 @@ from wallet_client import (
     limits,
     models,
     sums,
+    top_ups,
     webhooks,
 )
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -33,6 +34,7 @@ from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
+from wallet_client._sync.top_ups import TopUpsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
@@ -48,12 +50,16 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
-            *("endpoint_id", "event_id", "from_event"),
+            *("endpoint_id", "event_id", "from_event", "top_up_id"),
         ),
         ID,
     ),
     **dict.fromkeys(
-        ("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"), "1"
+        (
+            *("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"),
+            *("threshold", "target"),
+        ),
+        "1",
     ),
     **dict.fromkeys(("dry_run", "atomic", "is_primary", "verified", "dead"), True),
     **dict.fromkeys(("effective_at", "at", "from_", "to", "expires_at", "from_time"), NOW),
@@ -79,8 +85,9 @@ LEFT_OUT = {
     ("get", "/metrics"),
     ("post", "/api/v1/wallets/import"),
     ("post", "/api/v1/wallets/import/jobs"),
+    ("post", "/api/v1/payments/events"),
 }
-"""Paths for operators, not for the services that use the SDK."""
+"""Paths for operators and the payment service, not for the services that use the SDK."""
 
 NOT_YET = {
     ("post", "/api/v1/wallets/{wallet_id}/grants"),
@@ -106,6 +113,7 @@ RESOURCES: dict[str, Any] = {
     "statistics": StatisticsResource,
     "audit": AuditResource,
     "limits": LimitsResource,
+    "top_ups": TopUpsResource,
     "webhooks": WebhooksResource,
 }
 
@@ -317,6 +325,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         ),
         limits.Limit,
         limits.Limits,
+        top_ups.TopUpRule,
+        top_ups.TopUpFailure,
+        top_ups.TopUp,
         *(
             getattr(webhooks, name)
             for name in (

@@ -31,10 +31,3 @@ class TopUpUnderWay(WalletError):
     code, status, title = "top_up_under_way", 409, "Top-up under way"
     details = ("The top-up {top_up_id} of the wallet {wallet_id} has not ended yet",)
     example_facts: ClassVar[Mapping[str, Any]] = {"wallet_id": _WALLET, "top_up_id": _TOP_UP}
-
-
-class SignatureInvalid(WalletError):
-    """The notice of the payment service has no valid signature, or there is no secret to check it with."""
-
-    code, status, title = "signature_invalid", 401, "Signature not valid"
-    details = ("The signature is missing, not valid, or older than five minutes",)

@@ -2,12 +2,7 @@
 
 from typing import Final
 
-from wallet_service.billing.top_ups.problems import (
-    SignatureInvalid,
-    TopUpNotFound,
-    TopUpRuleNotFound,
-    TopUpUnderWay,
-)
+from wallet_service.billing.top_ups.problems import TopUpNotFound, TopUpRuleNotFound, TopUpUnderWay
 from wallet_service.billing.top_ups.settings import TopUpsSettings
 from wallet_service.core.room import (
     EventType,
@@ -54,7 +49,7 @@ ROOM = Room(
     },
     settings=TopUpsSettings,
     permissions=(TOP_UPS_READ, TOP_UPS_WRITE),
-    problems=(TopUpRuleNotFound, TopUpNotFound, TopUpUnderWay, SignatureInvalid),
+    problems=(TopUpRuleNotFound, TopUpNotFound, TopUpUnderWay),
     lifespan="lifespan:open_top_ups",
     schema="billing",
     posting_part=PostingPart(mark=16, settle="settle_top_ups", write="write_top_ups"),

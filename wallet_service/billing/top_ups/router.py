@@ -9,12 +9,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wallet_service.billing.top_ups.problems import (
-    SignatureInvalid,
-    TopUpNotFound,
-    TopUpRuleNotFound,
-    TopUpUnderWay,
-)
+from wallet_service.billing.top_ups.problems import TopUpNotFound, TopUpRuleNotFound, TopUpUnderWay
 from wallet_service.billing.top_ups.repository import NewTopUp, TopUpRepository
 from wallet_service.billing.top_ups.room import TOP_UPS_READ, TOP_UPS_WRITE
 from wallet_service.billing.top_ups.schemas import (
@@ -37,6 +32,7 @@ from wallet_service.core.errors import (
     MalformedRequest,
     Overloaded,
     PayloadTooLarge,
+    Unauthorized,
     Unavailable,
     ValidationFailed,
     VersionMismatch,
@@ -268,7 +264,7 @@ _SIGNED: dict[str, Any] = {
     status_code=204,
     response_class=Response,
     responses=problems(
-        SignatureInvalid,
+        Unauthorized,
         MalformedRequest,
         ValidationFailed,
         PayloadTooLarge,
@@ -292,7 +288,7 @@ async def take_payment_event(request: Request, repository: Repository) -> Respon
     try:
         secret = state.settings[TopUpsSettings].payment_events_secret
         message_id, notice = read_notice(await request.body(), request.headers, secret)
-    except SignatureInvalid:
+    except Unauthorized:
         if limit is not None:
             await limit.charge(request.scope, is_used_up=is_used_up)
         raise

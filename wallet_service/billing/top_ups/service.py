@@ -7,11 +7,10 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from wallet_service.billing.top_ups.problems import SignatureInvalid
 from wallet_service.billing.top_ups.room import COUNTER_ACCOUNT
 from wallet_service.billing.top_ups.schemas import NewTopUpRule, PaymentNotice
 from wallet_service.billing.top_ups.settings import TopUpsSettings, secrets_of
-from wallet_service.core.errors import MalformedRequest
+from wallet_service.core.errors import MalformedRequest, Unauthorized
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.web.problems import validation_problem
 from wallet_service.platform.web.strict_json import loads
@@ -51,11 +50,11 @@ def read_notice(
     """The id and the content of a notice whose signature is valid (Standard Webhooks).
 
     Raises:
-        SignatureInvalid: it is not, or there is no secret.
+        Unauthorized: it is not, or there is no secret.
         MalformedRequest, ValidationFailed: it is signed, but no notice.
     """
     if not _is_signed(body, headers, secrets_of(setting)):
-        raise SignatureInvalid
+        raise Unauthorized("The signature of the notice is missing, not valid, or older than five minutes")
     document = loads(body)
     if not isinstance(document, dict):
         raise MalformedRequest("The body is not a JSON object")

@@ -49,6 +49,7 @@ OF_THE_LEDGER = frozenset(
         "not_refundable",
         "refund_exceeds",
         "same_wallet",
+        "top_up_under_way",
         "transaction_not_found",
         "transaction_superseded",
         "wallet_closed",

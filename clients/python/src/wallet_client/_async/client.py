@@ -16,6 +16,7 @@ from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
 from wallet_client._async.test_clock import AsyncTestClockResource
+from wallet_client._async.top_ups import AsyncTopUpsResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._async.webhooks import AsyncWebhooksResource
@@ -42,6 +43,7 @@ class AsyncWalletClient(AsyncShortcuts):
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
         limits: what wallets may spend.
+        top_ups: charges that fill wallets, now and by rules.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -55,6 +57,7 @@ class AsyncWalletClient(AsyncShortcuts):
     files: AsyncFilesResource = AsyncFilesResource(_NO_RUNNER)
     jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
+    top_ups: AsyncTopUpsResource = AsyncTopUpsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
@@ -163,6 +166,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.files = AsyncFilesResource(runner)
         self.jobs = AsyncJobsResource(runner)
         self.limits = AsyncLimitsResource(runner)
+        self.top_ups = AsyncTopUpsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

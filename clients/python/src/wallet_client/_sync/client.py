@@ -21,6 +21,7 @@ from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
+from wallet_client._sync.top_ups import TopUpsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
@@ -43,6 +44,7 @@ class WalletClient(Shortcuts):
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
         limits: what wallets may spend.
+        top_ups: charges that fill wallets, now and by rules.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -56,6 +58,7 @@ class WalletClient(Shortcuts):
     files: FilesResource = FilesResource(_NO_RUNNER)
     jobs: JobsResource = JobsResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
+    top_ups: TopUpsResource = TopUpsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
@@ -164,6 +167,7 @@ class WalletClient(Shortcuts):
         self.files = FilesResource(runner)
         self.jobs = JobsResource(runner)
         self.limits = LimitsResource(runner)
+        self.top_ups = TopUpsResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
