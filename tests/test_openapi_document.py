@@ -50,6 +50,7 @@ VERBS = {
         "replay",
         "explain",
         "void",
+        "receive",
     ),
     *(
         "deposit",

@@ -15,6 +15,7 @@ FILES = read_sql_files(ROOMS)
 
 UNPINNED = {
     "apply_posting_rules",
+    "build_failure",
     "build_fault",
     "build_pattern",
     "build_refusal",
@@ -125,7 +126,7 @@ async def test_what_is_cancelled_on_the_server_changes_nothing(connection: async
     # They wait for postings under way, and change nothing.
     waiting = {"read_balance_at", "read_user_statistics", "read_wallet_statistics"}
     # They let what is due take effect first; where that is cancelled, the next read does it.
-    waiting |= {"get_wallet", "read_explanation", "get_grant", "list_grants"}
+    waiting |= {"get_wallet", "read_explanation", "get_grant", "list_grants", "get_top_up_rule"}
     # It writes an entry of the audit trail; a read whose entry was cancelled is refused.
     waiting.add("record_privileged_read")
 

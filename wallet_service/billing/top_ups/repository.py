@@ -41,7 +41,7 @@ class TopUpRepository:
             WalletNotFound: there is no such wallet.
             TopUpRuleNotFound: it has no rule.
         """
-        return await self._database.call("get_top_up_rule", wallet_id=wallet_id, user_id=user_id)
+        return await self._database.read("get_top_up_rule", wallet_id=wallet_id, user_id=user_id)
 
     async def set_rule(
         self, wallet_id: str, version: int | None, rule: Mapping[str, Any], creator: Mapping[str, str]

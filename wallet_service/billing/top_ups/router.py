@@ -14,7 +14,6 @@ from wallet_service.billing.top_ups.repository import NewTopUp, TopUpRepository
 from wallet_service.billing.top_ups.room import TOP_UPS_READ, TOP_UPS_WRITE
 from wallet_service.billing.top_ups.schemas import (
     NewTopUpRule,
-    PaymentNotice,
     TopUp,
     TopUpCreate,
     TopUpPage,
@@ -22,6 +21,7 @@ from wallet_service.billing.top_ups.schemas import (
     TopUpRule,
 )
 from wallet_service.billing.top_ups.service import (
+    notice_schema,
     read_notice,
     require_amount,
     rule_of,
@@ -253,7 +253,7 @@ _SIGNED: dict[str, Any] = {
     ],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": PaymentNotice.model_json_schema()}},
+        "content": {"application/json": {"schema": notice_schema()}},
     },
     "security": [],
 }
@@ -273,10 +273,10 @@ _SIGNED: dict[str, Any] = {
         Unavailable,
     ),
     openapi_extra=_SIGNED,
-    operation_id="take_payment_event",
-    summary="Take a notice of the payment service",
+    operation_id="receive_payment_event",
+    summary="Receive a notice of the payment service",
 )
-async def take_payment_event(request: Request, repository: Repository) -> Response:
+async def receive_payment_event(request: Request, repository: Repository) -> Response:
     """Take a notice about a payment, signed by Standard Webhooks with `WALLET_TOP_UPS_PAYMENT_EVENTS_SECRET`.
 
     It books nothing: it wakes the job that reads the payment. So notices may come in any order, and any number of times.

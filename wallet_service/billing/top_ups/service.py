@@ -20,6 +20,13 @@ MESSAGE_ID = "webhook-id"
 LONGEST_MESSAGE_ID = 200
 
 
+def notice_schema() -> Mapping[str, Any]:
+    """The schema of a notice: of a body that is read before its signature is checked, FastAPI knows none."""
+    schema = PaymentNotice.model_json_schema()
+    schema["properties"]["data"] = schema.pop("$defs")["NoticedPayment"]
+    return schema
+
+
 def rule_of(request: NewTopUpRule, settings: TopUpsSettings) -> Mapping[str, Any]:
     """The rule of a request, with the limits of the settings where it names none."""
     defaults = {name: getattr(settings, name) for name in _DEFAULTS}

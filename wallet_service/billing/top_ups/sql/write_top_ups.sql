@@ -1,6 +1,6 @@
 -- Starts the top-ups of the wallets that a call has left at the thresholds of their rules, or below (ledger: open_room_state.sql): after
--- all its operations, so what goes down and up again in one call starts none. The job is enqueued in this transaction. Whoever starts a
--- top-up, or changes one, holds the lock of its wallet: so a wallet has one at a time.
+-- all its operations, so what goes down and up again in one call starts none. The job is enqueued in this transaction. A session that
+-- starts a top-up, or changes one, holds the lock of its wallet: so a wallet has one at a time.
 create or replace function billing.write_top_ups(p_decided wallet.decided, p_operations wallet.operation[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
