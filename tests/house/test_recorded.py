@@ -27,7 +27,7 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.get_grant": "the same",
     "wallet_api.list_grants": "the same",
     "wallet_api.get_top_up_rule": "the same",
-    "wallet_api.next_top_up_step": "counts attempts of a deposit; each change of a top-up is recorded by its own function",
+    "wallet_api.next_top_up_step": "counts attempts of a deposit; the changes of a top-up have functions of their own",
     "wallet_api.take_payment_notice": "wakes a job, which records what it finds",
     "wallet_api.wake_top_ups": "the same",
     "wallet_api.begin_file": "nothing is visible before complete_file, which records the file",

@@ -16,6 +16,8 @@ from support.stand_in import StandIn, stand_in
 from wallet_service.billing.top_ups.schemas import TopUp
 from wallet_service.platform.jobs.lifespan import running_worker
 
+from .top_up_checks import ORDER, in_order
+
 SECRET = "whsec_bm90aWNlcy1vZi10aGUtcGF5bWVudC1zZXJ2aWNl"
 RULE: dict[str, Any] = {"threshold": "20", "target": "100", "payment_method": "pm-1"}
 LONGEST_S = 60
@@ -70,7 +72,7 @@ class Shop:
         found: list[dict[str, Any]] = answer.json()["items"]
         for each in found:
             TopUp.model_validate(each)
-        return found[::-1]
+        return in_order(found, await self.database.fetch(ORDER))
 
     async def until(self, wallet_id: str, *states: str) -> list[dict[str, Any]]:
         """Wait until the top-ups of a wallet have these states, the oldest first, and return them."""
