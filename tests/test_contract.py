@@ -342,6 +342,7 @@ class Contract:
     deleted_endpoint_id: str
     job_id: str
     grant_id: str
+    top_up_id: str
     modes: tuple[schemathesis.GenerationMode, ...]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -356,6 +357,7 @@ class Contract:
             "number": 1,
             "job_id": self.job_id,
             "grant_id": self.grant_id,
+            "top_up_id": self.top_up_id,
         }
         for name in case.path_parameters or {}:
             case.path_parameters[name] = found[name]
@@ -400,6 +402,8 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         job = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))
         given = {"amount": "1", "source": "promotion"}
         grant = (await api.admin.post(f"/wallets/{wallets[0]}/grants", given)).json()
+        charge = {"amount": "1", "payment_method": "pm-1"}
+        top_up = (await api.admin.post(f"/wallets/{wallets[0]}/top-ups", charge)).json()
         token = ann._headers["Authorization"]
     # It sends more requests without a key than one address may.
     app = make_app(place, rate_limit_address_tokens=0, credential_keys=keys)
@@ -407,6 +411,7 @@ async def _contract(place: DatabaseLocation, modes: tuple[schemathesis.Generatio
         "/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG)
     )
     ids = [*wallets, moved.json()["transaction_id"], *files, *webhooks, job["job_id"], grant["grant_id"]]
+    ids.append(top_up["top_up_id"])
     return Contract(schema, token, *ids, modes=modes)
 
 

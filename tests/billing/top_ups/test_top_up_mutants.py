@@ -270,8 +270,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "completed-without-a-deposit": (
         "record_top_up_payment",
         "what_is_completed_is_deposited",
-        "elsif not exists (select from wallet.wallet_transactions t where t.transaction_id = v_before.transaction_id and t.leg = 0) then",
-        "elsif false then",
+        "where t.transaction_id = v_before.transaction_id and t.leg = 0) then",
+        "limit 1) then",
     ),
     "low-and-no-next": (
         "record_top_up_payment",
@@ -296,6 +296,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "what_is_completed_is_deposited",
         "((p.marks & 16) <> 0) = p.is_set",
         "p.is_set is not null",
+    ),
+    "the-last-pause-counts": (
+        "find_charge_limit",
+        "a_shorter_pause_does_not_end_a_longer_one",
+        "if p_rule.paused_until >= p_until then",
+        "if false then",
     ),
     "failures-go-on": (
         "record_top_up_payment",

@@ -1,4 +1,4 @@
-"""What every correct database does with top-ups, one rule each; ``test_top_up_mutants.py`` shows what each would catch."""
+"""What every correct database does with top-ups, one rule each; ``test_top_up_mutants.py`` shows what each catches."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -435,6 +435,24 @@ async def a_charge_that_is_not_deposited_stops_the_rule(kernel: Kernel, clock: S
     assert (rule["pause_reason"], rule["resumes_at"]) == ("failed", None)
     await spend(kernel, wallet, "1")
     assert await states(kernel, wallet) == ["failed"]
+
+
+@check
+async def a_shorter_pause_does_not_end_a_longer_one(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    wallet = await kernel.wallet("10")
+    await set_rule(kernel, wallet, max_declines=9)
+    first = await newest(kernel, wallet)
+    await decline(kernel, wallet)
+    await clock.set(NOON + timedelta(seconds=100))
+    await rule_of(kernel, wallet)
+    second = await newest(kernel, wallet)
+    await start(kernel, second)
+    assert await pay(kernel, first, "succeeded") == "charged"
+    assert await pay(kernel, first, "refunded") == "failed"
+    assert await pay(kernel, second, "failed") == "declined"
+    rule = await rule_of(kernel, wallet)
+    assert (rule["pause_reason"], rule["resumes_at"], rule["declines"]) == ("failed", None, 2)
 
 
 @check

@@ -26,13 +26,16 @@ begin
   return null;
 end $$;
 
--- Pauses the rule of a wallet that the caller has locked; p_until infinity: until it is set again.
+-- Pauses the rule of a wallet that the caller has locked; p_until infinity: until it is set again. A pause that is as long stays.
 create or replace function billing.pause_top_ups(p_rule billing.top_up_rules, p_reason text, p_until timestamptz, p_caller jsonb)
 returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_after billing.top_up_rules;
 begin
+  if p_rule.paused_until >= p_until then
+    return;
+  end if;
   update billing.top_up_rules r set pause_reason = p_reason, paused_until = p_until where r.wallet_id = p_rule.wallet_id
     returning * into v_after;
   if p_until < 'infinity' then
