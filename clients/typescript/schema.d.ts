@@ -684,6 +684,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/top-up-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the rule for top-ups of a wallet
+         * @description The rule by which the wallet is topped up, and whether it is paused. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_top_up_rule"];
+        /**
+         * Set the rule for top-ups of a wallet
+         * @description Set when the wallet is topped up, in place of the rule that it has. A pause ends.
+         *
+         *     Each posting that leaves the available balance at the threshold or below starts a top-up; so does this request. A
+         *     wallet has one top-up at a time. The rule charges under the rights of the caller, which are checked again each time.
+         *     With `If-Match`, a rule that has changed since is refused as `version_mismatch`; `"0"` means that there is none.
+         */
+        put: operations["set_top_up_rule"];
+        post?: never;
+        /**
+         * Delete the rule for top-ups of a wallet
+         * @description Delete the rule. A top-up of it whose charge has not begun is cancelled; one that is charged is deposited.
+         */
+        delete: operations["delete_top_up_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the top-ups of a wallet
+         * @description The top-ups of the wallet, by its rule and on request, newest first.
+         */
+        get: operations["list_top_ups"];
+        put?: never;
+        /**
+         * Top up a wallet now
+         * @description Charge a payment method and deposit the amount, in the background. `Location` has the top-up, with its state.
+         *
+         *     The limits and pauses of the wallet's rule do not apply. The same idempotency key and request charge once.
+         */
+        post: operations["create_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/top-ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a top-up
+         * @description A top-up with its state.
+         */
+        get: operations["get_top_up"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a notice of the payment service
+         * @description Take a notice about a payment, signed by Standard Webhooks with `WALLET_TOP_UPS_PAYMENT_EVENTS_SECRET`.
+         *
+         *     It books nothing: it wakes the job that reads the payment. So notices may come in any order, and any number of times.
+         *     A notice about a payment that is none of a top-up is taken, too, and changes nothing.
+         */
+        post: operations["receive_payment_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/explain": {
         parameters: {
             query?: never;
@@ -4458,6 +4559,66 @@ export interface components {
             limits: components["schemas"]["NewLimit"][];
         };
         /**
+         * NewTopUpRule
+         * @description When a wallet is topped up, by how much, and how often at most.
+         * @example {
+         *       "threshold": "20",
+         *       "target": "100",
+         *       "payment_method": "pm-4711",
+         *       "max_charges": 3,
+         *       "max_amount": "500"
+         *     }
+         */
+        NewTopUpRule: {
+            /**
+             * Threshold
+             * @description When the available balance is this or less, the wallet is topped up. With 0: when it is empty.
+             * @example 12.50
+             */
+            threshold: string | 0 | number;
+            /**
+             * Target
+             * @description Each top-up is what is missing to this available balance; more than the threshold. Either this or `amount`.
+             */
+            target?: (string | number) | null;
+            /**
+             * Amount
+             * @description Each top-up is this amount. Either this or `target`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Payment Method
+             * @description What is charged: the name by which the payment service knows it. Nothing else is done with it.
+             * @example pm-4711
+             */
+            payment_method: string;
+            /**
+             * Max Charges
+             * @description Most charges that begin in `window_s` seconds; then the rule pauses. Default: a setting.
+             */
+            max_charges?: number | null;
+            /**
+             * Max Amount
+             * @description The most that these charges may be together. Default: `max_charges` alone bounds them.
+             */
+            max_amount?: (string | number) | null;
+            /**
+             * Window S
+             * @description Seconds of the rolling window: from a minute to 366 days. Default: a setting.
+             */
+            window_s?: number | null;
+            /**
+             * Max Declines
+             * @description After so many declined charges in a row the rule pauses until it is set again. Default: a setting.
+             */
+            max_declines?: number | null;
+            /**
+             * Backoff S
+             * @description Seconds for which the rule pauses after a declined charge. They double with each further one, up to a day. Default: a setting.
+             */
+            backoff_s?: number | null;
+        };
+        /**
          * NextExpiry
          * @description What expires next.
          */
@@ -4560,7 +4721,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0120",
+         *       "migration": "0130",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -4868,6 +5029,333 @@ export interface components {
              * @description The end of the step, not included. Null where the period is open.
              */
             to: string | null;
+        };
+        /**
+         * TopUp
+         * @description A charge of the payment service, and the deposit of what was charged.
+         * @example {
+         *       "top_up_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "trigger": "request",
+         *       "state": "created",
+         *       "amount": "50.000000",
+         *       "payment_method": "pm-4711",
+         *       "payment_id": null,
+         *       "transaction_id": null,
+         *       "failure": null,
+         *       "reference": "order-7",
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "started_at": null,
+         *       "ended_at": null,
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        TopUp: {
+            /**
+             * Top Up Id
+             * Format: uuid
+             * @description Names the top-up.
+             */
+            top_up_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amount.
+             */
+            currency: string;
+            /**
+             * Trigger
+             * @description What started it.
+             * @enum {string}
+             */
+            trigger: "rule" | "request";
+            /**
+             * State
+             * @description `created`, then `charging`, perhaps `pending` at the payment service, then `charged`, and `completed` when it is deposited. Without a deposit it ends as `cancelled` (nothing was charged), `declined`, or `failed` (it must be given back at the payment service). `refunded`: the payment was given back after the deposit.
+             * @enum {string}
+             */
+            state: "created" | "charging" | "pending" | "charged" | "completed" | "declined" | "failed" | "cancelled" | "refunded";
+            /**
+             * Amount
+             * @description What is charged and deposited. Of a rule with a target it is fixed when the charge begins.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Payment Method
+             * @description What is charged.
+             */
+            payment_method: string;
+            /**
+             * Payment Id
+             * @description Of the payment service; null: not known yet.
+             */
+            payment_id: string | null;
+            /**
+             * Transaction Id
+             * @description The deposit; null before it is completed.
+             */
+            transaction_id: string | null;
+            /** @description Why there is no deposit; null: there is one, or may be. */
+            failure: components["schemas"]["TopUpFailure"] | null;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was started.
+             */
+            created_at: string;
+            /**
+             * Started At
+             * @description When the charge began; null: it has not.
+             */
+            started_at: string | null;
+            /**
+             * Ended At
+             * @description When it ended; null: it has not.
+             */
+            ended_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When its state last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * TopUpCreate
+         * @description A top-up on request.
+         * @example {
+         *       "amount": "50",
+         *       "payment_method": "pm-4711",
+         *       "reference": "order-7"
+         *     }
+         */
+        TopUpCreate: {
+            /**
+             * Amount
+             * @description In the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Payment Method
+             * @description What is charged. Default: that of the wallet's rule.
+             */
+            payment_method?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for it; the deposit has it, too.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller.
+             * @example {
+             *       "model": "small"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * TopUpFailure
+         * @description Why a top-up ended without a deposit.
+         * @example {
+         *       "code": "payment_declined",
+         *       "detail": "The card has expired"
+         *     }
+         */
+        TopUpFailure: {
+            /**
+             * Code
+             * @description Of a declined one: `payment_declined`, `payment_refused`, `payment_failed`. Of a cancelled one: `not_needed`, `rule_deleted`, `rule_paused`, `charge_limit`, `wallet_frozen`, `wallet_closed`, `balance_limit`, or the problem of the caller that set it. Of a failed one: `payment_refunded`, or the problem of the deposit.
+             */
+            code: string;
+            /**
+             * Detail
+             * @description For people.
+             */
+            detail: string;
+        };
+        /**
+         * TopUpPage
+         * @description Top-ups of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "top_up_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "trigger": "request",
+         *           "state": "created",
+         *           "amount": "50.000000",
+         *           "payment_method": "pm-4711",
+         *           "payment_id": null,
+         *           "transaction_id": null,
+         *           "failure": null,
+         *           "reference": "order-7",
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "started_at": null,
+         *           "ended_at": null,
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        TopUpPage: {
+            /**
+             * Items
+             * @description The top-ups of the page.
+             */
+            items: components["schemas"]["TopUp"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * TopUpRule
+         * @description The rule of a wallet.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "version": 1,
+         *       "state": "active",
+         *       "pause_reason": null,
+         *       "resumes_at": null,
+         *       "declines": 0,
+         *       "threshold": "20.000000",
+         *       "target": "100.000000",
+         *       "amount": null,
+         *       "payment_method": "pm-4711",
+         *       "max_charges": 3,
+         *       "max_amount": "500.000000",
+         *       "window_s": 86400,
+         *       "max_declines": 3,
+         *       "backoff_s": 3600,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        TopUpRule: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Version
+             * @description Counts changes of the rule by callers. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * State
+             * @description Whether it charges.
+             * @enum {string}
+             */
+            state: "active" | "paused";
+            /**
+             * Pause Reason
+             * @description Why it is paused: `charge_limit`: as much was charged as may be in the window; `declined`: the last charge was; `too_many_declines`: that happened `max_declines` times; `rights_lost`: the caller that set it may not top up any more; `failed`: what was charged could not be deposited. Null: it is not.
+             */
+            pause_reason: ("charge_limit" | "declined" | "too_many_declines" | "rights_lost" | "failed") | null;
+            /**
+             * Resumes At
+             * @description When the pause ends by itself; null: it is not paused, or until the rule is set again.
+             */
+            resumes_at: string | null;
+            /**
+             * Declines
+             * @description Declined charges in a row.
+             */
+            declines: number;
+            /**
+             * Threshold
+             * @description When the available balance is this or less, it charges.
+             * @example 12.50
+             */
+            threshold: string;
+            /**
+             * Target
+             * @description Each top-up is what is missing to this; null: it has `amount`.
+             */
+            target: string | null;
+            /**
+             * Amount
+             * @description Each top-up is this; null: it has `target`.
+             */
+            amount: string | null;
+            /**
+             * Payment Method
+             * @description What is charged.
+             */
+            payment_method: string;
+            /**
+             * Max Charges
+             * @description Most charges that begin in the window.
+             */
+            max_charges: number;
+            /**
+             * Max Amount
+             * @description The most that they may be together; null: no bound.
+             */
+            max_amount: string | null;
+            /**
+             * Window S
+             * @description Seconds of the rolling window.
+             */
+            window_s: number;
+            /**
+             * Max Declines
+             * @description Declined charges in a row after which it stops.
+             */
+            max_declines: number;
+            /**
+             * Backoff S
+             * @description Seconds of the pause after the first declined charge.
+             */
+            backoff_s: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the wallet got a rule.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When a caller last set it.
+             */
+            updated_at: string;
         };
         /**
          * Transaction
@@ -5877,7 +6365,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -8581,6 +9069,419 @@ export interface operations {
             };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpRule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `top_up_rule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTopUpRule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpRule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `top_up_rule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_top_ups: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state. */
+                state?: ("created" | "charging" | "pending" | "charged" | "completed" | "declined" | "failed" | "cancelled" | "refunded") | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_top_up: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpCreate"];
+            };
+        };
+        responses: {
+            /** @description It goes on in the background: by this request or by an earlier one with the same key. */
+            202: {
+                headers: {
+                    /** @description The path of the top-up. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUp"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `top_up_under_way`, `balance_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The top-up's id. */
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUp"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `top_up_not_found`: Top-up not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_payment_event: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message, the same each time that it is sent. */
+                "webhook-id": string;
+                /** @description When it was sent: seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature; several with blanks between them. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Type
+                     * @description What happened, such as `payment.succeeded`, `payment.failed` or `payment.refunded`.
+                     */
+                    type: string;
+                    /**
+                     * NoticedPayment
+                     * @description The payment that a notice is about. Further members are not read.
+                     * @example {
+                     *       "payment_id": "payment-1",
+                     *       "reference": "top_up:0199d0a8-0000-7000-8000-00000000c001"
+                     *     }
+                     */
+                    data: {
+                        /**
+                         * Payment Id
+                         * @description The payment's id.
+                         */
+                        payment_id: string;
+                        /**
+                         * Reference
+                         * @description As the charge had it.
+                         */
+                        reference?: string | null;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            413: components["responses"]["payload_too_large"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `overloaded`, `unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

@@ -15,6 +15,7 @@ const OF_THE_LEDGER = new Set([
     "not_refundable",
     "refund_exceeds",
     "same_wallet",
+    "top_up_under_way",
     "transaction_not_found",
     "transaction_superseded",
     "wallet_closed",
