@@ -56,6 +56,7 @@ VERBS = {
         "report",
         "add",
         "end",
+        "receive",
     ),
     *(
         "deposit",

@@ -1,9 +1,13 @@
 """The commands of pages, run as a reader pastes them. UPDATE_PAGES=1 writes what they print into the page."""
 
+import contextlib
+import json
 import os
 import re
+import subprocess
 import sys
 import sysconfig
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,18 @@ def make_clone(folder: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **offline}
 
 
+@contextlib.contextmanager
+def payment_service() -> Generator[str, None, None]:
+    """The address of a stand-in for the payment service, as ``scripts/stand-ins`` runs it."""
+    command = [sys.executable, str(ROOT / "tests" / "support" / "stand_in.py"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -56,6 +72,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/grants.md",
         "docs/holds.md",
         "docs/rated-usage.md",
+        "docs/top-ups.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:
@@ -64,7 +81,10 @@ def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> 
     environment = make_clone(own_folder)
     keys = generate_key("k1")
     settings = {"WALLET_CREDENTIAL_KEYS": keys, "WALLET_WEBHOOKS_ALLOWED_NETWORKS": "127.0.0.0/8"}
-    with serving(own_folder / "data", **settings) as service:
+    with (
+        payment_service() as payments,
+        serving(own_folder / "data", WALLET_PAYMENT_URL=payments, **settings) as service,
+    ):
         environment |= {"WALLET_URL": service.url, "WALLET_API_KEY": service.key}
         environment |= {"WALLET_DATA_DIR": str(own_folder / "data"), "WALLET_CREDENTIAL_KEYS": keys}
         outputs = run(found, own_folder, environment)

@@ -35,6 +35,7 @@ PACKAGES: Final = (
     "billing.holds",
     "billing.spending_limits",
     "billing.alerts",
+    "billing.top_ups",
     "billing.rates",
     "billing.explain",
     "delivery.events",

@@ -32,7 +32,12 @@ def successful(operation: Operation, values: Mapping[str, str], document: Docume
 
 
 def refusals(right: Case, document: Document) -> Iterator[Case]:
-    """The same request with a fault, or with another form of the response."""
+    """The same request with a fault, or with another form of the response.
+
+    What is refused as it stands, because the collection can't sign it, has none.
+    """
+    if right.code is not None:
+        return
     yield from _keys(right, document)
     yield from _of_a_body(right, document)
     yield from _of_a_path(right)

@@ -38,6 +38,8 @@ NOT_OF_THE_LEDGER_ALONE = {
     "rate_version_overlap": "of meters and rate cards, which move no money",
     "rate_version_limit": "of meters and rate cards, which move no money",
     "usage_not_found": "of a read, which moves no money",
+    "top_up_not_found": "of a read, which moves no money",
+    "top_up_rule_not_found": "of a change, which has no key",
     "webhook_not_found": "of webhooks, which move no money",
     "delivery_not_found": "of webhooks, which move no money",
     "grant_schedule_not_found": "of a schedule, whose changes have no key",

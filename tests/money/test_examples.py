@@ -395,6 +395,21 @@ async def test_rates_and_usage(billing: Client, api: Api) -> None:
     has_form_of(shown("end_rate_card", 200), ended.json(), "end_rate_card")
 
 
+async def test_top_ups(billing: Client, api: Api) -> None:
+    wallet_id = await new_wallet(billing)
+    charger = await api.service("top_ups:read", "top_ups:write")
+    path = f"/wallets/{wallet_id}"
+    answer = await charger.send("PUT", f"{path}/top-up-rule", body("set_top_up_rule"))
+    agree(shown("set_top_up_rule", 200), answer.json(), "set_top_up_rule")
+    rule = (await charger.get(f"{path}/top-up-rule")).json()
+    agree(shown("get_top_up_rule", 200), rule, "get_top_up_rule")
+    made = await charger.post(f"{path}/top-ups", body("create_top_up"))
+    agree(shown("create_top_up", 202), made.json(), "create_top_up")
+    agree(shown("list_top_ups", 200), (await charger.get(f"{path}/top-ups")).json(), "list_top_ups")
+    found = (await charger.get(f"/top-ups/{made.json()['top_up_id']}")).json()
+    agree(shown("get_top_up", 200), found, "get_top_up")
+
+
 async def test_explanations(billing: Client, api: Api) -> None:
     wallet_id = await new_wallet(billing)
     await billing.post(f"/wallets/{wallet_id}/consume", body("consume_from_wallet"))

@@ -22,6 +22,7 @@ MADE: dict[str, Any] = json.loads(COLLECTION.read_text(encoding="utf-8"))
 ENVIRONMENTS = sorted(FOLDER.glob("*.postman_environment.json"))
 
 NOT_FROM_OUTSIDE = {
+    "top_up_under_way": "needs a payment service that has not answered yet",
     "batch_aborted": "the code of an operation within an answer, not of an answer",
     "headers_too_large": "needs headers that no collection sends",
     "test_clock_missing": "needs the setting of a developer",
@@ -89,7 +90,10 @@ def test_every_operation_is_done_right_and_no_path_is_made_up() -> None:
     # A stream does not end, so the collection shows only its refusals.
     streams = {name for name, each in OPERATIONS.items() if set(each.responses) == {"text/event-stream"}}
     assert streams == {"GET /api/v1/events/stream"}
-    assert done == OPERATIONS.keys() - streams
+    # Nor can it sign a notice.
+    signed = {name for name, each in OPERATIONS.items() if each.parameter("webhook-signature")}
+    assert signed == {"POST /api/v1/payments/events"}
+    assert done == OPERATIONS.keys() - streams - signed
 
 
 def test_every_refusal_that_can_be_brought_about_is_there() -> None:
@@ -172,6 +176,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Holds",
         "Rates",
         "Usage",
+        "Top-ups",
         "Billing",
         "History",
         "Statistics",

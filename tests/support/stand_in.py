@@ -3,12 +3,17 @@
 In process: ``async with stand_in() as others:``. As a process: ``scripts/stand-ins``, all three services on each of its
 ports; 0 is a free one. Everything that is asked for exists, unless its id starts with ``unknown`` or is in ``unknown``.
 ``PUT /stand-in/fault`` with the name of a fault as its body spoils all following answers; an empty body ends it.
+
+A payment succeeds at once, unless the name of its method begins with ``declined``, ``failing``, ``pending``, ``lost``
+(it succeeds, and the connection is cut before the first answer) or ``slow`` (and the first answer never comes).
+``PUT /stand-in/payments/{payment_id}`` with a status as its body changes one.
 """
 
 import argparse
 import asyncio
 import json
 import signal
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +28,8 @@ UNKNOWN = "unknown"
 BIG = 10 * 1024 * 1024
 DEVELOPMENT_PORTS = (8202, 8210, 8207)
 """Where development looks for the account, organization and payment services."""
+_LOST = {"lost": "drop", "slow": "hang"}
+"""What becomes of the first answer about a payment, by the begin of its method's name."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class StandIn:
         fault: a name of ``FAULTS``, done to every answer; None for none.
         slow_s: how long ``slow`` takes.
         held: set by each hanging answer that has begun to hang.
+        payments: by their ids.
     """
 
     def __init__(self) -> None:
@@ -59,14 +67,16 @@ class StandIn:
         self.fault: str | None = None
         self.slow_s = 0.1
         self.held = asyncio.Event()
-        self._payments: dict[str, dict[str, Any]] = {}
+        self.payments: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
 
     def application(self) -> web.Application:
         """The three services as one."""
         app = web.Application()
         app.router.add_get("/health", _healthy)
         app.router.add_put("/stand-in/fault", self._set_fault)
+        app.router.add_put("/stand-in/payments/{payment_id}", self._set_payment)
         for file in sorted(CONTRACTS.glob("*.yaml")):
             document = yaml.safe_load(file.read_text())
             for path, methods in document["paths"].items():
@@ -85,7 +95,10 @@ class StandIn:
             self.questions.append(Question(request.method, request.raw_path, dict(request.headers)))
             if self.fault is not None:
                 return await FAULTS[self.fault](self, request)
+            known = len(self.payments)
             status, body = await self._answer(document, operation, request)
+            if len(self.payments) > known and (fault := self._lost.get(body["payment_id"])) is not None:
+                return await FAULTS[fault](self, request)
             return web.json_response(body, status=status)
 
         return answer
@@ -101,7 +114,7 @@ class StandIn:
             return await self._new_payment(request, example)
         asked = dict(request.match_info)
         if "payment_id" in asked:
-            found = self._payments.get(asked["payment_id"])
+            found = self.payments.get(asked["payment_id"])
             return (200, found) if found else (404, example(404))
         ids = set(asked.values())
         if ids & self.refused:
@@ -123,10 +136,21 @@ class StandIn:
             or body["user_id"] in self.unknown
         ):
             return 422, example(422)
-        payment_id = self._keys.setdefault(key, f"payment-{len(self._keys) + 1}")
-        payment = example(201) | {name: body[name] for name in ("user_id", "amount", "currency")}
-        self._payments.setdefault(payment_id, payment | {"payment_id": payment_id})
-        return 201, self._payments[payment_id]
+        method = body.get("payment_method")
+        if method is not None and method.startswith("declined"):
+            return 402, {"detail": "The card was declined"}
+        payment_id = self._keys.setdefault(key, f"payment-{uuid.uuid4()}")
+        given = {name: body.get(name) for name in ("user_id", "amount", "currency", "reference")}
+        payment = example(201) | given | {"payment_id": payment_id, "status": _status_of(method)}
+        if (known := self.payments.setdefault(payment_id, payment)) | given != known:
+            return 422, {"detail": "The key was used for another payment"}
+        if method is not None and method.startswith(tuple(_LOST)):
+            self._lost[payment_id] = next(fault for name, fault in _LOST.items() if method.startswith(name))
+        return 201, known
+
+    async def _set_payment(self, request: web.Request) -> web.Response:
+        self.payments[request.match_info["payment_id"]]["status"] = await request.text()
+        return web.Response(status=204)
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         name = await request.text()
@@ -134,6 +158,13 @@ class StandIn:
             return web.Response(status=422, text=f"one of {', '.join(FAULTS)}, or nothing")
         self.fault = name or None
         return web.Response(status=204)
+
+
+def _status_of(method: str | None) -> str:
+    """The first status of a payment by this method; without one it is pending."""
+    if method is None or method.startswith("pending"):
+        return "pending"
+    return "failed" if method.startswith("failing") else "succeeded"
 
 
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

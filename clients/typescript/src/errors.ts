@@ -28,6 +28,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "refund_exceeds",
   "same_wallet",
   "timestamp_refused",
+  "top_up_under_way",
   "transaction_not_found",
   "transaction_superseded",
   "wallet_closed",
@@ -159,6 +160,9 @@ export interface Facts {
   refund_exceeds: { transaction_id: string; refundable: string };
   same_wallet: { wallet_id: string };
   timestamp_refused: { timestamp: string; earliest: string; latest: string };
+  top_up_not_found: { top_up_id: string };
+  top_up_rule_not_found: { wallet_id: string };
+  top_up_under_way: { wallet_id: string; top_up_id: string };
   transaction_not_found: { transaction_id?: string };
   transaction_superseded: { transaction_id?: string };
   upstream_unavailable: { upstream?: string };

@@ -34,6 +34,9 @@ from wallet_client import (
     Posted,
     RefundExceeds,
     Refused,
+    TopUpNotFound,
+    TopUpRuleNotFound,
+    TopUpUnderWay,
     Unauthorized,
     ValidationFailed,
     VaultUnavailable,
@@ -597,6 +600,37 @@ async def test_grant_schedules_are_created_changed_and_deleted(client: AsyncWall
     await client.grant_schedules.delete(name, made.schedule_id)
     with pytest.raises(GrantScheduleNotFound):
         await client.grant_schedules.get(name, made.schedule_id)
+
+
+async def test_a_wallet_is_topped_up_by_its_rule_and_on_request(client: AsyncWalletClient) -> None:
+    wallet = await funded(client)
+    with pytest.raises(TopUpRuleNotFound):
+        await client.top_ups.rule(wallet.wallet_id)
+    rule = await client.top_ups.set_rule(
+        wallet.wallet_id, threshold=5, target="20.5", payment_method="pm-1", max_amount=40, if_version=0
+    )
+    assert (rule.state, rule.threshold, rule.target, rule.amount) == (
+        "active",
+        Decimal(5),
+        Decimal("20.5"),
+        None,
+    )
+    assert await client.top_ups.rule(wallet.wallet_id) == rule
+    with pytest.raises(VersionMismatch):
+        await client.top_ups.delete_rule(wallet.wallet_id, if_version=0)
+    key = new_key()
+    made = await client.top_ups.create(wallet.wallet_id, 7, metadata={"a": 1}, idempotency_key=key)
+    assert (made.trigger, made.state, made.amount, made.failure) == ("request", "created", Decimal(7), None)
+    again = await client.top_ups.create(wallet.wallet_id, 7, metadata={"a": 1}, idempotency_key=key)
+    assert again == made
+    with pytest.raises(TopUpUnderWay) as busy:
+        await client.top_ups.create(wallet.wallet_id, 8)
+    assert busy.value.facts["top_up_id"] == made.top_up_id
+    assert await client.top_ups.get(made.top_up_id) == made
+    assert [each async for each in client.top_ups.list(wallet.wallet_id, state="created")] == [made]
+    with pytest.raises(TopUpNotFound):
+        await client.top_ups.get(new_id())
+    await client.top_ups.delete_rule(wallet.wallet_id, if_version=rule.version)
 
 
 async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:

@@ -25,6 +25,7 @@ from wallet_client import (
     limits,
     models,
     sums,
+    top_ups,
     webhooks,
 )
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -41,6 +42,7 @@ from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
+from wallet_client._sync.top_ups import TopUpsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
@@ -59,13 +61,14 @@ VALUES: dict[str, Any] = {
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
+            "top_up_id",
         ),
         ID,
     ),
     **dict.fromkeys(
         (
             *("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"),
-            *("unit_cost", "rollover_value", "percent", "hysteresis"),
+            *("unit_cost", "rollover_value", "percent", "hysteresis", "threshold", "target"),
         ),
         "1",
     ),
@@ -102,8 +105,9 @@ LEFT_OUT = {
     ("get", "/metrics"),
     ("post", "/api/v1/wallets/import"),
     ("post", "/api/v1/wallets/import/jobs"),
+    ("post", "/api/v1/payments/events"),
 }
-"""Paths for operators, not for the services that use the SDK."""
+"""Paths for operators and the payment service, not for the services that use the SDK."""
 
 NOT_YET = {
     ("post", "/api/v1/meters"),
@@ -140,6 +144,7 @@ RESOURCES: dict[str, Any] = {
     "grant_schedules": GrantSchedulesResource,
     "billing": BillingResource,
     "usage": UsageResource,
+    "top_ups": TopUpsResource,
     "webhooks": WebhooksResource,
 }
 
@@ -366,6 +371,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 "BillingSummary",
             )
         ),
+        top_ups.TopUpRule,
+        top_ups.TopUpFailure,
+        top_ups.TopUp,
         *(
             getattr(webhooks, name)
             for name in (

@@ -52,7 +52,7 @@ def test_users_are_no_admins_and_have_no_name_in_the_log() -> None:
     assert user.log_name == "user"
     of_clients = (
         "stats:read rewards:write exchanges:write payments:write credit_limits:write transactions:write"
-        " grants:write rates:read rates:write"
+        " grants:write rates:read rates:write top_ups:write"
     )
     not_users = {"admin", "audit:read", "webhooks:read", "webhooks:write", *of_clients.split()}
     assert not_users == SCOPES - USER_SCOPES

@@ -15,6 +15,7 @@ FILES = read_sql_files(ROOMS)
 
 UNPINNED = {
     "apply_posting_rules",
+    "build_failure",
     "build_fault",
     "build_pattern",
     "build_refusal",
@@ -128,7 +129,7 @@ async def test_what_is_cancelled_on_the_server_changes_nothing(connection: async
     waiting |= {"get_wallet", "read_explanation", "get_grant", "list_grants"}
     waiting |= {"get_alert", "list_alerts", "read_burn_rate"}
     waiting |= {"get_grant_schedule", "list_grant_schedules"}
-    waiting |= {"get_hold", "list_holds", "get_credits", "get_limits"}
+    waiting |= {"get_hold", "list_holds", "get_credits", "get_limits", "get_top_up_rule"}
     # It writes an entry of the audit trail; a read whose entry was cancelled is refused.
     waiting.add("record_privileged_read")
 

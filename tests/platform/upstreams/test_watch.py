@@ -19,7 +19,7 @@ from wallet_service.platform.consul.settings import ConsulSettings
 from wallet_service.platform.database.settings import DatabaseSettings
 from wallet_service.platform.upstreams import watch as module
 from wallet_service.platform.upstreams.discovery import ACCOUNT, AUTH, ORGANIZATION, PAYMENT, NoInstance
-from wallet_service.platform.upstreams.watch import Upstreams, upstream_discovery
+from wallet_service.platform.upstreams.watch import Upstreams, only, upstream_discovery
 from wallet_service.runtime.application import create_app
 
 NAME = "account_service"
@@ -319,7 +319,7 @@ async def test_a_watch_that_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
             pretender(http_answer("200 OK", b"[]", INDEX)) as address,
             upstream_discovery(settings(address)),
         ):
-            await eventually(lambda: _values(log, "event").count("discovery_ended") == 2)
+            await eventually(lambda: _values(log, "event").count("discovery_ended") == 3)
     assert all(isinstance(error, RecursionError) for error in _values(log, "exc_info"))
 
 
@@ -340,7 +340,9 @@ async def test_only_who_is_asked_is_watched(consul: ConsulAgent) -> None:
             assert seen(discovery) == {url(7002)}
             assert discovery.instance(AUTH) == "http://configured:1"
             assert discovery.instance(PAYMENT) == "http://configured:2"
-    assert sorted(_values(log, "service")) == [NAME, "organization_service"]
+        async with upstream_discovery(settings(consul, **upstreams), only(PAYMENT)) as discovery:
+            assert discovery.instance(PAYMENT) == "http://configured:2"
+    assert sorted(_values(log, "service")) == [NAME, "organization_service", *["payment_service"] * 2]
     with structlog.testing.capture_logs() as log:
         app = create_app(settings(consul, verify_users=False), "postgresql://unused@127.0.0.1:1/none")
         async with app.router.lifespan_context(app):

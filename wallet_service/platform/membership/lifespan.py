@@ -17,15 +17,22 @@ async def open_membership(context: RoomContext) -> AsyncGenerator[None]:
         return
     # Imports, aiohttp among them, that are needed only where users are verified.
     from wallet_service.platform.membership.clients import open_clients  # noqa: PLC0415
-    from wallet_service.platform.upstreams.metrics import UpstreamMetrics  # noqa: PLC0415
+    from wallet_service.platform.upstreams.discovery import ACCOUNT, ORGANIZATION  # noqa: PLC0415
+    from wallet_service.platform.upstreams.metrics import upstream_metrics  # noqa: PLC0415
     from wallet_service.platform.upstreams.tracing import CallSpans  # noqa: PLC0415
-    from wallet_service.platform.upstreams.watch import upstream_discovery  # noqa: PLC0415
+    from wallet_service.platform.upstreams.watch import only, upstream_discovery  # noqa: PLC0415
 
     spans = None if context.tracer is None else CallSpans(context.tracer)
     async with (
-        upstream_discovery(context.settings, metrics=context.state.consul_metrics) as discovery,
+        upstream_discovery(
+            context.settings, only(ACCOUNT, ORGANIZATION), metrics=context.state.consul_metrics
+        ) as discovery,
         open_clients(
-            context.settings, context.state.database, discovery, UpstreamMetrics(context.metrics), spans
+            context.settings,
+            context.state.database,
+            discovery,
+            upstream_metrics(context.state, context.metrics),
+            spans,
         ) as clients,
     ):
         context.state.clients = clients

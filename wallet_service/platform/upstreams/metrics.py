@@ -1,6 +1,7 @@
 """Metrics of calls of upstream services."""
 
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -41,3 +42,11 @@ class UpstreamMetrics:
     def watch_breaker(self, upstream: str, is_open: Callable[[], bool]) -> None:
         """Measure whether the breaker of a service is open."""
         self._open.labels(upstream).set_function(is_open)
+
+
+def upstream_metrics(state: Any, registry: CollectorRegistry) -> UpstreamMetrics:
+    """The metrics of the application, created for the first client: several rooms call upstream services."""
+    found: UpstreamMetrics | None = getattr(state, "upstream_metrics", None)
+    if found is None:
+        found = state.upstream_metrics = UpstreamMetrics(registry)
+    return found

@@ -1,4 +1,4 @@
-"""Client of the payment service, for deposits of money from outside. No room opens it yet."""
+"""Client of the payment service, which charges payment methods (``billing/top_ups``)."""
 
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
@@ -40,7 +40,8 @@ class Payment(BaseModel):
     user_id: str
     amount: Annotated[Decimal, BeforeValidator(_decimal)]
     currency: str
-    status: Literal["pending", "succeeded", "failed"]
+    status: Literal["pending", "succeeded", "failed", "refunded"]
+    reference: str | None = None
 
 
 class PaymentClient:
@@ -57,6 +58,7 @@ class PaymentClient:
         *,
         reference: str | None = None,
         idempotency_key: str | None = None,
+        payment_method: str | None = None,
     ) -> Payment:
         """Create a payment, once for its key, however often the request is sent.
 
@@ -66,6 +68,7 @@ class PaymentClient:
             currency: its code.
             reference: a name for people.
             idempotency_key: needed if the caller may repeat the call; without it, a new one is created.
+            payment_method: the service's name for what is charged; None: what it chooses for the user.
 
         Raises:
             ValueError: the amount is not a decimal number.
@@ -74,9 +77,10 @@ class PaymentClient:
                 same key finds it.
         """
         wanted = _decimal(amount)
-        body = {"user_id": user_id, "amount": amount, "currency": currency}
-        if reference is not None:
-            body["reference"] = reference
+        chosen = {"reference": reference, "payment_method": payment_method}
+        body = {"user_id": user_id, "amount": amount, "currency": currency} | {
+            name: value for name, value in chosen.items() if value is not None
+        }
 
         def read(status: int, document: dict[str, Any]) -> Payment | PaymentRefused:
             if status in _REFUSALS:

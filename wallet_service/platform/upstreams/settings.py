@@ -17,7 +17,7 @@ class UpstreamSettings(RoomSettings):
         default=None, description="URL of the organization service, used if Consul has no instance"
     )
     payment_url: HttpUrl | None = Field(
-        default=None, description="URL of the payment service; it is not called yet"
+        default=None, description="URL of the payment service, used if Consul has no instance"
     )
     auth_url: HttpUrl | None = Field(
         default=None,

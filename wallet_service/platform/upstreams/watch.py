@@ -45,10 +45,15 @@ class Upstream:
 UPSTREAMS: Mapping[str, Upstream] = {
     ACCOUNT: Upstream("account_service", lambda settings: settings.account_url, 8202),
     ORGANIZATION: Upstream("organization_service", lambda settings: settings.organization_url, 8210),
-    PAYMENT: Upstream("payment_service", lambda settings: settings.payment_url, 8207, is_called=False),
+    PAYMENT: Upstream("payment_service", lambda settings: settings.payment_url, 8207),
     # User tokens are checked with its keys, which are read from WALLET_JWT_JWKS_URL.
     AUTH: Upstream("auth_service", lambda settings: settings.auth_url, 8201, is_called=False),
 }
+
+
+def only(*services: str) -> Mapping[str, Upstream]:
+    """These services, for a room that calls no others: only their lists are followed."""
+    return {service: UPSTREAMS[service] for service in services}
 
 
 class Upstreams:

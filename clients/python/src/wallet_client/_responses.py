@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Wallet,
     )
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
+    from wallet_client.top_ups import TopUp, TopUpRule
     from wallet_client.usage import Usage, UsageTotal
     from wallet_client.webhooks import (
         CreatedWebhook,
@@ -318,6 +319,27 @@ def _usage(document: Mapping[str, Any], *, replayed: bool) -> "Usage":
     if replayed:
         object.__setattr__(made, "replayed", replayed)  # frozen, and not yet handed out
     return made
+
+
+def top_up_rule_of(response: SuccessResponse) -> "TopUpRule":
+    """The rule for top-ups of a wallet."""
+    from wallet_client.top_ups import TopUpRule  # noqa: PLC0415
+
+    return decoder(TopUpRule)(response.document)
+
+
+def top_up_of(response: SuccessResponse) -> "TopUp":
+    """A top-up."""
+    from wallet_client.top_ups import TopUp  # noqa: PLC0415
+
+    return decoder(TopUp)(response.document)
+
+
+def top_ups_of(response: SuccessResponse) -> "Page[TopUp]":
+    """A page of top-ups."""
+    from wallet_client.top_ups import TopUp  # noqa: PLC0415
+
+    return _page_of(response, TopUp)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

@@ -57,6 +57,7 @@ OF_THE_LEDGER = frozenset(
         "refund_exceeds",
         "same_wallet",
         "timestamp_refused",
+        "top_up_under_way",
         "transaction_not_found",
         "transaction_superseded",
         "wallet_closed",

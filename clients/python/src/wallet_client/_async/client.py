@@ -22,6 +22,7 @@ from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
 from wallet_client._async.test_clock import AsyncTestClockResource
+from wallet_client._async.top_ups import AsyncTopUpsResource
 from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.usage import AsyncUsageResource
 from wallet_client._async.wallets import AsyncWalletsResource
@@ -59,6 +60,7 @@ class AsyncWalletClient(AsyncShortcuts):
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
         usage: events of usage, which are priced and posted.
+        top_ups: charges that fill wallets, now and by rules.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -77,6 +79,7 @@ class AsyncWalletClient(AsyncShortcuts):
     holds: AsyncHoldsResource = AsyncHoldsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
     usage: AsyncUsageResource = AsyncUsageResource(_NO_RUNNER)
+    top_ups: AsyncTopUpsResource = AsyncTopUpsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
@@ -232,6 +235,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.limits = AsyncLimitsResource(runner)
         self.alerts = AsyncAlertsResource(runner)
         self.usage = AsyncUsageResource(runner)
+        self.top_ups = AsyncTopUpsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)

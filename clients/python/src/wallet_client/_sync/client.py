@@ -28,6 +28,7 @@ from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
+from wallet_client._sync.top_ups import TopUpsResource
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
@@ -60,6 +61,7 @@ class WalletClient(Shortcuts):
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
         usage: events of usage, which are priced and posted.
+        top_ups: charges that fill wallets, now and by rules.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -78,6 +80,7 @@ class WalletClient(Shortcuts):
     holds: HoldsResource = HoldsResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
     usage: UsageResource = UsageResource(_NO_RUNNER)
+    top_ups: TopUpsResource = TopUpsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
@@ -233,6 +236,7 @@ class WalletClient(Shortcuts):
         self.limits = LimitsResource(runner)
         self.alerts = AlertsResource(runner)
         self.usage = UsageResource(runner)
+        self.top_ups = TopUpsResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)

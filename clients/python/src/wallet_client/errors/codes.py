@@ -291,6 +291,24 @@ class UsageNotFound(NotFound):
     code = "usage_not_found"
 
 
+class TopUpRuleNotFound(NotFound):
+    """The wallet has no rule for top-ups."""
+
+    code = "top_up_rule_not_found"
+
+
+class TopUpNotFound(NotFound):
+    """There is no such top-up, or the caller may not see its wallet."""
+
+    code = "top_up_not_found"
+
+
+class TopUpUnderWay(Conflict):
+    """A top-up of the wallet, ``top_up_id`` in ``facts``, has not ended. The wallet has one at a time."""
+
+    code = "top_up_under_way"
+
+
 class WebhookLimit(Conflict):
     """There are as many webhook endpoints of the client, or valid secrets of the endpoint, as there may be."""
 

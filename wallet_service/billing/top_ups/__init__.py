@@ -1,0 +1,1 @@
+"""Auto top-up: a wallet that runs low is filled by a charge of the payment service."""
