@@ -713,6 +713,136 @@ export interface paths {
         patch: operations["update_grant_schedule"];
         trace?: never;
     };
+    "/api/v1/wallets/{wallet_id}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the holds of a wallet
+         * @description The holds of the wallet, newest first, those that have ended too, unless `state` is given.
+         */
+        get: operations["list_holds"];
+        put?: never;
+        /**
+         * Place a hold
+         * @description Keep an amount of a wallet for a payment. It is locked until it is captured, voided, or expires.
+         *
+         *     The wallet must have it available, with its credit limit. Grants that can pay `counter_account` are reserved in their
+         *     order, and stay good for the hold though they end meanwhile.
+         */
+        post: operations["create_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a hold
+         * @description A hold with what it still keeps, and what became of the rest.
+         */
+        get: operations["get_hold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Capture a hold
+         * @description Pay an amount of a hold, by default all that it keeps. Several captures are possible until nothing is left.
+         *
+         *     The posting is a `consume`, or the type named, with `hold_id` in its metadata; it is refunded as any other. What is
+         *     within the hold needs nothing else of the wallet. `overage` says what happens with more.
+         */
+        post: operations["capture_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void a hold
+         * @description Release what a hold still keeps. What was captured stays captured.
+         */
+        post: operations["void_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a hold
+         * @description Let a hold end later: after its present end, and at most 30 days after its creation (a setting).
+         */
+        post: operations["extend_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{hold_id}/increase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Increase a hold
+         * @description Let a hold keep more. The wallet must have it available, as for a new hold.
+         */
+        post: operations["increase_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallets/{wallet_id}/limits": {
         parameters: {
             query?: never;
@@ -820,6 +950,361 @@ export interface paths {
         get: operations["get_burn_rate"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/top-up-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the rule for top-ups of a wallet
+         * @description The rule by which the wallet is topped up, and whether it is paused. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_top_up_rule"];
+        /**
+         * Set the rule for top-ups of a wallet
+         * @description Set when the wallet is topped up, in place of the rule that it has. A pause ends.
+         *
+         *     Each posting that leaves the available balance at the threshold or below starts a top-up; so does this request. A
+         *     wallet has one top-up at a time. The rule charges under the rights of the caller, which are checked again each time.
+         *     With `If-Match`, a rule that has changed since is refused as `version_mismatch`; `"0"` means that there is none.
+         */
+        put: operations["set_top_up_rule"];
+        post?: never;
+        /**
+         * Delete the rule for top-ups of a wallet
+         * @description Delete the rule. A top-up of it whose charge has not begun is cancelled; one that is charged is deposited.
+         */
+        delete: operations["delete_top_up_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the top-ups of a wallet
+         * @description The top-ups of the wallet, by its rule and on request, newest first.
+         */
+        get: operations["list_top_ups"];
+        put?: never;
+        /**
+         * Top up a wallet now
+         * @description Charge a payment method and deposit the amount, in the background. `Location` has the top-up, with its state.
+         *
+         *     The limits and pauses of the wallet's rule do not apply. The same idempotency key and request charge once.
+         */
+        post: operations["create_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/top-ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a top-up
+         * @description A top-up with its state.
+         */
+        get: operations["get_top_up"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a notice of the payment service
+         * @description Take a notice about a payment, signed by Standard Webhooks with `WALLET_TOP_UPS_PAYMENT_EVENTS_SECRET`.
+         *
+         *     It books nothing: it wakes the job that reads the payment. So notices may come in any order, and any number of times.
+         *     A notice about a payment that is none of a top-up is taken, too, and changes nothing.
+         */
+        post: operations["receive_payment_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report usage
+         * @description An event of usage, as a simple object or as a CloudEvent: it is priced, and posted as `consume`.
+         *
+         *     An event counts once, for ever: its id within its source is its idempotency key. An event that costs nothing is
+         *     recorded without a posting. A refused event does not count, and can be sent again.
+         */
+        post: operations["report_usage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a batch of 1 to 500 events of usage
+         * @description An outcome for each event, in order; each event as in a single request.
+         *
+         *     With `atomic` all are accepted or none: the first refusal is the answer, with its `index`, and in `results` the
+         *     others are `batch_aborted`.
+         */
+        post: operations["report_usage_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/{usage_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an event of usage
+         * @description An event with its rating: how the amount of its transaction came about.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/usage/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the usage of a wallet
+         * @description The events of the wallet in the order in which they were accepted, newest first.
+         */
+        get: operations["list_usage_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum the usage of a wallet
+         * @description What the wallet used, by meter, day, month and dimensions. Days are those of the rate card's time zone.
+         */
+        get: operations["get_usage_totals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the meters
+         * @description The meters by name.
+         */
+        get: operations["list_meters"];
+        put?: never;
+        /**
+         * Create a meter
+         * @description What is measured: its name, the dimensions of its events, and the account against which usage is posted.
+         */
+        post: operations["create_meter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{meter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a meter
+         * @description A meter.
+         */
+        get: operations["get_meter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rate cards
+         * @description The rate cards, newest first, those that have ended too; without their prices.
+         */
+        get: operations["list_rate_cards"];
+        put?: never;
+        /**
+         * Create a rate card
+         * @description What usage of a meter costs in a currency. One rate card of a meter and a currency is in force at a time.
+         */
+        post: operations["create_rate_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a rate card
+         * @description A rate card with the prices of its newest version.
+         */
+        get: operations["get_rate_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a version of a rate card
+         * @description A version with its prices, by which an event of usage was rated.
+         */
+        get: operations["get_rate_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a version to a rate card
+         * @description New prices from a moment on. What was rated before keeps its rating; tiers go on counting in the month.
+         */
+        post: operations["add_rate_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rate-cards/{rate_card_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a rate card
+         * @description Events from the end on have no price by it. An end that has not come can be moved.
+         */
+        post: operations["end_rate_card"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2325,7 +2810,7 @@ export interface components {
              * Operations
              * @description The operations, which are decided in this order.
              */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"] | components["schemas"]["BatchHold"] | components["schemas"]["BatchHoldCapture"] | components["schemas"]["BatchHoldVoid"] | components["schemas"]["BatchHoldExtend"] | components["schemas"]["BatchHoldIncrease"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -2575,6 +3060,62 @@ export interface components {
              * @description When the available balance is used up at this rate; now, if nothing is available; null: not within ten years.
              */
             runs_out_at: string | null;
+        };
+        /**
+         * Capture
+         * @description A payment from a hold: what was posted, and the hold after it.
+         * @example {
+         *       "hold": {
+         *         "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "currency": "CREDIT",
+         *         "state": "captured",
+         *         "amount": "10.000000",
+         *         "authorised": "10.000000",
+         *         "remaining": "0.000000",
+         *         "captured": "2.500000",
+         *         "voided": "7.500000",
+         *         "expired": "0.000000",
+         *         "overage": "0.000000",
+         *         "counter_account": "revenue:usage",
+         *         "expires_at": "2026-01-02T04:04:05.678901Z",
+         *         "ended_at": "2026-01-02T03:04:05.678901Z",
+         *         "reference": "answer-7",
+         *         "metadata": {},
+         *         "created_at": "2026-01-02T03:04:05.678901Z"
+         *       },
+         *       "transaction": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "leg": 0,
+         *         "transaction_type": "consume",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "user_id": "user-1",
+         *         "currency": "CREDIT",
+         *         "direction": "debit",
+         *         "amount": "2.500000",
+         *         "balance_before": "100.000000",
+         *         "balance_after": "97.500000",
+         *         "wallet_version": 2,
+         *         "counter_account": "revenue:usage",
+         *         "original_transaction_id": null,
+         *         "client_id": "billing",
+         *         "reference": null,
+         *         "description": null,
+         *         "metadata": {
+         *           "hold_id": "0199d0a8-0000-7000-8000-00000000b001"
+         *         },
+         *         "effective_at": "2026-01-02T03:04:05.678901Z",
+         *         "created_at": "2026-01-02T03:04:05.678901Z",
+         *         "legs": null,
+         *         "dry_run": false
+         *       }
+         *     }
+         */
+        Capture: {
+            /** @description The hold after the capture. */
+            hold: components["schemas"]["Hold"];
+            /** @description The posting. Its `amount` is what was captured; its metadata has `hold_id`. */
+            transaction: components["schemas"]["Transaction"];
         };
         /**
          * Change
@@ -4871,6 +5412,372 @@ export interface components {
             idempotency_key?: string | null;
         };
         /**
+         * Hold
+         * @description An amount that is kept for a payment. `authorised` is what it keeps and what became of the rest.
+         * @example {
+         *       "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "state": "open",
+         *       "amount": "10.000000",
+         *       "authorised": "10.000000",
+         *       "remaining": "10.000000",
+         *       "captured": "0.000000",
+         *       "voided": "0.000000",
+         *       "expired": "0.000000",
+         *       "overage": "0.000000",
+         *       "counter_account": "revenue:usage",
+         *       "expires_at": "2026-01-02T04:04:05.678901Z",
+         *       "ended_at": null,
+         *       "reference": "answer-7",
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Hold: {
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description Its id.
+             */
+            hold_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * State
+             * @description `open`: it keeps `remaining`. `captured`: it was paid. `voided`, `expired`: the rest was released.
+             * @enum {string}
+             */
+            state: "open" | "captured" | "voided" | "expired";
+            /**
+             * Amount
+             * @description What it kept when it was placed.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Authorised
+             * @description The same with what increases added.
+             * @example 12.50
+             */
+            authorised: string;
+            /**
+             * Remaining
+             * @description What it still keeps: a part of the wallet's `locked_balance`.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Captured
+             * @description What was paid of it.
+             * @example 12.50
+             */
+            captured: string;
+            /**
+             * Voided
+             * @description What was released by a void, or by a final capture.
+             * @example 12.50
+             */
+            voided: string;
+            /**
+             * Expired
+             * @description What was released when it expired.
+             * @example 12.50
+             */
+            expired: string;
+            /**
+             * Overage
+             * @description What captures took of the wallet beyond it.
+             * @example 12.50
+             */
+            overage: string;
+            /**
+             * Counter Account
+             * @description What it pays.
+             */
+            counter_account: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it expires, or would have.
+             */
+            expires_at: string;
+            /**
+             * Ended At
+             * @description When it ended; null while it is open.
+             */
+            ended_at: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was placed.
+             */
+            created_at: string;
+        };
+        /**
+         * HoldCapture
+         * @description A payment from a hold.
+         * @example {
+         *       "amount": "2.50",
+         *       "final": true
+         *     }
+         */
+        HoldCapture: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description Default: all that the hold still keeps.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Final
+             * @description Whether what is left of the hold is released. Otherwise it stays open for further captures; with nothing left it is captured.
+             * @default false
+             */
+            final?: boolean;
+            /**
+             * Overage
+             * @description What to do with an amount above what the hold keeps. `refuse`: 409 `hold_exceeded`. `take_available`: capture the hold and as much of the rest as the wallet has available. `allow_to_limit`: the same, down to the credit limit. The posting has what was captured.
+             * @default refuse
+             * @enum {string}
+             */
+            overage?: "refuse" | "take_available" | "allow_to_limit";
+            /**
+             * Counter Account
+             * @description The other side of the posting. Default: that of the hold.
+             */
+            counter_account?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the posting.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller. The posting has it with `hold_id`.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             */
+            effective_at?: string | null;
+            /**
+             * Type
+             * @description The type of the operation that is posted.
+             * @default consume
+             * @enum {string}
+             */
+            type?: "consume" | "fee" | "withdraw";
+        };
+        /**
+         * HoldCreate
+         * @description An amount that is kept for a payment.
+         * @example {
+         *       "expires_in_s": 3600,
+         *       "amount": "10",
+         *       "reference": "answer-7"
+         *     }
+         */
+        HoldCreate: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             */
+            expires_in_s?: number | null;
+            /**
+             * Amount
+             * @description How much is kept. The wallet must have it available, with its credit limit.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Counter Account
+             * @description What it will pay: grants that can pay it are reserved. Default: `revenue:usage`.
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the hold. The list can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * HoldExtend
+         * @description Lets a hold end later.
+         * @example {
+         *       "expires_in_s": 7200
+         *     }
+         */
+        HoldExtend: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             */
+            expires_in_s?: number | null;
+        };
+        /**
+         * HoldIncrease
+         * @description Lets a hold keep more.
+         * @example {
+         *       "amount": "5"
+         *     }
+         */
+        HoldIncrease: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+            /**
+             * Amount
+             * @description How much more is kept. The wallet must have it available.
+             * @example 12.50
+             */
+            amount: string | number;
+        };
+        /**
+         * HoldPage
+         * @description Holds of a wallet, newest first. With `state` a page can be short, even empty, and not be the last.
+         * @example {
+         *       "items": [
+         *         {
+         *           "hold_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "state": "open",
+         *           "amount": "10.000000",
+         *           "authorised": "10.000000",
+         *           "remaining": "10.000000",
+         *           "captured": "0.000000",
+         *           "voided": "0.000000",
+         *           "expired": "0.000000",
+         *           "overage": "0.000000",
+         *           "counter_account": "revenue:usage",
+         *           "expires_at": "2026-01-02T04:04:05.678901Z",
+         *           "ended_at": null,
+         *           "reference": "answer-7",
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        HoldPage: {
+            /**
+             * Items
+             * @description The holds of the page.
+             */
+            items: components["schemas"]["Hold"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * HoldVoid
+         * @description Releases what a hold still keeps.
+         * @example {}
+         */
+        HoldVoid: {
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+        };
+        /**
          * Job
          * @description Work in the background.
          * @example {
@@ -5334,6 +6241,136 @@ export interface components {
             attempted_at: string;
         };
         /**
+         * Meter
+         * @description What is measured. A meter is not changed.
+         * @example {
+         *       "meter": "tokens",
+         *       "description": "tokens of answers",
+         *       "unit": "token",
+         *       "dimensions": [
+         *         "model"
+         *       ],
+         *       "counter_account": "revenue:usage:tokens",
+         *       "max_age_s": 2937600,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Meter: {
+            /**
+             * Meter
+             * @description Its name.
+             */
+            meter: string;
+            /**
+             * Description
+             * @description What it measures.
+             */
+            description: string | null;
+            /**
+             * Unit
+             * @description The unit of its quantities.
+             */
+            unit: string | null;
+            /**
+             * Dimensions
+             * @description What events may have beside the quantity.
+             */
+            dimensions: string[];
+            /**
+             * Counter Account
+             * @description The other side of its postings.
+             */
+            counter_account: string;
+            /**
+             * Max Age S
+             * @description Seconds for which events are accepted after their timestamp.
+             */
+            max_age_s: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+        };
+        /**
+         * MeterCreate
+         * @description Creates a meter.
+         * @example {
+         *       "meter": "tokens",
+         *       "description": "tokens of answers",
+         *       "unit": "token",
+         *       "dimensions": [
+         *         "model"
+         *       ]
+         *     }
+         */
+        MeterCreate: {
+            /**
+             * Meter
+             * @description Its name, which events have.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Description
+             * @description What it measures.
+             */
+            description?: string | null;
+            /**
+             * Unit
+             * @description The unit of its quantities, for people.
+             */
+            unit?: string | null;
+            /**
+             * Dimensions
+             * @description What events may have beside the quantity, and prices may depend on.
+             */
+            dimensions?: string[];
+            /**
+             * Counter Account
+             * @description The other side of its postings, unless a rate card has another. Default: `revenue:usage:<meter>`.
+             */
+            counter_account?: string | null;
+            /**
+             * Max Age S
+             * @description Seconds for which events are accepted after their timestamp. Default: a setting, 34 days.
+             */
+            max_age_s?: number | null;
+        };
+        /**
+         * MeterPage
+         * @description Meters by name.
+         * @example {
+         *       "items": [
+         *         {
+         *           "meter": "tokens",
+         *           "description": "tokens of answers",
+         *           "unit": "token",
+         *           "dimensions": [
+         *             "model"
+         *           ],
+         *           "counter_account": "revenue:usage:tokens",
+         *           "max_age_s": 2937600,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        MeterPage: {
+            /**
+             * Items
+             * @description The meters of the page.
+             */
+            items: components["schemas"]["Meter"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * MoneyRequest
          * @description The body of deposit, withdraw, consume, reward and fee.
          * @example {
@@ -5482,6 +6519,150 @@ export interface components {
             limits: components["schemas"]["NewLimit"][];
         };
         /**
+         * NewRatePrice
+         * @description A price for events with some dimensions.
+         * @example {
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "model": "per_unit",
+         *       "unit_price": "0.002"
+         *     }
+         */
+        NewRatePrice: {
+            /**
+             * Dimensions
+             * @description An event with these has this price, unless one before it fits. Empty: every event.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Model
+             * @description `per_unit`: `unit_price`. `package`: `package_price` for each `package_size` that is begun in a month. `graduated`: each part of the month's quantity at the price of its tier. `volume`: the whole at the price of the tier that the month has reached.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Included
+             * @description The first so many units of a month cost nothing, and count in no tier.
+             * @default 0
+             * @example 12.50
+             */
+            included?: string | 0 | number;
+            /**
+             * Unit Price
+             * @description Of `per_unit`.
+             */
+            unit_price?: (string | 0 | number) | null;
+            /**
+             * Package Size
+             * @description Of `package`: units in one.
+             */
+            package_size?: (string | number) | null;
+            /**
+             * Package Price
+             * @description Of `package`: of one.
+             */
+            package_price?: (string | 0 | number) | null;
+            /**
+             * Tiers
+             * @description Of `graduated` and `volume`, in order.
+             */
+            tiers?: components["schemas"]["NewRateTier"][] | null;
+        };
+        /**
+         * NewRateTier
+         * @description A part of the quantity of a month.
+         * @example {
+         *       "up_to": "1000000",
+         *       "unit_price": "0.0005"
+         *     }
+         */
+        NewRateTier: {
+            /**
+             * Up To
+             * @description The last quantity in the tier. The last tier has none, and every other one has.
+             */
+            up_to?: (string | number) | null;
+            /**
+             * Unit Price
+             * @description Of one unit, of at most 18 decimals.
+             * @example 12.50
+             */
+            unit_price: string | 0 | number;
+            /**
+             * Flat Amount
+             * @description What the event costs beside this that enters the tier.
+             * @default 0
+             * @example 12.50
+             */
+            flat_amount?: string | 0 | number;
+        };
+        /**
+         * NewTopUpRule
+         * @description When a wallet is topped up, by how much, and how often at most.
+         * @example {
+         *       "threshold": "20",
+         *       "target": "100",
+         *       "payment_method": "pm-4711",
+         *       "max_charges": 3,
+         *       "max_amount": "500"
+         *     }
+         */
+        NewTopUpRule: {
+            /**
+             * Threshold
+             * @description When the available balance is this or less, the wallet is topped up. With 0: when it is empty.
+             * @example 12.50
+             */
+            threshold: string | 0 | number;
+            /**
+             * Target
+             * @description Each top-up is what is missing to this available balance; more than the threshold. Either this or `amount`.
+             */
+            target?: (string | number) | null;
+            /**
+             * Amount
+             * @description Each top-up is this amount. Either this or `target`.
+             */
+            amount?: (string | number) | null;
+            /**
+             * Payment Method
+             * @description What is charged: the name by which the payment service knows it. Nothing else is done with it.
+             * @example pm-4711
+             */
+            payment_method: string;
+            /**
+             * Max Charges
+             * @description Most charges that begin in `window_s` seconds; then the rule pauses. Default: a setting.
+             */
+            max_charges?: number | null;
+            /**
+             * Max Amount
+             * @description The most that these charges may be together. Default: `max_charges` alone bounds them.
+             */
+            max_amount?: (string | number) | null;
+            /**
+             * Window S
+             * @description Seconds of the rolling window: from a minute to 366 days. Default: a setting.
+             */
+            window_s?: number | null;
+            /**
+             * Max Declines
+             * @description After so many declined charges in a row the rule pauses until it is set again. Default: a setting.
+             */
+            max_declines?: number | null;
+            /**
+             * Backoff S
+             * @description Seconds for which the rule pauses after a declined charge. They double with each further one, up to a day. Default: a setting.
+             */
+            backoff_s?: number | null;
+        };
+        /**
          * NextExpiry
          * @description What expires next.
          */
@@ -5579,12 +6760,668 @@ export interface components {
             note: string | null;
         };
         /**
+         * RateCard
+         * @description What usage of a meter costs in a currency.
+         * @example {
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "meter": "tokens",
+         *       "currency": "CREDIT",
+         *       "description": null,
+         *       "counter_account": "revenue:usage:tokens",
+         *       "time_zone": "Europe/Berlin",
+         *       "volume_pricing": "reached",
+         *       "state": "active",
+         *       "version": 1,
+         *       "starts_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "versions": [
+         *         {
+         *           "version": 1,
+         *           "effective_at": "2026-01-02T03:04:05.678901Z",
+         *           "ends_at": null,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "included": "0",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "dimensions": {},
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005",
+         *               "flat_amount": "0"
+         *             },
+         *             {
+         *               "up_to": null,
+         *               "unit_price": "0.0004",
+         *               "flat_amount": "0"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        RateCard: {
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description Its id.
+             */
+            rate_card_id: string;
+            /**
+             * Meter
+             * @description What it prices.
+             */
+            meter: string;
+            /**
+             * Currency
+             * @description The currency of the wallets that pay by it.
+             */
+            currency: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of its postings.
+             */
+            counter_account: string;
+            /**
+             * Time Zone
+             * @description Of its months and days.
+             */
+            time_zone: string;
+            /**
+             * Volume Pricing
+             * @description What volume prices do where a month reaches another tier.
+             * @enum {string}
+             */
+            volume_pricing: "reached" | "difference";
+            /**
+             * State
+             * @description Whether it is in force now.
+             * @enum {string}
+             */
+            state: "scheduled" | "active" | "ended";
+            /**
+             * Version
+             * @description Its newest version, which may begin later.
+             */
+            version: number;
+            /**
+             * Starts At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Versions
+             * @description Its versions, in order.
+             */
+            versions: components["schemas"]["RateVersionTimes"][];
+            /**
+             * Prices
+             * @description Those of its newest version; null in a list.
+             */
+            prices: components["schemas"]["RatePrice"][] | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * RateCardCreate
+         * @description Creates a rate card with its first version.
+         * @example {
+         *       "meter": "tokens",
+         *       "currency": "CREDIT",
+         *       "time_zone": "Europe/Berlin",
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005"
+         *             },
+         *             {
+         *               "unit_price": "0.0004"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateCardCreate: {
+            /**
+             * Meter
+             * @description What it prices.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Currency
+             * @description The currency of the wallets that pay by it.
+             */
+            currency: string;
+            /**
+             * Description
+             * @description For people.
+             */
+            description?: string | null;
+            /**
+             * Counter Account
+             * @description The other side of its postings. Default: that of the meter.
+             */
+            counter_account?: string | null;
+            /**
+             * Time Zone
+             * @description Of the calendar months in which tiers count, and of the days of usage.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Volume Pricing
+             * @description What volume prices do where a month reaches another tier. `reached`: its price is for what comes from there on. `difference`: the event also posts the difference for what was priced before in the month.
+             * @default reached
+             * @enum {string}
+             */
+            volume_pricing?: "reached" | "difference";
+            /**
+             * Effective At
+             * @description From when events have its prices; at most 366 days ago. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * Ends At
+             * @description Until when. Default: for ever.
+             */
+            ends_at?: string | null;
+            /**
+             * Prices
+             * @description An event has the first one whose dimensions it has.
+             */
+            prices: components["schemas"]["NewRatePrice"][];
+        };
+        /**
+         * RateCardEnd
+         * @description Ends a rate card.
+         * @example {}
+         */
+        RateCardEnd: {
+            /**
+             * Ends At
+             * @description From when events no longer have its prices: not in the past. Default: now.
+             */
+            ends_at?: string | null;
+        };
+        /**
+         * RateCardPage
+         * @description Rate cards, newest first, without prices.
+         * @example {
+         *       "items": [
+         *         {
+         *           "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "meter": "tokens",
+         *           "currency": "CREDIT",
+         *           "description": null,
+         *           "counter_account": "revenue:usage:tokens",
+         *           "time_zone": "Europe/Berlin",
+         *           "volume_pricing": "reached",
+         *           "state": "active",
+         *           "version": 1,
+         *           "starts_at": "2026-01-02T03:04:05.678901Z",
+         *           "ends_at": null,
+         *           "versions": [
+         *             {
+         *               "version": 1,
+         *               "effective_at": "2026-01-02T03:04:05.678901Z",
+         *               "ends_at": null,
+         *               "created_at": "2026-01-02T03:04:05.678901Z"
+         *             }
+         *           ],
+         *           "prices": null,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        RateCardPage: {
+            /**
+             * Items
+             * @description The rate cards of the page.
+             */
+            items: components["schemas"]["RateCard"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * RatePrice
+         * @description A price for events with some dimensions.
+         * @example {
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "model": "per_unit",
+         *       "included": "0",
+         *       "unit_price": "0.002"
+         *     }
+         */
+        RatePrice: {
+            /**
+             * Dimensions
+             * @description Events with these have it; empty: every event.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Model
+             * @description How the amount is computed.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Included
+             * @description What a month includes.
+             * @example 0.000002
+             */
+            included: string;
+            /**
+             * Unit Price
+             * @description Of `per_unit`.
+             */
+            unit_price?: string | null;
+            /**
+             * Package Size
+             * @description Of `package`.
+             */
+            package_size?: string | null;
+            /**
+             * Package Price
+             * @description Of `package`.
+             */
+            package_price?: string | null;
+            /**
+             * Tiers
+             * @description Of `graduated` and `volume`.
+             */
+            tiers?: components["schemas"]["RateTier"][] | null;
+        };
+        /**
+         * RateTier
+         * @description A part of the quantity of a month.
+         * @example {
+         *       "up_to": "1000000",
+         *       "unit_price": "0.0005",
+         *       "flat_amount": "0"
+         *     }
+         */
+        RateTier: {
+            /**
+             * Up To
+             * @description The last quantity in the tier; null: it has no end.
+             */
+            up_to: string | null;
+            /**
+             * Unit Price
+             * @description Of one unit.
+             * @example 0.000002
+             */
+            unit_price: string;
+            /**
+             * Flat Amount
+             * @description What entering it costs.
+             * @example 0.000002
+             */
+            flat_amount: string;
+        };
+        /**
+         * RateVersion
+         * @description A version of a rate card. It is not changed.
+         * @example {
+         *       "version": 1,
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "included": "0",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "dimensions": {},
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005",
+         *               "flat_amount": "0"
+         *             },
+         *             {
+         *               "up_to": null,
+         *               "unit_price": "0.0004",
+         *               "flat_amount": "0"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateVersion: {
+            /**
+             * Version
+             * @description Its number, from 1.
+             */
+            version: number;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            effective_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description The rate card.
+             */
+            rate_card_id: string;
+            /**
+             * Prices
+             * @description Its prices, in the order in which they are tried.
+             */
+            prices: components["schemas"]["RatePrice"][];
+        };
+        /**
+         * RateVersionCreate
+         * @description Adds a version to a rate card.
+         * @example {
+         *       "prices": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "model": "per_unit",
+         *           "unit_price": "0.002"
+         *         },
+         *         {
+         *           "model": "graduated",
+         *           "included": "1000",
+         *           "tiers": [
+         *             {
+         *               "up_to": "1000000",
+         *               "unit_price": "0.0005"
+         *             },
+         *             {
+         *               "unit_price": "0.0004"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        RateVersionCreate: {
+            /**
+             * Effective At
+             * @description From when events have its prices: not in the past, and after the versions before it. Default: now.
+             */
+            effective_at?: string | null;
+            /**
+             * Prices
+             * @description All prices of the version.
+             */
+            prices: components["schemas"]["NewRatePrice"][];
+        };
+        /**
+         * RateVersionTimes
+         * @description When a version is in force.
+         * @example {
+         *       "version": 1,
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "ends_at": null,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        RateVersionTimes: {
+            /**
+             * Version
+             * @description Its number, from 1.
+             */
+            version: number;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description From when events have its prices.
+             */
+            effective_at: string;
+            /**
+             * Ends At
+             * @description Until when; null: for ever.
+             */
+            ends_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+        };
+        /**
+         * Rating
+         * @description How the amount came about.
+         * @example {
+         *       "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "version": 1,
+         *       "model": "per_unit",
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "day": "2026-01-02",
+         *       "month": "2026-01",
+         *       "quantity_before": "0",
+         *       "included": "0",
+         *       "unit_price": "0.002",
+         *       "exact_amount": "2.4",
+         *       "lines": [
+         *         {
+         *           "kind": "units",
+         *           "quantity": "1200",
+         *           "unit_price": "0.002",
+         *           "flat_amount": "0",
+         *           "amount": "2.4"
+         *         }
+         *       ]
+         *     }
+         */
+        Rating: {
+            /**
+             * Rate Card Id
+             * Format: uuid
+             * @description The rate card.
+             */
+            rate_card_id: string;
+            /**
+             * Version
+             * @description Its version.
+             */
+            version: number;
+            /**
+             * Model
+             * @description The model of the price.
+             * @enum {string}
+             */
+            model: "per_unit" | "package" | "graduated" | "volume";
+            /**
+             * Dimensions
+             * @description Of the price: the first one whose dimensions the event has.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Day
+             * @description The day of the event in the time zone of the rate card.
+             */
+            day: string;
+            /**
+             * Month
+             * @description The month in which its tiers count.
+             */
+            month: string;
+            /**
+             * Quantity Before
+             * @description What the wallet had used in that month at this price before the event.
+             * @example 0.000002
+             */
+            quantity_before: string;
+            /**
+             * Included
+             * @description Of the quantity: what the price includes.
+             * @example 0.000002
+             */
+            included: string;
+            /**
+             * Unit Price
+             * @description The price of one unit; null: there is not one.
+             */
+            unit_price: string | null;
+            /**
+             * Exact Amount
+             * @description The sum of the lines, before it is rounded.
+             * @example 0.000002
+             */
+            exact_amount: string;
+            /**
+             * Lines
+             * @description The parts of the quantity, and what each costs.
+             */
+            lines: components["schemas"]["RatingLine"][];
+        };
+        /**
+         * RatingLine
+         * @description A part of the quantity at one price.
+         * @example {
+         *       "kind": "units",
+         *       "quantity": "1200",
+         *       "unit_price": "0.002",
+         *       "flat_amount": "0",
+         *       "amount": "2.4"
+         *     }
+         */
+        RatingLine: {
+            /**
+             * Kind
+             * @description `units` at a unit price, `packages` that were begun, or the `difference` for what volume tiers priced before in the month.
+             * @enum {string}
+             */
+            kind: "units" | "packages" | "difference";
+            /**
+             * Quantity
+             * @description Of units: how many.
+             */
+            quantity?: string | null;
+            /**
+             * Up To
+             * @description The end of the tier. Left out: it has none, or the price has no tiers.
+             */
+            up_to?: string | null;
+            /**
+             * Unit Price
+             * @description Of one unit.
+             */
+            unit_price?: string | null;
+            /**
+             * Flat Amount
+             * @description What entering the tier costs, with the event that entered it.
+             */
+            flat_amount?: string | null;
+            /**
+             * Packages
+             * @description How many packages were begun.
+             */
+            packages?: string | null;
+            /**
+             * Package Size
+             * @description Units in a package.
+             */
+            package_size?: string | null;
+            /**
+             * Package Price
+             * @description Of one package.
+             */
+            package_price?: string | null;
+            /**
+             * Amount
+             * @description What it costs; not rounded.
+             * @example 0.000002
+             */
+            amount: string;
+        };
+        /**
          * Ready
          * @description The database is reachable and has every migration and function of this release.
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0125",
+         *       "migration": "0140",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -5892,6 +7729,333 @@ export interface components {
              * @description The end of the step, not included. Null where the period is open.
              */
             to: string | null;
+        };
+        /**
+         * TopUp
+         * @description A charge of the payment service, and the deposit of what was charged.
+         * @example {
+         *       "top_up_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "trigger": "request",
+         *       "state": "created",
+         *       "amount": "50.000000",
+         *       "payment_method": "pm-4711",
+         *       "payment_id": null,
+         *       "transaction_id": null,
+         *       "failure": null,
+         *       "reference": "order-7",
+         *       "metadata": {},
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "started_at": null,
+         *       "ended_at": null,
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        TopUp: {
+            /**
+             * Top Up Id
+             * Format: uuid
+             * @description Names the top-up.
+             */
+            top_up_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amount.
+             */
+            currency: string;
+            /**
+             * Trigger
+             * @description What started it.
+             * @enum {string}
+             */
+            trigger: "rule" | "request";
+            /**
+             * State
+             * @description `created`, then `charging`, perhaps `pending` at the payment service, then `charged`, and `completed` when it is deposited. Without a deposit it ends as `cancelled` (nothing was charged), `declined`, or `failed` (it must be given back at the payment service). `refunded`: the payment was given back after the deposit.
+             * @enum {string}
+             */
+            state: "created" | "charging" | "pending" | "charged" | "completed" | "declined" | "failed" | "cancelled" | "refunded";
+            /**
+             * Amount
+             * @description What is charged and deposited. Of a rule with a target it is fixed when the charge begins.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Payment Method
+             * @description What is charged.
+             */
+            payment_method: string;
+            /**
+             * Payment Id
+             * @description Of the payment service; null: not known yet.
+             */
+            payment_id: string | null;
+            /**
+             * Transaction Id
+             * @description The deposit; null before it is completed.
+             */
+            transaction_id: string | null;
+            /** @description Why there is no deposit; null: there is one, or may be. */
+            failure: components["schemas"]["TopUpFailure"] | null;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Metadata
+             * @description The caller's object.
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was started.
+             */
+            created_at: string;
+            /**
+             * Started At
+             * @description When the charge began; null: it has not.
+             */
+            started_at: string | null;
+            /**
+             * Ended At
+             * @description When it ended; null: it has not.
+             */
+            ended_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When its state last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * TopUpCreate
+         * @description A top-up on request.
+         * @example {
+         *       "amount": "50",
+         *       "payment_method": "pm-4711",
+         *       "reference": "order-7"
+         *     }
+         */
+        TopUpCreate: {
+            /**
+             * Amount
+             * @description In the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Payment Method
+             * @description What is charged. Default: that of the wallet's rule.
+             */
+            payment_method?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for it; the deposit has it, too.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller.
+             * @example {
+             *       "model": "small"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * TopUpFailure
+         * @description Why a top-up ended without a deposit.
+         * @example {
+         *       "code": "payment_declined",
+         *       "detail": "The card has expired"
+         *     }
+         */
+        TopUpFailure: {
+            /**
+             * Code
+             * @description Of a declined one: `payment_declined`, `payment_refused`, `payment_failed`. Of a cancelled one: `not_needed`, `rule_deleted`, `rule_paused`, `charge_limit`, `wallet_frozen`, `wallet_closed`, `balance_limit`, or the problem of the caller that set it. Of a failed one: `payment_refunded`, or the problem of the deposit.
+             */
+            code: string;
+            /**
+             * Detail
+             * @description For people.
+             */
+            detail: string;
+        };
+        /**
+         * TopUpPage
+         * @description Top-ups of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "top_up_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "currency": "CREDIT",
+         *           "trigger": "request",
+         *           "state": "created",
+         *           "amount": "50.000000",
+         *           "payment_method": "pm-4711",
+         *           "payment_id": null,
+         *           "transaction_id": null,
+         *           "failure": null,
+         *           "reference": "order-7",
+         *           "metadata": {},
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "started_at": null,
+         *           "ended_at": null,
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        TopUpPage: {
+            /**
+             * Items
+             * @description The top-ups of the page.
+             */
+            items: components["schemas"]["TopUp"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * TopUpRule
+         * @description The rule of a wallet.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "version": 1,
+         *       "state": "active",
+         *       "pause_reason": null,
+         *       "resumes_at": null,
+         *       "declines": 0,
+         *       "threshold": "20.000000",
+         *       "target": "100.000000",
+         *       "amount": null,
+         *       "payment_method": "pm-4711",
+         *       "max_charges": 3,
+         *       "max_amount": "500.000000",
+         *       "window_s": 86400,
+         *       "max_declines": 3,
+         *       "backoff_s": 3600,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        TopUpRule: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description Of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Version
+             * @description Counts changes of the rule by callers. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * State
+             * @description Whether it charges.
+             * @enum {string}
+             */
+            state: "active" | "paused";
+            /**
+             * Pause Reason
+             * @description Why it is paused: `charge_limit`: as much was charged as may be in the window; `declined`: the last charge was; `too_many_declines`: that happened `max_declines` times; `rights_lost`: the caller that set it may not top up any more; `failed`: what was charged could not be deposited. Null: it is not.
+             */
+            pause_reason: ("charge_limit" | "declined" | "too_many_declines" | "rights_lost" | "failed") | null;
+            /**
+             * Resumes At
+             * @description When the pause ends by itself; null: it is not paused, or until the rule is set again.
+             */
+            resumes_at: string | null;
+            /**
+             * Declines
+             * @description Declined charges in a row.
+             */
+            declines: number;
+            /**
+             * Threshold
+             * @description When the available balance is this or less, it charges.
+             * @example 12.50
+             */
+            threshold: string;
+            /**
+             * Target
+             * @description Each top-up is what is missing to this; null: it has `amount`.
+             */
+            target: string | null;
+            /**
+             * Amount
+             * @description Each top-up is this; null: it has `target`.
+             */
+            amount: string | null;
+            /**
+             * Payment Method
+             * @description What is charged.
+             */
+            payment_method: string;
+            /**
+             * Max Charges
+             * @description Most charges that begin in the window.
+             */
+            max_charges: number;
+            /**
+             * Max Amount
+             * @description The most that they may be together; null: no bound.
+             */
+            max_amount: string | null;
+            /**
+             * Window S
+             * @description Seconds of the rolling window.
+             */
+            window_s: number;
+            /**
+             * Max Declines
+             * @description Declined charges in a row after which it stops.
+             */
+            max_declines: number;
+            /**
+             * Backoff S
+             * @description Seconds of the pause after the first declined charge.
+             */
+            backoff_s: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the wallet got a rule.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When a caller last set it.
+             */
+            updated_at: string;
         };
         /**
          * Transaction
@@ -6293,6 +8457,612 @@ export interface components {
              * @description The members that differ, as JSON pointers. Null for a creation.
              */
             changed: string[] | null;
+        };
+        /**
+         * Usage
+         * @description An event that was accepted, with what it costs and why.
+         * @example {
+         *       "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-1",
+         *       "meter": "tokens",
+         *       "quantity": "1200",
+         *       "dimensions": {
+         *         "model": "large"
+         *       },
+         *       "timestamp": "2026-01-02T03:04:05.678901Z",
+         *       "source": null,
+         *       "event_id": "request-42",
+         *       "currency": "CREDIT",
+         *       "amount": "2.400000",
+         *       "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *       "counter_account": "revenue:usage:tokens",
+         *       "rating": {
+         *         "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *         "version": 1,
+         *         "model": "per_unit",
+         *         "dimensions": {
+         *           "model": "large"
+         *         },
+         *         "day": "2026-01-02",
+         *         "month": "2026-01",
+         *         "quantity_before": "0",
+         *         "included": "0",
+         *         "unit_price": "0.002",
+         *         "exact_amount": "2.4",
+         *         "lines": [
+         *           {
+         *             "kind": "units",
+         *             "quantity": "1200",
+         *             "unit_price": "0.002",
+         *             "flat_amount": "0",
+         *             "amount": "2.4"
+         *           }
+         *         ]
+         *       },
+         *       "dry_run": false,
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Usage: {
+            /**
+             * Usage Id
+             * Format: uuid
+             * @description Its id. Where something was posted, also that of the transaction.
+             */
+            usage_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that pays.
+             */
+            wallet_id: string;
+            /**
+             * User Id
+             * @description The owner of the wallet.
+             */
+            user_id: string;
+            /**
+             * Meter
+             * @description What was measured.
+             */
+            meter: string;
+            /**
+             * Quantity
+             * @description How much.
+             * @example 0.000002
+             */
+            quantity: string;
+            /**
+             * Dimensions
+             * @description What the price depends on.
+             */
+            dimensions: {
+                [key: string]: string;
+            };
+            /**
+             * Timestamp
+             * Format: date-time
+             * @description When it was used.
+             */
+            timestamp: string;
+            /**
+             * Source
+             * @description The producer; null: the event named none.
+             */
+            source: string | null;
+            /**
+             * Event Id
+             * @description The event's id within its source.
+             */
+            event_id: string;
+            /**
+             * Currency
+             * @description The currency of the wallet and of the amounts.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description What it costs, rounded once to the currency's decimals, half away from zero. Below 0: a difference of volume tiers was given back.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Transaction Id
+             * @description Its posting, a `consume`; null: the amount is 0, or it is a dry run.
+             */
+            transaction_id: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the posting.
+             */
+            counter_account: string;
+            /** @description By which price, and from what, the amount was computed. */
+            rating: components["schemas"]["Rating"];
+            /**
+             * Dry Run
+             * @description Whether nothing was kept.
+             */
+            dry_run: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+        };
+        /**
+         * UsageAccepted
+         * @description An event that was accepted, now or before.
+         */
+        UsageAccepted: {
+            /**
+             * Status
+             * @description The event counts, or would without `dry_run`.
+             * @constant
+             */
+            status: "accepted";
+            /**
+             * Replayed
+             * @description Whether it was accepted before: nothing was posted again.
+             */
+            replayed: boolean;
+            /** @description The event with its rating. */
+            usage: components["schemas"]["Usage"];
+        };
+        /**
+         * UsageAnswer
+         * @description The outcomes in the order of the events.
+         * @example {
+         *       "results": [
+         *         {
+         *           "status": "accepted",
+         *           "replayed": false,
+         *           "usage": {
+         *             "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "user_id": "user-1",
+         *             "meter": "tokens",
+         *             "quantity": "1200",
+         *             "dimensions": {
+         *               "model": "large"
+         *             },
+         *             "timestamp": "2026-01-02T03:04:05.678901Z",
+         *             "source": null,
+         *             "event_id": "request-42",
+         *             "currency": "CREDIT",
+         *             "amount": "2.400000",
+         *             "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *             "counter_account": "revenue:usage:tokens",
+         *             "rating": {
+         *               "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *               "version": 1,
+         *               "model": "per_unit",
+         *               "dimensions": {
+         *                 "model": "large"
+         *               },
+         *               "day": "2026-01-02",
+         *               "month": "2026-01",
+         *               "quantity_before": "0",
+         *               "included": "0",
+         *               "unit_price": "0.002",
+         *               "exact_amount": "2.4",
+         *               "lines": [
+         *                 {
+         *                   "kind": "units",
+         *                   "quantity": "1200",
+         *                   "unit_price": "0.002",
+         *                   "flat_amount": "0",
+         *                   "amount": "2.4"
+         *                 }
+         *               ]
+         *             },
+         *             "dry_run": false,
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        UsageAnswer: {
+            /**
+             * Results
+             * @description The outcome of each event, in the order of the request.
+             */
+            results: (components["schemas"]["UsageAccepted"] | components["schemas"]["UsageRefused"])[];
+        };
+        /**
+         * UsageBatch
+         * @description Events in order; each stands alone unless ``atomic``.
+         * @example {
+         *       "events": [
+         *         {
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "event_id": "request-42",
+         *           "meter": "tokens",
+         *           "quantity": "1200",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *         }
+         *       ],
+         *       "atomic": false
+         *     }
+         */
+        UsageBatch: {
+            /**
+             * Events
+             * @description The events, which are rated in this order.
+             */
+            events: (components["schemas"]["UsageCloudEvent"] | components["schemas"]["UsageEvent"])[];
+            /**
+             * Atomic
+             * @description All or nothing.
+             * @default false
+             */
+            atomic?: boolean;
+            /**
+             * Dry Run
+             * @description Price the events; keep and post nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        /**
+         * UsageCloudEvent
+         * @description The same as a CloudEvent 1.0 in JSON. Further attributes are ignored.
+         * @example {
+         *       "specversion": "1.0",
+         *       "id": "request-43",
+         *       "source": "/inference/eu-1",
+         *       "type": "tokens",
+         *       "subject": "wallet:0199d0a8-0000-7000-8000-0000000000aa",
+         *       "data": {
+         *         "quantity": "300",
+         *         "dimensions": {
+         *           "model": "large"
+         *         }
+         *       }
+         *     }
+         */
+        UsageCloudEvent: {
+            /**
+             * Specversion
+             * @description The version of CloudEvents.
+             * @constant
+             */
+            specversion: "1.0";
+            /**
+             * Id
+             * @description Names the event within its source, for ever.
+             */
+            id: string;
+            /**
+             * Source
+             * @description Names the producer.
+             */
+            source: string;
+            /**
+             * Type
+             * @description The meter: what was measured.
+             * @example tokens
+             */
+            type: string;
+            /**
+             * Subject
+             * @description Who pays: `wallet:<wallet_id>` or `user:<user_id>`.
+             */
+            subject: string;
+            /**
+             * Time
+             * @description When it was used. Default: now.
+             */
+            time?: string | null;
+            /**
+             * Datacontenttype
+             * @description The type of `data`.
+             */
+            datacontenttype?: "application/json" | null;
+            /** @description What was used. */
+            data: components["schemas"]["UsageCloudEventData"];
+        };
+        /**
+         * UsageCloudEventData
+         * @description What was used, in a CloudEvent.
+         * @example {
+         *       "quantity": "300",
+         *       "dimensions": {
+         *         "model": "large"
+         *       }
+         *     }
+         */
+        UsageCloudEventData: {
+            /**
+             * Quantity
+             * @description How much: 0 or more, of at most 18 decimals.
+             * @example 1200
+             */
+            quantity: string | 0 | number;
+            /**
+             * Dimensions
+             * @description What the price depends on, such as the model; those that the meter has.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Currency
+             * @description With a user as the subject: the currency, if the meter has rate cards in more than one.
+             */
+            currency?: string | null;
+        };
+        /**
+         * UsageEvent
+         * @description What a wallet, or a user, has used.
+         * @example {
+         *       "event_id": "request-42",
+         *       "meter": "tokens",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "quantity": "1200",
+         *       "dimensions": {
+         *         "model": "large"
+         *       }
+         *     }
+         */
+        UsageEvent: {
+            /**
+             * Event Id
+             * @description Names the event, for ever: sent again it counts once, and has the same response.
+             */
+            event_id: string;
+            /**
+             * Source
+             * @description Names the producer, if the client has several whose ids could be the same.
+             */
+            source?: string | null;
+            /**
+             * Meter
+             * @description What was measured.
+             * @example tokens
+             */
+            meter: string;
+            /**
+             * Wallet Id
+             * @description The wallet that pays. Either this or `user_id` is given.
+             */
+            wallet_id?: string | null;
+            /**
+             * User Id
+             * @description The user who pays, from the wallet from which it spends in the currency of the rate card.
+             */
+            user_id?: string | null;
+            /**
+             * Currency
+             * @description With `user_id`: the currency, if the meter has rate cards in more than one.
+             */
+            currency?: string | null;
+            /**
+             * Quantity
+             * @description How much: 0 or more, of at most 18 decimals.
+             * @example 1200
+             */
+            quantity: string | 0 | number;
+            /**
+             * Dimensions
+             * @description What the price depends on, such as the model; those that the meter has.
+             * @example {
+             *       "model": "large"
+             *     }
+             */
+            dimensions?: {
+                [key: string]: string;
+            };
+            /**
+             * Timestamp
+             * @description When it was used. It decides the version of the rate card, and the month in which tiers count. Default: now.
+             */
+            timestamp?: string | null;
+        };
+        /**
+         * UsagePage
+         * @description Events of a wallet, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "usage_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-1",
+         *           "meter": "tokens",
+         *           "quantity": "1200",
+         *           "dimensions": {
+         *             "model": "large"
+         *           },
+         *           "timestamp": "2026-01-02T03:04:05.678901Z",
+         *           "source": null,
+         *           "event_id": "request-42",
+         *           "currency": "CREDIT",
+         *           "amount": "2.400000",
+         *           "transaction_id": "0199d0a8-0000-7000-8000-00000000b101",
+         *           "counter_account": "revenue:usage:tokens",
+         *           "rating": {
+         *             "rate_card_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *             "version": 1,
+         *             "model": "per_unit",
+         *             "dimensions": {
+         *               "model": "large"
+         *             },
+         *             "day": "2026-01-02",
+         *             "month": "2026-01",
+         *             "quantity_before": "0",
+         *             "included": "0",
+         *             "unit_price": "0.002",
+         *             "exact_amount": "2.4",
+         *             "lines": [
+         *               {
+         *                 "kind": "units",
+         *                 "quantity": "1200",
+         *                 "unit_price": "0.002",
+         *                 "flat_amount": "0",
+         *                 "amount": "2.4"
+         *               }
+         *             ]
+         *           },
+         *           "dry_run": false,
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        UsagePage: {
+            /**
+             * Items
+             * @description The events of the page.
+             */
+            items: components["schemas"]["Usage"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * UsageRefused
+         * @description An event that changed nothing. It can be sent again.
+         * @example {
+         *       "status": "refused",
+         *       "problem": {
+         *         "code": "insufficient_funds",
+         *         "currency": "CREDIT",
+         *         "detail": "The wallet 0199d0a8-0000-7000-8000-0000000000aa lacks 2.500000 CREDIT",
+         *         "retryable": false,
+         *         "shortfall": "2.500000",
+         *         "status": 402,
+         *         "title": "Insufficient funds",
+         *         "type": "urn:wallet:problem:insufficient_funds",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa"
+         *       }
+         *     }
+         */
+        UsageRefused: {
+            /**
+             * Status
+             * @description The event is refused.
+             * @constant
+             */
+            status: "refused";
+            /**
+             * Problem
+             * @description The problem document that a single request would get.
+             */
+            problem: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * UsageTotal
+         * @description What was used in one group.
+         * @example {
+         *       "group": {
+         *         "day": "2026-01-02",
+         *         "meter": "tokens"
+         *       },
+         *       "quantity": "1200",
+         *       "amount": "2.400000",
+         *       "events": 1
+         *     }
+         */
+        UsageTotal: {
+            /**
+             * Group
+             * @description The values of the group, by the names of `group_by`; null: the events had no such dimension.
+             */
+            group: {
+                [key: string]: string | null;
+            };
+            /**
+             * Quantity
+             * @description The sum of the quantities; null: they are of several meters.
+             */
+            quantity: string | null;
+            /**
+             * Amount
+             * @description The sum of the amounts.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Events
+             * @description How many events.
+             */
+            events: number;
+        };
+        /**
+         * UsageTotals
+         * @description What a wallet used in some days, by groups.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "currency": "CREDIT",
+         *       "from": "2026-01-01",
+         *       "to": "2026-01-02",
+         *       "group_by": [
+         *         "meter",
+         *         "day"
+         *       ],
+         *       "items": [
+         *         {
+         *           "group": {
+         *             "day": "2026-01-02",
+         *             "meter": "tokens"
+         *           },
+         *           "quantity": "1200",
+         *           "amount": "2.400000",
+         *           "events": 1
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        UsageTotals: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * From
+             * @description The first day.
+             */
+            from: string;
+            /**
+             * To
+             * @description The last day.
+             */
+            to: string;
+            /**
+             * Group By
+             * @description The names of the groups.
+             */
+            group_by: string[];
+            /**
+             * Items
+             * @description The groups of the page, in order.
+             */
+            items: components["schemas"]["UsageTotal"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
         };
         /**
          * UserStatistics
@@ -6928,7 +9698,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "rate_limited" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -7064,6 +9834,252 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /**
+         * BatchHold
+         * @description One hold of a batch.
+         */
+        BatchHold: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "hold";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             * @default null
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             * @default null
+             */
+            expires_in_s?: number | null;
+            /**
+             * Amount
+             * @description How much is kept. The wallet must have it available, with its credit limit.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * Counter Account
+             * @description What it will pay: grants that can pay it are reserved. Default: `revenue:usage`.
+             * @default null
+             */
+            counter_account?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the hold. The list can be filtered by it.
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB.
+             * @default null
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * BatchHoldCapture
+         * @description One capture of a batch. It is posted as `consume`.
+         */
+        BatchHoldCapture: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "hold_capture";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description The hold, which is one of the wallet.
+             */
+            hold_id: string;
+            /**
+             * Amount
+             * @description Default: all that the hold still keeps.
+             * @default null
+             */
+            amount?: (string | number) | null;
+            /**
+             * Final
+             * @description Whether what is left of the hold is released. Otherwise it stays open for further captures; with nothing left it is captured.
+             * @default false
+             */
+            final?: boolean;
+            /**
+             * Overage
+             * @description What to do with an amount above what the hold keeps. `refuse`: 409 `hold_exceeded`. `take_available`: capture the hold and as much of the rest as the wallet has available. `allow_to_limit`: the same, down to the credit limit. The posting has what was captured.
+             * @default refuse
+             * @enum {string}
+             */
+            overage?: "refuse" | "take_available" | "allow_to_limit";
+            /**
+             * Counter Account
+             * @description The other side of the posting. Default: that of the hold.
+             * @default null
+             */
+            counter_account?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the posting.
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller. The posting has it with `hold_id`.
+             * @default null
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When the movement happened outside the ledger. Default: the posting time.
+             * @default null
+             */
+            effective_at?: string | null;
+        };
+        /**
+         * BatchHoldVoid
+         * @description One void of a batch.
+         */
+        BatchHoldVoid: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "hold_void";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description The hold, which is one of the wallet.
+             */
+            hold_id: string;
+        };
+        /**
+         * BatchHoldExtend
+         * @description One extension of a batch.
+         */
+        BatchHoldExtend: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "hold_extend";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description The hold, which is one of the wallet.
+             */
+            hold_id: string;
+            /**
+             * Expires At
+             * @description When it expires. At most 30 days after the creation of the hold, by setting.
+             * @default null
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In S
+             * @description The same in seconds from now, in place of `expires_at`.
+             * @default null
+             */
+            expires_in_s?: number | null;
+        };
+        /**
+         * BatchHoldIncrease
+         * @description One increase of a batch.
+         */
+        BatchHoldIncrease: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "hold_increase";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description The hold, which is one of the wallet.
+             */
+            hold_id: string;
+            /**
+             * Amount
+             * @description How much more is kept. The wallet must have it available.
+             * @example 12.50
+             */
+            amount: string | number;
+        };
     };
     responses: {
         /** @description `cursor_expired`: Cursor expired */
@@ -7102,6 +10118,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `hold_not_found`: Hold not found */
+        hold_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `job_not_found`: Job not found */
         job_not_found: {
             headers: {
@@ -7129,8 +10154,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `meter_not_found`: Meter not found */
+        meter_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `payload_too_large`: Payload too large */
         payload_too_large: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_card_not_found`: Rate card not found */
+        rate_card_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -7272,6 +10315,8 @@ export interface components {
         from: string | null;
         /** @description The grant's id. */
         grant_id: string;
+        /** @description The hold's id. */
+        hold_id: string;
         /** @description Adds totals of each day or month, in UTC. Needs `from`. At most 366 steps. */
         interval: ("day" | "month") | null;
         /** @description The job's id. */
@@ -7282,8 +10327,12 @@ export interface components {
         max_amount: string | null;
         /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
         metadata: string[];
+        /** @description Only those of this meter. */
+        meter: string | null;
         /** @description Entries of this amount or more. */
         min_amount: string | null;
+        /** @description The rate card's id. */
+        rate_card_id: string;
         /** @description Entries with exactly this reference. */
         reference: string | null;
         /** @description The schedule's id. */
@@ -9959,6 +13008,611 @@ export interface operations {
             };
         };
     };
+    list_holds: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state now. */
+                state?: ("open" | "captured" | "voided" | "expired") | null;
+                /** @description Only those with exactly this reference. */
+                reference?: string | null;
+                /** @description Only those created at this moment or later. */
+                from?: string | null;
+                /** @description Only those created before this moment. */
+                to?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldCreate"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `transaction_superseded`, `wallet_frozen`, `wallet_closed`, `wallet_mirrored`, `hold_limit`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldCapture"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capture"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capture"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended`, `wallet_frozen`, `hold_exceeded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    void_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldVoid"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    extend_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldExtend"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    increase_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The hold's id. */
+                hold_id: components["parameters"]["hold_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldIncrease"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Done, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the hold. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["hold_not_found"];
+            /** @description `transaction_superseded`, `hold_ended`, `wallet_frozen`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_limits: {
         parameters: {
             query?: never;
@@ -10418,6 +14072,1196 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpRule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `top_up_rule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTopUpRule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpRule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_mirrored` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_top_up_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `top_up_rule_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_top_ups: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state. */
+                state?: ("created" | "charging" | "pending" | "charged" | "completed" | "declined" | "failed" | "cancelled" | "refunded") | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_top_up: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpCreate"];
+            };
+        };
+        responses: {
+            /** @description It goes on in the background: by this request or by an earlier one with the same key. */
+            202: {
+                headers: {
+                    /** @description The path of the top-up. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUp"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `top_up_under_way`, `balance_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The top-up's id. */
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUp"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `top_up_not_found`: Top-up not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_payment_event: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message, the same each time that it is sent. */
+                "webhook-id": string;
+                /** @description When it was sent: seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature; several with blanks between them. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Type
+                     * @description What happened, such as `payment.succeeded`, `payment.failed` or `payment.refunded`.
+                     */
+                    type: string;
+                    /**
+                     * NoticedPayment
+                     * @description The payment that a notice is about. Further members are not read.
+                     * @example {
+                     *       "payment_id": "payment-1",
+                     *       "reference": "top_up:0199d0a8-0000-7000-8000-00000000c001"
+                     *     }
+                     */
+                    data: {
+                        /**
+                         * Payment Id
+                         * @description The payment's id.
+                         */
+                        payment_id: string;
+                        /**
+                         * Reference
+                         * @description As the charge had it.
+                         */
+                        reference?: string | null;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            413: components["responses"]["payload_too_large"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_usage: {
+        parameters: {
+            query?: {
+                /** @description Price the event; keep and post nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageEvent"];
+                "application/cloudevents+json": components["schemas"]["UsageCloudEvent"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description The event is accepted, by this request or by an earlier one with the same event. */
+            201: {
+                headers: {
+                    /** @description The path of the usage. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `meter_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `usage_event_conflict`, `balance_limit`, `limit_exceeded`, `transaction_superseded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `price_not_found`, `timestamp_refused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_usage_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageAnswer"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `meter_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `usage_event_conflict`, `balance_limit`, `limit_exceeded`, `transaction_superseded`, `batch_aborted` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `price_not_found`, `timestamp_refused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the usage, or of its transaction. */
+                usage_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `usage_not_found`: Usage not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_usage_events: {
+        parameters: {
+            query?: {
+                /** @description Only those of this meter. */
+                meter?: components["parameters"]["meter"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage_totals: {
+        parameters: {
+            query?: {
+                /** @description `meter`, `day`, `month`, and names of dimensions, separated by commas; at most five. */
+                group_by?: string;
+                /** @description Only usage of this meter. */
+                meter?: string | null;
+                /** @description The first day, in the time zone of the rate card. Default: the first day of the month of `to`. */
+                from?: string | null;
+                /** @description The last day. Default: today, in UTC. */
+                to?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageTotals"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["wallet_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_meters: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    create_meter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeterCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the meter. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meter"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `meter_exists`: Meter exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_meter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The meter's name. */
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Meter"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["meter_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    list_rate_cards: {
+        parameters: {
+            query?: {
+                /** @description Only those of this meter. */
+                meter?: components["parameters"]["meter"];
+                /** @description Only those in this currency. */
+                currency?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCardPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    create_rate_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateCardCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the rate card. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["meter_not_found"];
+            /** @description `rate_card_overlap`: Rate cards overlap */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rate_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    get_rate_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+                /** @description The version's number. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateVersion"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    add_rate_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateVersionCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the version. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            /** @description `rate_card_ended`, `rate_version_overlap`, `rate_version_limit` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_rate_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rate card's id. */
+                rate_card_id: components["parameters"]["rate_card_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateCardEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateCard"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rate_card_not_found"];
+            /** @description `rate_card_ended`, `rate_card_overlap` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

@@ -238,6 +238,16 @@ export interface Facts {
         earliest: string;
         latest: string;
     };
+    top_up_not_found: {
+        top_up_id: string;
+    };
+    top_up_rule_not_found: {
+        wallet_id: string;
+    };
+    top_up_under_way: {
+        wallet_id: string;
+        top_up_id: string;
+    };
     transaction_not_found: {
         transaction_id?: string;
     };

@@ -23,6 +23,7 @@ const OF_THE_LEDGER = new Set([
     "refund_exceeds",
     "same_wallet",
     "timestamp_refused",
+    "top_up_under_way",
     "transaction_not_found",
     "transaction_superseded",
     "wallet_closed",
