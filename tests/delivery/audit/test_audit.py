@@ -176,12 +176,36 @@ async def test_the_caller_is_known_behind_a_proxy_and_by_its_token(api: Api, aud
     assert (entry["address"], entry["request_id"]) == (None, None)
 
 
+async def _used(api: Api, wallet: str, currency: str) -> str:
+    """The id of an event of usage of a wallet."""
+    meter = f"m-{new_id()}"
+    card = {"meter": meter, "currency": currency, "prices": [{"model": "per_unit", "unit_price": "1"}]}
+    assert (await api.admin.post("/meters", {"meter": meter})).status_code == 201
+    assert (await api.admin.post("/rate-cards", card)).status_code == 201
+    event = {"event_id": new_id(), "meter": meter, "wallet_id": wallet, "quantity": "1"}
+    return (await api.admin.post("/usage", event)).json()["usage_id"]
+
+
 async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: Api, auditor: Client) -> None:
     user = api.user()
-    wallet = (await api.admin.wallet("10", user_id=user.user_id))["wallet_id"]
+    made = await api.admin.wallet("10", user_id=user.user_id)
+    wallet = made["wallet_id"]
     transfer = (await api.admin.move("consume", wallet, "1")).json()["transaction_id"]
-    backend = await api.service("wallets:read", "stats:read", "grants:read", "limits:read")
+    scopes = ("wallets", "stats", "grants", "limits", "holds", "alerts", "top_ups", "usage")
+    backend = await api.service(*(f"{each}:read" for each in scopes))
     grant = (await api.admin.post(f"/wallets/{wallet}/grants", {"amount": "1", "source": "promotion"})).json()
+    holds, alerts, schedules, top_ups = [
+        (await api.admin.post(f"/wallets/{wallet}/{name}", body)).json()
+        for name, body in (
+            ("holds", {"amount": "1"}),
+            ("alerts", {"amount": "1"}),
+            ("grant-schedules", {"amount": "1", "source": "plan", "day_of_month": 1}),
+            ("top-ups", {"amount": "1", "payment_method": "pm-1"}),
+        )
+    ]
+    rule = {"threshold": "1", "amount": "5", "payment_method": "pm-1"}
+    assert (await api.admin.send("PUT", f"/wallets/{wallet}/top-up-rule", rule)).status_code == 200
+    usage = await _used(api, wallet, made["currency"])
     paths = {
         f"/wallets/{wallet}": "wallet.read",
         f"/wallets/{wallet}/balance": "balance.read",
@@ -196,6 +220,19 @@ async def test_an_operators_reads_are_recorded_and_those_of_others_are_not(api: 
         f"/grants/{grant['grant_id']}": "grant.read",
         f"/wallets/{wallet}/limits": "limits.read",
         f"/wallets/{wallet}/explain": "wallet.explained",
+        f"/wallets/{wallet}/holds": "holds.read",
+        f"/holds/{holds['hold_id']}": "hold.read",
+        f"/wallets/{wallet}/alerts": "alerts.read",
+        f"/wallets/{wallet}/alerts/{alerts['alert_id']}": "alert.read",
+        f"/wallets/{wallet}/burn-rate": "burn_rate.read",
+        f"/wallets/{wallet}/grant-schedules": "grant_schedules.read",
+        f"/wallets/{wallet}/grant-schedules/{schedules['schedule_id']}": "grant_schedule.read",
+        f"/wallets/{wallet}/top-up-rule": "top_up_rule.read",
+        f"/wallets/{wallet}/top-ups": "top_ups.read",
+        f"/top-ups/{top_ups['top_up_id']}": "top_up.read",
+        f"/usage/{usage}": "usage.read",
+        f"/wallets/{wallet}/usage": "usage_totals.read",
+        f"/wallets/{wallet}/usage/events": "usage_events.read",
     }
     declared = {read.action for room in ROOMS for read in room.recorded_reads.values()}
     assert declared == OF_NO_WALLET | set(paths.values())

@@ -45,6 +45,7 @@ from wallet_service.money.examples import example, transaction
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
+from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -160,10 +161,12 @@ async def list_holds(
     summary="Read a hold",
 )
 async def get_hold(
-    caller: Reader, hold_id: HoldInPath, repository: Repository, access: CallerAccessOf
+    request: Request, caller: Reader, hold_id: HoldInPath, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """A hold with what it still keeps, and what became of the rest."""
-    return JsonBytes(await _seen(repository, access, caller, hold_id))
+    found = await _seen(repository, access, caller, hold_id)
+    read_concerns(request, json.loads(found)["wallet_id"])
+    return JsonBytes(found)
 
 
 @router.post(

@@ -108,7 +108,7 @@ ROOM = Room(
     ),
     recorded_reads={
         "get_usage": RecordedRead(action="usage.read"),
-        "get_usage_totals": RecordedRead(action="usage.read"),
-        "list_usage_events": RecordedRead(action="usage.read"),
+        "get_usage_totals": RecordedRead(action="usage_totals.read"),
+        "list_usage_events": RecordedRead(action="usage_events.read"),
     },
 )

@@ -46,6 +46,7 @@ from wallet_service.money.callers import UsageWriter
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
+from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
@@ -189,6 +190,7 @@ def _refused_whole(outcomes: list[Outcome], request_id: str | None) -> Response:
     summary="Read an event of usage",
 )
 async def get_usage(
+    request: Request,
     caller: Reader,
     usage_id: Annotated[UUID, Path(description="The id of the usage, or of its transaction.")],
     repository: Repository,
@@ -196,10 +198,12 @@ async def get_usage(
 ) -> Response:
     """An event with its rating: how the amount of its transaction came about."""
     found = await repository.get(str(usage_id), caller.user_id)
+    wallet_id: str = json.loads(found)["wallet_id"]
     try:
-        await access.check(json.loads(found)["wallet_id"])
+        await access.check(wallet_id)
     except WalletNotFound:
         raise UsageNotFound(usage_id=str(usage_id)) from None
+    read_concerns(request, wallet_id)
     return JsonBytes(found)
 
 

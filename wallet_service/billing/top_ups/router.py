@@ -49,6 +49,7 @@ from wallet_service.ledger.problems import (
 )
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.platform.auth.authentication import Principal, requires
+from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.jobs.context import creator_of
 from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.rate_limits.problems import RateLimited
@@ -231,14 +232,16 @@ async def list_top_ups(
     summary="Read a top-up",
 )
 async def get_top_up(
-    caller: Reader, top_up_id: TopUpInPath, repository: Repository, access: CallerAccessOf
+    request: Request, caller: Reader, top_up_id: TopUpInPath, repository: Repository, access: CallerAccessOf
 ) -> Response:
     """A top-up with its state."""
     found = await repository.get(str(top_up_id), caller.user_id)
+    wallet_id: str = json.loads(found)["wallet_id"]
     try:
-        await access.check(json.loads(found)["wallet_id"])
+        await access.check(wallet_id)
     except WalletNotFound:
         raise TopUpNotFound(top_up_id=str(top_up_id)) from None
+    read_concerns(request, wallet_id)
     return JsonBytes(found)
 
 

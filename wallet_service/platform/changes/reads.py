@@ -72,7 +72,7 @@ class ReadRecorder:
         found = {name: str(params[name]) for name in _PERSONS if name in params}
         if (wallet_id := scope["state"].get("read_wallet_id")) is not None:
             found["wallet_id"] = wallet_id
-        object_id = next((str(value) for value in params.values()), None)
+        *_, object_id = None, *map(str, params.values())  # the last: what lies deepest
         await record_read(self._database, read.action, object_id=object_id, **found)
         self._metrics.recorded(read.action)
 
