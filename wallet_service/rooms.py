@@ -34,6 +34,7 @@ PACKAGES: Final = (
     "billing.grants",
     "billing.spending_limits",
     "billing.explain",
+    "finance.books",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

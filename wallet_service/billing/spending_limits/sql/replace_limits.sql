@@ -78,7 +78,7 @@ begin
     when p_limit.period <> 'rolling' and p_limit.window_s is not null then array['/window_s', 'only a rolling limit has one']
     when p_limit.time_zone is null and p_given ->> 'time_zone' is not null
       then array['/time_zone', 'only a limit per day, week or month has one']
-    when p_limit.time_zone is not null and not billing.is_time_zone(p_limit.time_zone)
+    when p_limit.time_zone is not null and not wallet.is_time_zone(p_limit.time_zone)
       then array['/time_zone', 'must be a name of the IANA time zone database, such as Europe/Berlin']
     when p_limit.counter_account is not null and not billing.is_limitable(p_limit.counter_account)
       then array['/counter_account', 'must be a counter account such as revenue:usage, one with a * at its end such as revenue:usage:* for '
@@ -94,17 +94,6 @@ language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   return p_one.period = p_other.period and p_one.time_zone is not distinct from p_other.time_zone
     and p_one.window_s is not distinct from p_other.window_s and p_one.counter_account is not distinct from p_other.counter_account;
-end $$;
-
--- Whether a name is one of the IANA time zone database. The form excludes what the database server accepts beside these: short
--- names such as CET, and rules such as CET-1CEST.
-create or replace function billing.is_time_zone(p_name text) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-  perform now() at time zone p_name;
-  return p_name collate "C" ~ '^(UTC|[A-Za-z_]+(/[A-Za-z_-]+){1,2}|Etc/GMT[+-][0-9]{1,2})$';
-exception when invalid_parameter_value then
-  return false;
 end $$;
 
 -- Whether a limit may name this as what it counts.
