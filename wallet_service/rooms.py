@@ -35,6 +35,7 @@ PACKAGES: Final = (
     "billing.spending_limits",
     "billing.explain",
     "finance.books",
+    "finance.labels",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

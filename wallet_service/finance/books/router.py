@@ -104,9 +104,11 @@ async def list_books(
     repository: Repository,
     access: BookAccessOf,
 ) -> Response:
-    """The books that the caller sees, oldest first. A user sees its own, and with `organization_id` that of an organization
-    of which it is a member.
+    """The books that the caller sees, oldest first.
+
+    A user sees its own, and with `organization_id` that of an organization of which it is a member.
     """
+    del caller
     selection = {"user_id": query.user_id, "organization_id": query.organization_id}
     after = None if query.cursor is None else str(decode_cursor("books", selection, query.cursor, _ID)[0])
     owners = [Owner(**{name: value}) for name, value in selection.items() if value is not None]
@@ -131,7 +133,7 @@ async def list_books(
     summary="Read a book",
 )
 async def get_book(
-    request: Request, caller: Reader, book_id: BookInPath, repository: Repository, access: BookAccessOf
+    request: Request, _caller: Reader, book_id: BookInPath, repository: Repository, access: BookAccessOf
 ) -> Response:
     """The book. `ETag` is for `If-Match` of a change. Books of others are not found."""
     book = await access.require(str(book_id))
@@ -163,6 +165,7 @@ async def update_book(
     that has changed since is refused as `version_mismatch`.
     """
     book = await access.require(str(book_id))
+    del caller
     changes = request.model_dump(mode="json", include=request.model_fields_set)
     return versioned_response(await repository.update(book.book_id, version_of(if_match, "a book"), changes))
 
@@ -184,6 +187,7 @@ async def list_book_wallets(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """The wallets that belong to the book, oldest first, closed ones too, with what each is for."""
+    del caller
     book = await access.require(str(book_id))
     read_concerns(request, user_id=book.owner.user_id)
     selection = {"book_id": book.book_id}
@@ -208,5 +212,6 @@ async def set_book_wallet(
     access: BookAccessOf,
 ) -> Response:
     """Set the purpose of a wallet that belongs to the book. Another wallet is `wallet_not_found`."""
+    del caller
     book = await access.require(str(book_id))
     return JsonBytes(await repository.set_wallet(book.book_id, str(wallet_id), request.purpose))

@@ -134,8 +134,8 @@ class BookWalletPut(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"purpose": "savings"}]})
 
     purpose: Purpose | None = Field(
-        description="`personal`, `business`, `savings`, `asset`, `debt`, or a word of your own; null: nothing. `asset` and "
-        "`debt` are for mirrored wallets: a house, a car, a private loan."
+        description="`personal`, `business`, `savings`, `asset`, `debt`, or a word of your own; null: nothing. `asset` "
+        "and `debt` are for mirrored wallets: a house, a car, a private loan."
     )
 
 

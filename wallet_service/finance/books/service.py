@@ -102,14 +102,16 @@ class BookAccess:
             raise BookNotFound(book_id=book_id)
         return book
 
-    async def find(self, user_id: str | None, organization_id: str | None) -> KnownBook:
-        """The book that a request is about, which names its owner or leaves that out.
+    async def find(
+        self, user_id: str | None, organization_id: str | None, *, place: str = "query"
+    ) -> KnownBook:
+        """The book that a request is about, which names its owner or leaves that out; ``place`` as of ``owner_of``.
 
         Raises:
             ValidationFailed: a key names no owner, or the request names two.
             BookNotFound, UpstreamUnavailable: as ``require``.
         """
-        owner = self.owner_of(user_id, organization_id, place="query")
+        owner = self.owner_of(user_id, organization_id, place=place)
         if not await self.covers(owner):
             raise BookNotFound(**_facts(owner))
         return await self._known.of_owner(owner)

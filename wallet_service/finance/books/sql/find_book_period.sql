@@ -2,7 +2,7 @@
 -- here, and so do figures that SQL sums.
 
 -- The day of a moment in a time zone.
-create or replace function finance.find_day(p_at timestamptz, p_time_zone text) returns date
+create or replace function finance.find_book_day(p_at timestamptz, p_time_zone text) returns date
 language sql stable as $$
   select (p_at at time zone p_time_zone)::date
 $$;
