@@ -34,7 +34,7 @@ ROUTES = {
     f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
 }
 
-OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id"}
+OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id", "book_id", "label_id"}
 """Members of a path that name whose wallet a route is about."""
 
 
@@ -103,19 +103,32 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "set_limits": {"limits": []},
     "create_wallet_grant": {"amount": "1", "source": "promotion"},
     "void_wallet_grant": {},
+    "update_book": {"month_start_day": 2},
+    "set_book_wallet": {"purpose": "savings"},
+    **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
-IN_THE_BODY = {"create_wallet", "batch", "post_entries"}
-"""Routes whose body says whose wallets they are about."""
+LABELS = {"categories": "category", "payees": "payee", "tags": "tag"}
+"""The kinds of labels of a book, by their paths."""
+
+IN_THE_BODY = {"create_wallet", "batch", "post_entries", "create_book"} | {
+    f"{verb}_{name}" for several, one in LABELS.items() for verb, name in (("create", one), ("list", several))
+}
+"""Routes whose body, or query, says whose wallets they are about."""
 
 
-SHOWN_IN_PART = {"list_events", "stream_events"}
+SHOWN_IN_PART = {"list_events", "stream_events", "list_books"}
 """Routes that show each caller what it may see of all owners; the room's own tests check which part that is."""
 
 
 def is_of_an_owner(route: APIRoute) -> bool:
     return route.name in IN_THE_BODY or any(f"{{{name}}}" in route.path for name in OF_AN_OWNER)
+
+
+def is_of_a_book(route: APIRoute) -> bool:
+    """Whether a route is about a book, which has all wallets of its owner: a key of some wallets sees none."""
+    return route.path.startswith(("/api/v1/books", *(f"/api/v1/{name}" for name in LABELS)))
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,37 @@ class Matrix:
         """A new grant of a thing's user."""
         path = f"/wallets/{thing.granted_id}/grants"
         return (await self.api.admin.post(path, {"amount": "1", "source": "promotion"})).json()["grant_id"]
+
+    async def book_of(self, thing: Thing) -> str:
+        """The book of a thing's user."""
+        answer = await self.api.admin.post("/books", {"user_id": thing.user_id, "base_currency": "EUR"})
+        return answer.json()["book_id"]
+
+    async def label_of(self, thing: Thing, several: str) -> str:
+        """A new category, payee or tag in the book of a thing's user."""
+        await self.book_of(thing)
+        answer = await self.api.admin.post(f"/{several}", await self.new_label(thing, several))
+        return answer.json()["label_id"]
+
+    async def new_label(self, thing: Thing, several: str) -> dict[str, Any]:
+        """The body that creates one."""
+        body: dict[str, Any] = {"user_id": thing.user_id, "name": new_id()}
+        if several == "categories":
+            listed = await self.api.admin.get("/categories", user_id=thing.user_id)
+            body["parent_id"] = listed.json()["items"][0]["label_id"]
+        return body
+
+    async def body_of_a_book(self, route: APIRoute, thing: Thing) -> dict[str, Any] | None:
+        """A body that is good on the book of a thing, where it is not always the same."""
+        several = route.path.split("/")[3]
+        if route.name == "create_book":
+            return {"user_id": thing.user_id, "base_currency": "EUR"}
+        if route.name in {f"create_{one}" for one in LABELS.values()}:
+            await self.book_of(thing)
+            return await self.new_label(thing, several)
+        if route.path.endswith("/merge"):
+            return {"into": await self.label_of(thing, several)}
+        return BODIES.get(route.name)
 
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
@@ -192,9 +236,16 @@ class Matrix:
             job_id=await self.job_of(caller) if "{job_id}" in route.path else None,
             endpoint_id=await self.webhook() if "{endpoint_id}" in route.path else None,
             grant_id=await self.grant_of(thing) if "{grant_id}" in route.path else None,
+            book_id=await self.book_of(thing) if "{book_id}" in route.path else None,
+            label_id=await self.label_of(thing, route.path.split("/")[3])
+            if "{label_id}" in route.path
+            else None,
             number=1,
         )
-        body = body_of(route, permission, thing)
+        if is_of_a_book(route):
+            body = await self.body_of_a_book(route, thing)
+        else:
+            body = body_of(route, permission, thing)
         (method,) = route.methods or ()
         if route.name == "import_file":
             body = {"file_id": await self.file_of(caller)}  # which is no CSV
@@ -204,6 +255,9 @@ class Matrix:
             route.name == "stream_events"
         ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
+        elif route.name in {f"list_{several}" for several in LABELS}:
+            await self.book_of(thing)
+            answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
         elif not path.startswith("/api/v1"):
             answer = await self.api.http.request(method, path, headers=caller_headers(caller))
         else:
@@ -339,7 +393,8 @@ async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | 
         status, _ = await matrix.send(foreign, route, permission, own)
         expect("of an organization, own", status, status in {403, 404})
         status, _ = await matrix.send(of_wallets, route, permission, own)
-        expect("of wallets, own", status, passes(status) != (route.name == "create_wallet"))
+        refused = route.name == "create_wallet" or is_of_a_book(route)
+        expect("of wallets, own", status, passes(status) != refused)
     status, _ = await matrix.send(of_user, route, permission, own)
     expect("of a user, own", status, passes(status))
 

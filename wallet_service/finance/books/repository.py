@@ -44,7 +44,7 @@ class BookRepository:
             BookNotFound: there is none.
         """
         return await self._database.read(
-            "find_book", book_id=book_id, user_id=user_id, organization_id=organization_id
+            "read_book_owner", book_id=book_id, user_id=user_id, organization_id=organization_id
         )
 
     async def get(self, book_id: str) -> bytes:

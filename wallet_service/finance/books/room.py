@@ -19,7 +19,7 @@ ROOM = Room(
     summary="books: whose money is kept together, in which currency, time zone and calendar",
     routers=("router:router",),
     tags={
-        "books": "A book is the money of a person or an organization: their wallets, with a base currency, a time zone and "
+        "books": "A book is the money of a person or an organization: the wallets, a base currency, a time zone and "
         "a calendar, in which all figures of money management are."
     },
     permissions=(BOOKS_READ, BOOKS_WRITE),

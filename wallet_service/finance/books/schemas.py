@@ -47,7 +47,7 @@ _MONTH_START_DAY = (
     "The day on which months begin: 1 to 31. In a month without that day, the last day of the month."
 )
 _WEEK_START = "The day on which weeks begin."
-_YEAR_START_MONTH = "The month in which years begin, 1 to 12, on `month_start_day`. Quarters begin every three months from it."
+_YEAR_START_MONTH = "The month in which years begin, 1 to 12. Quarters begin every three months from it."
 
 
 class BookCreate(BaseModel):

@@ -26,7 +26,7 @@ ROOM = Room(
     routers=("router:categories", "router:payees", "router:tags"),
     tags={
         "categories": "What the money of a book is for. The roots Income, Expense and Transfer say what it counts as.",
-        "payees": "Whom a book pays, and who pays it.",
+        "payees": "The persons and companies that a book pays, or is paid by.",
         "tags": "Free labels, any number of them on each part of an entry.",
     },
     permissions=(LABELS_READ, LABELS_WRITE),

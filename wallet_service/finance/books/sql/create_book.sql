@@ -50,13 +50,15 @@ begin
   end if;
 end $$;
 
--- The number of a weekday by ISO, 1 for monday, and back.
+-- The number of a weekday by ISO, 1 for monday.
 create or replace function finance.find_weekday(p_name text) returns smallint
-language sql immutable as $$
-  select pg_catalog.array_position('{monday,tuesday,wednesday,thursday,friday,saturday,sunday}'::text[], p_name)::smallint
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select array_position('{monday,tuesday,wednesday,thursday,friday,saturday,sunday}'::text[], p_name)::smallint
 $$;
+
+-- The weekday of a number by ISO.
 create or replace function finance.name_weekday(p_number integer) returns text
-language sql immutable as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select ('{monday,tuesday,wednesday,thursday,friday,saturday,sunday}'::text[])[p_number]
 $$;
 

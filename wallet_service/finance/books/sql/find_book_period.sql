@@ -21,12 +21,11 @@ begin
   return case when v_first at time zone p_time_zone = v_midnight then least(v_first, v_start) else v_start end;
 end $$;
 
--- The first day of the period after or before others: p_months after the month (any day of it) in which a period begins. A start day
--- that the month does not have is its last day.
+-- The day on which a month begins: p_months after the month of a day. A start day that the month does not have is its last day.
 create or replace function finance.find_month_start(p_month date, p_months integer, p_start_day integer) returns date
 language sql immutable as $$
-  select (m.first + least(p_start_day, extract(day from m.first + interval '1 month' - interval '1 day')::integer) - 1)::date
-  from (select (date_trunc('month', p_month::timestamp) + make_interval(months => p_months))::date) m (first)
+  select (date_trunc('month', p_month::timestamp) + make_interval(months => p_months))::date - 1 + least(p_start_day,
+    extract(day from date_trunc('month', p_month::timestamp) + make_interval(months => p_months + 1) - interval '1 day')::integer)
 $$;
 
 -- The period of a book in which a day is: day, week, month, quarter or year. Half open: the first day is in it, the last bound is not.

@@ -13,7 +13,7 @@ end $$;
 
 -- The id and the owner of a book, which never change: {"book_id","user_id","organization_id"}. By its id, or by its owner: one of the
 -- three is given. Every room of the group finance finds its book by this.
-create or replace function wallet_api.find_book(p_book_id uuid, p_user_id text, p_organization_id text) returns text
+create or replace function wallet_api.read_book_owner(p_book_id uuid, p_user_id text, p_organization_id text) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_book finance.books;

@@ -1,6 +1,6 @@
 -- Changes a book by a merge patch: base_currency, time_zone, month_start_day, week_start, year_start_month. p_version: the version
--- that the caller read, or null. Nothing that is stored is converted or dated anew: a base currency is that of figures, a time zone
--- that of later rows. Returns the book.
+-- that the caller read, or null. Nothing that is stored is converted: a base currency is that of figures, a time zone that of
+-- later rows. Returns the book.
 create or replace function wallet_api.update_book(p_book_id uuid, p_version bigint, p_changes jsonb, p_caller jsonb) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare

@@ -24,7 +24,7 @@ end $$;
 -- itself books into opening_balance, not_counted, own_transfers, exchange, uncategorised_income and uncategorised_expense.
 create or replace function finance.list_system_categories(out system_key text, out parent_key text, out name text)
 returns setof record
-language sql immutable as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   values ('income', null, 'Income'), ('expense', null, 'Expense'), ('transfer', null, 'Transfer'),
     ('salary', 'income', 'Salary'), ('self_employment', 'income', 'Self-employment'), ('sales', 'income', 'Sales'),
     ('interest_received', 'income', 'Interest received'), ('dividends', 'income', 'Dividends'),

@@ -48,7 +48,7 @@ begin
 end $$;
 
 -- Merges a label into another of its book: readers take that one instead, for what was labelled before, too. One row is written. One
--- that was merged before is merged anew. Returns it.
+-- that was merged before goes to the new one. Returns it.
 create or replace function wallet_api.merge_label(p_label_id uuid, p_book_id uuid, p_kind text, p_version bigint, p_into uuid,
   p_caller jsonb) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
