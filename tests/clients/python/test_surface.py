@@ -18,6 +18,7 @@ from wallet_client import (
     Operation,
     Pages,
     WalletClient,
+    books,
     limits,
     models,
     sums,
@@ -25,10 +26,12 @@ from wallet_client import (
 )
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.audit import AuditResource
+from wallet_client._sync.books import BooksResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.jobs import JobsResource
+from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -48,7 +51,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
-            *("endpoint_id", "event_id", "from_event"),
+            *("endpoint_id", "event_id", "from_event", "book_id", "label_id", "parent_id", "into"),
         ),
         ID,
     ),
@@ -107,6 +110,10 @@ RESOURCES: dict[str, Any] = {
     "audit": AuditResource,
     "limits": LimitsResource,
     "webhooks": WebhooksResource,
+    "books": BooksResource,
+    "categories": CategoriesResource,
+    "payees": PayeesResource,
+    "tags": TagsResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -315,6 +322,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
             )
         ),
+        books.Book,
+        books.BookWallet,
+        books.Label,
         limits.Limit,
         limits.Limits,
         *(

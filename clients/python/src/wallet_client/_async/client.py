@@ -7,10 +7,12 @@ from typing import Any, Self, Unpack
 import httpx
 
 from wallet_client._async.audit import AsyncAuditResource
+from wallet_client._async.books import AsyncBooksResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.jobs import AsyncJobsResource
+from wallet_client._async.labels import AsyncCategoriesResource, AsyncPayeesResource, AsyncTagsResource
 from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -42,6 +44,10 @@ class AsyncWalletClient(AsyncShortcuts):
         files: upload, download and delete files.
         jobs: work in the background: progress, outcome, retry, cancel.
         limits: what wallets may spend.
+        books: whose money is kept together, in which currency, time zone and calendar.
+        categories: what the money of a book is for.
+        payees: the persons and companies that a book pays, or is paid by.
+        tags: free labels of a book.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -56,6 +62,10 @@ class AsyncWalletClient(AsyncShortcuts):
     jobs: AsyncJobsResource = AsyncJobsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
+    books: AsyncBooksResource = AsyncBooksResource(_NO_RUNNER)
+    categories: AsyncCategoriesResource = AsyncCategoriesResource(_NO_RUNNER)
+    payees: AsyncPayeesResource = AsyncPayeesResource(_NO_RUNNER)
+    tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -164,6 +174,10 @@ class AsyncWalletClient(AsyncShortcuts):
         self.jobs = AsyncJobsResource(runner)
         self.limits = AsyncLimitsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
+        self.books = AsyncBooksResource(runner)
+        self.categories = AsyncCategoriesResource(runner)
+        self.payees = AsyncPayeesResource(runner)
+        self.tags = AsyncTagsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)
