@@ -49,7 +49,9 @@ class Book:
         return {each["system_key"]: each for each in await self.all()}
 
     async def add(self, path: str, name: str, parent_id: str | None = None, **members: Any) -> dict[str, Any]:
-        body = {"name": name, "parent_id": parent_id} | members
+        body: dict[str, Any] = {"name": name} | members
+        if parent_id is not None:
+            body["parent_id"] = parent_id
         return label_of(await self.client.post(f"/{path}", body), 201)
 
     async def chain(self, path: str, *names: str, under: str | None = None) -> list[str]:

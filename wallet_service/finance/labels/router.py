@@ -25,6 +25,9 @@ from wallet_service.finance.labels.problems import (
 from wallet_service.finance.labels.repository import Kind, LabelRepository
 from wallet_service.finance.labels.room import LABELS_READ, LABELS_WRITE
 from wallet_service.finance.labels.schemas import (
+    EXAMPLES,
+    CategoryCreate,
+    CategoryPatch,
     Label,
     LabelCreate,
     LabelMerge,
@@ -32,6 +35,7 @@ from wallet_service.finance.labels.schemas import (
     LabelPatch,
     LabelQuery,
 )
+from wallet_service.money.examples import example
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
@@ -42,7 +46,6 @@ from wallet_service.platform.web.etag import ETAG, IfMatch, etag_of, version_of,
 from wallet_service.platform.web.idempotency import HeaderKey
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import decode_cursor, page_response
-from wallet_service.platform.web.problems import validation_problem
 from wallet_service.platform.web.state import DatabaseOf
 
 Reader = Annotated[Principal, requires(LABELS_READ)]
@@ -53,11 +56,15 @@ _ID = TypeAdapter(tuple[UUID])
 _BY_ID = (LabelNotFound, UpstreamUnavailable)
 _CHANGES = (*_BY_ID, LabelFixed, VersionMismatch, WalletBusy)
 _MOVES = (LabelCycle, LabelDepth, LabelExists)
-_VERSIONED: dict[int | str, dict[str, Any]] = {200: {"headers": ETAG}}
 
 
-class LabelRoutes:
-    """The endpoints of one kind of labels.
+def _versioned(kind: Kind, **members: Any) -> dict[int | str, dict[str, Any]]:
+    """A label with its ETag, for the document: that of the kind's example, with these members."""
+    return {200: {"headers": ETAG, "content": example("label", EXAMPLES[kind] | members)}}
+
+
+class _Routes:
+    """The endpoints of one kind of labels that are alike for all.
 
     Args:
         kind: of the labels.
@@ -91,28 +98,6 @@ class LabelRoutes:
         items, following = await self._labels(database).page(book.book_id, filters, after, query.limit)
         return page_response(self._kind, selection, items, following and [following])
 
-    async def create(
-        self,
-        caller: Writer,
-        request: LabelCreate,
-        database: DatabaseOf,
-        access: BookAccessOf,
-        header_key: HeaderKey,
-    ) -> Response:
-        """Create one in a book. The same idempotency key and request create one."""
-        self._check(request)
-        book = await access.find(request.user_id, request.organization_id, place="body")
-        label = request.model_dump(mode="json", exclude={"user_id", "organization_id"})
-        label["book_id"] = book.book_id
-        created = await self._labels(database).create(
-            new_id(), caller.client_id, header_key, request_hash(1, self._kind, label), label
-        )
-        document: dict[str, Any] = json.loads(created.document)
-        location = f"{self._path}/{document['label_id']}"
-        return created_response(
-            created.document, location, replayed=created.replayed, headers=etag_of(document)
-        )
-
     async def get(
         self,
         request: Request,
@@ -126,29 +111,6 @@ class LabelRoutes:
         found, owner = await self._find(str(label_id), database, access)
         read_concerns(request, user_id=owner)
         return versioned_response(found)
-
-    async def update(
-        self,
-        caller: Writer,
-        label_id: LabelInPath,
-        request: LabelPatch,
-        database: DatabaseOf,
-        access: BookAccessOf,
-        if_match: IfMatch = None,
-    ) -> Response:
-        """Change name, parent_id, color, icon, tax_code or archived by a merge patch (RFC 7396). Absent members stay.
-
-        Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
-        `version_mismatch`.
-        """
-        del caller
-        self._check(request)
-        changes = request.model_dump(mode="json", include=request.model_fields_set)
-        book_id = await self._book_of(str(label_id), database, access)
-        version = version_of(if_match, f"a {self._kind}")
-        return versioned_response(
-            await self._labels(database).update(str(label_id), book_id, version, changes)
-        )
 
     async def delete(
         self,
@@ -201,14 +163,40 @@ class LabelRoutes:
     def _labels(self, database: DatabaseOf) -> LabelRepository:
         return LabelRepository(database, self._kind)
 
-    def _check(self, request: LabelCreate | LabelPatch) -> None:
-        if self._kind != "category" and request.tax_code is not None:
-            fault = {
-                "type": "tax_code_invalid",
-                "loc": ("body", "tax_code"),
-                "msg": "only a category has one",
-            }
-            raise validation_problem([fault])
+    async def _create(
+        self,
+        caller: Principal,
+        request: LabelCreate | CategoryCreate,
+        database: DatabaseOf,
+        access: BookAccess,
+        key: str | None,
+    ) -> Response:
+        book = await access.find(request.user_id, request.organization_id, place="body")
+        label = request.model_dump(mode="json", exclude={"user_id", "organization_id"})
+        label["book_id"] = book.book_id
+        created = await self._labels(database).create(
+            new_id(), caller.client_id, key, request_hash(1, self._kind, label), label
+        )
+        document: dict[str, Any] = json.loads(created.document)
+        location = f"{self._path}/{document['label_id']}"
+        return created_response(
+            created.document, location, replayed=created.replayed, headers=etag_of(document)
+        )
+
+    async def _update(
+        self,
+        label_id: UUID,
+        request: LabelPatch | CategoryPatch,
+        database: DatabaseOf,
+        access: BookAccess,
+        if_match: str | None,
+    ) -> Response:
+        changes = request.model_dump(mode="json", include=request.model_fields_set)
+        book_id = await self._book_of(str(label_id), database, access)
+        version = version_of(if_match, f"a {self._kind}")
+        return versioned_response(
+            await self._labels(database).update(str(label_id), book_id, version, changes)
+        )
 
     async def _book_of(self, label_id: str, database: DatabaseOf, access: BookAccess) -> str:
         """The book of a label that the caller may see."""
@@ -231,7 +219,72 @@ class LabelRoutes:
         return found, book.owner.user_id
 
 
-def _routes_of_list(router: APIRouter, routes: LabelRoutes, one: str, several: str) -> None:
+class _CategoryRoutes(_Routes):
+    """Those of categories."""
+
+    async def create(
+        self,
+        caller: Writer,
+        request: CategoryCreate,
+        database: DatabaseOf,
+        access: BookAccessOf,
+        header_key: HeaderKey,
+    ) -> Response:
+        """Create one under another one of a book. The same idempotency key and request create one."""
+        return await self._create(caller, request, database, access, header_key)
+
+    async def update(
+        self,
+        _caller: Writer,
+        label_id: LabelInPath,
+        request: CategoryPatch,
+        database: DatabaseOf,
+        access: BookAccessOf,
+        if_match: IfMatch = None,
+    ) -> Response:
+        """Change name, parent_id, color, icon, tax_code or archived by a merge patch (RFC 7396). Absent members stay.
+
+        Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
+        `version_mismatch`.
+        """
+        return await self._update(label_id, request, database, access, if_match)
+
+
+class _OtherRoutes(_Routes):
+    """Those of payees, and those of tags."""
+
+    async def create(
+        self,
+        caller: Writer,
+        request: LabelCreate,
+        database: DatabaseOf,
+        access: BookAccessOf,
+        header_key: HeaderKey,
+    ) -> Response:
+        """Create one in a book. The same idempotency key and request create one."""
+        return await self._create(caller, request, database, access, header_key)
+
+    async def update(
+        self,
+        _caller: Writer,
+        label_id: LabelInPath,
+        request: LabelPatch,
+        database: DatabaseOf,
+        access: BookAccessOf,
+        if_match: IfMatch = None,
+    ) -> Response:
+        """Change name, parent_id, color, icon or archived by a merge patch (RFC 7396). Absent members stay.
+
+        Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
+        `version_mismatch`.
+        """
+        return await self._update(label_id, request, database, access, if_match)
+
+
+_AnyRoutes = _CategoryRoutes | _OtherRoutes
+
+
+def _routes_of_list(router: APIRouter, routes: _AnyRoutes, one: Kind, several: str) -> None:
     router.add_api_route(
         "",
         routes.list,
@@ -240,7 +293,10 @@ def _routes_of_list(router: APIRouter, routes: LabelRoutes, one: str, several: s
         operation_id=f"list_{several}",
         summary=f"List {several}",
         response_model=LabelPage,
-        responses=problems(*READS, BookNotFound, UpstreamUnavailable),
+        responses={
+            200: {"content": example("found", {"items": [EXAMPLES[one]], "next_cursor": None})},
+            **problems(*READS, BookNotFound, UpstreamUnavailable),
+        },
     )
     router.add_api_route(
         "",
@@ -252,7 +308,10 @@ def _routes_of_list(router: APIRouter, routes: LabelRoutes, one: str, several: s
         status_code=201,
         response_model=Label,
         responses={
-            201: {"headers": ETAG | created_headers(one)},
+            201: {
+                "headers": ETAG | created_headers(one),
+                "content": example("created", EXAMPLES[one]),
+            },
             **problems(
                 *WRITES,
                 *KEYED,
@@ -267,7 +326,7 @@ def _routes_of_list(router: APIRouter, routes: LabelRoutes, one: str, several: s
     )
 
 
-def _routes_of_one(router: APIRouter, routes: LabelRoutes, one: str) -> None:
+def _routes_of_one(router: APIRouter, routes: _AnyRoutes, one: Kind) -> None:
     router.add_api_route(
         "/{label_id}",
         routes.get,
@@ -276,7 +335,7 @@ def _routes_of_one(router: APIRouter, routes: LabelRoutes, one: str) -> None:
         operation_id=f"get_{one}",
         summary=f"Read a {one}",
         response_model=Label,
-        responses={**_VERSIONED, **problems(*READS, *_BY_ID)},
+        responses={**_versioned(one), **problems(*READS, *_BY_ID)},
     )
     router.add_api_route(
         "/{label_id}",
@@ -286,7 +345,7 @@ def _routes_of_one(router: APIRouter, routes: LabelRoutes, one: str) -> None:
         operation_id=f"update_{one}",
         summary=f"Change a {one}",
         response_model=Label,
-        responses={**_VERSIONED, **problems(*WRITES, *_CHANGES, *_MOVES, LabelMerged)},
+        responses={**_versioned(one, version=2), **problems(*WRITES, *_CHANGES, *_MOVES, LabelMerged)},
     )
     router.add_api_route(
         "/{label_id}",
@@ -301,7 +360,7 @@ def _routes_of_one(router: APIRouter, routes: LabelRoutes, one: str) -> None:
     )
 
 
-def _routes_of_merges(router: APIRouter, routes: LabelRoutes, one: str) -> None:
+def _routes_of_merges(router: APIRouter, routes: _AnyRoutes, one: Kind) -> None:
     router.add_api_route(
         "/{label_id}/merge",
         routes.merge,
@@ -310,7 +369,10 @@ def _routes_of_merges(router: APIRouter, routes: LabelRoutes, one: str) -> None:
         operation_id=f"merge_{one}",
         summary=f"Merge a {one} into another",
         response_model=Label,
-        responses={**_VERSIONED, **problems(*WRITES, *_CHANGES, LabelCycle, LabelDepth)},
+        responses={
+            **_versioned(one, version=2, merged_into=EXAMPLES["category"]["parent_id"]),
+            **problems(*WRITES, *_CHANGES, LabelCycle, LabelDepth),
+        },
     )
     router.add_api_route(
         "/{label_id}/unmerge",
@@ -320,14 +382,14 @@ def _routes_of_merges(router: APIRouter, routes: LabelRoutes, one: str) -> None:
         operation_id=f"unmerge_{one}",
         summary=f"Take the merge of a {one} back",
         response_model=Label,
-        responses={**_VERSIONED, **problems(*READS, *_CHANGES, *_MOVES)},
+        responses={**_versioned(one, version=3), **problems(*READS, *_CHANGES, *_MOVES)},
     )
 
 
 def _router_of(kind: Kind, several: str) -> APIRouter:
     path = f"/api/v1/{several}"
     router = APIRouter(prefix=path, tags=[several], route_class=StrictRoute)
-    routes = LabelRoutes(kind, path)
+    routes = _CategoryRoutes(kind, path) if kind == "category" else _OtherRoutes(kind, path)
     _routes_of_list(router, routes, kind, several)
     _routes_of_one(router, routes, kind)
     _routes_of_merges(router, routes, kind)

@@ -1,7 +1,7 @@
 """Requests and responses of labels."""
 
 from typing import Annotated, Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
@@ -34,18 +34,26 @@ LABEL: dict[str, Any] = {
     "updated_at": _TIME,
 }
 
+_BARE: dict[str, Any] = dict.fromkeys(("parent_id", "root", "color", "icon"))
+EXAMPLES: dict[LabelKind, dict[str, Any]] = {
+    "category": LABEL,
+    "payee": LABEL | _BARE | {"kind": "payee", "name": "Corner Bakery"},
+    "tag": LABEL | _BARE | {"kind": "tag", "name": "holiday"},
+}
+
 _NAME = "Shown to people. Labels of one parent have different names, whatever their capitals."
 _PARENT = "The level above, of the same kind. A category has one; payees and tags may. A tree has at most six levels."
 _COLOR = "For programs that show it: `#` and six hexadecimal digits."
 _ICON = "For programs that show it: a name or a character of their own."
+_ARCHIVED = "Whether it is no longer offered for new entries. What has it, keeps it."
 _TAX_CODE = "What the tax office or an accountant calls it. Only of categories."
 
 
 class LabelCreate(BaseModel):
-    """A new category, payee or tag."""
+    """A new payee or tag."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"user_id": "user-42", "name": "Bakery"}]}
+        extra="forbid", json_schema_extra={"examples": [{"user_id": "user-42", "name": "Corner Bakery"}]}
     )
 
     user_id: UserId | None = Field(
@@ -58,24 +66,63 @@ class LabelCreate(BaseModel):
     parent_id: UUID | None = Field(default=None, description=_PARENT)
     color: Color | None = Field(default=None, description=_COLOR)
     icon: Word | None = Field(default=None, description=_ICON)
+
+
+class CategoryCreate(BaseModel):
+    """A new category."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "user-42",
+                    "name": LABEL["name"],
+                    "parent_id": LABEL["parent_id"],
+                    "color": LABEL["color"],
+                    "icon": LABEL["icon"],
+                }
+            ]
+        },
+    )
+
+    user_id: UserId | None = Field(
+        default=None, description="The user whose book gets it. Default: the user of the token."
+    )
+    organization_id: Line | None = Field(
+        default=None, description="Instead of a user, the organization whose book gets it."
+    )
+    name: Name = Field(description=_NAME)
+    parent_id: UUID = Field(description=_PARENT)
+    color: Color | None = Field(default=None, description=_COLOR)
+    icon: Word | None = Field(default=None, description=_ICON)
     tax_code: Word | None = Field(default=None, description=_TAX_CODE)
 
 
 class LabelPatch(BaseModel):
-    """A merge patch (RFC 7396). Absent members stay."""
+    """A merge patch (RFC 7396) of a payee or tag. Absent members stay."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Bread"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"archived": True}]})
 
     # model_fields_set shows which members are absent. A factory keeps a default that is never used out of OpenAPI.
     name: Name = Field(default_factory=str, description=_NAME)
     parent_id: UUID | None = Field(default_factory=lambda: None, description=_PARENT)
     color: Color | None = Field(default_factory=lambda: None, description=_COLOR)
     icon: Word | None = Field(default_factory=lambda: None, description=_ICON)
+    archived: StrictBool = Field(default_factory=bool, description=_ARCHIVED)
+
+
+class CategoryPatch(BaseModel):
+    """A merge patch (RFC 7396) of a category. Absent members stay."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Bread"}]})
+
+    name: Name = Field(default_factory=str, description=_NAME)
+    parent_id: UUID = Field(default_factory=uuid4, description=_PARENT)
+    color: Color | None = Field(default_factory=lambda: None, description=_COLOR)
+    icon: Word | None = Field(default_factory=lambda: None, description=_ICON)
     tax_code: Word | None = Field(default_factory=lambda: None, description=_TAX_CODE)
-    archived: StrictBool = Field(
-        default_factory=bool,
-        description="Whether it is no longer offered for new entries. What has it, keeps it.",
-    )
+    archived: StrictBool = Field(default_factory=bool, description=_ARCHIVED)
 
 
 class LabelMerge(BaseModel):

@@ -19,50 +19,6 @@ class _AsyncLabelsResource:
     def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner
 
-    async def create(
-        self,
-        name: str,
-        *,
-        parent_id: Id | None = None,
-        user_id: Id | None = None,
-        organization_id: Id | None = None,
-        color: str | None = None,
-        icon: str | None = None,
-        tax_code: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> "Label":
-        """Create one in a book.
-
-        Args:
-            name: shown to people; those of one parent have different names.
-            parent_id: the level above. A category has one.
-            user_id: whose book gets it; default: the user of the token.
-            organization_id: instead of a user, the organization whose book gets it.
-            color: ``#`` and six hexadecimal digits.
-            icon: a name or a character of the program that shows it.
-            tax_code: of a category, what the tax office calls it.
-            idempotency_key: one is created per key; default: a new key.
-
-        Raises:
-            BookNotFound: there is no book yet, or the caller may not see it.
-            LabelExists: another one has this name under the same parent.
-            LabelNotFound: the book has no such parent.
-            LabelDepth: the tree would have more than six levels.
-            ValidationFailed: a category has no parent, or a value is not one.
-            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
-        """
-        body = {
-            "user_id": None if user_id is None else str(user_id),
-            "organization_id": None if organization_id is None else str(organization_id),
-            "name": name,
-            "parent_id": None if parent_id is None else str(parent_id),
-            "color": color,
-            "icon": icon,
-            "tax_code": tax_code,
-        }
-        call = post_call(f"create_{self._one}", f"/{self._several}", label_of, body, idempotency_key)
-        return await self._runner.run(call)
-
     async def get(self, label_id: Id) -> "Label":
         """Read one.
 
@@ -112,55 +68,6 @@ class _AsyncLabelsResource:
             )
 
         return AsyncPages(self._runner, page_after)
-
-    async def update(
-        self,
-        label_id: Id,
-        *,
-        name: str | Unset = UNSET,
-        parent_id: Id | Unset | None = UNSET,
-        color: str | Unset | None = UNSET,
-        icon: str | Unset | None = UNSET,
-        tax_code: str | Unset | None = UNSET,
-        archived: bool | Unset = UNSET,
-        if_version: int | None = None,
-    ) -> "Label":
-        """Change one. Arguments that are left out (``wallet_client.UNSET``) change nothing.
-
-        The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
-        ``OutcomeUnknown``.
-
-        Args:
-            label_id: its id.
-            name: shown to people.
-            parent_id: moves it, with all that is under it; None: it is on the first level (a payee or tag).
-            color: ``#`` and six hexadecimal digits; None: none.
-            icon: a name or a character of the program that shows it; None: none.
-            tax_code: of a category, what the tax office calls it; None: nothing.
-            archived: whether it is no longer offered for new entries.
-            if_version: change it only if this is still its ``version``.
-
-        Raises:
-            VersionMismatch: it has another version than ``if_version``.
-            LabelNotFound: there is none, or the caller may not see its book; or there is no such parent.
-            LabelFixed: it is a root of categories.
-            LabelMerged: it was merged into another one.
-            LabelExists: another one has this name under the same parent.
-            LabelCycle: it would be under itself.
-            LabelDepth: the tree would have more than six levels.
-            OutcomeUnknown: the change may have been made; read it.
-        """
-        parent = parent_id if parent_id is None or isinstance(parent_id, Unset) else str(parent_id)
-        members: dict[str, Any] = {
-            "name": name,
-            "parent_id": parent,
-            "color": color,
-            "icon": icon,
-            "tax_code": tax_code,
-            "archived": archived,
-        }
-        body = encode({member: value for member, value in members.items() if value is not UNSET})
-        return await self._runner.run(self._change("update", "PATCH", "", body, if_version, label_id))
 
     async def delete(self, label_id: Id, *, if_version: int | None = None) -> None:
         """Delete one that nothing uses. The call has no idempotency key; see ``update``.
@@ -220,6 +127,18 @@ class _AsyncLabelsResource:
         """
         return await self._runner.run(self._change("unmerge", "POST", "/unmerge", None, if_version, label_id))
 
+    async def _create(self, key: str | None, **members: Any) -> "Label":
+        for name in ("user_id", "organization_id", "parent_id"):
+            members[name] = None if members[name] is None else str(members[name])
+        call = post_call(f"create_{self._one}", f"/{self._several}", label_of, members, key)
+        return await self._runner.run(call)
+
+    async def _update(self, label_id: Id, if_version: int | None, **members: Any) -> "Label":
+        sent = {member: value for member, value in members.items() if value is not UNSET}
+        if sent.get("parent_id") is not None:
+            sent["parent_id"] = str(sent["parent_id"])
+        return await self._runner.run(self._change("update", "PATCH", "", encode(sent), if_version, label_id))
+
     @property
     def _route(self) -> str:
         return f"/{self._several}/{{label_id}}"
@@ -238,14 +157,273 @@ class AsyncCategoriesResource(_AsyncLabelsResource):
 
     _one, _several = "category", "categories"
 
+    async def create(
+        self,
+        name: str,
+        parent_id: Id,
+        *,
+        user_id: Id | None = None,
+        organization_id: Id | None = None,
+        color: str | None = None,
+        icon: str | None = None,
+        tax_code: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Label":
+        """Create a category in a book.
+
+        Args:
+            name: shown to people; those of one parent have different names.
+            parent_id: the level above: a root, or a category under one.
+            user_id: whose book gets it; default: the user of the token.
+            organization_id: instead of a user, the organization whose book gets it.
+            color: ``#`` and six hexadecimal digits.
+            icon: a name or a character of the program that shows it.
+            tax_code: what the tax office or an accountant calls it.
+            idempotency_key: one is created per key; default: a new key.
+
+        Raises:
+            BookNotFound: there is no book yet, or the caller may not see it.
+            LabelExists: another one has this name under the same parent.
+            LabelNotFound: the book has no such parent.
+            LabelDepth: the tree would have more than six levels.
+            ValidationFailed: a value is not one.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+        """
+        return await self._create(
+            idempotency_key,
+            name=name,
+            parent_id=parent_id,
+            user_id=user_id,
+            organization_id=organization_id,
+            color=color,
+            icon=icon,
+            tax_code=tax_code,
+        )
+
+    async def update(
+        self,
+        label_id: Id,
+        *,
+        name: str | Unset = UNSET,
+        parent_id: Id | Unset = UNSET,
+        color: str | Unset | None = UNSET,
+        icon: str | Unset | None = UNSET,
+        tax_code: str | Unset | None = UNSET,
+        archived: bool | Unset = UNSET,
+        if_version: int | None = None,
+    ) -> "Label":
+        """Change a category. Arguments that are left out (``wallet_client.UNSET``) change nothing.
+
+        The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
+        ``OutcomeUnknown``.
+
+        Args:
+            label_id: its id.
+            name: shown to people.
+            parent_id: moves it, with all that is under it.
+            color: ``#`` and six hexadecimal digits; None: none.
+            icon: a name or a character of the program that shows it; None: none.
+            tax_code: what the tax office or an accountant calls it; None: nothing.
+            archived: whether it is no longer offered for new entries.
+            if_version: change it only if this is still its ``version``.
+
+        Raises:
+            VersionMismatch: it has another version than ``if_version``.
+            LabelNotFound: there is none, or the caller may not see its book; or there is no such parent.
+            LabelMerged: it was merged into another one.
+            LabelExists: another one has this name under the same parent.
+            LabelCycle: it would be under itself.
+            LabelDepth: the tree would have more than six levels.
+            LabelFixed: it is a root.
+            OutcomeUnknown: the change may have been made; read it.
+        """
+        return await self._update(
+            label_id,
+            if_version,
+            name=name,
+            parent_id=parent_id,
+            color=color,
+            icon=icon,
+            tax_code=tax_code,
+            archived=archived,
+        )
+
 
 class AsyncPayeesResource(_AsyncLabelsResource):
     """``client.payees``: the persons and companies that a book pays, or is paid by."""
 
     _one, _several = "payee", "payees"
 
+    async def create(
+        self,
+        name: str,
+        *,
+        parent_id: Id | None = None,
+        user_id: Id | None = None,
+        organization_id: Id | None = None,
+        color: str | None = None,
+        icon: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Label":
+        """Create a payee in a book.
+
+        Args:
+            name: shown to people; those of one parent have different names.
+            parent_id: the level above; default: none.
+            user_id: whose book gets it; default: the user of the token.
+            organization_id: instead of a user, the organization whose book gets it.
+            color: ``#`` and six hexadecimal digits.
+            icon: a name or a character of the program that shows it.
+            idempotency_key: one is created per key; default: a new key.
+
+        Raises:
+            BookNotFound: there is no book yet, or the caller may not see it.
+            LabelExists: another one has this name under the same parent.
+            LabelNotFound: the book has no such parent.
+            LabelDepth: the tree would have more than six levels.
+            ValidationFailed: a value is not one.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+        """
+        return await self._create(
+            idempotency_key,
+            name=name,
+            parent_id=parent_id,
+            user_id=user_id,
+            organization_id=organization_id,
+            color=color,
+            icon=icon,
+        )
+
+    async def update(
+        self,
+        label_id: Id,
+        *,
+        name: str | Unset = UNSET,
+        parent_id: Id | Unset | None = UNSET,
+        color: str | Unset | None = UNSET,
+        icon: str | Unset | None = UNSET,
+        archived: bool | Unset = UNSET,
+        if_version: int | None = None,
+    ) -> "Label":
+        """Change a payee. Arguments that are left out (``wallet_client.UNSET``) change nothing.
+
+        The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
+        ``OutcomeUnknown``.
+
+        Args:
+            label_id: its id.
+            name: shown to people.
+            parent_id: moves it, with all that is under it; None: it is on the first level.
+            color: ``#`` and six hexadecimal digits; None: none.
+            icon: a name or a character of the program that shows it; None: none.
+            archived: whether it is no longer offered for new entries.
+            if_version: change it only if this is still its ``version``.
+
+        Raises:
+            VersionMismatch: it has another version than ``if_version``.
+            LabelNotFound: there is none, or the caller may not see its book; or there is no such parent.
+            LabelMerged: it was merged into another one.
+            LabelExists: another one has this name under the same parent.
+            LabelCycle: it would be under itself.
+            LabelDepth: the tree would have more than six levels.
+            OutcomeUnknown: the change may have been made; read it.
+        """
+        return await self._update(
+            label_id,
+            if_version,
+            name=name,
+            parent_id=parent_id,
+            color=color,
+            icon=icon,
+            archived=archived,
+        )
+
 
 class AsyncTagsResource(_AsyncLabelsResource):
-    """``client.tags``: free labels."""
+    """``client.tags``: free labels of a book."""
 
     _one, _several = "tag", "tags"
+
+    async def create(
+        self,
+        name: str,
+        *,
+        parent_id: Id | None = None,
+        user_id: Id | None = None,
+        organization_id: Id | None = None,
+        color: str | None = None,
+        icon: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "Label":
+        """Create a tag in a book.
+
+        Args:
+            name: shown to people; those of one parent have different names.
+            parent_id: the level above; default: none.
+            user_id: whose book gets it; default: the user of the token.
+            organization_id: instead of a user, the organization whose book gets it.
+            color: ``#`` and six hexadecimal digits.
+            icon: a name or a character of the program that shows it.
+            idempotency_key: one is created per key; default: a new key.
+
+        Raises:
+            BookNotFound: there is no book yet, or the caller may not see it.
+            LabelExists: another one has this name under the same parent.
+            LabelNotFound: the book has no such parent.
+            LabelDepth: the tree would have more than six levels.
+            ValidationFailed: a value is not one.
+            OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
+        """
+        return await self._create(
+            idempotency_key,
+            name=name,
+            parent_id=parent_id,
+            user_id=user_id,
+            organization_id=organization_id,
+            color=color,
+            icon=icon,
+        )
+
+    async def update(
+        self,
+        label_id: Id,
+        *,
+        name: str | Unset = UNSET,
+        parent_id: Id | Unset | None = UNSET,
+        color: str | Unset | None = UNSET,
+        icon: str | Unset | None = UNSET,
+        archived: bool | Unset = UNSET,
+        if_version: int | None = None,
+    ) -> "Label":
+        """Change a tag. Arguments that are left out (``wallet_client.UNSET``) change nothing.
+
+        The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
+        ``OutcomeUnknown``.
+
+        Args:
+            label_id: its id.
+            name: shown to people.
+            parent_id: moves it, with all that is under it; None: it is on the first level.
+            color: ``#`` and six hexadecimal digits; None: none.
+            icon: a name or a character of the program that shows it; None: none.
+            archived: whether it is no longer offered for new entries.
+            if_version: change it only if this is still its ``version``.
+
+        Raises:
+            VersionMismatch: it has another version than ``if_version``.
+            LabelNotFound: there is none, or the caller may not see its book; or there is no such parent.
+            LabelMerged: it was merged into another one.
+            LabelExists: another one has this name under the same parent.
+            LabelCycle: it would be under itself.
+            LabelDepth: the tree would have more than six levels.
+            OutcomeUnknown: the change may have been made; read it.
+        """
+        return await self._update(
+            label_id,
+            if_version,
+            name=name,
+            parent_id=parent_id,
+            color=color,
+            icon=icon,
+            archived=archived,
+        )
