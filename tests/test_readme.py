@@ -52,6 +52,7 @@ def make_clone(folder: Path) -> dict[str, str]:
         "docs/audit.md",
         "docs/webhooks.md",
         "docs/limits.md",
+        "docs/books.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

@@ -42,6 +42,7 @@ NOT_FROM_OUTSIDE = {
     "webhook_limit": "needs as many endpoints as there may be",
     "grant_limit": "needs as many grants as there may be",
     "grants_not_usable": "needs a balance that is in grants for something else",
+    "label_depth": "needs six levels of labels",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -163,6 +164,10 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Limits",
         "Grants",
         "Billing",
+        "Books",
+        "Categories",
+        "Payees",
+        "Tags",
         "History",
         "Statistics",
         "Ledger",
