@@ -15,7 +15,9 @@ from support.recorded import EVENTS
 from wallet_service.rooms import ROOMS
 
 SERVICE = Path(__file__).parents[3] / "wallet_service"
-RECORDED = re.compile(r"(?:record_change|record_file_change|record_grant)\([^;]*;|row\('grant\.[^;]*;")
+RECORDED = re.compile(
+    r"(?:record_change|record_file_change|record_grant|record_label|store_label)\([^;]*;|row\('grant\.[^;]*;"
+)
 TYPE = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 
 

@@ -24,7 +24,7 @@ begin
     perform finance.check_label_name(v_label);
     insert into finance.labels select v_label.*;
     perform finance.check_label_place(v_label);
-    perform finance.record_label(p_caller, 'created', null, v_label);
+    perform finance.record_label(p_caller, 'label.created', null, v_label);
   end if;
   v_answer := finance.format_label(v_label);
   perform platform.keep_response(p_client_id, p_key, v_answer);
@@ -59,7 +59,7 @@ begin
 end $$;
 
 -- Records a change of a label, or its creation or deletion where one of the two is null.
-create or replace function finance.record_label(p_caller jsonb, p_what text, p_before jsonb, p_after finance.labels) returns void
+create or replace function finance.record_label(p_caller jsonb, p_type text, p_before jsonb, p_after finance.labels) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_after constant jsonb := case when p_after.label_id is not null then finance.format_label(p_after)::jsonb end;
@@ -67,5 +67,5 @@ declare
   v_user_id text;
 begin
   select b.user_id into v_user_id from finance.books b where b.book_id = (v_label ->> 'book_id')::uuid;
-  perform platform.record_change(p_caller, 'label.' || p_what, v_label ->> 'label_id', p_before, v_after, v_user_id);
+  perform platform.record_change(p_caller, p_type, v_label ->> 'label_id', p_before, v_after, v_user_id);
 end $$;

@@ -11,7 +11,7 @@ begin
     perform wallet.refuse_call('label_in_use', jsonb_build_object('label_id', p_label_id, 'uses', v_uses));
   end if;
   delete from finance.labels l where l.label_id = p_label_id;
-  perform finance.record_label(p_caller, 'deleted', v_before, null);
+  perform finance.record_label(p_caller, 'label.deleted', v_before, null);
   return 'true';
 end $$;
 

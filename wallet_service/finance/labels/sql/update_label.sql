@@ -29,11 +29,11 @@ begin
     perform wallet.refuse_call('label_cycle', jsonb_build_object('label_id', p_label_id));
   end if;
   perform finance.check_label_name(v_new);
-  return finance.store_label(v_new, 'updated', v_before, p_caller);
+  return finance.store_label(v_new, 'label.updated', v_before, p_caller);
 end $$;
 
 -- Stores a changed label, whose book is locked, and records the change. Returns it.
-create or replace function finance.store_label(p_label finance.labels, p_what text, p_before jsonb, p_caller jsonb) returns text
+create or replace function finance.store_label(p_label finance.labels, p_type text, p_before jsonb, p_caller jsonb) returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_new finance.labels;
@@ -43,7 +43,7 @@ begin
       version = l.version + 1, updated_at = wallet.clock()
     where l.label_id = p_label.label_id returning * into v_new;
   perform finance.check_label_place(v_new);
-  perform finance.record_label(p_caller, p_what, p_before, v_new);
+  perform finance.record_label(p_caller, p_type, p_before, v_new);
   return finance.format_label(v_new);
 end $$;
 
@@ -63,7 +63,7 @@ begin
     return v_before::text;
   end if;
   v_label.merged_into := p_into;
-  return finance.store_label(v_label, 'merged', v_before, p_caller);
+  return finance.store_label(v_label, 'label.merged', v_before, p_caller);
 end $$;
 
 -- Takes back the merge of a label: it stands for itself again, with what it had. Returns it.
@@ -79,5 +79,5 @@ begin
   end if;
   v_label.merged_into := null;
   perform finance.check_label_name(v_label);
-  return finance.store_label(v_label, 'unmerged', v_before, p_caller);
+  return finance.store_label(v_label, 'label.unmerged', v_before, p_caller);
 end $$;
