@@ -57,10 +57,10 @@ class Run:
     async def add(self) -> None:
         body: dict[str, Any] = {"name": self.random.choice(NAMES) + str(self.random.randrange(4))}
         if self.model.labels and self.random.random() < 0.8:
-            body["parent_id"] = self.any()
+            body["parent_id"] = self.random.choice([*self.model.labels][-3:])  # so that there are deep trees
         answer = await self.client.post("/tags", body)
-        made = answer.json()
-        said = self.model.add(made.get("label_id", "new"), body["name"], body.get("parent_id"))
+        made = answer.json()["label_id"] if answer.status_code == 201 else "refused"
+        said = self.model.add(made, body["name"], body.get("parent_id"))
         self.same("add", said, answer)
 
     def same(self, what: str, said: str | None, answer: httpx.Response) -> None:
