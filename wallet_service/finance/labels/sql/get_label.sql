@@ -12,10 +12,13 @@ create or replace function wallet_api.list_labels(p_book_id uuid, p_kind text, p
   p_after uuid, p_limit integer) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  c_first constant uuid := '00000000-0000-0000-0000-000000000000';
   v_labels finance.labels[];
 begin
+  -- The row comparison keeps the planner from the primary key, in which the labels of other books lie between.
   v_labels := array(select l from finance.labels l
-    where l.book_id = p_book_id and l.kind = p_kind and (p_after is null or l.label_id > p_after)
+    where l.book_id = p_book_id and l.kind = p_kind
+      and (l.book_id, l.kind, l.label_id) > (p_book_id, p_kind, coalesce(p_after, c_first))
       and (p_archived is null or (l.archived_at is not null) = p_archived)
       and (p_merged is null or (l.merged_into is not null) = p_merged)
       and (p_name is null or position(lower(p_name) in lower(l.name)) > 0)
