@@ -33,6 +33,7 @@ ROOM = Room(
             name="book_wallet.updated",
             summary="What a wallet of a book is for was changed.",
             data="schemas:BookWallet",
+            masked=("purpose",),
         ),
     ),
     recorded_reads={

@@ -34,7 +34,7 @@ ROOM = Room(
     schema="finance",
     hooks={"finance.complete_book": "create_system_labels"},
     event_types=tuple(
-        EventType(name=f"label.{name}", summary=summary, data="schemas:Label")
+        EventType(name=f"label.{name}", summary=summary, data="schemas:Label", masked=("name",))
         for name, summary in (
             ("created", "A category, payee or tag was created."),
             ("updated", "A category, payee or tag was changed, moved, archived or taken out of the archive."),
