@@ -137,6 +137,33 @@ POST /api/v1/webhooks/{endpoint_id}/ping
 GET /api/v1/webhooks/{endpoint_id}/deliveries
 GET /api/v1/webhooks/{endpoint_id}/deliveries/{number}
 POST /api/v1/webhooks/{endpoint_id}/replay
+POST /api/v1/books
+GET /api/v1/books
+GET /api/v1/books/{book_id}
+PATCH /api/v1/books/{book_id}
+GET /api/v1/books/{book_id}/wallets
+PUT /api/v1/books/{book_id}/wallets/{wallet_id}
+GET /api/v1/categories
+POST /api/v1/categories
+GET /api/v1/categories/{label_id}
+PATCH /api/v1/categories/{label_id}
+DELETE /api/v1/categories/{label_id}
+POST /api/v1/categories/{label_id}/merge
+POST /api/v1/categories/{label_id}/unmerge
+GET /api/v1/payees
+POST /api/v1/payees
+GET /api/v1/payees/{label_id}
+PATCH /api/v1/payees/{label_id}
+DELETE /api/v1/payees/{label_id}
+POST /api/v1/payees/{label_id}/merge
+POST /api/v1/payees/{label_id}/unmerge
+GET /api/v1/tags
+POST /api/v1/tags
+GET /api/v1/tags/{label_id}
+PATCH /api/v1/tags/{label_id}
+DELETE /api/v1/tags/{label_id}
+POST /api/v1/tags/{label_id}/merge
+POST /api/v1/tags/{label_id}/unmerge
 POST /api/v1/wallets/import/jobs
 GET /api/v1/events
 GET /api/v1/events/stream
@@ -369,7 +396,8 @@ class Contract:
     """The application as schemathesis sees it, and things that are there.
 
     Attributes:
-        ids: of things, by their parameter in a path; ``PATCH wallet_id`` is for that method.
+        ids: of things, by their parameter in a path; ``PATCH wallet_id`` is for that method,
+            ``tags label_id`` for paths that begin so.
     """
 
     schema: Any
@@ -379,8 +407,10 @@ class Contract:
 
     def place(self, case: schemathesis.Case) -> None:
         """Put ids of things that are there into a request, so that it gets further than a 404."""
+        first = case.operation.path.split("/")[3]
         for name in case.path_parameters or {}:
-            case.path_parameters[name] = self.ids.get(f"{case.method} {name}", self.ids[name])
+            named = (f"{case.method} {name}", f"{first} {name}", name)
+            case.path_parameters[name] = next(self.ids[each] for each in named if each in self.ids)
         if isinstance(case.body, dict) and "to_wallet_id" in case.body:
             case.body["to_wallet_id"] = self.ids["other"]
 
@@ -437,6 +467,11 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     ids["job_id"] = json.loads(await api.app.state.jobs.enqueue("delete_finished_jobs", due_at=far))["job_id"]
     given = {"amount": "1", "source": "promotion"}
     await made("grant_id", f"/wallets/{main}/grants", given)
+    await made("book_id", "/books", {"user_id": "ann", "base_currency": "EUR"})
+    categories = (await api.admin.get("/categories", user_id="ann")).json()["items"]
+    ids["categories label_id"] = categories[-1]["label_id"]
+    for several in ("payees", "tags"):
+        await made(f"{several} label_id", f"/{several}", {"user_id": "ann", "name": "one"})
     await made("hold_id", f"/wallets/{main}/holds", {"amount": "1"})
     await made("top_up_id", f"/wallets/{main}/top-ups", {"amount": "1", "payment_method": "pm-1"})
     await made("meter", "/meters", {"meter": "tokens", "dimensions": ["model"]})

@@ -72,6 +72,8 @@ VERBS = {
         "upload",
         "download",
         "delete",
+        "merge",
+        "unmerge",
     ),
 }
 """The first words of operation ids. A new room adds what it does."""

@@ -38,6 +38,8 @@ PACKAGES: Final = (
     "billing.top_ups",
     "billing.rates",
     "billing.explain",
+    "finance.books",
+    "finance.labels",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

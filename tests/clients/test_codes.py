@@ -45,6 +45,10 @@ NOT_OF_THE_LEDGER_ALONE = {
     "grant_schedule_not_found": "of a schedule, whose changes have no key",
     "grant_schedule_limit": "an earlier attempt may be what is one too many",
     "webhook_limit": "an earlier attempt may be what is one too many",
+    "book_not_found": "said before the key is checked",
+    **dict.fromkeys(
+        ("label_cycle", "label_fixed", "label_in_use", "label_merged"), "of a change, which has no key"
+    ),
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }
 """What the SQL functions say too, and what tells nothing of an earlier try under the same key."""

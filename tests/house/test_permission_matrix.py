@@ -36,7 +36,10 @@ ROUTES = {
     f"{' '.join(each.methods or ())} {each.path}": each for each in APP.routes if isinstance(each, APIRoute)
 }
 
-OF_AN_OWNER = {"wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id", "top_up_id"}
+OF_AN_OWNER = {
+    *("wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id", "top_up_id"),
+    *("book_id", "label_id"),
+}
 """Members of a path that name whose wallet a route is about."""
 
 
@@ -119,22 +122,40 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "increase_hold": {"amount": "1"},
     "create_meter": {"meter": "matrix"},
     "end_rate_card": {},
+    "update_book": {"month_start_day": 2},
+    "set_book_wallet": {"purpose": "savings"},
+    **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""
 
 OF_A_RULE = {"get_top_up_rule", "delete_top_up_rule"}
 """Routes of a wallet that has a rule for top-ups."""
 
-IN_THE_BODY = {"create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch"}
-"""Routes whose body says whose wallets they are about."""
+LABELS = {"categories": "category", "payees": "payee", "tags": "tag"}
+"""The kinds of labels of a book, by their paths."""
+
+IN_THE_BODY = {
+    *("create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch", "create_book"),
+    *(
+        f"{verb}_{name}"
+        for several, one in LABELS.items()
+        for verb, name in (("create", one), ("list", several))
+    ),
+}
+"""Routes whose body, or query, says whose wallets they are about."""
 
 
-SHOWN_IN_PART = {"list_events", "stream_events"}
+SHOWN_IN_PART = {"list_events", "stream_events", "list_books"}
 """Routes that show each caller what it may see of all owners; the room's own tests check which part that is."""
 
 
 def is_of_an_owner(route: APIRoute) -> bool:
     return route.name in IN_THE_BODY or any(f"{{{name}}}" in route.path for name in OF_AN_OWNER)
+
+
+def is_of_a_book(route: APIRoute) -> bool:
+    """Whether a route is about a book, which has all wallets of its owner: a key of some wallets sees none."""
+    return route.path.startswith(("/api/v1/books", *(f"/api/v1/{name}" for name in LABELS)))
 
 
 @dataclass(frozen=True)
@@ -214,6 +235,37 @@ class Matrix:
         path = f"/wallets/{thing.granted_id}/top-ups"
         return (await self.api.admin.post(path, BODIES["create_top_up"])).json()["top_up_id"]
 
+    async def book_of(self, thing: Thing) -> str:
+        """The book of a thing's user."""
+        answer = await self.api.admin.post("/books", {"user_id": thing.user_id, "base_currency": "EUR"})
+        return answer.json()["book_id"]
+
+    async def label_of(self, thing: Thing, several: str) -> str:
+        """A new category, payee or tag in the book of a thing's user."""
+        await self.book_of(thing)
+        answer = await self.api.admin.post(f"/{several}", await self.new_label(thing, several))
+        return answer.json()["label_id"]
+
+    async def new_label(self, thing: Thing, several: str) -> dict[str, Any]:
+        """The body that creates one."""
+        body: dict[str, Any] = {"user_id": thing.user_id, "name": new_id()}
+        if several == "categories":
+            listed = await self.api.admin.get("/categories", user_id=thing.user_id)
+            body["parent_id"] = listed.json()["items"][0]["label_id"]
+        return body
+
+    async def body_of_a_book(self, route: APIRoute, thing: Thing) -> dict[str, Any] | None:
+        """A body that is good on the book of a thing, where it is not always the same."""
+        several = route.path.split("/")[3]
+        if route.name == "create_book":
+            return {"user_id": thing.user_id, "base_currency": "EUR"}
+        if route.name in {f"create_{one}" for one in LABELS.values()}:
+            await self.book_of(thing)
+            return await self.new_label(thing, several)
+        if route.path.endswith("/merge"):
+            return {"into": await self.label_of(thing, several)}
+        return BODIES.get(route.name)
+
     async def file_of(self, caller: Client) -> str:
         """A new file of a user, or else of the client of all keys."""
         uploader = caller if caller.user_id is not None else await self.key("files:write")
@@ -281,9 +333,16 @@ class Matrix:
             alert_id=await self.alert_of(caller, thing) if "{alert_id}" in route.path else None,
             schedule_id=await self.schedule_of(thing) if "{schedule_id}" in route.path else None,
             top_up_id=await self.top_up_of(thing) if "{top_up_id}" in route.path else None,
+            book_id=await self.book_of(thing) if "{book_id}" in route.path else None,
+            label_id=await self.label_of(thing, route.path.split("/")[3])
+            if "{label_id}" in route.path
+            else None,
             number=1,
         )
-        body = self.rated_body(route, meter, thing) or body_of(route, permission, thing)
+        if is_of_a_book(route):
+            body = await self.body_of_a_book(route, thing)
+        else:
+            body = self.rated_body(route, meter, thing) or body_of(route, permission, thing)
         (method,) = route.methods or ()
         if route.name == "import_file":
             body = {"file_id": await self.file_of(caller)}  # which is no CSV
@@ -293,6 +352,9 @@ class Matrix:
             route.name == "stream_events"
         ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
+        elif route.name in {f"list_{several}" for several in LABELS}:
+            await self.book_of(thing)
+            answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
         elif not path.startswith("/api/v1"):
             answer = await self.api.http.request(method, path, headers=caller_headers(caller))
         else:
@@ -435,7 +497,8 @@ async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | 
         status, _ = await matrix.send(foreign, route, permission, own)
         expect("of an organization, own", status, status in {403, 404})
         status, _ = await matrix.send(of_wallets, route, permission, own)
-        expect("of wallets, own", status, passes(status) != (route.name == "create_wallet"))
+        refused = route.name == "create_wallet" or is_of_a_book(route)
+        expect("of wallets, own", status, passes(status) != refused)
     status, _ = await matrix.send(of_user, route, permission, own)
     expect("of a user, own", status, passes(status))
 

@@ -420,6 +420,67 @@ async def test_explanations(billing: Client, api: Api) -> None:
     has_form_of(shown("get_billing_summary", 200), summary, "get_billing_summary")
 
 
+async def test_books(api: Api) -> None:
+    keeper = await api.service("books:write", "labels:write", "wallets:write")
+    answer = await keeper.post("/books", body("create_book"))
+    book = answer.json()
+    agree(shown("create_book", 201), book, "create_book")
+    path = f"/books/{book['book_id']}"
+    agree(shown("get_book", 200), (await keeper.get(path)).json(), "get_book")
+    has_form_of(shown("list_books", 200), (await keeper.get("/books")).json(), "list_books")
+    changed = await keeper.patch(path, body("update_book"))
+    has_form_of(shown("update_book", 200), changed.json(), "update_book")
+    wallet = await keeper.post("/wallets", {"user_id": "user-42", "currency": "EUR", "keeping": "mirrored"})
+    member = f"{path}/wallets/{wallet.json()['wallet_id']}"
+    answer = await keeper.send("PUT", member, body("set_book_wallet"))
+    agree(shown("set_book_wallet", 200), answer.json(), "set_book_wallet")
+    agree(shown("list_book_wallets", 200), (await keeper.get(f"{path}/wallets")).json(), "list_book_wallets")
+
+
+async def test_categories(api: Api) -> None:
+    keeper = await api.service("books:write", "labels:write")
+    await keeper.post("/books", body("create_book"))
+    listed = (await keeper.get("/categories", user_id="user-42")).json()
+    has_form_of(shown("list_categories", 200), listed, "list_categories")
+    keys = {each["system_key"]: each["label_id"] for each in listed["items"]}
+    answer = await keeper.post("/categories", body("create_category", parent_id=keys["food"]))
+    agree(shown("create_category", 201), answer.json(), "create_category")
+    path = f"/categories/{answer.json()['label_id']}"
+    agree(shown("get_category", 200), (await keeper.get(path)).json(), "get_category")
+    answer = await keeper.patch(path, body("update_category"))
+    has_form_of(shown("update_category", 200), answer.json(), "update_category")
+    answer = await keeper.post(f"{path}/merge", body("merge_category", into=keys["groceries"]))
+    has_form_of(shown("merge_category", 200), answer.json(), "merge_category")
+    answer = await keeper.post(f"{path}/unmerge")
+    has_form_of(shown("unmerge_category", 200), answer.json(), "unmerge_category")
+
+
+@pytest.mark.parametrize(
+    ("create", "get", "list_", "update", "merge", "unmerge"),
+    [
+        ("create_payee", "get_payee", "list_payees", "update_payee", "merge_payee", "unmerge_payee"),
+        ("create_tag", "get_tag", "list_tags", "update_tag", "merge_tag", "unmerge_tag"),
+    ],
+)
+async def test_payees_and_tags(
+    api: Api, create: str, get: str, list_: str, update: str, merge: str, unmerge: str
+) -> None:
+    keeper = await api.service("books:write", "labels:write")
+    await keeper.post("/books", body("create_book"))
+    several = list_.removeprefix("list_")
+    example = shown(create, 201)
+    answer = await keeper.post(f"/{several}", body(create) | {"name": example["name"]})
+    agree(example, answer.json(), create)
+    path = f"/{several}/{answer.json()['label_id']}"
+    agree(shown(get, 200), (await keeper.get(path)).json(), get)
+    agree(shown(list_, 200), (await keeper.get(f"/{several}", user_id="user-42")).json(), list_)
+    has_form_of(shown(update, 200), (await keeper.patch(path, body(update))).json(), update)
+    other = await keeper.post(f"/{several}", {"user_id": "user-42", "name": "another"})
+    answer = await keeper.post(f"{path}/merge", body(merge, into=other.json()["label_id"]))
+    has_form_of(shown(merge, 200), answer.json(), merge)
+    has_form_of(shown(unmerge, 200), (await keeper.post(f"{path}/unmerge")).json(), unmerge)
+
+
 def test_each_operation_with_an_example_is_shown() -> None:
     """A new operation with JSON is checked here, too."""
     source = Path(__file__).read_text()

@@ -49,6 +49,7 @@ NOT_FROM_OUTSIDE = {
     "hold_limit": "needs as many open holds as there may be",
     "rate_card_ended": "needs a rate card that has ended some time ago",
     "rate_version_limit": "needs as many versions as there may be",
+    "label_depth": "needs six levels of labels",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -178,6 +179,10 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Usage",
         "Top-ups",
         "Billing",
+        "Books",
+        "Categories",
+        "Payees",
+        "Tags",
         "History",
         "Statistics",
         "Ledger",

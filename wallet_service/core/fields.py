@@ -103,6 +103,16 @@ Timestamp = Annotated[
 """An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
 
 
+TimeZone = Annotated[
+    str,
+    StringConstraints(
+        max_length=64, pattern=r"^(UTC|[A-Za-z_]+(/[A-Za-z_\-]+){1,2}|Etc/GMT[+\-][0-9]{1,2})$"
+    ),
+    Field(examples=["Europe/Berlin"]),
+]
+"""A name of the IANA time zone database. The database checks that there is one of this name (``wallet.is_time_zone``)."""
+
+
 def whole(value: Any) -> Any:
     """A number without decimals, such as 60.0, as an integer: it is one in JSON Schema. For ``BeforeValidator``."""
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() < 10**9 else value

@@ -328,6 +328,8 @@ class Room:
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         posting_part: how the room takes part in postings of the wallets that it has marked, if it does.
+        hooks: functions of ``schema`` by the qualified name of the function of an earlier room that calls them. Each
+            takes an id and returns a JSON object; ``migrate`` writes the caller, which returns the members of all.
         caller_checks: references; called when a caller is authenticated.
         posting_checks: references; called for each operation of a request that moves money, before it is posted.
         after_posting: references; called with the entries of a request that moved money.
@@ -359,6 +361,7 @@ class Room:
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     posting_part: PostingPart | None = None
+    hooks: Mapping[str, str] = field(default_factory=dict[str, str])
     caller_checks: Sequence[str] = ()
     posting_checks: Sequence[str] = ()
     after_posting: Sequence[str] = ()

@@ -59,6 +59,14 @@ export interface Facts {
     balance_unchanged: {
         wallet_id: string;
     };
+    book_exists: {
+        book_id: string;
+    };
+    book_not_found: {
+        book_id?: string;
+        user_id?: string;
+        organization_id?: string;
+    };
     batch_aborted: {
         index?: number;
     };
@@ -164,6 +172,31 @@ export interface Facts {
     job_status: {
         job_id: string;
         job_status: string;
+    };
+    label_cycle: {
+        label_id: string;
+    };
+    label_depth: {
+        label_id: string;
+        depth: number;
+        limit: number;
+    };
+    label_exists: {
+        label_id: string;
+    };
+    label_fixed: {
+        label_id: string;
+    };
+    label_in_use: {
+        label_id: string;
+        uses: Record<string, number>;
+    };
+    label_merged: {
+        label_id: string;
+        merged_into: string;
+    };
+    label_not_found: {
+        label_id: string;
     };
     /** `resets_at`: the earliest moment at which the same debit fits, if nothing else is spent; null: waiting does not help. */
     limit_exceeded: {
@@ -279,6 +312,8 @@ export interface Facts {
     };
     version_mismatch: {
         wallet_id?: string;
+        book_id?: string;
+        label_id?: string;
         version: number;
     };
     wallet_closed: {

@@ -10,6 +10,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "amount_precision",
   "balance_limit",
   "balance_unchanged",
+  "book_exists",
   "currency_mismatch",
   "currency_unknown",
   "entries_unbalanced",
@@ -23,6 +24,9 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "hold_not_found",
   "idempotency_key_reused",
   "insufficient_funds",
+  "label_depth",
+  "label_exists",
+  "label_not_found",
   "limit_exceeded",
   "not_refundable",
   "refund_exceeds",
@@ -82,6 +86,8 @@ export interface Facts {
   amount_precision: { currency: string; exponent: number };
   balance_limit: { wallet_id: string; errors?: ValueFault[] };
   balance_unchanged: { wallet_id: string };
+  book_exists: { book_id: string };
+  book_not_found: { book_id?: string; user_id?: string; organization_id?: string };
   batch_aborted: { index?: number };
   credit_limit_in_use: { wallet_id: string };
   currency_mismatch: { currency: string; to_currency?: string };
@@ -127,6 +133,13 @@ export interface Facts {
   idempotency_key_reused: { transaction_id?: string };
   insufficient_funds: { shortfall: string; wallet_id: string; currency?: string };
   job_status: { job_id: string; job_status: string };
+  label_cycle: { label_id: string };
+  label_depth: { label_id: string; depth: number; limit: number };
+  label_exists: { label_id: string };
+  label_fixed: { label_id: string };
+  label_in_use: { label_id: string; uses: Record<string, number> };
+  label_merged: { label_id: string; merged_into: string };
+  label_not_found: { label_id: string };
   /** `resets_at`: the earliest moment at which the same debit fits, if nothing else is spent; null: waiting does not help. */
   limit_exceeded: {
     wallet_id: string;
@@ -173,7 +186,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; version: number };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version: number };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

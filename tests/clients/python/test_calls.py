@@ -18,6 +18,8 @@ from wallet_client import (
     AlertNotFound,
     AsyncWalletClient,
     BalanceUnchanged,
+    BookExists,
+    BookNotFound,
     DeliveryNotFound,
     EntriesUnbalanced,
     FileNotFound,
@@ -28,6 +30,11 @@ from wallet_client import (
     IdempotencyKeyReused,
     InsufficientFunds,
     JobNotFound,
+    LabelCycle,
+    LabelExists,
+    LabelFixed,
+    LabelInUse,
+    LabelNotFound,
     LimitExceeded,
     NewEntry,
     Operation,
@@ -631,6 +638,63 @@ async def test_a_wallet_is_topped_up_by_its_rule_and_on_request(client: AsyncWal
     with pytest.raises(TopUpNotFound):
         await client.top_ups.get(new_id())
     await client.top_ups.delete_rule(wallet.wallet_id, if_version=rule.version)
+
+
+async def test_a_book_its_wallets_and_its_labels(client: AsyncWalletClient) -> None:
+    user_id = new_user()
+    book = await client.books.create("EUR", user_id=user_id, time_zone="Europe/Berlin", month_start_day=25)
+    assert (book.user_id, book.base_currency, book.week_start) == (user_id, "EUR", "monday")
+    with pytest.raises(BookExists) as taken:
+        await client.books.create("EUR", user_id=user_id)
+    assert taken.value.book_id == book.book_id
+    changed = await client.books.update(book.book_id, week_start="sunday", if_version=book.version)
+    assert await client.books.get(book.book_id) == changed
+    assert [each async for each in client.books.list(user_id=user_id)] == [changed]
+    with pytest.raises(VersionMismatch):
+        await client.books.update(book.book_id, month_start_day=1, if_version=book.version)
+    with pytest.raises(BookNotFound):
+        await client.books.get(new_id())
+
+    house = await client.wallets.create(user_id=user_id, currency="EUR", keeping="mirrored", name="house")
+    member = await client.books.set_wallet(book.book_id, house.wallet_id, "asset")
+    assert (member.purpose, member.keeping) == ("asset", "mirrored")
+    assert [each async for each in client.books.wallets(book.book_id)] == [member]
+
+
+async def test_labels_are_created_merged_and_deleted(client: AsyncWalletClient) -> None:
+    user_id = new_user()
+    await client.books.create("EUR", user_id=user_id)
+    categories = {each.system_key: each async for each in client.categories.list(user_id=user_id)}
+    assert len(categories) == 60
+    bakery = await client.categories.create(
+        "Bakery", categories["food"].label_id, user_id=user_id, tax_code="4650"
+    )
+    assert (bakery.root, bakery.tax_code, bakery.archived_at) == ("expense", "4650", None)
+    moved = await client.categories.update(bakery.label_id, parent_id=categories["household"].label_id)
+    assert await client.categories.get(bakery.label_id) == moved
+    with pytest.raises(LabelFixed):
+        await client.categories.update(categories["income"].label_id, name="In")
+    with pytest.raises(LabelCycle):
+        await client.categories.merge(categories["household"].label_id, bakery.label_id)
+
+    for resource in (client.payees, client.tags):
+        one = await resource.create("one", user_id=user_id, color="#102030")
+        other = await resource.create("other", user_id=user_id, parent_id=one.label_id)
+        with pytest.raises(LabelExists) as taken:
+            await resource.create("ONE", user_id=user_id)
+        assert taken.value.label_id == one.label_id
+        with pytest.raises(LabelInUse) as used:
+            await resource.delete(one.label_id)
+        assert used.value.uses == {"children": 1, "merges": 0}
+        free = await resource.update(other.label_id, parent_id=None, archived=True)
+        assert (free.parent_id, free.archived_at is None) == (None, False)
+        merged = await resource.merge(other.label_id, one.label_id, if_version=free.version)
+        assert merged.merged_into == one.label_id
+        assert [each.name async for each in resource.list(user_id=user_id, merged=True)] == ["other"]
+        assert (await resource.unmerge(other.label_id)).merged_into is None
+        await resource.delete(other.label_id)
+        with pytest.raises(LabelNotFound):
+            await resource.get(other.label_id)
 
 
 async def test_a_webhook_endpoint_from_its_creation_to_its_deletion(service_dsn: str, driver: str) -> None:

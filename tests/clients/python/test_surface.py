@@ -20,6 +20,7 @@ from wallet_client import (
     WalletClient,
     alerts,
     billing,
+    books,
     grants,
     holds,
     limits,
@@ -32,12 +33,14 @@ from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.billing import BillingResource
+from wallet_client._sync.books import BooksResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
 from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
+from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -61,7 +64,7 @@ VALUES: dict[str, Any] = {
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
-            "top_up_id",
+            *("top_up_id", "book_id", "label_id", "parent_id", "into"),
         ),
         ID,
     ),
@@ -146,6 +149,10 @@ RESOURCES: dict[str, Any] = {
     "usage": UsageResource,
     "top_ups": TopUpsResource,
     "webhooks": WebhooksResource,
+    "books": BooksResource,
+    "categories": CategoriesResource,
+    "payees": PayeesResource,
+    "tags": TagsResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -359,6 +366,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         alerts.BurnRate,
         holds.Hold,
         holds.Capture,
+        books.Book,
+        books.BookWallet,
+        books.Label,
         limits.Limit,
         limits.Limits,
         grants.Grant,

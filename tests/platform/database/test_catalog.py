@@ -20,6 +20,8 @@ UNPINNED = {
     "build_pattern",
     "build_refusal",
     "clock",
+    "find_book_day",
+    "find_month_start",
     "find_operation_type",
     "find_shift",
     "format_amount",

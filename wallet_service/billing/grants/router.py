@@ -170,7 +170,7 @@ async def get_grant(
 ) -> Response:
     """A grant with what is left of it."""
     found = await _seen(repository, access, caller, grant_id)
-    read_concerns(request, json.loads(found)["wallet_id"])
+    read_concerns(request, wallet_id=json.loads(found)["wallet_id"])
     return JsonBytes(found)
 
 

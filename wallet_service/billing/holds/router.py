@@ -165,7 +165,7 @@ async def get_hold(
 ) -> Response:
     """A hold with what it still keeps, and what became of the rest."""
     found = await _seen(repository, access, caller, hold_id)
-    read_concerns(request, json.loads(found)["wallet_id"])
+    read_concerns(request, wallet_id=json.loads(found)["wallet_id"])
     return JsonBytes(found)
 
 

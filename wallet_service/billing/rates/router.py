@@ -203,7 +203,7 @@ async def get_usage(
         await access.check(wallet_id)
     except WalletNotFound:
         raise UsageNotFound(usage_id=str(usage_id)) from None
-    read_concerns(request, wallet_id)
+    read_concerns(request, wallet_id=wallet_id)
     return JsonBytes(found)
 
 

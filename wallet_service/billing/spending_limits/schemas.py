@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from wallet_service.core.fields import whole
+from wallet_service.core.fields import TimeZone, whole
 from wallet_service.core.money import AmountOrZero, AmountText
 
 MOST_LIMITS = 20
@@ -13,14 +13,6 @@ SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 60, 366 * 86_400
 
 Period = Literal["transaction", "day", "week", "month", "rolling"]
 SetBy = Literal["operator", "owner"]
-TimeZone = Annotated[
-    str,
-    StringConstraints(
-        max_length=64, pattern=r"^(UTC|[A-Za-z_]+(/[A-Za-z_\-]+){1,2}|Etc/GMT[+\-][0-9]{1,2})$"
-    ),
-    Field(examples=["Europe/Berlin"]),
-]
-"""A name of the IANA time zone database. The database checks that there is one of this name."""
 LimitedAccount = Annotated[
     str,
     StringConstraints(

@@ -241,7 +241,7 @@ async def get_top_up(
         await access.check(wallet_id)
     except WalletNotFound:
         raise TopUpNotFound(top_up_id=str(top_up_id)) from None
-    read_concerns(request, wallet_id)
+    read_concerns(request, wallet_id=wallet_id)
     return JsonBytes(found)
 
 

@@ -22,14 +22,17 @@ _PERSONS = ("wallet_id", "transaction_id", "user_id")
 """Members of a path that say whose data are read."""
 
 
-def read_concerns(request: Request, wallet_id: str) -> None:
-    """Name the wallet whose data a read returns, for routes whose path names something else of it, such as a grant.
+def read_concerns(request: Request, *, wallet_id: str | None = None, user_id: str | None = None) -> None:
+    """Name the wallet or the user whose data a read returns, for routes whose path names something else, such as a grant.
 
     Args:
         request: the read.
         wallet_id: the wallet.
+        user_id: or the user.
     """
-    request.state.read_wallet_id = wallet_id
+    request.state.read_concerns = {
+        name: value for name, value in (("wallet_id", wallet_id), ("user_id", user_id)) if value is not None
+    }
 
 
 class ReadRecorder:
@@ -70,8 +73,7 @@ class ReadRecorder:
         """
         params: Mapping[str, Any] = scope["path_params"]
         found = {name: str(params[name]) for name in _PERSONS if name in params}
-        if (wallet_id := scope["state"].get("read_wallet_id")) is not None:
-            found["wallet_id"] = wallet_id
+        found |= scope["state"].get("read_concerns", {})
         *_, object_id = None, *map(str, params.values())  # the last: what lies deepest
         await record_read(self._database, read.action, object_id=object_id, **found)
         self._metrics.recorded(read.action)

@@ -88,6 +88,12 @@ def posting_parts(parts: Sequence[tuple[str, PostingPart]], deciding: Mapping[st
     }
 
 
+def hook(name: str, functions: Sequence[str]) -> str:
+    """The definition of a function of an earlier room that calls these, qualified names, in this order."""
+    calls = "".join(f" || {function}(p_id)" for function in functions)
+    return _filled("hook.sql", {"{{name}}": name, "{{calls}}": calls})
+
+
 def test_clock_function() -> str:
     """The definition of the clock that can be set."""
     return _filled("test_clock.sql", {})

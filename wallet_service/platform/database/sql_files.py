@@ -17,6 +17,7 @@ from wallet_service.platform.database.generated import (
     CLOCK,
     DISPATCHER,
     dispatcher,
+    hook,
     masked_members,
     operation_types,
     posting_parts,
@@ -156,7 +157,7 @@ def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFil
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
     written = itertools.chain(_functions(rooms), _declared(rooms))
-    joined = _with_parts(_with_rules(written, rules), rooms)
+    joined = _with_hooks(_with_parts(_with_rules(written, rules), rooms), rooms)
     found = [_with_test_clock(each) if test_clock else each for each in joined]
     functions = sorted(found, key=lambda function: function.qualified)
     whole = hashlib.sha256()
@@ -286,6 +287,19 @@ def _with_parts(functions: Iterable[Function], rooms: Sequence[Room]) -> list[Fu
         raise MigrationError(str(error)) from error
     texts = ("takes part in postings with", "take part in postings", "rooms that take part in postings")
     return _with_written(functions, named, written, *texts)
+
+
+def _with_hooks(functions: Iterable[Function], rooms: Sequence[Room]) -> list[Function]:
+    """The functions, with those by which earlier rooms call what later ones declare for it."""
+    called: dict[str, list[str]] = {}
+    for room in rooms:
+        for name, function in room.hooks.items():
+            called.setdefault(name, []).append(f"{room.schema}.{function}")
+    named = [function for each in called.values() for function in each]
+    written = {name: hook(name, each) for name, each in called.items()}
+    return _with_written(
+        functions, named, written, "declares for a hook", "declare for a hook", "hooks of the rooms"
+    )
 
 
 def _with_written(

@@ -73,6 +73,18 @@ class CallerAccess:
             UpstreamUnavailable: as ``check``.
         """
 
+    async def is_member(self, organization_id: str) -> bool:
+        """Whether the caller is a user who is known to be a member of an organization.
+
+        For what belongs to the organization and not to the user: unlike ``check_organization``, it is never true only
+        because memberships are not checked, or can't be checked now.
+
+        Raises:
+            UpstreamUnavailable: it can't be checked now.
+        """
+        del organization_id
+        return False
+
     def visibility(self) -> Visibility:
         """Which wallets a read of all wallets of the user includes; one object for the whole read."""
         return ALL
@@ -131,6 +143,7 @@ class MemberAccess(CallerAccess):
         organization_of: finds the organization of a wallet; None: it has none, or it is not the user's wallet.
         wallets_of: finds the wallets of a posting; none if the user does not see it.
         may_act: whether the user may act on wallets of an organization.
+        is_member: whether the user is a member of an organization, whatever the policy.
         known: the organizations of users' wallets as far as they are cached.
     """
 
@@ -142,12 +155,14 @@ class MemberAccess(CallerAccess):
         organization_of: Callable[[str], Awaitable[str | None]],
         wallets_of: Callable[[str], Awaitable[Sequence[str]]],
         may_act: Callable[[str], Awaitable[bool]],
+        is_member: Callable[[str], Awaitable[bool]],
         known: LRUCache[str, tuple[str, ...]],
     ) -> None:
         self._user_id = user_id
         self._organization_of = organization_of
         self._wallets_of = wallets_of
         self._may_act = may_act
+        self._is_member = is_member
         self._known = known
         self._decisions: dict[str, bool | UpstreamUnavailable] = {}
 
@@ -166,6 +181,10 @@ class MemberAccess(CallerAccess):
         """As ``CallerAccess.check_organization``."""
         if not await self._decide(organization_id):
             raise Forbidden("The user is not a member of the organization", organization_id=organization_id)
+
+    async def is_member(self, organization_id: str) -> bool:
+        """As ``CallerAccess.is_member``."""
+        return await self._is_member(organization_id)
 
     def visibility(self) -> Visibility:
         """Leaves out the wallets on which the user may not act."""
@@ -257,6 +276,7 @@ class CheckedMembership(Membership):
             partial(self._organization_of, user_id),
             partial(self._wallets_of, user_id),
             partial(self._policy.may_act, user_id=user_id),
+            partial(self._policy.is_member, user_id=user_id),
             self._of_users,
         )
 

@@ -73,11 +73,7 @@ class Policy:
             UpstreamUnavailable: the membership can't be checked, and the policy is to refuse then.
         """
         try:
-            return await self._organizations.is_member(organization_id, user_id)
-        except ResponseUnusable as error:
-            if error.status != HTTPStatus.UNAUTHORIZED:
-                return False
-            unavailable = error.as_unavailable()
+            return await self.is_member(organization_id, user_id)
         except UpstreamUnavailable as error:
             unavailable = error
         if self._organizations.was_no_member(organization_id, user_id):
@@ -85,6 +81,19 @@ class Policy:
         if self._when_unavailable == "deny":
             raise unavailable
         return True
+
+    async def is_member(self, organization_id: str, user_id: str) -> bool:
+        """Whether the user is a member of the organization, whatever the policy.
+
+        Raises:
+            UpstreamUnavailable: it can't be checked.
+        """
+        try:
+            return await self._organizations.is_member(organization_id, user_id)
+        except ResponseUnusable as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                return False
+            raise error.as_unavailable() from None
 
     async def _require(self, user_id: str, organization_id: str | None, *, refresh: bool = False) -> None:
         if not await self._accounts.validate_user(user_id, refresh=refresh):

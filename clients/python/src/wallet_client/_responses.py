@@ -15,6 +15,7 @@ from wallet_client._retries import is_of_the_ledger
 if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
     from wallet_client.billing import BillingSummary, Explanation
+    from wallet_client.books import Book, BookWallet, Label
     from wallet_client.grants import Grant, GrantSchedule
     from wallet_client.holds import Capture, Hold
     from wallet_client.limits import Limits
@@ -340,6 +341,48 @@ def top_ups_of(response: SuccessResponse) -> "Page[TopUp]":
     from wallet_client.top_ups import TopUp  # noqa: PLC0415
 
     return _page_of(response, TopUp)
+
+
+def book_of(response: SuccessResponse) -> "Book":
+    """A book."""
+    from wallet_client.books import Book  # noqa: PLC0415
+
+    return decoder(Book)(response.document)
+
+
+def books_of(response: SuccessResponse) -> "Page[Book]":
+    """A page of books."""
+    from wallet_client.books import Book  # noqa: PLC0415
+
+    return _page_of(response, Book)
+
+
+def book_wallet_of(response: SuccessResponse) -> "BookWallet":
+    """A wallet of a book."""
+    from wallet_client.books import BookWallet  # noqa: PLC0415
+
+    return decoder(BookWallet)(response.document)
+
+
+def book_wallets_of(response: SuccessResponse) -> "Page[BookWallet]":
+    """A page of the wallets of a book."""
+    from wallet_client.books import BookWallet  # noqa: PLC0415
+
+    return _page_of(response, BookWallet)
+
+
+def label_of(response: SuccessResponse) -> "Label":
+    """A category, payee or tag."""
+    from wallet_client.books import Label  # noqa: PLC0415
+
+    return decoder(Label)(response.document)
+
+
+def labels_of(response: SuccessResponse) -> "Page[Label]":
+    """A page of categories, payees or tags."""
+    from wallet_client.books import Label  # noqa: PLC0415
+
+    return _page_of(response, Label)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

@@ -78,7 +78,7 @@ begin
     when p_limit.period <> 'rolling' and p_limit.window_s is not null then array['/window_s', 'only a rolling limit has one']
     when p_limit.time_zone is null and p_given ->> 'time_zone' is not null
       then array['/time_zone', 'only a limit per day, week or month has one']
-    when p_limit.time_zone is not null and not billing.is_time_zone(p_limit.time_zone)
+    when p_limit.time_zone is not null and not wallet.is_time_zone(p_limit.time_zone)
       then array['/time_zone', 'must be a name of the IANA time zone database, such as Europe/Berlin']
     when p_limit.counter_account is not null and not billing.is_limitable(p_limit.counter_account)
       then array['/counter_account', 'must be a counter account such as revenue:usage, one with a * at its end such as revenue:usage:* for '

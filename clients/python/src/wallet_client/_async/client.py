@@ -10,12 +10,14 @@ import httpx
 from wallet_client._async.alerts import AsyncAlertsResource
 from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.billing import AsyncBillingResource
+from wallet_client._async.books import AsyncBooksResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.grants import AsyncGrantSchedulesResource, AsyncGrantsResource
 from wallet_client._async.holds import AsyncHoldsResource
 from wallet_client._async.jobs import AsyncJobsResource
+from wallet_client._async.labels import AsyncCategoriesResource, AsyncPayeesResource, AsyncTagsResource
 from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.metered_hold import AsyncMeteredHold
 from wallet_client._async.runner import AsyncRunner
@@ -61,6 +63,10 @@ class AsyncWalletClient(AsyncShortcuts):
         limits: what wallets may spend.
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
+        books: whose money is kept together, in which currency, time zone and calendar.
+        categories: what the money of a book is for.
+        payees: the persons and companies that a book pays, or is paid by.
+        tags: free labels of a book.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -81,6 +87,10 @@ class AsyncWalletClient(AsyncShortcuts):
     usage: AsyncUsageResource = AsyncUsageResource(_NO_RUNNER)
     top_ups: AsyncTopUpsResource = AsyncTopUpsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
+    books: AsyncBooksResource = AsyncBooksResource(_NO_RUNNER)
+    categories: AsyncCategoriesResource = AsyncCategoriesResource(_NO_RUNNER)
+    payees: AsyncPayeesResource = AsyncPayeesResource(_NO_RUNNER)
+    tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -237,6 +247,10 @@ class AsyncWalletClient(AsyncShortcuts):
         self.usage = AsyncUsageResource(runner)
         self.top_ups = AsyncTopUpsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
+        self.books = AsyncBooksResource(runner)
+        self.categories = AsyncCategoriesResource(runner)
+        self.payees = AsyncPayeesResource(runner)
+        self.tags = AsyncTagsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

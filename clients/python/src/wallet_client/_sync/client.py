@@ -16,12 +16,14 @@ from wallet_client._options import CallOptions, Options, from_environment
 from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.billing import BillingResource
+from wallet_client._sync.books import BooksResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
 from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
+from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.metered_hold import MeteredHold
 from wallet_client._sync.runner import Runner
@@ -62,6 +64,10 @@ class WalletClient(Shortcuts):
         limits: what wallets may spend.
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
+        books: whose money is kept together, in which currency, time zone and calendar.
+        categories: what the money of a book is for.
+        payees: the persons and companies that a book pays, or is paid by.
+        tags: free labels of a book.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -82,6 +88,10 @@ class WalletClient(Shortcuts):
     usage: UsageResource = UsageResource(_NO_RUNNER)
     top_ups: TopUpsResource = TopUpsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
+    books: BooksResource = BooksResource(_NO_RUNNER)
+    categories: CategoriesResource = CategoriesResource(_NO_RUNNER)
+    payees: PayeesResource = PayeesResource(_NO_RUNNER)
+    tags: TagsResource = TagsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -238,6 +248,10 @@ class WalletClient(Shortcuts):
         self.usage = UsageResource(runner)
         self.top_ups = TopUpsResource(runner)
         self.webhooks = WebhooksResource(runner)
+        self.books = BooksResource(runner)
+        self.categories = CategoriesResource(runner)
+        self.payees = PayeesResource(runner)
+        self.tags = TagsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)

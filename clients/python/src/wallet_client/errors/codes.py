@@ -309,6 +309,75 @@ class TopUpUnderWay(Conflict):
     code = "top_up_under_way"
 
 
+class BookNotFound(NotFound):
+    """There is no such book, the user or organization has none yet, or the caller may not see it."""
+
+    code = "book_not_found"
+
+
+class BookExists(Conflict):
+    """The user or organization has a book; ``book_id`` names it."""
+
+    code = "book_exists"
+
+    @property
+    def book_id(self) -> str | None:
+        """The book; None if the service does not name it."""
+        return self.facts.get("book_id")
+
+
+class LabelNotFound(NotFound):
+    """There is no such category, payee or tag, or the caller may not see its book."""
+
+    code = "label_not_found"
+
+
+class LabelExists(Conflict):
+    """Another label has the name under the same parent; ``label_id`` names it."""
+
+    code = "label_exists"
+
+    @property
+    def label_id(self) -> str | None:
+        """The other label; None if the service does not name it."""
+        return self.facts.get("label_id")
+
+
+class LabelCycle(Conflict):
+    """The label would be under itself."""
+
+    code = "label_cycle"
+
+
+class LabelDepth(Conflict):
+    """The tree of labels would have more levels than it may."""
+
+    code = "label_depth"
+
+
+class LabelFixed(Conflict):
+    """The category is a root: Income, Expense or Transfer."""
+
+    code = "label_fixed"
+
+
+class LabelMerged(Conflict):
+    """The label was merged into another one, ``merged_into``, and can't be changed."""
+
+    code = "label_merged"
+
+
+class LabelInUse(Conflict):
+    """Something uses the label: merge or archive it."""
+
+    code = "label_in_use"
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """What uses it, and how often."""
+        return dict(self.facts.get("uses") or {})
+
+
 class WebhookLimit(Conflict):
     """There are as many webhook endpoints of the client, or valid secrets of the endpoint, as there may be."""
 

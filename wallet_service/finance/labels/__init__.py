@@ -1,0 +1,1 @@
+"""Labels: the categories, payees and tags of a book."""
