@@ -1357,6 +1357,398 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List books
+         * @description The books that the caller sees, oldest first.
+         *
+         *     A user sees its own, and with `organization_id` that of an organization of which it is a member.
+         */
+        get: operations["list_books"];
+        put?: never;
+        /**
+         * Create a book
+         * @description Create the book of a user, or with a key of an organization. The same idempotency key and request create one book.
+         *
+         *     Its wallets need not be added: a wallet belongs to the book of its organization, else to that of its user.
+         */
+        post: operations["create_book"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/books/{book_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a book
+         * @description The book. `ETag` is for `If-Match` of a change. Books of others are not found.
+         */
+        get: operations["get_book"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a book
+         * @description Change base_currency, time_zone or the calendar by a merge patch (RFC 7396). Members that are absent stay.
+         *
+         *     Nothing that is stored changes with it: a new base currency is that of figures from now on. With `If-Match`, a book
+         *     that has changed since is refused as `version_mismatch`.
+         */
+        patch: operations["update_book"];
+        trace?: never;
+    };
+    "/api/v1/books/{book_id}/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the wallets of a book
+         * @description The wallets that belong to the book, oldest first, closed ones too, with what each is for.
+         */
+        get: operations["list_book_wallets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/books/{book_id}/wallets/{wallet_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set what a wallet is for
+         * @description Set the purpose of a wallet that belongs to the book. Another wallet is `wallet_not_found`.
+         */
+        put: operations["set_book_wallet"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List categories
+         * @description Those of a book, oldest first; those that were merged or archived too, unless `merged` or `archived` is given.
+         *
+         *     A key names the book by `user_id` or `organization_id`.
+         */
+        get: operations["list_categories"];
+        put?: never;
+        /**
+         * Create a category
+         * @description Create one under another one of a book. The same idempotency key and request create one.
+         */
+        post: operations["create_category"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/categories/{label_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a category
+         * @description `ETag` is for `If-Match` of a change. Those of others' books are not found.
+         */
+        get: operations["get_category"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a category
+         * @description Delete one that nothing uses. `label_in_use` counts what does: then merge or archive it.
+         */
+        delete: operations["delete_category"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a category
+         * @description Change name, parent_id, color, icon, tax_code or archived by a merge patch (RFC 7396). Absent members stay.
+         *
+         *     Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
+         *     `version_mismatch`.
+         */
+        patch: operations["update_category"];
+        trace?: never;
+    };
+    "/api/v1/categories/{label_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge a category into another
+         * @description Merge it into another one of the book: readers take that one instead, for what was labelled before, too.
+         *
+         *     What is under it is then under the other. Nothing else is written, so it can be taken back.
+         */
+        post: operations["merge_category"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/categories/{label_id}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the merge of a category back
+         * @description Take a merge back: it stands for itself again, with all that it had. One that was not merged stays as it is.
+         */
+        post: operations["unmerge_category"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List payees
+         * @description Those of a book, oldest first; those that were merged or archived too, unless `merged` or `archived` is given.
+         *
+         *     A key names the book by `user_id` or `organization_id`.
+         */
+        get: operations["list_payees"];
+        put?: never;
+        /**
+         * Create a payee
+         * @description Create one in a book. The same idempotency key and request create one.
+         */
+        post: operations["create_payee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payees/{label_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a payee
+         * @description `ETag` is for `If-Match` of a change. Those of others' books are not found.
+         */
+        get: operations["get_payee"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a payee
+         * @description Delete one that nothing uses. `label_in_use` counts what does: then merge or archive it.
+         */
+        delete: operations["delete_payee"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a payee
+         * @description Change name, parent_id, color, icon or archived by a merge patch (RFC 7396). Absent members stay.
+         *
+         *     Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
+         *     `version_mismatch`.
+         */
+        patch: operations["update_payee"];
+        trace?: never;
+    };
+    "/api/v1/payees/{label_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge a payee into another
+         * @description Merge it into another one of the book: readers take that one instead, for what was labelled before, too.
+         *
+         *     What is under it is then under the other. Nothing else is written, so it can be taken back.
+         */
+        post: operations["merge_payee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payees/{label_id}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the merge of a payee back
+         * @description Take a merge back: it stands for itself again, with all that it had. One that was not merged stays as it is.
+         */
+        post: operations["unmerge_payee"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tags
+         * @description Those of a book, oldest first; those that were merged or archived too, unless `merged` or `archived` is given.
+         *
+         *     A key names the book by `user_id` or `organization_id`.
+         */
+        get: operations["list_tags"];
+        put?: never;
+        /**
+         * Create a tag
+         * @description Create one in a book. The same idempotency key and request create one.
+         */
+        post: operations["create_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{label_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a tag
+         * @description `ETag` is for `If-Match` of a change. Those of others' books are not found.
+         */
+        get: operations["get_tag"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a tag
+         * @description Delete one that nothing uses. `label_in_use` counts what does: then merge or archive it.
+         */
+        delete: operations["delete_tag"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a tag
+         * @description Change name, parent_id, color, icon or archived by a merge patch (RFC 7396). Absent members stay.
+         *
+         *     Another `parent_id` moves it with all that is under it. With `If-Match`, one that has changed since is refused as
+         *     `version_mismatch`.
+         */
+        patch: operations["update_tag"];
+        trace?: never;
+    };
+    "/api/v1/tags/{label_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge a tag into another
+         * @description Merge it into another one of the book: readers take that one instead, for what was labelled before, too.
+         *
+         *     What is under it is then under the other. Nothing else is written, so it can be taken back.
+         */
+        post: operations["merge_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{label_id}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the merge of a tag back
+         * @description Take a merge back: it stands for itself again, with all that it had. One that was not merged stays as it is.
+         */
+        post: operations["unmerge_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2947,6 +3339,312 @@ export interface components {
             currencies: components["schemas"]["CurrencySummary"][];
         };
         /**
+         * Book
+         * @description A book: the money of a person or an organization, with its calendar.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "user_id": "user-42",
+         *       "organization_id": null,
+         *       "base_currency": "EUR",
+         *       "time_zone": "Europe/Berlin",
+         *       "month_start_day": 1,
+         *       "week_start": "monday",
+         *       "year_start_month": 1,
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Book: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book's id, a UUIDv7.
+             */
+            book_id: string;
+            /**
+             * User Id
+             * @description The user whose book it is; null: it is an organization's.
+             */
+            user_id: string | null;
+            /**
+             * Organization Id
+             * @description The organization whose book it is; null: it is a user's.
+             */
+            organization_id: string | null;
+            /**
+             * Base Currency
+             * @description The currency in which figures of the book are. Nothing that is stored is converted to it.
+             */
+            base_currency: string;
+            /**
+             * Time Zone
+             * @description A name of the IANA time zone database: in it, moments have their days.
+             */
+            time_zone: string;
+            /**
+             * Month Start Day
+             * @description The day on which months begin: 1 to 31. In a month without that day, the last day of the month.
+             */
+            month_start_day: number;
+            /**
+             * Week Start
+             * @description The day on which weeks begin.
+             * @enum {string}
+             */
+            week_start: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+            /**
+             * Year Start Month
+             * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
+             */
+            year_start_month: number;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * BookCreate
+         * @description A new book. A user or organization has one.
+         * @example {
+         *       "user_id": "user-42",
+         *       "base_currency": "EUR",
+         *       "time_zone": "Europe/Berlin"
+         *     }
+         */
+        BookCreate: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is. Only with a key.
+             */
+            organization_id?: string | null;
+            /**
+             * Base Currency
+             * @description The currency in which figures of the book are. Nothing that is stored is converted to it.
+             */
+            base_currency: string;
+            /**
+             * Time Zone
+             * @description A name of the IANA time zone database: in it, moments have their days.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Month Start Day
+             * @description The day on which months begin: 1 to 31. In a month without that day, the last day of the month.
+             * @default 1
+             */
+            month_start_day?: number;
+            /**
+             * Week Start
+             * @description The day on which weeks begin.
+             * @default monday
+             * @enum {string}
+             */
+            week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+            /**
+             * Year Start Month
+             * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
+             * @default 1
+             */
+            year_start_month?: number;
+        };
+        /**
+         * BookPage
+         * @description Books, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "user_id": "user-42",
+         *           "organization_id": null,
+         *           "base_currency": "EUR",
+         *           "time_zone": "Europe/Berlin",
+         *           "month_start_day": 1,
+         *           "week_start": "monday",
+         *           "year_start_month": 1,
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        BookPage: {
+            /**
+             * Items
+             * @description The books.
+             */
+            items: components["schemas"]["Book"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * BookPatch
+         * @description A merge patch (RFC 7396). Absent members stay. The owner never changes.
+         * @example {
+         *       "month_start_day": 25,
+         *       "week_start": "sunday"
+         *     }
+         */
+        BookPatch: {
+            /**
+             * Base Currency
+             * @description The currency in which figures of the book are. Nothing that is stored is converted to it.
+             */
+            base_currency?: string;
+            /**
+             * Time Zone
+             * @description A name of the IANA time zone database: in it, moments have their days.
+             * @example Europe/Berlin
+             */
+            time_zone?: string;
+            /**
+             * Month Start Day
+             * @description The day on which months begin: 1 to 31. In a month without that day, the last day of the month.
+             */
+            month_start_day?: number;
+            /**
+             * Week Start
+             * @description The day on which weeks begin.
+             * @enum {string}
+             */
+            week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+            /**
+             * Year Start Month
+             * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
+             */
+            year_start_month?: number;
+        };
+        /**
+         * BookWallet
+         * @description A wallet as a member of a book. Its balance is that of the wallet.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "user_id": "user-42",
+         *       "name": "main",
+         *       "currency": "EUR",
+         *       "keeping": "mirrored",
+         *       "status": "active",
+         *       "purpose": "savings"
+         *     }
+         */
+        BookWallet: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * User Id
+             * @description The user who owns the wallet.
+             */
+            user_id: string;
+            /**
+             * Name
+             * @description The wallet's name.
+             */
+            name: string;
+            /**
+             * Currency
+             * @description The wallet's currency.
+             */
+            currency: string;
+            /**
+             * Keeping
+             * @description `operating`: money is held here. `mirrored`: a record.
+             * @enum {string}
+             */
+            keeping: "operating" | "mirrored";
+            /**
+             * Status
+             * @description The wallet's status. Closed ones stay in their book.
+             * @enum {string}
+             */
+            status: "active" | "frozen" | "closed";
+            /**
+             * Purpose
+             * @description What it is for; null: that was not set.
+             */
+            purpose: string | null;
+        };
+        /**
+         * BookWalletPage
+         * @description The wallets of a book, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "user_id": "user-42",
+         *           "name": "main",
+         *           "currency": "EUR",
+         *           "keeping": "mirrored",
+         *           "status": "active",
+         *           "purpose": "savings"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        BookWalletPage: {
+            /**
+             * Items
+             * @description The wallets.
+             */
+            items: components["schemas"]["BookWallet"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * BookWalletPut
+         * @description What a wallet of a book is for.
+         * @example {
+         *       "purpose": "savings"
+         *     }
+         */
+        BookWalletPut: {
+            /**
+             * Purpose
+             * @description `personal`, `business`, `savings`, `asset`, `debt`, or a word of your own; null: nothing. `asset` and `debt` are for mirrored wallets: a house, a car, a private loan.
+             */
+            purpose: string | null;
+        };
+        /**
          * BurnRate
          * @description How fast a wallet is spent, and when it will be empty at that rate.
          * @example {
@@ -3116,6 +3814,95 @@ export interface components {
             hold: components["schemas"]["Hold"];
             /** @description The posting. Its `amount` is what was captured; its metadata has `hold_id`. */
             transaction: components["schemas"]["Transaction"];
+        };
+        /**
+         * CategoryCreate
+         * @description A new category.
+         * @example {
+         *       "user_id": "user-42",
+         *       "name": "Bakery",
+         *       "parent_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *       "color": "#2a9d8f",
+         *       "icon": "bread"
+         *     }
+         */
+        CategoryCreate: {
+            /**
+             * User Id
+             * @description The user whose book gets it. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book gets it.
+             */
+            organization_id?: string | null;
+            /**
+             * Name
+             * @description Shown to people. Labels of one parent have different names, whatever their capitals.
+             */
+            name: string;
+            /**
+             * Parent Id
+             * Format: uuid
+             * @description The level above, of the same kind. A category has one; payees and tags may. A tree has at most six levels.
+             */
+            parent_id: string;
+            /**
+             * Color
+             * @description For programs that show it: `#` and six hexadecimal digits.
+             */
+            color?: string | null;
+            /**
+             * Icon
+             * @description For programs that show it: a name or a character of their own.
+             */
+            icon?: string | null;
+            /**
+             * Tax Code
+             * @description What the tax office or an accountant calls it. Only of categories.
+             */
+            tax_code?: string | null;
+        };
+        /**
+         * CategoryPatch
+         * @description A merge patch (RFC 7396) of a category. Absent members stay.
+         * @example {
+         *       "name": "Bread"
+         *     }
+         */
+        CategoryPatch: {
+            /**
+             * Name
+             * @description Shown to people. Labels of one parent have different names, whatever their capitals.
+             */
+            name?: string;
+            /**
+             * Parent Id
+             * Format: uuid
+             * @description The level above, of the same kind. A category has one; payees and tags may. A tree has at most six levels.
+             */
+            parent_id?: string;
+            /**
+             * Color
+             * @description For programs that show it: `#` and six hexadecimal digits.
+             */
+            color?: string | null;
+            /**
+             * Icon
+             * @description For programs that show it: a name or a character of their own.
+             */
+            icon?: string | null;
+            /**
+             * Tax Code
+             * @description What the tax office or an accountant calls it. Only of categories.
+             */
+            tax_code?: string | null;
+            /**
+             * Archived
+             * @description Whether it is no longer offered for new entries. What has it, keeps it.
+             */
+            archived?: boolean;
         };
         /**
          * Change
@@ -5932,6 +6719,236 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Label
+         * @description A category, payee or tag of a book.
+         * @example {
+         *       "label_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "kind": "category",
+         *       "name": "Bakery",
+         *       "parent_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *       "merged_into": null,
+         *       "root": "expense",
+         *       "color": "#2a9d8f",
+         *       "icon": "bread",
+         *       "system_key": null,
+         *       "tax_code": null,
+         *       "archived_at": null,
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Label: {
+            /**
+             * Label Id
+             * Format: uuid
+             * @description Its id, a UUIDv7.
+             */
+            label_id: string;
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * Kind
+             * @description What it is.
+             * @enum {string}
+             */
+            kind: "category" | "payee" | "tag";
+            /**
+             * Name
+             * @description Shown to people. Labels of one parent have different names, whatever their capitals.
+             */
+            name: string;
+            /**
+             * Parent Id
+             * @description The level above; null: none. If that was merged, the one that it was merged into.
+             */
+            parent_id: string | null;
+            /**
+             * Merged Into
+             * @description Readers take this label instead, also for what was labelled before; null: it was not merged.
+             */
+            merged_into: string | null;
+            /**
+             * Root
+             * @description Of a category: what its parts are, by the root that it is under. Null for payees and tags.
+             */
+            root: ("income" | "expense" | "transfer") | null;
+            /**
+             * Color
+             * @description For programs that show it: `#` and six hexadecimal digits.
+             */
+            color: string | null;
+            /**
+             * Icon
+             * @description For programs that show it: a name or a character of their own.
+             */
+            icon: string | null;
+            /**
+             * System Key
+             * @description Of a category that each new book has: what the service calls it, whatever its name.
+             */
+            system_key: string | null;
+            /**
+             * Tax Code
+             * @description What the tax office or an accountant calls it. Only of categories.
+             */
+            tax_code: string | null;
+            /**
+             * Archived At
+             * @description Since when it is no longer offered for new entries; null: it is.
+             */
+            archived_at: string | null;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * LabelCreate
+         * @description A new payee or tag.
+         * @example {
+         *       "user_id": "user-42",
+         *       "name": "Corner Bakery"
+         *     }
+         */
+        LabelCreate: {
+            /**
+             * User Id
+             * @description The user whose book gets it. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book gets it.
+             */
+            organization_id?: string | null;
+            /**
+             * Name
+             * @description Shown to people. Labels of one parent have different names, whatever their capitals.
+             */
+            name: string;
+            /**
+             * Parent Id
+             * @description The level above, of the same kind. A category has one; payees and tags may. A tree has at most six levels.
+             */
+            parent_id?: string | null;
+            /**
+             * Color
+             * @description For programs that show it: `#` and six hexadecimal digits.
+             */
+            color?: string | null;
+            /**
+             * Icon
+             * @description For programs that show it: a name or a character of their own.
+             */
+            icon?: string | null;
+        };
+        /**
+         * LabelMerge
+         * @description Into which label another one is merged.
+         * @example {
+         *       "into": "0199d0a8-0000-7000-8000-00000000c002"
+         *     }
+         */
+        LabelMerge: {
+            /**
+             * Into
+             * Format: uuid
+             * @description A label of the same book and kind.
+             */
+            into: string;
+        };
+        /**
+         * LabelPage
+         * @description Labels of a book, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "label_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "kind": "category",
+         *           "name": "Bakery",
+         *           "parent_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "merged_into": null,
+         *           "root": "expense",
+         *           "color": "#2a9d8f",
+         *           "icon": "bread",
+         *           "system_key": null,
+         *           "tax_code": null,
+         *           "archived_at": null,
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        LabelPage: {
+            /**
+             * Items
+             * @description The labels.
+             */
+            items: components["schemas"]["Label"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * LabelPatch
+         * @description A merge patch (RFC 7396) of a payee or tag. Absent members stay.
+         * @example {
+         *       "archived": true
+         *     }
+         */
+        LabelPatch: {
+            /**
+             * Name
+             * @description Shown to people. Labels of one parent have different names, whatever their capitals.
+             */
+            name?: string;
+            /**
+             * Parent Id
+             * @description The level above, of the same kind. A category has one; payees and tags may. A tree has at most six levels.
+             */
+            parent_id?: string | null;
+            /**
+             * Color
+             * @description For programs that show it: `#` and six hexadecimal digits.
+             */
+            color?: string | null;
+            /**
+             * Icon
+             * @description For programs that show it: a name or a character of their own.
+             */
+            icon?: string | null;
+            /**
+             * Archived
+             * @description Whether it is no longer offered for new entries. What has it, keeps it.
+             */
+            archived?: boolean;
+        };
+        /**
          * Limit
          * @description A limit, with what is used of it now.
          * @example {
@@ -7421,7 +8438,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0140",
+         *       "migration": "0210",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -9698,7 +10715,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -10082,6 +11099,15 @@ export interface components {
         };
     };
     responses: {
+        /** @description `book_not_found`: Book not found */
+        book_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `cursor_expired`: Cursor expired */
         cursor_expired: {
             headers: {
@@ -10138,6 +11164,15 @@ export interface components {
         };
         /** @description `job_status`: Not in this status of the job */
         job_status: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `label_not_found`: Label not found */
+        label_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -10301,6 +11336,10 @@ export interface components {
         after: string | null;
         /** @description The alert's id. */
         alert_id: string;
+        /** @description Only those that are archived, or are not. Default: both. */
+        archived: boolean | null;
+        /** @description The book's id. */
+        book_id: string;
         /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
         by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
@@ -10321,16 +11360,24 @@ export interface components {
         interval: ("day" | "month") | null;
         /** @description The job's id. */
         job_id: string;
+        /** @description The id of the category, payee or tag. */
+        label_id: string;
         /** @description The maximum number of items of a page. */
         limit: number;
         /** @description Entries of this amount or less. */
         max_amount: string | null;
+        /** @description Only those that were merged into others, or were not. Default: both. */
+        merged: boolean | null;
         /** @description `key=value`: entries whose metadata has this top-level member; its value is compared as text. Repeat the parameter for several. */
         metadata: string[];
         /** @description Only those of this meter. */
         meter: string | null;
         /** @description Entries of this amount or more. */
         min_amount: string | null;
+        /** @description Only those whose name has this in it, whatever its capitals. */
+        name: string | null;
+        /** @description Instead of a user, the organization whose book it is. */
+        organization_id: string | null;
         /** @description The rate card's id. */
         rate_card_id: string;
         /** @description Entries with exactly this reference. */
@@ -15351,6 +16398,1551 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["unavailable"];
+        };
+    };
+    list_books: {
+        parameters: {
+            query?: {
+                /** @description Only that of this user. */
+                user_id?: string | null;
+                /** @description Only that of this organization. */
+                organization_id?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_book: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the book. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Book"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_exists`: Book exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `currency_unknown` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_book: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The book's id. */
+                book_id: components["parameters"]["book_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Book"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_book: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The book's id. */
+                book_id: components["parameters"]["book_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Book"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `currency_unknown` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_book_wallets: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path: {
+                /** @description The book's id. */
+                book_id: components["parameters"]["book_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookWalletPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_book_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The book's id. */
+                book_id: components["parameters"]["book_id"];
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookWalletPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookWallet"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `wallet_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_categories: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: string | null;
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Only those that are archived, or are not. Default: both. */
+                archived?: components["parameters"]["archived"];
+                /** @description Only those that were merged into others, or were not. Default: both. */
+                merged?: components["parameters"]["merged"];
+                /** @description Only those whose name has this in it, whatever its capitals. */
+                name?: components["parameters"]["name"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_category: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CategoryCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the category. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `label_exists`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_category: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_category: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_in_use` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_category: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CategoryPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists`, `label_merged` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_category: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelMerge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmerge_category: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_payees: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: string | null;
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Only those that are archived, or are not. Default: both. */
+                archived?: components["parameters"]["archived"];
+                /** @description Only those that were merged into others, or were not. Default: both. */
+                merged?: components["parameters"]["merged"];
+                /** @description Only those whose name has this in it, whatever its capitals. */
+                name?: components["parameters"]["name"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_payee: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the payee. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `label_exists`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_payee: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_payee: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_in_use` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_payee: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists`, `label_merged` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_payee: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelMerge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmerge_payee: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tags: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: string | null;
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Only those that are archived, or are not. Default: both. */
+                archived?: components["parameters"]["archived"];
+                /** @description Only those that were merged into others, or were not. Default: both. */
+                merged?: components["parameters"]["merged"];
+                /** @description Only those whose name has this in it, whatever its capitals. */
+                name?: components["parameters"]["name"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the tag. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `label_exists`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_tag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_in_use` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_tag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists`, `label_merged` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_tag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelMerge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmerge_tag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The id of the category, payee or tag. */
+                label_id: components["parameters"]["label_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Label"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["label_not_found"];
+            /** @description `label_fixed`, `label_cycle`, `label_depth`, `label_exists` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_events: {
