@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import jsonschema_rs
 from conftest import FreshDatabase, Locate, TestDatabase
 from support.api import Api, open_api
 from support.job_room.room import ROOM as JOB_ROOM
 from support.polling import wait_until
+from support.stand_in import StandIn, stand_in
 from support.webhook_receiver import open_receiver
 
 from wallet_service.core.identifiers import new_id
@@ -28,18 +28,22 @@ from wallet_service.platform.vault.rotation import rotate_room
 from wallet_service.platform.vault.service import Vault
 from wallet_service.rooms import ROOMS
 
+from .billing_events import (
+    DAY_S,
+    SECRET,
+    advance,
+    now,
+    ok,
+    produce_alerts,
+    produce_grants,
+    produce_holds,
+    produce_rates,
+    produce_schedules,
+    produce_top_ups,
+    until,
+)
+
 LOCAL = "127.0.0.0/8"
-_SCHEDULE = """
-insert into billing.grant_schedules (schedule_id, wallet_id, user_id, amount, source, priority, day_of_month, time_zone,
-  rollover, rollover_value, next_at, counter_account, created_at, updated_at)
-select $2, g.wallet_id, w.user_id, 5, 'plan', 0, 1, 'UTC', 'cap', 5, '2999-01-01', 'promotions:plan', now(), now()
-from billing.grants g join wallet.wallets w using (wallet_id) where g.grant_id = $1
-"""
-
-
-def ok(answer: Any) -> dict[str, Any]:
-    assert answer.status_code in (200, 201, 202, 204), answer.text
-    return answer.json() if answer.content else {}
 
 
 async def test_each_type_is_produced_as_its_schema_says(
@@ -47,13 +51,18 @@ async def test_each_type_is_produced_as_its_schema_says(
 ) -> None:
     made = await fresh_database()
     await migrate(made.dsn, ROOMS, test_clock=True)
-    async with _opened(made, locate_database) as (api, superuser):
+    async with _opened(made, locate_database) as (api, payments):
         await _wallets(api)
         await _keys_and_jobs(api, tmp_path)
         await _webhooks(api)
         await _files(api)
-        await _grants(api, superuser)
-        ok(await api.admin.post("/test-clock", {"advance_s": 400 * 86_400}))
+        await produce_holds(api)
+        await produce_alerts(api)
+        await produce_rates(api)
+        await produce_top_ups(api, payments)
+        await produce_grants(api)
+        await produce_schedules(api)
+        await advance(api, 400 * DAY_S)
         assert (await AuditRepository(api.app.state.database).delete_expired(30))[0] > 0
         found = await _events(api)
         entries = ok(await api.admin.get("/events/types"))["items"]
@@ -68,10 +77,8 @@ async def test_each_type_is_produced_as_its_schema_says(
 
 
 @asynccontextmanager
-async def _opened(
-    made: TestDatabase, locate_database: Locate
-) -> AsyncIterator[tuple[Api, asyncpg.Connection]]:
-    superuser = await asyncpg.connect(made.dsn)
+async def _opened(made: TestDatabase, locate_database: Locate) -> AsyncIterator[tuple[Api, StandIn]]:
+    """The service, and the stand-in for the payment service."""
     settings: dict[str, Any] = {
         "rooms": (*ROOMS, JOB_ROOM),
         "test_clock": True,
@@ -79,10 +86,12 @@ async def _opened(
         "webhooks_allowed_networks": LOCAL,
         "credential_keys": generate_key("k1"),
         "worker_poll_ms": 50,
+        "top_ups_payment_events_secret": SECRET,
     }
-    async with open_api(await locate_database(made), **settings) as api:
-        yield api, superuser
-    await superuser.close()
+    async with stand_in() as payments:
+        settings["payment_url"] = payments.url
+        async with open_api(await locate_database(made), **settings) as api:
+            yield api, payments
 
 
 async def _events(api: Api) -> list[dict[str, Any]]:
@@ -122,15 +131,9 @@ async def _keys_and_jobs(api: Api, folder: Path) -> None:
     await jobs.repository.enqueue(dead, "fail", {"for_good": True})
     async with running_worker(api.app.state, api.app.state.settings):
         for job, status in ((paused, "paused"), (dead, "dead")):
-            await _until(api, f"/jobs/{job}", status)
+            await until(api, f"/jobs/{job}", "status", status)
     ok(await api.admin.post(f"/jobs/{paused}/retry"))
     ok(await api.admin.post(f"/jobs/{paused}/cancel"))
-
-
-async def _until(api: Api, path: str, status: str) -> None:
-    async with asyncio.timeout(60):
-        while ok(await api.admin.get(path))["status"] != status:  # noqa: ASYNC110 - over HTTP
-            await asyncio.sleep(0.02)
 
 
 async def _webhooks(api: Api) -> None:
@@ -144,7 +147,7 @@ async def _webhooks(api: Api) -> None:
         ok(await api.admin.post(f"{path}/replay", {"from_number": 1}))
         working = asyncio.create_task(Deliveries(api.app.state.webhook_deliveries, stopping).run())
         await wait_until(lambda: len(receiver.seen) > 0)
-        await _until(api, path, "disabled")
+        await until(api, path, "status", "disabled")
         stopping.set()
         await working
         again = Vault([*parse_keys(generate_key("k2")), *api.app.state.vault._keys.values()])
@@ -158,29 +161,7 @@ async def _files(api: Api) -> None:
     async def upload(**query: str) -> dict[str, Any]:
         return ok(await user.send("POST", "/files", b"a,b", headers=headers, query={"name": "a.csv"} | query))
 
-    now = datetime.fromisoformat(ok(await api.admin.get("/test-clock"))["moment"])
-    await upload(expires_at=(now + timedelta(days=1)).isoformat())
+    await upload(expires_at=(await now(api) + timedelta(days=1)).isoformat())
     ok(await user.delete(f"/files/{(await upload())['file_id']}"))
-    ok(await api.admin.post("/test-clock", {"advance_s": 2 * 86_400}))
+    await advance(api, 2 * DAY_S)
     await upload()  # removes what has expired
-
-
-async def _grants(api: Api, superuser: asyncpg.Connection) -> None:
-    wallet = (await api.admin.wallet(currency="CREDIT"))["wallet_id"]
-    now = datetime.fromisoformat(ok(await api.admin.get("/test-clock"))["moment"])
-
-    async def grant(**members: Any) -> str:
-        body = {"amount": "20", "source": "promotion"} | members
-        return ok(await api.admin.post(f"/wallets/{wallet}/grants", body))["grant_id"]
-
-    ok(await api.admin.post(f"/grants/{await grant()}/void", {}))
-    await grant(effective_at=(now + timedelta(hours=1)).isoformat())
-    await grant(expires_in_s=7 * 86_400, notice_s=86_400)
-    carried, schedule = await grant(expires_in_s=7 * 86_400), new_id()
-    await superuser.execute(_SCHEDULE, carried, schedule)
-    await superuser.execute(
-        "update billing.grants set schedule_id = $2 where grant_id = $1", carried, schedule
-    )
-    for days in (6.5, 1):  # in the notice, then after the end
-        ok(await api.admin.post("/test-clock", {"advance_s": int(days * 86_400)}))
-        await api.admin.read(wallet)
