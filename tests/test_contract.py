@@ -30,6 +30,9 @@ from contract.references import inlined
 from wallet_service.platform.vault.keys import generate_key
 from wallet_service.runtime.application import create_app
 
+# Hypothesis compares the state of `random` before and after it draws; the application draws from it in another thread.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 SERVED: dict[str, Any] = create_app(make_settings(), "postgresql://nowhere/").openapi()
 DOCUMENT = inlined(SERVED)
 OPERATIONS = {

@@ -5052,6 +5052,9 @@ export interface components {
          *       "granted": "0.000000",
          *       "not_granted": "97.500000",
          *       "grants": [],
+         *       "locked_balance": "0.000000",
+         *       "available_balance": "97.500000",
+         *       "holds": [],
          *       "next_expiry": null,
          *       "limits": [],
          *       "last_changes": [
@@ -5167,6 +5170,21 @@ export interface components {
              * @description Grants in the order in which debits take from them, at most 100.
              */
             grants: components["schemas"]["GrantLeft"][];
+            /**
+             * Locked Balance
+             * @description What open holds keep of the balance. Null for a past moment.
+             */
+            locked_balance: string | null;
+            /**
+             * Available Balance
+             * @description The rest. Null for a past moment.
+             */
+            available_balance: string | null;
+            /**
+             * Holds
+             * @description Open holds, what ends first first, at most 100. Null for a past moment.
+             */
+            holds: components["schemas"]["HoldOpen"][] | null;
             /** @description What expires next; null: nothing. */
             next_expiry: components["schemas"]["NextExpiry"] | null;
             /**
@@ -6505,6 +6523,57 @@ export interface components {
              * @example 12.50
              */
             amount: string | number;
+        };
+        /**
+         * HoldOpen
+         * @description An open hold, what it keeps, and what it reserves.
+         */
+        HoldOpen: {
+            /**
+             * Hold Id
+             * Format: uuid
+             * @description The hold.
+             */
+            hold_id: string;
+            /**
+             * Counter Account
+             * @description What it will pay.
+             */
+            counter_account: string;
+            /**
+             * Authorised
+             * @description What it kept, with what increases added.
+             * @example 12.50
+             */
+            authorised: string;
+            /**
+             * Captured
+             * @description What was paid of it.
+             * @example 12.50
+             */
+            captured: string;
+            /**
+             * Remaining
+             * @description What it still keeps.
+             * @example 12.50
+             */
+            remaining: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it expires.
+             */
+            expires_at: string;
+            /**
+             * Reference
+             * @description The caller's own name for it.
+             */
+            reference: string | null;
+            /**
+             * Grants
+             * @description What it reserves of grants. The rest is not granted.
+             */
+            grants: components["schemas"]["GrantPart"][];
         };
         /**
          * HoldPage

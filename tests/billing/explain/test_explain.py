@@ -232,3 +232,33 @@ async def test_a_past_moment_has_the_changes_until_then_and_no_limits(
     ).json()
     assert past["limits"] is None
     assert [each["action"] for each in past["last_updates"]] == ["wallet.created"]
+
+
+async def test_open_holds_and_what_they_reserve_are_explained(timed_api: Api, clock: SettableClock) -> None:
+    wallet = await story(timed_api, clock)
+    body = {"amount": "90", "expires_in_s": 600, "reference": "answer-7"}
+    hold = (await timed_api.admin.post(f"/wallets/{wallet}/holds", body)).json()
+    await timed_api.admin.post(f"/holds/{hold['hold_id']}/capture", {"amount": "1.5"})
+
+    now = (await timed_api.admin.get(f"/wallets/{wallet}/explain")).json()
+    Explanation.model_validate(now)
+    read = await timed_api.admin.read(wallet)
+    text_of = await timed_api.admin.send(
+        "GET", f"/wallets/{wallet}/explain", headers={"Accept": "text/plain"}
+    )
+
+    (kept,) = now["holds"]
+    assert (kept["remaining"], kept["captured"], kept["reference"]) == ("88.500000", "1.500000", "answer-7")
+    reserved = {each["grant_id"]: each["reserved"] for each in now["grants"]}
+    assert {each["grant_id"]: each["amount"] for each in kept["grants"]} == {
+        name: amount for name, amount in reserved.items() if Decimal(amount)
+    }
+    assert (now["locked_balance"], now["available_balance"]) == (
+        read["locked_balance"],
+        read["available_balance"],
+    )
+    assert "88.500000 CREDIT  hold answer-7 of 90.000000 for revenue:usage, ends " in text_of.text
+    past = await timed_api.admin.send(
+        "GET", f"/wallets/{wallet}/explain", query={"at": text(START + timedelta(hours=1))}
+    )
+    assert (past.json()["holds"], past.json()["locked_balance"]) == (None, None)

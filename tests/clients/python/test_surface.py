@@ -376,7 +376,16 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         *(
             getattr(billing, name)
             for name in (
-                *("Movements", "GrantLeft", "NextExpiry", "LimitLeft", "GrantPart", "Change", "Update"),
+                *(
+                    "Movements",
+                    "GrantLeft",
+                    "NextExpiry",
+                    "LimitLeft",
+                    "GrantPart",
+                    "HoldOpen",
+                    "Change",
+                    "Update",
+                ),
                 *("Explanation", "SourceSum", "Consumption", "GrantCost", "AccountSum", "CurrencySummary"),
                 "BillingSummary",
             )

@@ -56,6 +56,7 @@ async def test_each_type_is_produced_as_its_schema_says(
         await _keys_and_jobs(api, tmp_path)
         await _webhooks(api)
         await _files(api)
+        await _books(api)
         await produce_holds(api)
         await produce_alerts(api)
         await produce_rates(api)
@@ -165,3 +166,16 @@ async def _files(api: Api) -> None:
     ok(await user.delete(f"/files/{(await upload())['file_id']}"))
     await advance(api, 2 * DAY_S)
     await upload()  # removes what has expired
+
+
+async def _books(api: Api) -> None:
+    user = api.user()
+    path = f"/books/{ok(await user.post('/books', {'base_currency': 'EUR'}))['book_id']}"
+    ok(await user.patch(path, {"week_start": "friday"}))
+    wallet = (await user.wallet())["wallet_id"]
+    ok(await user.send("PUT", f"{path}/wallets/{wallet}", {"purpose": "savings"}))
+    one, other = [ok(await user.post("/payees", {"name": name}))["label_id"] for name in ("One", "Other")]
+    ok(await user.patch(f"/payees/{one}", {"archived": True}))
+    ok(await user.post(f"/payees/{one}/merge", {"into": other}))
+    ok(await user.post(f"/payees/{one}/unmerge"))
+    ok(await user.delete(f"/payees/{one}"))

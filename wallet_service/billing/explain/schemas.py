@@ -101,6 +101,19 @@ class Change(BaseModel):
     )
 
 
+class HoldOpen(BaseModel):
+    """An open hold, what it keeps, and what it reserves."""
+
+    hold_id: UUID = Field(description="The hold.")
+    counter_account: str = Field(description="What it will pay.")
+    authorised: AmountText = Field(description="What it kept, with what increases added.")
+    captured: AmountText = Field(description="What was paid of it.")
+    remaining: AmountText = Field(description="What it still keeps.")
+    expires_at: AwareDatetime = Field(description="When it expires.")
+    reference: str | None = Field(description="The caller's own name for it.")
+    grants: list[GrantPart] = Field(description="What it reserves of grants. The rest is not granted.")
+
+
 class LimitLeft(BaseModel):
     """A limit of what the wallet may spend, and what is left of it."""
 
@@ -161,6 +174,9 @@ _EXPLANATION: dict[str, Any] = {
     "granted": "0.000000",
     "not_granted": "97.500000",
     "grants": [],
+    "locked_balance": "0.000000",
+    "available_balance": "97.500000",
+    "holds": [],
     "next_expiry": None,
     "limits": [],
     "last_changes": [
@@ -215,6 +231,13 @@ class Explanation(BaseModel):
     not_granted: AmountText = Field(description="The rest of the balance. Below zero with an overdraft.")
     grants: list[GrantLeft] = Field(
         description="Grants in the order in which debits take from them, at most 100."
+    )
+    locked_balance: AmountText | None = Field(
+        description="What open holds keep of the balance. Null for a past moment."
+    )
+    available_balance: AmountText | None = Field(description="The rest. Null for a past moment.")
+    holds: list[HoldOpen] | None = Field(
+        description="Open holds, what ends first first, at most 100. Null for a past moment."
     )
     next_expiry: NextExpiry | None = Field(description="What expires next; null: nothing.")
     limits: list[LimitLeft] | None = Field(

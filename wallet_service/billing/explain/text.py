@@ -24,6 +24,10 @@ def explanation_text(document: Mapping[str, Any]) -> str:
         lines += ["", "Of the balance:"]
         lines += [_grant_line(each, currency) for each in document["grants"]]
         lines.append(f"{document['not_granted']:>24} {currency}  not granted")
+    if document["holds"]:
+        lines += ["", "Kept by open holds:"]
+        lines += [_hold_line(each, currency) for each in document["holds"]]
+        lines.append(f"{document['available_balance']:>24} {currency}  available")
     if document["next_expiry"] is not None:
         expiry = document["next_expiry"]
         lines += ["", f"Next expiry: {expiry['amount']} {currency} at {expiry['at']}"]
@@ -75,3 +79,9 @@ def _update_line(update: Mapping[str, Any]) -> str:
     by = f" by {update['actor']}" if update["actor"] else ""
     members = f": {', '.join(update['changed'])}" if update["changed"] else ""
     return f"  {update['at']}  {update['action']}{by}{members}"
+
+
+def _hold_line(hold: Mapping[str, Any], currency: str) -> str:
+    name = f" {hold['reference']}" if hold["reference"] else ""
+    end = f"ends {hold['expires_at']}"
+    return f"{hold['remaining']:>24} {currency}  hold{name} of {hold['authorised']} for {hold['counter_account']}, {end}"

@@ -13,7 +13,7 @@ from wallet_service.billing.rates.schemas import (
     MeterName,
     NumberText,
 )
-from wallet_service.core.fields import CurrencyCode, Line, Text, Timestamp, whole
+from wallet_service.core.fields import CurrencyCode, Line, Text, Timestamp, TimeZone, whole
 from wallet_service.core.money import Amount, AmountOrZero
 from wallet_service.money.examples import ENTRY
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
@@ -30,14 +30,6 @@ UsageAccount = Annotated[
     StringConstraints(pattern=r"^(revenue|expense):[A-Za-z0-9._:\-]{1,100}$"),
     Field(examples=["revenue:usage:tokens"]),
 ]
-TimeZone = Annotated[
-    str,
-    StringConstraints(
-        max_length=64, pattern=r"^(UTC|[A-Za-z_]+(/[A-Za-z_\-]+){1,2}|Etc/GMT[+\-][0-9]{1,2})$"
-    ),
-    Field(examples=["Europe/Berlin"]),
-]
-"""A name of the IANA time zone database. The database checks that there is one of this name."""
 Model = Literal["per_unit", "package", "graduated", "volume"]
 VolumePricing = Literal["reached", "difference"]
 State = Literal["scheduled", "active", "ended"]

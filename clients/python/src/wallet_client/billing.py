@@ -80,6 +80,20 @@ class GrantPart:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldOpen:
+    """An open hold, what it keeps, and what it reserves of grants; the rest is not granted."""
+
+    hold_id: str
+    counter_account: str
+    authorised: Decimal
+    captured: Decimal
+    remaining: Decimal
+    expires_at: datetime
+    reference: str | None
+    grants: tuple[GrantPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """An entry of the wallet.
 
@@ -124,6 +138,9 @@ class Explanation:
         granted: what is left of grants, together.
         not_granted: the rest of the balance; below zero with an overdraft.
         grants: in the order in which debits take from them, at most 100.
+        locked_balance: what open holds keep; None for a past moment.
+        available_balance: the rest of the balance; None for a past moment.
+        holds: open holds, what ends first first, at most 100; None for a past moment.
         limits: what may be spent; None for a past moment.
     """
 
@@ -141,6 +158,9 @@ class Explanation:
     granted: Decimal
     not_granted: Decimal
     grants: tuple[GrantLeft, ...]
+    locked_balance: Decimal | None
+    available_balance: Decimal | None
+    holds: tuple[HoldOpen, ...] | None
     next_expiry: NextExpiry | None
     limits: tuple[LimitLeft, ...] | None
     last_changes: tuple[Change, ...]

@@ -1,5 +1,5 @@
 -- Why the balance of a wallet is what it is, now or at p_at: the balance at p_from (by default the begin), the movements since, grants
--- with what is left of them, limits and what is left of those, who posted last, and who changed the wallet's own members last. What is
+-- with what is left of them, open holds and what they reserve, limits and what is left of those, who posted last, and who changed the wallet's own members last. What is
 -- due takes effect first. p_viewer: the user of the request, or null for a service.
 create or replace function wallet_api.read_explanation(p_wallet_id uuid, p_viewer text default null, p_from timestamptz default null,
   p_at timestamptz default null) returns text
@@ -61,6 +61,9 @@ begin
     wallet.format_amount(v_granted, v_exponent) as granted,
     wallet.format_amount(v_balance - v_granted, v_exponent) as not_granted,
     billing.explain_grants(p_wallet_id, p_at, p_now, v_exponent) as grants,
+    case when p_at is null then wallet.format_amount(v_wallet.locked_balance, v_exponent) end as locked_balance,
+    case when p_at is null then wallet.format_amount(v_wallet.balance - v_wallet.locked_balance, v_exponent) end as available_balance,
+    case when p_at is null then billing.explain_holds(p_wallet_id, v_exponent) end as holds,
     billing.explain_next_expiry(p_wallet_id, p_at, p_now, v_exponent) as next_expiry,
     case when p_at is null then
       billing.format_limits(v_wallet, greatest(p_now, v_wallet.last_posted_at))::json -> 'limits' end as limits,
@@ -121,6 +124,22 @@ begin
       where g.wallet_id = p_wallet_id and g.created_at <= coalesce(p_at, p_now)
         and (r.remaining_then > 0 or g.effective_at > coalesce(p_at, p_now) and g.ended is null)
       order by g.priority, g.expires_at, g.effective_at, g.grant_id limit 100) g);
+end $$;
+
+-- The open holds of a wallet with what they keep and reserve of grants, in the order in which they end; at most 100.
+create or replace function billing.explain_holds(p_wallet_id uuid, p_exponent integer) returns json
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce(json_agg((select i from (select h.hold_id, h.counter_account,
+      wallet.format_amount(h.authorised, p_exponent) as authorised,
+      wallet.format_amount(h.captured, p_exponent) as captured,
+      wallet.format_amount(billing.find_rest(h), p_exponent) as remaining,
+      wallet.format_time(h.expires_at) as expires_at, h.reference,
+      (select coalesce(json_agg((select u from (select r.grant_id, wallet.format_amount(r.amount, p_exponent) as amount) u)
+        order by r.place), '[]') from unnest(h.grant_ids, h.grant_amounts) with ordinality r (grant_id, amount, place)) as grants) i)
+      order by h.expires_at, h.hold_id), '[]')
+    from (select h.* from billing.holds h where h.wallet_id = p_wallet_id and h.state = 'open'
+      order by h.expires_at, h.hold_id limit 100) h);
 end $$;
 
 -- What expires next: the grant that ends first and what is left of it; null if none ends.

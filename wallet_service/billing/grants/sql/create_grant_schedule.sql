@@ -103,7 +103,7 @@ begin
       then array['/amount', 'must be a decimal number above 0, with at most 20 digits before the point']
     when not p_given ? 'day_of_month' or not billing.is_whole(p_given -> 'day_of_month', 1, 31)
       then array['/day_of_month', 'must be a whole number from 1 to 31']
-    when not billing.is_time_zone(coalesce(p_given ->> 'time_zone', 'UTC'))
+    when not wallet.is_time_zone(coalesce(p_given ->> 'time_zone', 'UTC'))
       then array['/time_zone', 'must be a name of the IANA time zone database, such as Europe/Berlin']
     when not billing.is_moment(p_given -> 'starts_at') then array['/starts_at', 'must be an RFC 3339 timestamp with its offset from UTC']
     when not billing.is_moment(p_given -> 'ends_at') then array['/ends_at', 'must be an RFC 3339 timestamp with its offset from UTC']

@@ -47,7 +47,7 @@ declare
     when length(v_card.description) > 1000 then array['/description', 'must be at most 1000 characters']
     when not billing.is_usage_account(v_card.counter_account) then array['/counter_account', 'must be revenue: or expense: followed by '
       '1 to 100 of A-Z a-z 0-9 . _ : -']
-    when not billing.is_time_zone(v_card.time_zone)
+    when not wallet.is_time_zone(v_card.time_zone)
       then array['/time_zone', 'must be a name of the IANA time zone database, such as Europe/Berlin']
     when v_card.volume_pricing not in ('reached', 'difference') then array['/volume_pricing', 'must be reached or difference']
     when d ->> 'effective_at' is not null and wallet.read_time(d ->> 'effective_at') is null

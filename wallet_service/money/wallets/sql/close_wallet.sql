@@ -5,12 +5,8 @@ returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
   v_wallet wallet.wallets := wallet.lock_wallet(p_wallet_id, p_user_id, p_version);
-  v_before wallet.wallets;
+  v_before wallet.wallets := v_wallet;
 begin
-  if wallet.settle_wallets(array[p_wallet_id]) > 0 then
-    select * into v_wallet from wallet.wallets w where w.wallet_id = p_wallet_id;
-  end if;
-  v_before := v_wallet;
   if v_wallet.status = 'frozen' and p_user_id is not null and not v_wallet.frozen_by_owner then
     perform wallet.refuse_call('wallet_frozen', jsonb_build_object('wallet_id', p_wallet_id));
   end if;

@@ -1,14 +1,3 @@
--- Whether a name is one of the IANA time zone database. The form excludes what the database server accepts beside these: short
--- names such as CET, and rules such as CET-1CEST.
-create or replace function billing.is_time_zone(p_name text) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-  perform now() at time zone p_name;
-  return p_name collate "C" ~ '^(UTC|[A-Za-z_]+(/[A-Za-z_-]+){1,2}|Etc/GMT[+-][0-9]{1,2})$';
-exception when invalid_parameter_value then
-  return false;
-end $$;
-
 -- A midnight of a time zone; the first one where clocks that are set back make it come twice, and the first moment after it where it is
 -- skipped.
 create or replace function billing.find_midnight(p_midnight timestamp, p_time_zone text) returns timestamptz
