@@ -36,15 +36,24 @@ from wallet_client import (
     LabelInUse,
     LabelNotFound,
     LimitExceeded,
+    MeterExists,
+    MeterNotFound,
     NewEntry,
     Operation,
     Posted,
+    PriceNotFound,
+    RateCardEnded,
+    RateCardNotFound,
+    RateCardOverlap,
+    RateVersionOverlap,
     RefundExceeds,
     Refused,
     TopUpNotFound,
     TopUpRuleNotFound,
     TopUpUnderWay,
     Unauthorized,
+    UsageEventConflict,
+    UsageNotFound,
     ValidationFailed,
     VaultUnavailable,
     VersionMismatch,
@@ -59,7 +68,9 @@ from wallet_client import (
 )
 from wallet_client._decoding import decoder
 from wallet_client.limits import NewLimit
+from wallet_client.rates import NewRatePrice, NewRateTier
 from wallet_client.testing import FakeWallet
+from wallet_client.usage import NewUsage, Usage
 
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.vault.keys import generate_key
@@ -607,6 +618,102 @@ async def test_grant_schedules_are_created_changed_and_deleted(client: AsyncWall
     await client.grant_schedules.delete(name, made.schedule_id)
     with pytest.raises(GrantScheduleNotFound):
         await client.grant_schedules.get(name, made.schedule_id)
+
+
+async def test_a_meter_and_a_rate_card_from_their_creation_to_their_end(client: AsyncWalletClient) -> None:
+    name, key = f"m{new_id()}", new_key()
+    meter = await client.meters.create(name, unit="token", dimensions=["model"], idempotency_key=key)
+    again = await client.meters.create(name, unit="token", dimensions=["model"], idempotency_key=key)
+    assert again == meter == await client.meters.get(name)
+    assert (meter.dimensions, meter.counter_account) == (["model"], f"revenue:usage:{name}")
+    assert meter in [each async for each in client.meters.list()]
+    with pytest.raises(MeterExists):
+        await client.meters.create(name)
+    with pytest.raises(MeterNotFound):
+        await client.meters.get(f"m{new_id()}")
+
+    large = NewRatePrice("per_unit", "0.002", {"model": "large"})
+    others = NewRatePrice("graduated", included=1000, tiers=[NewRateTier("0.5", 10_000), NewRateTier("0.4")])
+    card = await client.rate_cards.create(name, "CREDIT", [large, others], time_zone="Europe/Berlin")
+    assert card.prices is not None
+    assert (card.state, card.version, card.prices[0].unit_price) == ("active", 1, Decimal("0.002"))
+    assert (card.prices[0].tiers, card.prices[1].unit_price, card.prices[1].included) == (None, None, 1000)
+    assert [(each.up_to, each.unit_price, each.flat_amount) for each in card.prices[1].tiers or ()] == [
+        (Decimal(10_000), Decimal("0.5"), 0),
+        (None, Decimal("0.4"), 0),
+    ]
+    with pytest.raises(RateCardOverlap):
+        await client.rate_cards.create(name, "CREDIT", [large])
+    begins = datetime.now(UTC) + timedelta(days=365)
+    packages = NewRatePrice("package", package_size=100, package_price="0.25")
+    newer = await client.rate_cards.add_version(card.rate_card_id, [packages], effective_at=begins)
+    assert (newer.version, [each.ends_at for each in newer.versions]) == (2, [begins, None])
+    assert newer == await client.rate_cards.get(card.rate_card_id)
+    first = await client.rate_cards.version(card.rate_card_id, 1)
+    second = await client.rate_cards.version(card.rate_card_id, 2)
+    assert (first.prices, first.ends_at, second.prices) == (card.prices, begins, newer.prices)
+    assert (second.prices[0].package_size, second.prices[0].package_price) == (100, Decimal("0.25"))
+    with pytest.raises(RateVersionOverlap):
+        await client.rate_cards.add_version(card.rate_card_id, [packages])
+
+    ended = await client.rate_cards.end(card.rate_card_id)
+    assert (ended.state, ended.ends_at is None) == ("ended", False)
+    assert ended == await client.rate_cards.end(card.rate_card_id)
+    with pytest.raises(RateCardEnded):
+        await client.rate_cards.end(card.rate_card_id, ends_at=begins)
+    other = await client.rate_cards.create(name, "CREDIT", [packages])
+    assert [each async for each in client.rate_cards.list(meter=name, page_size=1)] == [
+        replace(other, prices=None),
+        replace(ended, prices=None),
+    ]
+    assert [each async for each in client.rate_cards.list(meter=name, currency="USD")] == []
+    with pytest.raises(RateCardNotFound):
+        await client.rate_cards.get(new_id())
+
+
+async def test_usage_is_reported_and_read(client: AsyncWalletClient) -> None:
+    wallet, name = await funded(client, currency="CREDIT"), f"m{new_id()}"
+    await client.meters.create(name, dimensions=["model"])
+    tiers = [NewRateTier("0.5", 10, flat_amount=1), NewRateTier("0.25")]
+    card = await client.rate_cards.create(name, "CREDIT", [NewRatePrice("graduated", tiers=tiers)])
+
+    def event(quantity: int, event_id: str, **members: Any) -> NewUsage:
+        return NewUsage(event_id, name, quantity, wallet_id=wallet.wallet_id, **members)
+
+    tried = await client.usage.report(event(14, "a"), dry_run=True)
+    made = await client.usage.report(event(14, "a", dimensions={"model": "x"}))
+    again = await client.usage.report(event(14, "a", dimensions={"model": "x"}))
+    assert (tried.dry_run, tried.transaction_id, tried.amount) == (True, None, Decimal(7))
+    assert (made.amount, made.dimensions, made.replayed) == (Decimal(7), {"model": "x"}, False)
+    assert (made.rating.rate_card_id, made.rating.version) == (card.rate_card_id, 1)
+    lines = [(each.quantity, each.up_to, each.unit_price, each.amount) for each in made.rating.lines]
+    assert lines == [(10, 10, Decimal("0.5"), 6), (4, None, Decimal("0.25"), 1)]
+    assert (made.rating.lines[0].flat_amount, made.rating.lines[0].packages) == (1, None)
+    assert again.replayed
+    assert again == made == await client.usage.get(made.usage_id)
+    with pytest.raises(UsageEventConflict):
+        await client.usage.report(event(15, "a"))
+    with pytest.raises(UsageNotFound):
+        await client.usage.get(new_id())
+
+    accepted, refused = await client.usage.report_batch([event(4, "b"), event(10_000, "c")])
+    assert isinstance(accepted, Usage)
+    assert (accepted.amount, accepted.rating.quantity_before) == (1, 14)
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, InsufficientFunds)
+    assert [each async for each in client.usage.events(wallet.wallet_id, meter=name, page_size=1)] == [
+        accepted,
+        made,
+    ]
+    assert [each async for each in client.usage.events(wallet.wallet_id, meter="another")] == []
+    totals = [each async for each in client.usage.totals(wallet.wallet_id, ["model"], page_size=1)]
+    found = {each.group["model"]: (each.quantity, each.amount, each.events) for each in totals}
+    assert found == {None: (4, 1, 1), "x": (14, 7, 1)}
+    assert (await client.get_balance(wallet.wallet_id)).balance == 92
+
+    await client.rate_cards.end(card.rate_card_id)
+    with pytest.raises(PriceNotFound):
+        await client.usage.report(event(1, "d"))
 
 
 async def test_a_wallet_is_topped_up_by_its_rule_and_on_request(client: AsyncWalletClient) -> None:

@@ -25,8 +25,10 @@ from wallet_client import (
     holds,
     limits,
     models,
+    rates,
     sums,
     top_ups,
+    usage,
     webhooks,
 )
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -42,6 +44,7 @@ from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
+from wallet_client._sync.rates import MetersResource, RateCardsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
@@ -52,7 +55,6 @@ from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
 from wallet_client.limits import NewLimit
 from wallet_client.testing.operations import OPERATION_TYPES
-from wallet_client.usage import NewUsage
 
 from contract.references import inlined
 from wallet_service.runtime.application import create_app
@@ -64,7 +66,7 @@ VALUES: dict[str, Any] = {
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
-            *("top_up_id", "book_id", "label_id", "parent_id", "into"),
+            *("top_up_id", "rate_card_id", "usage_id", "book_id", "label_id", "parent_id", "into"),
         ),
         ID,
     ),
@@ -85,20 +87,24 @@ VALUES: dict[str, Any] = {
     "media_type": "text/csv",
     "duration": timedelta(days=1),
     "metadata": {"model": "small"},
-    "if_version": 1,
-    **dict.fromkeys(("priority", "expires_in_s", "notice_s", "refund_grace_s", "day_of_month"), 1),
+    **dict.fromkeys(
+        (
+            *("priority", "expires_in_s", "notice_s", "refund_grace_s", "day_of_month", "max_age_s"),
+            *("if_version", "version", "number", "from_number"),
+        ),
+        1,
+    ),
     "pays": ["revenue:usage"],
     "types": ["X"],
-    "number": 1,
-    "from_number": 1,
     "overlap_s": 60,
     "event_types": ["transaction.posted"],
     "page_size": 10,
     "operations": [Operation.consume(ID, 1)],
     "limits": [NewLimit("day", 1)],
-    "event": NewUsage("1", "tokens", 1, ID, ID, {"model": "x"}, NOW, "eu", "X"),
-    "events": [NewUsage("1", "tokens", 1, user_id="u", currency="CREDIT")],
-    "usage_id": ID,
+    "event": usage.NewUsage("1", "tokens", 1, ID, ID, {"model": "x"}, NOW, "eu", "X"),
+    "events": [usage.NewUsage("1", "tokens", 1, user_id="u", currency="CREDIT")],
+    "dimensions": ["model"],
+    "prices": [rates.NewRatePrice("per_unit", 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
 }
 LEFT_OUT = {
@@ -111,21 +117,6 @@ LEFT_OUT = {
     ("post", "/api/v1/payments/events"),
 }
 """Paths for operators and the payment service, not for the services that use the SDK."""
-
-NOT_YET = {
-    ("post", "/api/v1/meters"),
-    ("get", "/api/v1/meters"),
-    ("get", "/api/v1/meters/{meter}"),
-    ("post", "/api/v1/rate-cards"),
-    ("get", "/api/v1/rate-cards"),
-    ("get", "/api/v1/rate-cards/{rate_card_id}"),
-    ("get", "/api/v1/rate-cards/{rate_card_id}/versions/{version}"),
-    ("post", "/api/v1/rate-cards/{rate_card_id}/versions"),
-    ("post", "/api/v1/rate-cards/{rate_card_id}/end"),
-    ("get", "/api/v1/wallets/{wallet_id}/usage/events"),
-}
-"""Paths of rooms that are being built: their calls come with the rest of these rooms."""
-
 
 IN_NO_DOCUMENT = {("get", "/api/v1/test-clock"), ("post", "/api/v1/test-clock")}
 """Paths that exist only in development."""
@@ -146,6 +137,8 @@ RESOURCES: dict[str, Any] = {
     "grants": GrantsResource,
     "grant_schedules": GrantSchedulesResource,
     "billing": BillingResource,
+    "meters": MetersResource,
+    "rate_cards": RateCardsResource,
     "usage": UsageResource,
     "top_ups": TopUpsResource,
     "webhooks": WebhooksResource,
@@ -342,6 +335,13 @@ def test_a_limit_can_send_all_that_is_read() -> None:
     assert NewLimit("day", 1).members.keys() == properties("NewLimit")
 
 
+def test_a_price_can_send_all_that_is_read() -> None:
+    tier = rates.NewRateTier(1, up_to=2, flat_amount=3)
+    price = rates.NewRatePrice("volume", 1, {"model": "x"}, 1, package_size=1, package_price=1, tiers=[tier])
+    assert tier.members.keys() == properties("NewRateTier")
+    assert price.members.keys() == properties("NewRatePrice")
+
+
 def test_an_entry_can_send_all_that_is_read() -> None:
     assert NewEntry.debit(ID, 1, "fx:EUR-USD").members.keys() == properties("EntryRequest")
 
@@ -361,18 +361,11 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 *("TrialBalanceCurrency", "TrialBalance", "Currency"),
             )
         ),
-        alerts.Alert,
-        alerts.BurnWindow,
-        alerts.BurnRate,
-        holds.Hold,
-        holds.Capture,
-        books.Book,
-        books.BookWallet,
-        books.Label,
-        limits.Limit,
-        limits.Limits,
-        grants.Grant,
-        grants.GrantSchedule,
+        *(getattr(alerts, name) for name in ("Alert", "BurnWindow", "BurnRate")),
+        *(getattr(holds, name) for name in ("Hold", "Capture")),
+        *(getattr(limits, name) for name in ("Limit", "Limits")),
+        *(getattr(grants, name) for name in ("Grant", "GrantSchedule")),
+        *(getattr(books, name) for name in ("Book", "BookWallet", "Label")),
         *(
             getattr(billing, name)
             for name in (
@@ -390,9 +383,12 @@ def test_an_entry_can_send_all_that_is_read() -> None:
                 "BillingSummary",
             )
         ),
-        top_ups.TopUpRule,
-        top_ups.TopUpFailure,
-        top_ups.TopUp,
+        *(
+            getattr(rates, name)
+            for name in ("Meter", "RateTier", "RatePrice", "RateVersionTimes", "RateVersion", "RateCard")
+        ),
+        *(getattr(usage, name) for name in ("RatingLine", "Rating", "Usage", "UsageTotal")),
+        *(getattr(top_ups, name) for name in ("TopUpRule", "TopUpFailure", "TopUp")),
         *(
             getattr(webhooks, name)
             for name in (

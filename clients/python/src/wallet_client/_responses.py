@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Transaction,
         Wallet,
     )
+    from wallet_client.rates import Meter, RateCard, RateVersion
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
     from wallet_client.top_ups import TopUp, TopUpRule
     from wallet_client.usage import Usage, UsageTotal
@@ -306,6 +307,13 @@ def usage_results_of(response: SuccessResponse) -> "list[Usage | Refused]":
     ]
 
 
+def usage_page_of(response: SuccessResponse) -> "Page[Usage]":
+    """A page of events of usage."""
+    from wallet_client.usage import Usage  # noqa: PLC0415
+
+    return _page_of(response, Usage)
+
+
 def usage_totals_of(response: SuccessResponse) -> "Page[UsageTotal]":
     """A page of sums of usage."""
     from wallet_client.usage import UsageTotal  # noqa: PLC0415
@@ -320,6 +328,41 @@ def _usage(document: Mapping[str, Any], *, replayed: bool) -> "Usage":
     if replayed:
         object.__setattr__(made, "replayed", replayed)  # frozen, and not yet handed out
     return made
+
+
+def meter_of(response: SuccessResponse) -> "Meter":
+    """A meter."""
+    from wallet_client.rates import Meter  # noqa: PLC0415
+
+    return decoder(Meter)(response.document)
+
+
+def meters_of(response: SuccessResponse) -> "Page[Meter]":
+    """A page of meters."""
+    from wallet_client.rates import Meter  # noqa: PLC0415
+
+    return _page_of(response, Meter)
+
+
+def rate_card_of(response: SuccessResponse) -> "RateCard":
+    """A rate card."""
+    from wallet_client.rates import RateCard  # noqa: PLC0415
+
+    return decoder(RateCard)(response.document)
+
+
+def rate_cards_of(response: SuccessResponse) -> "Page[RateCard]":
+    """A page of rate cards."""
+    from wallet_client.rates import RateCard  # noqa: PLC0415
+
+    return _page_of(response, RateCard)
+
+
+def rate_version_of(response: SuccessResponse) -> "RateVersion":
+    """A version of a rate card."""
+    from wallet_client.rates import RateVersion  # noqa: PLC0415
+
+    return decoder(RateVersion)(response.document)
 
 
 def top_up_rule_of(response: SuccessResponse) -> "TopUpRule":

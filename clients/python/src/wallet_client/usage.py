@@ -1,12 +1,13 @@
 """What is sent and returned about rated usage: frozen dataclasses, Decimals, datetimes with a time zone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from wallet_client._call import Id, Moment, moment
+from wallet_client.models import later
 from wallet_client.money import Amount, amount_text
 
 
@@ -58,6 +59,35 @@ class NewUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingLine:
+    """A part of the quantity at one price.
+
+    Attributes:
+        kind: ``units`` at a unit price, ``packages`` that were begun, or the ``difference`` for what volume tiers priced
+            before in the month.
+        amount: what it costs; not rounded.
+        quantity: of units: how many.
+        up_to: the end of the tier; None: it has none, or the price has no tiers.
+        unit_price: of one unit.
+        flat_amount: what entering the tier costs, with the event that entered it.
+        packages: how many packages were begun.
+        package_size: units in a package.
+        package_price: of one package.
+    """
+
+    kind: str
+    amount: Decimal
+    # Members that the service leaves out where the kind has none.
+    quantity: Decimal | None = later(None)
+    up_to: Decimal | None = later(None)
+    unit_price: Decimal | None = later(None)
+    flat_amount: Decimal | None = later(None)
+    packages: Decimal | None = later(None)
+    package_size: Decimal | None = later(None)
+    package_price: Decimal | None = later(None)
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """How the amount of an event came about.
 
@@ -72,7 +102,7 @@ class Rating:
         included: of the quantity: what the price includes.
         unit_price: None: there is not one.
         exact_amount: before it was rounded.
-        lines: the parts of the quantity, and what each costs, as the service writes them.
+        lines: the parts of the quantity, and what each costs.
     """
 
     rate_card_id: str
@@ -85,7 +115,7 @@ class Rating:
     included: Decimal
     unit_price: Decimal | None
     exact_amount: Decimal
-    lines: tuple[Mapping[str, Any], ...]
+    lines: tuple[RatingLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +146,7 @@ class Usage:
     rating: Rating
     dry_run: bool
     created_at: datetime
-    replayed: bool = False
+    replayed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

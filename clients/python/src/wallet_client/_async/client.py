@@ -20,6 +20,7 @@ from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.labels import AsyncCategoriesResource, AsyncPayeesResource, AsyncTagsResource
 from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.metered_hold import AsyncMeteredHold
+from wallet_client._async.rates import AsyncMetersResource, AsyncRateCardsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -61,12 +62,16 @@ class AsyncWalletClient(AsyncShortcuts):
         billing: why a balance is what it is, and what finance needs of a period.
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
+        alerts: lines of wallets' balances, and how fast they are spent.
+        meters: what is measured.
+        rate_cards: what usage of a meter costs.
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
         books: whose money is kept together, in which currency, time zone and calendar.
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -84,6 +89,9 @@ class AsyncWalletClient(AsyncShortcuts):
     billing: AsyncBillingResource = AsyncBillingResource(_NO_RUNNER)
     holds: AsyncHoldsResource = AsyncHoldsResource(_NO_RUNNER)
     limits: AsyncLimitsResource = AsyncLimitsResource(_NO_RUNNER)
+    alerts: AsyncAlertsResource = AsyncAlertsResource(_NO_RUNNER)
+    meters: AsyncMetersResource = AsyncMetersResource(_NO_RUNNER)
+    rate_cards: AsyncRateCardsResource = AsyncRateCardsResource(_NO_RUNNER)
     usage: AsyncUsageResource = AsyncUsageResource(_NO_RUNNER)
     top_ups: AsyncTopUpsResource = AsyncTopUpsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
@@ -244,6 +252,8 @@ class AsyncWalletClient(AsyncShortcuts):
         self.holds = AsyncHoldsResource(runner)
         self.limits = AsyncLimitsResource(runner)
         self.alerts = AsyncAlertsResource(runner)
+        self.meters = AsyncMetersResource(runner)
+        self.rate_cards = AsyncRateCardsResource(runner)
         self.usage = AsyncUsageResource(runner)
         self.top_ups = AsyncTopUpsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._call import PAGE_SIZE, ROOT, Call, Id, encode, get_call, target
-from wallet_client._responses import usage_of, usage_results_of, usage_totals_of
+from wallet_client._responses import usage_of, usage_page_of, usage_results_of, usage_totals_of
 
 if TYPE_CHECKING:
     from wallet_client.models import Page, Refused
@@ -82,6 +82,32 @@ class AsyncUsageResource:
             UsageNotFound: there is none, or the caller may not see it.
         """
         return await self._runner.run(get_call("get_usage", "/usage/{usage_id}", usage_of, usage_id=usage_id))
+
+    def events(
+        self, wallet_id: Id, *, meter: str | None = None, page_size: int = PAGE_SIZE
+    ) -> "AsyncPages[Usage]":
+        """The events of a wallet with their ratings, newest first.
+
+        Args:
+            wallet_id: the wallet.
+            meter: only those of this meter.
+            page_size: items per request, 1 to 100.
+
+        Raises:
+            WalletNotFound: there is no such wallet, or the caller may not see it; when the first page is read.
+        """
+
+        def page_after(cursor: str | None) -> "Call[Page[Usage]]":
+            query = {"meter": meter, "limit": page_size, "cursor": cursor}
+            return get_call(
+                "list_usage_events",
+                "/wallets/{wallet_id}/usage/events",
+                usage_page_of,
+                query,
+                wallet_id=wallet_id,
+            )
+
+        return AsyncPages(self._runner, page_after)
 
     def totals(
         self,

@@ -26,6 +26,7 @@ from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.metered_hold import MeteredHold
+from wallet_client._sync.rates import MetersResource, RateCardsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -62,12 +63,16 @@ class WalletClient(Shortcuts):
         billing: why a balance is what it is, and what finance needs of a period.
         holds: amounts that are kept for payments.
         limits: what wallets may spend.
+        alerts: lines of wallets' balances, and how fast they are spent.
+        meters: what is measured.
+        rate_cards: what usage of a meter costs.
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
         books: whose money is kept together, in which currency, time zone and calendar.
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
         audit: who changed what, and who read another person's data.
@@ -85,6 +90,9 @@ class WalletClient(Shortcuts):
     billing: BillingResource = BillingResource(_NO_RUNNER)
     holds: HoldsResource = HoldsResource(_NO_RUNNER)
     limits: LimitsResource = LimitsResource(_NO_RUNNER)
+    alerts: AlertsResource = AlertsResource(_NO_RUNNER)
+    meters: MetersResource = MetersResource(_NO_RUNNER)
+    rate_cards: RateCardsResource = RateCardsResource(_NO_RUNNER)
     usage: UsageResource = UsageResource(_NO_RUNNER)
     top_ups: TopUpsResource = TopUpsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
@@ -245,6 +253,8 @@ class WalletClient(Shortcuts):
         self.holds = HoldsResource(runner)
         self.limits = LimitsResource(runner)
         self.alerts = AlertsResource(runner)
+        self.meters = MetersResource(runner)
+        self.rate_cards = RateCardsResource(runner)
         self.usage = UsageResource(runner)
         self.top_ups = TopUpsResource(runner)
         self.webhooks = WebhooksResource(runner)

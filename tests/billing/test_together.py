@@ -1,0 +1,260 @@
+"""All rooms of billing on the same wallets: random operations at once, with the clock moving, and everything agrees.
+
+Each room has a model of its own, call by call. Here nobody knows the order in which calls are decided; what must hold
+after any order is read back: verify of every room, explanations, and the summary beside the trial balance.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.api import Api
+from support.clock import SettableClock
+from support.soak import FACTOR, SOAKS
+
+from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.verify import verify
+from wallet_service.platform.database.gateway import Json
+from wallet_service.rooms import ROOMS
+
+START = datetime(2031, 3, 28, tzinfo=UTC)
+ACCOUNTS = ("revenue:usage", "revenue:usage:gpt", "revenue:usage:tts")
+WALLETS, AT_ONCE, OPERATIONS = 4, 4, 10
+STEPS = 2_000 * FACTOR
+"""Operations of one search."""
+
+REFUSALS = {
+    "insufficient_funds",
+    "grants_not_usable",
+    "limit_exceeded",
+    "grant_ended",
+    "grant_not_found",
+    "hold_ended",
+    "hold_exceeded",
+    "hold_not_found",
+    "refund_exceeds",
+    "not_refundable",
+    "batch_aborted",
+    "transaction_not_found",
+    "validation_failed",
+    "grant_limit",
+    "hold_limit",
+}
+"""Codes by which operations of the search are refused; any other is a fault."""
+
+
+class Search:
+    """Random operations on a few wallets."""
+
+    def __init__(self, api: Api, clock: SettableClock, seed: int) -> None:
+        self.api = api
+        self.clock = clock
+        self.random = random.Random(seed)  # noqa: S311 - a test's data
+        self.now = START
+        self.wallets: list[str] = []
+        self.grants: list[tuple[str, str]] = []
+        self.holds: list[tuple[str, str]] = []
+        self.spent: list[str] = []
+        self.seen: Counter[str] = Counter()
+
+    async def begin(self) -> None:
+        """Wallets with limits, alerts and a schedule of grants."""
+        await self.clock.set(START)
+        admin = self.api.admin
+        for place in range(WALLETS):
+            wallet = await admin.wallet("50", currency="CREDIT", credit_limit="20" if place == 1 else "0")
+            name = wallet["wallet_id"]
+            self.wallets.append(name)
+            if place != 3:
+                limits = [
+                    {"period": "day", "time_zone": "Europe/Berlin", "amount": "120"},
+                    {
+                        "period": "rolling",
+                        "window_s": 7200,
+                        "amount": "60",
+                        "counter_account": "revenue:usage:*",
+                    },
+                ]
+                answer = await admin.send(
+                    "PUT", f"/wallets/{name}/limits", {"limits": limits}, headers={"If-Match": '"0"'}
+                )
+                assert answer.status_code == 200, answer.text
+            for threshold in ({"amount": "30"}, {"percent": 50}):
+                answer = await admin.post(f"/wallets/{name}/alerts", threshold)
+                assert answer.status_code == 201, answer.text
+            schedule = {
+                "amount": "40",
+                "source": "plan",
+                "day_of_month": 31,
+                "time_zone": "Europe/Berlin",
+                "rollover": ("none", "all", "percent", "cap")[place],
+            } | ({"rollover_value": "50"} if place > 1 else {})
+            answer = await admin.post(f"/wallets/{name}/grant-schedules", schedule)
+            assert answer.status_code == 201, answer.text
+
+    def amount(self, most: int = 15) -> str:
+        return str(Decimal(self.random.randint(1, most * 4)) / 4)
+
+    def operation(self) -> dict[str, Any]:
+        wallet = self.random.choice(self.wallets)
+        kinds = (
+            "deposit",
+            "consume",
+            "consume",
+            "withdraw",
+            "transfer",
+            "refund",
+            "grant",
+            "grant",
+            "grant_void",
+        )
+        kind = self.random.choice((*kinds, "hold", "hold", "hold_capture", "hold_capture", "hold_change"))
+        named: dict[str, Any] = {"transaction_id": new_id(), "client_id": "search", "wallet_id": wallet}
+        match kind:
+            case "grant":
+                return named | {"type": "grant", "amount": self.amount(), "terms": self.terms()}
+            case "grant_void" if self.grants:
+                of, grant = self.random.choice(self.grants[-30:])
+                return named | {"type": "grant_void", "wallet_id": of, "terms": {"grant_id": grant}}
+            case "hold":
+                terms = {"expires_in_s": self.random.randint(60, 100_000)}
+                account = self.random.choice(ACCOUNTS)
+                return named | {
+                    "type": "hold", "amount": self.amount(), "counter_account": account, "terms": terms
+                }  # fmt: skip
+            case "hold_capture" if self.holds:
+                of, hold = self.random.choice(self.holds[-30:])
+                terms = {
+                    "hold_id": hold,
+                    "final": self.random.random() < 0.3,
+                    "overage": self.random.choice(("refuse", "take_available", "allow_to_limit")),
+                    "type": "consume",
+                }
+                return named | {"type": kind, "wallet_id": of, "amount": self.amount(8), "terms": terms}
+            case "hold_change" if self.holds:
+                of, hold = self.random.choice(self.holds[-30:])
+                kind = self.random.choice(("hold_void", "hold_extend", "hold_increase"))
+                terms = {"hold_id": hold}
+                if kind == "hold_extend":
+                    terms |= {"expires_in_s": self.random.randint(60, 100_000)}
+                amount = {"amount": self.amount(5)} if kind == "hold_increase" else {}
+                return named | {"type": kind, "wallet_id": of, "terms": terms} | amount
+            case "refund" if self.spent:
+                of = self.random.choice(self.spent[-50:])
+                del named["wallet_id"]
+                return named | {"type": "refund", "original_transaction_id": of, "amount": self.amount(4)}
+            case "transfer":
+                other = self.random.choice([each for each in self.wallets if each != wallet])
+                return named | {"type": "transfer", "to_wallet_id": other, "amount": self.amount(6)}
+            case "consume" | "withdraw":
+                account = {"counter_account": self.random.choice(ACCOUNTS)} if kind == "consume" else {}
+                return named | {"type": kind, "amount": self.amount()} | account
+            case _:
+                return named | {"type": "deposit", "amount": self.amount()}
+
+    def terms(self) -> dict[str, Any]:
+        """Of a grant."""
+        terms: dict[str, Any] = {
+            "source": self.random.choice(("purchase", "promotion")),
+            "priority": self.random.randint(0, 2),
+            "is_transferable": self.random.random() < 0.3,
+            "refund_grace_s": self.random.choice((0, 7200)),
+            "notice_s": 3600,
+        }
+        if terms["source"] == "purchase":
+            terms |= {"unit_cost": "0.0125", "cost_currency": "USD"}
+        if self.random.random() < 0.7:
+            terms["expires_in_s"] = self.random.randint(60, 200_000)
+        if self.random.random() < 0.3:
+            terms["effective_at"] = (self.now + timedelta(hours=self.random.randint(1, 30))).isoformat()
+        if self.random.random() < 0.3:
+            terms["pays"] = list(self.random.sample(ACCOUNTS, 2))
+        return terms
+
+    async def call(self) -> None:
+        """One unit of operations."""
+        operations = [self.operation() for _ in range(self.random.randint(1, OPERATIONS))]
+        flags = {"atomic": False, "dry_run": False, "resent": False}
+        mode = self.random.choice(("atomic", "dry_run", None, None, None))
+        if mode is not None:
+            flags[mode] = True
+        answer = await self.api.app.state.database.call(
+            "post_transactions", units=Json(json.dumps([{"operations": operations, **flags}]))
+        )
+        for operation, outcome in zip(operations, json.loads(answer)[0], strict=True):
+            found = outcome.get("code") or outcome["status"]
+            self.seen[f"{operation['type']} {found}"] += 1
+            assert found in REFUSALS | {"posted", "dry_run", "busy"}, (operation, outcome)
+            if found == "posted":
+                self.note(operation)
+
+    def note(self, operation: dict[str, Any]) -> None:
+        """Later operations can name it."""
+        name = operation["transaction_id"]
+        match operation["type"]:
+            case "grant":
+                self.grants.append((operation["wallet_id"], name))
+            case "hold":
+                self.holds.append((operation["wallet_id"], name))
+            case "consume" | "transfer" | "hold_capture" | "deposit" | "withdraw":
+                self.spent.append(name)
+
+    async def check(self) -> None:
+        """What must hold after any order."""
+        lines: list[str] = []
+        walks = [walk for room in ROOMS for walk in room.verify_walks]
+        assert await verify(self.api.app.state.database, lines.append, walks), "\n".join(lines)
+        admin = self.api.admin
+        for wallet in self.wallets:
+            found = (await admin.get(f"/wallets/{wallet}/explain")).json()
+            read = await admin.read(wallet)
+            signed = (
+                Decimal(each["amount"]) * (1 if each["direction"] == "credit" else -1)
+                for each in found["movements"]
+            )
+            balance = Decimal(found["balance"])
+            assert Decimal(found["opening_balance"]) + sum(signed) == balance == Decimal(read["balance"])
+            assert Decimal(found["granted"]) + Decimal(found["not_granted"]) == balance
+            if len(found["grants"]) < 100:  # it shows so many
+                left = sum(Decimal(each["remaining"]) for each in found["grants"])
+                assert left == Decimal(found["granted"])
+            if len(found["holds"]) < 100:
+                kept = sum(Decimal(each["remaining"]) for each in found["holds"])
+                assert kept == Decimal(found["locked_balance"])
+            assert found["locked_balance"] == read["locked_balance"]
+            assert balance - Decimal(read["locked_balance"]) == Decimal(found["available_balance"])
+        (of_credit,) = (await admin.get("/billing/summary")).json()["currencies"]
+        (trial,) = (await admin.get("/ledger/trial-balance")).json()["currencies"]
+        wanted = {each["account"]: Decimal(each["balance"]) for each in trial["lines"]}
+        assert Decimal(of_credit["closing_balance"]) == wanted.pop("wallets")
+        assert {each["account"]: Decimal(each["amount"]) for each in of_credit["accounts"]} == wanted
+
+    async def run(self) -> None:
+        await self.begin()
+        done = rounds = 0
+        while done < STEPS:
+            rounds += 1
+            if self.random.random() < 0.4:
+                self.now += timedelta(minutes=self.random.randint(1, 40 * 60))
+                await self.clock.set(self.now)
+            before = self.seen.total()
+            await asyncio.gather(*(self.call() for _ in range(AT_ONCE)))
+            done += self.seen.total() - before
+            if rounds % 20 == 0:
+                await self.check()
+        await self.check()
+
+
+@pytest.mark.soak
+async def test_everything_agrees_after_any_order(timed_api: Api, clock: SettableClock) -> None:
+    search = Search(timed_api, clock, random.randrange(1 << 30) if SOAKS else 7)  # noqa: S311
+    await search.run()
+    for kind in ("grant", "grant_void", "hold", "hold_capture", "hold_void", "hold_extend", "hold_increase"):
+        assert search.seen[f"{kind} posted"], search.seen
+    for code in ("limit_exceeded", "grants_not_usable", "insufficient_funds", "hold_ended", "grant_ended"):
+        assert any(name.endswith(code) for name in search.seen), search.seen
