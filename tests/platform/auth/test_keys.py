@@ -399,6 +399,7 @@ GOOD: dict[str, Any] = {
         {"client_name": ""},
         {"client_name": "user:x|y"},
         {"client_name": "x" * 65},
+        {"client_name": "wallet-service"},
         {"client_name": "a\nb"},
         {"client_name": None},
         {"scopes": "[]"},

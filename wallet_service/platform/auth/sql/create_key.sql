@@ -18,6 +18,7 @@ begin
     when (p_secret_hash ~ '^[0-9a-f]{64}$') is not true then array['/secret_hash', 'must be 64 hexadecimal digits']
     when (p_client_name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$') is not true
       then array['/client_name', 'must be 1 to 64 letters, digits and . _ -, and begin with a letter or digit']
+    when p_client_name = 'wallet-service' then array['/client_name', 'is the name of what the service posts by itself']
     when case when pg_catalog.jsonb_typeof(p_scopes) is distinct from 'array' or p_scopes = '[]' then true
         else exists (select from pg_catalog.jsonb_array_elements(p_scopes) as scope
           where pg_catalog.jsonb_typeof(scope) <> 'string' or scope #>> '{}' !~ '^[a-z][a-z_]*(:[a-z][a-z_]*)?$') end
