@@ -130,8 +130,9 @@ def masked_members(types: Sequence[EventType]) -> str:
     rows = "\n".join(
         f"    when {_literal(each.name)} then array[{', '.join(map(_literal, each.masked))}]::text[]"
         for each in types
+        if each.masked
     )
-    return _filled("masked_members.sql", {"{{types}}": rows})
+    return _filled("masked_members.sql", {"{{types}}": rows or "    when '' then '{}'::text[]"})
 
 
 def _record(kind: OperationType) -> str:
