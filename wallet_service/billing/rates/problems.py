@@ -48,7 +48,7 @@ class RateCardOverlap(WalletError):
         "currency": "CREDIT",
         "rate_card_id": _CARD,
         "starts_at": _TIME,
-        "ends_at": None,
+        "ends_at": "2027-01-01T00:00:00.000000Z",
     }
 
 
@@ -119,7 +119,10 @@ class UsageEventConflict(WalletError):
     details = (
         "The event {event_id} was accepted before with other content: each event needs an id of its own",
     )
-    example_facts: ClassVar[Mapping[str, Any]] = {"event_id": "request-42", "source": None}
+    example_facts: ClassVar[Mapping[str, Any]] = {
+        "event_id": "request-42",
+        "source": "https://api.example.com",
+    }
 
 
 class UsageNotFound(WalletError):
