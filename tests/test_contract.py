@@ -215,7 +215,8 @@ BEYOND_A_SCHEMA = {
     "hold_end_missing": "one of two members, and one that is null is as good as none",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
-    "validation_failed": "time zones are data; the moments of a question compare with each other and with the clock, and so do "
+    "validation_failed": "time zones are data; the moments of a question compare with each other and with the clock, "
+    "and so do "
     "those of a grant and of a hold; the members of a limit with its period, those of a schedule with its rollover, and "
     "those of a rule for top-ups with each other",
 }
