@@ -419,7 +419,7 @@ class Contract:
 
     def place(self, case: schemathesis.Case) -> None:
         """Put ids of things that are there into a request, so that it gets further than a 404."""
-        first = case.operation.path.split("/")[3]
+        first = "".join(case.operation.path.split("/")[3:4])
         for name in case.path_parameters or {}:
             named = (f"{case.method} {name}", f"{first} {name}", name)
             case.path_parameters[name] = next(self.ids[each] for each in named if each in self.ids)

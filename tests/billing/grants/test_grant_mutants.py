@@ -117,10 +117,10 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "p_entry.created_at + interval '10 years'",
     ),
     "expires-late": (
-        "settle_grants",
+        "settle_grants_until",
         "the_rest_expires_at_the_moment",
-        "v_due.at > p_now",
-        "v_due.at >= p_now",
+        "v_due.at > p_until",
+        "v_due.at >= p_until",
     ),
     "never-due": (
         "decide_grant",
@@ -207,10 +207,10 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "if false then",
     ),
     "changed-before-it-is-granted": (
-        "lock_for_schedules",
+        "lock_wallet",
         "a_change_settles_what_was_due_before",
-        "begin\n  perform wallet.settle_wallets(array[p_wallet_id]);\n  return v_wallet;",
-        "begin\n  return v_wallet;",
+        "if v_wallet.due_at < 'infinity' and",
+        "if false and",
     ),
     "missed-periods-granted": (
         "change_schedule",

@@ -39,7 +39,6 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_wallet wallet.wallets := wallet.lock_wallet(p_wallet_id, null, null);
 begin
-  perform wallet.settle_wallets(array[p_wallet_id]);
   return v_wallet;
 end $$;
 
