@@ -15619,18 +15619,7 @@ export interface operations {
                 /** @description Price the event; keep and post nothing. */
                 dry_run?: boolean;
             };
-            header?: {
-                /**
-                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
-                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
-                 */
-                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
-                /**
-                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
-                 * @example 1
-                 */
-                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -15729,18 +15718,7 @@ export interface operations {
     report_usage_batch: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
-                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
-                 */
-                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
-                /**
-                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
-                 * @example 1
-                 */
-                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };

@@ -51,7 +51,7 @@ from wallet_service.platform.membership.access import CallerAccessOf
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.creation import created_headers, created_response
-from wallet_service.platform.web.idempotency import ATTEMPT_PARAMETERS, REPLAYED
+from wallet_service.platform.web.idempotency import REPLAYED
 from wallet_service.platform.web.openapi import KEYED, READS, WRITES, problems
 from wallet_service.platform.web.pagination import decode_cursor, encode_cursor, page_response
 from wallet_service.platform.web.problems import problem_document, problem_response, request_id_of
@@ -108,7 +108,6 @@ _REPORTS = (
     },
     operation_id="report_usage",
     openapi_extra={
-        **ATTEMPT_PARAMETERS,
         "requestBody": {
             "content": {
                 "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/UsageCloudEvent"}}
@@ -143,7 +142,6 @@ async def report_usage(
     response_model=UsageAnswer,
     responses={200: {"headers": REPLAYED}, **problems(*_REPORTS, BatchAborted)},
     operation_id="report_usage_batch",
-    openapi_extra=ATTEMPT_PARAMETERS,
     summary="Report a batch of 1 to 500 events of usage",
 )
 async def report_usage_batch(
