@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wallet_client.models import Page
 
 
-class _AsyncLabelsResource:
+class AsyncLabelsResource:
     _one: ClassVar[str]
     _several: ClassVar[str]
 
@@ -152,7 +152,7 @@ class _AsyncLabelsResource:
         )
 
 
-class AsyncCategoriesResource(_AsyncLabelsResource):
+class AsyncCategoriesResource(AsyncLabelsResource):
     """``client.categories``: what the money of a book is for, under Income, Expense and Transfer."""
 
     _one, _several = "category", "categories"
@@ -249,7 +249,7 @@ class AsyncCategoriesResource(_AsyncLabelsResource):
         )
 
 
-class AsyncPayeesResource(_AsyncLabelsResource):
+class AsyncPayeesResource(AsyncLabelsResource):
     """``client.payees``: the persons and companies that a book pays, or is paid by."""
 
     _one, _several = "payee", "payees"
@@ -339,7 +339,7 @@ class AsyncPayeesResource(_AsyncLabelsResource):
         )
 
 
-class AsyncTagsResource(_AsyncLabelsResource):
+class AsyncTagsResource(AsyncLabelsResource):
     """``client.tags``: free labels of a book."""
 
     _one, _several = "tag", "tags"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wallet_client.models import Page
 
 
-class _AsyncLabelsResource:
+class LabelsResource:
     _one: ClassVar[str]
     _several: ClassVar[str]
 
@@ -153,7 +153,7 @@ class _AsyncLabelsResource:
         )
 
 
-class CategoriesResource(_AsyncLabelsResource):
+class CategoriesResource(LabelsResource):
     """``client.categories``: what the money of a book is for, under Income, Expense and Transfer."""
 
     _one, _several = "category", "categories"
@@ -250,7 +250,7 @@ class CategoriesResource(_AsyncLabelsResource):
         )
 
 
-class PayeesResource(_AsyncLabelsResource):
+class PayeesResource(LabelsResource):
     """``client.payees``: the persons and companies that a book pays, or is paid by."""
 
     _one, _several = "payee", "payees"
@@ -340,7 +340,7 @@ class PayeesResource(_AsyncLabelsResource):
         )
 
 
-class TagsResource(_AsyncLabelsResource):
+class TagsResource(LabelsResource):
     """``client.tags``: free labels of a book."""
 
     _one, _several = "tag", "tags"
