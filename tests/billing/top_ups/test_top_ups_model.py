@@ -152,9 +152,11 @@ class Run:
             self.now += timedelta(seconds=self.random.choice((1, 30, 60, 600, 3600, 90_000)))
             await self.clock.set(self.now)
         wallet = self.random.choice(self.wallets)
-        match self.random.choices(
-            ("post", "advance", "rule", "delete", "request", "status", "settle"), (40, 45, 14, 1, 4, 3, 6)
-        )[0]:
+        kinds = ("post", "advance", "rule", "delete", "request", "status", "settle")
+        (kind,) = self.random.choices(kinds, (40, 45, 14, 1, 4, 3, 6))
+        if kind in ("rule", "delete", "request", "settle"):
+            await self.settle()  # the first three settle by themselves, before they look
+        match kind:
             case "post":
                 await self.post(wallet)
             case "advance":
@@ -172,13 +174,15 @@ class Run:
                 wallet.status = "frozen" if wallet.status == "active" else "active"
                 query = "update wallet.wallets set status = $2 where wallet_id = $1"
                 await self.kernel.pool.execute(query, wallet.wallet_id, wallet.status)
-            case "settle":
-                await self.kernel.value("select wallet_api.settle_due()")
-                for each in self.wallets:
-                    if each.settle(self.now):
-                        each.trigger(self.now)
             case _:
                 pass
+
+    async def settle(self) -> None:
+        """What is due on all wallets takes effect."""
+        await self.kernel.value("select wallet_api.settle_due()")
+        for each in self.wallets:
+            if each.settle(self.now):
+                each.trigger(self.now)
 
     async def compare(self) -> None:
         for wallet in self.wallets:
