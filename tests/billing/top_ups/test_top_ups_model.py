@@ -146,7 +146,7 @@ class Run:
             await self.kernel.value("select wallet_api.fail_top_up($1, $2)", top_up_id, failure)
             wallet.fail(top_up)
 
-    async def go(self) -> None:  # noqa: C901  # one case for each call
+    async def go(self) -> None:  # one case for each call
         """One call, perhaps after some time."""
         if self.random.random() < 0.5:
             self.now += timedelta(seconds=self.random.choice((1, 30, 60, 600, 3600, 90_000)))
