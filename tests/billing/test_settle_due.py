@@ -80,7 +80,7 @@ async def test_a_wallet_that_can_not_be_settled_stops_no_other(
     # Once it can be settled, the next run does it, and nothing else.
     await superuser.execute("drop trigger refuse_test on billing.grants; drop function billing.refuse_test()")
     context = Context(timed_api)
-    await jobs.settle_due_wallets(context)  # type: ignore[arg-type]
+    await jobs.settle_due_wallets(context)  # type: ignore[arg-type]  # what it uses of it
     assert context.done == 1
     assert await balances(superuser, wallets) == [0, 0, 0, 0, 0]
     assert posted(await timed_api.admin.move("deposit", wallets[1], "1"))["balance_after"] == "1.000000"

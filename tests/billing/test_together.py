@@ -1,6 +1,6 @@
 """All rooms of billing on the same wallets: random operations at once, with the clock moving, and everything agrees.
 
-Each room has a model of its own, call by call. Here nobody knows the order in which calls are decided; what must hold
+Each room has a model of its own, call by call. Here the order in which calls are decided is not known; what must hold
 after any order is read back: verify of every room, explanations, and the summary beside the trial balance.
 """
 

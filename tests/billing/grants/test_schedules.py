@@ -208,7 +208,7 @@ async def test_a_change_is_for_the_periods_that_begin_later(timed_api: Api, cloc
     await clock.set(START)
     wallet = await new_wallet(timed_api)
     schedule = await create(timed_api.admin, wallet, rollover="cap", rollover_value="10")
-    # Two periods have begun, and nobody has looked: they are granted as the schedule was.
+    # Two periods have begun, and no call has touched the wallet since: they are granted as the schedule was.
     await clock.set(datetime(2031, 3, 5, tzinfo=UTC))
     changed = await patch(timed_api.admin, schedule, {"amount": "7", "rollover": "none"}, '"1"')
     assert changed.json()["version"] == 2
