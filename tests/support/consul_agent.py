@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from support.external_programs import RunningProgram, free_port, program
+from support.external_programs import ReservedPort, RunningProgram, free_port, program
 
 LONGEST_S = 30
 _BETWEEN_LOOKS_S = 0.02
@@ -32,20 +32,20 @@ class ConsulAgent:
 
     def __init__(self, token: str = "", config: str = "", url: str | None = None) -> None:
         self.token = token
-        self._url = url  # of an agent that is already running
+        self._url = url  # of an agent that is already running, which this one never starts
         self.secure_url = ""
         self._config = config
-        self._ports = [free_port() for _ in range(3)]
+        self._port = None if url else ReservedPort()
         self._running: RunningProgram | None = None
         # No connection is kept open: the agent restarts.
         self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=LONGEST_S)
 
     @property
     def url(self) -> str:
-        return self._url or f"http://127.0.0.1:{self._ports[0]}"
+        return self._url or f"http://127.0.0.1:{self._own_port.number}"
 
     def start(self) -> None:
-        """Start it; return when it is its own leader. On the first start, ports that are no longer free are replaced."""
+        """Start it; return when it is its own leader. Where another process took one of its inner ports, it gets others."""
         for _ in range(_TRIES):
             self._running = self._run()
             deadline = time.monotonic() + LONGEST_S
@@ -55,7 +55,6 @@ class ConsulAgent:
                 assert time.monotonic() < deadline, self._running.log.read_text()
                 time.sleep(_BETWEEN_LOOKS_S)
             self._running.stop()
-            self._ports = [free_port() for _ in range(3)]
         raise AssertionError(self._running.log.read_text() if self._running else "")
 
     def stop(self) -> None:
@@ -67,11 +66,14 @@ class ConsulAgent:
         """Its address; it runs until the tests end."""
         if self._running is not None:
             self._running.keep_running()
+        self._own_port.release()
         self._client.close()
         return self.url
 
     def close(self) -> None:
         self.stop()
+        if self._port is not None:
+            self._port.release()
         self._client.close()
 
     def get(self, path: str, **params: str) -> Any:
@@ -126,6 +128,11 @@ class ConsulAgent:
             time.sleep(_BETWEEN_LOOKS_S)
 
     @property
+    def _own_port(self) -> ReservedPort:
+        assert self._port is not None, "another one started it"
+        return self._port
+
+    @property
     def _headers(self) -> dict[str, str]:
         return {"X-Consul-Token": self.token} if self.token else {}
 
@@ -139,7 +146,7 @@ class ConsulAgent:
             return False
 
     def _run(self) -> RunningProgram:
-        http, server, serf = self._ports
+        http, server, serf = self._own_port.number, free_port(), free_port()
         return RunningProgram(
             f"consul-{secrets.token_hex(4)}",
             program("consul"),

@@ -82,6 +82,27 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+class ReservedPort:
+    """A TCP port of a server that stops and starts again: while it is stopped, nobody else gets it.
+
+    A socket is bound to it and never listens, so that connections are refused. Servers that set SO_REUSEADDR, as all here
+    do, can listen on it nevertheless.
+
+    Attributes:
+        number: the port.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+
+    def release(self) -> None:
+        """Give it back."""
+        self._socket.close()
+
+
 def status(port: int, path: str) -> int | None:
     """The status of a GET; None while no server listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from support.cluster import BASE
-from support.external_programs import RunningProgram, free_port, program
+from support.external_programs import ReservedPort, RunningProgram, program
 
 LONGEST_START_S = 20
 
@@ -24,7 +24,7 @@ class RedisServer:
     def __init__(self, folder: Path, password: str) -> None:
         self._folder = folder
         self._password = password
-        self._port = free_port()
+        self._port = ReservedPort()
         self._process: RunningProgram | None = None
 
     @property
@@ -34,12 +34,12 @@ class RedisServer:
 
     def url_with(self, password: str) -> str:
         """Its address, with this password."""
-        return f"redis://:{password}@127.0.0.1:{self._port}/0"
+        return f"redis://:{password}@127.0.0.1:{self._port.number}/0"
 
     async def start(self) -> None:
         """Start it empty, and wait until it answers."""
         options = {
-            "port": self._port,
+            "port": self._port.number,
             "bind": "127.0.0.1",
             "requirepass": self._password,
             "save": "",
@@ -57,6 +57,11 @@ class RedisServer:
             self._process.process.kill()
             self._process.stop()
             self._process = None
+
+    def close(self) -> None:
+        """Kill it, and give its port back."""
+        self.kill()
+        self._port.release()
 
     @contextmanager
     def frozen(self) -> Generator[None, None, None]:
@@ -96,5 +101,5 @@ async def redis_server() -> AsyncIterator[RedisServer]:
         await made.start()
         yield made
     finally:
-        made.kill()
+        made.close()
         shutil.rmtree(folder, ignore_errors=True)
