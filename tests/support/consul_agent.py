@@ -45,7 +45,7 @@ class ConsulAgent:
         return self._url or f"http://127.0.0.1:{self._own_port.number}"
 
     def start(self) -> None:
-        """Start it; return when it is its own leader. Where another process took one of its inner ports, it gets others."""
+        """Start it; return when it is its own leader. Where one of its inner ports was taken, it gets others."""
         for _ in range(_TRIES):
             self._running = self._run()
             deadline = time.monotonic() + LONGEST_S
