@@ -217,5 +217,5 @@ class TopUpSteps:
 
     async def counts(self) -> Mapping[str, Any]:
         """What is under way by state, ``states``, and which rules charge no more by reason, ``stopped``."""
-        counts: dict[str, Any] = json.loads(await self._database.read("count_top_ups"))
+        counts: dict[str, Any] = json.loads(await self._database.read("read_top_up_counts"))
         return counts

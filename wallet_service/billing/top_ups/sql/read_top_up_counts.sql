@@ -1,6 +1,6 @@
 -- For metrics: {states: {state: {top_ups, oldest_s}}, stopped: {reason: rules}}. Of the top-ups that are under way, how many are in a
 -- state, and for how long the oldest of them was created; and how many rules wait until they are set again. At most 10,000 are counted.
-create or replace function wallet_api.count_top_ups() returns text
+create or replace function wallet_api.read_top_up_counts() returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   c_most constant integer := 10000;
