@@ -14,6 +14,7 @@ from contract.document import ROOT
 from wallet_service.core.commands import CommandLine
 from wallet_service.core.errors import WalletError
 from wallet_service.core.room import Permission, Room
+from wallet_service.money.callers import BatchPrincipal, batch_permissions
 from wallet_service.money.opening_balances.schemas import ImportLine
 from wallet_service.platform.auth.authentication import BearerPrincipal
 from wallet_service.platform.auth.permissions import ADMIN
@@ -161,7 +162,11 @@ def permissions_of(route: APIRoute) -> Sequence[Permission] | None:
     principals = list(_principals(route.dependant))
     if not principals:
         return None
-    return [permission for each in principals for permission in each.permissions]
+    return [
+        permission
+        for each in principals
+        for permission in (batch_permissions(ROOMS) if isinstance(each, BatchPrincipal) else each.permissions)
+    ]
 
 
 def _principals(dependant: Any) -> Iterator[BearerPrincipal]:

@@ -129,6 +129,11 @@ async def test_tables_that_only_grow_are_vacuumed_by_number_of_rows(
         "wallet.idempotency": "100000",
         "platform.audit_entries": "100000",
         "delivery.events": "100000",
+        "billing.grant_usages": "100000",
+        "billing.grant_movements": "100000",
+        "billing.hold_captures": "100000",
+        "billing.usage_events": "100000",
+        "platform.request_keys": "100000",
     }
     assert {each["autovacuum_vacuum_insert_scale_factor"] for each in options.values()} == {"0"}
 

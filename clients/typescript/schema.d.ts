@@ -918,7 +918,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an alert
-         * @description Delete an alert of the caller's side.
+         * @description Delete an alert of the caller's side, also of a closed wallet.
          */
         delete: operations["delete_alert"];
         options?: never;
@@ -8507,7 +8507,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0210",
+         *       "migration": "0273",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -15061,7 +15061,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            409: components["responses"]["wallet_closed"];
             412: components["responses"]["version_mismatch"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];

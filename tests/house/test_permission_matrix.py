@@ -28,8 +28,13 @@ from wallet_service.runtime.application import create_app
 
 EXPAND = Bundles(ROOMS).expand
 PERMISSIONS = {each.name: each for room in ROOMS for each in room.permissions}
+OF_ROOMS = {"grant": {"amount": "1", "source": "promotion"}, "hold": {"amount": "1"}}
+"""Operations of a batch that rooms decide, one for each permission, without their wallet."""
 TYPES: dict[str, OperationType] = {
-    each.permission: each for room in ROOMS for each in room.operation_types if each.form != "room"
+    each.permission: each
+    for room in ROOMS
+    for each in room.operation_types
+    if each.form != "room" or each.name in OF_ROOMS
 }
 APP = create_app(make_settings(), "postgresql://unused@127.0.0.1:1/none")
 ROUTES = {
@@ -73,6 +78,8 @@ def details(type_: OperationType, thing: Thing) -> dict[str, Any]:
 def operation(type_: OperationType, thing: Thing) -> dict[str, Any]:
     """The same as an operation of a batch."""
     named: dict[str, Any] = {"type": type_.name}
+    if type_.name in OF_ROOMS:
+        return named | OF_ROOMS[type_.name] | {"wallet_id": thing.granted_id}
     if type_.form == "refund":
         named["original_transaction_id"] = thing.transaction_id
     elif type_.form != "entries":

@@ -238,7 +238,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "mark-leaves-with-the-first": (
         "delete_alert",
         "the_mark_leaves_with_the_last_alert",
-        "if not exists (select from billing.alerts l where l.wallet_id = v_wallet.wallet_id) then",
+        "if not exists (select from billing.alerts l where l.wallet_id = p_wallet_id) then",
         "if true then",
     ),
     "states-not-verified": (

@@ -215,6 +215,25 @@ async def test_more_faults(direct_api: Api) -> None:
     problem(await api.admin.post(f"/wallets/{new_id()}/alerts", {"amount": "1"}), "wallet_not_found")
 
 
+async def test_alerts_of_a_closed_wallet_can_be_deleted(api: Api) -> None:
+    owner = api.user()
+    wallet_id = (await owner.wallet())["wallet_id"]
+    path = f"/wallets/{wallet_id}/alerts"
+    own, of_operator = (
+        await create(owner, wallet_id, amount="1"),
+        await create(api.admin, wallet_id, amount="2"),
+    )
+    assert (await api.admin.delete(f"/wallets/{wallet_id}")).status_code == 200
+
+    problem(await owner.patch(f"{path}/{own['alert_id']}", {"amount": "3"}), "wallet_closed")
+    problem(await owner.delete(f"{path}/{of_operator['alert_id']}"), "alert_not_own")
+    problem(await api.user().delete(f"{path}/{own['alert_id']}"), "wallet_not_found")
+    assert (await owner.delete(f"{path}/{own['alert_id']}")).status_code == 204
+    assert (await api.admin.delete(f"{path}/{of_operator['alert_id']}")).status_code == 204
+    problem(await owner.delete(f"{path}/{own['alert_id']}"), "alert_not_found")
+    assert (await api.admin.get(path)).json()["items"] == []
+
+
 async def test_a_record_of_an_account_has_alerts_too(direct_api: Api) -> None:
     owner = direct_api.user()
     wallet_id = (await owner.wallet(currency="USD", keeping="mirrored"))["wallet_id"]

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
+from conftest import TestDatabase
 from support.api import Api
 from support.clock import SettableClock
 
@@ -262,3 +264,58 @@ async def test_open_holds_and_what_they_reserve_are_explained(timed_api: Api, cl
         "GET", f"/wallets/{wallet}/explain", query={"at": text(START + timedelta(hours=1))}
     )
     assert (past.json()["holds"], past.json()["locked_balance"]) == (None, None)
+
+
+async def test_grants_that_are_used_up_cost_an_explanation_nothing(
+    timed_api: Api, timed_postgres: TestDatabase, clock: SettableClock
+) -> None:
+    await clock.set(START)
+    wallet = (await timed_api.admin.wallet("10", currency="CREDIT"))["wallet_id"]
+    on = {"wallet_id": wallet, "type": "grant", "amount": "1"}
+
+    def terms(priority: int, days: int, **more: Any) -> dict[str, Any]:
+        return {"terms": {"source": "promotion", "priority": priority, "expires_in_s": days * 86_400} | more}
+
+    await post(timed_api, *({**on, **terms(1, 9)} for _ in range(60)))
+    await post(timed_api, {**on, **terms(2, 3)}, {**on, **terms(3, 2)}, {**on, "amount": "4", **terms(2, 1)})
+    later = text(START + timedelta(days=1, hours=1))
+    scheduled = {"source": "plan", "effective_at": later, "expires_in_s": 864_000, "priority": 4}
+    await post(timed_api, {**on, "terms": scheduled})
+    await post(timed_api, {"wallet_id": wallet, "type": "consume", "amount": "60.5"})
+    connection = await asyncpg.connect(timed_postgres.dsn)
+    await connection.execute("analyze billing.grants")
+
+    async def read_rows(at: str | None) -> tuple[dict[str, Any], int]:
+        """An explanation, and how many rows of grants were read for it."""
+        table = "pg_stat_xact_user_tables where relid = 'billing.grants'::regclass"
+        counts = f"select seq_tup_read + idx_tup_fetch from {table}"
+        async with connection.transaction():
+            before: int = await connection.fetchval(counts)
+            found = await connection.fetchval(
+                "select wallet_api.read_explanation($1, p_at => $2::text::timestamptz)", wallet, at
+            )
+            return json.loads(found), await connection.fetchval(counts) - before
+
+    now, rows = await read_rows(None)
+    assert [(each["priority"], each["remaining"], each["state"]) for each in now["grants"]] == [
+        (2, "3.500000", "active"),
+        (2, "1.000000", "active"),
+        (3, "1.000000", "active"),
+        (4, "0.000000", "scheduled"),
+    ]
+    assert (now["granted"], now["balance"]) == ("5.500000", "15.500000")
+    assert (now["next_expiry"]["amount"], rows < 20) == ("3.500000", True), rows
+
+    await clock.advance(timedelta(days=1))
+    ended, _ = await read_rows(None)
+    assert (ended["granted"], ended["balance"]) == ("2.000000", "12.000000")
+    assert ended["next_expiry"] == {
+        "at": text(START + timedelta(days=2)).replace("Z", ".000000Z"),
+        "grant_id": now["grants"][2]["grant_id"],
+        "amount": "1.000000",
+    }
+    past, _ = await read_rows(text(START))
+    for name in ("granted", "balance", "next_expiry"):
+        assert past[name] == now[name], name
+    assert [{**each, "reserved": "0.000000"} for each in past["grants"]] == now["grants"]
+    await connection.close()

@@ -5,26 +5,31 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import httpx
 import pytest
 from conftest import Locate, TestDatabase
-from support.api import Api, Client, new_user, open_api
+from support.api import Api, new_user, open_api
 from support.clock import SettableClock
 from support.sdk import in_process, listening
 from wallet_client import (
     AsyncWalletClient,
+    Decided,
     HoldEnded,
     HoldExceeded,
     HoldLimit,
     HoldNotFound,
     InsufficientFunds,
+    Operation,
     OutcomeUnknown,
+    Refused,
     WalletClient,
 )
+from wallet_client.grants import Grant
+from wallet_client.holds import Hold
 
 from wallet_service.core.identifiers import new_id
+from wallet_service.ledger.verify import verify
 
 pytestmark = pytest.mark.parametrize("driver", ["postgres"], indirect=True, scope="session")
 
@@ -217,50 +222,136 @@ async def test_the_hold_is_extended_on_the_way(
         monkeypatch.undo()
 
 
-async def test_over_two_grants_of_which_one_ends_meanwhile(
+async def test_grants_and_holds_in_a_batch(client: AsyncWalletClient) -> None:
+    wallet_id = await funded(client, 2)
+    granted, held, refused = await client.transactions.batch(
+        [
+            Operation.grant(
+                wallet_id, "3.5", source="promotion", priority=1, expires_in_s=600, reference="a"
+            ),
+            Operation.hold(wallet_id, 4, reference="job", expires_in_s=60),
+            Operation.hold(wallet_id, 100),
+        ]
+    )
+    assert isinstance(granted, Decided)
+    assert isinstance(held, Decided)
+    assert isinstance(granted.result, Grant)
+    assert isinstance(held.result, Hold)
+    assert (granted.result.remaining, granted.result.reference) == (Decimal("3.5"), "a")
+    assert granted.transaction is not None
+    assert granted.transaction.transaction_id == granted.result.transaction_id
+    assert (held.result.remaining, held.result.reference, held.transaction) == (4, "job", None)
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, InsufficientFunds)
+
+    hold_id, end = held.result.hold_id, datetime.now(UTC) + timedelta(hours=3)
+    results = await client.transactions.batch(
+        [
+            Operation.increase_hold(wallet_id, hold_id, "0.5"),
+            Operation.extend_hold(wallet_id, hold_id, expires_at=end),
+            Operation.capture_hold(wallet_id, hold_id, "1.25", description="first"),
+            Operation.void_hold(wallet_id, hold_id),
+        ],
+        atomic=True,
+    )
+    made = [each.result for each in results if isinstance(each, Decided) and isinstance(each.result, Hold)]
+    assert [(each.authorised, each.remaining, each.state) for each in made] == [
+        (Decimal("4.5"), Decimal("4.5"), "open"),
+        (Decimal("4.5"), Decimal("4.5"), "open"),
+        (Decimal("4.5"), Decimal("3.25"), "open"),
+        (Decimal("4.5"), 0, "voided"),
+    ]
+    assert made[1].expires_at == end
+    captured = results[2]
+    assert isinstance(captured, Decided)
+    assert captured.transaction is not None
+    assert (captured.transaction.transaction_type, captured.transaction.amount) == (
+        "consume",
+        Decimal("1.25"),
+    )
+    assert await money(client, wallet_id) == (Decimal("4.25"), 0)
+
+
+async def tokens(count: int) -> AsyncIterator[Decimal]:
+    """The costs of the tokens of an answer, as a language model would stream them."""
+    for _ in range(count):
+        yield Decimal("0.1")
+
+
+async def test_a_stream_over_two_grants_of_which_one_ends_meanwhile(
     timed_postgres: TestDatabase, clock: SettableClock, locate_database: Locate, driver: str
 ) -> None:
-    """What the hold reserved of the grant that ends stays good for it; the rest of this grant goes to breakage."""
+    """What the hold reserved of the grant that ends stays good for it; the rest of this grant goes to breakage.
+
+    ``verify``, the explanation, the summary and the trial balance agree about it to the last digit.
+    """
     del driver
     await clock.set(NOON)
     async with open_api(await locate_database(timed_postgres)) as api, in_process(api) as client:
         wallet_id = await funded(client, 0)
-
-        async def grant(amount: str, **terms: Any) -> None:
-            body = {"amount": amount, "source": "promotion"} | terms
-            assert (await api.admin.post(f"/wallets/{wallet_id}/grants", body)).status_code == 201
-
-        await grant("3", expires_in_s=1800)
-        await grant("4", priority=200)
+        ending = await client.grants.create(
+            wallet_id, 3, source="purchase", expires_in_s=1800, unit_cost="0.03", cost_currency="USD"
+        )
+        lasting = await client.grants.create(
+            wallet_id, 4, source="purchase", priority=200, unit_cost="0.0123", cost_currency="USD"
+        )
         # A process that dies: nothing ends its hold.
         lost = client.metered_hold(wallet_id, "0.5", expires_in_s=1800)
         await lost.__aenter__()
         await lost.add("0.05")
-        async with client.metered_hold(wallet_id, 2, expires_in_s=7200) as meter:
+        async with client.metered_hold(wallet_id, 2, expires_in_s=7200, reference="answer") as meter:
             await meter.add("0.5")
             await clock.advance(timedelta(minutes=30))
-            for _ in range(20):
-                await meter.add("0.1")
-        assert meter.captured == Decimal("2.5")
+            async for cost in tokens(20):
+                await meter.add(cost)
+        assert meter.captured == meter.cost == Decimal("2.5")
         assert (await client.holds.get(lost.hold.hold_id)).state == "expired"
-        first, second = reversed((await api.admin.get(f"/wallets/{wallet_id}/grants")).json()["items"])
-        assert (first["used"], first["expired"], first["remaining"]) == ("2.050000", "0.950000", "0.000000")
-        assert (second["used"], second["remaining"]) == ("0.500000", "3.500000")
+        first, second = [await client.grants.get(each.grant_id) for each in (ending, lasting)]
+        assert (first.used, first.expired, first.remaining) == (Decimal("2.05"), Decimal("0.95"), 0)
+        assert (second.used, second.remaining) == (Decimal("0.5"), Decimal("3.5"))
         assert await money(client, wallet_id) == (Decimal("3.5"), 0)
-        await agrees(api.admin, wallet_id)
+        await agrees(client, wallet_id, [first, second])
+
+        lines: list[str] = []
+        assert await verify(api.app.state.database, lines.append), lines
 
 
-async def agrees(admin: Client, wallet_id: str) -> None:
-    """The explanation and the summary agree with the wallet, to the last digit."""
-    explained = (await admin.get(f"/wallets/{wallet_id}/explain")).json()
-    assert (explained["balance"], explained["granted"], explained["not_granted"]) == (
-        "3.500000",
-        "3.500000",
-        "0.000000",
+async def agrees(client: AsyncWalletClient, wallet_id: str, grants: list[Grant]) -> None:
+    """The explanation, the summary and the trial balance agree with the wallet and its grants."""
+    wallet = await client.wallets.get(wallet_id)
+    used = sum((each.used for each in grants), Decimal(0))
+    expired = sum((each.expired for each in grants), Decimal(0))
+    left = sum((each.remaining for each in grants), Decimal(0))
+
+    found = await client.billing.explain(wallet_id)
+    moved = sum(
+        (each.amount if each.direction == "credit" else -each.amount for each in found.movements), Decimal(0)
     )
-    summary = (await admin.get("/billing/summary")).json()
-    (credit,) = [each for each in summary["currencies"] if each["currency"] == "CREDIT"]
-    assert credit["expired"] == "0.950000"
+    assert found.opening_balance + moved == found.balance == wallet.balance
+    assert (found.granted, found.not_granted) == (left, wallet.balance - left)
+    assert {each.grant_id: each.remaining for each in found.grants} == {
+        each.grant_id: each.remaining for each in grants if each.remaining
+    }
+    assert (found.locked_balance, found.holds) == (wallet.locked_balance, ())
+
+    summary = await client.billing.summary()
+    (credit,) = [each for each in summary.currencies if each.currency == "CREDIT"]
+    assert (credit.granted, credit.purchased) == (used + expired + left, used + expired + left)
+    assert (credit.consumed, credit.expired, credit.refunded) == (used, expired, 0)
+    assert (credit.closing_balance, credit.outstanding_granted) == (wallet.balance, left)
+    (cost,) = credit.costs
+    assert (cost.used, cost.expired, cost.outstanding) == (used, expired, left)
+    # 2.05 * 0.03 + 0.5 * 0.0123 = 0.06765; 0.95 * 0.03 = 0.0285; 3.5 * 0.0123 = 0.04305
+    assert (cost.earned, cost.earned_by_expiry, cost.liability) == (
+        Decimal("0.07"),
+        Decimal("0.03"),
+        Decimal("0.04"),
+    )
+    trial = await client.statistics.trial_balance()
+    (of_credit,) = [each for each in trial.currencies if each.currency == "CREDIT"]
+    balances = {each.account: each.balance for each in of_credit.lines if each.balance}
+    assert balances.pop("wallets") == wallet.balance
+    assert balances == {each.account: each.amount for each in credit.accounts if each.amount}
 
 
 async def test_the_client_for_threads_has_the_same(api: Api) -> None:

@@ -325,6 +325,12 @@ def test_a_call_can_send_all_that_its_path_reads(call: Any) -> None:
         (Operation.refund(**arguments(Operation.refund)), "BatchRefund"),
         (Operation.adjust(**arguments(Operation.adjust)), "BatchAdjustment"),
         (Operation.post(**arguments(Operation.post)), "BatchEntries"),
+        (Operation.grant(**arguments(Operation.grant)), "BatchGrant"),
+        (Operation.hold(**arguments(Operation.hold)), "BatchHold"),
+        (Operation.capture_hold(**arguments(Operation.capture_hold)), "BatchHoldCapture"),
+        (Operation.void_hold(**arguments(Operation.void_hold)), "BatchHoldVoid"),
+        (Operation.extend_hold(**arguments(Operation.extend_hold)), "BatchHoldExtend"),
+        (Operation.increase_hold(**arguments(Operation.increase_hold)), "BatchHoldIncrease"),
     ],
 )
 def test_an_operation_of_a_batch_can_send_all_that_is_read(made: Operation, schema: str) -> None:

@@ -80,6 +80,21 @@ async def test_each_operation_of_a_batch_needs_its_permission(api: Api, unchange
     problem(await (await api.service("wallets:write")).batch(*operations), "forbidden")
 
 
+async def test_a_key_that_only_grants_or_only_holds_sends_batches(api: Api) -> None:
+    wallet_id = (await api.admin.wallet("10", currency="CREDIT"))["wallet_id"]
+    grant = {"type": "grant", "wallet_id": wallet_id, "amount": "5", "source": "promotion"}
+    hold = {"type": "hold", "wallet_id": wallet_id, "amount": "2"}
+    granting, holding = await api.service("grants:write"), await api.service("holds:write")
+    for client, outcomes in ((granting, ["posted", "refused"]), (holding, ["refused", "posted"])):
+        results = (await client.batch(grant, hold)).json()["results"]
+        assert [each["status"] for each in results] == outcomes
+        (refused,) = [each["problem"] for each in results if each["status"] == "refused"]
+        assert refused["scope"] == {granting: "holds:write", holding: "grants:write"}[client]
+    assert await api.admin.balance(wallet_id) == "15.000000"
+    nothing = problem(await (await api.service("grants:read")).batch(grant), "forbidden")
+    assert {"grants:write", "holds:write", "deposits:write"} <= set(nothing["scopes"])
+
+
 async def test_a_replay_needs_the_permission_of_the_first_attempt(api: Api, unchanged: Unchanged) -> None:
     name, wallet = f"shop-{new_id()}", await api.admin.wallet("10")
     both = await api.service("usage:write", "deposits:write", name=name)

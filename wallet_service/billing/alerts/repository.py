@@ -87,10 +87,10 @@ class AlertRepository:
         )
 
     async def delete(self, wallet_id: str, alert_id: str, user_id: str | None, version: int | None) -> None:
-        """Delete an alert of the caller's side, if it has this version (None: any).
+        """Delete an alert of the caller's side, if it has this version (None: any). Its wallet may be closed.
 
         Raises:
-            AlertNotFound, AlertNotOwn, VersionMismatch, WalletNotFound, WalletClosed, WalletBusy: as ``update``.
+            AlertNotFound, AlertNotOwn, VersionMismatch, WalletNotFound, WalletBusy: as ``update``.
         """
         await self._database.call(
             "delete_alert",

@@ -158,7 +158,7 @@ async def update_alert(
     "/alerts/{alert_id}",
     status_code=204,
     response_class=Response,
-    responses=problems(*READS, *_WRITE, AlertNotFound, AlertNotOwn, VersionMismatch),
+    responses=problems(*_READ, AlertNotFound, AlertNotOwn, VersionMismatch),
     operation_id="delete_alert",
     summary="Delete an alert",
 )
@@ -169,7 +169,7 @@ async def delete_alert(
     repository: Repository,
     if_match: IfMatch = None,
 ) -> Response:
-    """Delete an alert of the caller's side."""
+    """Delete an alert of the caller's side, also of a closed wallet."""
     await repository.delete(str(wallet_id), str(alert_id), caller.user_id, version_of(if_match, "an alert"))
     return Response(status_code=204)
 

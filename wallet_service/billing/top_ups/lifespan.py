@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from wallet_service.billing.top_ups.metrics import TopUpMetrics
 from wallet_service.core.room import RoomContext
 
 if TYPE_CHECKING:  # imports that only a process needs that charges
@@ -65,7 +66,8 @@ class Payments:
 
 @asynccontextmanager
 async def open_top_ups(context: RoomContext) -> AsyncGenerator[None]:
-    """The payment service, as ``state.payments``."""
+    """The payment service, as ``state.payments``, and the metrics of top-ups, as ``state.top_up_metrics``."""
+    context.state.top_up_metrics = TopUpMetrics(context.metrics)
     async with AsyncExitStack() as stack:
         context.state.payments = Payments(context, stack)
         yield

@@ -214,3 +214,8 @@ class TopUpSteps:
     async def wake(self) -> int:
         """Enqueue jobs of top-ups whose jobs ended before them; how many."""
         return int(await self._database.call("wake_top_ups"))
+
+    async def counts(self) -> Mapping[str, Any]:
+        """What is under way by state, ``states``, and which rules charge no more by reason, ``stopped``."""
+        counts: dict[str, Any] = json.loads(await self._database.read("read_top_up_counts"))
+        return counts

@@ -89,6 +89,7 @@ ROOM = Room(
             schedule="*/5 * * * *",
         ),
     ),
+    worker_loops=("counting:show_top_ups",),
     verify_walks=(
         VerifyWalk(
             "verify_top_ups",

@@ -27,6 +27,11 @@ class EventCatalogue:
         return sorted(self._declared)
 
     @property
+    def changes(self) -> Sequence[str]:
+        """The types of changes, sorted."""
+        return [name for name in self.names if self._declared[name][1].is_change]
+
+    @property
     def versions(self) -> Mapping[str, int]:
         """The version of the schema of each type."""
         return {name: kind.version for name, (_, kind) in self._declared.items()}

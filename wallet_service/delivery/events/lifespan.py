@@ -30,8 +30,8 @@ _log = structlog.get_logger(__name__)
 async def open_events(context: RoomContext) -> AsyncGenerator[None]:
     """The events as ``state.events``, their types as ``state.event_types``."""
     settings = context.settings[EventsSettings]
-    metrics = EventsMetrics(context.metrics)
     catalogue = EventCatalogue(context.rooms)
+    metrics = EventsMetrics(context.metrics, catalogue.changes)
     events = EventLog(EventRepository(context.state.database), settings, metrics)
     feed = EventFeed(events, settings.poll_ms / 1000)
     context.state.event_types = catalogue

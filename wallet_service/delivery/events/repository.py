@@ -1,6 +1,7 @@
 """The SQL functions of events."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +31,29 @@ class EventFilter:
 NO_FILTER = EventFilter()
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What a call numbered.
+
+    Attributes:
+        events: how many events got their numbers.
+        more: whether others may still wait.
+        changes: how many of them of each type; entries of the ledger are not among these.
+    """
+
+    events: int
+    more: bool
+    changes: Mapping[str, int]
+
+
 class EventRepository:
     """Numbers, reads and removes events."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def number(self, limit: int, wait_ms: int) -> tuple[int, bool]:
-        """Give waiting events their numbers: how many got one, and whether others may still wait.
+    async def number(self, limit: int, wait_ms: int) -> Numbered:
+        """Give waiting events their numbers.
 
         Args:
             limit: about how many.
@@ -45,7 +61,7 @@ class EventRepository:
         """
         answer = await self._database.repeat("number_events", limit=limit, wait_ms=wait_ms)
         done: dict[str, Any] = json.loads(answer)
-        return done["numbered"], done["more"]
+        return Numbered(done["numbered"], done["more"], done.get("changes", {}))
 
     async def read(self, after: int | None, limit: int, wanted: EventFilter = NO_FILTER) -> Events:
         """Events after a number; None: from the oldest that is kept.

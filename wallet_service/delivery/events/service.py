@@ -97,9 +97,9 @@ class EventLog:
         Args:
             wait_ms: milliseconds to wait while another call does it.
         """
-        numbered, more = await self._repository.number(NUMBERED_AT_ONCE, wait_ms)
-        self._metrics.numbered(numbered)
-        return more and numbered > 0
+        numbered = await self._repository.number(NUMBERED_AT_ONCE, wait_ms)
+        self._metrics.numbered(numbered.events, numbered.changes)
+        return numbered.more and numbered.events > 0
 
     async def read(self, after: int | None, limit: int, wanted: EventFilter = NO_FILTER) -> Events:
         """Events after a number that are wanted, including all that were committed before this call.

@@ -25,6 +25,7 @@ class PostingHooks:
         types: every type by its name.
         requests: the models of operations of a batch that rooms decide, by the name of their type.
         permissions: the permission that an operation needs, by the name of its type.
+        senders: those of which a caller who sends a batch needs one.
         checks: called before a posting.
         after: called after it.
     """
@@ -33,6 +34,7 @@ class PostingHooks:
     types: Mapping[str, OperationType]
     requests: Mapping[str, type[BatchRoomOperation]]
     permissions: Mapping[str, Permission]
+    senders: Sequence[Permission]
     checks: Sequence[PostingCheck]
     after: Sequence[AfterPosting]
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from wallet_service.core.room import RoomContext, batch_operations_of
+from wallet_service.money.callers import batch_permissions
 from wallet_service.money.transactions.hooks import PostingHooks
 
 
@@ -17,6 +18,7 @@ async def open_posting_hooks(context: RoomContext) -> AsyncGenerator[None]:
         types,
         batch_operations_of(context.rooms),
         {kind.name: permissions[kind.permission] for kind in types.values()},
+        batch_permissions(context.rooms),
         [room.load(reference) for room in context.rooms for reference in room.posting_checks],
         [room.load(reference) for room in context.rooms for reference in room.after_posting],
     )

@@ -244,15 +244,24 @@ class BearerPrincipal(SecurityBase):
                 await limiter.charge(request.scope, known.client_id, "user" if known.is_user else "client")
             for check in request.app.state.caller_checks:
                 await check(request.app.state, known)
-        if self._permission is not None:
-            known.require(self._permission)
-        elif self.permissions:
-            known.require_one_of(self.permissions)
+        self.check_permission(request, known)
         if (
             known.user_id is not None or known.restriction is not None
         ) and "wallet_id" in request.path_params:
             await _check_access(request)
         return known
+
+    def check_permission(self, request: Request, known: Principal) -> None:
+        """Refuse a caller who lacks the permission.
+
+        Raises:
+            Forbidden: with the permission as a fact.
+        """
+        del request  # permissions of other endpoints may depend on the application
+        if self._permission is not None:
+            known.require(self._permission)
+        elif self.permissions:
+            known.require_one_of(self.permissions)
 
 
 def _recorded(request: Request, known: Principal) -> RecordedCaller:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Balance,
         BatchResult,
         Credits,
+        Decided,
         Entry,
         Event,
         EventPage,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         File,
         Job,
         Page,
+        Posted,
         Refused,
         TestClock,
         Transaction,
@@ -90,10 +92,8 @@ def batch_results_of(
     response: SuccessResponse, key: str, operations: Sequence[Mapping[str, Any]]
 ) -> "list[BatchResult]":
     """The result of each operation of a batch with this idempotency key, in order."""
-    from wallet_client.models import Posted  # noqa: PLC0415
-
     return [
-        Posted(_transaction(result["transaction"], replayed=response.replayed))
+        _done(result, operations[index].get("type"), replayed=response.replayed)
         if result["status"] == "posted"
         else _refused(
             result["problem"],
@@ -102,6 +102,19 @@ def batch_results_of(
         )
         for index, result in enumerate(response.document["results"])
     ]
+
+
+def _done(result: Mapping[str, Any], kind: str | None, *, replayed: bool) -> "Posted | Decided":
+    """An operation of a batch that was not refused. Grants and holds are in it where they decided it."""
+    from wallet_client.grants import Grant  # noqa: PLC0415
+    from wallet_client.holds import Hold  # noqa: PLC0415
+    from wallet_client.models import Decided, Posted  # noqa: PLC0415
+
+    posted = result["transaction"]
+    transaction = None if posted is None else _transaction(posted, replayed=replayed)
+    if transaction is not None and "result" not in result:
+        return Posted(transaction)
+    return Decided(decoder(Grant if kind == "grant" else Hold)(result["result"]), transaction)
 
 
 def credits_of(response: SuccessResponse) -> "Credits":

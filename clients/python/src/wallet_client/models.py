@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
 from wallet_client.errors import ServiceError
+
+if TYPE_CHECKING:
+    from wallet_client.grants import Grant
+    from wallet_client.holds import Hold
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -386,7 +390,20 @@ class Refused:
     error: ServiceError
 
 
-BatchResult: TypeAlias = Posted | Refused
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An operation of a batch on a grant or a hold that is done (or would be, in a dry run).
+
+    Attributes:
+        result: the grant or hold, as it is after the operation.
+        transaction: what was posted; None where nothing was, as for a hold that is placed or voided.
+    """
+
+    result: "Grant | Hold"
+    transaction: Transaction | None
+
+
+BatchResult: TypeAlias = Posted | Decided | Refused
 """The result of one operation of a batch."""
 
 BatchResults: TypeAlias = list[BatchResult]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from wallet_client._call import Id, Moment, moment
+from wallet_client._room_operations import RoomOperations
 from wallet_client.keys import checked, name_text
 from wallet_client.money import Amount, amount_text
 
@@ -107,12 +108,12 @@ def adjustment_members(
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(RoomOperations):
     """One operation of a batch: ``Operation.consume(wallet_id, "2.50", reference="invoice-42")``.
 
-    Each static method takes what the method of ``client.transactions`` with the same name takes, except ``dry_run``, and
-    makes an operation without sending anything. An operation without ``idempotency_key`` is identified by the key of its
-    batch and its place in it.
+    Each method takes what the method of ``client.transactions`` with the same name takes, except ``dry_run``, and
+    makes an operation without sending anything; of grants and holds, those of ``client.grants`` and ``client.holds``.
+    An operation without ``idempotency_key`` is identified by the key of its batch and its place in it.
 
     Attributes:
         members: the operation in JSON.
@@ -302,6 +303,10 @@ class Operation:
         members = movement_members(None, description, reference, metadata, effective_at)
         members["entries"] = [dict(each.members) for each in entries]
         return _operation(type, idempotency_key, members)
+
+    @classmethod
+    def _made(cls, kind: str, key: str | None, members: Mapping[str, Any], **ids: Id) -> "Operation":
+        return _operation(kind, key, members, **ids)
 
 
 def _operation(kind: str, key: str | None, members: Mapping[str, Any], **ids: Id) -> Operation:

@@ -119,7 +119,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_entries constant integer := 1000;
   v_used constant numeric := (select sum(g.used + g.overdrawn) from billing.grants g
-    where g.wallet_id = p_wallet.wallet_id and g.remaining > 0 and g.ended is null and g.transaction_id is not null);
+    where g.wallet_id = p_wallet.wallet_id and g.is_live and g.ended is null and g.transaction_id is not null);
 begin
   return greatest(0, coalesce(p_wallet.balance + v_used, (select t.balance_after from wallet.wallet_transactions t
     where t.wallet_id = p_wallet.wallet_id and t.wallet_version > p_wallet.last_entry - c_entries

@@ -20,16 +20,23 @@ begin
   return billing.format_alert(v_new, billing.find_exponent(v_new.currency));
 end $$;
 
--- Deletes an alert; with the last one of a wallet, its mark. p_version: as of update_alert.
+-- Deletes an alert, also one of a closed wallet; with the last one of a wallet, its mark. p_version: as of update_alert.
 create or replace function wallet_api.delete_alert(p_wallet_id uuid, p_alert_id uuid, p_user_id text, p_version bigint,
   p_caller jsonb default null) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
-  v_wallet wallet.wallets := billing.lock_settled(p_wallet_id, p_user_id);
-  v_old billing.alerts := billing.find_own_alert(p_wallet_id, p_alert_id, p_user_id, p_version);
+  v_old billing.alerts;
 begin
+  perform wallet.require_read_committed();
+  -- As wallet.lock_wallet, but nothing of the wallet itself changes: so it may be closed.
+  perform from wallet.wallets w where w.wallet_id = p_wallet_id and (p_user_id is null or w.user_id = p_user_id) for no key update;
+  if not found then
+    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('wallet_id', p_wallet_id));
+  end if;
+  perform wallet.settle_before_read(p_wallet_id);
+  v_old := billing.find_own_alert(p_wallet_id, p_alert_id, p_user_id, p_version);
   delete from billing.alerts l where l.alert_id = p_alert_id;
-  if not exists (select from billing.alerts l where l.wallet_id = v_wallet.wallet_id) then
+  if not exists (select from billing.alerts l where l.wallet_id = p_wallet_id) then
     update wallet.wallets w set marks = w.marks & ~8 where w.wallet_id = p_wallet_id;
   end if;
   perform billing.record_alert(p_caller, 'alert.deleted', v_old, null);

@@ -97,12 +97,15 @@ begin
       group by 1, 2, 3 having sum(s.transactions) > 0) m);
 end $$;
 
--- What is left of a wallet's grants, now or at p_at.
+-- What is left of a wallet's grants, now or at p_at. Now: from those that have something left. For the past: from all that there were.
 create or replace function billing.sum_granted(p_wallet_id uuid, p_at timestamptz) returns numeric
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select coalesce(sum(case when p_at is null then g.remaining else billing.read_remaining_at(g, p_at) end), 0)
-    from billing.grants g where g.wallet_id = p_wallet_id and g.transaction_id is not null);
+  return coalesce(case when p_at is null
+    then (select sum(g.remaining) from billing.grants g
+      where g.wallet_id = p_wallet_id and g.is_live and g.transaction_id is not null)
+    else (select sum(billing.read_remaining_at(g, p_at)) from billing.grants g
+      where g.wallet_id = p_wallet_id and g.transaction_id is not null and g.created_at <= p_at) end, 0);
 end $$;
 
 -- The grants of a wallet that have something left, or begin later, in the order in which debits take from them; at most 100.
@@ -118,12 +121,30 @@ begin
       case when g.expires_at < 'infinity' then wallet.format_time(g.expires_at) end as expires_at,
       g.pays, g.is_transferable) i) order by g.priority, g.expires_at, g.effective_at, g.grant_id), '[]')
     from (
-      select g.*, r.remaining_then from billing.grants g, lateral (select case
-          when g.transaction_id is null then 0
-          when p_at is null then g.remaining else billing.read_remaining_at(g, p_at) end as remaining_then) r
-      where g.wallet_id = p_wallet_id and g.created_at <= coalesce(p_at, p_now)
-        and (r.remaining_then > 0 or g.effective_at > coalesce(p_at, p_now) and g.ended is null)
-      order by g.priority, g.expires_at, g.effective_at, g.grant_id limit 100) g);
+      select (t.g).*, t.remaining_then from billing.list_explained_grants(p_wallet_id, p_at, p_now) t
+      order by (t.g).priority, (t.g).expires_at, (t.g).effective_at, (t.g).grant_id limit 100) g);
+end $$;
+
+-- Those grants, with what was left of each, in no order. Now: read from the indexes of grants that have something left, and of those
+-- that have not begun; so what was used up or has ended costs nothing. For the past: from all that there were.
+create or replace function billing.list_explained_grants(p_wallet_id uuid, p_at timestamptz, p_now timestamptz)
+returns table (g billing.grants, remaining_then numeric)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_at is null then
+    return query
+      (select l, l.remaining from billing.grants l where l.wallet_id = p_wallet_id and l.is_live and l.transaction_id is not null
+        order by l.priority, l.expires_at, l.effective_at, l.grant_id limit 100)
+      union all
+      (select l, 0::numeric from billing.grants l
+        where l.wallet_id = p_wallet_id and l.standing = 'scheduled' and l.effective_at > p_now
+        order by l.priority, l.expires_at, l.effective_at, l.grant_id limit 100);
+  else
+    return query
+      select l, r.remaining_then from billing.grants l, lateral (select case when l.transaction_id is null then 0
+        else billing.read_remaining_at(l, p_at) end as remaining_then) r
+      where l.wallet_id = p_wallet_id and l.created_at <= p_at and (r.remaining_then > 0 or l.effective_at > p_at and l.ended is null);
+  end if;
 end $$;
 
 -- The open holds of a wallet with what they keep and reserve of grants, in the order in which they end; at most 100.
@@ -146,14 +167,25 @@ end $$;
 create or replace function billing.explain_next_expiry(p_wallet_id uuid, p_at timestamptz, p_now timestamptz, p_exponent integer)
 returns json
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_next billing.grants;
 begin
-  return (select row_to_json(v) from (select wallet.format_time(g.expires_at) as at, g.grant_id,
-      wallet.format_amount(r.remaining_then, p_exponent) as amount
-    from billing.grants g, lateral (select case when p_at is null then g.remaining
-      else billing.read_remaining_at(g, p_at) end as remaining_then) r
-    where g.wallet_id = p_wallet_id and g.transaction_id is not null and g.expires_at < 'infinity'
-      and g.expires_at > coalesce(p_at, p_now) and r.remaining_then > 0
-    order by g.expires_at, g.grant_id limit 1) v);
+  if p_at is null then
+    select * into v_next from billing.grants g
+      where g.wallet_id = p_wallet_id and g.is_live and g.transaction_id is not null and g.expires_at > p_now and g.expires_at < 'infinity'
+      order by g.expires_at, g.grant_id limit 1;
+  else
+    select * into v_next from billing.grants g
+      where g.wallet_id = p_wallet_id and g.transaction_id is not null and g.created_at <= p_at and g.expires_at > p_at
+        and g.expires_at < 'infinity' and billing.read_remaining_at(g, p_at) > 0
+      order by g.expires_at, g.grant_id limit 1;
+  end if;
+  if v_next.grant_id is null then
+    return null;
+  end if;
+  return (select row_to_json(v) from (select wallet.format_time(v_next.expires_at) as at, v_next.grant_id,
+    wallet.format_amount(case when p_at is null then v_next.remaining else billing.read_remaining_at(v_next, p_at) end, p_exponent)
+      as amount) v);
 end $$;
 
 -- The last ten changes of a wallet up to p_last, the newest first: its entries, by which client.

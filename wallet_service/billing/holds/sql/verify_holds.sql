@@ -43,7 +43,7 @@ begin
       ('hold marks', ((s.marks & 2) <> 0) = (s.holds > 0) and (s.next_end is null or s.due_at <= s.next_end)),
       ('reserved grants', not exists (
         select from (select g.grant_id, g.reserved from billing.grants g
-            where g.wallet_id = s.wallet_id and g.remaining > 0 and g.reserved > 0) g
+            where g.wallet_id = s.wallet_id and g.is_live and g.reserved > 0) g
           full join (select r.grant_id, sum(r.amount) as amount from billing.holds h,
               unnest(h.grant_ids, h.grant_amounts) r (grant_id, amount)
             where h.wallet_id = s.wallet_id and h.state = 'open' group by r.grant_id) r on r.grant_id = g.grant_id

@@ -1,6 +1,6 @@
 -- Gives committed events their numbers, and moves them from the outbox to delivery.events. One call at a time does it; while another
 -- does, this one returns, at once or after p_wait_ms. p_limit: about how many events; a posting's entries stay together. Returns
--- {numbered, more}: more says that events may still wait.
+-- {numbered, more, changes}: more says that events may still wait; changes has how many of each type were numbered that are no entries.
 --
 -- The order is that of platform.outbox.sequence. Why the events of a wallet have the order of its versions, and none is missed:
 --   1. A posting takes its sequence after it has locked its wallets, and keeps the locks until it has committed. So of two postings
@@ -19,6 +19,7 @@ declare
   v_last bigint;
   v_at timestamptz;
   v_numbered bigint;
+  v_changes json;
 begin
   perform wallet.require_read_committed();
   if not exists (select from platform.outbox) then
@@ -53,9 +54,10 @@ begin
         t.event_id, t.event_type, t.object_id, t.user_id, t.occurred_at, t.before, t.after
       from taken t left join lateral unnest(t.wallet_ids, t.wallet_versions)
         with ordinality as e (wallet_id, wallet_version, place) on true
-      returning 1
+      returning event_type
   )
-  select count(*) into v_numbered from written;
+  select coalesce(sum(w.events), 0), coalesce(json_object_agg(w.event_type, w.events) filter (where w.event_type is not null), '{}')
+    into v_numbered, v_changes from (select n.event_type, count(*) as events from written n group by n.event_type) w;
   update delivery.numbering n set last_number = v_last + v_numbered, numbered_at = v_at where v_numbered > 0;
-  return json_build_object('numbered', v_numbered, 'more', v_numbered >= p_limit)::text;
+  return json_build_object('numbered', v_numbered, 'more', v_numbered >= p_limit, 'changes', v_changes)::text;
 end $$;

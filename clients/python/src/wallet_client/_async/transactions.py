@@ -226,9 +226,10 @@ class AsyncTransactionsResource(AsyncMovements):
             idempotency_key: the batch is posted once per key; default: a new key.
 
         Returns:
-            A ``Posted`` or a ``Refused`` for each operation, in the same order. The error of a ``Refused`` has the
-            operation's ``idempotency_key``, with which it can be sent again; ``earlier_attempt_open`` and
-            ``outcome_unknown`` are True if an earlier attempt got no response and may have posted it.
+            A ``Posted``, or of grants and holds a ``Decided``, or a ``Refused`` for each operation, in the same order.
+            The error of a ``Refused`` has the operation's ``idempotency_key``, with which it can be sent again;
+            ``earlier_attempt_open`` and ``outcome_unknown`` are True if an earlier attempt got no response and may have
+            posted it.
 
         Raises:
             ServiceError: an atomic batch was refused, or the whole request.

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from wallet_client._retries import is_of_the_ledger
 from wallet_client.errors import OutcomeUnknown, ServiceError, WalletError
 from wallet_client.meter.usage import MeterClosed, MeterCounts, Unsent, Usage
-from wallet_client.models import BatchResult, Posted, Transaction
+from wallet_client.models import BatchResult, Posted, Refused, Transaction
 from wallet_client.operations import Operation
 
 OnCharged: TypeAlias = Callable[[Usage, Transaction], None]
@@ -166,8 +166,10 @@ class MeterCore:
         if len(batch) >= self._batch_size:  # it was not too large, so a larger one may be accepted
             self._batch_size = min(self._max_batch, 2 * self._batch_size)
         for event, result in zip(batch, results, strict=True):
-            if isinstance(result, Posted):
-                self._decide(event, partial(self._on_charged, event.usage, result.transaction))
+            if not isinstance(result, Refused):
+                # Of a consume, which has a transaction: no grant or hold decides it.
+                transaction = cast("Posted", result).transaction
+                self._decide(event, partial(self._on_charged, event.usage, transaction))
                 self._charged += 1
                 continue
             event.maybe_charged |= result.error.earlier_attempt_open
