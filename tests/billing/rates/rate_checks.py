@@ -115,6 +115,40 @@ async def events_of_one_call_count_by_themselves(kernel: Kernel, clock: Settable
 
 
 @check
+async def what_was_counted_before_is_found_in_a_call(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    one, two = [await kernel.wallet("1000") for _ in range(2)]
+    name = await meter(kernel, GRADUATED)
+    assert await costs(kernel, one, name, "150") + await costs(kernel, two, name, "60") == [125, 60]
+    july = datetime(2031, 7, 1, tzinfo=UTC)
+    await clock.set(july)
+
+    async def together(*uses: tuple[str, str, datetime]) -> list[Decimal]:
+        operations: list[Any] = []
+        for wallet, quantity, moment in uses:
+            event_id = new_id()
+            key = await kernel.value("select billing.build_usage_key('', $1)", event_id)
+            terms = {"event_id": event_id, "meter": name, "quantity": quantity}
+            operations.append(op("usage", wallet, key=key, terms=terms | {"timestamp": moment.isoformat()}))
+        (outcomes,) = await kernel.post(unit(*operations))
+        return [amount(each) for each in outcomes]
+
+    june = [(one, "60", NOON), (two, "50", NOON)]
+    found = await together((one, "100", july), *june, (one, "10", july), (two, "100", july))
+    assert found == [100, Decimal("27.5"), 45, 5, 100]
+    card = await kernel.value("select rate_card_id from billing.rate_cards where meter = $1", name)
+    begin = july + timedelta(minutes=1)
+    version = {"prices": [GRADUATED | {"tiers": [{"unit_price": "9"}]}], "effective_at": begin.isoformat()}
+    await kernel.value(
+        "select wallet_api.add_rate_version($1, $2, 't', null, '00', $3)", card, new_id(), json.dumps(version)
+    )
+    await clock.set(begin)
+    found = await together((two, "60", begin), (two, "90", july), (two, "1", begin), (two, "1", july))
+    assert found == [540, Decimal("32.5"), 9, Decimal("0.25")], "the versions count together"
+    assert await faults(kernel) == []
+
+
+@check
 async def volume_tiers_have_the_price_that_is_reached(kernel: Kernel, clock: SettableClock) -> None:
     await clock.set(NOON)
     wallet = await kernel.wallet("1000")
