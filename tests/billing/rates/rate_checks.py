@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from support.clock import SettableClock
-from support.kernel.harness import Kernel, Outcome, op, unit
+from support.kernel.harness import Kernel, Outcome, op, refund, unit
 
 from wallet_service.core.identifiers import new_id
 
@@ -282,6 +282,30 @@ async def grants_pay_as_for_a_consume(kernel: Kernel, clock: SettableClock) -> N
     used = await kernel.rows("select used from billing.grants where wallet_id = $1 order by grant_id", wallet)
     assert [each["used"] for each in used] == [4, 0]
     assert (await use(kernel, wallet, name, "5")).code == "grants_not_usable"
+
+
+@check
+async def what_is_given_back_is_not_granted_and_a_refund_counts_on(
+    kernel: Kernel, clock: SettableClock
+) -> None:
+    await clock.set(NOON)
+    wallet, name = await kernel.wallet(), await meter(kernel, VOLUME, volume_pricing="difference")
+    terms = {"source": "promotion"}
+    assert (await kernel.one(op("grant", wallet, "1000", terms=terms))).status == "posted"
+
+    async def grant() -> list[Decimal]:
+        (row,) = await kernel.rows("select remaining, used from billing.grants where wallet_id = $1", wallet)
+        return [row["remaining"], row["used"], await kernel.balance(wallet)]
+
+    first = await use(kernel, wallet, name, "100")
+    assert (amount(first), await grant()) == (100, [900, 100, 900])
+    assert await costs(kernel, wallet, name, "50") == [-25]
+    assert await grant() == [900, 100, 925], "a credit beside the grant"
+    assert first.result is not None
+    assert (await kernel.one(refund(first.result["transaction_id"]))).status == "posted"
+    assert await grant() == [1000, 0, 1025]
+    assert await costs(kernel, wallet, name, "10") == [5], "in the tier of 160: a refund lowers no count"
+    assert await faults(kernel) == []
 
 
 @check
