@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from support.clock import SettableClock
-from support.kernel.harness import Kernel, Outcome, op, unit
+from support.kernel.harness import Kernel, Outcome, op, refund, unit
 
 from wallet_service.core.identifiers import new_id
 
@@ -111,6 +111,40 @@ async def events_of_one_call_count_by_themselves(kernel: Kernel, clock: Settable
         operations.append(op("usage", wallets[place], key=key, terms=terms))
     (outcomes,) = await kernel.post(unit(*operations))
     assert [amount(each) for each in outcomes] == [100, 100, 100, 1]
+    assert await faults(kernel) == []
+
+
+@check
+async def what_was_counted_before_is_found_in_a_call(kernel: Kernel, clock: SettableClock) -> None:
+    await clock.set(NOON)
+    one, two = [await kernel.wallet("1000") for _ in range(2)]
+    name = await meter(kernel, GRADUATED)
+    assert await costs(kernel, one, name, "150") + await costs(kernel, two, name, "60") == [125, 60]
+    july = datetime(2031, 7, 1, tzinfo=UTC)
+    await clock.set(july)
+
+    async def together(*uses: tuple[str, str, datetime]) -> list[Decimal]:
+        operations: list[Any] = []
+        for wallet, quantity, moment in uses:
+            event_id = new_id()
+            key = await kernel.value("select billing.build_usage_key('', $1)", event_id)
+            terms = {"event_id": event_id, "meter": name, "quantity": quantity}
+            operations.append(op("usage", wallet, key=key, terms=terms | {"timestamp": moment.isoformat()}))
+        (outcomes,) = await kernel.post(unit(*operations))
+        return [amount(each) for each in outcomes]
+
+    june = [(one, "60", NOON), (two, "50", NOON)]
+    found = await together((one, "100", july), *june, (one, "10", july), (two, "100", july))
+    assert found == [100, Decimal("27.5"), 45, 5, 100]
+    card = await kernel.value("select rate_card_id from billing.rate_cards where meter = $1", name)
+    begin = july + timedelta(minutes=1)
+    version = {"prices": [GRADUATED | {"tiers": [{"unit_price": "9"}]}], "effective_at": begin.isoformat()}
+    await kernel.value(
+        "select wallet_api.add_rate_version($1, $2, 't', null, '00', $3)", card, new_id(), json.dumps(version)
+    )
+    await clock.set(begin)
+    found = await together((two, "60", begin), (two, "90", july), (two, "1", begin), (two, "1", july))
+    assert found == [540, Decimal("32.5"), 9, Decimal("0.25")], "the versions count together"
     assert await faults(kernel) == []
 
 
@@ -248,6 +282,30 @@ async def grants_pay_as_for_a_consume(kernel: Kernel, clock: SettableClock) -> N
     used = await kernel.rows("select used from billing.grants where wallet_id = $1 order by grant_id", wallet)
     assert [each["used"] for each in used] == [4, 0]
     assert (await use(kernel, wallet, name, "5")).code == "grants_not_usable"
+
+
+@check
+async def what_is_given_back_is_not_granted_and_a_refund_counts_on(
+    kernel: Kernel, clock: SettableClock
+) -> None:
+    await clock.set(NOON)
+    wallet, name = await kernel.wallet(), await meter(kernel, VOLUME, volume_pricing="difference")
+    terms = {"source": "promotion"}
+    assert (await kernel.one(op("grant", wallet, "1000", terms=terms))).status == "posted"
+
+    async def grant() -> list[Decimal]:
+        (row,) = await kernel.rows("select remaining, used from billing.grants where wallet_id = $1", wallet)
+        return [row["remaining"], row["used"], await kernel.balance(wallet)]
+
+    first = await use(kernel, wallet, name, "100")
+    assert (amount(first), await grant()) == (100, [900, 100, 900])
+    assert await costs(kernel, wallet, name, "50") == [-25]
+    assert await grant() == [900, 100, 925], "a credit beside the grant"
+    assert first.result is not None
+    assert (await kernel.one(refund(first.result["transaction_id"]))).status == "posted"
+    assert await grant() == [1000, 0, 1025]
+    assert await costs(kernel, wallet, name, "10") == [5], "in the tier of 160: a refund lowers no count"
+    assert await faults(kernel) == []
 
 
 @check

@@ -50,6 +50,7 @@ ROUNDED = "the_amount_is_rounded_once_half_away_from_zero"
 ONCE = "an_event_counts_once"
 MOMENTS = "moments_are_bounded"
 TOGETHER = "events_of_one_call_count_by_themselves"
+LOADED = "what_was_counted_before_is_found_in_a_call"
 
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "tiers-end-before-their-end": (
@@ -92,32 +93,35 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "- billing.count_packages(p_from, v_size)",
         "",
     ),
-    "month-in-utc": ("decide_usage", GRADUATED, "at time zone v_card.time_zone", "at time zone 'UTC'"),
+    "month-in-utc": ("decide_usage", GRADUATED, "at time zone v_rate.time_zone", "at time zone 'UTC'"),
     "month-of-posting": (
         "decide_usage",
         GRADUATED,
         "date_trunc('month', v_event.day)",
         "date_trunc('month', p_now)",
     ),
-    "all-wallets": ("sum_counters", TOGETHER, "v_counter.wallet_id = p_event.wallet_id and ", ""),
-    "one-counter-of-all-wallets": (
-        "find_counter",
-        TOGETHER,
-        "v_counter.wallet_id = p_event.wallet_id and ",
+    "one-counter-of-all-wallets": ("name_counter", TOGETHER, "p_wallet_id || ' ' || ", ""),
+    "loaded-of-all-wallets": (
+        "load_counter",
+        LOADED,
+        "c.wallet_id = p_event.wallet_id and ",
         "",
     ),
     "counters-not-kept": ("write_usage", GRADUATED, "n where n.changed", "n where false"),
-    "counters-of-all-prices": (
-        "sum_counters",
-        TOGETHER,
-        "and v_counter.price_dimensions = p_event.price_dimensions then",
-        "then",
+    "one-counter-of-all-prices": ("name_counter", TOGETHER, " || p_price_dimensions", ""),
+    "loaded-of-all-prices": (
+        "load_counter",
+        "each_price_counts_by_itself",
+        " and c.price_dimensions = p_event.price_dimensions",
+        "",
     ),
-    "one-counter-of-all-prices": (
-        "find_counter",
+    "one-counter-of-all-months": ("name_counter", LOADED, " || p_month", ""),
+    "loaded-of-all-months": ("load_counter", GRADUATED, "c.month = p_month", "true"),
+    "not-counted-in-the-call": (
+        "decide_usage",
         TOGETHER,
-        "and v_counter.price_dimensions = p_event.price_dimensions and",
-        "and",
+        "v_total.quantity := v_before + v_event.quantity;",
+        "v_total.quantity := v_before;",
     ),
     "any-price": (
         "find_price",
@@ -125,15 +129,15 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "if p_dimensions @> (p_prices -> i -> 'dimensions') then",
         "if true then",
     ),
-    "newest-version": ("decide_usage", VERSIONS, "and v.effective_at <= v_event.used_at order", "order"),
+    "newest-version": ("find_usage_rate", VERSIONS, "and v.effective_at <= p_at order", "order"),
     "version-after-its-begin": (
-        "decide_usage",
+        "find_usage_rate",
         VERSIONS,
-        "v.effective_at <= v_event.used_at",
-        "v.effective_at < v_event.used_at",
+        "v.effective_at <= p_at",
+        "v.effective_at < p_at",
     ),
     "other-versions-not-counted": (
-        "sum_counters",
+        "load_counter",
         VERSIONS,
         "v_sum := v_sum + v_counter.quantity;",
         "v_sum := v_sum + case when v_counter.rate_version = p_event.rate_version then v_counter.quantity else 0 end;",
@@ -167,14 +171,14 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "age-not-bounded": (
         "refuse_usage",
         MOMENTS,
-        "or p_event.used_at < p_now - make_interval(secs => v_meter.max_age_s) then",
+        "or p_event.used_at < p_now - make_interval(secs => p_rate.max_age_s) then",
         "then",
     ),
     "after-the-end": (
-        "decide_usage",
+        "find_usage_rate",
         MOMENTS,
-        "and v_event.used_at < c.ends_at",
-        "and v_event.used_at <= c.ends_at",
+        "and p_at < c.ends_at",
+        "and p_at <= c.ends_at",
     ),
     "grants-not-asked": (
         "post_usage",

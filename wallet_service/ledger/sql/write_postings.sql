@@ -64,13 +64,21 @@ create or replace function wallet.write_results(p_operations wallet.operation[],
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_op wallet.operation;
+  v_clients text[] := '{}';
+  v_keys text[] := '{}';
+  v_results text[] := '{}';
 begin
   foreach v_op in array p_operations loop
     if v_op.form = 'room' and p_decisions[v_op.ordinal].fresh then
-      update wallet.idempotency i set answer = p_decisions[v_op.ordinal].result
-        where i.client_id = v_op.client_id and i.key = v_op.idempotency_key;
+      v_clients := v_clients || v_op.client_id;
+      v_keys := v_keys || v_op.idempotency_key;
+      v_results := v_results || p_decisions[v_op.ordinal].result;
     end if;
   end loop;
+  if v_keys <> '{}' then
+    update wallet.idempotency i set answer = n.result from unnest(v_clients, v_keys, v_results) as n (client_id, key, result)
+      where i.client_id = n.client_id and i.key = n.key;
+  end if;
 end $$;
 
 -- Totals of a wallet's rows up to p_version, a multiple of 1,000: the last checkpoint and the rows since. Transfers between

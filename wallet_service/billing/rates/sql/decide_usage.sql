@@ -7,54 +7,60 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_account wallet.account := p_step.accounts[1];
   v_event billing.usage_events := billing.read_usage(p_operation, v_account, p_now);
-  v_card billing.rate_cards;
-  v_version billing.rate_versions;
-  v_price jsonb;
-  v_state wallet.room_state;
-  v_month date;
+  v_rate billing.usage_rate := billing.find_usage_rate(v_event.meter, v_account.currency, v_event.used_at);
+  v_price jsonb := billing.find_price(v_rate.prices, v_event.dimensions);
+  v_state wallet.room_state := p_step.state;
+  v_counters billing.usage_counter[];
+  v_counter billing.usage_counter;    -- of the version
+  v_total billing.usage_counter;      -- of every version
   v_before numeric;
-  v_index integer;
+  v_month date;
+  v_key text;
+  v_place integer;
+  v_total_place integer;
   v_rated billing.usage_price;
 begin
-  p_step.decision := billing.refuse_usage(p_operation, v_event, p_now);
+  p_step.decision := billing.refuse_usage(p_operation, v_event, v_account.currency, v_rate, v_price, p_now);
   if (p_step.decision).status is not null then
     return p_step;
   end if;
-  select * into v_card from billing.rate_cards c where c.meter = v_event.meter and c.currency = v_account.currency
-    and c.starts_at <= v_event.used_at and v_event.used_at < c.ends_at;
-  select * into v_version from billing.rate_versions v
-    where v.rate_card_id = v_card.rate_card_id and v.effective_at <= v_event.used_at order by v.effective_at desc limit 1;
-  v_price := billing.find_price(v_version.prices, v_event.dimensions);
-  if v_price is null then
-    p_step.decision := wallet.build_refusal('price_not_found', jsonb_build_object('meter', v_event.meter,
-      'currency', v_account.currency, 'dimensions', v_event.dimensions, 'timestamp', wallet.format_time(v_event.used_at),
-      'rate_card_id', v_card.rate_card_id));
-    return p_step;
-  end if;
-  v_event.rate_card_id := v_card.rate_card_id;
-  v_event.rate_version := v_version.version;
+  v_event.rate_card_id := v_rate.rate_card_id;
+  v_event.rate_version := v_rate.version;
   v_event.price_dimensions := v_price -> 'dimensions';
-  v_event.day := (v_event.used_at at time zone v_card.time_zone)::date;
+  v_event.day := (v_event.used_at at time zone v_rate.time_zone)::date;
   v_month := date_trunc('month', v_event.day)::date;
-  v_state := billing.load_counter(p_step.state, v_event, v_month);
-  v_index := billing.find_counter(v_state.usage_counters, v_event, v_month, v_event.rate_version);
-  v_before := billing.sum_counters(v_state.usage_counters, v_event, v_month);
-  v_rated := billing.price_usage(v_price, v_event.quantity, v_before, v_state.usage_counters[v_index], v_card.volume_pricing);
+  v_key := billing.name_counter(v_event.wallet_id, v_event.rate_card_id, v_month, v_event.price_dimensions);
+  v_place := array_position(v_state.usage_keys, v_key || v_rate.version);
+  if v_place is null then
+    v_state := billing.load_counter(v_state, v_event, v_month, v_key);
+    v_place := array_position(v_state.usage_keys, v_key || v_rate.version);
+  end if;
+  v_total_place := array_position(v_state.usage_keys, v_key);
+  v_counters := v_state.usage_counters;
+  v_counter := v_counters[v_place];
+  v_total := v_counters[v_total_place];
+  v_before := v_total.quantity;
+  v_rated := billing.price_usage(v_price, v_event.quantity, v_before, v_counter, v_rate.volume_pricing);
   if v_before + v_event.quantity >= 1e20 or abs(v_rated.exact) >= 1e20 - 1 then
     p_step.decision := wallet.build_refusal('validation_failed', wallet.build_fault('/quantity',
       'the quantity of the month, and the amount, have at most 20 digits before the point'));
     return p_step;
   end if;
   v_event.amount := round(v_rated.exact, v_account.exponent);
-  v_state.usage_counters[v_index].quantity := v_state.usage_counters[v_index].quantity + v_event.quantity;
-  v_state.usage_counters[v_index].billed := v_state.usage_counters[v_index].billed + v_rated.billed;
-  v_state.usage_counters[v_index].priced := v_rated.priced;
-  v_state.usage_counters[v_index].changed := true;
+  v_counter.quantity := v_counter.quantity + v_event.quantity;
+  v_counter.billed := v_counter.billed + v_rated.billed;
+  v_counter.priced := v_rated.priced;
+  v_counter.changed := true;
+  v_total.quantity := v_before + v_event.quantity;
+  v_counters[v_place] := v_counter;
+  v_counters[v_total_place] := v_total;
+  v_state.usage_counters := v_counters;
   v_state.marks := coalesce(v_state.marks, 0) | 32;
   p_step.state := v_state;
-  p_step := billing.post_usage(p_operation, p_step, v_event, v_card.counter_account, p_now);
+  p_step := billing.post_usage(p_operation, p_step, v_event, v_rate.counter_account, p_now);
   if (p_step.decision).status = 'posted' then
-    p_step.decision.result := billing.format_usage(p_operation, v_event, v_card, v_price, v_rated, v_before, v_account, p_now);
+    p_step.decision.result := billing.format_usage(p_operation, v_event, v_rate.counter_account, v_price, v_rated, v_before,
+      v_account, p_now);
   end if;
   return p_step;
 end $$;
@@ -65,20 +71,26 @@ returns billing.usage_events
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   t constant jsonb := coalesce(p_operation.terms, '{}');
-  v_event billing.usage_events;
 begin
-  v_event.usage_id := p_operation.transaction_id;
-  v_event.wallet_id := p_account.wallet_id;
-  v_event.user_id := p_account.user_id;
-  v_event.client_id := p_operation.client_id;
-  v_event.source := coalesce(t ->> 'source', '');
-  v_event.event_id := t ->> 'event_id';
-  v_event.meter := t ->> 'meter';
-  v_event.quantity := billing.read_quantity(t ->> 'quantity');
-  v_event.dimensions := coalesce(t -> 'dimensions', '{}');
-  v_event.used_at := case when t ? 'timestamp' then wallet.read_time(t ->> 'timestamp')
-    else greatest(p_now, p_account.last_posted_at) end;
-  return v_event;
+  return row(p_operation.transaction_id, p_account.wallet_id, p_account.user_id, p_operation.client_id, coalesce(t ->> 'source', ''),
+    t ->> 'event_id', t ->> 'meter', billing.read_quantity(t ->> 'quantity'), coalesce(t -> 'dimensions', '{}'),
+    case when t ? 'timestamp' then wallet.read_time(t ->> 'timestamp') else greatest(p_now, p_account.last_posted_at) end,
+    null, null, null, null, null, null, null, null)::billing.usage_events;
+end $$;
+
+-- The meter, and what prices its usage at a moment, in one query. #> reads prices that are stored compressed once.
+create or replace function billing.find_usage_rate(p_meter text, p_currency text, p_at timestamptz) returns billing.usage_rate
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_rate billing.usage_rate;
+begin
+  select m.dimensions, m.max_age_s, c.rate_card_id, c.counter_account, c.time_zone, c.volume_pricing, v.version, v.prices into v_rate
+    from billing.meters m
+      left join billing.rate_cards c on c.meter = m.meter and c.currency = p_currency and c.starts_at <= p_at and p_at < c.ends_at
+      left join lateral (select v.version, v.prices #> '{}' as prices from billing.rate_versions v
+        where v.rate_card_id = c.rate_card_id and v.effective_at <= p_at order by v.effective_at desc limit 1) v on true
+    where m.meter = p_meter;
+  return v_rate;
 end $$;
 
 -- A quantity as the caller wrote it: 0 or an amount, of at most 18 decimals; null for anything else.
@@ -92,12 +104,11 @@ begin
 end $$;
 
 -- Why an event can't be rated, whatever it costs; null if it can.
-create or replace function billing.refuse_usage(p_operation wallet.operation, p_event billing.usage_events, p_now timestamptz)
-returns wallet.decision
+create or replace function billing.refuse_usage(p_operation wallet.operation, p_event billing.usage_events, p_currency text,
+  p_rate billing.usage_rate, p_price jsonb, p_now timestamptz) returns wallet.decision
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   c_skew constant interval := interval '5 minutes';
-  v_meter billing.meters;
   v_fault text[] := case
     when p_event.event_id is null or length(p_event.event_id) not between 1 and 255 or p_event.event_id ~ '[\u0001-\u001f\u007f-\u009f]'
       then array['/event_id', 'must be 1 to 255 characters without control characters']
@@ -115,16 +126,20 @@ begin
   if v_fault is not null then
     return wallet.build_refusal('validation_failed', wallet.build_fault(v_fault[1], v_fault[2]));
   end if;
-  select * into v_meter from billing.meters m where m.meter = p_event.meter;
-  if v_meter.meter is null then
+  if p_rate.dimensions is null then
     return wallet.build_refusal('meter_not_found', jsonb_build_object('meter', p_event.meter));
-  elsif p_event.used_at > p_now + c_skew or p_event.used_at < p_now - make_interval(secs => v_meter.max_age_s) then
+  elsif p_event.used_at > p_now + c_skew or p_event.used_at < p_now - make_interval(secs => p_rate.max_age_s) then
     return wallet.build_refusal('timestamp_refused', jsonb_build_object('timestamp', wallet.format_time(p_event.used_at),
-      'earliest', wallet.format_time(p_now - make_interval(secs => v_meter.max_age_s)), 'latest', wallet.format_time(p_now + c_skew)));
+      'earliest', wallet.format_time(p_now - make_interval(secs => p_rate.max_age_s)), 'latest', wallet.format_time(p_now + c_skew)));
+  elsif p_event.dimensions - p_rate.dimensions <> '{}' then
+    return wallet.build_refusal('validation_failed', wallet.build_fault('/dimensions/' || replace(replace((
+        select min(k collate "C") from jsonb_object_keys(p_event.dimensions - p_rate.dimensions) k), '~', '~0'), '/', '~1'),
+      'the meter has no such dimension; it has: ' || coalesce(nullif(array_to_string(p_rate.dimensions, ', '), ''), 'none')));
+  elsif p_price is null then
+    return wallet.build_refusal('price_not_found', jsonb_build_object('meter', p_event.meter, 'currency', p_currency,
+      'dimensions', p_event.dimensions, 'timestamp', wallet.format_time(p_event.used_at), 'rate_card_id', p_rate.rate_card_id));
   end if;
-  return case when p_event.dimensions <> '{}' then (select wallet.build_refusal('validation_failed', wallet.build_fault('/dimensions/' || replace(replace(k, '~', '~0'), '/', '~1'),
-      'the meter has no such dimension; it has: ' || coalesce(nullif(array_to_string(v_meter.dimensions, ', '), ''), 'none')))
-    from jsonb_object_keys(p_event.dimensions) k where k <> all (v_meter.dimensions) order by k limit 1) end;
+  return null;
 end $$;
 
 -- The idempotency key of an event: an event is named by its source and its id.
@@ -138,12 +153,9 @@ end $$;
 create or replace function billing.are_dimensions(p_dimensions jsonb) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  if jsonb_typeof(p_dimensions) is distinct from 'object' or octet_length(p_dimensions::text) > 1024 then
-    return false;
-  end if;
-  return (select count(*) <= 10 and coalesce(bool_and(jsonb_typeof(d.value) = 'string' and length(d.value #>> '{}') between 1 and 100
-      and d.value #>> '{}' !~ '[\u0001-\u001f\u007f-\u009f]'), true)
-    from jsonb_each(p_dimensions) d);
+  return p_dimensions = '{}' or coalesce(jsonb_typeof(p_dimensions) = 'object' and octet_length(p_dimensions::text) <= 1024
+    and jsonb_array_length(jsonb_path_query_array(p_dimensions, 'strict $.*')) <= 10 and not jsonb_path_exists(p_dimensions,
+      'strict $.* ? (@.type() != "string" || !(@ like_regex "^[^\\u0001-\\u001f\\u007f-\\u009f]{1,100}$"))'), false);
 end $$;
 
 -- The price of an event: the first one whose dimensions the event has; null if there is none.

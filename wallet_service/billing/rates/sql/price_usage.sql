@@ -80,8 +80,9 @@ declare
   v_up_to numeric;
   v_part numeric;
 begin
-  for v_tier in select t from jsonb_array_elements(p_tiers) with ordinality as e (t, place) order by e.place loop
+  for i in 0 .. jsonb_array_length(p_tiers) - 1 loop
     exit when v_begin >= p_to;
+    v_tier := p_tiers -> i;
     v_up_to := (v_tier ->> 'up_to')::numeric;
     v_part := least(p_to, coalesce(v_up_to, p_to)) - greatest(p_from, v_begin);
     if v_part > 0 then
