@@ -8507,7 +8507,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0273",
+         *       "migration": "0280",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
