@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from wallet_service.core.fields import Key, Line, Metadata, Text, Timestamp
 from wallet_service.core.money import Amount, AmountText
 from wallet_service.finance.fx.schemas import RATE_TEXT, SIGNED_TEXT
-from wallet_service.money.examples import ENTRY, OTHER_WALLET_ID, WALLET_ID
+from wallet_service.money.examples import ENTRY, EXCHANGE, OTHER_WALLET_ID, WALLET_ID, transaction
 from wallet_service.money.responses import PostedTransaction
 
 _DETAILS = ("description", "reference", "metadata", "effective_at")
@@ -135,6 +135,10 @@ class Conversion(BaseModel):
 
 class PostedConversion(BaseModel):
     """A conversion and its posting."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"conversion": CONVERSION, "transaction": transaction(*EXCHANGE)}]}
+    )
 
     conversion: Conversion = Field(description="What was converted.")
     transaction: PostedTransaction = Field(

@@ -63,7 +63,7 @@ def _unzipped(content: bytes) -> bytes:
 
 def _of_csv(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     rows = csv.reader(io.StringIO(text))
-    head = [each.strip() for each in next(rows, [])]
+    head = [each.strip() for each in next(rows, list[str]())]
     if not head or head[0].lower() != "date":
         raise RatesUnreadableError("the first column is not Date")
     for row in rows:

@@ -54,7 +54,7 @@ ROOM = Room(
     operation_types=(
         OperationType(
             name="convert",
-            summary="an amount of one wallet becomes one of another currency in a second one of its owner; its entries are "
+            summary="an amount of one wallet becomes one of another currency in a second of its owner; its entries are "
             "of another type: `exchange`",
             permission="conversions:write",
             form="room",
