@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from support.api import Api, open_api
 from support.clock import SettableClock
 from support.database_location import DatabaseLocation
+from support.polling import wait_until
 
 from wallet_service.finance.fx.ecb import RatesUnreadableError, history, in_slices, read_rates
 from wallet_service.finance.fx.keeper import keep_rates
@@ -156,7 +157,7 @@ async def refresh(api: Api) -> dict[str, Any]:
 
 
 def counted(api: Api, outcome: str) -> float:
-    registry: CollectorRegistry = api.app.state.metrics_registry
+    registry: CollectorRegistry = api.app.state.metrics
     return registry.get_sample_value("wallet_fx_refreshes_total", {"outcome": outcome}) or 0.0
 
 
@@ -179,6 +180,7 @@ async def test_the_rates_of_a_provider_are_stored_once(api: Api, provider: Provi
     job = await refresh(api)
     assert job["result"]["rates"] == 1
     assert provider.asked[2:] == ['"one"']
+    assert (counted(api, "stored"), counted(api, "unchanged"), counted(api, "failed")) == (2, 1, 0)
     assert (await converted(api.user(), "100.00", "EUR-USD"))["converted"] == "108.00"
 
 
@@ -188,6 +190,7 @@ async def test_a_provider_that_fails_changes_nothing_and_is_tried_again(api: Api
         job = await refresh(api)
         assert (job["status"], job["error"]["code"]) == ("queued", "upstream_unavailable")
         assert "secret" not in json.dumps(job)
+    assert counted(api, "failed") == 2
     assert (await api.admin.get("/fx/rates")).json()["items"] == []
     provider.status, provider.content = 200, CSV.encode()
     assert (await refresh(api))["result"]["rates"] == 4  # no ETag was kept
@@ -212,9 +215,8 @@ async def test_a_worker_hands_over_the_settings_and_shows_the_age(
         assert len(jobs) == 1
     async with open_api(timed_location, fx_url=provider.url, fx_history=False) as api:
         task = asyncio.create_task(keep_rates(api.app.state, stopping := asyncio.Event()))
-        registry: CollectorRegistry = api.app.state.metrics_registry
-        while registry.get_sample_value("wallet_fx_rates_age_days") != 4.0:
-            await asyncio.sleep(0.02)
+        registry: CollectorRegistry = api.app.state.metrics
+        await wait_until(lambda: registry.get_sample_value("wallet_fx_rates_age_days") == 4.0)
         stopping.set()
         await task
 

@@ -81,7 +81,7 @@ async def list_rates(
 @router.put(
     "/rates",
     response_model=RateList,
-    responses=problems(*WRITES, BookNotFound, WalletBusy, UpstreamUnavailable),
+    responses=problems(*WRITES, BookNotFound, AmountInvalid, WalletBusy, UpstreamUnavailable),
     operation_id="put_rates",
     summary="Set exchange rates",
 )
