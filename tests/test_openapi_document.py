@@ -74,6 +74,8 @@ VERBS = {
         "delete",
         "merge",
         "unmerge",
+        "convert",
+        "refresh",
     ),
 }
 """The first words of operation ids. A new room adds what it does."""

@@ -124,6 +124,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "end_rate_card": {},
     "update_book": {"month_start_day": 2},
     "set_book_wallet": {"purpose": "savings"},
+    "set_rates": {"rates": [{"base": "XPF", "quote": "XAF", "day": "2026-01-02", "rate": "1"}]},
+    "create_quote": {"from": "XPF", "to": "XAF", "amount": "1"},
     **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""

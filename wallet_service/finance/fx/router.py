@@ -82,10 +82,10 @@ async def list_rates(
     "/rates",
     response_model=RateList,
     responses=problems(*WRITES, BookNotFound, AmountInvalid, WalletBusy, UpstreamUnavailable),
-    operation_id="put_rates",
+    operation_id="set_rates",
     summary="Set exchange rates",
 )
-async def put_rates(
+async def set_rates(
     caller: Writer, request: RatesPut, repository: Repository, access: BookAccessOf
 ) -> Response:
     """Set up to 500 rates, all or none: those of the service, which needs `rates:write`, or those of a book.

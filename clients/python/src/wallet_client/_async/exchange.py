@@ -91,7 +91,7 @@ class AsyncExchangeResource:
             ],
         }
         return await self._runner.run(
-            change_call("put_rates", "PUT", _RATES, stored_rates_of, encode(body), None)
+            change_call("set_rates", "PUT", _RATES, stored_rates_of, encode(body), None)
         )
 
     async def refresh_rates(self) -> "Job":

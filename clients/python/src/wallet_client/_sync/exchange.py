@@ -91,7 +91,7 @@ class ExchangeResource:
                 for each in rates
             ],
         }
-        return self._runner.run(change_call("put_rates", "PUT", _RATES, stored_rates_of, encode(body), None))
+        return self._runner.run(change_call("set_rates", "PUT", _RATES, stored_rates_of, encode(body), None))
 
     def refresh_rates(self) -> "Job":
         """Store the newest rates of the service's provider, in the background. Needs ``rates:write``.
