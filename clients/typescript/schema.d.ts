@@ -1749,6 +1749,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fx/rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List exchange rates
+         * @description The rates of the service, or with `book_id` a book's own ones, as they are stored, the newest day first.
+         *
+         *     Weekends and holidays have none: `GET /fx/convert` finds the rate that counts for a day.
+         */
+        get: operations["list_rates"];
+        /**
+         * Set exchange rates
+         * @description Set up to 500 rates, all or none: those of the service, which needs `rates:write`, or those of a book.
+         *
+         *     A book's own rates win in it, and nowhere else. They never price money of operating wallets. What the service's
+         *     provider sends later does not change a rate that was set.
+         */
+        put: operations["set_rates"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/rates/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh exchange rates
+         * @description Store the newest rates of the provider (`WALLET_FX_URL`), as a job of the type `refresh_rates`.
+         *
+         *     The history of the European Central Bank that comes with the package is stored first, where it is missing. The job's
+         *     `result` counts the days and rates that are new.
+         */
+        post: operations["refresh_rates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Convert an amount, without posting
+         * @description What an amount is worth in another currency on a day. No spread is taken.
+         *
+         *     The rate is found direct, inverse, or by way of the euro: the newest one of at most five days before the day
+         *     (`WALLET_FX_MAX_AGE_DAYS`). While no newer one has come, it may be 45 days older than today
+         *     (`WALLET_FX_STALE_AGE_DAYS`), and is `stale`. Without a rate, `converted` is null: nothing takes 1 for it.
+         */
+        get: operations["convert_amount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fix the price of a conversion
+         * @description A price by the service's rates of today, less the spread, that holds for 60 s (`WALLET_FX_QUOTE_S`).
+         *
+         *     The same caller names it as `quote_id` in conversions of this amount. A rate whose day ended more than 72 hours ago
+         *     (`WALLET_FX_MAX_AGE_H`) is `rate_stale`.
+         */
+        post: operations["create_quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Convert money to a wallet of another currency
+         * @description One `exchange` with an entry in each wallet, against `fx:FROM-TO`. What rounding left is `remainder`.
+         *
+         *     In mirrored wallets, give both amounts to record what a bank did; otherwise the rate of the day counts, the book's own
+         *     one first. In operating wallets it is off unless `WALLET_FX_CONVERT` is set; then the rate is the service's of today.
+         */
+        post: operations["convert_from_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -3202,7 +3324,7 @@ export interface components {
              * Operations
              * @description The operations, which are decided in this order.
              */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"] | components["schemas"]["BatchHold"] | components["schemas"]["BatchHoldCapture"] | components["schemas"]["BatchHoldVoid"] | components["schemas"]["BatchHoldExtend"] | components["schemas"]["BatchHoldIncrease"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"] | components["schemas"]["BatchHold"] | components["schemas"]["BatchHoldCapture"] | components["schemas"]["BatchHoldVoid"] | components["schemas"]["BatchHoldExtend"] | components["schemas"]["BatchHoldIncrease"] | components["schemas"]["BatchConversion"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -4078,6 +4200,232 @@ export interface components {
              * @example 12.50
              */
             refunded: string;
+        };
+        /**
+         * Conversion
+         * @description What was converted, and by which rate.
+         * @example {
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "from": "EUR",
+         *       "to": "USD",
+         *       "amount": "10.00",
+         *       "to_amount": "11.00",
+         *       "rate": "1.1",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "spread_bps": 0,
+         *       "remainder": "0.00000000000000",
+         *       "quote_id": null
+         *     }
+         */
+        Conversion: {
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The transaction.
+             */
+            transaction_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that was debited.
+             */
+            wallet_id: string;
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description The wallet that was credited.
+             */
+            to_wallet_id: string;
+            /**
+             * From
+             * @description The currency of the debited wallet.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency of the credited wallet.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description What left the one wallet.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * To Amount
+             * @description What the other got: rounded once, half away from zero.
+             * @example 12.50
+             */
+            to_amount: string;
+            /**
+             * Rate
+             * @description What one unit of `from` was worth in units of `to`, without the spread; of amounts that the caller gave, their quotient.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Rated On
+             * @description The day of the rate. Null: the caller gave both amounts.
+             */
+            rated_on: string | null;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Spread Bps
+             * @description What the conversion kept, in hundredths of a percent. Null: the caller gave both amounts.
+             */
+            spread_bps: number | null;
+            /**
+             * Remainder
+             * @description What rounding left: the exact amount less `to_amount`. Null: the caller gave both amounts.
+             */
+            remainder: string | null;
+            /**
+             * Quote Id
+             * @description The quote that was used; null: none.
+             */
+            quote_id: string | null;
+        };
+        /**
+         * ConversionCreate
+         * @description Money to be converted.
+         * @example {
+         *       "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "amount": "10.00"
+         *     }
+         */
+        ConversionCreate: {
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description A wallet of another currency, of the same user or organization and the same keeping.
+             */
+            to_wallet_id: string;
+            /**
+             * Amount
+             * @description How much leaves the wallet. Default: the amount of the quote.
+             */
+            amount?: (string | number) | null;
+            /**
+             * To Amount
+             * @description How much the other wallet gets, where that is known: what a bank did. No rate is asked then. Only of mirrored wallets.
+             */
+            to_amount?: (string | number) | null;
+            /**
+             * Quote Id
+             * @description A quote of this caller that has not expired.
+             */
+            quote_id?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB. `fx_rate`, `fx_rated_on` and `fx_quote_id` are added.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. In mirrored wallets the rate is of this day; in operating ones of today.
+             */
+            effective_at?: string | null;
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+        };
+        /**
+         * Converted
+         * @description What an amount is worth in another currency. Nothing was posted.
+         * @example {
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00",
+         *       "day": "2026-01-04",
+         *       "converted": "93.41",
+         *       "rate": "0.934142923867351705",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "unconverted": [],
+         *       "complete": true
+         *     }
+         */
+        Converted: {
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Day
+             * Format: date
+             * @description The day whose rate was looked for.
+             */
+            day: string;
+            /**
+             * Converted
+             * @description The amount in `to`, rounded once, half away from zero. Null: there is no rate.
+             */
+            converted: string | null;
+            /**
+             * Rate
+             * @description What one unit of `from` is worth in units of `to`, with at least 18 significant digits.
+             */
+            rate: string | null;
+            /**
+             * Rated On
+             * @description The day of the rate: of one by way of the euro, the older of the two. Null: there is none.
+             */
+            rated_on: string | null;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Unconverted
+             * @description Currencies without a rate, which the result leaves out.
+             */
+            unconverted: string[];
+            /**
+             * Complete
+             * @description Whether the result leaves out nothing.
+             */
+            complete: boolean;
         };
         /**
          * CounterAccountTotal
@@ -7825,6 +8173,99 @@ export interface components {
             message_id: string;
         };
         /**
+         * PostedConversion
+         * @description A conversion and its posting.
+         * @example {
+         *       "conversion": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "from": "EUR",
+         *         "to": "USD",
+         *         "amount": "10.00",
+         *         "to_amount": "11.00",
+         *         "rate": "1.1",
+         *         "rated_on": "2026-01-02",
+         *         "stale": false,
+         *         "spread_bps": 0,
+         *         "remainder": "0.00000000000000",
+         *         "quote_id": null
+         *       },
+         *       "transaction": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "leg": 0,
+         *         "transaction_type": "exchange",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "user_id": "user-1",
+         *         "currency": "EUR",
+         *         "direction": "debit",
+         *         "amount": "10.00",
+         *         "balance_before": "100.00",
+         *         "balance_after": "90.00",
+         *         "wallet_version": 2,
+         *         "counter_account": "fx:EUR-USD",
+         *         "original_transaction_id": null,
+         *         "client_id": "billing",
+         *         "reference": null,
+         *         "description": null,
+         *         "metadata": {},
+         *         "effective_at": "2026-01-02T03:04:05.678901Z",
+         *         "created_at": "2026-01-02T03:04:05.678901Z",
+         *         "legs": [
+         *           {
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "leg": 0,
+         *             "transaction_type": "exchange",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "user_id": "user-1",
+         *             "currency": "EUR",
+         *             "direction": "debit",
+         *             "amount": "10.00",
+         *             "balance_before": "100.00",
+         *             "balance_after": "90.00",
+         *             "wallet_version": 2,
+         *             "counter_account": "fx:EUR-USD",
+         *             "original_transaction_id": null,
+         *             "client_id": "billing",
+         *             "reference": null,
+         *             "description": null,
+         *             "metadata": {},
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           },
+         *           {
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "leg": 1,
+         *             "transaction_type": "exchange",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *             "user_id": "user-1",
+         *             "currency": "USD",
+         *             "direction": "credit",
+         *             "amount": "11.00",
+         *             "balance_before": "0.00",
+         *             "balance_after": "11.00",
+         *             "wallet_version": 1,
+         *             "counter_account": "fx:EUR-USD",
+         *             "original_transaction_id": null,
+         *             "client_id": "billing",
+         *             "reference": null,
+         *             "description": null,
+         *             "metadata": {},
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           }
+         *         ],
+         *         "dry_run": false
+         *       }
+         *     }
+         */
+        PostedConversion: {
+            /** @description What was converted. */
+            conversion: components["schemas"]["Conversion"];
+            /** @description The posting: an `exchange` with one entry in each wallet. */
+            transaction: components["schemas"]["Transaction"];
+        };
+        /**
          * Progress
          * @description How far a job is.
          */
@@ -7844,6 +8285,174 @@ export interface components {
              * @description For people.
              */
             note: string | null;
+        };
+        /**
+         * Quote
+         * @description A price that holds for a time. Its caller names it in conversions of this amount.
+         * @example {
+         *       "quote_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00",
+         *       "to_amount": "92.95",
+         *       "rate": "0.934142923867351705",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "spread_bps": 50,
+         *       "remainder": "-0.00277907519850",
+         *       "created_at": "2026-01-02T16:04:05.678901Z",
+         *       "expires_at": "2026-01-02T16:05:05.678901Z"
+         *     }
+         */
+        Quote: {
+            /**
+             * Quote Id
+             * Format: uuid
+             * @description The quote's id, a UUIDv7.
+             */
+            quote_id: string;
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount in `from`.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * To Amount
+             * @description What it becomes, less the spread, rounded once.
+             * @example 12.50
+             */
+            to_amount: string;
+            /**
+             * Rate
+             * @description What one unit of `from` is worth in units of `to`, without the spread.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Rated On
+             * Format: date
+             * @description The day of the rate: of one by way of the euro, the older of the two. Null: there is none.
+             */
+            rated_on: string;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Spread Bps
+             * @description What the conversion keeps, in hundredths of a percent.
+             */
+            spread_bps: number;
+            /**
+             * Remainder
+             * @description What rounding left: the exact amount less `to_amount`.
+             * @example -0.00277907519850
+             */
+            remainder: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when it holds.
+             */
+            expires_at: string;
+        };
+        /**
+         * QuoteCreate
+         * @description A price to be fixed.
+         * @example {
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00"
+         *     }
+         */
+        QuoteCreate: {
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount in `from`.
+             * @example 12.50
+             */
+            amount: string | number;
+        };
+        /**
+         * Rate
+         * @description A stored rate.
+         * @example {
+         *       "book_id": null,
+         *       "base": "EUR",
+         *       "quote": "USD",
+         *       "day": "2026-01-02",
+         *       "rate": "1.0705",
+         *       "source": "provider",
+         *       "updated_at": "2026-01-02T15:30:00.000000Z"
+         *     }
+         */
+        Rate: {
+            /**
+             * Book Id
+             * @description The book whose own rate it is; null: the service's.
+             */
+            book_id: string | null;
+            /**
+             * Base
+             * @description The currency of which the rate prices one unit.
+             */
+            base: string;
+            /**
+             * Quote
+             * @description The currency in which it is priced.
+             */
+            quote: string;
+            /**
+             * Day
+             * Format: date
+             * @description Its day.
+             */
+            day: string;
+            /**
+             * Rate
+             * @description What one unit of `base` is worth in units of `quote`.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Source
+             * @description Where it comes from: `ecb_history` (with the package), `provider`, `manual` (it was set). Later releases add sources.
+             */
+            source: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was stored.
+             */
+            updated_at: string;
         };
         /**
          * RateCard
@@ -8123,6 +8732,60 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * RateList
+         * @description What is stored now of the rates of a request, in its order, without those that were removed.
+         * @example {
+         *       "rates": [
+         *         {
+         *           "book_id": null,
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705",
+         *           "source": "manual",
+         *           "updated_at": "2026-01-02T15:30:00.000000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        RateList: {
+            /**
+             * Rates
+             * @description The rates.
+             */
+            rates: components["schemas"]["Rate"][];
+        };
+        /**
+         * RatePage
+         * @description Rates of the service or of a book, the newest day first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "book_id": null,
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705",
+         *           "source": "provider",
+         *           "updated_at": "2026-01-02T15:30:00.000000Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        RatePage: {
+            /**
+             * Items
+             * @description The rates.
+             */
+            items: components["schemas"]["Rate"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * RatePrice
          * @description A price for events with some dimensions.
          * @example {
@@ -8174,6 +8837,34 @@ export interface components {
              * @description Of `graduated` and `volume`.
              */
             tiers?: components["schemas"]["RateTier"][] | null;
+        };
+        /**
+         * RateSet
+         * @description A rate of a day.
+         */
+        RateSet: {
+            /**
+             * Base
+             * @description The currency of which the rate prices one unit.
+             */
+            base: string;
+            /**
+             * Quote
+             * @description The currency in which it is priced.
+             */
+            quote: string;
+            /**
+             * Day
+             * Format: date
+             * @description Its day, not after today.
+             * @example 2026-01-31
+             */
+            day: string;
+            /**
+             * Rate
+             * @description What one unit of `base` is worth in units of `quote`. More than 0. Null: it is removed.
+             */
+            rate: (string | number) | null;
         };
         /**
          * RateTier
@@ -8351,6 +9042,32 @@ export interface components {
             created_at: string;
         };
         /**
+         * RatesPut
+         * @description Rates to set.
+         * @example {
+         *       "rates": [
+         *         {
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705"
+         *         }
+         *       ]
+         *     }
+         */
+        RatesPut: {
+            /**
+             * Book Id
+             * @description The book whose own rates they are, which win there. Default: of the service.
+             */
+            book_id?: string | null;
+            /**
+             * Rates
+             * @description The rates: all are set, or none.
+             */
+            rates: components["schemas"]["RateSet"][];
+        };
+        /**
          * Rating
          * @description How the amount came about.
          * @example {
@@ -8507,7 +9224,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0210",
+         *       "migration": "0222",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -10784,7 +11501,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "conversion_off" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "quote_expired" | "quote_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_missing" | "rate_stale" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -11165,6 +11882,79 @@ export interface components {
              * @example 12.50
              */
             amount: string | number;
+        };
+        /**
+         * BatchConversion
+         * @description One conversion of a batch. It is posted as `exchange`.
+         */
+        BatchConversion: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "convert";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description A wallet of another currency, of the same user or organization and the same keeping.
+             */
+            to_wallet_id: string;
+            /**
+             * Amount
+             * @description How much leaves the wallet. Default: the amount of the quote.
+             * @default null
+             */
+            amount?: (string | number) | null;
+            /**
+             * To Amount
+             * @description How much the other wallet gets, where that is known: what a bank did. No rate is asked then. Only of mirrored wallets.
+             * @default null
+             */
+            to_amount?: (string | number) | null;
+            /**
+             * Quote Id
+             * @description A quote of this caller that has not expired.
+             * @default null
+             */
+            quote_id?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB. `fx_rate`, `fx_rated_on` and `fx_quote_id` are added.
+             * @default null
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. In mirrored wallets the rate is of this day; in operating ones of today.
+             * @default null
+             */
+            effective_at?: string | null;
         };
     };
     responses: {
@@ -18002,6 +18792,386 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rates: {
+        parameters: {
+            query?: {
+                /** @description The book whose own rates are listed. Default: those of the service. */
+                book_id?: string | null;
+                /** @description Only those that price this currency. */
+                base?: string | null;
+                /** @description Only those in this currency. */
+                quote?: string | null;
+                /** @description Only those of this day and later ones. */
+                first_day?: string | null;
+                /** @description Only those of this day and earlier ones. */
+                last_day?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RatePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_rates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RatesPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateList"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_rates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work goes on in the background. `Location` is the job's path. */
+            202: {
+                headers: {
+                    /** @description The path of the job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convert_amount: {
+        parameters: {
+            query: {
+                /** @description The currency of the amount. */
+                from: string;
+                /** @description The currency that it is converted to. */
+                to: string;
+                /** @description 0 or more, with at most the decimals of its currency. */
+                amount: string;
+                /** @description The day whose rate counts. Default: today, in the book's time zone or UTC. */
+                day?: string | null;
+                /** @description The book whose own rates count before those of the service. */
+                book_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Converted"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            /** @description `validation_failed`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_quote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuoteCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quote"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `rate_missing`, `rate_stale` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convert_from_wallet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionCreate"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostedConversion"];
+                };
+            };
+            /** @description It is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostedConversion"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `conversion_off` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_not_found`, `quote_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `balance_limit`, `rate_missing`, `rate_stale`, `quote_expired`, `transaction_superseded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `same_wallet`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */
