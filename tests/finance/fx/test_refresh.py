@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from conftest import FreshApi
+from conftest import FreshApi, FreshDatabase
 from prometheus_client import CollectorRegistry
 from support.api import Api, open_api
 from support.clock import SettableClock
@@ -221,8 +221,7 @@ async def test_a_worker_hands_over_the_settings_and_shows_the_age(
         await task
 
 
-async def test_the_history_is_stored_by_the_job(fresh_api: FreshApi) -> None:
-    """In parts, as the job stores it; of the whole of it, the last part."""
+async def test_a_part_of_the_history_is_stored_once(fresh_api: FreshApi) -> None:
     api = await fresh_api()
     rates = RateRepository(api.app.state.database)
     *_, part = in_slices(history(), 200)
@@ -232,3 +231,28 @@ async def test_the_history_is_stored_by_the_job(fresh_api: FreshApi) -> None:
     assert await rates.load(part, "ecb_history") == (0, 0)
     state = await rates.state()
     assert (state.newest, state.has_history) == (max(part), True)
+
+
+async def test_a_new_installation_has_the_history_when_its_worker_has_started(
+    fresh_database: FreshDatabase,
+) -> None:
+    """All of it, by the job that the worker's loop enqueues; then G7 and G8 by the central bank's own rates."""
+    async with open_api((await fresh_database()).service_dsn) as api:
+        stopping = asyncio.Event()
+        stopping.set()
+        await keep_rates(api.app.state, stopping)
+        (job,) = (await api.admin.get("/jobs", type="refresh_rates")).json()["items"]
+        async with running_worker(api.app.state, api.app.state.settings):
+            ended = await finished(api, job["job_id"])
+        assert (ended["status"], ended["result"]["newest"]) == ("succeeded", max(history()))
+        assert ended["result"]["rates"] > 150_000
+        user = api.user()
+        for amount, pair, day, value in (
+            ("1000.00", "USD-GBP", "2024-03-30", "790.95"),
+            ("1000.00", "USD-JPY", "2024-04-01", "151189"),
+            ("500.00", "CHF-USD", "2024-06-30", "555.58"),
+            ("100.00", "USD-RUB", "2023-01-10", None),
+        ):
+            assert (await converted(user, amount, pair, day=day))["converted"] == value
+        await keep_rates(api.app.state, stopping)
+        assert len((await api.admin.get("/jobs", type="refresh_rates")).json()["items"]) == 1
