@@ -1,6 +1,6 @@
 """The routes that convert money, and quotes for them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from wallet_service.core.caller import current_caller
 from wallet_service.core.errors import WalletBusy, WalletNotFound
 from wallet_service.core.identifiers import new_id
-from wallet_service.finance.fx.conversion_schemas import CONVERSION, ConversionCreate, PostedConversion
+from wallet_service.finance.fx.conversion_schemas import ConversionCreate, PostedConversion
 from wallet_service.finance.fx.problems import (
     ConversionOff,
     QuoteExpired,
@@ -34,7 +34,6 @@ from wallet_service.ledger.problems import (
     WalletFrozen,
     WalletMirrored,
 )
-from wallet_service.money.examples import EXCHANGE, example, transaction
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal, requires
@@ -50,11 +49,6 @@ router = APIRouter(prefix="/api/v1", tags=["exchange"], route_class=StrictRoute)
 
 Converter = Annotated[Principal, requires(CONVERSIONS_WRITE)]
 Repository = Annotated[RateRepository, on_database(RateRepository)]
-
-
-def _posted(*, dry_run: bool) -> dict[str, Any]:
-    name = "dry_run" if dry_run else "posted"
-    return example(name, {"conversion": CONVERSION, "transaction": transaction(*EXCHANGE, dry_run=dry_run)})
 
 
 @router.post(
@@ -98,12 +92,10 @@ async def create_quote(
         200: {
             "model": PostedConversion,
             "description": "The result of a dry run. Nothing was posted.",
-            "content": _posted(dry_run=True),
         },
         201: {
             "description": "It is posted, by this request or by an earlier one with the same key.",
             "headers": created_headers("transaction"),
-            "content": _posted(dry_run=False),
         },
         **problems(
             *WRITES,

@@ -14,8 +14,6 @@ from wallet_service.finance.books.service import BookAccessOf
 from wallet_service.finance.fx.repository import RatePlace, RateRepository
 from wallet_service.finance.fx.room import FX_READ, FX_WRITE
 from wallet_service.finance.fx.schemas import (
-    CONVERTED,
-    UNCONVERTED,
     Converted,
     ConvertQuery,
     RateList,
@@ -122,21 +120,9 @@ async def refresh_rates(caller: Operator, request: Request) -> Response:
 @router.get(
     "/convert",
     response_model=Converted,
-    responses={
-        200: {
-            "content": {
-                "application/json": {
-                    "examples": {
-                        "converted": {"value": CONVERTED},
-                        "no_rate": {"value": UNCONVERTED},
-                    }
-                }
-            }
-        },
-        **problems(
-            *READS, BookNotFound, CurrencyUnknown, AmountInvalid, AmountPrecision, UpstreamUnavailable
-        ),
-    },
+    responses=problems(
+        *READS, BookNotFound, CurrencyUnknown, AmountInvalid, AmountPrecision, UpstreamUnavailable
+    ),
     operation_id="convert_amount",
     summary="Convert an amount, without posting",
 )

@@ -109,8 +109,8 @@ class AsyncExchangeResource:
     async def convert(
         self,
         amount: Amount,
-        from_: str,
-        to: str,
+        from_currency: str,
+        to_currency: str,
         *,
         day: date | str | None = None,
         book_id: Id | None = None,
@@ -119,8 +119,8 @@ class AsyncExchangeResource:
 
         Args:
             amount: 0 or more: Decimal, int or str, never a float.
-            from_: the currency of the amount.
-            to: the currency that it is converted to.
+            from_currency: the currency of the amount.
+            to_currency: the currency that it is converted to.
             day: whose rate counts; default: today.
             book_id: the book whose own rates count first.
 
@@ -134,23 +134,23 @@ class AsyncExchangeResource:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         query = {
-            "from": from_,
-            "to": to,
+            "from": from_currency,
+            "to": to_currency,
             "amount": amount_text(amount),
             "day": _day(day),
             "book_id": book_id,
         }
         return await self._runner.run(get_call("convert_amount", "/fx/convert", converted_of, query))
 
-    async def quote(self, amount: Amount, from_: str, to: str) -> "Quote":
+    async def quote(self, amount: Amount, from_currency: str, to_currency: str) -> "Quote":
         """Fix the price of a conversion for a minute, by the service's rates of today.
 
         The call has no idempotency key: another quote harms nothing.
 
         Args:
             amount: more than 0: Decimal, int or str, never a float.
-            from_: the currency of the amount.
-            to: the currency that it is converted to.
+            from_currency: the currency of the amount.
+            to_currency: the currency that it is converted to.
 
         Raises:
             RateMissing: there is no rate.
@@ -159,7 +159,7 @@ class AsyncExchangeResource:
             AmountPrecision: the amount has more decimals than its currency.
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        body = encode({"from": from_, "to": to, "amount": amount_text(amount)})
+        body = encode({"from": from_currency, "to": to_currency, "amount": amount_text(amount)})
         return await self._runner.run(change_call("create_quote", "POST", "/fx/quotes", quote_of, body, None))
 
     async def post(
