@@ -153,6 +153,12 @@ PATCH /api/v1/categories/{label_id}
 DELETE /api/v1/categories/{label_id}
 POST /api/v1/categories/{label_id}/merge
 POST /api/v1/categories/{label_id}/unmerge
+GET /api/v1/fx/rates
+PUT /api/v1/fx/rates
+POST /api/v1/fx/rates/refresh
+GET /api/v1/fx/convert
+POST /api/v1/fx/quotes
+POST /api/v1/wallets/{wallet_id}/convert
 GET /api/v1/payees
 POST /api/v1/payees
 GET /api/v1/payees/{label_id}
@@ -215,6 +221,9 @@ BEYOND_A_SCHEMA = {
     "hold_end_missing": "one of two members, and one that is null is as good as none",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
+    "day_invalid": "a date can be none of the calendar's",
+    "price_ambiguous": "two members exclude each other",
+    "amount_missing": "one of two members, and one that is null is as good as none",
     "validation_failed": "time zones are data; the moments of a question compare with each other and with the clock, "
     "and so do "
     "those of a grant and of a hold; the members of a limit with its period, those of a schedule with its rollover, and "

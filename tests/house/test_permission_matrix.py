@@ -131,6 +131,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "end_rate_card": {},
     "update_book": {"month_start_day": 2},
     "set_book_wallet": {"purpose": "savings"},
+    "set_rates": {"rates": [{"base": "XPF", "quote": "XAF", "day": "2026-01-02", "rate": "1"}]},
+    "create_quote": {"from": "XPF", "to": "XAF", "amount": "1"},
     **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""
@@ -322,7 +324,7 @@ class Matrix:
         self, caller: Client, route: APIRoute, permission: Permission | None, thing: Thing
     ) -> tuple[int, dict[str, Any]]:
         """The status and problem of a request; of a batch with one operation, those of the operation."""
-        rated = "rate" in route.path or "meter" in route.path or "/usage" in route.path
+        rated = "rate-card" in route.path or "meter" in route.path or "/usage" in route.path
         meter, card = await self.meter() if rated else ("", "")
         path = route.path.format(
             meter=meter,
@@ -346,7 +348,9 @@ class Matrix:
             else None,
             number=1,
         )
-        if is_of_a_book(route):
+        if route.name == "convert_from_wallet":
+            body = {"to_wallet_id": thing.second_id, "amount": "1"}
+        elif is_of_a_book(route):
             body = await self.body_of_a_book(route, thing)
         else:
             body = self.rated_body(route, meter, thing) or body_of(route, permission, thing)
@@ -362,6 +366,8 @@ class Matrix:
         elif route.name in {f"list_{several}" for several in LABELS}:
             await self.book_of(thing)
             answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
+        elif route.name == "convert_amount":
+            answer = await caller.get("/fx/convert", **{"from": "EUR", "to": "USD", "amount": "1"})
         elif not path.startswith("/api/v1"):
             answer = await self.api.http.request(method, path, headers=caller_headers(caller))
         else:

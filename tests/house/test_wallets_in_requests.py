@@ -10,6 +10,7 @@ DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "openapi.json
 CHECKED_BY_THE_ROOM = {
     ("post_transaction", "wallet_id"),
     ("transfer_to_wallet", "to_wallet_id"),
+    ("convert_from_wallet", "to_wallet_id"),
     ("post_batch", "wallet_id"),
     ("report_usage", "wallet_id"),
     ("report_usage_batch", "wallet_id"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -435,6 +436,30 @@ async def test_books(api: Api) -> None:
     answer = await keeper.send("PUT", member, body("set_book_wallet"))
     agree(shown("set_book_wallet", 200), answer.json(), "set_book_wallet")
     agree(shown("list_book_wallets", 200), (await keeper.get(f"{path}/wallets")).json(), "list_book_wallets")
+
+
+async def test_exchange(api: Api) -> None:
+    keeper = await api.service("rates:write", "exchange_rates:write", "conversions:write", "wallets:write")
+    answer = await keeper.send("PUT", "/fx/rates", body("set_rates"))
+    has_form_of(shown("set_rates", 200), answer.json(), "set_rates")
+    has_form_of(shown("list_rates", 200), (await keeper.get("/fx/rates")).json(), "list_rates")
+    query = {"from": "USD", "to": "EUR", "amount": "100.00", "day": "2026-01-04"}
+    answer = await keeper.get("/fx/convert", **query)
+    agree(shown("convert_amount", 200), answer.json(), "convert_amount")
+    job = await keeper.post("/fx/rates/refresh")
+    has_form_of(shown("refresh_rates", 202), job.json(), "refresh_rates")
+    today = datetime.now(UTC).date().isoformat()
+    rates = [{"base": "EUR", "quote": "USD", "day": today, "rate": "1.1"}]
+    await keeper.send("PUT", "/fx/rates", {"rates": rates})
+    quote = await keeper.post("/fx/quotes", body("create_quote"))
+    has_form_of(shown("create_quote", 201), quote.json(), "create_quote")
+    one, other = [
+        (await keeper.post("/wallets", {"user_id": "u", "currency": code, "keeping": "mirrored"})).json()
+        for code in ("EUR", "USD")
+    ]
+    sent = body("convert_from_wallet", to_wallet_id=other["wallet_id"])
+    answer = await keeper.post(f"/wallets/{one['wallet_id']}/convert", sent)
+    has_form_of(shown("convert_from_wallet", 201), answer.json(), "convert_from_wallet")
 
 
 async def test_categories(api: Api) -> None:

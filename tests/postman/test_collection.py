@@ -50,6 +50,9 @@ NOT_FROM_OUTSIDE = {
     "rate_card_ended": "needs a rate card that has ended some time ago",
     "rate_version_limit": "needs as many versions as there may be",
     "label_depth": "needs six levels of labels",
+    "rate_stale": "needs money that is converted, and a rate of some days ago",
+    "quote_expired": "needs a minute",
+    "conversion_off": "needs operating wallets of two currencies",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 

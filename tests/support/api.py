@@ -232,7 +232,7 @@ def conforms(body: bytes, model: type[BaseModel]) -> dict[str, Any]:
     """The object of the response. It has the members of the documented model and no others."""
     model.model_validate_json(body)
     document: dict[str, Any] = json.loads(body)
-    assert document.keys() == model.model_fields.keys()
+    assert document.keys() == {field.alias or name for name, field in model.model_fields.items()}
     return document
 
 

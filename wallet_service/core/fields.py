@@ -1,7 +1,7 @@
 """Types of request members that several rooms share."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -102,6 +102,26 @@ Timestamp = Annotated[
 ]
 """An RFC 3339 timestamp with an offset, converted to UTC. It stays text on its way to the database."""
 
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _existing_day(text: str) -> str:
+    if not _DAY.fullmatch(text):
+        raise PydanticCustomError("day_invalid", "must be a day, such as 2026-01-31")
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("day_invalid", "there is no such day") from None
+    return text
+
+
+Day = Annotated[
+    str,
+    AfterValidator(_existing_day),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]}),
+]
+"""A day of the years 1 to 9999, as text on its way to the database."""
 
 TimeZone = Annotated[
     str,

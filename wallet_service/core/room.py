@@ -85,6 +85,7 @@ class OperationType:
             (``money/transactions/room_operations.py``). None: batches have none.
         checks_restriction: whether that function checks the counter accounts and the amount to which the caller's key is
             restricted, since it alone knows them. It finds them as ``restriction`` of the operation's ``caller``.
+        to_wallet: of the form ``room``: whether it is about two wallets. It is posted as entries of another type.
     """
 
     name: str
@@ -101,6 +102,7 @@ class OperationType:
     decide: str | None = None
     request: str | None = None
     checks_restriction: bool = False
+    to_wallet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,3 +41,11 @@ TRANSACTIONS_WRITE = Permission(
     "Move money in every way, and set credit limits",
     includes=tuple(each.name for each in (*MOVES, CREDIT_LIMITS_WRITE)),
 )
+
+RATES_READ = Permission("rates:read", "Read meters and rate cards", spans_wallets=True)
+RATES_WRITE = Permission(
+    "rates:write",
+    "Create meters, create, change and end rate cards, and set exchange rates of the service",
+    spans_wallets=True,
+)
+"""Declared by `billing/rates`. Exchange rates (`finance/fx`), which are as little of one wallet, need it, too."""

@@ -73,6 +73,9 @@ export interface Facts {
     credit_limit_in_use: {
         wallet_id: string;
     };
+    conversion_off: {
+        wallet_id: string;
+    };
     currency_mismatch: {
         currency: string;
         to_currency?: string;
@@ -258,6 +261,23 @@ export interface Facts {
         rate_card_id: string;
         version: number;
         effective_at: string;
+    };
+    quote_expired: {
+        quote_id: string;
+        expires_at: string;
+    };
+    quote_not_found: {
+        quote_id: string;
+    };
+    rate_missing: {
+        from: string;
+        to: string;
+    };
+    rate_stale: {
+        from: string;
+        to: string;
+        rated_on: string;
+        max_age_h: number;
     };
     refund_exceeds: {
         transaction_id: string;

@@ -11,6 +11,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "balance_limit",
   "balance_unchanged",
   "book_exists",
+  "conversion_off",
   "currency_mismatch",
   "currency_unknown",
   "entries_unbalanced",
@@ -29,6 +30,10 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "label_not_found",
   "limit_exceeded",
   "not_refundable",
+  "quote_expired",
+  "quote_not_found",
+  "rate_missing",
+  "rate_stale",
   "refund_exceeds",
   "same_wallet",
   "timestamp_refused",
@@ -90,6 +95,7 @@ export interface Facts {
   book_not_found: { book_id?: string; user_id?: string; organization_id?: string };
   batch_aborted: { index?: number };
   credit_limit_in_use: { wallet_id: string };
+  conversion_off: { wallet_id: string };
   currency_mismatch: { currency: string; to_currency?: string };
   currency_unknown: { currency: string; closest?: string };
   cursor_expired: { oldest_number?: number; oldest_cursor?: string };
@@ -170,6 +176,10 @@ export interface Facts {
   rate_limited: { scope: "client" | "user" | "address"; limit: number; window_s: number };
   rate_version_limit: { rate_card_id: string; limit: number };
   rate_version_overlap: { rate_card_id: string; version: number; effective_at: string };
+  quote_expired: { quote_id: string; expires_at: string };
+  quote_not_found: { quote_id: string };
+  rate_missing: { from: string; to: string };
+  rate_stale: { from: string; to: string; rated_on: string; max_age_h: number };
   refund_exceeds: { transaction_id: string; refundable: string };
   same_wallet: { wallet_id: string };
   timestamp_refused: { timestamp: string; earliest: string; latest: string };

@@ -21,6 +21,7 @@ from wallet_client import (
     alerts,
     billing,
     books,
+    exchange,
     grants,
     holds,
     limits,
@@ -38,6 +39,7 @@ from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.books import BooksResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
+from wallet_client._sync.exchange import ExchangeResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
 from wallet_client._sync.holds import HoldsResource
@@ -53,6 +55,7 @@ from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
+from wallet_client.exchange import NewRate
 from wallet_client.limits import NewLimit
 from wallet_client.testing.operations import OPERATION_TYPES
 
@@ -66,13 +69,30 @@ VALUES: dict[str, Any] = {
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
-            *("top_up_id", "rate_card_id", "usage_id", "book_id", "label_id", "parent_id", "into"),
+            *(
+                "top_up_id",
+                "rate_card_id",
+                "usage_id",
+                "book_id",
+                "label_id",
+                "parent_id",
+                "into",
+                "quote_id",
+            ),
         ),
         ID,
     ),
     **dict.fromkeys(
         (
-            *("amount", "balance", "initial_balance", "credit_limit", "min_amount", "max_amount"),
+            *(
+                "amount",
+                "to_amount",
+                "balance",
+                "initial_balance",
+                "credit_limit",
+                "min_amount",
+                "max_amount",
+            ),
             *("unit_cost", "rollover_value", "percent", "hysteresis", "threshold", "target"),
         ),
         "1",
@@ -83,6 +103,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         ("effective_at", "at", "from_", "to", "expires_at", "from_time", "starts_at", "ends_at"), NOW
     ),
+    "rates": [NewRate("EUR", "USD", "2026-01-02", "1.1")],
     "content": b"bytes",
     "media_type": "text/csv",
     "duration": timedelta(days=1),
@@ -143,6 +164,7 @@ RESOURCES: dict[str, Any] = {
     "top_ups": TopUpsResource,
     "webhooks": WebhooksResource,
     "books": BooksResource,
+    "exchange": ExchangeResource,
     "categories": CategoriesResource,
     "payees": PayeesResource,
     "tags": TagsResource,
@@ -372,6 +394,10 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         *(getattr(limits, name) for name in ("Limit", "Limits")),
         *(getattr(grants, name) for name in ("Grant", "GrantSchedule")),
         *(getattr(books, name) for name in ("Book", "BookWallet", "Label")),
+        *(
+            getattr(exchange, name)
+            for name in ("Rate", "Converted", "Quote", "Conversion", "PostedConversion")
+        ),
         *(
             getattr(billing, name)
             for name in (

@@ -19,6 +19,7 @@ from wallet_service.core.identifiers import new_id
 from wallet_service.delivery.audit.repository import AuditRepository
 from wallet_service.delivery.webhooks.deliveries import Deliveries
 from wallet_service.delivery.webhooks.room import ROOM as WEBHOOKS
+from wallet_service.finance.fx.repository import RateRepository
 from wallet_service.money.wallets.repository import WalletRepository
 from wallet_service.platform.auth.keys import create_key, revoke_key
 from wallet_service.platform.database.migrate import migrate
@@ -172,6 +173,9 @@ async def _books(api: Api) -> None:
     user = api.user()
     path = f"/books/{ok(await user.post('/books', {'base_currency': 'EUR'}))['book_id']}"
     ok(await user.patch(path, {"week_start": "friday"}))
+    rate = {"base": "EUR", "quote": "USD", "day": "2020-01-02", "rate": "1.1"}
+    ok(await user.send("PUT", "/fx/rates", {"book_id": path.rpartition("/")[2], "rates": [rate]}))
+    await RateRepository(api.app.state.database).load({"2020-01-02": {"USD": "1.1"}}, "provider")
     wallet = (await user.wallet())["wallet_id"]
     ok(await user.send("PUT", f"{path}/wallets/{wallet}", {"purpose": "savings"}))
     one, other = [ok(await user.post("/payees", {"name": name}))["label_id"] for name in ("One", "Other")]

@@ -24,11 +24,8 @@ from wallet_service.core.room import (
     Room,
     VerifyWalk,
 )
+from wallet_service.money.permissions import RATES_READ, RATES_WRITE
 
-RATES_READ = Permission("rates:read", "Read meters and rate cards", spans_wallets=True)
-RATES_WRITE = Permission(
-    "rates:write", "Create meters, and create, change and end rate cards", spans_wallets=True
-)
 USAGE_READ = Permission("usage:read", "Read rated usage of wallets", is_users=True)
 
 ROOM = Room(

@@ -111,8 +111,14 @@ declare
   v_marks integer := 0;
 begin
   if p_op.form = 'room' then
-    v_step := wallet.resolve_by_room(p_op, p_accounts[array_position(p_ids, p_op.wallet_id)], p_state, p_now);
+    v_step := wallet.resolve_by_room(p_op, p_accounts[array_position(p_ids, p_op.wallet_id)],
+      p_accounts[array_position(p_ids, p_op.to_wallet_id)], p_state, p_now);
     v_marks := (v_step.state).marks;
+    if p_op.to_wallet_id is not null and (v_step.decision).status = 'posted' then
+      -- It has become an operation of several entries, which the rooms follow as any of its type.
+      p_op.type := (v_step.decision).entries[1].transaction_type;
+      p_op.form := 'entries';
+    end if;
   else
     v_step.decision := wallet.resolve_operation(p_op, p_accounts, p_ids, p_decisions, p_now);
     if (v_step.decision).status = 'posted' then
@@ -136,23 +142,27 @@ begin
   return v_step;
 end $$;
 
--- An operation that a room decides, after the checks that hold for every operation on one wallet.
-create or replace function wallet.resolve_by_room(p_op wallet.operation, p_account wallet.account, p_state wallet.room_state,
-  p_now timestamptz) returns wallet.step
+-- An operation that a room decides, after the checks that hold for every operation on one wallet, or on two.
+create or replace function wallet.resolve_by_room(p_op wallet.operation, p_account wallet.account, p_to_account wallet.account,
+  p_state wallet.room_state, p_now timestamptz) returns wallet.step
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   v_step wallet.step;
+  v_accounts constant wallet.account[] := case when p_op.to_wallet_id is null then array[p_account]
+    else array[p_account, p_to_account] end;
 begin
-  if p_account.status = 'busy' then
-    v_step.decision := row('busy', null, jsonb_build_object('wallet_id', p_account.wallet_id), null, null, false, null)::wallet.decision;
+  if 'busy' in (p_account.status, p_to_account.status) then
+    v_step.decision := row('busy', null, jsonb_build_object('wallet_id', case p_account.status when 'busy' then p_account.wallet_id
+      else p_to_account.wallet_id end), null, null, false, null)::wallet.decision;
     return v_step;
   end if;
   v_step.decision := wallet.refuse_accounts(p_op, wallet.find_operation_type(p_op.type),
-    array[row(p_op.wallet_id, p_op.amount, p_op.counter_account)::wallet.operation_entry], array[p_account]);
+    (array[row(p_op.wallet_id, p_op.amount, p_op.counter_account), row(p_op.to_wallet_id, null, null)]
+      ::wallet.operation_entry[])[:cardinality(v_accounts)], v_accounts);
   if (v_step.decision).status is not null then
     return v_step;
   end if;
-  v_step.accounts := array[p_account];
+  v_step.accounts := v_accounts;
   v_step.state := p_state;
   return wallet.decide_by_room(p_op, v_step, p_now);
 end $$;

@@ -13,6 +13,8 @@
 --            the state has. The entries of decisions that are "fresh" are posted.
 -- An operation whose type has the form "room" is decided by the function that the type names (OperationType.decide), with the
 -- parameters of follow. Its decision has a result, and entries or none; with entries, the accounts are as they were before them.
+-- A type about two wallets (OperationType.to_wallet) finds both as step.accounts, and becomes an operation of several entries of a type of
+-- that form: wallet.decide_operation checks it, and the rooms follow it as one of that type.
 -- A replay has the result of the first time. A room's functions lock nothing but rows of its own that belong to locked wallets.
 create or replace function wallet.open_room_state(p_settlement wallet.settlement, p_is_due boolean, p_now timestamptz)
 returns wallet.settlement

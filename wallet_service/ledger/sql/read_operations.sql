@@ -181,8 +181,9 @@ begin
     when p_kind.name is null then array['/type', 'must be ' || wallet.list_operation_types()]
     when case when c_form in ('refund', 'entries') then f.wallet_id is not null else wallet.is_uuid(f.wallet_id) is not true end
       then array['/wallet_id', 'must be a UUID, and no refund has it']
-    when case c_form when 'transfer' then wallet.is_uuid(f.to_wallet_id) is not true else f.to_wallet_id is not null end
-      then array['/to_wallet_id', 'must be a UUID, and only a transfer has it']
+    when case when c_form = 'transfer' or p_kind.to_wallet then wallet.is_uuid(f.to_wallet_id) is not true
+        else f.to_wallet_id is not null end
+      then array['/to_wallet_id', 'must be a UUID, and only a transfer or a conversion has it']
     when case c_form when 'refund' then wallet.is_uuid(f.original_transaction_id) is not true
         else f.original_transaction_id is not null end
       then array['/original_transaction_id', 'must be a UUID, and only a refund has it']

@@ -45,6 +45,8 @@ async def check_restriction(
     kind = types[operation.type]
     if kind.checks_restriction and operation.wallet_id is not None:
         await access.find(operation.wallet_id)
+        if operation.to_wallet_id is not None:
+            await access.find(operation.to_wallet_id)
         return
     if operation.original_transaction_id is not None:
         movements = await _reversed(access, operation, operation.original_transaction_id, types)

@@ -22,12 +22,14 @@ class RoomPosting:
         amount: in the wallet's currency, if the type has one.
         counter_account: the other side, if the type has one.
         details: what is stored with the posting: description, reference, metadata.
+        to_wallet_id: the second wallet, if the type is about two.
     """
 
     terms: Mapping[str, Any]
     amount: str | None = None
     counter_account: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    to_wallet_id: str | None = None
 
 
 class BatchRoomOperation(BaseModel):

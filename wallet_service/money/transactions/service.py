@@ -161,6 +161,7 @@ class TransactionService:
         amount: str | None = None,
         counter_account: str | None = None,
         details: Mapping[str, Any] | None = None,
+        to_wallet_id: str | None = None,
         dry_run: bool = False,
     ) -> Posted:
         """Post an operation of a type that a room decides; the result is the room's.
@@ -179,6 +180,7 @@ class TransactionService:
             amount=amount,
             counter_account=counter_account,
             details=details,
+            to_wallet_id=to_wallet_id,
         )
         return await self._post(operation, dry_run)
 
@@ -194,6 +196,7 @@ class TransactionService:
         amount: str | None = None,
         counter_account: str | None = None,
         details: Mapping[str, Any] | None = None,
+        to_wallet_id: str | None = None,
     ) -> Operation:
         """An operation of a type that a room decides.
 
@@ -207,6 +210,7 @@ class TransactionService:
             amount: in the wallet's currency, if the type has one.
             counter_account: the other side, if the type has one.
             details: what is stored with the posting.
+            to_wallet_id: the second wallet, if the type is about two; access to it is checked when it is posted.
 
         Raises:
             Forbidden: the caller lacks the permission for this type.
@@ -220,6 +224,7 @@ class TransactionService:
             acting_user_id=self._caller.user_id,
             idempotency_key=key,
             wallet_id=wallet_id,
+            to_wallet_id=to_wallet_id,
             amount=amount,
             counter_account=counter_account,
             terms=terms,
@@ -426,6 +431,7 @@ class TransactionService:
                     amount=posting.amount,
                     counter_account=posting.counter_account,
                     details=posting.details,
+                    to_wallet_id=posting.to_wallet_id,
                 )
             if isinstance(item, BatchRefund):
                 original = str(item.original_transaction_id)

@@ -147,6 +147,7 @@ def _record(kind: OperationType) -> str:
         kind.users_operating,
         kind.users_mirrored,
         kind.refundable,
+        kind.to_wallet,
     )
     return f"({','.join(map(_member, members))})"
 

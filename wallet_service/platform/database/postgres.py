@@ -205,7 +205,7 @@ def _query(function: str, params: tuple[str, ...]) -> str:
 
 
 async def _set_codecs(connection: Any) -> None:
-    """Pass text as bytes, and timestamps as text. The types are built in, so this is no round trip.
+    """Pass text as bytes, and timestamps and days as text. The types are built in, so this is no round trip.
 
     asyncpg would decode text to str, which we would have to encode again, and would require datetime objects, although
     PostgreSQL reads the text itself.
@@ -213,9 +213,8 @@ async def _set_codecs(connection: Any) -> None:
     await connection.set_type_codec(
         "text", schema="pg_catalog", encoder=str.encode, decoder=_unchanged, format="binary"
     )
-    await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", encoder=_unchanged, decoder=_unchanged
-    )
+    for name in ("timestamptz", "date"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=_unchanged, decoder=_unchanged)
 
 
 def _unchanged(value: Any) -> Any:

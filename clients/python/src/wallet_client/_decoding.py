@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -12,7 +12,11 @@ M = TypeVar("M")
 
 _Convert = Callable[[Any], Any]
 
-_OF_LEAVES: Mapping[Any, _Convert] = {Decimal: Decimal, datetime: datetime.fromisoformat}
+_OF_LEAVES: Mapping[Any, _Convert] = {
+    Decimal: Decimal,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+}
 
 
 def decoder(model: type[M]) -> Callable[[Mapping[str, Any]], M]:
@@ -66,7 +70,8 @@ def _converter(hint: Any) -> _Convert | None:
 
         return ReadOnly
     if origin is tuple:
-        return _tuple_of(_compiled(get_args(hint)[0]))
+        convert = _converter(get_args(hint)[0])
+        return tuple if convert is None else _tuple_of(convert)
     if hint in _OF_LEAVES:
         return _OF_LEAVES[hint]
     return _compiled(hint) if hasattr(hint, "__dataclass_fields__") else None

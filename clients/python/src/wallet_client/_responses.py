@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
     from wallet_client.billing import BillingSummary, Explanation
     from wallet_client.books import Book, BookWallet, Label
+    from wallet_client.exchange import Converted, PostedConversion, Quote, Rate
     from wallet_client.grants import Grant, GrantSchedule
     from wallet_client.holds import Capture, Hold
     from wallet_client.limits import Limits
@@ -411,6 +412,46 @@ def books_of(response: SuccessResponse) -> "Page[Book]":
     from wallet_client.books import Book  # noqa: PLC0415
 
     return _page_of(response, Book)
+
+
+def rates_of(response: SuccessResponse) -> "Page[Rate]":
+    """A page of exchange rates."""
+    from wallet_client.exchange import Rate  # noqa: PLC0415
+
+    return _page_of(response, Rate)
+
+
+def stored_rates_of(response: SuccessResponse) -> "tuple[Rate, ...]":
+    """The exchange rates that were set."""
+    from wallet_client.exchange import Rate  # noqa: PLC0415
+
+    decode = decoder(Rate)
+    return tuple([decode(each) for each in response.document["rates"]])
+
+
+def converted_of(response: SuccessResponse) -> "Converted":
+    """An amount in another currency."""
+    from wallet_client.exchange import Converted  # noqa: PLC0415
+
+    return decoder(Converted)(response.document)
+
+
+def quote_of(response: SuccessResponse) -> "Quote":
+    """The price of a conversion."""
+    from wallet_client.exchange import Quote  # noqa: PLC0415
+
+    return decoder(Quote)(response.document)
+
+
+def conversion_of(response: SuccessResponse) -> "PostedConversion":
+    """A conversion of money."""
+    from wallet_client.exchange import Conversion, PostedConversion  # noqa: PLC0415
+
+    document = response.document
+    return PostedConversion(
+        decoder(Conversion)(document["conversion"]),
+        _transaction(document["transaction"], replayed=response.replayed),
+    )
 
 
 def book_wallet_of(response: SuccessResponse) -> "BookWallet":

@@ -13,6 +13,7 @@ from wallet_client._async.billing import AsyncBillingResource
 from wallet_client._async.books import AsyncBooksResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
+from wallet_client._async.exchange import AsyncExchangeResource
 from wallet_client._async.files import AsyncFilesResource
 from wallet_client._async.grants import AsyncGrantSchedulesResource, AsyncGrantsResource
 from wallet_client._async.holds import AsyncHoldsResource
@@ -68,6 +69,7 @@ class AsyncWalletClient(AsyncShortcuts):
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
         books: whose money is kept together, in which currency, time zone and calendar.
+        exchange: exchange rates of days, and conversions by them.
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
@@ -96,6 +98,7 @@ class AsyncWalletClient(AsyncShortcuts):
     top_ups: AsyncTopUpsResource = AsyncTopUpsResource(_NO_RUNNER)
     webhooks: AsyncWebhooksResource = AsyncWebhooksResource(_NO_RUNNER)
     books: AsyncBooksResource = AsyncBooksResource(_NO_RUNNER)
+    exchange: AsyncExchangeResource = AsyncExchangeResource(_NO_RUNNER)
     categories: AsyncCategoriesResource = AsyncCategoriesResource(_NO_RUNNER)
     payees: AsyncPayeesResource = AsyncPayeesResource(_NO_RUNNER)
     tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
@@ -258,6 +261,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.top_ups = AsyncTopUpsResource(runner)
         self.webhooks = AsyncWebhooksResource(runner)
         self.books = AsyncBooksResource(runner)
+        self.exchange = AsyncExchangeResource(runner)
         self.categories = AsyncCategoriesResource(runner)
         self.payees = AsyncPayeesResource(runner)
         self.tags = AsyncTagsResource(runner)

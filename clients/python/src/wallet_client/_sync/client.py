@@ -19,6 +19,7 @@ from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.books import BooksResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
+from wallet_client._sync.exchange import ExchangeResource
 from wallet_client._sync.files import FilesResource
 from wallet_client._sync.grants import GrantSchedulesResource, GrantsResource
 from wallet_client._sync.holds import HoldsResource
@@ -69,6 +70,7 @@ class WalletClient(Shortcuts):
         usage: events of usage, which are priced and posted.
         top_ups: charges that fill wallets, now and by rules.
         books: whose money is kept together, in which currency, time zone and calendar.
+        exchange: exchange rates of days, and conversions by them.
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
@@ -97,6 +99,7 @@ class WalletClient(Shortcuts):
     top_ups: TopUpsResource = TopUpsResource(_NO_RUNNER)
     webhooks: WebhooksResource = WebhooksResource(_NO_RUNNER)
     books: BooksResource = BooksResource(_NO_RUNNER)
+    exchange: ExchangeResource = ExchangeResource(_NO_RUNNER)
     categories: CategoriesResource = CategoriesResource(_NO_RUNNER)
     payees: PayeesResource = PayeesResource(_NO_RUNNER)
     tags: TagsResource = TagsResource(_NO_RUNNER)
@@ -259,6 +262,7 @@ class WalletClient(Shortcuts):
         self.top_ups = TopUpsResource(runner)
         self.webhooks = WebhooksResource(runner)
         self.books = BooksResource(runner)
+        self.exchange = ExchangeResource(runner)
         self.categories = CategoriesResource(runner)
         self.payees = PayeesResource(runner)
         self.tags = TagsResource(runner)

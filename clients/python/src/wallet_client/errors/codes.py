@@ -606,3 +606,33 @@ class UpstreamUnavailable(ServiceUnavailable):
     """An upstream service that has to be asked first is unavailable. Nothing was done."""
 
     code = "upstream_unavailable"
+
+
+class RateMissing(Conflict):
+    """There is no exchange rate of the day. ``facts`` has ``from`` and ``to``."""
+
+    code = "rate_missing"
+
+
+class RateStale(Conflict):
+    """The newest exchange rate is too old to convert money that the service keeps. ``facts`` has ``rated_on``."""
+
+    code = "rate_stale"
+
+
+class QuoteNotFound(NotFound):
+    """There is no such quote, or it is another caller's."""
+
+    code = "quote_not_found"
+
+
+class QuoteExpired(Conflict):
+    """The quote held until ``expires_at``."""
+
+    code = "quote_expired"
+
+
+class ConversionOff(Forbidden):
+    """The service does not convert money of operating wallets."""
+
+    code = "conversion_off"
