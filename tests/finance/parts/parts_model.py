@@ -90,7 +90,9 @@ class Model:
             if amount
         )
 
-    def change(self, run: str, key: Key, parts: tuple[Part, ...] | None = None, day: str | None = None) -> bool:
+    def change(
+        self, run: str, key: Key, parts: tuple[Part, ...] | None = None, day: str | None = None
+    ) -> bool:
         """Whether anything changed."""
         entry = self.entries[key]
         before = (entry.parts, entry.day)

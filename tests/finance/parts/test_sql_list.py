@@ -249,7 +249,9 @@ async def test_other_books_are_not_listed(book: SqlBook) -> None:
 async def test_refunds_and_adjustments_are_types(book: SqlBook) -> None:
     bank = await book.wallet()
     bought = await book.move(bank, "-5")
-    await book.post(refund(bought["transaction_id"], "2"), op("adjustment", bank, balance="0", description="x"))
+    await book.post(
+        refund(bought["transaction_id"], "2"), op("adjustment", bank, balance="0", description="x")
+    )
     await book.catalogue()
     for kind, version in (("refund", 2), ("adjustment", 3)):
         page, after = await book.call("list_book_parts", book.book_id, {"type": kind}, None, 10)

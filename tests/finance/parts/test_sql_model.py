@@ -19,6 +19,7 @@ from .sql_book import CALLER, Row, SqlBook
 ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Kiritimati")
 CATEGORIES = ("food", "rent", "salary", "fuel", "not_counted")
 START = datetime(2026, 1, 1, tzinfo=UTC)
+KNOWN = ("entry_not_found", "entry_pending", "pair_exists", "label_cycle", "label_depth")
 
 
 class Run:
@@ -55,7 +56,19 @@ class Run:
 
     async def step(self) -> None:
         what = self.random.choice(
-            ("post", "post", "transfer", "refund", "catalogue", "edit", "edit", "bulk", "move", "undo", "undo")
+            (
+                "post",
+                "post",
+                "transfer",
+                "refund",
+                "catalogue",
+                "edit",
+                "edit",
+                "bulk",
+                "move",
+                "undo",
+                "undo",
+            )
             + (("redate",) if self.random.random() < 0.3 else ())
         )
         if what in ("edit", "bulk", "move") and not self.done():
@@ -70,7 +83,7 @@ class Run:
             op("deposit" if credit else "withdraw", wallet, str(amount), effective_at=at)
         )
         default = "uncategorised_income" if credit else "uncategorised_expense"
-        key = self.model.add(wallet, Entry(amount if credit else -amount, days, True, default))
+        key = self.model.add(wallet, Entry(amount if credit else -amount, days, plain=True, default=default))
         self.posted[key] = made["transaction_id"]
 
     async def transfer(self) -> None:
@@ -78,8 +91,8 @@ class Run:
         amount = self.amount()
         at, days = self.moment()
         await self.book.post(transfer(source, target, str(amount), effective_at=at))
-        self.model.add(source, Entry(-amount, days, False, "own_transfers"))
-        self.model.add(target, Entry(amount, days, False, "own_transfers"))
+        self.model.add(source, Entry(-amount, days, plain=False, default="own_transfers"))
+        self.model.add(target, Entry(amount, days, plain=False, default="own_transfers"))
 
     async def refund(self) -> None:
         if not self.posted:
@@ -93,7 +106,10 @@ class Run:
         at, days = self.moment()
         await self.book.post(refund(self.posted[key], str(amount)) | {"effective_at": at})
         self.refunded[key] = self.refunded.get(key, Decimal(0)) + amount
-        self.model.add(key[0], Entry(amount if entry.amount < 0 else -amount, days, False, "", key))
+        self.model.add(
+            key[0],
+            Entry(amount if entry.amount < 0 else -amount, days, plain=False, default="", original=key),
+        )
 
     async def catalogue(self) -> None:
         self.model.catalogue()
@@ -138,14 +154,18 @@ class Run:
     async def redate(self) -> None:
         run = new_id()
         self.model.zone = self.random.choice(ZONES)
-        await self.book.call(
-            "update_book", self.book.book_id, None, {"time_zone": self.model.zone}, CALLER
-        )
+        await self.book.call("update_book", self.book.book_id, None, {"time_zone": self.model.zone}, CALLER)
         self.model.redate(run)
         place: dict[str, Any] | None = {"after_wallet": None, "after_version": None}
         while place is not None:
             answer = await self.book.call(
-                "redate_parts", self.book.book_id, run, place["after_wallet"], place["after_version"], 5, CALLER
+                "redate_parts",
+                self.book.book_id,
+                run,
+                place["after_wallet"],
+                place["after_version"],
+                5,
+                CALLER,
             )
             place = answer["next"]
 
@@ -202,10 +222,10 @@ class Crowd:
                 await self._one(chooser)
             except asyncpg.PostgresError as error:
                 # What is not there yet, or another one changed or took first.
-                known = ("entry_not_found", "entry_pending", "parts_unbalanced", "pair_exists", "label_cycle")
-                assert error.args[0] in known, error
+                if error.args[0] not in KNOWN:
+                    raise
 
-    async def _one(self, chooser: random.Random) -> None:
+    async def _one(self, chooser: random.Random) -> None:  # noqa: C901, PLR0912 - one case for each kind of call
         book, wallet, version = self.book, chooser.choice(self.wallets), chooser.randint(1, 30)
         match chooser.choice(("post", "post", "catalogue", "edit", "undo", "redate", "merge", "pair")):
             case "post":

@@ -15,8 +15,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"parts of an entry", "day sums"},
     ),
     "balanced-but-too-fine": (
-        "update finance.parts set amount = amount + case part when 0 then 0.001 else -0.001 end"
-        " where wallet_version = 2 and amount in (-4, -2)",
+        "update finance.parts set amount = amount + 0.001 - 0.002 * part where wallet_version = 2 and amount in (-4, -2)",
         {"parts of an entry", "day sums"},
     ),
     "a-part-lost": (
@@ -33,8 +32,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"part numbers", "day sums"},
     ),
     "another-category": (
-        "update finance.parts p set category_id = l.label_id from finance.labels l"
-        " where p.amount = -4 and l.system_key = 'fuel'",
+        "update finance.parts set category_id = (select label_id from finance.labels where system_key = 'fuel') where amount = -4",
         {"day sums"},
     ),
     "no-label": (
