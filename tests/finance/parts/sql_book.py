@@ -83,8 +83,10 @@ class SqlBook:
         """The code and the facts with which a call is refused."""
         try:
             answer = await self.call(function, *arguments)
-        except asyncpg.RaiseError as error:
-            return error.args[0], json.loads(error.detail)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != "WL001":
+                raise
+            return error.args[0], json.loads(error.detail or "{}")
         raise AssertionError(answer)
 
     async def catalogue(self, limit: int = 2000) -> Row:

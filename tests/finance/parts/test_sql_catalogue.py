@@ -180,7 +180,7 @@ async def test_books_with_entries_to_catalogue_are_found(book: SqlBook) -> None:
 
     assert book.book_id in await pending()
     unknown = new_id()
-    assert await book.call("find_pending_books", [bank, stranger, unknown]) == {
+    assert await book.call("list_books_of_wallets", [bank, stranger, unknown]) == {
         bank: book.book_id,
         stranger: None,
         unknown: None,
@@ -353,7 +353,7 @@ async def is_split(book: SqlBook, wallet_id: str, version: int) -> bool:
     """Split an entry, unless it is not posted yet."""
     try:
         await book.split(wallet_id, version, ("-0.5", "food"), (f"-{version - 0.5}", "rent"))
-    except asyncpg.RaiseError as error:
+    except asyncpg.PostgresError as error:
         if error.args[0] not in ("entry_not_found", "entry_pending"):
             raise
         return False

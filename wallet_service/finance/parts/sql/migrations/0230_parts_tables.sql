@@ -125,7 +125,8 @@ create table finance.posting_parts (
   parts jsonb not null,
   primary key (transaction_id, leg)
 );
-comment on column finance.posting_parts.parts is 'an array of {amount, category_id, payee_id, tag_ids, note}; amount: text, signed as in finance.parts';
+comment on column finance.posting_parts.parts is
+  'an array of {amount, category_id, payee_id, tag_ids, note}; amount: text, signed as in finance.parts';
 
 -- What a list of parts selects by; null: not by this.
 create type finance.part_filter as (
