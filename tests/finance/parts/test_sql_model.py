@@ -19,7 +19,7 @@ from .sql_book import CALLER, Row, SqlBook
 ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Kiritimati")
 CATEGORIES = ("food", "rent", "salary", "fuel", "not_counted")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-KNOWN = ("entry_not_found", "entry_pending", "pair_exists", "label_cycle", "label_depth")
+KNOWN = ("entry_not_found", "entry_pending", "pair_exists", "pair_not_found", "label_cycle", "label_depth")
 
 
 class Run:

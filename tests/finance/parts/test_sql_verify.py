@@ -32,7 +32,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"part numbers", "day sums"},
     ),
     "another-category": (
-        "update finance.parts set category_id = (select label_id from finance.labels where system_key = 'fuel') where amount = -4",
+        "update finance.parts set category_id = (select label_id from finance.labels where system_key = 'fuel')",
         {"day sums"},
     ),
     "no-label": (
