@@ -41,6 +41,7 @@ PACKAGES: Final = (
     "finance.books",
     "finance.labels",
     "finance.fx",
+    "finance.parts",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

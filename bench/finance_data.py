@@ -1,0 +1,90 @@
+# asyncpg does not type the values of rows.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""One book with a long history, for all measurements of money management: ten years in five mirrored wallets.
+
+PostgreSQL computes the rows. They pass the walks of `verify`: parts sum to their entries, and days to their parts.
+"""
+
+import json
+from typing import Any
+
+import asyncpg
+
+from wallet_service.core.identifiers import new_id
+
+WALLETS = 5
+DAYS = 3652
+FIRST = "2016-01-01"
+
+_WALLETS = """
+insert into wallet.wallets (wallet_id, user_id, name, wallet_type, currency, keeping, created_at, updated_at)
+  select wallet.new_id(), $1, 'wallet ' || i, 'fiat', 'EUR', 'mirrored', now(), now() from generate_series(1, $2::int) i
+"""
+_ENTRIES = """
+insert into wallet.wallet_transactions
+  select w.wallet_id, i.i, gen_random_uuid(), 0, d.at, d.at,
+    case when d.amount > 0 then 'deposit' else 'withdraw' end, case when d.amount > 0 then 'credit' else 'debit' end,
+    'EUR', abs(d.amount), sum(d.amount) over earlier - d.amount, sum(d.amount) over earlier,
+    case when d.amount > 0 then 'mirrored:deposits' else 'mirrored:withdrawals' end, null, w.user_id, 'bench', null,
+    'shop ' || i.i % 1000, '{}'
+  from wallet.wallets w cross join generate_series(1, $2::int) i (i)
+    cross join lateral (select $3::text::timestamptz + i.i * interval '1 day' * $4::int / $2::int as at,
+      case when i.i % 10 = 0 then 1 else -1 end * (100 + abs(hashint8(i.i) % 9900)) / 100.0 as amount) d
+  where w.user_id = $1
+  window earlier as (partition by w.wallet_id order by i.i)
+"""
+_NEWEST = """
+update wallet.wallets w set last_entry = t.wallet_version, balance = t.balance_after, last_posted_at = t.created_at
+  from wallet.wallet_transactions t where w.user_id = $1 and t.wallet_id = w.wallet_id and t.wallet_version = $2
+"""
+_CATALOGUED = """
+insert into finance.catalogued select w.wallet_id, $2, w.last_entry from wallet.wallets w where w.user_id = $1
+"""
+_PARTS = """
+with labels as (
+  select l.label_id, row_number() over (order by l.label_id) - 1 as place, count(*) over () as labels
+  from finance.labels l where l.book_id = $2
+)
+insert into finance.parts (book_id, wallet_id, wallet_version, part, booked_on, amount, category_id, words)
+  select $2, t.wallet_id, t.wallet_version, 0, finance.find_booking_day(t.effective_at, 'UTC'),
+    trim_scale(case t.direction when 'credit' then t.amount else -t.amount end), l.label_id,
+    finance.build_words($2, t.description)
+  from wallet.wallets w join wallet.wallet_transactions t on t.wallet_id = w.wallet_id
+    join labels l on l.place = abs(hashint8(t.wallet_version * 7)) % l.labels
+  where w.user_id = $1
+"""
+_DAY_SUMS = """
+insert into finance.day_sums (book_id, booked_on, category_id, wallet_id, parts, credits, debits)
+  select p.book_id, p.booked_on, p.category_id, p.wallet_id, count(*),
+    coalesce(sum(p.amount) filter (where p.amount > 0), 0), coalesce(-sum(p.amount) filter (where p.amount < 0), 0)
+  from finance.parts p where p.book_id = $1
+  group by grouping sets ((p.book_id, p.booked_on, p.wallet_id, p.category_id), (p.book_id, p.booked_on, p.wallet_id))
+"""
+
+
+async def build_book(connection: "asyncpg.Connection[Any]", parts: int, *, catalogued: bool = True) -> str:
+    """Build the book. Returns its id.
+
+    Args:
+        connection: as superuser.
+        parts: how many; a multiple of the wallets.
+        catalogued: whether its entries have parts; else they are only posted.
+    """
+    user, book_id, each = f"bench-{new_id()}", new_id(), parts // WALLETS
+    book = {"user_id": user, "base_currency": "EUR", "time_zone": "UTC", "month_start_day": 1}
+    book |= {"week_start": "monday", "year_start_month": 1}
+    await connection.execute(
+        "select wallet_api.create_book($1, 'bench', $1::uuid::text, '00', $2, null)",
+        book_id,
+        json.dumps(book),
+    )
+    await connection.execute(_WALLETS, user, WALLETS)
+    await connection.execute(_ENTRIES, user, each, FIRST, DAYS)
+    await connection.execute(_NEWEST, user, each)
+    if catalogued:
+        await connection.execute(_CATALOGUED, user, book_id)
+        await connection.execute(_PARTS, user, book_id)
+        await connection.execute(_DAY_SUMS, book_id)
+    for table in ("wallet.wallet_transactions", "finance.parts", "finance.day_sums"):
+        await connection.execute(f"vacuum analyze {table}")
+    return book_id
