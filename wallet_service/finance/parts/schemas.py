@@ -49,7 +49,7 @@ _PART: dict[str, Any] = {
     "edited": True,
 }
 _SECOND = _PART | {"part": 1, "amount": "-24.37", "category_id": _OTHER_CATEGORY, "note": "soap"}
-_GIVEN: list[dict[str, Any]] = [
+_GIVEN: list[Any] = [
     {"amount": "-60.00", "category_id": _CATEGORY},
     {"amount": "-24.37", "category_id": _OTHER_CATEGORY, "note": "soap"},
 ]
