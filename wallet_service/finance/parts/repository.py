@@ -83,17 +83,24 @@ class PartRepository:
         self._database = database
 
     async def page(
-        self, book_id: str, filters: Mapping[str, Any], after: Sequence[Any] | None, limit: int
-    ) -> tuple[bytes, list[Any] | None]:
-        """A page of parts, newest day first: JSON, and the place to continue after; None at the end."""
+        self, book_id: str, filters: Mapping[str, Any], before: Mapping[str, Any] | None, limit: int
+    ) -> tuple[bytes, Mapping[str, Any] | None]:
+        """A page of parts, newest day first: JSON, and the place to continue after; None at the end.
+
+        It can be short, even empty, and not be the last: a call reads a bounded number of parts.
+
+        Raises:
+            LabelNotFound: the book has no such label.
+        """
         answer = await self._database.read(
-            "list_parts",
+            "list_book_parts",
             book_id=book_id,
             filters=Json.of(filters),
-            after=None if after is None else Json.of(list(after)),
+            before=None if before is None else Json.of(before),
             limit=limit,
         )
-        return _page(answer)
+        items, _, place = answer.rpartition(b"\n")
+        return items, json.loads(place) if place else None
 
     async def get(self, book_id: str, wallet_id: str, version: int) -> bytes:
         """An entry with its parts.
@@ -230,8 +237,3 @@ class PartRepository:
             key=key,
         )
         return WalletOwner(**json.loads(found))
-
-
-def _page(answer: bytes) -> tuple[bytes, list[Any] | None]:
-    items, _, following = answer.rpartition(b"\n")
-    return items, json.loads(following) if following else None

@@ -18,8 +18,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wallet_service.core.fields import CurrencyCode, Line, Metadata, Text, Timestamp, UserId, whole
-from wallet_service.core.money import Amount, AmountText, SignedAmount, SignedInQuery
+from wallet_service.core.money import Amount, AmountInQuery, AmountText, SignedAmount
 from wallet_service.finance.books.schemas import BOOK
+from wallet_service.finance.labels.schemas import Root
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.query import BoolInQuery
@@ -60,15 +61,15 @@ _ENTRY: dict[str, Any] = {
     "transaction_type": "withdraw",
     "currency": "EUR",
     "booked_on": "2026-01-02",
+    "counter_account": "mirrored:out",
+    "reference": None,
     "description": None,
     "pair_id": None,
 }
-PART: dict[str, Any] = _ENTRY | _PART
+PART: dict[str, Any] = _ENTRY | _PART | {"root": "expense"}
 ENTRY_PARTS: dict[str, Any] = _ENTRY | {
     "amount": "-84.37",
     "effective_at": _TIME,
-    "counter_account": "mirrored:out",
-    "reference": None,
     "etag": "9f86d081884c7d65",
     "parts": [_PART, _SECOND],
 }
@@ -175,6 +176,8 @@ class _OfEntry(BaseModel):
     currency: str = Field(description="The currency of the wallet.")
     booked_on: date = Field(description=_BOOKED_ON)
     description: str | None = Field(description="The caller's text about the operation.")
+    counter_account: str = Field(description="The other side of the entry.")
+    reference: str | None = Field(description="The caller's own name for the operation.")
     pair_id: UUID | None = Field(description="The pair that the entry belongs to; null: none.")
 
 
@@ -182,6 +185,8 @@ class Part(EntryPart, _OfEntry):
     """A part, with what its entry is."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PART]})
+
+    root: Root = Field(description="What it counts as: `income`, `expense` or `transfer`, whatever its sign.")
 
 
 class PartPage(BaseModel):
@@ -221,11 +226,11 @@ class PartQuery(BaseModel):
         description="`income`, `expense`, `transfer`: by the root of their category. `refund`, `adjustment`: by the "
         "operation that posted the entry.",
     )
-    min_amount: SignedInQuery | None = Field(
-        default=None, description="Those of this amount or more. Debits are negative."
+    amount_from: AmountInQuery | None = Field(
+        default=None, description="Those of this amount or more, whatever their sign."
     )
-    max_amount: SignedInQuery | None = Field(
-        default=None, description="Those of this amount or less. Debits are negative."
+    amount_to: AmountInQuery | None = Field(
+        default=None, description="Those of this amount or less, whatever their sign."
     )
     from_: Day | None = Field(default=None, alias="from", description="Those of this day or later.")
     to: Day | None = Field(default=None, description="Those before this day.")
@@ -235,7 +240,7 @@ class PartQuery(BaseModel):
     )
     uncategorized: BoolInQuery | None = Field(
         default=None,
-        description="Only those that are uncategorised income or expense, or are not. Default: both.",
+        description="With `true`, only those that are uncategorised income or expense.",
     )
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
@@ -255,8 +260,6 @@ class EntryParts(_OfEntry):
         description="What the parts sum to: positive of a credit, negative of a debit."
     )
     effective_at: AwareDatetime = Field(description="When the movement happened.")
-    counter_account: str = Field(description="The other side of the entry.")
-    reference: str | None = Field(description="The caller's own name for the operation.")
     etag: str = Field(description="Changes with the parts. `If-Match` compares it.")
     parts: list[EntryPart] = Field(description="The parts, in order.")
 
