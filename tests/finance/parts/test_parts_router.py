@@ -133,7 +133,7 @@ async def test_parts_that_come_with_the_movement(api: Api) -> None:
         posted(await book.client.move("withdraw", wallet, "84.37", parts=book.parts(*SPLIT))),
         posted(
             await book.client.move(
-                "transfer", wallet, "10", to_wallet_id=other, parts=book.parts(("-10", "gifts_given"))
+                "transfer", wallet, "10", to_wallet_id=other, parts=book.parts(("-10", "gifts_and_donations"))
             )
         ),
     ]
@@ -143,7 +143,7 @@ async def test_parts_that_come_with_the_movement(api: Api) -> None:
     assert results[1]["problem"]["code"] == "parts_unbalanced"
     moved.append(results[0]["transaction"])
     said = [book.said((await book.entry(each))["parts"]) for each in moved]
-    assert said == [[("500.50", "salary")], [*SPLIT], [("-10.00", "gifts_given")], [("-1.00", "food")]]
+    assert said == [[("500.50", "salary")], [*SPLIT], [("-10.00", "gifts_and_donations")], [("-1.00", "food")]]
     first = (await book.entry(moved[0]))["parts"][0]
     assert (first["payee_id"], first["tag_ids"], first["note"]) == (payee, [tag], "May")
     credit = {"wallet_id": other, "wallet_version": 1}
@@ -188,11 +188,28 @@ async def test_the_list_and_its_filters(api: Api) -> None:
     wallet, other = await book.wallet(), await book.wallet()
     payee = (await book.client.post("/payees", {"name": "Market"})).json()["label_id"]
     tag = (await book.client.post("/tags", {"name": "weekly"})).json()["label_id"]
-    food = [{"category_id": book.categories["groceries"], "payee_id": payee, "tag_ids": [tag], "note": "rye bread"}]
+    food = [
+        {
+            "category_id": book.categories["groceries"],
+            "payee_id": payee,
+            "tag_ids": [tag],
+            "note": "rye bread",
+        }
+    ]
     posted(await book.client.move("deposit", wallet, "300", effective_at="2026-01-01T12:00:00Z"))
-    moved = posted(await book.client.move("withdraw", wallet, "40", effective_at="2026-01-02T12:00:00Z", parts=food))
-    posted(await book.client.move("withdraw", wallet, "7", effective_at="2026-01-03T12:00:00Z", description="tram"))
-    posted(await book.client.move("transfer", wallet, "50", to_wallet_id=other, effective_at="2026-01-04T12:00:00Z"))
+    moved = posted(
+        await book.client.move("withdraw", wallet, "40", effective_at="2026-01-02T12:00:00Z", parts=food)
+    )
+    posted(
+        await book.client.move(
+            "withdraw", wallet, "7", effective_at="2026-01-03T12:00:00Z", description="tram"
+        )
+    )
+    posted(
+        await book.client.move(
+            "transfer", wallet, "50", to_wallet_id=other, effective_at="2026-01-04T12:00:00Z"
+        )
+    )
     amounts = [each["amount"] for each in await book.listed()]
     assert sorted(amounts[:2]) == ["-50.00", "50.00"], "newest day first"
     assert amounts[2:] == ["-7.00", "-40.00", "300.00"]
@@ -201,7 +218,9 @@ async def test_the_list_and_its_filters(api: Api) -> None:
         return sorted(each["amount"] for each in await book.listed(**filters))
 
     assert await found(category_id=book.categories["food"]) == ["-40.00"], "with what is under it"
-    assert await found(payee_id=payee) == await found(tag_id=tag) == await found(text="Bread rye") == ["-40.00"]
+    assert (
+        await found(payee_id=payee) == await found(tag_id=tag) == await found(text="Bread rye") == ["-40.00"]
+    )
     assert await found(text="tram") == ["-7.00"]
     assert await found(wallet_id=other) == ["50.00"]
     assert await found(type="transfer") == ["-50.00", "50.00"]
@@ -212,7 +231,9 @@ async def test_the_list_and_its_filters(api: Api) -> None:
     posted(await book.client.post(f"/transactions/{moved['transaction_id']}/refund", {"amount": "4"}))
     assert await found(category_id=book.categories["groceries"]) == ["-40.00", "4.00"]
     problem(await book.client.get("/parts", category_id=payee), "label_not_found")
-    assert pointers(problem(await book.client.get("/parts", **{"from": "2026-02-30"}), "validation_failed")) == ["/from"]
+    assert pointers(
+        problem(await book.client.get("/parts", **{"from": "2026-02-30"}), "validation_failed")
+    ) == ["/from"]
 
 
 async def test_bulk_changes_each_stand_alone(api: Api) -> None:
@@ -255,15 +276,23 @@ async def test_pairs_are_found_made_and_dissolved(api: Api) -> None:
         return conforms(answer.content, PairPage)["items"]
 
     (pair,) = await pairs("paired")
-    assert (pair["is_automatic"], pair["debit"]["amount"], pair["credit"]["booked_on"]) == (True, "-500.00", "2026-01-05")
+    assert (pair["is_automatic"], pair["debit"]["amount"], pair["credit"]["booked_on"]) == (
+        True,
+        "-500.00",
+        "2026-01-05",
+    )
     assert {key for _, key in book.said(await book.listed())} == {"own_transfers"}
     assert (await book.client.delete(f"/pairs/{pair['pair_id']}")).status_code == 204
     problem(await book.client.delete(f"/pairs/{pair['pair_id']}"), "pair_not_found")
-    assert {key for _, key in book.said(await book.listed())} == {"uncategorised_income", "uncategorised_expense"}
+    assert {key for _, key in book.said(await book.listed())} == {
+        "uncategorised_income",
+        "uncategorised_expense",
+    }
     assert await pairs("paired") == await pairs("suggested") == []
 
     sides = {
-        side: {name: pair[side][name] for name in ("wallet_id", "wallet_version")} for side in ("debit", "credit")
+        side: {name: pair[side][name] for name in ("wallet_id", "wallet_version")}
+        for side in ("debit", "credit")
     }
     made = await book.client.post("/pairs", sides)
     assert made.status_code == 201, made.text
@@ -276,7 +305,9 @@ async def test_pairs_are_found_made_and_dissolved(api: Api) -> None:
     third = posted(await book.client.move("deposit", other, "1"))
     named = {"wallet_id": other, "wallet_version": third["wallet_version"]}
     problem(await book.client.post("/pairs", sides | {"credit": named}), "pair_exists")
-    problem(await book.client.post("/pairs", sides | {"credit": named | {"wallet_version": 9}}), "entry_not_found")
+    problem(
+        await book.client.post("/pairs", sides | {"credit": named | {"wallet_version": 9}}), "entry_not_found"
+    )
 
 
 async def test_quick_transactions_find_their_wallet(api: Api) -> None:
@@ -297,7 +328,11 @@ async def test_quick_transactions_find_their_wallet(api: Api) -> None:
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (first, "true")
     tea = {"type": "expense", "amount": "2.5", "category_id": book.categories["food"], "note": "tea"}
     second = posted(await user.post("/quick-transactions", tea | {"description": "kiosk"}))
-    assert (second["wallet_id"], second["transaction_type"], second["description"]) == (mirrored, "withdraw", "kiosk")
+    assert (second["wallet_id"], second["transaction_type"], second["description"]) == (
+        mirrored,
+        "withdraw",
+        "kiosk",
+    )
     part = (await book.entry(second))["parts"][0]
     assert (book.said([part]), part["note"]) == ([("-2.50", "food")], "tea")
     third = posted(await user.post("/quick-transactions", body | {"currency": "USD"}))

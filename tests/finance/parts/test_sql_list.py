@@ -106,7 +106,9 @@ class Filled:
         while True:
             page, after = await self.book.call("list_book_parts", self.book.book_id, filters, place, limit)
             assert len(page) <= limit
-            found += [(each["booked_on"], each["wallet_id"], each["wallet_version"], each["part"]) for each in page]
+            found += [
+                (each["booked_on"], each["wallet_id"], each["wallet_version"], each["part"]) for each in page
+            ]
             if after is None:
                 return found
             place = json.loads(after)

@@ -50,13 +50,13 @@ class CatalogueRepository:
     async def books_of(self, wallet_ids: Sequence[str]) -> Mapping[str, str | None]:
         """The book of each wallet; None: it has none."""
         return json.loads(
-            await self._database.read("find_books_of_wallets", wallet_ids=Json.of(list(wallet_ids)))
+            await self._database.read("find_pending_books", wallet_ids=Json.of(list(wallet_ids)))
         )
 
     async def pending_books(self, after: str | None, limit: int) -> tuple[list[str], str | None]:
         """Of some books, those with entries that are not catalogued, and the book to continue after."""
         found = json.loads(await self._database.read("list_pending_books", after=after, limit=limit))
-        return [each["book_id"] for each in found["books"]], found["next"]
+        return found["books"], found["next"]
 
     async def redate(
         self, book_id: str, run_id: str, after: Mapping[str, Any], limit: int

@@ -42,6 +42,7 @@ _PART: dict[str, Any] = {
     "part": 0,
     "amount": "-60.00",
     "category_id": _CATEGORY,
+    "root": "expense",
     "payee_id": None,
     "tag_ids": [],
     "payment_method_id": None,
@@ -66,7 +67,7 @@ _ENTRY: dict[str, Any] = {
     "description": None,
     "pair_id": None,
 }
-PART: dict[str, Any] = _ENTRY | _PART | {"root": "expense"}
+PART: dict[str, Any] = _ENTRY | _PART
 ENTRY_PARTS: dict[str, Any] = _ENTRY | {
     "amount": "-84.37",
     "effective_at": _TIME,
@@ -94,7 +95,6 @@ Day = Annotated[
 
 Version = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(whole)]
 Etag = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-Type = Literal["income", "expense", "transfer", "refund", "adjustment"]
 PairState = Literal["paired", "suggested"]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\u0000]*$")]
 
@@ -160,6 +160,7 @@ class EntryPart(BaseModel):
     part: int = Field(description="The number of the part within its entry, from 0.")
     amount: AmountText = Field(description=_AMOUNT)
     category_id: UUID = Field(description="What it was for: the label that stands for it after merges.")
+    root: Root = Field(description="What it counts as: `income`, `expense` or `transfer`, whatever its sign.")
     payee_id: UUID | None = Field(description=_PAYEE_ID)
     tag_ids: list[UUID] = Field(description="Its tags.")
     payment_method_id: UUID | None = Field(description="Reserved: always null.")
@@ -185,8 +186,6 @@ class Part(EntryPart, _OfEntry):
     """A part, with what its entry is."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [PART]})
-
-    root: Root = Field(description="What it counts as: `income`, `expense` or `transfer`, whatever its sign.")
 
 
 class PartPage(BaseModel):
@@ -221,11 +220,7 @@ class PartQuery(BaseModel):
     payee_id: UUID | None = Field(default=None, description="Those of this payee, and of what is under it.")
     tag_id: UUID | None = Field(default=None, description="Those with this tag, or one that is under it.")
     wallet_id: UUID | None = Field(default=None, description="Those of this wallet.")
-    type: Type | None = Field(
-        default=None,
-        description="`income`, `expense`, `transfer`: by the root of their category. `refund`, `adjustment`: by the "
-        "operation that posted the entry.",
-    )
+    type: Root | None = Field(default=None, description="Those whose category is under this root.")
     amount_from: AmountInQuery | None = Field(
         default=None, description="Those of this amount or more, whatever their sign."
     )
