@@ -143,7 +143,12 @@ async def test_parts_that_come_with_the_movement(api: Api) -> None:
     assert results[1]["problem"]["code"] == "parts_unbalanced"
     moved.append(results[0]["transaction"])
     said = [book.said((await book.entry(each))["parts"]) for each in moved]
-    assert said == [[("500.50", "salary")], [*SPLIT], [("-10.00", "gifts_and_donations")], [("-1.00", "food")]]
+    assert said == [
+        [("500.50", "salary")],
+        [*SPLIT],
+        [("-10.00", "gifts_and_donations")],
+        [("-1.00", "food")],
+    ]
     first = (await book.entry(moved[0]))["parts"][0]
     assert (first["payee_id"], first["tag_ids"], first["note"]) == (payee, [tag], "May")
     credit = {"wallet_id": other, "wallet_version": 1}
