@@ -28,6 +28,7 @@ begin
   return json_build_object('pending', finance.count_pending_entries(p_book_id))::text;
 end $$;
 
+-- How many entries of a book have no parts yet.
 create or replace function finance.count_pending_entries(p_book_id uuid) returns bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
@@ -65,7 +66,7 @@ begin
 end $$;
 
 -- The books of wallets, by their ids: {"<wallet_id>": "<book_id>" or null}. p_wallet_ids: an array of ids; a look-up for each.
-create or replace function wallet_api.find_pending_books(p_wallet_ids jsonb) returns text
+create or replace function wallet_api.list_books_of_wallets(p_wallet_ids jsonb) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
   return (select coalesce(json_object_agg(i.value, case when w.wallet_id is not null

@@ -12,7 +12,8 @@ declare
   v_pair finance.pairs;
 begin
   if v_debit[1].wallet_id = v_credit[1].wallet_id then
-    perform wallet.refuse_call('validation_failed', wallet.build_fault('/credit/wallet_id', 'must be another wallet than that of the debit'));
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/credit/wallet_id',
+      'must be another wallet than that of the debit'));
   elsif v_debit[1].pair_id = v_credit[1].pair_id then
     return finance.format_pair((select o from finance.pairs o where o.pair_id = v_debit[1].pair_id));
   elsif coalesce(v_debit[1].pair_id, v_credit[1].pair_id) is not null then
@@ -97,6 +98,7 @@ begin
     || case when array_length(v_pairs, 1) > p_limit then v_pairs[p_limit].pair_id::text else '' end;
 end $$;
 
+-- A pair as its readers see it.
 create or replace function finance.format_pair(p_pair finance.pairs) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -106,6 +108,7 @@ begin
     wallet.format_time(p_pair.created_at) as created_at) v);
 end $$;
 
+-- One side of a pair as its readers see it.
 create or replace function finance.format_side(p_wallet_id uuid, p_version bigint) returns json
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -116,6 +119,7 @@ begin
     where t.wallet_id = p_wallet_id and t.wallet_version = p_version) v);
 end $$;
 
+-- Records the creation or deletion of a pair.
 create or replace function finance.record_pair(p_caller jsonb, p_type text, p_before jsonb, p_after jsonb) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare

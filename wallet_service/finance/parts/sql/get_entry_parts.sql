@@ -25,6 +25,7 @@ begin
   return v_parts;
 end $$;
 
+-- A catalogued entry with its parts, as get_entry_parts returns it.
 create or replace function finance.format_entry_parts(p_wallet_id uuid, p_version bigint) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

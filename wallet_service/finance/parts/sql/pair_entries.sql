@@ -98,8 +98,9 @@ begin
   delete from finance.pairs o using unnest(p_pairs) v where o.book_id = p_book_id and o.state = 'suggested'
     and o.credit_wallet_id = v.credit_wallet_id and o.credit_version = v.credit_version;
   perform finance.replace_parts(p_book_id, array(
-    select row(p.book_id, p.wallet_id, p.wallet_version, p.part, p.booked_on, p.amount, case when p.edited then p.category_id else c_own end,
-      p.payee_id, p.tag_ids, p.payment_method_id, p.note, o.pair_id, p.rule_id, p.edited, '')::finance.parts
+    select row(p.book_id, p.wallet_id, p.wallet_version, p.part, p.booked_on, p.amount,
+      case when p.edited then p.category_id else c_own end, p.payee_id, p.tag_ids, p.payment_method_id, p.note,
+      o.pair_id, p.rule_id, p.edited, '')::finance.parts
     from unnest(p_pairs) v
       join finance.pairs o on o.book_id = p_book_id and o.debit_wallet_id = v.debit_wallet_id and o.debit_version = v.debit_version
         and o.credit_wallet_id = v.credit_wallet_id and o.credit_version = v.credit_version

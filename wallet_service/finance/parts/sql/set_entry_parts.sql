@@ -1,5 +1,6 @@
 -- Changes the parts of an entry. p_change: {"etag" (of the parts that the caller saw; absent: any), "booked_on" (absent: as it is), and
--- either "parts": all of them, [{"amount" (text, signed; one part needs none), "category_id" (null: the default one), "payee_id", "tag_ids", "note"}], or
+-- either "parts": all of them, [{"amount" (text, signed; one part needs none), "category_id" (null: the default one), "payee_id",
+-- "tag_ids", "note"}], or
 -- "changes": {"category_id", "payee_id", "tag_ids", "note"} (those that change) of the part "part" (absent: of each)}. What a person
 -- says of a part makes it edited; a moved day does not. Returns get_entry_parts with "run_id": the run by which it can be taken back,
 -- null where nothing changed.

@@ -81,6 +81,7 @@ begin
   return (select jsonb_agg(s.value - 'booked_on' order by s.ordinality) from jsonb_array_elements(p_state) with ordinality s);
 end $$;
 
+-- What taking back a run came to by now.
 create or replace function finance.format_undo(p_run finance.runs) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -102,6 +103,7 @@ begin
   return finance.format_run(v_run);
 end $$;
 
+-- A run as its readers see it.
 create or replace function finance.format_run(p_run finance.runs) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin

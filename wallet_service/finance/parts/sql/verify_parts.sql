@@ -18,7 +18,8 @@ begin
   end if;
   v_first := case when v_wallet.wallet_id = p_after_wallet then p_after_version else 0 end;
   v_last := least(v_first + least(p_limit, 20000), v_wallet.done_version);
-  v_owner := (select finance.find_book_of_wallet(w.user_id, w.organization_id) from wallet.wallets w where w.wallet_id = v_wallet.wallet_id);
+  v_owner := (select finance.find_book_of_wallet(w.user_id, w.organization_id) from wallet.wallets w
+    where w.wallet_id = v_wallet.wallet_id);
   v_past := v_last = v_wallet.done_version and exists (select from finance.parts p
     where p.wallet_id = v_wallet.wallet_id and p.wallet_version > v_last);
   return (with seen as materialized (
@@ -30,7 +31,8 @@ begin
           count(distinct q.booked_on) as days, max(min_scale(q.amount)) as scale, bool_and(q.book_id = v_wallet.book_id) as in_book,
           bool_and(finance.has_labels(q)) as labelled, bool_and(q.amount <> 0) as any_amount,
           bool_and(q.pair_id is null or exists (select from finance.pairs o where o.pair_id = q.pair_id and o.state = 'paired'
-            and (q.wallet_id, q.wallet_version) in ((o.debit_wallet_id, o.debit_version), (o.credit_wallet_id, o.credit_version)))) as paired
+            and (q.wallet_id, q.wallet_version) in ((o.debit_wallet_id, o.debit_version), (o.credit_wallet_id, o.credit_version))))
+            as paired
         from finance.parts q where q.wallet_id = v_wallet.wallet_id and q.wallet_version = g.version) p on true
   ), faults as (
     select distinct f.name from seen s, lateral (values
@@ -110,5 +112,6 @@ begin
   )
   select json_build_object('checked', (select count(*) from page),
     'next', (select json_build_object('after', p.wallet_id) from page p order by p.wallet_id desc limit 1),
-    'faults', (select coalesce(json_agg(json_build_object('check', 'balance of parts', 'wallet_id', f.wallet_id)), '[]') from faults f))::text);
+    'faults', (select coalesce(json_agg(json_build_object('check', 'balance of parts', 'wallet_id', f.wallet_id)), '[]')
+      from faults f))::text);
 end $$;

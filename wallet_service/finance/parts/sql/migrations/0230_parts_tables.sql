@@ -125,7 +125,8 @@ create table finance.posting_parts (
   parts jsonb not null,
   primary key (transaction_id, leg)
 );
-comment on column finance.posting_parts.parts is 'an array of {amount, category_id, payee_id, tag_ids, note}; amount: text, signed as in finance.parts';
+comment on column finance.posting_parts.parts is
+  'an array of {amount, category_id, payee_id, tag_ids, note}; amount: text, signed as in finance.parts';
 
 -- What a list of parts selects by; null: not by this.
 create type finance.part_filter as (
@@ -137,6 +138,7 @@ create type finance.part_filter as (
   last date,
   least numeric,        -- of the amount without its sign
   most numeric,
+  kind text,            -- the type of the operation that posted the entry
   query tsquery         -- the words of a text, in the book
 );
 -- A part that a list could show, and where it was read: a label or wallet, and the place among those that were read there.
