@@ -25,6 +25,7 @@ const OF_THE_LEDGER = new Set([
     "label_not_found",
     "limit_exceeded",
     "not_refundable",
+    "parts_unbalanced",
     "quote_expired",
     "quote_not_found",
     "rate_missing",

@@ -30,6 +30,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "label_not_found",
   "limit_exceeded",
   "not_refundable",
+  "parts_unbalanced",
   "quote_expired",
   "quote_not_found",
   "rate_missing",
@@ -100,6 +101,8 @@ export interface Facts {
   currency_unknown: { currency: string; closest?: string };
   cursor_expired: { oldest_number?: number; oldest_cursor?: string };
   entries_unbalanced: { wallet_id: string; counter_account: string };
+  entry_not_found: { wallet_id: string; wallet_version: number };
+  entry_pending: { wallet_id: string; wallet_version: number };
   file_incomplete: { size_bytes: number; sha256?: string };
   file_quota_exceeded: { quota_bytes: number; used_bytes: number };
   /**
@@ -162,6 +165,9 @@ export interface Facts {
   meter_exists: { meter: string };
   meter_not_found: { meter: string };
   not_refundable: { transaction_id: string };
+  pair_exists: { pair_id: string };
+  pair_not_found: { pair_id: string };
+  parts_unbalanced: { wallet_id: string; wallet_version?: number; amount: string; sum: string };
   payload_too_large: { limit_bytes: number };
   price_not_found: {
     meter: string;
@@ -181,6 +187,7 @@ export interface Facts {
   rate_missing: { from: string; to: string };
   rate_stale: { from: string; to: string; rated_on: string; max_age_h: number };
   refund_exceeds: { transaction_id: string; refundable: string };
+  run_not_found: { run_id: string };
   same_wallet: { wallet_id: string };
   timestamp_refused: { timestamp: string; earliest: string; latest: string };
   top_up_not_found: { top_up_id: string };
@@ -196,7 +203,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version: number };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version?: number; wallet_version?: number; etag?: string };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

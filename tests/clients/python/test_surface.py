@@ -15,6 +15,7 @@ from support.settings import make_settings
 from wallet_client import (
     AsyncWalletClient,
     NewEntry,
+    NewPart,
     Operation,
     Pages,
     WalletClient,
@@ -26,6 +27,7 @@ from wallet_client import (
     holds,
     limits,
     models,
+    parts,
     rates,
     sums,
     top_ups,
@@ -46,6 +48,7 @@ from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
+from wallet_client._sync.parts import PairsResource, PartsResource
 from wallet_client._sync.rates import MetersResource, RateCardsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -79,6 +82,7 @@ VALUES: dict[str, Any] = {
                 "into",
                 "quote_id",
             ),
+            *("category_id", "payee_id", "tag_id", "run_id", "pair_id"),
         ),
         ID,
     ),
@@ -127,6 +131,15 @@ VALUES: dict[str, Any] = {
     "dimensions": ["model"],
     "prices": [rates.NewRatePrice("per_unit", 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
+    "parts": [NewPart(1, ID, ID, [ID], "X")],
+    "changes": [{"wallet_id": ID, "wallet_version": 1, "changes": {"note": "X"}}],
+    **dict.fromkeys(("amount_from", "amount_to"), "1"),
+    **dict.fromkeys(("from_day", "to_day", "booked_on"), NOW.date()),
+    "tag_ids": [ID],
+    "debit": (ID, 1),
+    "credit": (ID, 1),
+    "wallet_version": 1,
+    "if_etag": "9f86d081884c7d65",
 }
 LEFT_OUT = {
     ("get", "/health"),
@@ -168,6 +181,8 @@ RESOURCES: dict[str, Any] = {
     "categories": CategoriesResource,
     "payees": PayeesResource,
     "tags": TagsResource,
+    "parts": PartsResource,
+    "pairs": PairsResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -237,6 +252,8 @@ def choices(method: Any) -> list[dict[str, Any]]:
     """Arguments with which a method makes each of its calls: a list is either of one owner or of another."""
     names = signature(method).parameters.keys()
     if "page_size" not in names or "user_id" not in names or names.isdisjoint({"wallet_id", "verified"}):
+        return [arguments(method)]
+    if "category_id" in names:  # a wallet of the owner's book
         return [arguments(method)]
     of_users = arguments(method, "wallet_id", "verified")
     if "wallet_id" in names:
@@ -393,7 +410,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         *(getattr(holds, name) for name in ("Hold", "Capture")),
         *(getattr(limits, name) for name in ("Limit", "Limits")),
         *(getattr(grants, name) for name in ("Grant", "GrantSchedule")),
-        *(getattr(books, name) for name in ("Book", "BookWallet", "Label")),
+        *(getattr(books, name) for name in ("Book", "BookWallet", "ChangedBook", "Label")),
+        *(getattr(parts, name) for name in ("EntryPart", "Part", "EntryParts", "ChangedParts", "EntryName")),
+        *(getattr(parts, name) for name in ("Undone", "PairSide", "Pair")),
         *(
             getattr(exchange, name)
             for name in ("Rate", "Converted", "Quote", "Conversion", "PostedConversion")

@@ -32,6 +32,8 @@ from wallet_client.errors import (
     CursorExpired,
     DeliveryNotFound,
     EntriesUnbalanced,
+    EntryNotFound,
+    EntryPending,
     FileIncomplete,
     FileNotFound,
     FileQuotaExceeded,
@@ -73,6 +75,9 @@ from wallet_client.errors import (
     OrganizationUnknown,
     OutcomeUnknown,
     Overloaded,
+    PairExists,
+    PairNotFound,
+    PartsUnbalanced,
     PayloadTooLarge,
     PaymentRequired,
     PreconditionFailed,
@@ -89,6 +94,7 @@ from wallet_client.errors import (
     RateVersionOverlap,
     RefundExceeds,
     RequestTimeout,
+    RunNotFound,
     SameWallet,
     ServerError,
     ServiceError,
@@ -128,7 +134,7 @@ from wallet_client.errors import (
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
-from wallet_client.operations import NewEntry, Operation
+from wallet_client.operations import NewEntry, NewPart, Operation
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
@@ -198,6 +204,8 @@ __all__ = [
     "DeliveryNotFound",
     "EntriesUnbalanced",
     "Entry",
+    "EntryNotFound",
+    "EntryPending",
     "Event",
     "EventPage",
     "EventType",
@@ -247,6 +255,7 @@ __all__ = [
     "Metrics",
     "Moment",
     "NewEntry",
+    "NewPart",
     "NoAnswer",
     "NotFound",
     "NotRefundable",
@@ -257,6 +266,9 @@ __all__ = [
     "Overloaded",
     "Page",
     "Pages",
+    "PairExists",
+    "PairNotFound",
+    "PartsUnbalanced",
     "PayloadTooLarge",
     "PaymentRequired",
     "Posted",
@@ -278,6 +290,7 @@ __all__ = [
     "RequestTimeout",
     "ResponseEvent",
     "RetryEvent",
+    "RunNotFound",
     "SameWallet",
     "ServerError",
     "ServiceError",

@@ -59,6 +59,7 @@ OF_THE_LEDGER = frozenset(
         "label_not_found",
         "limit_exceeded",
         "not_refundable",
+        "parts_unbalanced",
         "quote_expired",
         "quote_not_found",
         "rate_missing",

@@ -1,6 +1,6 @@
 """The operations of a batch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -8,6 +8,41 @@ from wallet_client._call import Id, Moment, moment
 from wallet_client._room_operations import RoomOperations
 from wallet_client.keys import checked, name_text
 from wallet_client.money import Amount, amount_text
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    """A part of an entry: what an amount was for. A single part without an amount is the whole entry.
+
+    Attributes:
+        amount: in the wallet's currency, positive of a credit and negative of a debit: Decimal, int or str.
+        category_id: what it was for; None: uncategorised income or expense.
+        payee_id: who was paid, or paid.
+        tag_ids: its tags.
+        note: a text about it.
+    """
+
+    amount: Amount | None = None
+    category_id: Id | None = None
+    payee_id: Id | None = None
+    tag_ids: Sequence[Id] = ()
+    note: str | None = None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The part in JSON.
+
+        Raises:
+            TypeError, ValueError: a value can't be sent, such as a float.
+        """
+        members: dict[str, Any] = {
+            "amount": None if self.amount is None else amount_text(self.amount),
+            "category_id": None if self.category_id is None else name_text(self.category_id),
+            "payee_id": None if self.payee_id is None else name_text(self.payee_id),
+            "tag_ids": [name_text(each) for each in self.tag_ids] or None,
+            "note": self.note,
+        }
+        return {name: value for name, value in members.items() if value is not None}
 
 
 def movement_members(
@@ -18,6 +53,7 @@ def movement_members(
     effective_at: Moment | None,
     counter_account: str | None = None,
     *,
+    parts: "Iterable[NewPart] | None" = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """The members of a movement in JSON; None for what was left out.
@@ -32,6 +68,7 @@ def movement_members(
         "metadata": metadata,
         "effective_at": moment(effective_at, "effective_at"),
         "counter_account": counter_account,
+        "parts": None if parts is None else [each.members for each in parts],
         "dry_run": dry_run or None,
     }
 
@@ -131,6 +168,7 @@ class Operation(RoomOperations):
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Credit a wallet with money that comes in from outside the ledger.
@@ -138,7 +176,9 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("deposit", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -151,6 +191,7 @@ class Operation(RoomOperations):
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet by money that leaves the ledger.
@@ -158,7 +199,9 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("withdraw", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -171,6 +214,7 @@ class Operation(RoomOperations):
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet for usage: the customer pays for what was used.
@@ -178,7 +222,9 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("consume", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -191,6 +237,7 @@ class Operation(RoomOperations):
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Credit a wallet with promotional money or credits.
@@ -198,7 +245,9 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("reward", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -211,6 +260,7 @@ class Operation(RoomOperations):
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet for a fee.
@@ -218,7 +268,9 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("fee", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -231,6 +283,7 @@ class Operation(RoomOperations):
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Move money from one wallet to another of the same currency.
@@ -238,7 +291,7 @@ class Operation(RoomOperations):
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at)
+        members = movement_members(amount, description, reference, metadata, effective_at, parts=parts)
         ids = {"wallet_id": wallet_id, "to_wallet_id": to_wallet_id}
         return _operation("transfer", idempotency_key, members, **ids)
 

@@ -61,20 +61,21 @@ begin
 end $$;
 
 -- Compares the sums of days with the parts: those of p_days days of one book after a place. Returns {checked, next, faults}.
-create or replace function wallet_api.verify_day_sums(p_after_book uuid default null, p_after_day date default '-infinity',
+create or replace function wallet_api.verify_day_sums(p_after_book uuid default null, p_after_day text default '-infinity',
   p_days integer default 31) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   v_book_id uuid := coalesce(p_after_book, (select b.book_id from finance.books b order by b.book_id limit 1));
+  v_after date := p_after_day::date;    -- text in the call: verify passes the place on as JSON has it
   v_from date;
   v_to date;
 begin
   loop
-    v_from := least((select p.booked_on from finance.parts p where p.book_id = v_book_id and p.booked_on > p_after_day
+    v_from := least((select p.booked_on from finance.parts p where p.book_id = v_book_id and p.booked_on > v_after
         order by p.booked_on limit 1),
-      (select s.booked_on from finance.day_sums s where s.book_id = v_book_id and s.booked_on > p_after_day order by s.booked_on limit 1));
+      (select s.booked_on from finance.day_sums s where s.book_id = v_book_id and s.booked_on > v_after order by s.booked_on limit 1));
     exit when v_book_id is null or v_from is not null;
-    p_after_day := '-infinity';
+    v_after := '-infinity';
     v_book_id := (select b.book_id from finance.books b where b.book_id > v_book_id order by b.book_id limit 1);
   end loop;
   if v_book_id is null then
