@@ -46,14 +46,14 @@ begin
 end $$;
 
 -- A page of entries of a book with their parts, by day: {"entries": […], "next": {day, wallet_id, wallet_version} or null}. p_wallet_id:
--- those of one wallet; p_from, p_to: of these days; null: any. p_newest: the newest first, without next pages. p_after: next of the last.
+-- those of one wallet; p_from, p_to: of these days, half open; null: any. p_newest: the newest first, without next pages. p_after: next of the last.
 create or replace function wallet_api.read_rule_entries(p_book_id uuid, p_wallet_id uuid, p_from date, p_to date, p_newest boolean,
   p_after jsonb, p_limit integer) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   c_first constant uuid := '00000000-0000-0000-0000-000000000000';
   v_day constant date := greatest(coalesce((p_after ->> 'day')::date, '0001-01-01'), coalesce(p_from, '0001-01-01'));
-  v_to constant date := coalesce(p_to, '9999-12-31');
+  v_to constant date := coalesce(p_to - 1, '9999-12-31');
   v_wallet_id constant uuid := coalesce((p_after ->> 'wallet_id')::uuid, c_first);
   v_version constant bigint := coalesce((p_after ->> 'wallet_version')::bigint, 0);
   v_heads finance.parts[];
