@@ -41,6 +41,7 @@ PACKAGES: Final = (
     "finance.books",
     "finance.labels",
     "finance.parts",
+    "finance.rules",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",
