@@ -236,13 +236,13 @@ def pro_rata_adds_up(module: ModuleType) -> None:
     @settings(derandomize=True, database=None)
     @given(total=st.integers(0, 10**38 - 1), exponent=st.integers(0, 18), weights=_WEIGHTS)
     def adds_up(total: int, exponent: int, weights: list[Decimal]) -> None:
-        whole = Decimal(total).scaleb(-exponent, module._EXACT)
+        whole = Decimal(total).scaleb(-exponent, module.EXACT)
         found = module.pro_rata(whole, weights, exponent)
-        units = [int(each.scaleb(exponent, module._EXACT)) for each in found]
-        every = sum(int(weight.scaleb(18, module._EXACT)) for weight in weights)
+        units = [int(each.scaleb(exponent, module.EXACT)) for each in found]
+        every = sum(int(weight.scaleb(18, module.EXACT)) for weight in weights)
         assert sum(units) == total
         for unit, weight in zip(units, weights, strict=True):
-            exact = total * int(weight.scaleb(18, module._EXACT))
+            exact = total * int(weight.scaleb(18, module.EXACT))
             assert exact - every < unit * every < exact + every
 
     adds_up()
@@ -254,7 +254,7 @@ def rules_keep_the_sum(module: ModuleType) -> None:
     @settings(derandomize=True, database=None)
     @given(cents=st.integers(-(10**30), 10**30).filter(bool), percent=percents, fixed=st.integers(1, 10**6))
     def keeps(cents: int, percent: int, fixed: int) -> None:
-        whole = Decimal(cents).scaleb(-2, module._EXACT)
+        whole = Decimal(cents).scaleb(-2, module.EXACT)
         shares = [
             share(module, percent=str(Decimal(percent) / 100)),
             share(module, amount=str(Decimal(fixed) / 100)),
@@ -263,7 +263,7 @@ def rules_keep_the_sum(module: ModuleType) -> None:
         given_entry = entry(module, part(module, str(whole)))
         after = applied(module, [rule(module, "r", shares=shares)], given_entry)
         if after is not None:
-            assert sum(int(each.amount.scaleb(2, module._EXACT)) for each in after) == cents
+            assert sum(int(each.amount.scaleb(2, module.EXACT)) for each in after) == cents
             assert all(each.amount and (each.amount < 0) == (cents < 0) for each in after)
             assert applied(module, [rule(module, "r", shares=shares)], entry(module, *after)) is None
 

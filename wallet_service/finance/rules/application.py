@@ -25,7 +25,7 @@ UNSET: Final = object()
 Resolve = Callable[[str], str]
 """The label that stands for a label, which may have been merged into it."""
 
-_EXACT: Final = Context(prec=120)
+EXACT: Final = Context(prec=120)
 """Amounts have up to 38 digits, and shares of them are products of two."""
 
 
@@ -116,14 +116,14 @@ class Rule:
     """A rule that can be applied. Its shares are a whole: percents of 100, or one takes the rest.
 
     Attributes:
-        rule_id: its id.
+        rule_id: its id; None: it is not stored.
         test: whether its conditions hold for the facts of a part.
         setting: what it sets of a part.
         shares: into what it splits an entry; none: it does not.
         stop: whether it ends the entry.
     """
 
-    rule_id: str
+    rule_id: str | None
     test: Test
     setting: Setting = field(default_factory=Setting)
     shares: Sequence[Share] = ()
@@ -191,7 +191,7 @@ def split_part(part: Part, shares: Sequence[Share], exponent: int, resolve: Reso
     None: its amounts are more than the whole, or have more digits than the currency.
     """
     whole = part.amount.copy_abs()
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         given = [share.amount or Decimal(0) for share in shares]
         amounts = [each.quantize(Decimal(1).scaleb(-exponent), ROUND_FLOOR) for each in given]
         if amounts != given:
@@ -219,13 +219,13 @@ def pro_rata(total: Decimal, weights: Sequence[Decimal], exponent: int) -> list[
     every = sum(weights)
     if not every:
         return [Decimal(0) for _ in weights]
-    units = int(total.scaleb(exponent, _EXACT))
+    units = int(total.scaleb(exponent, EXACT))
     exact = [units * Fraction(weight) / Fraction(every) for weight in weights]
     floors = [floor(each) for each in exact]
     by_remainder = sorted(range(len(exact)), key=lambda place: floors[place] - exact[place])
     for place in by_remainder[: units - sum(floors)]:
         floors[place] += 1
-    return [Decimal(each).scaleb(-exponent, _EXACT) for each in floors]
+    return [Decimal(each).scaleb(-exponent, EXACT) for each in floors]
 
 
 def facts_of(entry: Entry, part: Part, resolve: Resolve) -> dict[str, Any]:

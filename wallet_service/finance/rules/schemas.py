@@ -145,7 +145,7 @@ class RuleCondition(Condition):
     model_config = ConfigDict(json_schema_extra={"examples": [_WRITTEN["conditions"][1]]})
     vocabulary: ClassVar[Vocabulary] = VOCABULARY
 
-    field: RuleField = Field(
+    field: RuleField = Field(  # pyright: ignore[reportIncompatibleVariableOverride]  # of the vocabulary
         description="What is compared. `amount` is without its sign; `booked_on` is the day in the book's time zone."
     )
     op: Annotated[str, WithJsonSchema({"type": "string", "enum": _OPS})] = Field(
@@ -186,7 +186,8 @@ class _Sets(BaseModel):
         default_factory=lambda: None, description="The note, in place of another. Null takes it away."
     )
     add_tag_ids: Tags = Field(
-        default_factory=list[UUID], description="Tags that are added. A part has at most 20: no more are added."
+        default_factory=list[UUID],
+        description="Tags that are added. A part has at most 20: no more are added.",
     )
 
 
@@ -275,7 +276,9 @@ class WrittenRule(BaseModel):
         found: dict[str, set[str]] = {kind: set() for kind in ID_FIELDS.values()}
         for each in self.conditions:
             if each.field in ID_FIELDS and each.op.removeprefix("not_") != "is_empty":
-                found[ID_FIELDS[each.field]].update([each.value] if isinstance(each.value, str) else each.value)
+                found[ID_FIELDS[each.field]].update(
+                    [each.value] if isinstance(each.value, str) else each.value
+                )
         for sets in (self.actions, *self.actions.split):
             named = sets.model_fields_set
             found["category"] |= {str(sets.category_id)} if "category_id" in named else set()
@@ -294,7 +297,9 @@ class _OfBook(BaseModel):
 class RuleCreate(WrittenRule, _OfBook):
     """A new rule, the last of its book."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"user_id": "user-42"} | _WRITTEN]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"user_id": "user-42"} | _WRITTEN]}
+    )
 
 
 class Rule(BaseModel):
@@ -401,16 +406,25 @@ class RuledPart(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_PART]})
 
     booked_on: str = Field(
-        description="The day on which it counts, in the book's time zone.", json_schema_extra={"format": "date"}
+        description="The day on which it counts, in the book's time zone.",
+        json_schema_extra={"format": "date"},
     )
-    amount: AmountText = Field(description="Positive where it adds to the wallet, negative where it takes from it.")
+    amount: AmountText = Field(
+        description="Positive where it adds to the wallet, negative where it takes from it."
+    )
     category_id: UUID = Field(description="What it was for.")
     payee_id: UUID | None = Field(description="Who was paid, or paid; null: not said.")
     tag_ids: list[UUID] = Field(description="Its tags.")
-    payment_method_id: UUID | None = Field(description="By which payment method; null: not said. Rules leave it.")
+    payment_method_id: UUID | None = Field(
+        description="By which payment method; null: not said. Rules leave it."
+    )
     note: str | None = Field(description="Its note; null: none.")
-    rule_id: UUID | None = Field(description="The rule that changed it last; null: none did, or a person did later.")
-    edited: bool = Field(description="Whether a person set it. Rules leave such parts, unless told otherwise.")
+    rule_id: UUID | None = Field(
+        description="The rule that changed it last; null: none did, or a person did later."
+    )
+    edited: bool = Field(
+        description="Whether a person set it. Rules leave such parts, unless told otherwise."
+    )
 
 
 _RULED: dict[str, Any] = {
@@ -451,7 +465,9 @@ class RuleTestResult(BaseModel):
     held: int = Field(description="For how many the rule holds, for one of their parts at least.")
     changed: int = Field(description="How many of these it would change.")
     items: list[RuledEntry] = Field(description="The newest 100 of those for which it holds.")
-    pending_entries: int = Field(description="How many entries of the book have no parts yet, and were not looked at.")
+    pending_entries: int = Field(
+        description="How many entries of the book have no parts yet, and were not looked at."
+    )
 
 
 class RulesApply(_OfBook):
@@ -463,14 +479,17 @@ class RulesApply(_OfBook):
     )
 
     rule_ids: Annotated[RuleIds, Field(min_length=1)] | SkipJsonSchema[None] = Field(
-        default=None, description="These rules, active or not, in the order of the book. Default: all active ones."
+        default=None,
+        description="These rules, active or not, in the order of the book. Default: all active ones.",
     )
     wallet_id: UUID | SkipJsonSchema[None] = Field(
         default=None, description="Only entries of this wallet. Default: of all wallets of the book."
     )
     from_: Day | None = Field(default=None, alias="from", description=_FROM)
     to: Day | None = Field(default=None, description=_TO)
-    overwrite: StrictBool = Field(default=False, description="Whether parts that a person edited are changed, too.")
+    overwrite: StrictBool = Field(
+        default=False, description="Whether parts that a person edited are changed, too."
+    )
     dry_run: StrictBool = Field(
         default=True, description="Whether nothing is written: the job's result says what would be."
     )
