@@ -141,13 +141,6 @@ SignedAmount = Annotated[
 AmountInQuery = Annotated[str, BeforeValidator(_not_negative), WithJsonSchema(_TEXTS | _DIGITS)]
 """A bound in a query string, which has no JSON numbers: 0 or more."""
 
-SignedInQuery = Annotated[
-    str,
-    BeforeValidator(parse_balance),
-    WithJsonSchema(_TEXTS | {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"}),
-]
-"""A bound of signed amounts in a query string."""
-
 AmountText = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]})
 ]

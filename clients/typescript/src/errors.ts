@@ -29,6 +29,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "label_not_found",
   "limit_exceeded",
   "not_refundable",
+  "parts_unbalanced",
   "refund_exceeds",
   "same_wallet",
   "timestamp_refused",
@@ -94,6 +95,8 @@ export interface Facts {
   currency_unknown: { currency: string; closest?: string };
   cursor_expired: { oldest_number?: number; oldest_cursor?: string };
   entries_unbalanced: { wallet_id: string; counter_account: string };
+  entry_not_found: { wallet_id: string; wallet_version: number };
+  entry_pending: { wallet_id: string; wallet_version: number };
   file_incomplete: { size_bytes: number; sha256?: string };
   file_quota_exceeded: { quota_bytes: number; used_bytes: number };
   /**
@@ -156,6 +159,9 @@ export interface Facts {
   meter_exists: { meter: string };
   meter_not_found: { meter: string };
   not_refundable: { transaction_id: string };
+  pair_exists: { pair_id: string };
+  pair_not_found: { pair_id: string };
+  parts_unbalanced: { wallet_id: string; wallet_version?: number; amount: string; sum: string };
   payload_too_large: { limit_bytes: number };
   price_not_found: {
     meter: string;
@@ -171,6 +177,7 @@ export interface Facts {
   rate_version_limit: { rate_card_id: string; limit: number };
   rate_version_overlap: { rate_card_id: string; version: number; effective_at: string };
   refund_exceeds: { transaction_id: string; refundable: string };
+  run_not_found: { run_id: string };
   same_wallet: { wallet_id: string };
   timestamp_refused: { timestamp: string; earliest: string; latest: string };
   top_up_not_found: { top_up_id: string };
@@ -186,7 +193,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version: number };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version?: number; wallet_version?: number; etag?: string };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

@@ -15,6 +15,7 @@ from support.settings import make_settings
 from wallet_client import (
     AsyncWalletClient,
     NewEntry,
+    NewPart,
     Operation,
     Pages,
     WalletClient,
@@ -25,6 +26,7 @@ from wallet_client import (
     holds,
     limits,
     models,
+    parts,
     rates,
     sums,
     top_ups,
@@ -44,6 +46,7 @@ from wallet_client._sync.holds import HoldsResource
 from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
+from wallet_client._sync.parts import PairsResource, PartsResource
 from wallet_client._sync.rates import MetersResource, RateCardsResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -67,6 +70,7 @@ VALUES: dict[str, Any] = {
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
             *("top_up_id", "rate_card_id", "usage_id", "book_id", "label_id", "parent_id", "into"),
+            *("category_id", "payee_id", "tag_id", "run_id", "pair_id"),
         ),
         ID,
     ),
@@ -106,6 +110,15 @@ VALUES: dict[str, Any] = {
     "dimensions": ["model"],
     "prices": [rates.NewRatePrice("per_unit", 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
+    "parts": [NewPart(1, ID, ID, [ID], "X")],
+    "changes": [{"wallet_id": ID, "wallet_version": 1, "changes": {"note": "X"}}],
+    **dict.fromkeys(("amount_from", "amount_to"), "1"),
+    **dict.fromkeys(("from_day", "to_day", "booked_on"), NOW.date()),
+    "tag_ids": [ID],
+    "debit": (ID, 1),
+    "credit": (ID, 1),
+    "wallet_version": 1,
+    "if_etag": "9f86d081884c7d65",
 }
 LEFT_OUT = {
     ("get", "/health"),
@@ -146,6 +159,8 @@ RESOURCES: dict[str, Any] = {
     "categories": CategoriesResource,
     "payees": PayeesResource,
     "tags": TagsResource,
+    "parts": PartsResource,
+    "pairs": PairsResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -365,7 +380,9 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         *(getattr(holds, name) for name in ("Hold", "Capture")),
         *(getattr(limits, name) for name in ("Limit", "Limits")),
         *(getattr(grants, name) for name in ("Grant", "GrantSchedule")),
-        *(getattr(books, name) for name in ("Book", "BookWallet", "Label")),
+        *(getattr(books, name) for name in ("Book", "BookWallet", "ChangedBook", "Label")),
+        *(getattr(parts, name) for name in ("EntryPart", "Part", "EntryParts", "ChangedParts", "EntryName")),
+        *(getattr(parts, name) for name in ("Undone", "PairSide", "Pair")),
         *(
             getattr(billing, name)
             for name in (

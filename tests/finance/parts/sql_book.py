@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import pytest
 from support.kernel.harness import Kernel, Op, op
 
 from wallet_service.core.identifiers import new_id
@@ -81,12 +82,11 @@ class SqlBook:
 
     async def refusal(self, function: str, *arguments: Any) -> tuple[str, dict[str, Any]]:
         """The code and the facts with which a call is refused."""
-        try:
-            answer = await self.call(function, *arguments)
-        except asyncpg.PostgresError as error:
-            assert error.sqlstate == "WL001", error
-            return str(error), json.loads(error.detail or "{}")  # type: ignore[attr-defined]
-        raise AssertionError(answer)
+        with pytest.raises(asyncpg.PostgresError) as raised:
+            await self.call(function, *arguments)
+        error: Any = raised.value
+        assert error.sqlstate == "WL001", error
+        return error.args[0], json.loads(error.detail)
 
     async def catalogue(self, limit: int = 2000) -> Row:
         return await self.call("catalogue_book", self.book_id, limit)

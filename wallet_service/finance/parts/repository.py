@@ -50,13 +50,13 @@ class CatalogueRepository:
     async def books_of(self, wallet_ids: Sequence[str]) -> Mapping[str, str | None]:
         """The book of each wallet; None: it has none."""
         return json.loads(
-            await self._database.read("find_books_of_wallets", wallet_ids=Json.of(list(wallet_ids)))
+            await self._database.read("find_pending_books", wallet_ids=Json.of(list(wallet_ids)))
         )
 
     async def pending_books(self, after: str | None, limit: int) -> tuple[list[str], str | None]:
         """Of some books, those with entries that are not catalogued, and the book to continue after."""
         found = json.loads(await self._database.read("list_pending_books", after=after, limit=limit))
-        return [each["book_id"] for each in found["books"]], found["next"]
+        return found["books"], found["next"]
 
     async def redate(
         self, book_id: str, run_id: str, after: Mapping[str, Any], limit: int
@@ -83,17 +83,24 @@ class PartRepository:
         self._database = database
 
     async def page(
-        self, book_id: str, filters: Mapping[str, Any], after: Sequence[Any] | None, limit: int
-    ) -> tuple[bytes, list[Any] | None]:
-        """A page of parts, newest day first: JSON, and the place to continue after; None at the end."""
+        self, book_id: str, filters: Mapping[str, Any], before: Mapping[str, Any] | None, limit: int
+    ) -> tuple[bytes, Mapping[str, Any] | None]:
+        """A page of parts, newest day first: JSON, and the place to continue after; None at the end.
+
+        It can be short, even empty, and not be the last: a call reads a bounded number of parts.
+
+        Raises:
+            LabelNotFound: the book has no such label.
+        """
         answer = await self._database.read(
-            "list_parts",
+            "list_book_parts",
             book_id=book_id,
             filters=Json.of(filters),
-            after=None if after is None else Json.of(list(after)),
+            before=None if before is None else Json.of(before),
             limit=limit,
         )
-        return _page(answer)
+        items, _, place = answer.rpartition(b"\n")
+        return items, json.loads(place) if place else None
 
     async def get(self, book_id: str, wallet_id: str, version: int) -> bytes:
         """An entry with its parts.
@@ -230,8 +237,3 @@ class PartRepository:
             key=key,
         )
         return WalletOwner(**json.loads(found))
-
-
-def _page(answer: bytes) -> tuple[bytes, list[Any] | None]:
-    items, _, following = answer.rpartition(b"\n")
-    return items, json.loads(following) if following else None

@@ -94,9 +94,23 @@ ROOM = Room(
             "verify_parts",
             "entries of books",
             {
-                "parts of entries": "an entry up to the one that its wallet is catalogued to has parts, which sum to it",
-                "labels of parts": "the labels of a part are its book's",
+                "parts of an entry": "an entry up to the one that its wallet is catalogued to has parts, which sum to it",
+                "part numbers": "the parts of an entry are numbered from 0, and count on one day",
+                "part labels": "the labels of a part are its book's",
+                "parts in the book": "the parts of a wallet are in the book of its owner",
+                "pairs": "a part names the pair of its entry",
+                "catalogued": "no entry has parts beyond the one that its wallet is catalogued to",
             },
+        ),
+        VerifyWalk(
+            "verify_day_sums",
+            "sums of days",
+            {"day sums": "the sums of a day are those of its parts"},
+        ),
+        VerifyWalk(
+            "verify_catalogued",
+            "catalogued wallets",
+            {"balance of parts": "the parts of a wallet sum to the balance after its last catalogued entry"},
         ),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import Field, TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
@@ -59,7 +59,8 @@ IfMatch = Annotated[
     Header(alias="If-Match", description="The ETag that the caller read, or `*` for any."),
 ]
 
-_PLACE = TypeAdapter(tuple[Day, UUID, BigInt, BigInt])
+_PLACE_OF = ("booked_on", "wallet_id", "wallet_version", "part")
+_PLACE = TypeAdapter(tuple[Day, UUID, BigInt, Annotated[int, Field(ge=0, le=32_767)]])
 _ETAG: dict[str, Any] = {"ETag": {"description": '`"<etag>"`, for If-Match.', "schema": {"type": "string"}}}
 _FORM = re.compile(r'(?:W/)?"?([0-9a-f]{16})"?', re.ASCII)
 _ENTRY = (WalletNotFound, BookNotFound, EntryNotFound, EntryPending, UpstreamUnavailable)
@@ -97,13 +98,15 @@ async def list_parts(
     read_concerns(request, user_id=book.owner.user_id)
     filters = query.filters()
     selection = {"book_id": book.book_id, **filters}
-    after = None
+    before: dict[str, Any] | None = None
     if query.cursor is not None:
-        day, wallet_id, version, part = decode_cursor("parts", selection, query.cursor, _PLACE)
-        after = (day, str(wallet_id), version, part)
+        place = decode_cursor("parts", selection, query.cursor, _PLACE)
+        before = dict(zip(_PLACE_OF, (place[0], str(place[1]), *place[2:]), strict=True))
     pending = await cataloguing.catch_up(book.book_id)
-    items, following = await repository.page(book.book_id, filters, after, query.limit)
-    cursor = None if following is None else encode_cursor("parts", selection, following)
+    items, following = await repository.page(book.book_id, filters, before, query.limit)
+    cursor = None
+    if following is not None:
+        cursor = encode_cursor("parts", selection, [following[name] for name in _PLACE_OF])
     return pending_page(items, cursor, pending)
 
 

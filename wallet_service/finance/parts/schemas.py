@@ -18,8 +18,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wallet_service.core.fields import CurrencyCode, Line, Metadata, Text, Timestamp, UserId, whole
-from wallet_service.core.money import Amount, AmountText, SignedAmount, SignedInQuery
+from wallet_service.core.money import Amount, AmountInQuery, AmountText, SignedAmount
 from wallet_service.finance.books.schemas import BOOK
+from wallet_service.finance.labels.schemas import Root
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.query import BoolInQuery
@@ -41,6 +42,7 @@ _PART: dict[str, Any] = {
     "part": 0,
     "amount": "-60.00",
     "category_id": _CATEGORY,
+    "root": "expense",
     "payee_id": None,
     "tag_ids": [],
     "payment_method_id": None,
@@ -49,7 +51,7 @@ _PART: dict[str, Any] = {
     "edited": True,
 }
 _SECOND = _PART | {"part": 1, "amount": "-24.37", "category_id": _OTHER_CATEGORY, "note": "soap"}
-_GIVEN: list[dict[str, Any]] = [
+_GIVEN: list[Any] = [
     {"amount": "-60.00", "category_id": _CATEGORY},
     {"amount": "-24.37", "category_id": _OTHER_CATEGORY, "note": "soap"},
 ]
@@ -60,6 +62,8 @@ _ENTRY: dict[str, Any] = {
     "transaction_type": "withdraw",
     "currency": "EUR",
     "booked_on": "2026-01-02",
+    "counter_account": "mirrored:out",
+    "reference": None,
     "description": None,
     "pair_id": None,
 }
@@ -67,8 +71,6 @@ PART: dict[str, Any] = _ENTRY | _PART
 ENTRY_PARTS: dict[str, Any] = _ENTRY | {
     "amount": "-84.37",
     "effective_at": _TIME,
-    "counter_account": "mirrored:out",
-    "reference": None,
     "etag": "9f86d081884c7d65",
     "parts": [_PART, _SECOND],
 }
@@ -93,7 +95,6 @@ Day = Annotated[
 
 Version = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(whole)]
 Etag = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-Type = Literal["income", "expense", "transfer", "refund", "adjustment"]
 PairState = Literal["paired", "suggested"]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\u0000]*$")]
 
@@ -159,6 +160,7 @@ class EntryPart(BaseModel):
     part: int = Field(description="The number of the part within its entry, from 0.")
     amount: AmountText = Field(description=_AMOUNT)
     category_id: UUID = Field(description="What it was for: the label that stands for it after merges.")
+    root: Root = Field(description="What it counts as: `income`, `expense` or `transfer`, whatever its sign.")
     payee_id: UUID | None = Field(description=_PAYEE_ID)
     tag_ids: list[UUID] = Field(description="Its tags.")
     payment_method_id: UUID | None = Field(description="Reserved: always null.")
@@ -175,6 +177,8 @@ class _OfEntry(BaseModel):
     currency: str = Field(description="The currency of the wallet.")
     booked_on: date = Field(description=_BOOKED_ON)
     description: str | None = Field(description="The caller's text about the operation.")
+    counter_account: str = Field(description="The other side of the entry.")
+    reference: str | None = Field(description="The caller's own name for the operation.")
     pair_id: UUID | None = Field(description="The pair that the entry belongs to; null: none.")
 
 
@@ -216,16 +220,12 @@ class PartQuery(BaseModel):
     payee_id: UUID | None = Field(default=None, description="Those of this payee, and of what is under it.")
     tag_id: UUID | None = Field(default=None, description="Those with this tag, or one that is under it.")
     wallet_id: UUID | None = Field(default=None, description="Those of this wallet.")
-    type: Type | None = Field(
-        default=None,
-        description="`income`, `expense`, `transfer`: by the root of their category. `refund`, `adjustment`: by the "
-        "operation that posted the entry.",
+    type: Root | None = Field(default=None, description="Those whose category is under this root.")
+    amount_from: AmountInQuery | None = Field(
+        default=None, description="Those of this amount or more, whatever their sign."
     )
-    min_amount: SignedInQuery | None = Field(
-        default=None, description="Those of this amount or more. Debits are negative."
-    )
-    max_amount: SignedInQuery | None = Field(
-        default=None, description="Those of this amount or less. Debits are negative."
+    amount_to: AmountInQuery | None = Field(
+        default=None, description="Those of this amount or less, whatever their sign."
     )
     from_: Day | None = Field(default=None, alias="from", description="Those of this day or later.")
     to: Day | None = Field(default=None, description="Those before this day.")
@@ -235,7 +235,7 @@ class PartQuery(BaseModel):
     )
     uncategorized: BoolInQuery | None = Field(
         default=None,
-        description="Only those that are uncategorised income or expense, or are not. Default: both.",
+        description="With `true`, only those that are uncategorised income or expense.",
     )
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
@@ -255,8 +255,6 @@ class EntryParts(_OfEntry):
         description="What the parts sum to: positive of a credit, negative of a debit."
     )
     effective_at: AwareDatetime = Field(description="When the movement happened.")
-    counter_account: str = Field(description="The other side of the entry.")
-    reference: str | None = Field(description="The caller's own name for the operation.")
     etag: str = Field(description="Changes with the parts. `If-Match` compares it.")
     parts: list[EntryPart] = Field(description="The parts, in order.")
 

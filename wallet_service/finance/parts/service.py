@@ -72,10 +72,10 @@ class Cataloguing:
 
     def oldest_s(self) -> float:
         """How long the oldest noted posting has waited, in seconds; 0 if none waits."""
-        since = min(
-            (*self._noted.values(), *([] if self._taken_at is None else [self._taken_at])), default=None
-        )
-        return 0.0 if since is None else time.monotonic() - since
+        waiting = [*self._noted.values()]
+        if self._taken_at is not None:
+            waiting.append(self._taken_at)
+        return time.monotonic() - min(waiting) if waiting else 0.0
 
     async def run(self) -> None:
         """Catalogue what is noted, until it is cancelled."""
@@ -95,7 +95,7 @@ class Cataloguing:
                 self._taken_at = None
 
     async def catalogue(self, book_id: str) -> int:
-        """Catalogue all entries of a book; how many. Where another writer keeps the book locked, the rest stays pending."""
+        """Catalogue all entries of a book; how many. Where the book stays locked, the rest is pending."""
         done = 0
         while True:
             found = await self._repository.catalogue(book_id, _AT_ONCE)

@@ -31,6 +31,8 @@ from wallet_client.errors import (
     CursorExpired,
     DeliveryNotFound,
     EntriesUnbalanced,
+    EntryNotFound,
+    EntryPending,
     FileIncomplete,
     FileNotFound,
     FileQuotaExceeded,
@@ -72,6 +74,9 @@ from wallet_client.errors import (
     OrganizationUnknown,
     OutcomeUnknown,
     Overloaded,
+    PairExists,
+    PairNotFound,
+    PartsUnbalanced,
     PayloadTooLarge,
     PaymentRequired,
     PreconditionFailed,
@@ -84,6 +89,7 @@ from wallet_client.errors import (
     RateVersionOverlap,
     RefundExceeds,
     RequestTimeout,
+    RunNotFound,
     SameWallet,
     ServerError,
     ServiceError,
@@ -123,7 +129,7 @@ from wallet_client.errors import (
 from wallet_client.keys import key_from, new_key
 from wallet_client.metrics import Metrics
 from wallet_client.money import Amount
-from wallet_client.operations import NewEntry, Operation
+from wallet_client.operations import NewEntry, NewPart, Operation
 
 if TYPE_CHECKING:
     from wallet_client.counts import Counts, Latency, Snapshot
@@ -190,6 +196,8 @@ __all__ = [
     "DeliveryNotFound",
     "EntriesUnbalanced",
     "Entry",
+    "EntryNotFound",
+    "EntryPending",
     "Event",
     "EventPage",
     "EventType",
@@ -239,6 +247,7 @@ __all__ = [
     "Metrics",
     "Moment",
     "NewEntry",
+    "NewPart",
     "NoAnswer",
     "NotFound",
     "NotRefundable",
@@ -249,6 +258,9 @@ __all__ = [
     "Overloaded",
     "Page",
     "Pages",
+    "PairExists",
+    "PairNotFound",
+    "PartsUnbalanced",
     "PayloadTooLarge",
     "PaymentRequired",
     "Posted",
@@ -266,6 +278,7 @@ __all__ = [
     "RequestTimeout",
     "ResponseEvent",
     "RetryEvent",
+    "RunNotFound",
     "SameWallet",
     "ServerError",
     "ServiceError",

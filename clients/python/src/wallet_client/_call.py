@@ -162,10 +162,10 @@ def change_call(
     route: str,
     read: Callable[[SuccessResponse], T],
     body: bytes | None,
-    if_version: int | None,
+    if_version: int | str | None,
     **ids: Id,
 ) -> Call[T]:
-    """A call without an idempotency key, which changes something only while it has this version, if one is given."""
+    """A call without an idempotency key, which changes something only while it has this version or etag, if one is given."""
     headers = () if if_version is None else (("If-Match", f'"{if_version}"'),)
     return Call(
         name, method, ROOT + route, target(route, None, **ids), read, writes=True, body=body, headers=headers

@@ -15,7 +15,7 @@ from wallet_client._retries import is_of_the_ledger
 if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
     from wallet_client.billing import BillingSummary, Explanation
-    from wallet_client.books import Book, BookWallet, Label
+    from wallet_client.books import Book, BookWallet, ChangedBook, Label
     from wallet_client.grants import Grant, GrantSchedule
     from wallet_client.holds import Capture, Hold
     from wallet_client.limits import Limits
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Transaction,
         Wallet,
     )
+    from wallet_client.parts import ChangedParts, EntryParts, Pair, Part, Undone
     from wallet_client.rates import Meter, RateCard, RateVersion
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
     from wallet_client.top_ups import TopUp, TopUpRule
@@ -393,6 +394,13 @@ def book_of(response: SuccessResponse) -> "Book":
     return decoder(Book)(response.document)
 
 
+def changed_book_of(response: SuccessResponse) -> "ChangedBook":
+    """A book after a change."""
+    from wallet_client.books import ChangedBook  # noqa: PLC0415
+
+    return decoder(ChangedBook)(response.document)
+
+
 def books_of(response: SuccessResponse) -> "Page[Book]":
     """A page of books."""
     from wallet_client.books import Book  # noqa: PLC0415
@@ -426,6 +434,53 @@ def labels_of(response: SuccessResponse) -> "Page[Label]":
     from wallet_client.books import Label  # noqa: PLC0415
 
     return _page_of(response, Label)
+
+
+def parts_of(response: SuccessResponse) -> "Page[Part]":
+    """A page of parts."""
+    from wallet_client.parts import Part  # noqa: PLC0415
+
+    return _page_of(response, Part)
+
+
+def entry_parts_of(response: SuccessResponse) -> "EntryParts":
+    """An entry with its parts."""
+    from wallet_client.parts import EntryParts  # noqa: PLC0415
+
+    return decoder(EntryParts)(response.document)
+
+
+def changed_parts_of(response: SuccessResponse) -> "ChangedParts":
+    """An entry with its parts after a change."""
+    from wallet_client.parts import ChangedParts  # noqa: PLC0415
+
+    return decoder(ChangedParts)(response.document)
+
+
+def document_of(response: SuccessResponse) -> "dict[str, Any]":
+    """The JSON object as it came."""
+    return dict(response.document)
+
+
+def undone_of(response: SuccessResponse) -> "Undone":
+    """What taking a run back came to."""
+    from wallet_client.parts import Undone  # noqa: PLC0415
+
+    return decoder(Undone)(response.document)
+
+
+def pair_of(response: SuccessResponse) -> "Pair":
+    """A pair."""
+    from wallet_client.parts import Pair  # noqa: PLC0415
+
+    return decoder(Pair)(response.document)
+
+
+def pairs_of(response: SuccessResponse) -> "Page[Pair]":
+    """A page of pairs."""
+    from wallet_client.parts import Pair  # noqa: PLC0415
+
+    return _page_of(response, Pair)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

@@ -58,6 +58,7 @@ OF_THE_LEDGER = frozenset(
         "label_not_found",
         "limit_exceeded",
         "not_refundable",
+        "parts_unbalanced",
         "refund_exceeds",
         "same_wallet",
         "timestamp_refused",

@@ -36,6 +36,36 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedBook:
+    """A book after a change.
+
+    Attributes:
+        user_id: whose it is; None: it is an organization's.
+        organization_id: whose it is; None: it is a user's.
+        base_currency: in which figures of the book are.
+        time_zone: a name of the IANA time zone database, in which moments have their days.
+        month_start_day: on which months begin; in a month without that day, on its last day.
+        week_start: the day on which weeks begin.
+        year_start_month: in which years begin; quarters begin every three months from it.
+        version: counts its changes; for ``if_version``.
+        redate_job_id: the job that gives all entries their days again; None: none was asked for.
+    """
+
+    book_id: str
+    user_id: str | None
+    organization_id: str | None
+    base_currency: str
+    time_zone: str
+    month_start_day: int
+    week_start: str
+    year_start_month: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    redate_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BookWallet:
     """A wallet as a member of a book.
 

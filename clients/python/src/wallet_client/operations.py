@@ -1,12 +1,47 @@
 """The operations of a batch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from wallet_client._call import Id, Moment, moment
 from wallet_client.keys import checked, name_text
 from wallet_client.money import Amount, amount_text
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    """A part of an entry: what an amount was for. A single part without an amount is the whole entry.
+
+    Attributes:
+        amount: in the wallet's currency, positive of a credit and negative of a debit: Decimal, int or str.
+        category_id: what it was for; None: uncategorised income or expense.
+        payee_id: who was paid, or paid.
+        tag_ids: its tags.
+        note: a text about it.
+    """
+
+    amount: Amount | None = None
+    category_id: Id | None = None
+    payee_id: Id | None = None
+    tag_ids: Sequence[Id] = ()
+    note: str | None = None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The part in JSON.
+
+        Raises:
+            TypeError, ValueError: a value can't be sent, such as a float.
+        """
+        members: dict[str, Any] = {
+            "amount": None if self.amount is None else amount_text(self.amount),
+            "category_id": None if self.category_id is None else name_text(self.category_id),
+            "payee_id": None if self.payee_id is None else name_text(self.payee_id),
+            "tag_ids": [name_text(each) for each in self.tag_ids] or None,
+            "note": self.note,
+        }
+        return {name: value for name, value in members.items() if value is not None}
 
 
 def movement_members(
@@ -17,6 +52,7 @@ def movement_members(
     effective_at: Moment | None,
     counter_account: str | None = None,
     *,
+    parts: "Iterable[NewPart] | None" = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """The members of a movement in JSON; None for what was left out.
@@ -31,6 +67,7 @@ def movement_members(
         "metadata": metadata,
         "effective_at": moment(effective_at, "effective_at"),
         "counter_account": counter_account,
+        "parts": None if parts is None else [each.members for each in parts],
         "dry_run": dry_run or None,
     }
 
@@ -130,6 +167,7 @@ class Operation:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Credit a wallet with money that comes in from outside the ledger.
@@ -137,7 +175,9 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("deposit", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -150,6 +190,7 @@ class Operation:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet by money that leaves the ledger.
@@ -157,7 +198,9 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("withdraw", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -170,6 +213,7 @@ class Operation:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet for usage: the customer pays for what was used.
@@ -177,7 +221,9 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("consume", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -190,6 +236,7 @@ class Operation:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Credit a wallet with promotional money or credits.
@@ -197,7 +244,9 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("reward", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -210,6 +259,7 @@ class Operation:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Debit a wallet for a fee.
@@ -217,7 +267,9 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, counter_account)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, counter_account, parts=parts
+        )
         return _operation("fee", idempotency_key, members, wallet_id=wallet_id)
 
     @staticmethod
@@ -230,6 +282,7 @@ class Operation:
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
+        parts: Iterable[NewPart] | None = None,
         idempotency_key: str | None = None,
     ) -> "Operation":
         """Move money from one wallet to another of the same currency.
@@ -237,7 +290,7 @@ class Operation:
         Raises:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at)
+        members = movement_members(amount, description, reference, metadata, effective_at, parts=parts)
         ids = {"wallet_id": wallet_id, "to_wallet_id": to_wallet_id}
         return _operation("transfer", idempotency_key, members, **ids)
 

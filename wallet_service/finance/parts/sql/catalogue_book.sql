@@ -1,5 +1,6 @@
 -- Catalogues entries of a book that have no parts yet, at most p_limit of them: {"written","pending"}. Each entry gets its parts once,
--- in the order of its wallet. Waits for other writers of the book; if one takes too long, nothing is written.
+-- in the order of its wallet. Waits for other writers of the book; if one takes too long, or on a standby, nothing is written.
+-- p_limit 0: it only counts.
 create or replace function wallet_api.catalogue_book(p_book_id uuid, p_limit integer) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
@@ -8,7 +9,7 @@ declare
   v_written integer := 0;
 begin
   perform wallet.require_read_committed();
-  if v_pending > 0 and p_limit > 0 then
+  if v_pending > 0 and p_limit > 0 and current_setting('transaction_read_only') = 'off' then
     begin
       select * into v_book from finance.books b where b.book_id = p_book_id for no key update;
       v_written := finance.catalogue_entries(v_book, least(p_limit, 10000));
@@ -48,8 +49,8 @@ begin
   end if;
 end $$;
 
--- The books, of p_limit after p_after, that have entries without parts: {"books":[{"book_id","pending"}],"next"}. The job that
--- catalogues what was missed walks them.
+-- The books, of p_limit after p_after, that have entries without parts: {"books":[ids],"next"}. The job that catalogues
+-- what was missed walks them.
 create or replace function wallet_api.list_pending_books(p_after uuid, p_limit integer) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -58,7 +59,16 @@ begin
     where p_after is null or b.book_id > p_after order by b.book_id limit least(p_limit, 1000)
   )
   select json_build_object(
-    'books', (select coalesce(json_agg(json_build_object('book_id', p.book_id, 'pending', p.pending) order by p.book_id), '[]')
+    'books', (select coalesce(json_agg(p.book_id order by p.book_id), '[]')
       from page p where p.pending > 0),
     'next', (select p.book_id from page p order by p.book_id desc limit 1))::text);
+end $$;
+
+-- The books of wallets, by their ids: {"<wallet_id>": "<book_id>" or null}. p_wallet_ids: an array of ids; a look-up for each.
+create or replace function wallet_api.find_pending_books(p_wallet_ids jsonb) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+begin
+  return (select coalesce(json_object_agg(i.value, case when w.wallet_id is not null
+      then finance.find_book_of_wallet(w.user_id, w.organization_id) end), '{}')
+    from jsonb_array_elements_text(p_wallet_ids) i left join wallet.wallets w on w.wallet_id = i.value::uuid)::text;
 end $$;

@@ -23,7 +23,7 @@ begin
   insert into finance.catalogued as k (wallet_id, book_id, done_version)
     select e.wallet_id, p_book.book_id, e.last from unnest(v_wallets, v_to) e (wallet_id, last)
     on conflict (wallet_id) do update set done_version = excluded.done_version;
-  perform finance.replace_parts(p_book.book_id, finance.list_default_parts(p_book, v_wallets, v_from, v_to), null, null);
+  perform finance.replace_parts(p_book.book_id, finance.list_default_parts(p_book, v_wallets, v_from, v_to, false), null, null);
   perform finance.write_given_parts(p_book, v_wallets, v_from, v_to);
   -- The original of a refund has its parts by now: it is an earlier entry of the same wallet.
   perform finance.replace_parts(p_book.book_id, finance.list_refunded_parts(p_book, v_wallets, v_from, v_to), null, null);
@@ -31,9 +31,10 @@ begin
   return (select sum(e.last - e.first) from unnest(v_from, v_to) e (first, last));
 end $$;
 
--- The parts of entries by default: one, in a system category. Not of refunds, nor of entries whose parts came with the posting.
-create or replace function finance.list_default_parts(p_book finance.books, p_wallets uuid[], p_from bigint[], p_to bigint[])
-returns finance.parts[]
+-- The parts of entries by default: one, in a system category. Not of refunds. p_given: those of entries whose parts came with the
+-- posting, else those of the others.
+create or replace function finance.list_default_parts(p_book finance.books, p_wallets uuid[], p_from bigint[], p_to bigint[],
+  p_given boolean) returns finance.parts[]
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   v_opening constant uuid := finance.find_system_category(p_book.book_id, 'opening_balance');
@@ -58,7 +59,7 @@ begin
     from unnest(p_wallets, p_from, p_to) e (wallet_id, first, last)
       join wallet.wallet_transactions t on t.wallet_id = e.wallet_id and t.wallet_version > e.first and t.wallet_version <= e.last
     where t.original_transaction_id is null
-      and not exists (select from finance.posting_parts g where g.transaction_id = t.transaction_id and g.leg = t.leg));
+      and exists (select from finance.posting_parts g where g.transaction_id = t.transaction_id and g.leg = t.leg) = p_given);
 end $$;
 
 -- The parts of refunds: those of the entry that they give back, pro rata and negated.

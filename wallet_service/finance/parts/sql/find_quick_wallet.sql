@@ -48,11 +48,3 @@ create or replace function finance.name_redate_job(p_id uuid) returns jsonb
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select '{"type": "redate_parts"}'::jsonb
 $$;
-
--- The book of each of these wallets, null where it has none: {"<wallet_id>": "<book_id>"}. p_wallet_ids: an array of at most 1,000 ids.
-create or replace function wallet_api.find_books_of_wallets(p_wallet_ids jsonb) returns text
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
-begin
-  return (select coalesce(json_object_agg(w.wallet_id, finance.find_book_of_wallet(w.user_id, w.organization_id)), '{}')::text
-    from jsonb_array_elements_text(p_wallet_ids) i join wallet.wallets w on w.wallet_id = i.value::uuid);
-end $$;

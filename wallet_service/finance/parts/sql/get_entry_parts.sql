@@ -1,5 +1,5 @@
 -- An entry with its parts: {wallet_id, wallet_version, transaction_id, transaction_type, currency, amount (signed), booked_on,
--- effective_at, counter_account, reference, description, pair_id, etag, parts: [{part, amount, category_id, payee_id, tag_ids,
+-- effective_at, counter_account, reference, description, pair_id, etag, parts: [{part, amount, category_id, root, payee_id, tag_ids,
 -- payment_method_id, note, rule_id, edited}]}. Labels are those that stand for the stored ones. Refuses the call with entry_not_found
 -- where the book has no such entry, and with entry_pending where it is not catalogued yet.
 create or replace function wallet_api.get_entry_parts(p_book_id uuid, p_wallet_id uuid, p_version bigint) returns text
@@ -43,9 +43,12 @@ end $$;
 -- What is to be said of a part beside its entry.
 create or replace function finance.format_part(p_part finance.parts, p_exponent integer) returns json
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_path constant uuid[] := finance.find_label_path(p_part.category_id);
 begin
   return (select row_to_json(v) from (select p_part.part, wallet.format_amount(p_part.amount, p_exponent) as amount,
-    (finance.find_label_path(p_part.category_id))[1] as category_id, (finance.find_label_path(p_part.payee_id))[1] as payee_id,
+    v_path[1] as category_id, (select l.system_key from finance.labels l where l.label_id = v_path[cardinality(v_path)]) as root,
+    (finance.find_label_path(p_part.payee_id))[1] as payee_id,
     array(select s.tag_id from (select (finance.find_label_path(g.tag_id))[1] as tag_id, g.place
       from unnest(p_part.tag_ids) with ordinality g (tag_id, place)) s group by s.tag_id order by min(s.place)) as tag_ids,
     p_part.payment_method_id, p_part.note, p_part.rule_id, p_part.edited) v);

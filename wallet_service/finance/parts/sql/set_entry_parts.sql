@@ -1,5 +1,5 @@
 -- Changes the parts of an entry. p_change: {"etag" (of the parts that the caller saw; absent: any), "booked_on" (absent: as it is), and
--- either "parts": all of them, [{"amount" (text, signed), "category_id" (null: the default one), "payee_id", "tag_ids", "note"}], or
+-- either "parts": all of them, [{"amount" (text, signed; one part needs none), "category_id" (null: the default one), "payee_id", "tag_ids", "note"}], or
 -- "changes": {"category_id", "payee_id", "tag_ids", "note"} (those that change) of the part "part" (absent: of each)}. What a person
 -- says of a part makes it edited; a moved day does not. Returns get_entry_parts with "run_id": the run by which it can be taken back,
 -- null where nothing changed.
@@ -76,7 +76,7 @@ begin
   v_old := finance.find_entry_parts(p_book.book_id, p_wallet_id, p_version);
   if p_change ->> 'etag' <> finance.build_parts_etag(v_old) then
     perform wallet.refuse_call('version_mismatch', jsonb_build_object('wallet_id', p_wallet_id, 'wallet_version', p_version,
-      'version', finance.build_parts_etag(v_old)));
+      'etag', finance.build_parts_etag(v_old)));
   end if;
   v_day := coalesce((p_change ->> 'booked_on')::date, v_old[1].booked_on);
   if v_day not between '0001-01-01' and '9999-12-31' then
@@ -111,6 +111,9 @@ begin
   if jsonb_typeof(p_parts) is distinct from 'array' or jsonb_array_length(p_parts) not between 1 and c_most_parts then
     perform wallet.refuse_call('validation_failed', wallet.build_fault('/parts', 'must be 1 to ' || c_most_parts || ' parts'));
   end if;
+  if jsonb_array_length(p_parts) = 1 and nullif(p_parts -> 0 -> 'amount', 'null') is null then    -- the whole entry
+    p_parts := jsonb_set(p_parts, '{0,amount}', to_jsonb((select sum(o.amount) from unnest(p_old) o)::text));
+  end if;
   select s.ordinality - 1 into v_bad from jsonb_array_elements(p_parts) with ordinality s
     where coalesce(wallet.read_balance(s.value ->> 'amount'), 0) = 0 order by s.ordinality limit 1;
   if found then
@@ -119,7 +122,7 @@ begin
   end if;
   return array(select row(p_book_id, p_old[1].wallet_id, p_old[1].wallet_version, s.ordinality - 1, p_old[1].booked_on,
       wallet.read_balance(s.value ->> 'amount'), coalesce((s.value ->> 'category_id')::uuid, finance.find_system_category(p_book_id,
-        case when (select sum(o.amount) from unnest(p_old) o) > 0 then 'uncategorised_income' else 'uncategorised_expense' end)),
+        case when left(s.value ->> 'amount', 1) = '-' then 'uncategorised_expense' else 'uncategorised_income' end)),
       (s.value ->> 'payee_id')::uuid,
       array(select i.value::uuid from jsonb_array_elements_text(coalesce(nullif(s.value -> 'tag_ids', 'null'), '[]')) i),
       null, s.value ->> 'note', p_old[1].pair_id, null, true, '')::finance.parts

@@ -5,34 +5,27 @@ returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   v_parts finance.parts[];
+  v_default finance.parts;
   v_given record;
-  v_entry wallet.wallet_transactions;
-  v_amount numeric;
   v_one finance.parts[];
 begin
-  for v_given in select t as entry, g.parts, c.exponent
-    from unnest(p_wallets, p_from, p_to) e (wallet_id, first, last)
-      join wallet.wallet_transactions t on t.wallet_id = e.wallet_id and t.wallet_version > e.first and t.wallet_version <= e.last
+  foreach v_default in array finance.list_default_parts(p_book, p_wallets, p_from, p_to, true) loop
+    select t.transaction_id, t.leg, g.parts, c.exponent into strict v_given from wallet.wallet_transactions t
       join wallet.currencies c on c.code = t.currency
       join finance.posting_parts g on g.transaction_id = t.transaction_id and g.leg = t.leg
-    where t.original_transaction_id is null
-  loop
-    v_entry := v_given.entry;
-    v_amount := case v_entry.direction when 'credit' then v_entry.amount else -v_entry.amount end;
-    v_one := array(select row(p_book.book_id, v_entry.wallet_id, v_entry.wallet_version, s.ordinality - 1,
-        finance.find_booking_day(v_entry.effective_at, p_book.time_zone), wallet.read_balance(s.value ->> 'amount'),
-        (s.value ->> 'category_id')::uuid, (s.value ->> 'payee_id')::uuid,
+      where t.wallet_id = v_default.wallet_id and t.wallet_version = v_default.wallet_version;
+    v_one := array(select row(p_book.book_id, v_default.wallet_id, v_default.wallet_version, s.ordinality - 1, v_default.booked_on,
+        wallet.read_balance(s.value ->> 'amount'), coalesce((s.value ->> 'category_id')::uuid, v_default.category_id),
+        (s.value ->> 'payee_id')::uuid,
         array(select i.value::uuid from jsonb_array_elements_text(coalesce(nullif(s.value -> 'tag_ids', 'null'), '[]')) i),
         null, s.value ->> 'note', null, null, true, '')::finance.parts
       from jsonb_array_elements(v_given.parts) with ordinality s order by s.ordinality);
     if (select sum(o.amount) from unnest(v_one) o having bool_and(o.amount <> 0 and min_scale(o.amount) <= v_given.exponent))
-        is distinct from v_amount then
-      v_one := array[row(p_book.book_id, v_entry.wallet_id, v_entry.wallet_version, 0,
-        finance.find_booking_day(v_entry.effective_at, p_book.time_zone), v_amount, null, null, '{}', null, null, null, null, false,
-        '')::finance.parts];
+        is distinct from v_default.amount then
+      v_one := array[v_default];
     end if;
     v_parts := v_parts || v_one;
-    delete from finance.posting_parts g where g.transaction_id = v_entry.transaction_id and g.leg = v_entry.leg;
+    delete from finance.posting_parts g where g.transaction_id = v_given.transaction_id and g.leg = v_given.leg;
   end loop;
   perform finance.replace_parts(p_book.book_id, finance.mend_labels(p_book.book_id, v_parts), null, null);
 end $$;

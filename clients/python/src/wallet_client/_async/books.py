@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._call import PAGE_SIZE, UNSET, Call, Id, Unset, change_call, encode, get_call, post_call
-from wallet_client._responses import book_of, book_wallet_of, book_wallets_of, books_of
+from wallet_client._responses import book_of, book_wallet_of, book_wallets_of, books_of, changed_book_of
 
 if TYPE_CHECKING:
-    from wallet_client.books import Book, BookWallet, Weekday
+    from wallet_client.books import Book, BookWallet, ChangedBook, Weekday
     from wallet_client.models import Page
 
 _ROUTE = "/books/{book_id}"
@@ -98,8 +98,9 @@ class AsyncBooksResource:
         month_start_day: int | Unset = UNSET,
         week_start: "Weekday | Unset" = UNSET,
         year_start_month: int | Unset = UNSET,
+        redate: bool | Unset = UNSET,
         if_version: int | None = None,
-    ) -> "Book":
+    ) -> "ChangedBook":
         """Change a book. Arguments that are left out (``wallet_client.UNSET``) change nothing.
 
         The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
@@ -112,6 +113,7 @@ class AsyncBooksResource:
             month_start_day: on which months begin, 1 to 31.
             week_start: the day on which weeks begin.
             year_start_month: in which years begin, 1 to 12.
+            redate: with True, a job gives all entries their day in the time zone again; ``redate_job_id`` names it.
             if_version: change it only if this is still its ``version``.
 
         Raises:
@@ -127,9 +129,10 @@ class AsyncBooksResource:
             "month_start_day": month_start_day,
             "week_start": week_start,
             "year_start_month": year_start_month,
+            "redate": redate,
         }
         body = encode({member: value for member, value in members.items() if value is not UNSET})
-        call = change_call("update_book", "PATCH", _ROUTE, book_of, body, if_version, book_id=book_id)
+        call = change_call("update_book", "PATCH", _ROUTE, changed_book_of, body, if_version, book_id=book_id)
         return await self._runner.run(call)
 
     def wallets(self, book_id: Id, *, page_size: int = PAGE_SIZE) -> "AsyncPages[BookWallet]":

@@ -20,6 +20,7 @@ from wallet_client._async.jobs import AsyncJobsResource
 from wallet_client._async.labels import AsyncCategoriesResource, AsyncPayeesResource, AsyncTagsResource
 from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.metered_hold import AsyncMeteredHold
+from wallet_client._async.parts import AsyncPairsResource, AsyncPartsResource
 from wallet_client._async.rates import AsyncMetersResource, AsyncRateCardsResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
@@ -71,6 +72,8 @@ class AsyncWalletClient(AsyncShortcuts):
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        parts: what the entries of a book were for.
+        pairs: a debit and a credit of two wallets that are one transfer.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -99,6 +102,8 @@ class AsyncWalletClient(AsyncShortcuts):
     categories: AsyncCategoriesResource = AsyncCategoriesResource(_NO_RUNNER)
     payees: AsyncPayeesResource = AsyncPayeesResource(_NO_RUNNER)
     tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
+    parts: AsyncPartsResource = AsyncPartsResource(_NO_RUNNER)
+    pairs: AsyncPairsResource = AsyncPairsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -261,6 +266,8 @@ class AsyncWalletClient(AsyncShortcuts):
         self.categories = AsyncCategoriesResource(runner)
         self.payees = AsyncPayeesResource(runner)
         self.tags = AsyncTagsResource(runner)
+        self.parts = AsyncPartsResource(runner)
+        self.pairs = AsyncPairsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

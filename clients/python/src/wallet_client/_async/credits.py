@@ -1,13 +1,13 @@
 """A user's credits, by user id instead of wallet id."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._call import Id, Moment, get_call, post_call
 from wallet_client._responses import credits_of, transaction_of
 from wallet_client.money import Amount
-from wallet_client.operations import movement_members
+from wallet_client.operations import NewPart, movement_members
 
 if TYPE_CHECKING:
     from wallet_client.models import Credits, Transaction
@@ -41,6 +41,7 @@ class AsyncCreditsResource:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -54,6 +55,7 @@ class AsyncCreditsResource:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:usage``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -64,7 +66,14 @@ class AsyncCreditsResource:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         route = "/users/{user_id}/credits/consume"
         call = post_call("consume_credits", route, transaction_of, members, idempotency_key, user_id=user_id)

@@ -1,13 +1,13 @@
 """Movements between one wallet and a counter account: deposit, withdraw, consume, reward, fee."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._call import Call, Id, Moment, post_call
 from wallet_client._responses import transaction_of
 from wallet_client.money import Amount
-from wallet_client.operations import movement_members
+from wallet_client.operations import NewPart, movement_members
 
 if TYPE_CHECKING:
     from wallet_client.models import Transaction
@@ -29,6 +29,7 @@ class AsyncMovements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -42,6 +43,7 @@ class AsyncMovements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``external:deposits``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -53,7 +55,14 @@ class AsyncMovements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return await self._runner.run(_movement("deposit", wallet_id, members, idempotency_key))
 
@@ -67,6 +76,7 @@ class AsyncMovements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -80,6 +90,7 @@ class AsyncMovements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``external:withdrawals``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -92,7 +103,14 @@ class AsyncMovements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return await self._runner.run(_movement("withdraw", wallet_id, members, idempotency_key))
 
@@ -106,6 +124,7 @@ class AsyncMovements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -119,6 +138,7 @@ class AsyncMovements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:usage``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -131,7 +151,14 @@ class AsyncMovements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return await self._runner.run(_movement("consume", wallet_id, members, idempotency_key))
 
@@ -145,6 +172,7 @@ class AsyncMovements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -158,6 +186,7 @@ class AsyncMovements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``promotions``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -169,7 +198,14 @@ class AsyncMovements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return await self._runner.run(_movement("reward", wallet_id, members, idempotency_key))
 
@@ -183,6 +219,7 @@ class AsyncMovements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -196,6 +233,7 @@ class AsyncMovements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:fees``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -208,7 +246,14 @@ class AsyncMovements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return await self._runner.run(_movement("fee", wallet_id, members, idempotency_key))
 

@@ -1,6 +1,6 @@
 """The calls of older clients, as methods of the client itself. Newer calls are only on the resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._async.credits import AsyncCreditsResource
@@ -9,6 +9,7 @@ from wallet_client._async.transactions import AsyncTransactionsResource
 from wallet_client._async.wallets import AsyncWalletsResource
 from wallet_client._call import PAGE_SIZE, By, EntryType, Id, Moment
 from wallet_client.money import Amount
+from wallet_client.operations import NewPart
 
 if TYPE_CHECKING:
     from wallet_client.models import Balance, Credits, Entry, Transaction, Wallet
@@ -93,6 +94,7 @@ class AsyncShortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -105,6 +107,7 @@ class AsyncShortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -119,6 +122,7 @@ class AsyncShortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -131,6 +135,7 @@ class AsyncShortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -145,6 +150,7 @@ class AsyncShortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -157,6 +163,7 @@ class AsyncShortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -171,6 +178,7 @@ class AsyncShortcuts:
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -183,6 +191,7 @@ class AsyncShortcuts:
             reference=reference,
             metadata=metadata,
             effective_at=effective_at,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )

@@ -24,6 +24,7 @@ from wallet_client.operations import (
     Direction,
     EntriesType,
     NewEntry,
+    NewPart,
     Operation,
     adjustment_members,
     movement_members,
@@ -46,6 +47,7 @@ class AsyncTransactionsResource(AsyncMovements):
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -59,6 +61,7 @@ class AsyncTransactionsResource(AsyncMovements):
             reference: the caller's own reference, such as an invoice number; ``list`` can search for it.
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -72,7 +75,9 @@ class AsyncTransactionsResource(AsyncMovements):
             OutcomeUnknown: there was no response in time; call again with the error's ``idempotency_key``.
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
-        members = movement_members(amount, description, reference, metadata, effective_at, dry_run=dry_run)
+        members = movement_members(
+            amount, description, reference, metadata, effective_at, parts=parts, dry_run=dry_run
+        )
         members["to_wallet_id"] = name_text(to_wallet_id)
         route = "/wallets/{wallet_id}/transfer"
         call = post_call("transfer", route, transaction_of, members, idempotency_key, wallet_id=wallet_id)

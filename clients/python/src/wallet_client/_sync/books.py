@@ -4,12 +4,12 @@
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._call import PAGE_SIZE, UNSET, Call, Id, Unset, change_call, encode, get_call, post_call
-from wallet_client._responses import book_of, book_wallet_of, book_wallets_of, books_of
+from wallet_client._responses import book_of, book_wallet_of, book_wallets_of, books_of, changed_book_of
 from wallet_client._sync.pages import Pages
 from wallet_client._sync.runner import Runner
 
 if TYPE_CHECKING:
-    from wallet_client.books import Book, BookWallet, Weekday
+    from wallet_client.books import Book, BookWallet, ChangedBook, Weekday
     from wallet_client.models import Page
 
 _ROUTE = "/books/{book_id}"
@@ -99,8 +99,9 @@ class BooksResource:
         month_start_day: int | Unset = UNSET,
         week_start: "Weekday | Unset" = UNSET,
         year_start_month: int | Unset = UNSET,
+        redate: bool | Unset = UNSET,
         if_version: int | None = None,
-    ) -> "Book":
+    ) -> "ChangedBook":
         """Change a book. Arguments that are left out (``wallet_client.UNSET``) change nothing.
 
         The call has no idempotency key: if a first attempt gets no response and a later one is refused, the error is
@@ -113,6 +114,7 @@ class BooksResource:
             month_start_day: on which months begin, 1 to 31.
             week_start: the day on which weeks begin.
             year_start_month: in which years begin, 1 to 12.
+            redate: with True, a job gives all entries their day in the time zone again; ``redate_job_id`` names it.
             if_version: change it only if this is still its ``version``.
 
         Raises:
@@ -128,9 +130,10 @@ class BooksResource:
             "month_start_day": month_start_day,
             "week_start": week_start,
             "year_start_month": year_start_month,
+            "redate": redate,
         }
         body = encode({member: value for member, value in members.items() if value is not UNSET})
-        call = change_call("update_book", "PATCH", _ROUTE, book_of, body, if_version, book_id=book_id)
+        call = change_call("update_book", "PATCH", _ROUTE, changed_book_of, body, if_version, book_id=book_id)
         return self._runner.run(call)
 
     def wallets(self, book_id: Id, *, page_size: int = PAGE_SIZE) -> "Pages[BookWallet]":

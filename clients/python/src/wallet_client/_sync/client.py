@@ -26,6 +26,7 @@ from wallet_client._sync.jobs import JobsResource
 from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsResource
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.metered_hold import MeteredHold
+from wallet_client._sync.parts import PairsResource, PartsResource
 from wallet_client._sync.rates import MetersResource, RateCardsResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
@@ -72,6 +73,8 @@ class WalletClient(Shortcuts):
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        parts: what the entries of a book were for.
+        pairs: a debit and a credit of two wallets that are one transfer.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -100,6 +103,8 @@ class WalletClient(Shortcuts):
     categories: CategoriesResource = CategoriesResource(_NO_RUNNER)
     payees: PayeesResource = PayeesResource(_NO_RUNNER)
     tags: TagsResource = TagsResource(_NO_RUNNER)
+    parts: PartsResource = PartsResource(_NO_RUNNER)
+    pairs: PairsResource = PairsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -262,6 +267,8 @@ class WalletClient(Shortcuts):
         self.categories = CategoriesResource(runner)
         self.payees = PayeesResource(runner)
         self.tags = TagsResource(runner)
+        self.parts = PartsResource(runner)
+        self.pairs = PairsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)

@@ -1,14 +1,14 @@
 # Generated from wallet_client/_async/credits.py by scripts/unasync. Change that file, and run scripts/unasync.
 """A user's credits, by user id instead of wallet id."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._call import Id, Moment, get_call, post_call
 from wallet_client._responses import credits_of, transaction_of
 from wallet_client._sync.runner import Runner
 from wallet_client.money import Amount
-from wallet_client.operations import movement_members
+from wallet_client.operations import NewPart, movement_members
 
 if TYPE_CHECKING:
     from wallet_client.models import Credits, Transaction
@@ -42,6 +42,7 @@ class CreditsResource:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -55,6 +56,7 @@ class CreditsResource:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:usage``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -65,7 +67,14 @@ class CreditsResource:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         route = "/users/{user_id}/credits/consume"
         call = post_call("consume_credits", route, transaction_of, members, idempotency_key, user_id=user_id)

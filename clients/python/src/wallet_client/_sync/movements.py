@@ -1,14 +1,14 @@
 # Generated from wallet_client/_async/movements.py by scripts/unasync. Change that file, and run scripts/unasync.
 """Movements between one wallet and a counter account: deposit, withdraw, consume, reward, fee."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wallet_client._call import Call, Id, Moment, post_call
 from wallet_client._responses import transaction_of
 from wallet_client._sync.runner import Runner
 from wallet_client.money import Amount
-from wallet_client.operations import movement_members
+from wallet_client.operations import NewPart, movement_members
 
 if TYPE_CHECKING:
     from wallet_client.models import Transaction
@@ -30,6 +30,7 @@ class Movements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -43,6 +44,7 @@ class Movements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``external:deposits``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -54,7 +56,14 @@ class Movements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return self._runner.run(_movement("deposit", wallet_id, members, idempotency_key))
 
@@ -68,6 +77,7 @@ class Movements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -81,6 +91,7 @@ class Movements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``external:withdrawals``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -93,7 +104,14 @@ class Movements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return self._runner.run(_movement("withdraw", wallet_id, members, idempotency_key))
 
@@ -107,6 +125,7 @@ class Movements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -120,6 +139,7 @@ class Movements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:usage``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -132,7 +152,14 @@ class Movements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return self._runner.run(_movement("consume", wallet_id, members, idempotency_key))
 
@@ -146,6 +173,7 @@ class Movements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -159,6 +187,7 @@ class Movements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``promotions``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -170,7 +199,14 @@ class Movements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return self._runner.run(_movement("reward", wallet_id, members, idempotency_key))
 
@@ -184,6 +220,7 @@ class Movements:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -197,6 +234,7 @@ class Movements:
             metadata: a JSON object, at most 16 KiB.
             effective_at: when the movement takes effect, with a time zone; default: the time of posting.
             counter_account: the other side of the posting; default ``revenue:fees``.
+            parts: what it is for, where the wallet's owner has a book: they sum to the entry. Default: by its rules.
             dry_run: return the transaction as if it were posted, and store nothing.
             idempotency_key: the movement is posted once per key; default: a new key.
 
@@ -209,7 +247,14 @@ class Movements:
             TypeError, ValueError: an argument can't be sent, such as a float.
         """
         members = movement_members(
-            amount, description, reference, metadata, effective_at, counter_account, dry_run=dry_run
+            amount,
+            description,
+            reference,
+            metadata,
+            effective_at,
+            counter_account,
+            parts=parts,
+            dry_run=dry_run,
         )
         return self._runner.run(_movement("fee", wallet_id, members, idempotency_key))
 

@@ -1,7 +1,7 @@
 # Generated from wallet_client/_async/shortcuts.py by scripts/unasync. Change that file, and run scripts/unasync.
 """The calls of older clients, as methods of the client itself. Newer calls are only on the resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from wallet_client._call import PAGE_SIZE, By, EntryType, Id, Moment
@@ -10,6 +10,7 @@ from wallet_client._sync.pages import Pages
 from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client.money import Amount
+from wallet_client.operations import NewPart
 
 if TYPE_CHECKING:
     from wallet_client.models import Balance, Credits, Entry, Transaction, Wallet
@@ -92,6 +93,7 @@ class Shortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -104,6 +106,7 @@ class Shortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -118,6 +121,7 @@ class Shortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -130,6 +134,7 @@ class Shortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -144,6 +149,7 @@ class Shortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -156,6 +162,7 @@ class Shortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
@@ -170,6 +177,7 @@ class Shortcuts:
         reference: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -182,6 +190,7 @@ class Shortcuts:
             reference=reference,
             metadata=metadata,
             effective_at=effective_at,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )

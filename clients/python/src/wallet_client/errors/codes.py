@@ -326,6 +326,47 @@ class BookExists(Conflict):
         return self.facts.get("book_id")
 
 
+class PartsUnbalanced(Unprocessable):
+    """The amounts of the parts don't sum to the entry."""
+
+    code = "parts_unbalanced"
+
+
+class EntryNotFound(NotFound):
+    """The book has no such entry, or the caller may not see it."""
+
+    code = "entry_not_found"
+
+
+class EntryPending(ServiceUnavailable):
+    """The book has not read the entry yet: soon it has."""
+
+    code = "entry_pending"
+
+
+class RunNotFound(NotFound):
+    """The run does not exist, or the caller may not see its book."""
+
+    code = "run_not_found"
+
+
+class PairNotFound(NotFound):
+    """The pair does not exist, or the caller may not see its book."""
+
+    code = "pair_not_found"
+
+
+class PairExists(Conflict):
+    """One of the entries is in another pair; ``pair_id`` names it."""
+
+    code = "pair_exists"
+
+    @property
+    def pair_id(self) -> str | None:
+        """The other pair; None if the service does not name it."""
+        return self.facts.get("pair_id")
+
+
 class LabelNotFound(NotFound):
     """There is no such category, payee or tag, or the caller may not see its book."""
 

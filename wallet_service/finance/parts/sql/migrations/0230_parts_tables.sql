@@ -126,3 +126,22 @@ create table finance.posting_parts (
   primary key (transaction_id, leg)
 );
 comment on column finance.posting_parts.parts is 'an array of {amount, category_id, payee_id, tag_ids, note}; amount: text, signed as in finance.parts';
+
+-- What a list of parts selects by; null: not by this.
+create type finance.part_filter as (
+  categories uuid[],    -- as stored, with all that is under them and was merged into them
+  payees uuid[],
+  tags uuid[],
+  wallet_id uuid,
+  first date,           -- half open
+  last date,
+  least numeric,        -- of the amount without its sign
+  most numeric,
+  query tsquery         -- the words of a text, in the book
+);
+-- A part that a list could show, and where it was read: a label or wallet, and the place among those that were read there.
+create type finance.found_part as (
+  part finance.parts,
+  source uuid,
+  place bigint
+);
