@@ -19,3 +19,11 @@ async def kernel(postgres: TestDatabase) -> AsyncIterator[Kernel]:
 @pytest.fixture
 async def book(kernel: Kernel) -> SqlBook:
     return await SqlBook.create(kernel)
+
+
+@pytest.fixture
+async def timed_kernel(timed_postgres: TestDatabase) -> AsyncIterator[Kernel]:
+    """A database of one test, so that ``verify`` walks little."""
+    opened = await Kernel.open(timed_postgres.dsn)
+    yield opened
+    await opened.close()

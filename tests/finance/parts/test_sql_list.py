@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.kernel.harness import Kernel, op
+from support.kernel.harness import Kernel, op, refund
 
 from wallet_service.core.identifiers import new_id
 
@@ -244,3 +244,15 @@ async def test_other_books_are_not_listed(book: SqlBook) -> None:
         assert len(page) == 1, filters
     code, facts = await book.refusal("list_book_parts", book.book_id, {"tag_id": tag}, None, 10)
     assert (code, facts) == ("label_not_found", {"label_id": tag})
+
+
+async def test_refunds_and_adjustments_are_types(book: SqlBook) -> None:
+    bank = await book.wallet()
+    bought = await book.move(bank, "-5")
+    await book.post(
+        refund(bought["transaction_id"], "2"), op("adjustment", bank, balance="0", description="x")
+    )
+    await book.catalogue()
+    for kind, version in (("refund", 2), ("adjustment", 3)):
+        page, after = await book.call("list_book_parts", book.book_id, {"type": kind}, None, 10)
+        assert ([each["wallet_version"] for each in page], after) == ([version], None)

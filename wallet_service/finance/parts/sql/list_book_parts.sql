@@ -1,5 +1,6 @@
 -- A page of the parts of a book, newest first: a JSON array, and on a line of its own the place after which the next page begins.
--- p_filters: category_id (with all under it), payee_id, tag_id, wallet_id, type (the root: income, expense, transfer), uncategorized
+-- p_filters: category_id (with all under it), payee_id, tag_id, wallet_id, type (the root: income,
+-- expense, transfer; or what posted it: refund, adjustment), uncategorized
 -- (true), from and to (days, half open), amount_from and amount_to (without sign, inclusive), text (all of its words). p_before: the
 -- place of the previous page. A page reads a bounded number of parts: it may have fewer than p_limit, even none, and a next place.
 create or replace function wallet_api.list_book_parts(p_book_id uuid, p_filters jsonb, p_before jsonb, p_limit integer) returns text
@@ -22,7 +23,7 @@ begin
     v_sources := greatest(cardinality(coalesce(v_filter.payees, v_filter.categories)), 1);
     -- Each index gives what its filter asks for: more is read only where another filter drops some.
     v_window := case when num_nonnulls(v_filter.payees, v_filter.categories, v_filter.wallet_id) <= 1
-        and num_nonnulls(v_filter.tags, v_filter.query, v_filter.least, v_filter.most) = 0
+        and num_nonnulls(v_filter.tags, v_filter.query, v_filter.least, v_filter.most, v_filter.kind) = 0
       then p_limit + 1 else greatest(p_limit + 1, c_most_read / v_sources) end;
     select * into v_page from finance.read_part_page(p_book_id, v_filter, v_before, v_window, p_limit + 1);
   end if;
@@ -58,7 +59,9 @@ declare
 begin
   v_filter.categories := case when p_filters ? 'category_id' then finance.expand_labels(p_book_id, 'category',
     array[(finance.find_label((p_filters ->> 'category_id')::uuid, p_book_id, 'category')).label_id], true) end;
-  if p_filters ? 'type' then
+  if p_filters ->> 'type' in ('refund', 'adjustment') then
+    v_filter.kind := p_filters ->> 'type';
+  elsif p_filters ? 'type' then
     v_sets := finance.expand_labels(p_book_id, 'category', array(select l.label_id from finance.labels l
       where l.book_id = p_book_id and l.system_key = p_filters ->> 'type' and l.parent_id is null), true);
     v_filter.categories := case when v_filter.categories is null then v_sets

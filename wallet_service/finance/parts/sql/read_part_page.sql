@@ -78,17 +78,19 @@ end $$;
 
 -- Whether a part of the book belongs to a selection.
 create or replace function finance.is_part_shown(p_part finance.parts, p_filter finance.part_filter) returns boolean
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
   return (p_filter.categories is null or p_part.category_id = any (p_filter.categories))
-    and (p_filter.payees is null or p_part.payee_id = any (p_filter.payees)) is true
+    and (p_filter.payees is null or p_part.payee_id = any (p_filter.payees))
     and (p_filter.tags is null or p_part.tag_ids && p_filter.tags)
     and (p_filter.wallet_id is null or p_part.wallet_id = p_filter.wallet_id)
     and (p_filter.first is null or p_part.booked_on >= p_filter.first)
     and (p_filter.last is null or p_part.booked_on < p_filter.last)
     and (p_filter.least is null or abs(p_part.amount) >= p_filter.least)
     and (p_filter.most is null or abs(p_part.amount) <= p_filter.most)
-    and (p_filter.query is null or p_part.words @@ p_filter.query);
+    and (p_filter.query is null or p_part.words @@ p_filter.query)
+    and (p_filter.kind is null or exists (select from wallet.wallet_transactions t where t.wallet_id = p_part.wallet_id
+      and t.wallet_version = p_part.wallet_version and t.transaction_type = p_filter.kind));
 end $$;
 
 -- Whether a selection is by words, tags or amounts that few parts have: at most p_most, of all days.

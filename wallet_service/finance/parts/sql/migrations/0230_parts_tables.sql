@@ -137,6 +137,7 @@ create type finance.part_filter as (
   last date,
   least numeric,        -- of the amount without its sign
   most numeric,
+  kind text,            -- the type of the operation that posted the entry
   query tsquery         -- the words of a text, in the book
 );
 -- A part that a list could show, and where it was read: a label or wallet, and the place among those that were read there.
