@@ -6,7 +6,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 MERGED = {"old": "food"}
@@ -229,14 +229,15 @@ def pro_rata_is_by_the_largest_remainder(module: ModuleType) -> None:
     assert module.pro_rata(Decimal(5), [Decimal(0)], 2) == [Decimal(0)]
 
 
-_WEIGHTS = st.lists(st.decimals(0, 10**20, places=18), min_size=1, max_size=8).filter(any)
+_WEIGHTS = st.lists(st.integers(0, 10**38), min_size=1, max_size=8).filter(any)
 
 
 def pro_rata_adds_up(module: ModuleType) -> None:
-    @settings(derandomize=True, database=None)
-    @given(total=st.integers(0, 10**38 - 1), exponent=st.integers(0, 18), weights=_WEIGHTS)
-    def adds_up(total: int, exponent: int, weights: list[Decimal]) -> None:
+    @settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(total=st.integers(0, 10**38 - 1), exponent=st.integers(0, 18), numbers=_WEIGHTS)
+    def adds_up(total: int, exponent: int, numbers: list[int]) -> None:
         whole = Decimal(total).scaleb(-exponent, module.EXACT)
+        weights = [Decimal(each).scaleb(-18, module.EXACT) for each in numbers]
         found = module.pro_rata(whole, weights, exponent)
         units = [int(each.scaleb(exponent, module.EXACT)) for each in found]
         every = sum(int(weight.scaleb(18, module.EXACT)) for weight in weights)
@@ -251,7 +252,7 @@ def pro_rata_adds_up(module: ModuleType) -> None:
 def rules_keep_the_sum(module: ModuleType) -> None:
     percents = st.integers(1, 9999)
 
-    @settings(derandomize=True, database=None)
+    @settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(cents=st.integers(-(10**30), 10**30).filter(bool), percent=percents, fixed=st.integers(1, 10**6))
     def keeps(cents: int, percent: int, fixed: int) -> None:
         whole = Decimal(cents).scaleb(-2, module.EXACT)

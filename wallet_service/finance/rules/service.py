@@ -72,7 +72,7 @@ class AutomaticRules:
         kept = self._compiled.get(book_id)
         if kept is not None and found["rules"] is None and kept[1] == links:
             return kept[0], kept[2]
-        documents: Sequence[Any] = kept[3] if kept is not None and found["rules"] is None else found["rules"]
+        documents: Any = kept[3] if kept is not None and found["rules"] is None else found["rules"]
         rules = CompiledRules(documents, found)
         self._compiled[book_id] = (found["version"], links, rules, documents)
         return found["version"], rules

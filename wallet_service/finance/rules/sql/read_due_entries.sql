@@ -1,4 +1,4 @@
--- Entries of a book to which its rules were not applied yet, at most p_limit, with the rules: {"rules": as of finance.read_rule_list,
+-- Entries of a book to which its rules were not applied yet, at most p_limit, with the rules: {"rules": as of finance.find_rule_list,
 -- "progress": [{"wallet_id","first","last"}], "entries": […]}. Each wallet's entries are read in order and without gaps: those after
 -- first, to last. p_known: the version of the list of rules that the caller has, or null. Without active rules nothing is due.
 create or replace function wallet_api.read_due_entries(p_book_id uuid, p_known bigint, p_limit integer) returns text
@@ -24,7 +24,7 @@ begin
   if v_progress = '[]' then
     return '{"rules":null,"progress":[],"entries":[]}';
   end if;
-  v_rules := finance.read_rule_list(p_book_id, null, p_known);
+  v_rules := finance.find_rule_list(p_book_id, null, p_known);
   v_entries := array(select p from jsonb_to_recordset(v_progress) w (wallet_id uuid, first bigint, last bigint)
     join finance.parts p on p.wallet_id = w.wallet_id and p.wallet_version > w.first and p.wallet_version <= w.last);
   return '{"rules":' || v_rules || ',"progress":' || v_progress || ',"entries":' || finance.format_rule_entries(v_entries) || '}';

@@ -9,10 +9,10 @@ begin
   foreach v_id in array coalesce(v_ids, '{}') loop
     perform finance.find_rule(v_id, p_book_id);
   end loop;
-  return finance.read_rule_list(p_book_id, v_ids, null)::text;
+  return finance.find_rule_list(p_book_id, v_ids, null)::text;
 end $$;
 
-create or replace function finance.read_rule_list(p_book_id uuid, p_rule_ids uuid[], p_known bigint) returns jsonb
+create or replace function finance.find_rule_list(p_book_id uuid, p_rule_ids uuid[], p_known bigint) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_version constant bigint := coalesce((select l.version from finance.rule_lists l where l.book_id = p_book_id), 0);
