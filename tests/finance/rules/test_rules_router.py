@@ -1,14 +1,14 @@
 """Rules over HTTP, on both drivers."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 from support.api import Api, Client, conforms, pointers, problem
 
-from wallet_service.finance.rules.repository import RuledEntries
 from wallet_service.finance.rules.schemas import Rule, RuleOrder, RulePage, RuleTestResult
-from wallet_service.finance.rules.service import RuleJob
+from wallet_service.platform.jobs.lifespan import running_worker
 from wallet_service.platform.jobs.schemas import Job
 
 FOOD = [{"field": "description", "op": "contains", "value": "lidl"}]
@@ -24,18 +24,29 @@ def rule_of(answer: httpx.Response, status: int = 200) -> dict[str, Any]:
 class Book:
     """A user with a book, a wallet and its labels."""
 
-    def __init__(self, client: Client, wallet_id: str, categories: dict[str, str]) -> None:
+    def __init__(
+        self, api: Api, book_id: str, client: Client, wallet_id: str, categories: dict[str, str]
+    ) -> None:
+        self.api = api
+        self.book_id = book_id
         self.client = client
         self.wallet_id = wallet_id
         self.categories = categories
 
     @classmethod
-    async def of(cls, client: Client) -> "Book":
+    async def of(cls, api: Api) -> "Book":
+        client = api.user()
         answer = await client.post("/books", {"base_currency": "EUR"})
         assert answer.status_code == 201, answer.text
         wallet = await client.wallet(currency="EUR", keeping="mirrored")
         labels = (await client.get("/categories", limit=100)).json()["items"]
-        return cls(client, wallet["wallet_id"], {each["system_key"]: each["label_id"] for each in labels})
+        return cls(
+            api,
+            answer.json()["book_id"],
+            client,
+            wallet["wallet_id"],
+            {each["system_key"]: each["label_id"] for each in labels},
+        )
 
     async def spend(self, amount: str, description: str) -> int:
         answer = await self.client.move("withdraw", self.wallet_id, amount, description=description)
@@ -50,6 +61,7 @@ class Book:
 
     async def parts(self, version: int) -> list[dict[str, Any]]:
         assert (await self.client.get("/parts")).status_code == 200  # catches up
+        await self.api.app.state.automatic_rules.follow(self.book_id)  # the background may have begun it
         answer = await self.client.get(f"/wallets/{self.wallet_id}/entries/{version}/parts")
         assert answer.status_code == 200, answer.text
         return answer.json()["parts"]
@@ -74,18 +86,17 @@ class Book:
 
 
 async def run_job(api: Api, client: Client, job_id: str) -> dict[str, Any]:
-    found = (await client.get(f"/jobs/{job_id}")).json()
-    job = RuleJob(RuledEntries(api.app.state.database), found["arguments"], job_id)
-
-    async def report(_done: int) -> None:
-        pass
-
-    await job.run(report)
-    return job.result()
+    """The result of a job, which a worker runs."""
+    async with running_worker(api.app.state, api.app.state.settings):
+        # Only the API says when a job has ended.
+        while (found := (await client.get(f"/jobs/{job_id}")).json())["status"] in ("queued", "running"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert found["status"] == "succeeded", found
+    return found["result"]
 
 
 async def test_rules_are_created_replaced_ordered_and_deleted(api: Api) -> None:
-    book = await Book.of(api.user())
+    book = await Book.of(api)
     body = {
         "name": "Food",
         "conditions": FOOD,
@@ -122,7 +133,7 @@ async def test_rules_are_created_replaced_ordered_and_deleted(api: Api) -> None:
 
 
 async def test_new_entries_get_what_rules_say(api: Api) -> None:
-    book = await Book.of(api.user())
+    book = await Book.of(api)
     before = await book.spend("10.00", "Lidl before")
     [part] = await book.parts(before)
     assert part["category_id"] == book.categories["uncategorised_expense"]
@@ -155,7 +166,7 @@ async def test_new_entries_get_what_rules_say(api: Api) -> None:
 
 
 async def test_a_job_applies_rules_and_its_run_is_taken_back(api: Api) -> None:
-    book = await Book.of(api.user())
+    book = await Book.of(api)
     plain, edited = await book.spend("10.00", "Lidl"), await book.spend("11.00", "Lidl")
     path = f"/wallets/{book.wallet_id}/entries/{edited}/parts"
     given = [{"amount": "-11.00", "category_id": book.categories["travel"]}]
@@ -183,7 +194,7 @@ async def test_a_job_applies_rules_and_its_run_is_taken_back(api: Api) -> None:
 
 
 async def test_a_rule_is_tried(api: Api) -> None:
-    book = await Book.of(api.user())
+    book = await Book.of(api)
     versions = [await book.spend("10.00", text) for text in ("Lidl", "Aldi", "LIDL")]
     rule = {"name": "x", "conditions": FOOD, "actions": {"category_id": book.categories["food"]}}
     answer = await book.client.post("/rules/test", {"rule": rule})
@@ -197,7 +208,7 @@ async def test_a_rule_is_tried(api: Api) -> None:
 
 
 async def test_labels_that_were_merged_stand_for_each_other(api: Api) -> None:
-    book = await Book.of(api.user())
+    book = await Book.of(api)
     one, other = [
         (await book.client.post("/tags", {"name": name})).json()["label_id"] for name in ("one", "other")
     ]
@@ -211,7 +222,7 @@ async def test_labels_that_were_merged_stand_for_each_other(api: Api) -> None:
 
 
 async def test_others_rules_labels_and_wallets_are_not_found(api: Api) -> None:
-    book, other = await Book.of(api.user()), await Book.of(api.user())
+    book, other = await Book.of(api), await Book.of(api)
     rule = await book.rule(FOOD, {"note": "x"})
     one = f"/rules/{rule['rule_id']}"
     body = {"name": "x", "conditions": FOOD, "actions": {"note": "x"}}

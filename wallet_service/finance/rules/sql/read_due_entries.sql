@@ -27,7 +27,7 @@ begin
   v_rules := finance.find_rule_list(p_book_id, null, p_known);
   v_entries := array(select p from jsonb_to_recordset(v_progress) w (wallet_id uuid, first bigint, last bigint)
     join finance.parts p on p.wallet_id = w.wallet_id and p.wallet_version > w.first and p.wallet_version <= w.last);
-  return '{"rules":' || v_rules || ',"progress":' || v_progress || ',"entries":' || finance.format_rule_entries(v_entries) || '}';
+  return '{"rules":' || v_rules::text || ',"progress":' || v_progress::text || ',"entries":' || finance.format_rule_entries(v_entries) || '}';
 end $$;
 
 -- The books, of p_limit after p_after, that have active rules, and whether entries are due: {"books":[…],"next"}.
@@ -47,13 +47,13 @@ end $$;
 
 -- A page of entries of a book with their parts, by day: {"entries": […], "next": {day, wallet_id, wallet_version} or null}. p_wallet_id:
 -- those of one wallet; p_from, p_to: of these days, half open; null: any. p_newest: the newest first, without next pages. p_after: next of the last.
-create or replace function wallet_api.read_rule_entries(p_book_id uuid, p_wallet_id uuid, p_from date, p_to date, p_newest boolean,
+create or replace function wallet_api.read_rule_entries(p_book_id uuid, p_wallet_id uuid, p_from text, p_to text, p_newest boolean,
   p_after jsonb, p_limit integer) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   c_first constant uuid := '00000000-0000-0000-0000-000000000000';
-  v_day constant date := greatest(coalesce((p_after ->> 'day')::date, '0001-01-01'), coalesce(p_from, '0001-01-01'));
-  v_to constant date := coalesce(p_to - 1, '9999-12-31');
+  v_day constant date := greatest(coalesce((p_after ->> 'day')::date, '0001-01-01'), coalesce(p_from::date, '0001-01-01'));
+  v_to constant date := coalesce(p_to::date - 1, '9999-12-31');
   v_wallet_id constant uuid := coalesce((p_after ->> 'wallet_id')::uuid, c_first);
   v_version constant bigint := coalesce((p_after ->> 'wallet_version')::bigint, 0);
   v_heads finance.parts[];
