@@ -36,6 +36,9 @@ def test_an_operation_is_small_because_what_repeats_is_shared() -> None:
 VERBS = {
     *(
         "create",
+        "note",
+        "edit",
+        "undo",
         "get",
         "list",
         "update",

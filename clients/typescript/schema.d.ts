@@ -1406,8 +1406,9 @@ export interface paths {
          * Change a book
          * @description Change base_currency, time_zone or the calendar by a merge patch (RFC 7396). Members that are absent stay.
          *
-         *     Nothing that is stored changes with it: a new base currency is that of figures from now on. With `If-Match`, a book
-         *     that has changed since is refused as `version_mismatch`.
+         *     Nothing that is stored changes with it: a new base currency is that of figures from now on, a new time zone gives the
+         *     days of later entries. With `"redate": true` a job gives all entries their day in the time zone; the response names
+         *     it. With `If-Match`, a book that has changed since is refused as `version_mismatch`.
          */
         patch: operations["update_book"];
         trace?: never;
@@ -1743,6 +1744,173 @@ export interface paths {
          * @description Take a merge back: it stands for itself again, with all that it had. One that was not merged stays as it is.
          */
         post: operations["unmerge_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List parts
+         * @description Those of a book, newest day first. A key names the book by `user_id` or `organization_id`.
+         *
+         *     Entries that were posted just now get their parts first, 2,000 at most; `pending_entries` says how many are left.
+         */
+        get: operations["list_parts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/entries/{wallet_version}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the parts of an entry
+         * @description The entry, and what it was for. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_entry_parts"];
+        /**
+         * Set the parts of an entry
+         * @description Say what an entry was for: all its parts, which sum to it. Rules leave them alone from then on.
+         *
+         *     With `booked_on` the entry counts on another day. With `If-Match`, parts that have changed since are refused as
+         *     `version_mismatch`. `run_id` names the change: `POST /api/v1/runs/{run_id}/undo` takes it back.
+         */
+        put: operations["set_entry_parts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/parts/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the parts of up to 500 entries
+         * @description An outcome for each change, in order: one that is refused leaves the others standing. They are one run.
+         *
+         *     A change gives all `parts` of its entry, or `changes` of each part that it has, such as another category.
+         */
+        post: operations["edit_parts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a change of parts back
+         * @description Give all entries of a run the parts again that they had before it. The same request again changes nothing.
+         *
+         *     Entries whose parts were changed after the run stay as they are, and are listed. The undoing is a run itself.
+         */
+        post: operations["undo_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List pairs of transfers
+         * @description The pairs of a book, oldest first, or with `state=suggested` what could be one.
+         *
+         *     A debit and a credit of two wallets are paired by themselves if the currency and the amount agree, the credit is
+         *     booked 0 to 4 days after the debit, and neither has another candidate. All else is a suggestion.
+         */
+        get: operations["list_pairs"];
+        put?: never;
+        /**
+         * Make two entries a pair
+         * @description A debit and a credit of two wallets of the book are one transfer: neither income nor expense.
+         *
+         *     Parts that no caller has set become transfers. The same request again returns the same pair.
+         */
+        post: operations["create_pair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pairs/{pair_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Dissolve a pair
+         * @description The two are no transfer, or the suggestion is dismissed: the service does not pair or suggest them again.
+         *
+         *     Parts that no caller has set are what they were before.
+         */
+        delete: operations["delete_pair"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quick-transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note an income or expense
+         * @description Post an income as a deposit, or an expense as a withdrawal, with what it was for.
+         *
+         *     It needs the permission for that operation, too. A user's token notes them in mirrored wallets only: the money of
+         *     operating wallets moves by their own paths.
+         */
+        post: operations["note_transaction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3085,6 +3253,12 @@ export interface components {
              * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
              */
             idempotency_key?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * BatchPosted
@@ -3271,6 +3445,12 @@ export interface components {
              * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
              */
             idempotency_key?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * BillingSummary
@@ -3538,6 +3718,12 @@ export interface components {
              * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
              */
             year_start_month?: number;
+            /**
+             * Redate
+             * @description Whether all entries get their day in the time zone again, also those whose day was moved.
+             * @default false
+             */
+            redate?: boolean;
         };
         /**
          * BookWallet
@@ -3643,6 +3829,176 @@ export interface components {
              * @description `personal`, `business`, `savings`, `asset`, `debt`, or a word of your own; null: nothing. `asset` and `debt` are for mirrored wallets: a house, a car, a private loan.
              */
             purpose: string | null;
+        };
+        /**
+         * BulkAnswer
+         * @description The outcomes in the order of the changes.
+         * @example {
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "results": [
+         *         {
+         *           "status": "changed",
+         *           "entry": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_version": 2,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "transaction_type": "withdraw",
+         *             "currency": "EUR",
+         *             "booked_on": "2026-01-02",
+         *             "description": null,
+         *             "counter_account": "mirrored:out",
+         *             "reference": null,
+         *             "pair_id": null,
+         *             "amount": "-84.37",
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "etag": "9f86d081884c7d65",
+         *             "parts": [
+         *               {
+         *                 "part": 0,
+         *                 "amount": "-60.00",
+         *                 "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *                 "root": "expense",
+         *                 "payee_id": null,
+         *                 "tag_ids": [],
+         *                 "payment_method_id": null,
+         *                 "note": null,
+         *                 "rule_id": null,
+         *                 "edited": true
+         *               },
+         *               {
+         *                 "part": 1,
+         *                 "amount": "-24.37",
+         *                 "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *                 "root": "expense",
+         *                 "payee_id": null,
+         *                 "tag_ids": [],
+         *                 "payment_method_id": null,
+         *                 "note": "soap",
+         *                 "rule_id": null,
+         *                 "edited": true
+         *               }
+         *             ]
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        BulkAnswer: {
+            /**
+             * Run Id
+             * @description The run, by which it is taken back; null: nothing changed.
+             */
+            run_id: string | null;
+            /**
+             * Results
+             * @description The outcome of each change.
+             */
+            results: (components["schemas"]["BulkChanged"] | components["schemas"]["BulkRefused"])[];
+        };
+        /**
+         * BulkChange
+         * @description A change of the parts of one entry: to all that they are to be, or of some members of each.
+         */
+        BulkChange: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Etag
+             * @description Change them only if this is still their `etag`. Default: whatever it is.
+             */
+            etag?: string | null;
+            /**
+             * Booked On
+             * @description The day on which the entry counts. Default: it stays.
+             */
+            booked_on?: string | null;
+            /**
+             * Parts
+             * @description The parts as they are to be, at most 100. They sum to the entry.
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
+            /** @description Instead, what changes of its parts. */
+            changes?: components["schemas"]["PartChanges"] | null;
+            /**
+             * Part
+             * @description With `changes`, the number of the only part that changes. Default: each.
+             */
+            part?: number | null;
+        };
+        /**
+         * BulkChanged
+         * @description A change that stands.
+         */
+        BulkChanged: {
+            /**
+             * Status
+             * @description `unchanged`: the parts were so already.
+             * @enum {string}
+             */
+            status: "changed" | "unchanged";
+            /** @description The entry with its parts. */
+            entry: components["schemas"]["EntryParts"];
+        };
+        /**
+         * BulkRefused
+         * @description A change that was refused. The others stand.
+         */
+        BulkRefused: {
+            /**
+             * Status
+             * @description The parts are as before.
+             * @constant
+             */
+            status: "refused";
+            /**
+             * Problem
+             * @description The problem document that a single request would get.
+             */
+            problem: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * BulkRequest
+         * @description Changes of the parts of several entries of a book. They are one run.
+         * @example {
+         *       "user_id": "user-42",
+         *       "changes": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "wallet_version": 2,
+         *           "changes": {
+         *             "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        BulkRequest: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Changes
+             * @description At most 500, each of another entry.
+             */
+            changes: components["schemas"]["BulkChange"][];
         };
         /**
          * BurnRate
@@ -3965,6 +4321,219 @@ export interface components {
              * @description What it took from grants, in order. The rest was not granted.
              */
             grants: components["schemas"]["GrantPart"][];
+        };
+        /**
+         * ChangedBook
+         * @description A book after a change.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "user_id": "user-42",
+         *       "organization_id": null,
+         *       "base_currency": "EUR",
+         *       "time_zone": "Europe/Berlin",
+         *       "month_start_day": 1,
+         *       "week_start": "monday",
+         *       "year_start_month": 1,
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z",
+         *       "redate_job_id": null
+         *     }
+         */
+        ChangedBook: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book's id, a UUIDv7.
+             */
+            book_id: string;
+            /**
+             * User Id
+             * @description The user whose book it is; null: it is an organization's.
+             */
+            user_id: string | null;
+            /**
+             * Organization Id
+             * @description The organization whose book it is; null: it is a user's.
+             */
+            organization_id: string | null;
+            /**
+             * Base Currency
+             * @description The currency in which figures of the book are. Nothing that is stored is converted to it.
+             */
+            base_currency: string;
+            /**
+             * Time Zone
+             * @description A name of the IANA time zone database: in it, moments have their days.
+             */
+            time_zone: string;
+            /**
+             * Month Start Day
+             * @description The day on which months begin: 1 to 31. In a month without that day, the last day of the month.
+             */
+            month_start_day: number;
+            /**
+             * Week Start
+             * @description The day on which weeks begin.
+             * @enum {string}
+             */
+            week_start: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+            /**
+             * Year Start Month
+             * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
+             */
+            year_start_month: number;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Redate Job Id
+             * @description The job that gives all entries their days again; null: none was asked for.
+             */
+            redate_job_id: string | null;
+        };
+        /**
+         * ChangedParts
+         * @description An entry with its parts after a change.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "amount": "-84.37",
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "etag": "9f86d081884c7d65",
+         *       "parts": [
+         *         {
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         },
+         *         {
+         *           "part": 1,
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": "soap",
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ],
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001"
+         *     }
+         */
+        ChangedParts: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Amount
+             * @description What the parts sum to: positive of a credit, negative of a debit.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When the movement happened.
+             */
+            effective_at: string;
+            /**
+             * Etag
+             * @description Changes with the parts. `If-Match` compares it.
+             */
+            etag: string;
+            /**
+             * Parts
+             * @description The parts, in order.
+             */
+            parts: components["schemas"]["EntryPart"][];
+            /**
+             * Run Id
+             * @description The run by which the change is taken back; null: the parts were so already.
+             */
+            run_id: string | null;
         };
         /**
          * CloudEvent
@@ -4875,6 +5444,251 @@ export interface components {
              * @description The posting time, which never decreases within a wallet.
              */
             created_at: string;
+        };
+        /**
+         * EntryName
+         * @description An entry of a wallet.
+         */
+        EntryName: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+        };
+        /**
+         * EntryNamed
+         * @description An entry that a request names.
+         */
+        EntryNamed: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+        };
+        /**
+         * EntryPart
+         * @description A part of an entry. The parts of an entry sum to it.
+         */
+        EntryPart: {
+            /**
+             * Part
+             * @description The number of the part within its entry, from 0.
+             */
+            part: number;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for: the label that stands for it after merges.
+             */
+            category_id: string;
+            /**
+             * Root
+             * @description What it counts as: `income`, `expense` or `transfer`, whatever its sign.
+             * @enum {string}
+             */
+            root: "income" | "expense" | "transfer";
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags.
+             */
+            tag_ids: string[];
+            /**
+             * Payment Method Id
+             * @description Reserved: always null.
+             */
+            payment_method_id: string | null;
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note: string | null;
+            /**
+             * Rule Id
+             * @description The rule that set it last; null: none did.
+             */
+            rule_id: string | null;
+            /**
+             * Edited
+             * @description Whether a caller set it. Rules leave such parts alone.
+             */
+            edited: boolean;
+        };
+        /**
+         * EntryParts
+         * @description An entry with all its parts.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "amount": "-84.37",
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "etag": "9f86d081884c7d65",
+         *       "parts": [
+         *         {
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         },
+         *         {
+         *           "part": 1,
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": "soap",
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ]
+         *     }
+         */
+        EntryParts: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Amount
+             * @description What the parts sum to: positive of a credit, negative of a debit.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When the movement happened.
+             */
+            effective_at: string;
+            /**
+             * Etag
+             * @description Changes with the parts. `If-Match` compares it.
+             */
+            etag: string;
+            /**
+             * Parts
+             * @description The parts, in order.
+             */
+            parts: components["schemas"]["EntryPart"][];
+        };
+        /**
+         * EntryPartsPut
+         * @description All parts of an entry, as they are to be.
+         * @example {
+         *       "parts": [
+         *         {
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *         },
+         *         {
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "note": "soap"
+         *         }
+         *       ]
+         *     }
+         */
+        EntryPartsPut: {
+            /**
+             * Booked On
+             * @description The day on which the entry counts. Default: it stays.
+             */
+            booked_on?: string | null;
+            /**
+             * Parts
+             * @description The parts, at most 100. They sum to the entry.
+             */
+            parts: components["schemas"]["PartGiven"][];
         };
         /**
          * EntryRequest
@@ -7509,6 +8323,12 @@ export interface components {
              * @description The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.
              */
             counter_account?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * Movements
@@ -7773,6 +8593,436 @@ export interface components {
             amount: string;
         };
         /**
+         * Pair
+         * @description A debit in one wallet of a book and a credit in another that are one transfer of its owner.
+         * @example {
+         *       "pair_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "state": "paired",
+         *       "is_automatic": true,
+         *       "debit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_version": 3,
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000003",
+         *         "currency": "EUR",
+         *         "amount": "-500.00",
+         *         "booked_on": "2026-01-02"
+         *       },
+         *       "credit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "wallet_version": 1,
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000004",
+         *         "currency": "EUR",
+         *         "amount": "500.00",
+         *         "booked_on": "2026-01-05"
+         *       },
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Pair: {
+            /**
+             * Pair Id
+             * Format: uuid
+             * @description The pair.
+             */
+            pair_id: string;
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * State
+             * @description `paired`: they are one transfer. `suggested`: they could be; a POST of the two pairs them.
+             * @enum {string}
+             */
+            state: "paired" | "suggested";
+            /**
+             * Is Automatic
+             * @description Whether the service found it.
+             */
+            is_automatic: boolean;
+            /** @description The entry that takes the amount from its wallet. */
+            debit: components["schemas"]["PairSide"];
+            /** @description The entry that adds it. */
+            credit: components["schemas"]["PairSide"];
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was found or made.
+             */
+            created_at: string;
+        };
+        /**
+         * PairCreate
+         * @description A pair that the caller makes. The currencies may differ, and the amounts.
+         * @example {
+         *       "user_id": "user-42",
+         *       "debit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_version": 3
+         *       },
+         *       "credit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "wallet_version": 1
+         *       }
+         *     }
+         */
+        PairCreate: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /** @description A debit of a wallet of the book. */
+            debit: components["schemas"]["EntryNamed"];
+            /** @description A credit of another wallet of the book. */
+            credit: components["schemas"]["EntryNamed"];
+        };
+        /**
+         * PairPage
+         * @description Pairs, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "pair_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "state": "paired",
+         *           "is_automatic": true,
+         *           "debit": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_version": 3,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000003",
+         *             "currency": "EUR",
+         *             "amount": "-500.00",
+         *             "booked_on": "2026-01-02"
+         *           },
+         *           "credit": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *             "wallet_version": 1,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000004",
+         *             "currency": "EUR",
+         *             "amount": "500.00",
+         *             "booked_on": "2026-01-05"
+         *           },
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "pending_entries": 0
+         *     }
+         */
+        PairPage: {
+            /**
+             * Items
+             * @description The pairs.
+             */
+            items: components["schemas"]["Pair"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+            /**
+             * Pending Entries
+             * @description Entries that the book has not read yet: their pairs are missing here.
+             */
+            pending_entries: number;
+        };
+        /**
+         * PairSide
+         * @description One entry of a pair.
+         */
+        PairSide: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+        };
+        /**
+         * Part
+         * @description A part, with what its entry is.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "part": 0,
+         *       "amount": "-60.00",
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "root": "expense",
+         *       "payee_id": null,
+         *       "tag_ids": [],
+         *       "payment_method_id": null,
+         *       "note": null,
+         *       "rule_id": null,
+         *       "edited": true
+         *     }
+         */
+        Part: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Part
+             * @description The number of the part within its entry, from 0.
+             */
+            part: number;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for: the label that stands for it after merges.
+             */
+            category_id: string;
+            /**
+             * Root
+             * @description What it counts as: `income`, `expense` or `transfer`, whatever its sign.
+             * @enum {string}
+             */
+            root: "income" | "expense" | "transfer";
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags.
+             */
+            tag_ids: string[];
+            /**
+             * Payment Method Id
+             * @description Reserved: always null.
+             */
+            payment_method_id: string | null;
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note: string | null;
+            /**
+             * Rule Id
+             * @description The rule that set it last; null: none did.
+             */
+            rule_id: string | null;
+            /**
+             * Edited
+             * @description Whether a caller set it. Rules leave such parts alone.
+             */
+            edited: boolean;
+        };
+        /**
+         * PartChanges
+         * @description What changes of a part. Members that are left out stay.
+         */
+        PartChanges: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for.
+             */
+            category_id?: string;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note?: string | null;
+        };
+        /**
+         * PartGiven
+         * @description A part of an entry, as it is to be.
+         */
+        PartGiven: {
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it. A single part may leave it out: it is the whole entry.
+             * @default null
+             */
+            amount?: (string | number) | null;
+            /**
+             * Category Id
+             * @description What it was for. Null: uncategorised income or expense, by its sign.
+             * @default null
+             */
+            category_id?: string | null;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             * @default null
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             * @default []
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             * @default null
+             */
+            note?: string | null;
+        };
+        /**
+         * PartPage
+         * @description Parts, newest day first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "wallet_version": 2,
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "transaction_type": "withdraw",
+         *           "currency": "EUR",
+         *           "booked_on": "2026-01-02",
+         *           "description": null,
+         *           "counter_account": "mirrored:out",
+         *           "reference": null,
+         *           "pair_id": null,
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "pending_entries": 0
+         *     }
+         */
+        PartPage: {
+            /**
+             * Items
+             * @description The parts.
+             */
+            items: components["schemas"]["Part"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+            /**
+             * Pending Entries
+             * @description Entries that the book has not read yet: they are missing here. 0 nearly always.
+             */
+            pending_entries: number;
+        };
+        /**
          * Ping
          * @description How the test event was received.
          * @example {
@@ -7844,6 +9094,93 @@ export interface components {
              * @description For people.
              */
             note: string | null;
+        };
+        /**
+         * QuickTransaction
+         * @description An income or expense in one step.
+         * @example {
+         *       "type": "expense",
+         *       "amount": "4.50",
+         *       "user_id": "user-42",
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *     }
+         */
+        QuickTransaction: {
+            /**
+             * Type
+             * @description `income` is posted as a deposit, `expense` as a withdrawal.
+             * @enum {string}
+             */
+            type: "income" | "expense";
+            /**
+             * Amount
+             * @description More than 0, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token, or the owner of the wallet.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Wallet Id
+             * @description The wallet. Default: the primary wallet of the currency, a mirrored one; with a key an operating one if there is no mirrored one.
+             */
+            wallet_id?: string | null;
+            /**
+             * Currency
+             * @description Without a wallet: its currency. Default: that of the book.
+             */
+            currency?: string | null;
+            /**
+             * Category Id
+             * @description What it was for. Null: uncategorised income or expense, by its sign.
+             */
+            category_id?: string | null;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             * @default []
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note?: string | null;
+            /**
+             * Description
+             * @description Stored with the entry.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description Stored with the entry.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. Default: now.
+             */
+            effective_at?: string | null;
         };
         /**
          * RateCard
@@ -8507,7 +9844,7 @@ export interface components {
          * @example {
          *       "status": "ok",
          *       "version": "0.1.0",
-         *       "migration": "0210",
+         *       "migration": "0230",
          *       "indexes_missing": [],
          *       "read_only": false
          *     }
@@ -9406,6 +10743,12 @@ export interface components {
              * @description The wallet that is credited.
              */
             to_wallet_id: string;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * TrialBalance
@@ -9516,6 +10859,40 @@ export interface components {
              * @example 12.50
              */
             amount: string;
+        };
+        /**
+         * Undone
+         * @description What taking a run back came to.
+         * @example {
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "undo_run_id": "0199d0a8-0000-7000-8000-00000000e002",
+         *       "restored": 1,
+         *       "kept": []
+         *     }
+         */
+        Undone: {
+            /**
+             * Run Id
+             * Format: uuid
+             * @description The run that was taken back.
+             */
+            run_id: string;
+            /**
+             * Undo Run Id
+             * Format: uuid
+             * @description The run that took it back, by which that is taken back itself.
+             */
+            undo_run_id: string;
+            /**
+             * Restored
+             * @description How many entries have the parts again that they had before.
+             */
+            restored: number;
+            /**
+             * Kept
+             * @description Entries whose parts were changed after the run, and were left as they are; the first 1,000.
+             */
+            kept: components["schemas"]["EntryName"][];
         };
         /**
          * Update
@@ -10784,7 +12161,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "entry_not_found" | "entry_pending" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "pair_exists" | "pair_not_found" | "parts_unbalanced" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "run_not_found" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -11465,6 +12842,8 @@ export interface components {
         user_id: string;
         /** @description The wallet's id. */
         wallet_id: string;
+        /** @description The number of the entry within its wallet. */
+        wallet_version: number;
     };
     requestBodies: never;
     headers: never;
@@ -11869,7 +13248,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -11881,7 +13268,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11975,7 +13362,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -11987,7 +13382,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12081,7 +13476,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12093,7 +13496,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12187,7 +13590,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12199,7 +13610,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12293,7 +13704,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12305,7 +13724,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12399,7 +13818,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12411,7 +13838,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12814,7 +14241,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            /** @description `wallet_not_found`, `transaction_not_found` */
+            /** @description `wallet_not_found`, `transaction_not_found`, `book_not_found`, `label_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12834,7 +14261,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13385,7 +14812,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -13397,7 +14832,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `user_unknown` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `user_unknown`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16659,7 +18094,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Book"];
+                    "application/json": components["schemas"]["ChangedBook"];
                 };
             };
             400: components["responses"]["malformed_request"];
@@ -18002,6 +19437,562 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_parts: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: string | null;
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Those of this category, of what is under it and of what was merged into it. */
+                category_id?: string | null;
+                /** @description Those of this payee, and of what is under it. */
+                payee_id?: string | null;
+                /** @description Those with this tag, or one that is under it. */
+                tag_id?: string | null;
+                /** @description Those of this wallet. */
+                wallet_id?: string | null;
+                /** @description Those whose category is under this root. */
+                type?: ("income" | "expense" | "transfer") | null;
+                /** @description Those of this amount or more, whatever their sign. */
+                amount_from?: string | null;
+                /** @description Those of this amount or less, whatever their sign. */
+                amount_to?: string | null;
+                /** @description Those of this day or later. */
+                from?: string | null;
+                /** @description Those before this day. */
+                to?: string | null;
+                /** @description Those in whose note, or in whose entry's description or reference, all these words are. */
+                text?: string | null;
+                /** @description With `true`, only those that are uncategorised income or expense. */
+                uncategorized?: boolean | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_entry_parts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The number of the entry within its wallet. */
+                wallet_version: components["parameters"]["wallet_version"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<etag>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryParts"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `entry_pending`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_entry_parts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The number of the entry within its wallet. */
+                wallet_version: components["parameters"]["wallet_version"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryPartsPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<etag>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedParts"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `label_not_found`, `wallet_not_found`, `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_precision`, `amount_invalid`, `parts_unbalanced` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `entry_pending`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_parts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, from the response to a change. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Undone"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `run_not_found`: Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pairs: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: string | null;
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Pairs in this state. */
+                state?: "paired" | "suggested";
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PairPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_pair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PairCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the pair. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pair"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `pair_exists`: Entry is in another pair */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `entry_pending`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_pair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pair's id. */
+                pair_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `pair_not_found`: Pair not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_transaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuickTransaction"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `balance_limit`, `transaction_superseded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

@@ -20,6 +20,8 @@ WRITES = re.compile(r"\b(?:insert into|update|delete from)\s+(?:only\s+)?[a-z_]+
 
 RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.post_transactions": "what it writes is the ledger: entries name their client, and are events",
+    "wallet_api.catalogue_book": "it gives entries the parts that they have by default, which is no change of a caller",
+    "wallet_api.redate_parts": "a run that the change of the book names; runs keep who made them",
     "wallet_api.settle_due": "it posts, and rooms record what took effect themselves",
     "wallet_api.get_wallet": "it only lets what was due take effect before",
     "wallet_api.read_balance_at": "the same",

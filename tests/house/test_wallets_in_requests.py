@@ -15,6 +15,10 @@ CHECKED_BY_THE_ROOM = {
     ("report_usage_batch", "wallet_id"),
     ("post_batch", "to_wallet_id"),
     ("list_events", "wallet_id"),
+    ("list_parts", "wallet_id"),  # of a book that the caller sees
+    ("edit_parts", "wallet_id"),
+    ("create_pair", "wallet_id"),
+    ("note_transaction", "wallet_id"),
     ("stream_events", "wallet_id"),
 }
 

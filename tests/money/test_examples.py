@@ -481,6 +481,50 @@ async def test_payees_and_tags(
     has_form_of(shown(unmerge, 200), (await keeper.post(f"{path}/unmerge")).json(), unmerge)
 
 
+async def test_parts(api: Api) -> None:
+    keeper = await api.service(
+        "books:write", "labels:read", "parts:write", "wallets:write", "deposits:write", "withdrawals:write"
+    )
+    await keeper.post("/books", body("create_book"))
+    listed = (await keeper.get("/categories", user_id="user-42")).json()["items"]
+    labels = {each["system_key"]: each["label_id"] for each in listed}
+    wallets = [
+        (
+            await keeper.post(
+                "/wallets", {"user_id": "user-42", "currency": "EUR", "keeping": "mirrored", "name": name}
+            )
+        ).json()["wallet_id"]
+        for name in ("one", "two")
+    ]
+    category = labels["groceries"]
+    quick = await keeper.post("/quick-transactions", body("note_transaction", category_id=category))
+    has_form_of(shown("note_transaction", 201), quick.json(), "note_transaction")
+    spent = await keeper.move("withdraw", wallets[0], "84.37")
+    path = f"/wallets/{wallets[0]}/entries/2/parts"
+    example = body("set_entry_parts")
+    for part in example["parts"]:
+        part["category_id"] = category
+    changed = await keeper.send("PUT", path, example)
+    has_form_of(shown("set_entry_parts", 200), changed.json(), "set_entry_parts")
+    assert spent.json()["wallet_version"] == 2
+    has_form_of(shown("get_entry_parts", 200), (await keeper.get(path)).json(), "get_entry_parts")
+    found = (await keeper.get("/parts", user_id="user-42")).json()
+    has_form_of(shown("list_parts", 200), found, "list_parts")
+    undone = await keeper.post(f"/runs/{changed.json()['run_id']}/undo")
+    has_form_of(shown("undo_run", 200), undone.json(), "undo_run")
+    bulk = body("edit_parts")
+    bulk["changes"][0] |= {"wallet_id": wallets[0], "changes": {"category_id": category}}
+    has_form_of(shown("edit_parts", 200), (await keeper.post("/parts/bulk", bulk)).json(), "edit_parts")
+    await keeper.move("withdraw", wallets[0], "500.00")
+    await keeper.move("deposit", wallets[1], "500.00")
+    pair = body("create_pair")
+    pair["debit"]["wallet_id"], pair["credit"]["wallet_id"] = wallets
+    answer = await keeper.post("/pairs", pair)
+    has_form_of(shown("create_pair", 201), answer.json(), "create_pair")
+    pairs = (await keeper.get("/pairs", user_id="user-42")).json()
+    has_form_of(shown("list_pairs", 200), pairs, "list_pairs")
+
+
 def test_each_operation_with_an_example_is_shown() -> None:
     """A new operation with JSON is checked here, too."""
     source = Path(__file__).read_text()

@@ -50,6 +50,7 @@ NOT_FROM_OUTSIDE = {
     "rate_card_ended": "needs a rate card that has ended some time ago",
     "rate_version_limit": "needs as many versions as there may be",
     "label_depth": "needs six levels of labels",
+    "entry_pending": "needs a book that misses thousands of entries",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -183,6 +184,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Categories",
         "Payees",
         "Tags",
+        "Parts",
         "History",
         "Statistics",
         "Ledger",

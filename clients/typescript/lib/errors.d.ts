@@ -89,6 +89,14 @@ export interface Facts {
         wallet_id: string;
         counter_account: string;
     };
+    entry_not_found: {
+        wallet_id: string;
+        wallet_version: number;
+    };
+    entry_pending: {
+        wallet_id: string;
+        wallet_version: number;
+    };
     file_incomplete: {
         size_bytes: number;
         sha256?: string;
@@ -220,6 +228,18 @@ export interface Facts {
     not_refundable: {
         transaction_id: string;
     };
+    pair_exists: {
+        pair_id: string;
+    };
+    pair_not_found: {
+        pair_id: string;
+    };
+    parts_unbalanced: {
+        wallet_id: string;
+        wallet_version?: number;
+        amount: string;
+        sum: string;
+    };
     payload_too_large: {
         limit_bytes: number;
     };
@@ -262,6 +282,9 @@ export interface Facts {
     refund_exceeds: {
         transaction_id: string;
         refundable: string;
+    };
+    run_not_found: {
+        run_id: string;
     };
     same_wallet: {
         wallet_id: string;
@@ -314,7 +337,9 @@ export interface Facts {
         wallet_id?: string;
         book_id?: string;
         label_id?: string;
-        version: number;
+        version?: number;
+        wallet_version?: number;
+        etag?: string;
     };
     wallet_closed: {
         wallet_id: string;

@@ -24,6 +24,7 @@ const OF_THE_LEDGER = new Set([
     "label_not_found",
     "limit_exceeded",
     "not_refundable",
+    "parts_unbalanced",
     "refund_exceeds",
     "same_wallet",
     "timestamp_refused",

@@ -231,6 +231,8 @@ def choices(method: Any) -> list[dict[str, Any]]:
     names = signature(method).parameters.keys()
     if "page_size" not in names or "user_id" not in names or names.isdisjoint({"wallet_id", "verified"}):
         return [arguments(method)]
+    if "category_id" in names:  # a wallet of the owner's book
+        return [arguments(method)]
     of_users = arguments(method, "wallet_id", "verified")
     if "wallet_id" in names:
         return [of_users, arguments(method, "user_id")]

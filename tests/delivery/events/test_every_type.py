@@ -179,3 +179,13 @@ async def _books(api: Api) -> None:
     ok(await user.post(f"/payees/{one}/merge", {"into": other}))
     ok(await user.post(f"/payees/{one}/unmerge"))
     ok(await user.delete(f"/payees/{one}"))
+    sides: dict[str, dict[str, Any]] = {}
+    for side, kind in (("credit", "deposit"), ("debit", "withdraw")):
+        body = {"currency": "EUR", "keeping": "mirrored", "name": side}
+        moved = ok(await user.move(kind, (await user.wallet(**body))["wallet_id"], "1"))
+        sides[side] = {name: moved[name] for name in ("wallet_id", "wallet_version")}
+    entry = "/wallets/{wallet_id}/entries/{wallet_version}/parts".format(**sides["credit"])
+    changed = ok(await user.send("PUT", entry, {"parts": [{"note": "seen"}]}))
+    ok(await user.post(f"/runs/{changed['run_id']}/undo"))
+    ok(await user.delete(f"/pairs/{ok(await user.post('/pairs', sides))['pair_id']}"))
+    ok(await user.post("/pairs", sides))

@@ -430,5 +430,5 @@ async def test_followers_are_called_after_cataloguing(api: Api, *, fails: bool) 
 
 
 async def _until(holds: Any) -> None:
-    while not holds():
+    while not holds():  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.02)

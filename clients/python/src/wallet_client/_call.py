@@ -165,7 +165,7 @@ def change_call(
     if_version: int | str | None,
     **ids: Id,
 ) -> Call[T]:
-    """A call without an idempotency key, which changes something only while it has this version or etag, if one is given."""
+    """A call without an idempotency key, which changes something only while it has the version or etag that is given."""
     headers = () if if_version is None else (("If-Match", f'"{if_version}"'),)
     return Call(
         name, method, ROOT + route, target(route, None, **ids), read, writes=True, body=body, headers=headers

@@ -266,6 +266,7 @@ class AsyncShortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -278,6 +279,7 @@ class AsyncShortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )

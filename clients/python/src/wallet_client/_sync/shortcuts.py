@@ -265,6 +265,7 @@ class Shortcuts:
         metadata: Mapping[str, Any] | None = None,
         effective_at: Moment | None = None,
         counter_account: str | None = None,
+        parts: Iterable[NewPart] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> "Transaction":
@@ -277,6 +278,7 @@ class Shortcuts:
             metadata=metadata,
             effective_at=effective_at,
             counter_account=counter_account,
+            parts=parts,
             dry_run=dry_run,
             idempotency_key=idempotency_key,
         )
