@@ -51,6 +51,7 @@ NOT_FROM_OUTSIDE = {
     "rate_version_limit": "needs as many versions as there may be",
     "label_depth": "needs six levels of labels",
     "entry_pending": "needs a book that misses thousands of entries",
+    "rule_limit": "needs a thousand rules",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -185,6 +186,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Payees",
         "Tags",
         "Parts",
+        "Rules",
         "History",
         "Statistics",
         "Ledger",
