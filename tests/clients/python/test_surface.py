@@ -122,7 +122,7 @@ VALUES: dict[str, Any] = {
     "actions": {"note": "X"},
     "rule": {"name": "X", "conditions": [{"field": "note", "op": "is", "value": "X"}], "stop": True},
     "match": "any",
-    "entries": 1,
+    "most_entries": 1,
     "debit": (ID, 1),
     "credit": (ID, 1),
     "wallet_version": 1,

@@ -169,7 +169,7 @@ class RulesResource:
         self,
         rule: Mapping[str, Any],
         *,
-        entries: int = 200,
+        most_entries: int = 200,
         user_id: Id | None = None,
         organization_id: Id | None = None,
     ) -> "RuleTestResult":
@@ -177,14 +177,14 @@ class RulesResource:
 
         Args:
             rule: ``name``, ``conditions`` and others as of ``create``.
-            entries: how many entries are looked at, 1 to 2,000.
+            most_entries: how many entries are looked at, 1 to 2,000, the newest ones.
             user_id: whose book it is; default: the user of the token.
             organization_id: instead of a user, the organization whose book it is.
 
         Raises:
             LabelNotFound, WalletNotFound: it names what the book does not have.
         """
-        body = _owner(user_id, organization_id) | {"rule": rule, "entries": entries}
+        body = _owner(user_id, organization_id) | {"rule": rule, "entries": most_entries}
         return self._runner.run(post_call("test_rule", "/rules/test", rule_test_of, body, None))
 
     def apply(
