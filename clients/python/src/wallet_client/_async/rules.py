@@ -143,7 +143,7 @@ class AsyncRulesResource:
             OutcomeUnknown: it may have been deleted.
         """
         call = change_call("delete_rule", "DELETE", _RULE, nothing_of, None, if_version, rule_id=rule_id)
-        await self._runner.run(call)
+        return await self._runner.run(call)
 
     async def order(
         self, rule_ids: Sequence[Id], *, user_id: Id | None = None, organization_id: Id | None = None

@@ -144,7 +144,7 @@ class RulesResource:
             OutcomeUnknown: it may have been deleted.
         """
         call = change_call("delete_rule", "DELETE", _RULE, nothing_of, None, if_version, rule_id=rule_id)
-        self._runner.run(call)
+        return self._runner.run(call)
 
     def order(
         self, rule_ids: Sequence[Id], *, user_id: Id | None = None, organization_id: Id | None = None
