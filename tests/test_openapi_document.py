@@ -40,6 +40,7 @@ VERBS = {
         "edit",
         "undo",
         "order",
+        "replace",
         "test",
         "apply",
         "get",
