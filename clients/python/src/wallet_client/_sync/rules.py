@@ -185,7 +185,9 @@ class RulesResource:
             LabelNotFound, WalletNotFound: it names what the book does not have.
         """
         body = _owner(user_id, organization_id) | {"rule": rule, "entries": most_entries}
-        return self._runner.run(post_call("test_rule", "/rules/test", rule_test_of, body, None))
+        sent = encode({name: value for name, value in body.items() if value is not None})
+        call = change_call("test_rule", "POST", "/rules/test", rule_test_of, sent, None)
+        return self._runner.run(call)
 
     def apply(
         self,
