@@ -182,6 +182,14 @@ GET /api/v1/pairs
 POST /api/v1/pairs
 DELETE /api/v1/pairs/{pair_id}
 POST /api/v1/quick-transactions
+GET /api/v1/rules
+POST /api/v1/rules
+GET /api/v1/rules/{rule_id}
+PUT /api/v1/rules/{rule_id}
+DELETE /api/v1/rules/{rule_id}
+POST /api/v1/rules/order
+POST /api/v1/rules/test
+POST /api/v1/rules/apply
 POST /api/v1/wallets/import/jobs
 GET /api/v1/events
 GET /api/v1/events/stream
@@ -205,6 +213,15 @@ OF_NO_OPERATION = {
 
 BEYOND_A_SCHEMA = {
     "currency_unknown": "the currencies are data",
+    "operator_unknown": "depends on the field",
+    "value_invalid": "depends on the field and the operator",
+    "pattern_invalid": "what RE2 accepts is no regular language",
+    "percent_invalid": "a JSON number can't be limited to four decimals",
+    "share_invalid": "compares members",
+    "split_invalid": "adds up the shares",
+    "rule_without_effect": "compares two members",
+    "rule_too_slow": "depends on the entries of the book",
+    "day_invalid": "compares two days",
     "parts_unbalanced": "compares the parts with the entry",
     "part_amount_missing": "compares the parts",
     "change_ambiguous": "compares two members",
@@ -509,6 +526,8 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     for several in ("payees", "tags"):
         await made(f"{several} label_id", f"/{several}", {"user_id": "ann", "name": "one"})
     ids["wallet_version"] = 1
+    rule = {"conditions": [{"field": "note", "op": "is", "value": "x"}], "stop": True}
+    await made("rule_id", "/rules", {"user_id": "ann", "name": "one"} | rule)
     part = {"parts": [{"note": "seen"}]}
     answer = await api.admin.send("PUT", f"/wallets/{main}/entries/1/parts", part)
     assert answer.is_success, answer.text

@@ -42,6 +42,7 @@ PACKAGES: Final = (
     "finance.labels",
     "finance.fx",
     "finance.parts",
+    "finance.rules",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

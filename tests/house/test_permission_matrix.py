@@ -43,7 +43,7 @@ ROUTES = {
 
 OF_AN_OWNER = {
     *("wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id", "top_up_id"),
-    *("book_id", "label_id", "run_id", "pair_id"),
+    *("book_id", "label_id", "run_id", "pair_id", "rule_id"),
 }
 """Members of a path that name whose wallet a route is about."""
 
@@ -143,9 +143,16 @@ OF_A_RULE = {"get_top_up_rule", "delete_top_up_rule"}
 LABELS = {"categories": "category", "payees": "payee", "tags": "tag"}
 """The kinds of labels of a book, by their paths."""
 
+RULE: dict[str, Any] = {
+    "name": "one",
+    "conditions": [{"field": "note", "op": "is", "value": "x"}],
+    "actions": {"note": "y"},
+}
+
 IN_THE_BODY = {
     *("create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch", "create_book"),
     *("list_parts", "edit_parts", "list_pairs", "create_pair", "note_transaction"),
+    *("list_rules", "create_rule", "order_rules", "test_rule", "apply_rules"),
     *(
         f"{verb}_{name}"
         for several, one in LABELS.items()
@@ -165,7 +172,7 @@ def is_of_an_owner(route: APIRoute) -> bool:
 
 def is_of_a_book(route: APIRoute) -> bool:
     """Whether a route is about a book, which has all wallets of its owner: a key of some wallets sees none."""
-    own = ("books", "parts", "pairs", "runs", "quick-transactions", "wallets/{wallet_id}/entries")
+    own = ("books", "parts", "pairs", "runs", "rules", "quick-transactions", "wallets/{wallet_id}/entries")
     return route.path.startswith(tuple(f"/api/v1/{name}" for name in (*own, *LABELS)))
 
 
@@ -273,6 +280,17 @@ class Matrix:
         if route.name in {f"create_{one}" for one in LABELS.values()}:
             await self.book_of(thing)
             return await self.new_label(thing, several)
+        if route.name in {"create_rule", "replace_rule", "order_rules", "test_rule", "apply_rules"}:
+            await self.book_of(thing)
+            owner = {"user_id": thing.user_id}
+            rules = (await self.api.admin.get("/rules", **owner)).json()["items"]
+            return {
+                "create_rule": owner | RULE,
+                "replace_rule": RULE,
+                "order_rules": owner | {"rule_ids": [each["rule_id"] for each in rules]},
+                "test_rule": owner | {"rule": RULE},
+                "apply_rules": owner,
+            }[route.name]
         named = [{"wallet_id": each, "wallet_version": 1} for each in (thing.wallet_id, thing.second_id)]
         if route.name in {"edit_parts", "create_pair", "set_entry_parts", "note_transaction"}:
             await self.book_of(thing)
@@ -288,6 +306,11 @@ class Matrix:
         if route.path.endswith("/merge"):
             return {"into": await self.label_of(thing, several)}
         return BODIES.get(route.name)
+
+    async def rule_of(self, thing: Thing) -> str:
+        """A rule in the book of a thing's user."""
+        await self.book_of(thing)
+        return (await self.api.admin.post("/rules", {"user_id": thing.user_id} | RULE)).json()["rule_id"]
 
     async def run_of(self, thing: Thing) -> str:
         """A change of parts in the book of a thing's user."""
@@ -377,6 +400,7 @@ class Matrix:
             number=1,
             wallet_version=1,
             run_id=await self.run_of(thing) if "{run_id}" in route.path else None,
+            rule_id=await self.rule_of(thing) if "{rule_id}" in route.path else None,
             pair_id=await self.pair_of(thing) if "{pair_id}" in route.path else None,
         )
         if route.path.endswith("/entries/{wallet_version}/parts"):
@@ -396,7 +420,7 @@ class Matrix:
             route.name == "stream_events"
         ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
-        elif route.name in {f"list_{several}" for several in (*LABELS, "parts", "pairs")}:
+        elif route.name in {f"list_{several}" for several in (*LABELS, "parts", "pairs", "rules")}:
             await self.book_of(thing)
             answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
         elif route.name == "convert_amount":

@@ -18,6 +18,7 @@ CHECKED_BY_THE_ROOM = {
     ("list_events", "wallet_id"),
     ("list_parts", "wallet_id"),  # of a book that the caller sees
     ("edit_parts", "wallet_id"),
+    ("apply_rules", "wallet_id"),  # of the book that the request names
     ("create_pair", "wallet_id"),
     ("note_transaction", "wallet_id"),
     ("stream_events", "wallet_id"),

@@ -54,6 +54,7 @@ NOT_FROM_OUTSIDE = {
     "quote_expired": "needs a minute",
     "conversion_off": "needs operating wallets of two currencies",
     "entry_pending": "needs a book that misses thousands of entries",
+    "rule_limit": "needs a thousand rules",
     "wallet_busy": "needs somebody who holds the wallet",
 }
 
@@ -188,6 +189,7 @@ def test_the_folders_are_those_that_testers_know() -> None:
         "Payees",
         "Tags",
         "Parts",
+        "Rules",
         "History",
         "Statistics",
         "Ledger",

@@ -187,6 +187,9 @@ export interface Facts {
   rate_missing: { from: string; to: string };
   rate_stale: { from: string; to: string; rated_on: string; max_age_h: number };
   refund_exceeds: { transaction_id: string; refundable: string };
+  rule_limit: { book_id: string; limit: number };
+  rule_not_found: { rule_id: string };
+  rules_changed: { book_id: string; rules: number };
   run_not_found: { run_id: string };
   same_wallet: { wallet_id: string };
   timestamp_refused: { timestamp: string; earliest: string; latest: string };
@@ -203,7 +206,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version?: number; wallet_version?: number; etag?: string };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; rule_id?: string; version?: number; wallet_version?: number; etag?: string };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

@@ -29,6 +29,7 @@ from wallet_client import (
     models,
     parts,
     rates,
+    rules,
     sums,
     top_ups,
     usage,
@@ -50,6 +51,7 @@ from wallet_client._sync.labels import CategoriesResource, PayeesResource, TagsR
 from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.parts import PairsResource, PartsResource
 from wallet_client._sync.rates import MetersResource, RateCardsResource
+from wallet_client._sync.rules import RulesResource
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
 from wallet_client._sync.test_clock import TestClockResource
@@ -72,17 +74,8 @@ VALUES: dict[str, Any] = {
         (
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
-            *(
-                "top_up_id",
-                "rate_card_id",
-                "usage_id",
-                "book_id",
-                "label_id",
-                "parent_id",
-                "into",
-                "quote_id",
-            ),
-            *("category_id", "payee_id", "tag_id", "run_id", "pair_id"),
+            *("top_up_id", "rate_card_id", "usage_id", "book_id", "label_id", "parent_id", "into"),
+            *("category_id", "payee_id", "tag_id", "run_id", "pair_id", "quote_id", "rule_id"),
         ),
         ID,
     ),
@@ -136,6 +129,12 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("amount_from", "amount_to"), "1"),
     **dict.fromkeys(("from_day", "to_day", "booked_on"), NOW.date()),
     "tag_ids": [ID],
+    "rule_ids": [ID],
+    "conditions": [{"field": "note", "op": "is", "value": "X"}],
+    "actions": {"note": "X"},
+    "rule": {"name": "X", "conditions": [{"field": "note", "op": "is", "value": "X"}], "stop": True},
+    "match": "any",
+    "most_entries": 1,
     "debit": (ID, 1),
     "credit": (ID, 1),
     "wallet_version": 1,
@@ -183,6 +182,7 @@ RESOURCES: dict[str, Any] = {
     "tags": TagsResource,
     "parts": PartsResource,
     "pairs": PairsResource,
+    "rules": RulesResource,
 }
 
 OF_OTHER_CALLS = {"wait"}
@@ -412,6 +412,7 @@ def test_an_entry_can_send_all_that_is_read() -> None:
         *(getattr(grants, name) for name in ("Grant", "GrantSchedule")),
         *(getattr(books, name) for name in ("Book", "BookWallet", "ChangedBook", "Label")),
         *(getattr(parts, name) for name in ("EntryPart", "Part", "EntryParts", "ChangedParts", "EntryName")),
+        *(getattr(rules, name) for name in ("Rule", "RuleOrder", "RuledEntry", "RuleTestResult")),
         *(getattr(parts, name) for name in ("Undone", "PairSide", "Pair")),
         *(
             getattr(exchange, name)

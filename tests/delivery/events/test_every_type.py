@@ -191,5 +191,18 @@ async def _books(api: Api) -> None:
     entry = "/wallets/{wallet_id}/entries/{wallet_version}/parts".format(**sides["credit"])
     changed = ok(await user.send("PUT", entry, {"parts": [{"note": "seen"}]}))
     ok(await user.post(f"/runs/{changed['run_id']}/undo"))
+    rule = {
+        "name": "one",
+        "conditions": [{"field": "amount", "op": "gt", "value": "0"}],
+        "actions": {"note": "x"},
+    }
+    rules = [ok(await user.post("/rules", rule))["rule_id"] for _ in range(2)]
+    ok(await user.post("/rules/order", {"rule_ids": rules[::-1]}))
+    ok(await user.send("PUT", f"/rules/{rules[0]}", rule | {"match": "any"}))
+    ok(await user.move("deposit", sides["credit"]["wallet_id"], "1"))
+    ok(await user.get("/parts"))
+    await api.app.state.automatic_rules.follow_missed(lambda _: None)
+    for each in rules:
+        ok(await user.delete(f"/rules/{each}"))
     ok(await user.delete(f"/pairs/{ok(await user.post('/pairs', sides))['pair_id']}"))
     ok(await user.post("/pairs", sides))

@@ -16,7 +16,7 @@ from wallet_service.rooms import ROOMS
 
 SERVICE = Path(__file__).parents[3] / "wallet_service"
 RECORDED = re.compile(
-    r"(?:record_change|record_file_change|record_grant|record_alert|record_top_up|record_top_up_rule|record_label|store_label|record_pair"
+    r"(?:record_change|record_file_change|record_grant|record_alert|record_top_up|record_top_up_rule|record_label|store_label|record_pair|record_rule"
     r"|keep_more|note_hold|end_hold)\([^;]*;|row\(\s*case v_new\.state[^;]*;|row\('grant\.[^;]*;"
 )
 TYPE = re.compile(r"'([a-z_]+\.[a-z_]+)'")

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from wallet_client.parts import ChangedParts, EntryParts, Pair, Part, Undone
     from wallet_client.rates import Meter, RateCard, RateVersion
+    from wallet_client.rules import Rule, RuleOrder, RuleTestResult
     from wallet_client.sums import Currency, ServiceStats, TrialBalance, UserStatistics, WalletStatistics
     from wallet_client.top_ups import TopUp, TopUpRule
     from wallet_client.usage import Usage, UsageTotal
@@ -521,6 +522,34 @@ def undone_of(response: SuccessResponse) -> "Undone":
     from wallet_client.parts import Undone  # noqa: PLC0415
 
     return decoder(Undone)(response.document)
+
+
+def rule_of(response: SuccessResponse) -> "Rule":
+    """A rule."""
+    from wallet_client.rules import Rule  # noqa: PLC0415
+
+    return decoder(Rule)(response.document)
+
+
+def rules_of(response: SuccessResponse) -> "Page[Rule]":
+    """A page of rules."""
+    from wallet_client.rules import Rule  # noqa: PLC0415
+
+    return _page_of(response, Rule)
+
+
+def rule_order_of(response: SuccessResponse) -> "RuleOrder":
+    """The order of rules."""
+    from wallet_client.rules import RuleOrder  # noqa: PLC0415
+
+    return decoder(RuleOrder)(response.document)
+
+
+def rule_test_of(response: SuccessResponse) -> "RuleTestResult":
+    """What a rule would do."""
+    from wallet_client.rules import RuleTestResult  # noqa: PLC0415
+
+    return decoder(RuleTestResult)(response.document)
 
 
 def pair_of(response: SuccessResponse) -> "Pair":

@@ -23,6 +23,7 @@ from wallet_client._async.limits import AsyncLimitsResource
 from wallet_client._async.metered_hold import AsyncMeteredHold
 from wallet_client._async.parts import AsyncPairsResource, AsyncPartsResource
 from wallet_client._async.rates import AsyncMetersResource, AsyncRateCardsResource
+from wallet_client._async.rules import AsyncRulesResource
 from wallet_client._async.runner import AsyncRunner
 from wallet_client._async.shortcuts import AsyncShortcuts
 from wallet_client._async.statistics import AsyncStatisticsResource
@@ -76,6 +77,7 @@ class AsyncWalletClient(AsyncShortcuts):
         tags: free labels of a book.
         parts: what the entries of a book were for.
         pairs: a debit and a credit of two wallets that are one transfer.
+        rules: what sets labels and notes of parts by conditions.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -107,6 +109,7 @@ class AsyncWalletClient(AsyncShortcuts):
     tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
     parts: AsyncPartsResource = AsyncPartsResource(_NO_RUNNER)
     pairs: AsyncPairsResource = AsyncPairsResource(_NO_RUNNER)
+    rules: AsyncRulesResource = AsyncRulesResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -272,6 +275,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.tags = AsyncTagsResource(runner)
         self.parts = AsyncPartsResource(runner)
         self.pairs = AsyncPairsResource(runner)
+        self.rules = AsyncRulesResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

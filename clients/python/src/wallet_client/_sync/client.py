@@ -29,6 +29,7 @@ from wallet_client._sync.limits import LimitsResource
 from wallet_client._sync.metered_hold import MeteredHold
 from wallet_client._sync.parts import PairsResource, PartsResource
 from wallet_client._sync.rates import MetersResource, RateCardsResource
+from wallet_client._sync.rules import RulesResource
 from wallet_client._sync.runner import Runner
 from wallet_client._sync.shortcuts import Shortcuts
 from wallet_client._sync.statistics import StatisticsResource
@@ -77,6 +78,7 @@ class WalletClient(Shortcuts):
         tags: free labels of a book.
         parts: what the entries of a book were for.
         pairs: a debit and a credit of two wallets that are one transfer.
+        rules: what sets labels and notes of parts by conditions.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -108,6 +110,7 @@ class WalletClient(Shortcuts):
     tags: TagsResource = TagsResource(_NO_RUNNER)
     parts: PartsResource = PartsResource(_NO_RUNNER)
     pairs: PairsResource = PairsResource(_NO_RUNNER)
+    rules: RulesResource = RulesResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -273,6 +276,7 @@ class WalletClient(Shortcuts):
         self.tags = TagsResource(runner)
         self.parts = PartsResource(runner)
         self.pairs = PairsResource(runner)
+        self.rules = RulesResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)

@@ -356,6 +356,24 @@ class PairNotFound(NotFound):
     code = "pair_not_found"
 
 
+class RuleNotFound(NotFound):
+    """The rule does not exist, or the caller may not see its book."""
+
+    code = "rule_not_found"
+
+
+class RuleLimit(Conflict):
+    """The book has as many rules as it may have."""
+
+    code = "rule_limit"
+
+
+class RulesChanged(Conflict):
+    """An order names other rules than the book has."""
+
+    code = "rules_changed"
+
+
 class PairExists(Conflict):
     """One of the entries is in another pair; ``pair_id`` names it."""
 
