@@ -40,6 +40,7 @@ PACKAGES: Final = (
     "billing.explain",
     "finance.books",
     "finance.labels",
+    "finance.fx",
     "finance.budgets",
     "delivery.events",
     "delivery.audit",

@@ -1,0 +1,1 @@
+"""Exchange rates of days, and conversions of money by them."""
