@@ -14,20 +14,16 @@ from wallet_service.core.errors import VersionMismatch, WalletBusy, WalletNotFou
 from wallet_service.core.identifiers import new_id
 from wallet_service.finance.books.problems import BookNotFound
 from wallet_service.finance.books.service import BookAccess, BookAccessOf, KnownBook
-from wallet_service.finance.budgets.problems import BudgetLimit, BudgetNotFound
-from wallet_service.finance.budgets.repository import BudgetRepository
-from wallet_service.finance.budgets.room import BUDGETS_READ, BUDGETS_WRITE, PATH
-from wallet_service.finance.budgets.schemas import (
-    Budget,
-    BudgetCreate,
+from wallet_service.finance.budgets.figure_schemas import (
     BudgetDetails,
-    BudgetPage,
     BudgetProgressList,
-    BudgetPut,
-    BudgetQuery,
     OnDay,
     ProgressQuery,
 )
+from wallet_service.finance.budgets.problems import BudgetLimit, BudgetNotFound
+from wallet_service.finance.budgets.repository import BudgetRepository
+from wallet_service.finance.budgets.room import BUDGETS_READ, BUDGETS_WRITE, PATH
+from wallet_service.finance.budgets.schemas import Budget, BudgetCreate, BudgetPage, BudgetPut, BudgetQuery
 from wallet_service.finance.labels.problems import LabelNotFound
 from wallet_service.ledger.problems import AmountInvalid, AmountPrecision, CurrencyUnknown
 from wallet_service.platform.auth.authentication import Principal, requires

@@ -117,7 +117,7 @@ _CHOSEN: dict[str, Any] = {
     name: BUDGET[name]
     for name in ("name", "amount", "period", "start_date", "category_ids", "items", "carry", "carry_cap")
 }
-_ALERT: dict[str, Any] = {
+ALERT: dict[str, Any] = {
     "alert_id": "0199d0a8-0000-7000-8000-00000000d002",
     **{name: BUDGET[name] for name in ("budget_id", "book_id", "name", "currency", "period")},
     "from": "2026-01-01",
@@ -129,54 +129,6 @@ _ALERT: dict[str, Any] = {
     "complete": True,
     "reached_at": _TIME,
 }
-_PROGRESS: dict[str, Any] = {
-    **{name: BUDGET[name] for name in ("budget_id", "name", "currency", "period")},
-    "state": "active",
-    "from": "2026-02-01",
-    "to": "2026-03-01",
-    "amount": "400.00",
-    "carry": "87.60",
-    "available": "487.60",
-    "spent": "390.08",
-    "left": "97.52",
-    "percent": "80.0",
-    "reached": [75],
-    "complete": True,
-    "unconverted": [],
-    "stale": [],
-}
-_HEAD: dict[str, Any] = {
-    "book_id": BUDGET["book_id"],
-    "on": "2026-02-14",
-    "as_of": "2026-02-14T12:00:00.000000Z",
-    "pending_entries": 0,
-}
-_PAST: dict[str, Any] = {
-    "from": "2026-01-01",
-    "to": "2026-02-01",
-    "amount": "400.00",
-    "carry": "0.00",
-    "available": "400.00",
-    "spent": "312.40",
-    "left": "87.60",
-    "complete": True,
-}
-_ITEM: dict[str, Any] = {**BUDGET["items"][0], "spent": "160.00", "left": "-10.00"}
-_DETAILS: dict[str, Any] = {
-    **_HEAD,
-    **_PROGRESS,
-    "days": 28,
-    "day": 14,
-    "daily_average": "27.86",
-    "recurring_posted": "0.00",
-    "recurring_expected": "0.00",
-    "projected": "780.16",
-    "on_track": False,
-    "items": [_ITEM, {"category_id": None, "amount": "250.00", "spent": "230.08", "left": "19.92"}],
-    "history": [_PAST],
-    "alerts": [{"tier": 75, "reached_at": _TIME}],
-}
-
 _AMOUNT = "How much may be spent in a period, in `currency`."
 _PERIOD = (
     "How long a period is. Periods are those of the book's calendar: its first day of months and weeks, its first month "
@@ -185,7 +137,10 @@ _PERIOD = (
 _START = "The first day that counts: what was spent before is not of the budget."
 _END = "The first day that counts no more; null: it has no end."
 _WALLETS = "What was spent from these wallets of the book; empty: from all."
-_CATEGORIES = "What was spent on these categories, each with all that is under it; they are Expense or under it. Empty: all expenses."
+_CATEGORIES = (
+    "What was spent on these categories, each with all that is under it: Expense, or categories under it. Empty: all "
+    "expenses."
+)
 _ITEMS = "Shares of the amount for single categories. Together they are at most the amount."
 _CARRY = (
     "What a period takes over from the one before: `none`; `surplus`: what was left; `full`: also what was spent too "
@@ -194,9 +149,9 @@ _CARRY = (
 _CAP = "The most that a period takes over; null: no limit."
 _PRORATE = "Whether a period that `start_date` or `end_date` cuts has its share of the amount, by days, instead of all of it."
 _TIERS = "Percentages of what is available, ascending. The first time that a period reaches one is an event."
-_FROM = "The first day of the period that counts."
-_TO = "The first day that is not in it."
-_COMPLETE = "Whether everything could be converted; false: something has no rate and is in no figure."
+FROM = "The first day of the period that counts."
+TO = "The first day that is not in it."
+COMPLETE = "Whether everything could be converted; false: something has no rate and is in no figure."
 
 
 class BudgetItemIn(BaseModel):
@@ -222,9 +177,11 @@ class BudgetPut(BaseModel):
     period: PeriodIn = Field(description=_PERIOD)
     start_date: Day = Field(description=_START)
     end_date: Day | None = Field(default=None, description=_END)
-    wallet_ids: Ids = Field(default_factory=list, description=_WALLETS)
-    category_ids: Ids = Field(default_factory=list, description=_CATEGORIES)
-    items: list[BudgetItemIn] = Field(default_factory=list, max_length=MOST_IDS, description=_ITEMS)
+    wallet_ids: Ids = Field(default_factory=list[UUID], description=_WALLETS)
+    category_ids: Ids = Field(default_factory=list[UUID], description=_CATEGORIES)
+    items: list[BudgetItemIn] = Field(
+        default_factory=list[BudgetItemIn], max_length=MOST_IDS, description=_ITEMS
+    )
     carry: Carry = Field(default="none", description=_CARRY)
     carry_cap: AmountOrZero | None = Field(default=None, description=_CAP)
     prorate: StrictBool = Field(default=False, description=_PRORATE)
@@ -318,7 +275,7 @@ class BudgetPage(BaseModel):
 class BudgetAlert(BaseModel):
     """A tier that a budget has reached in a period, with the figures at that moment."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ALERT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [ALERT]})
 
     alert_id: UUID = Field(description="Its id, a UUIDv7.")
     budget_id: UUID = Field(description="The budget.")
@@ -326,152 +283,14 @@ class BudgetAlert(BaseModel):
     name: str = Field(description="The name of the budget.")
     currency: str = Field(description="Of the amounts.")
     period: Period = Field(description="How long a period of the budget is.")
-    from_: date = Field(alias="from", description=_FROM)
-    to: date = Field(description=_TO)
+    from_: date = Field(alias="from", description=FROM)
+    to: date = Field(description=TO)
     tier: int = Field(description="The percentage that was reached.")
     amount: AmountText = Field(description="What the budget has for the period.")
     available: AmountText = Field(description="With what the period took over.")
     spent: AmountText = Field(description="What was spent then.")
-    complete: bool = Field(description=_COMPLETE)
+    complete: bool = Field(description=COMPLETE)
     reached_at: AwareDatetime = Field(description="When that was found.")
-
-
-class CurrencyAmount(BaseModel):
-    """An amount in its own currency."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"currency": "RUB", "amount": "100.00"}]})
-
-    currency: str = Field(description="The currency.")
-    amount: AmountText = Field(description="The amount in it.")
-
-
-class StaleRate(BaseModel):
-    """A rate that is older than it should be."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"currency": "USD", "rated_on": "2026-01-30"}]})
-
-    currency: str = Field(description="From which was converted.")
-    rated_on: date = Field(description="The oldest day of such a rate.")
-
-
-class _Progress(BaseModel):
-    budget_id: UUID = Field(description="The budget.")
-    name: str = Field(description="Its name.")
-    currency: str = Field(description="Of the amounts.")
-    period: Period = Field(description="How long a period is.")
-    state: State = Field(
-        description="Whether the day is before its first one, in it, or after its last one. Figures are then those of "
-        "the first period, the period of the day, or the last one."
-    )
-    from_: date = Field(alias="from", description=_FROM)
-    to: date = Field(description=_TO)
-    amount: AmountText = Field(description="What the budget has for the period.")
-    carry: AmountText = Field(description="What it takes over from the period before.")
-    available: AmountText = Field(description="Both together.")
-    spent: AmountText = Field(
-        description="What was spent, less what came back, up to the day. Amounts in other currencies are converted, each "
-        "day at its rate."
-    )
-    left: AmountText = Field(
-        description="`available` less `spent`. Each figure is rounded by itself, so it may differ by the last digit."
-    )
-    percent: str | None = Field(
-        description="`spent` in percent of `available`, with one decimal; null: nothing is available."
-    )
-    reached: list[int] = Field(description="The tiers that these figures reach.")
-    complete: bool = Field(description=_COMPLETE)
-    unconverted: list[CurrencyAmount] = Field(
-        description="What was spent and has no rate, by currency: in this period, and where there is a carry, in earlier "
-        "ones."
-    )
-    stale: list[StaleRate] = Field(description="Rates used that are older than they should be, by currency.")
-
-
-class BudgetProgress(_Progress):
-    """How far a budget is in a period."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_PROGRESS]})
-
-
-class _Head(BaseModel):
-    book_id: UUID = Field(description="The book.")
-    on: date = Field(description="The day of the figures, in the time zone of the book.")
-    as_of: AwareDatetime = Field(description="When they were read.")
-    pending_entries: int = Field(
-        description="Entries of the book that are not catalogued yet, and in no figure. 0 is normal."
-    )
-
-
-class BudgetProgressList(_Head):
-    """How far the budgets of a book are."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_HEAD, "items": [_PROGRESS]}]})
-
-    items: list[BudgetProgress] = Field(description="All budgets of the book, oldest first.")
-
-
-class BudgetItemFigures(BaseModel):
-    """How far an item of a budget is."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_ITEM]})
-
-    category_id: UUID | None = Field(
-        description="Of the item. Null: the rest of the budget, and what was spent on categories of no item."
-    )
-    amount: AmountText = Field(description="How much of the budget is for it.")
-    spent: AmountText = Field(
-        description="What was spent. A part counts for the nearest item above its category, so once."
-    )
-    left: AmountText = Field(description="`amount` less `spent`.")
-
-
-class BudgetPeriod(BaseModel):
-    """An earlier period of a budget."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_PAST]})
-
-    from_: date = Field(alias="from", description=_FROM)
-    to: date = Field(description=_TO)
-    amount: AmountText = Field(description="What the budget had for it.")
-    carry: AmountText = Field(description="What it took over.")
-    available: AmountText = Field(description="Both together.")
-    spent: AmountText = Field(description="What was spent.")
-    left: AmountText = Field(description="What was left; below 0: spent too much.")
-    complete: bool = Field(description=_COMPLETE)
-
-
-class ReachedTier(BaseModel):
-    """A tier that was reached in the period, once it was found."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": _DETAILS["alerts"]})
-
-    tier: int = Field(description="The percentage.")
-    reached_at: AwareDatetime = Field(description="When that was found.")
-
-
-class BudgetDetails(_Head, _Progress):
-    """A budget in a period: its progress, pace, items, earlier periods and alerts."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_DETAILS]})
-
-    days: int = Field(description="How many days the period has that count.")
-    day: int = Field(description="How many of them have begun, that of the figures included.")
-    daily_average: AmountText | None = Field(description="`spent` by `day`; null: the period has not begun.")
-    recurring_posted: AmountText = Field(
-        description="How much of `spent` were recurring payments: 0 until the service knows them."
-    )
-    recurring_expected: AmountText = Field(
-        description="Recurring payments still to come in the period: 0 until the service knows them."
-    )
-    projected: AmountText = Field(
-        description="What will be spent at the end: `spent`, what recurs, and for each day left what the rest was a day."
-    )
-    on_track: bool = Field(description="Whether `projected` is at most `available`.")
-    items: list[BudgetItemFigures] = Field(
-        description="Its items; then, without a category, what belongs to none."
-    )
-    history: list[BudgetPeriod] = Field(description="Up to 12 earlier periods, newest first.")
-    alerts: list[ReachedTier] = Field(description="The tiers whose events the period has had.")
 
 
 class BookQuery(BaseModel):
@@ -492,17 +311,3 @@ class BudgetQuery(BookQuery):
 
     cursor: CursorText = None
     limit: Limit = DEFAULT_LIMIT
-
-
-OnDay = Annotated[
-    Day | None,
-    Field(
-        description="The day of the figures, up to which it counts. Not after today, which is the default."
-    ),
-]
-
-
-class ProgressQuery(BookQuery):
-    """Whose budgets, and on which day."""
-
-    on: OnDay = None
