@@ -41,6 +41,7 @@ PACKAGES: Final = (
     "finance.books",
     "finance.labels",
     "finance.fx",
+    "finance.parts",
     "finance.budgets",
     "delivery.events",
     "delivery.audit",

@@ -1,0 +1,1 @@
+"""The parts of entries: what money was for."""
