@@ -151,7 +151,7 @@ class Home:
     async def reached(self) -> list[tuple[str, int]]:
         """The events budget.reached, in their order: the first day of the period, and the tier."""
         rows = await self.connection.fetch(
-            "select after from platform.outbox where event_type = 'budget.reached' order by event_id"
+            "select after from platform.outbox where event_type = 'budget.reached' order by sequence"
         )
         found = [json.loads(row["after"]) for row in rows]
         return [(each["from"], each["tier"]) for each in found]

@@ -1,6 +1,6 @@
 -- A budget on a day: its progress, its pace, its items, its earlier periods and the tiers that were reached. Parameters as of
 -- wallet_api.read_budget_progress.
-create or replace function wallet_api.read_budget_details(p_budget_id uuid, p_on date, p_pending bigint) returns text
+create or replace function wallet_api.read_budget_details(p_budget_id uuid, p_on text, p_pending bigint) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   c_earlier constant integer := 12;
@@ -11,7 +11,7 @@ declare
   v_rows finance.budget_figures[];    -- the period of the day, then earlier ones
 begin
   select * into strict v_book from finance.books b where b.book_id = v_budget.book_id;
-  v_day := finance.find_day_asked(v_book, p_on);
+  v_day := finance.find_day_asked(v_book, p_on::date);
   v_rows := array(select f from finance.find_budget_figures(v_book, array[v_budget], v_day,
     finance.find_earlier_day(v_budget, v_day, c_earlier)) f order by f.first_day desc limit 1 + c_earlier);
   return finance.join_objects(

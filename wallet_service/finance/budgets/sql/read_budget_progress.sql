@@ -1,6 +1,6 @@
 -- How far the budgets of a book are on a day: {book_id, on, as_of, pending_entries, items}. p_on: null for today; a later day is refused.
 -- p_pending: how many entries of the book are not catalogued yet, which the figures lack.
-create or replace function wallet_api.read_budget_progress(p_book_id uuid, p_on date, p_pending bigint) returns text
+create or replace function wallet_api.read_budget_progress(p_book_id uuid, p_on text, p_pending bigint) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_book finance.books;
@@ -8,7 +8,7 @@ declare
   v_budgets finance.budgets[];
 begin
   select * into strict v_book from finance.books b where b.book_id = p_book_id;
-  v_day := finance.find_day_asked(v_book, p_on);
+  v_day := finance.find_day_asked(v_book, p_on::date);
   v_budgets := array(select b from finance.budgets b where b.book_id = p_book_id order by b.budget_id);
   return (select row_to_json(v)::text from (select v_book.book_id, v_day as "on", wallet.format_time(wallet.clock()) as as_of,
     p_pending as pending_entries, (select coalesce(json_agg(finance.format_progress(b, f, v_day) order by b.budget_id), '[]')
