@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 from conftest import FreshDatabase, Locate, TestDatabase
 from house.notes.room import ROOM
@@ -190,6 +191,89 @@ async def test_what_a_room_raises_after_a_posting_changes_no_response(
     wallet = await _wallet(api)
     monkeypatch.delattr(api.app.state, "notes_postings")
     assert posted(await api.admin.move("consume", wallet, "1"))["balance_after"] == "9.000000"
+
+
+# Members that the room adds to movements and transfers
+
+
+async def _notes(api: Api, wallet: str) -> list[tuple[str, str]]:
+    items = (await api.admin.get(f"/wallets/{wallet}/notes")).json()["items"]
+    return [(each["note_id"], each["text"]) for each in items]
+
+
+async def test_a_member_is_written_with_its_posting(api: Api) -> None:
+    wallet, other = await _wallet(api), await _wallet(api)
+    moved = [
+        posted(await api.admin.move("consume", wallet, "1", note="one")),
+        posted(await api.admin.move("transfer", wallet, "1", to_wallet_id=other, note="two")),
+    ]
+    named = {"type": "deposit", "wallet_id": wallet, "amount": "1"}
+    answer = (await api.admin.batch(named | {"note": "three"}, named, named | {"note": "four"})).json()
+    moved += [answer["results"][place]["transaction"] for place in (0, 2)]
+    expected = zip((each["transaction_id"] for each in moved), ("one", "two", "three", "four"), strict=True)
+    assert await _notes(api, wallet) == list(expected)
+
+
+async def test_a_member_is_part_of_the_request(api: Api) -> None:
+    wallet = await _wallet(api)
+
+    async def move(key: str, **members: str) -> httpx.Response:
+        return await api.admin.move("consume", wallet, "1", idempotency_key=key, **members)
+
+    first = posted(await move("noted", note="one"))
+    again = await move("noted", note="one")
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (first, "true")
+    problem(await move("noted", note="two"), "idempotency_key_reused")
+    problem(await move("noted"), "idempotency_key_reused")
+    posted(await move("plain"))
+    problem(await move("plain", note="one"), "idempotency_key_reused")
+    noted = {"type": "consume", "wallet_id": wallet, "amount": "1", "idempotency_key": "both", "note": "one"}
+    plain = {name: value for name, value in noted.items() if name != "note"}
+    for batch in ([noted, plain], [plain | {"idempotency_key": "b"}, noted | {"idempotency_key": "b"}]):
+        results = (await api.admin.batch(*batch)).json()["results"]
+        assert results[0]["status"] == "posted"
+        assert results[1]["problem"]["code"] == "idempotency_key_reused"
+    assert len(await _notes(api, wallet)) == 2
+
+
+async def test_a_member_of_nothing_that_posted_is_not_written(api: Api) -> None:
+    wallet = await _wallet(api)
+    shown = await api.admin.move("consume", wallet, "1", note="one", dry_run=True)
+    assert (shown.status_code, shown.json()["dry_run"]) == (200, True)
+    problem(await api.admin.move("consume", wallet, "100", note="one"), "insufficient_funds")
+    refused = await api.admin.move("consume", wallet, "1", note="wrong", idempotency_key="wrong")
+    assert problem(refused, "note_too_long")["balance"] == "9.000000"
+    posted(await api.admin.move("consume", wallet, "1", idempotency_key="wrong"))
+    one = {"type": "consume", "wallet_id": wallet, "amount": "1", "note": "one"}
+    problem(await api.admin.batch(one, one | {"amount": "100"}, atomic=True), "insufficient_funds")
+    assert await _notes(api, wallet) == []
+
+
+async def test_members_that_no_room_adds_are_refused(api: Api) -> None:
+    wallet = await _wallet(api)
+    refused = problem(await api.admin.move("consume", wallet, "1", note=5, other="x"), "validation_failed")
+    assert [each["pointer"] for each in refused["errors"]] == ["/other", "/note"]
+    mixed = {"type": "consume", "wallet_id": wallet, "amount": "1", "terms": {}}
+    results = (await api.admin.batch(mixed, mixed | {"note": {}})).json()["results"]
+    assert [each["problem"]["errors"][0]["pointer"] for each in results] == ["/terms", "/terms"]
+    adjusted = {"amount": "1", "direction": "debit", "reason": "r", "note": "one"}
+    problem(await api.admin.post(f"/wallets/{wallet}/adjust", adjusted), "validation_failed")
+    service = await api.service("transactions:write")
+    assert (
+        problem(await service.move("consume", wallet, "1", note="one"), "forbidden")["scope"] == "notes:write"
+    )
+    posted(await service.move("consume", wallet, "1", note=None))
+
+
+async def test_the_document_has_the_member_and_its_problem(api: Api) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+    for name in ("MoneyRequest", "TransferRequest", "BatchMovement", "BatchTransfer"):
+        schema = document["components"]["schemas"][name]
+        assert schema["properties"]["note"]["description"].startswith("A note")
+        assert schema["additionalProperties"] is False
+        assert "x-members-of-rooms" not in schema
+    for path in ("/wallets/{wallet_id}/deposit", "/transactions/batch"):
+        assert "note_too_long" in str(document["paths"][f"/api/v1{path}"]["post"]["responses"]["422"])
 
 
 async def _wallet(api: Api) -> str:

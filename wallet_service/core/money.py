@@ -73,6 +73,16 @@ def parse_balance(value: Any) -> str:
     return parse_amount(text, zero=True)
 
 
+def parse_signed(value: Any) -> str:
+    """As ``parse_amount``, with a minus sign for what is taken.
+
+    Raises:
+        PydanticCustomError: it is not such a number, or 0; the error's type is ``amount_invalid``.
+    """
+    text = _plain(value)
+    return f"-{parse_amount(text[1:])}" if text.startswith("-") else parse_amount(text)
+
+
 _DIGITS: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": 1e-18, "exclusiveMaximum": 10**MAX_INTEGER_DIGITS}
 _TEXTS: dict[str, Any] = {"description": _DESCRIPTION, "examples": ["12.50"]}
@@ -108,8 +118,35 @@ BalanceAmount = Annotated[
 ]
 """A balance that a wallet gets: any sign, and 0."""
 
+SignedAmount = Annotated[
+    str,
+    BeforeValidator(parse_signed),
+    WithJsonSchema(
+        _TEXTS
+        | {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$",
+                    "not": {"pattern": r"^-?[0.]*$"},
+                },
+                _NUMBER,
+                {"type": "number", "exclusiveMinimum": -(10**MAX_INTEGER_DIGITS), "maximum": -1e-18},
+            ]
+        }
+    ),
+]
+"""An amount of either sign, not 0: positive adds, negative takes."""
+
 AmountInQuery = Annotated[str, BeforeValidator(_not_negative), WithJsonSchema(_TEXTS | _DIGITS)]
 """A bound in a query string, which has no JSON numbers: 0 or more."""
+
+SignedInQuery = Annotated[
+    str,
+    BeforeValidator(parse_balance),
+    WithJsonSchema(_TEXTS | {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"}),
+]
+"""A bound of signed amounts in a query string."""
 
 AmountText = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.50"]})

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
 
 from wallet_service.core.errors import WalletError
 from wallet_service.core.settings import Check, RoomSettings, Settings
@@ -123,6 +124,29 @@ class PostingPart:
     open: str | None = None
     follow: str | None = None
     write: str | None = None
+    problems: tuple[type[WalletError], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingMembers:
+    """Members that a room adds to requests that move money: movements and transfers, single or in batches.
+
+    They are part of the request: an idempotency key that was spent with others, or without them, is reused. The
+    functions are those of the room's ``schema``; ``ledger/sql/keep_posting_members.sql`` describes them. The kernel calls
+    them only for operations that have such members.
+
+    Attributes:
+        model: reference of a pydantic model whose members these are, each with a default. Unset ones are not given.
+        permission: name of the permission that the caller must have for giving one of them.
+        check: may refuse an operation that would post.
+        write: writes what was given, in the posting's transaction.
+        problems: those by which ``check`` refuses. The document has them for every path that takes the members.
+    """
+
+    model: str
+    permission: str
+    check: str
+    write: str
     problems: tuple[type[WalletError], ...] = ()
 
 
@@ -328,6 +352,7 @@ class Room:
         posting_rules: names of functions of ``schema`` that the kernel calls for each operation that it would post;
             ``ledger/sql/apply_posting_rules.sql`` describes their parameters and result.
         posting_part: how the room takes part in postings of the wallets that it has marked, if it does.
+        posting_members: members that it adds to requests that move money, if it does.
         hooks: functions of ``schema`` by the qualified name of the function of an earlier room that calls them. Each
             takes an id and returns a JSON object; ``migrate`` writes the caller, which returns the members of all.
         caller_checks: references; called when a caller is authenticated.
@@ -361,6 +386,7 @@ class Room:
     sealed_rows: SealedRows | None = None
     posting_rules: Sequence[str] = ()
     posting_part: PostingPart | None = None
+    posting_members: PostingMembers | None = None
     hooks: Mapping[str, str] = field(default_factory=dict[str, str])
     caller_checks: Sequence[str] = ()
     posting_checks: Sequence[str] = ()
@@ -390,6 +416,15 @@ def posting_problems_of(rooms: Sequence[Room]) -> Sequence[type[WalletError]]:
     """The problems by which rooms that take part in postings refuse a debit."""
     return [
         problem for room in rooms if room.posting_part is not None for problem in room.posting_part.problems
+    ]
+
+
+def posting_members_of(rooms: Sequence[Room]) -> Sequence[tuple[PostingMembers, type[BaseModel]]]:
+    """What rooms declare as members of movements and transfers, each with its model."""
+    return [
+        (room.posting_members, room.load(room.posting_members.model))
+        for room in rooms
+        if room.posting_members is not None
     ]
 
 

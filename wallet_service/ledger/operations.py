@@ -53,7 +53,8 @@ class Operation:
         balance: the balance that an adjustment leaves, in place of amount and direction.
         entries: of an operation that names them; then no other member has a wallet, an amount or a counter account.
         counter_account: the other side; None: the default of the type.
-        terms: of a type that a room decides: what the room reads.
+        terms: of a type that a room decides: what the room reads. Of a movement or transfer: the members that rooms
+            add to it (``PostingMembers``), by name.
         caller: of such a type: who wants it, for the audit trail (``current_caller().document()``).
         details: what is stored with the posting: description, reference, metadata, effective_at.
         transaction_id: a UUIDv7; in the ledger it names the posting.
@@ -112,7 +113,7 @@ class Operation:
         }
         if self.amount is not None:
             document["amount"] = self.amount
-        if self.type not in _SIMPLE:
+        if self.terms is not None or self.type not in _SIMPLE:
             document |= self._entries()
         if self.counter_account is not None:
             document["counter_account"] = self.counter_account
@@ -131,7 +132,7 @@ class Operation:
         return document
 
     def _entries(self) -> dict[str, Any]:
-        """The members of an adjustment, of an operation of several entries, and of one that a room decides."""
+        """The members of an adjustment, of an operation of several entries, and of one that rooms read."""
         named = {
             "balance": self.balance,
             "direction": self.direction,
@@ -145,7 +146,7 @@ class Operation:
 
 
 _SIMPLE = frozenset({"deposit", "withdraw", "consume", "reward", "fee", "transfer", "refund"})
-"""Types without the members of ``Operation._entries``: most operations."""
+"""Types without the members of ``Operation._entries``, unless rooms add some: most operations."""
 
 
 @dataclass(frozen=True, slots=True)

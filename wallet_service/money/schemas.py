@@ -1,6 +1,6 @@
 """Requests and responses that several rooms share. SQL writes the bytes of responses; the models describe them."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
@@ -126,10 +126,15 @@ class Movement(Details):
     )
 
 
+MEMBERS_OF_ROOMS: Final = {"x-members-of-rooms": True}
+"""In the schema of a model that accepts unknown members: rooms add members to it (``PostingMembers``), and the service,
+which knows the rooms, refuses all others. The document has the members in its place."""
+
+
 class MoneyRequest(Movement, Keyed):
     """The body of deposit, withdraw, consume, reward and fee."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"amount": "2.50", "reference": "invoice-42"}]},
+        extra="allow",
+        json_schema_extra={"examples": [{"amount": "2.50", "reference": "invoice-42"}], **MEMBERS_OF_ROOMS},
     )

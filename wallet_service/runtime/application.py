@@ -9,7 +9,14 @@ from prometheus_client import CollectorRegistry
 from starlette.datastructures import State
 
 from wallet_service import __version__
-from wallet_service.core.room import Room, RoomContext, batch_operations_of, posting_problems_of, problems_of
+from wallet_service.core.room import (
+    Room,
+    RoomContext,
+    batch_operations_of,
+    posting_members_of,
+    posting_problems_of,
+    problems_of,
+)
 from wallet_service.core.settings import Settings
 from wallet_service.platform.consul.metrics import ConsulMetrics
 from wallet_service.platform.http_server.metrics import ConnectionMetrics
@@ -89,6 +96,7 @@ def create_app(
             codes=problems_of(rooms),
             of_debits=posting_problems_of(rooms),
             operations=batch_operations_of(rooms),
+            members=[(model, each.problems) for each, model in posting_members_of(rooms)],
         ),
         limits,
         app.state.request_metrics,

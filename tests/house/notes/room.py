@@ -1,6 +1,6 @@
 """What the sample room declares: one of everything."""
 
-from wallet_service.core.room import Permission, RequestCost, Room, VerifyWalk
+from wallet_service.core.room import Permission, PostingMembers, RequestCost, Room, VerifyWalk
 
 from .problems import NoteTooLong
 from .settings import NotesSettings
@@ -23,6 +23,13 @@ ROOM = Room(
     verify_walks=(VerifyWalk("verify_notes", "notes", {"note text": "a note has a text"}),),
     commands="commands:add_commands",
     posting_rules=("refuse_noted",),
+    posting_members=PostingMembers(
+        model="schemas:NotedMovement",
+        permission="notes:write",
+        check="check_movement_note",
+        write="write_movement_note",
+        problems=(NoteTooLong,),
+    ),
     caller_checks=("hooks:check_caller",),
     posting_checks=("hooks:check_posting",),
     after_posting=("hooks:count_posting",),

@@ -40,3 +40,11 @@ class NotePage(BaseModel):
 
     items: list[KeptNote] = Field(description="The notes.")
     next_cursor: str | None = Field(description="Names the next page; null on the last one.")
+
+
+class NotedMovement(BaseModel):
+    """A member that movements and transfers have with this room."""
+
+    note: str | None = Field(
+        default=None, description="A note about the wallet that the operation names first."
+    )

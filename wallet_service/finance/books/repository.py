@@ -51,15 +51,28 @@ class BookRepository:
         """A book as JSON."""
         return await self._database.read("get_book", book_id=book_id)
 
-    async def update(self, book_id: str, version: int | None, changes: Mapping[str, Any]) -> bytes:
-        """Apply a merge patch, if the book has this version (None: any), and return it.
+    async def update(
+        self, book_id: str, version: int | None, changes: Mapping[str, Any], creator: Mapping[str, str]
+    ) -> bytes:
+        """Apply a merge patch, if the book has this version (None: any), and return it, with the job that redates.
+
+        Args:
+            book_id: the book.
+            version: that the caller read.
+            changes: the patch.
+            creator: of the job.
 
         Raises:
             VersionMismatch: it has another one.
             CurrencyUnknown, ValidationFailed: as ``create``.
         """
         return await self._database.call(
-            "update_book", book_id=book_id, version=version, changes=Json.of(changes), caller=caller_param()
+            "update_book",
+            book_id=book_id,
+            version=version,
+            changes=Json.of(changes),
+            caller=caller_param(),
+            creator=Json.of(creator),
         )
 
     async def page(

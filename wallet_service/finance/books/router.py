@@ -23,12 +23,14 @@ from wallet_service.finance.books.schemas import (
     BookWallet,
     BookWalletPage,
     BookWalletPut,
+    ChangedBook,
 )
 from wallet_service.finance.books.service import BookAccessOf, Owner
 from wallet_service.ledger.problems import CurrencyUnknown
 from wallet_service.money.parameters import WalletInPath
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.changes.reads import read_concerns
+from wallet_service.platform.jobs.context import creator_of
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable
 from wallet_service.platform.web.body import StrictRoute
 from wallet_service.platform.web.created import request_hash
@@ -143,7 +145,7 @@ async def get_book(
 
 @router.patch(
     "/{book_id}",
-    response_model=Book,
+    response_model=ChangedBook,
     responses={
         200: {"headers": ETAG},
         **problems(*WRITES, BookNotFound, CurrencyUnknown, VersionMismatch, WalletBusy, UpstreamUnavailable),
@@ -152,6 +154,7 @@ async def get_book(
     summary="Change a book",
 )
 async def update_book(
+    http_request: Request,
     caller: Writer,
     book_id: BookInPath,
     request: BookPatch,
@@ -161,13 +164,17 @@ async def update_book(
 ) -> Response:
     """Change base_currency, time_zone or the calendar by a merge patch (RFC 7396). Members that are absent stay.
 
-    Nothing that is stored changes with it: a new base currency is that of figures from now on. With `If-Match`, a book
-    that has changed since is refused as `version_mismatch`.
+    Nothing that is stored changes with it: a new base currency is that of figures from now on, a new time zone gives the
+    days of later entries. With `"redate": true` a job gives all entries their day in the time zone; the response names
+    it. With `If-Match`, a book that has changed since is refused as `version_mismatch`.
     """
     book = await access.require(str(book_id))
-    del caller
     changes = request.model_dump(mode="json", include=request.model_fields_set)
-    return versioned_response(await repository.update(book.book_id, version_of(if_match, "a book"), changes))
+    creator = creator_of(caller, book.owner.organization_id if caller.is_user else None)
+    changed = await repository.update(book.book_id, version_of(if_match, "a book"), changes, creator)
+    if request.redate:
+        http_request.app.state.jobs.enqueued.set()
+    return versioned_response(changed)
 
 
 @router.get(

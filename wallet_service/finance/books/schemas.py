@@ -3,7 +3,15 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
 
 from wallet_service.core.fields import NO_CONTROL, CurrencyCode, Line, TimeZone, UserId, whole
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
@@ -86,6 +94,10 @@ class BookPatch(BaseModel):
     month_start_day: MonthDay = Field(default_factory=int, description=_MONTH_START_DAY)
     week_start: Weekday = Field(default_factory=lambda: "monday", description=_WEEK_START)
     year_start_month: Month = Field(default_factory=int, description=_YEAR_START_MONTH)
+    redate: StrictBool = Field(
+        default=False,
+        description="Whether all entries get their day in the time zone again, also those whose day was moved.",
+    )
 
 
 class Book(BaseModel):
@@ -106,6 +118,16 @@ class Book(BaseModel):
     version: int = Field(description="Counts its changes, from 1. `If-Match` compares it.")
     created_at: AwareDatetime = Field(description="When it was created.")
     updated_at: AwareDatetime = Field(description="When it was last changed.")
+
+
+class ChangedBook(Book):
+    """A book after a change."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [BOOK | {"redate_job_id": None}]})
+
+    redate_job_id: UUID | None = Field(
+        description="The job that gives all entries their days again; null: none was asked for."
+    )
 
 
 class BookPage(BaseModel):

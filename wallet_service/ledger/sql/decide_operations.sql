@@ -48,6 +48,9 @@ begin
       v_decision := coalesce(v_step.decision, wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now));
       v_decision := coalesce(case when v_decision.status = 'posted'
         then wallet.apply_posting_rules(v_op, v_decision, v_decisions) end, v_decision);
+      if v_op.terms is not null and v_op.form <> 'room' and v_decision.status = 'posted' then
+        v_decision := coalesce(wallet.check_posting_members(v_op, v_decision), v_decision);
+      end if;
       if v_decision.status = 'posted' then
         v_winners[v_op.leader] := v_op.ordinal;
         foreach v_account in array coalesce(v_step.accounts, '{}') loop
@@ -201,7 +204,7 @@ begin
     return wallet.refuse_superseded(p_op);
   elsif p_winner.ordinal is not null then
     if p_winner.request_hash <> p_op.request_hash
-      and not wallet.is_same_request(p_op, p_won.entries, coalesce((p_won.facts ->> 'is_rest')::boolean, false)) then
+      and (p_winner.terms is not null or not wallet.is_same_request(p_op, p_won.entries, coalesce((p_won.facts ->> 'is_rest')::boolean, false))) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
     return row(case when p_winner.transaction_id = p_op.transaction_id and not v_repeats or p_winner.dry_run then 'posted'
@@ -209,7 +212,7 @@ begin
   elsif v_spent.transaction_id is not null then
     v_entries := wallet.find_posting(v_spent.transaction_id);
     if v_spent.kind <> 'posting'
-      or v_spent.request_hash <> p_op.request_hash and not wallet.is_same_request(p_op, v_entries) then
+      or v_spent.request_hash <> p_op.request_hash and (v_spent.answer is not null or not wallet.is_same_request(p_op, v_entries)) then
       return wallet.build_refusal('idempotency_key_reused');
     end if;
     return row(case when v_spent.transaction_id = p_op.transaction_id and not v_repeats then 'posted' else 'replayed' end, null, null,
@@ -255,7 +258,7 @@ end $$;
 -- Whether an operation with another hash asks for what these rows posted. A member with its default value is the same as a member
 -- that is left out: the default counter account, metadata {}, the posting time as effective_at, all that was left as the amount of
 -- a refund (p_is_rest: whether the rows are that refund; null where the table has them). So a request that is written from its own
--- response is the same request. Adjustments and operations of several entries have only their hash.
+-- response is the same request. Adjustments, operations of several entries, and those with members of rooms have only their hash.
 create or replace function wallet.is_same_request(p_op wallet.operation, p_entries wallet.wallet_transactions[],
   p_is_rest boolean default null) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -264,7 +267,8 @@ declare
   v_kind constant wallet.operation_type := wallet.find_operation_type(p_op.type);
   v_amount numeric := p_op.amount;
 begin
-  if p_op.type is distinct from v_first.transaction_type or p_op.form in ('adjustment', 'entries', 'room') then
+  if p_op.type is distinct from v_first.transaction_type or p_op.form in ('adjustment', 'entries', 'room')
+      or p_op.terms is not null then
     return false;
   elsif v_amount is null and p_is_rest then
     v_amount := v_first.amount;

@@ -7,6 +7,7 @@
 --   decide_operations.sql     steps 3 and 4
 --   apply_posting_rules.sql   what other rooms add to step 4: refusals
 --   open_room_state.sql       and how rooms take part that keep something about a wallet: holds, grants, limits
+--   keep_posting_members.sql  and what they add to requests: members such as the parts of an amount
 --   write_postings.sql        step 5
 --   format_outcomes.sql       the result
 --   verify_*.sql              checks of these tables, page by page; the other files are helpers that other rooms use too
@@ -79,6 +80,9 @@ begin
   v_accounts := wallet.lock_accounts(v_operations, v_claimed, p_wait_ms, p_wait_for);
   v_decided := wallet.decide_operations(v_operations, v_claimed, v_accounts);
   perform wallet.write_postings(v_operations, v_claimed, v_decided);
+  if jsonb_path_exists(p_units, 'lax $[*].operations[*].terms') then
+    perform wallet.keep_posting_members(v_operations, v_decided.decisions);
+  end if;
   if jsonb_path_exists(p_units, 'lax $[*] ? (@.resent == true)') then
     perform wallet.settle_tombstones(v_operations, v_decided.decisions);
   end if;

@@ -205,8 +205,11 @@ begin
       then array['/effective_at', 'must not be more than a day ahead']
     when c_form in ('adjustment', 'entries') or num_nonnulls(f.entries, f.balance, f.direction) > 0
       then wallet.find_entries_fault(f, c_form)
-    when num_nonnulls(f.terms, f.caller) > 0 and (c_form <> 'room' or jsonb_typeof(f.terms) <> 'object' or jsonb_typeof(f.caller) <> 'object')
-      then array['/terms', 'terms and caller must be objects, and only an operation that a room decides has them']
+    when num_nonnulls(f.terms, f.caller) > 0 and case when c_form in ('movement', 'transfer')
+        then f.caller is not null or jsonb_typeof(f.terms) <> 'object' or f.terms - wallet.list_posting_members() <> '{}'
+        else c_form <> 'room' or jsonb_typeof(f.terms) <> 'object' or jsonb_typeof(f.caller) <> 'object' end
+      then array['/terms', 'terms and caller must be objects, and only an operation that a room decides has them; a movement and a'
+        ' transfer may have the terms that rooms declare as members']
   end;
   return case when v_fault is not null then wallet.build_fault(v_fault[1], v_fault[2]) end;
 end $$;

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from pydantic import BaseModel, ValidationError
 
 from wallet_service.core.room import AfterPosting, Moved, OperationType, Permission, PostingCheck
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Outcome, Posted
 from wallet_service.money.transactions.room_operations import BatchRoomOperation
 from wallet_service.platform.auth.authentication import Principal
+from wallet_service.platform.web.problems import validation_problem
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +29,7 @@ class PostingHooks:
         permissions: the permission that an operation needs, by the name of its type.
         checks: called before a posting.
         after: called after it.
+        members: of requests, which rooms add.
     """
 
     state: Any
@@ -35,6 +38,7 @@ class PostingHooks:
     permissions: Mapping[str, Permission]
     checks: Sequence[PostingCheck]
     after: Sequence[AfterPosting]
+    members: "RequestMembers"
 
     async def check(self, caller: Principal, operation: Operation) -> None:
         """Ask every room whether the operation may be posted.
@@ -62,6 +66,52 @@ class PostingHooks:
                 report(self.state, moved)
             except Exception:  # noqa: BLE001  # of any room; the caller's response must not depend on it
                 _log.exception("after_posting_failed")
+
+
+class RequestMembers:
+    """The members that rooms add to requests that move money.
+
+    Args:
+        models: of each room, with the permission for giving one of its members.
+    """
+
+    def __init__(self, models: Sequence[tuple[Permission, type[BaseModel]]]) -> None:
+        self._models = models
+        self._known = {name for _, model in models for name in model.model_fields}
+
+    def read(self, caller: Principal, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What rooms read of a request with these members beside those of the ledger; None: of none.
+
+        Args:
+            caller: of the request.
+            given: by name, as they came.
+
+        Raises:
+            ValidationFailed: a member is unknown, or has a value that the room refuses.
+            Forbidden: the caller may not give one.
+        """
+        errors: list[Mapping[str, Any]] = [
+            {"type": "extra_forbidden", "loc": ("body", name), "msg": "Extra inputs are not permitted"}
+            for name in given
+            if name not in self._known
+        ]
+        terms: dict[str, Any] = {}
+        for permission, model in self._models:
+            own = {name: value for name, value in given.items() if name in model.model_fields}
+            if not own:
+                continue
+            try:
+                read = model.model_validate(own)
+            except ValidationError as error:
+                errors += [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+                continue
+            found = read.model_dump(mode="json", exclude_none=True)
+            if found:
+                caller.require(permission)
+                terms |= found
+        if errors:
+            raise validation_problem(errors)
+        return terms or None
 
 
 def _moved(operation: Operation, kind: OperationType, posted: Posted) -> Sequence[Moved]:

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from wallet_service.core.room import RoomContext, batch_operations_of
-from wallet_service.money.transactions.hooks import PostingHooks
+from wallet_service.core.room import RoomContext, batch_operations_of, posting_members_of
+from wallet_service.money.transactions.hooks import PostingHooks, RequestMembers
 
 
 @asynccontextmanager
@@ -19,5 +19,8 @@ async def open_posting_hooks(context: RoomContext) -> AsyncGenerator[None]:
         {kind.name: permissions[kind.permission] for kind in types.values()},
         [room.load(reference) for room in context.rooms for reference in room.posting_checks],
         [room.load(reference) for room in context.rooms for reference in room.after_posting],
+        RequestMembers(
+            [(permissions[each.permission], model) for each, model in posting_members_of(context.rooms)]
+        ),
     )
     yield

@@ -19,7 +19,7 @@ from wallet_service.core.money import Amount, BalanceAmount
 from wallet_service.ledger.operation_types import Direction
 from wallet_service.ledger.problems import InsufficientFunds
 from wallet_service.money.examples import ENTRY, OTHER_WALLET_ID, WALLET_ID, transaction
-from wallet_service.money.schemas import Details, Keyed, Movement, Transaction
+from wallet_service.money.schemas import MEMBERS_OF_ROOMS, Details, Keyed, Movement, Transaction
 from wallet_service.platform.web.problems import problem_document
 
 MAX_BATCH = 500
@@ -41,8 +41,11 @@ class TransferRequest(TransferDetails, Keyed):
     """Body of transfer."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"amount": "2.50", "to_wallet_id": OTHER_WALLET_ID}]},
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"amount": "2.50", "to_wallet_id": OTHER_WALLET_ID}],
+            **MEMBERS_OF_ROOMS,
+        },
     )
 
 
@@ -170,6 +173,8 @@ class EntriesRequest(EntriesDetails, Keyed):
 class BatchMovement(Movement):
     """One movement of a batch."""
 
+    model_config = ConfigDict(extra="allow", json_schema_extra={**MEMBERS_OF_ROOMS})
+
     type: Literal["deposit", "withdraw", "consume", "reward", "fee"] = Field(
         description="The type of the operation."
     )
@@ -182,6 +187,8 @@ class BatchMovement(Movement):
 
 class BatchTransfer(TransferDetails):
     """One transfer of a batch."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={**MEMBERS_OF_ROOMS})
 
     type: Literal["transfer"] = Field(description="The type of the operation.")
     wallet_id: UUID = Field(description="The wallet that is debited.")

@@ -372,6 +372,7 @@ class TransactionService:
         if self._caller.is_user and counter_account is not None:
             self._check_users_account(kind, counter_account)
         entries = request.entries if isinstance(request, EntriesDetails) else ()
+        extra = request.model_extra
         return Operation(
             type=kind,
             client_id=self._caller.client_id,
@@ -391,6 +392,7 @@ class TransactionService:
                 ]
             ),
             counter_account=counter_account,
+            terms=self._hooks.members.read(self._caller, extra) if extra else None,
             details=request.details(),
             transaction_id=self._attempt.transaction_id(self._caller.client_id, index),
         )

@@ -26,8 +26,30 @@ OPEN, FOLLOW, DECIDE, WRITE = (
 )
 """The ledger's functions by which rooms take part in postings (``ledger/sql/open_room_state.sql``)."""
 
+MEMBER_NAMES, CHECK_MEMBERS, WRITE_MEMBERS = (
+    "wallet.list_posting_members",
+    "wallet.check_posting_members",
+    "wallet.write_posting_members",
+)
+"""The ledger's functions for members that rooms add to requests (``ledger/sql/keep_posting_members.sql``)."""
+
+_CHECK_MEMBERS = """\
+  if p_operation.terms ?| {names} then
+    v_refusal := {check}(p_operation, p_decision);
+    if v_refusal.code is not null then
+      return wallet.build_refusal(v_refusal.code, coalesce(v_refusal.facts, '{{}}'));
+    end if;
+  end if;
+"""
+_WRITE_MEMBERS = """\
+  if p_operation.terms ?| {names} then
+    perform {write}(p_operation, p_entries);
+  end if;
+"""
+
 _PLAIN = re.compile(r"[A-Za-z0-9._:_-]+")
 _TYPE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
+_MEMBER = re.compile(r"[a-z][a-z_]{0,39}")
 _EVENT_NAME = re.compile(r"[a-z][a-z_]{0,39}\.[a-z][a-z_]{0,39}")
 
 
@@ -85,6 +107,34 @@ def posting_parts(parts: Sequence[tuple[str, PostingPart]], deciding: Mapping[st
         FOLLOW: _filled("follow_posting.sql", {"{{follows}}\n": follows}),
         DECIDE: _filled("decide_by_room.sql", {"{{decides}}\n": decides}),
         WRITE: _filled("write_room_state.sql", {"{{writes}}\n": writes}),
+    }
+
+
+def posting_members(parts: Sequence[tuple[str, str, Sequence[str]]]) -> Mapping[str, str]:
+    """The definitions of the functions for members of requests, by qualified name.
+
+    Args:
+        parts: the function that checks, the one that writes, and the names of the members, of each room.
+
+    Raises:
+        ValueError: a name is not one, is used twice, or is one of the kernel's.
+    """
+    names = [name for _, _, each in parts for name in each]
+    wrong = [name for name in names if _MEMBER.fullmatch(name) is None or names.count(name) > 1]
+    if wrong or "defaults" in names:
+        raise ValueError(
+            f"not a name of one member of requests: {', '.join(sorted({*wrong} or {'defaults'}))}"
+        )
+
+    def array(members: Sequence[str]) -> str:
+        return f"'{{{','.join(members)}}}'::text[]"
+
+    checks = "".join(_CHECK_MEMBERS.format(names=array(each), check=check) for check, _, each in parts)
+    writes = "".join(_WRITE_MEMBERS.format(names=array(each), write=write) for _, write, each in parts)
+    return {
+        MEMBER_NAMES: _filled("posting_member_names.sql", {"{{names}}": array(names)}),
+        CHECK_MEMBERS: _filled("check_posting_members.sql", {"{{checks}}\n": checks}),
+        WRITE_MEMBERS: _filled("write_posting_members.sql", {"{{writes}}\n": writes}),
     }
 
 

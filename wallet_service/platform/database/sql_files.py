@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
 from wallet_service.core.errors import ReportedError
-from wallet_service.core.room import Room
+from wallet_service.core.room import Room, posting_members_of
 from wallet_service.platform.database.generated import (
     CLOCK,
     DISPATCHER,
@@ -20,6 +20,7 @@ from wallet_service.platform.database.generated import (
     hook,
     masked_members,
     operation_types,
+    posting_members,
     posting_parts,
     test_clock_function,
 )
@@ -157,7 +158,7 @@ def read_sql_files(rooms: Sequence[Room], *, test_clock: bool = False) -> SqlFil
     """
     rules = tuple(f"{room.schema}.{name}" for room in rooms for name in room.posting_rules)
     written = itertools.chain(_functions(rooms), _declared(rooms))
-    joined = _with_hooks(_with_parts(_with_rules(written, rules), rooms), rooms)
+    joined = _with_hooks(_with_members(_with_parts(_with_rules(written, rules), rooms), rooms), rooms)
     found = [_with_test_clock(each) if test_clock else each for each in joined]
     functions = sorted(found, key=lambda function: function.qualified)
     whole = hashlib.sha256()
@@ -286,6 +287,22 @@ def _with_parts(functions: Iterable[Function], rooms: Sequence[Room]) -> list[Fu
     except ValueError as error:
         raise MigrationError(str(error)) from error
     texts = ("takes part in postings with", "take part in postings", "rooms that take part in postings")
+    return _with_written(functions, named, written, *texts)
+
+
+def _with_members(functions: Iterable[Function], rooms: Sequence[Room]) -> list[Function]:
+    """The functions, with those for members that rooms add to requests, if any does."""
+    schemas = [room.schema for room in rooms if room.posting_members is not None]
+    parts = [
+        (f"{schema}.{members.check}", f"{schema}.{members.write}", tuple(model.model_fields))
+        for schema, (members, model) in zip(schemas, posting_members_of(rooms), strict=True)
+    ]
+    named = [name for check, write, _ in parts for name in (check, write)]
+    try:
+        written: Mapping[str, str] = posting_members(parts) if parts else {}
+    except ValueError as error:
+        raise MigrationError(str(error)) from error
+    texts = ("declares for members of requests", "add members to requests", "members of requests")
     return _with_written(functions, named, written, *texts)
 
 

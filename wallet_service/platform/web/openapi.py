@@ -170,12 +170,17 @@ def _add_problems(document: Mapping[str, Any], of_debits: Sequence[type[WalletEr
             responses = operation["responses"]
             if str(HTTPStatus.PAYMENT_REQUIRED.value) not in responses:
                 continue
-            for error in of_debits:
-                known: list[type[WalletError]] = []
-                if found := responses.get(str(error.status)):
-                    codes = found["content"][MEDIA_TYPE]["schema"]["properties"]["code"]["enum"]
-                    known = [ERRORS[code] for code in codes]
-                responses[str(error.status)] = _response(error.status, [*dict.fromkeys([*known, error])])
+            _add_to(responses, of_debits)
+
+
+def _add_to(responses: dict[str, Any], errors: Sequence[type[WalletError]]) -> None:
+    """Add problems to the responses of an operation."""
+    for error in errors:
+        known: list[type[WalletError]] = []
+        if found := responses.get(str(error.status)):
+            codes = found["content"][MEDIA_TYPE]["schema"]["properties"]["code"]["enum"]
+            known = [ERRORS[code] for code in codes]
+        responses[str(error.status)] = _response(error.status, [*dict.fromkeys([*known, error])])
 
 
 def _add_operations(document: Mapping[str, Any], operations: Mapping[str, type[BaseModel]]) -> None:
@@ -193,6 +198,38 @@ def _add_operations(document: Mapping[str, Any], operations: Mapping[str, type[B
         choice["discriminator"]["mapping"][name] = reference
 
 
+def _add_members(
+    document: Mapping[str, Any], members: Sequence[tuple[type[BaseModel], Sequence[type[WalletError]]]]
+) -> None:
+    """Document the members that rooms add to requests, and that all others are refused."""
+    schemas = document["components"]["schemas"]
+    extended = {
+        f"#/components/schemas/{name}": schema
+        for name, schema in schemas.items()
+        if schema.pop("x-members-of-rooms", False)
+    }
+    for schema in extended.values():
+        schema["additionalProperties"] = False
+    choice = schemas.get("BatchRequest", {}).get("properties", {}).get("operations", {}).get("items", {})
+    if any(each["$ref"] in extended for each in choice.get("oneOf", ())):
+        extended["#/components/schemas/BatchRequest"] = {"properties": {}}
+    for model, errors in members:
+        described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        for schema in extended.values():
+            schema["properties"] |= described["properties"]
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                if _body_of(operation) in extended:
+                    _add_to(operation["responses"], errors)
+
+
+def _body_of(operation: Mapping[str, Any]) -> str | None:
+    """The reference of the schema of its body."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return content.get("application/json", {}).get("schema", {}).get("$ref")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentParts:
     """What rooms add to the OpenAPI document beside their routes.
@@ -201,11 +238,13 @@ class DocumentParts:
         codes: of all problems.
         of_debits: the problems by which rooms refuse debits.
         operations: the models of operations of a batch that rooms decide, by the name of their type.
+        members: the models of members that rooms add to requests, each with the problems that it brings.
     """
 
     codes: Collection[str]
     of_debits: Sequence[type[WalletError]] = ()
     operations: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+    members: Sequence[tuple[type[BaseModel], Sequence[type[WalletError]]]] = ()
 
 
 def install_docs(app: FastAPI, parts: DocumentParts) -> None:
@@ -245,6 +284,7 @@ def install_docs(app: FastAPI, parts: DocumentParts) -> None:
         schemas["Problem"] = problem_schema(parts.codes)
         _add_problems(document, parts.of_debits)
         _add_operations(document, parts.operations)
+        _add_members(document, parts.members)
         for schema in schemas.values():
             for example in schema.get("examples", []):
                 _put_nulls_back(schema, example, schemas)
