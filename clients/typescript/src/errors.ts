@@ -11,6 +11,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "balance_limit",
   "balance_unchanged",
   "book_exists",
+  "budget_limit",
   "currency_mismatch",
   "currency_unknown",
   "entries_unbalanced",
@@ -88,6 +89,8 @@ export interface Facts {
   balance_unchanged: { wallet_id: string };
   book_exists: { book_id: string };
   book_not_found: { book_id?: string; user_id?: string; organization_id?: string };
+  budget_limit: { limit: number };
+  budget_not_found: { budget_id: string };
   batch_aborted: { index?: number };
   credit_limit_in_use: { wallet_id: string };
   currency_mismatch: { currency: string; to_currency?: string };
@@ -186,7 +189,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; version: number };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; budget_id?: string; version: number };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

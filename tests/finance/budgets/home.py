@@ -58,7 +58,12 @@ class Home:
         made = (await client.post("/books", {"base_currency": "EUR"} | book)).json()
         listed = (await client.get("/categories", limit=100)).json()["items"]
         home = cls(
-            api, client, connection, clock, made["book_id"], {each["system_key"]: each["label_id"] for each in listed}
+            api,
+            client,
+            connection,
+            clock,
+            made["book_id"],
+            {each["system_key"]: each["label_id"] for each in listed},
         )
         await home.add_wallet("EUR")
         return home
@@ -77,16 +82,14 @@ class Home:
     async def book(self, day: str, amount: str, category: str, wallet: str = "EUR") -> None:
         """An entry of this day, which is income if the amount is positive by sign, whatever its category."""
         number = Decimal(amount)
-        kind = "deposits" if number > 0 else "withdrawals"
-        path = f"/wallets/{self.wallets[wallet]}/{'deposit' if kind == 'deposits' else 'withdraw'}"
-        body = {"amount": f"{abs(number)}", "effective_at": f"{day}T12:00:00Z"}
+        path = f"/wallets/{self.wallets[wallet]}/{'deposit' if number > 0 else 'withdraw'}"
+        body = {
+            "amount": f"{abs(number)}",
+            "effective_at": f"{day}T12:00:00Z",
+            "parts": [{"category_id": self.category(category)}],
+        }
         answer = await self.client.post(path, body)
         assert answer.status_code == 201, answer.text
-        await self.connection.execute(
-            "insert into finance.posting_parts (transaction_id, leg, parts) values ($1, 0, $2)",
-            answer.json()["transaction_id"],
-            json.dumps([{"amount": amount, "category_id": self.category(category)}]),
-        )
 
     def category(self, name: str) -> str:
         """A category by its system key, or its id."""
@@ -136,7 +139,8 @@ class Home:
     async def rate(self, base: str, quote: str, day: str, rate: str) -> None:
         """A rate of the service."""
         await self.connection.execute(
-            "insert into finance.rates (base, quote, day, rate, source, updated_at) values ($1, $2, $3, $4, 'test', now())",
+            "insert into finance.rates (base, quote, day, rate, source, updated_at)"
+            " values ($1, $2, $3, $4, 'test', now())",
             base,
             quote,
             date.fromisoformat(day),
@@ -144,9 +148,8 @@ class Home:
         )
 
     async def catalogue(self) -> None:
-        """Catalogue what is pending, as a read does, and look for tiers."""
-        await self.api.app.state.database.repeat("catalogue_book", book_id=self.book_id, limit=2000)
-        await self.api.app.state.database.repeat("check_budgets", book_id=self.book_id)
+        """Catalogue what is pending, as the service does after postings."""
+        await self.api.app.state.cataloguing.catalogue(self.book_id)
 
     async def reached(self) -> list[tuple[str, int]]:
         """The events budget.reached, in their order: the first day of the period, and the tier."""

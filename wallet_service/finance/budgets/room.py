@@ -20,6 +20,7 @@ ROOM = Room(
     },
     permissions=(BUDGETS_READ, BUDGETS_WRITE),
     problems=(BudgetNotFound, BudgetLimit),
+    lifespan="lifespan:open_budgets",
     schema="finance",
     hooks={"finance.count_label_uses": "count_budgets_of_label"},
     jobs=(

@@ -25,6 +25,7 @@ from wallet_service.finance.budgets.repository import BudgetRepository
 from wallet_service.finance.budgets.room import BUDGETS_READ, BUDGETS_WRITE, PATH
 from wallet_service.finance.budgets.schemas import Budget, BudgetCreate, BudgetPage, BudgetPut, BudgetQuery
 from wallet_service.finance.labels.problems import LabelNotFound
+from wallet_service.finance.parts.service import CataloguingOf
 from wallet_service.ledger.problems import AmountInvalid, AmountPrecision, CurrencyUnknown
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.changes.reads import read_concerns
@@ -133,6 +134,7 @@ async def read_budget_progress(
     query: Annotated[ProgressQuery, Query()],
     repository: Repository,
     access: BookAccessOf,
+    cataloguing: CataloguingOf,
 ) -> Response:
     """All budgets of a book: what each may spend in its current period, with what it took over, and what was spent.
 
@@ -141,7 +143,9 @@ async def read_budget_progress(
     del caller
     book = await access.find(query.user_id, query.organization_id)
     read_concerns(request, user_id=book.owner.user_id)
-    return JsonBytes(await repository.progress(book.book_id, query.on, await _catch_up(request, book)))
+    return JsonBytes(
+        await repository.progress(book.book_id, query.on, await cataloguing.catch_up(book.book_id))
+    )
 
 
 @_route(
@@ -224,19 +228,14 @@ async def read_budget_details(
     budget_id: BudgetInPath,
     repository: Repository,
     access: BookAccessOf,
+    cataloguing: CataloguingOf,
     on: OnDay = None,
 ) -> Response:
     """A budget in its current period: progress, pace, what its items have spent, and up to 12 earlier periods."""
     del caller
     _, book = await _find(budget_id, repository, access)
     read_concerns(request, user_id=book.owner.user_id)
-    return JsonBytes(await repository.details(str(budget_id), on, await _catch_up(request, book)))
-
-
-async def _catch_up(request: Request, book: KnownBook) -> int:
-    """Catalogue entries of the book that are not yet; how many are still pending."""
-    found = await request.app.state.database.repeat("catalogue_book", book_id=book.book_id, limit=2000)
-    return json.loads(found)["pending"]
+    return JsonBytes(await repository.details(str(budget_id), on, await cataloguing.catch_up(book.book_id)))
 
 
 async def _find(budget_id: UUID, repository: BudgetRepository, access: BookAccess) -> tuple[bytes, KnownBook]:

@@ -147,7 +147,7 @@ _CARRY = (
     "much."
 )
 _CAP = "The most that a period takes over; null: no limit."
-_PRORATE = "Whether a period that `start_date` or `end_date` cuts has its share of the amount, by days, instead of all of it."
+_PRORATE = "Whether a period that `start_date` or `end_date` cuts has its share of the amount by days, not all of it."
 _TIERS = "Percentages of what is available, ascending. The first time that a period reaches one is an event."
 FROM = "The first day of the period that counts."
 TO = "The first day that is not in it."

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -12,7 +12,11 @@ M = TypeVar("M")
 
 _Convert = Callable[[Any], Any]
 
-_OF_LEAVES: Mapping[Any, _Convert] = {Decimal: Decimal, datetime: datetime.fromisoformat}
+_OF_LEAVES: Mapping[Any, _Convert] = {
+    Decimal: Decimal,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+}
 
 
 def decoder(model: type[M]) -> Callable[[Mapping[str, Any]], M]:

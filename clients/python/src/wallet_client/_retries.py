@@ -40,6 +40,7 @@ OF_THE_LEDGER = frozenset(
         "balance_limit",
         "balance_unchanged",
         "book_exists",
+        "budget_limit",
         "currency_mismatch",
         "currency_unknown",
         "entries_unbalanced",

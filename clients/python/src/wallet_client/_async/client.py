@@ -11,6 +11,7 @@ from wallet_client._async.alerts import AsyncAlertsResource
 from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.billing import AsyncBillingResource
 from wallet_client._async.books import AsyncBooksResource
+from wallet_client._async.budgets import AsyncBudgetsResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.files import AsyncFilesResource
@@ -71,6 +72,7 @@ class AsyncWalletClient(AsyncShortcuts):
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        budgets: what may be spent in each period, what is left, and what is carried over.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -99,6 +101,7 @@ class AsyncWalletClient(AsyncShortcuts):
     categories: AsyncCategoriesResource = AsyncCategoriesResource(_NO_RUNNER)
     payees: AsyncPayeesResource = AsyncPayeesResource(_NO_RUNNER)
     tags: AsyncTagsResource = AsyncTagsResource(_NO_RUNNER)
+    budgets: AsyncBudgetsResource = AsyncBudgetsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -261,6 +264,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.categories = AsyncCategoriesResource(runner)
         self.payees = AsyncPayeesResource(runner)
         self.tags = AsyncTagsResource(runner)
+        self.budgets = AsyncBudgetsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

@@ -17,6 +17,7 @@ from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.books import BooksResource
+from wallet_client._sync.budgets import BudgetsResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.files import FilesResource
@@ -72,6 +73,7 @@ class WalletClient(Shortcuts):
         categories: what the money of a book is for.
         payees: the persons and companies that a book pays, or is paid by.
         tags: free labels of a book.
+        budgets: what may be spent in each period, what is left, and what is carried over.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -100,6 +102,7 @@ class WalletClient(Shortcuts):
     categories: CategoriesResource = CategoriesResource(_NO_RUNNER)
     payees: PayeesResource = PayeesResource(_NO_RUNNER)
     tags: TagsResource = TagsResource(_NO_RUNNER)
+    budgets: BudgetsResource = BudgetsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -262,6 +265,7 @@ class WalletClient(Shortcuts):
         self.categories = CategoriesResource(runner)
         self.payees = PayeesResource(runner)
         self.tags = TagsResource(runner)
+        self.budgets = BudgetsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)
