@@ -153,6 +153,13 @@ PATCH /api/v1/categories/{label_id}
 DELETE /api/v1/categories/{label_id}
 POST /api/v1/categories/{label_id}/merge
 POST /api/v1/categories/{label_id}/unmerge
+GET /api/v1/budgets
+POST /api/v1/budgets
+GET /api/v1/budgets/progress
+GET /api/v1/budgets/{budget_id}
+PUT /api/v1/budgets/{budget_id}
+DELETE /api/v1/budgets/{budget_id}
+GET /api/v1/budgets/{budget_id}/details
 GET /api/v1/payees
 POST /api/v1/payees
 GET /api/v1/payees/{label_id}
@@ -213,6 +220,12 @@ BEYOND_A_SCHEMA = {
     "too_long": "metadata is limited by its bytes",
     "hold_end_ambiguous": "two members exclude each other",
     "hold_end_missing": "one of two members, and one that is null is as good as none",
+    "date_invalid": "a date can be none of the calendar's, or be too early",
+    "end_invalid": "compares two members",
+    "items_exceed": "compares members",
+    "not_distinct": "compares members of items",
+    "tiers_invalid": "compares numbers of a list",
+    "cap_invalid": "depends on another member",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
     "validation_failed": "time zones are data; the moments of a question compare with each other and with the clock, "
@@ -484,6 +497,9 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     ids["categories label_id"] = categories[-1]["label_id"]
     for several in ("payees", "tags"):
         await made(f"{several} label_id", f"/{several}", {"user_id": "ann", "name": "one"})
+    budget = {"user_id": "ann", "name": "one", "amount": "1", "period": "monthly", "start_date": "2026-01-01"}
+    for method in ("", "PUT ", "DELETE "):
+        await made(f"{method}budget_id", "/budgets", budget)
     await made("hold_id", f"/wallets/{main}/holds", {"amount": "1"})
     await made("top_up_id", f"/wallets/{main}/top-ups", {"amount": "1", "payment_method": "pm-1"})
     await made("meter", "/meters", {"meter": "tokens", "dimensions": ["model"]})

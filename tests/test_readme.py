@@ -74,6 +74,7 @@ def payment_service() -> Generator[str, None, None]:
         "docs/rated-usage.md",
         "docs/top-ups.md",
         "docs/books.md",
+        "docs/budgets.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

@@ -49,6 +49,7 @@ NOT_OF_THE_LEDGER_ALONE = {
     **dict.fromkeys(
         ("label_cycle", "label_fixed", "label_in_use", "label_merged"), "of a change, which has no key"
     ),
+    "budget_not_found": "of a change, which has no key",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }
 """What the SQL functions say too, and what tells nothing of an earlier try under the same key."""

@@ -38,7 +38,7 @@ ROUTES = {
 
 OF_AN_OWNER = {
     *("wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id", "top_up_id"),
-    *("book_id", "label_id"),
+    *("book_id", "label_id", "budget_id"),
 }
 """Members of a path that name whose wallet a route is about."""
 
@@ -124,6 +124,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "end_rate_card": {},
     "update_book": {"month_start_day": 2},
     "set_book_wallet": {"purpose": "savings"},
+    "set_budget": {"name": "b", "amount": "1", "period": "monthly", "start_date": "2026-01-01"},
     **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""
@@ -134,7 +135,11 @@ OF_A_RULE = {"get_top_up_rule", "delete_top_up_rule"}
 LABELS = {"categories": "category", "payees": "payee", "tags": "tag"}
 """The kinds of labels of a book, by their paths."""
 
+OF_BUDGETS = {"create_budget", "list_budgets", "get_budget_progress"}
+"""Routes of the budgets of a book that its owner names."""
+
 IN_THE_BODY = {
+    *OF_BUDGETS,
     *("create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch", "create_book"),
     *(
         f"{verb}_{name}"
@@ -155,7 +160,8 @@ def is_of_an_owner(route: APIRoute) -> bool:
 
 def is_of_a_book(route: APIRoute) -> bool:
     """Whether a route is about a book, which has all wallets of its owner: a key of some wallets sees none."""
-    return route.path.startswith(("/api/v1/books", *(f"/api/v1/{name}" for name in LABELS)))
+    names = ("books", "budgets", *LABELS)
+    return route.path.startswith(tuple(f"/api/v1/{name}" for name in names))
 
 
 @dataclass(frozen=True)
@@ -246,6 +252,15 @@ class Matrix:
         answer = await self.api.admin.post(f"/{several}", await self.new_label(thing, several))
         return answer.json()["label_id"]
 
+    def new_budget(self, thing: Thing) -> dict[str, Any]:
+        """The body that creates a budget."""
+        return {"user_id": thing.user_id, **BODIES["set_budget"]}
+
+    async def budget_of(self, thing: Thing) -> str:
+        """A new budget in the book of a thing's user."""
+        await self.book_of(thing)
+        return (await self.api.admin.post("/budgets", self.new_budget(thing))).json()["budget_id"]
+
     async def new_label(self, thing: Thing, several: str) -> dict[str, Any]:
         """The body that creates one."""
         body: dict[str, Any] = {"user_id": thing.user_id, "name": new_id()}
@@ -259,6 +274,9 @@ class Matrix:
         several = route.path.split("/")[3]
         if route.name == "create_book":
             return {"user_id": thing.user_id, "base_currency": "EUR"}
+        if route.name == "create_budget":
+            await self.book_of(thing)
+            return self.new_budget(thing)
         if route.name in {f"create_{one}" for one in LABELS.values()}:
             await self.book_of(thing)
             return await self.new_label(thing, several)
@@ -337,6 +355,7 @@ class Matrix:
             label_id=await self.label_of(thing, route.path.split("/")[3])
             if "{label_id}" in route.path
             else None,
+            budget_id=await self.budget_of(thing) if "{budget_id}" in route.path else None,
             number=1,
         )
         if is_of_a_book(route):
@@ -352,7 +371,7 @@ class Matrix:
             route.name == "stream_events"
         ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
-        elif route.name in {f"list_{several}" for several in LABELS}:
+        elif route.name in {f"list_{several}" for several in LABELS} | OF_BUDGETS - {"create_budget"}:
             await self.book_of(thing)
             answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
         elif not path.startswith("/api/v1"):

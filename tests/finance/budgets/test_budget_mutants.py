@@ -69,14 +69,14 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "credits-are-money": (
         "sum_money",
         "what_has_no_rate_is_left_out_and_shown",
-        "and c.kind <> 'credit'",
+        "and w.kind <> 'credit'",
         "",
     ),
     "the-newest-rate-for-all-days": (
         "sum_money",
         "each_day_has_its_rate_and_a_sum_is_rounded_once",
-        "on r.currency = c.currency and r.day = c.day",
-        "on r.currency = c.currency and r.day = (select max(x.day) from rates x)",
+        "on r.currency = w.currency and r.day = c.day",
+        "on r.currency = w.currency and r.day = (select max(x.day) from rates x)",
     ),
     "thirds-are-less": (
         "sum_money",

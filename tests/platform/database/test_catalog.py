@@ -21,6 +21,7 @@ UNPINNED = {
     "build_refusal",
     "clock",
     "find_book_day",
+    "find_budget_day",
     "find_month_start",
     "find_operation_type",
     "find_shift",
@@ -28,10 +29,13 @@ UNPINNED = {
     "format_time",
     "group_counter_account",
     "is_shown",
+    "is_tier_reached",
     "is_uuid",
     "list_masked_members",
     "list_operation_types",
     "list_shift_lengths",
+    "name_period_kind",
+    "project_spending",
 }
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 

@@ -50,7 +50,7 @@ ROOM = Room(
     ),
     recorded_reads={
         name: RecordedRead(action="budget.read")
-        for name in ("list_budgets", "get_budget", "read_budget_progress", "read_budget_details")
+        for name in ("list_budgets", "get_budget", "get_budget_progress", "get_budget_details")
     },
     verify_walks=(
         VerifyWalk(

@@ -128,7 +128,7 @@ async def list_budgets(
     response_model=BudgetProgressList,
     responses=problems(*_OF_BOOK),
 )
-async def read_budget_progress(
+async def get_budget_progress(
     request: Request,
     caller: Reader,
     query: Annotated[ProgressQuery, Query()],
@@ -172,7 +172,7 @@ async def get_budget(
     response_model=Budget,
     responses={200: {"headers": ETAG}, **problems(*WRITES, *_BY_ID, *_VALUES, VersionMismatch)},
 )
-async def replace_budget(
+async def set_budget(
     caller: Writer,
     budget_id: BudgetInPath,
     request: BudgetPut,
@@ -222,7 +222,7 @@ async def delete_budget(
     response_model=BudgetDetails,
     responses=problems(*READS, *_BY_ID),
 )
-async def read_budget_details(
+async def get_budget_details(
     request: Request,
     caller: Reader,
     budget_id: BudgetInPath,

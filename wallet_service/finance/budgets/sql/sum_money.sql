@@ -20,23 +20,23 @@ begin
     where m.book_id = p_book_id and (p_wallet_ids is null or m.wallet_id = any (p_wallet_ids))
   ), cells as materialized (    -- of another currency by day, because each day has its rate
     select width_bucket(d.booked_on, p_bounds) as place, case when w.currency <> p_currency then d.booked_on end as day,
-      d.category_id, d.wallet_id, w.currency, w.kind, sum(d.credits - d.debits) as amount
+      d.category_id, d.wallet_id, sum(d.credits) - sum(d.debits) as amount
     from finance.day_sums d join wallets w on w.wallet_id = d.wallet_id
     where d.book_id = p_book_id and d.booked_on >= v_first and d.booked_on < v_next and d.category_id is not null
       and (p_category_ids is null or d.category_id = any (p_category_ids))
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4
   ), rates as materialized (
     select r.currency, r.day, r.rate_from, r.rate_to, case when r.is_stale then r.rated_on end as rated_on
-    from (select array_agg(distinct c.currency) as currencies, min(c.day) as first, max(c.day) as last from cells c
-        where c.day is not null) f,
+    from (select array_agg(distinct w.currency) as currencies, min(c.day) as first, max(c.day) as last
+        from cells c join wallets w on w.wallet_id = c.wallet_id where c.day is not null) f,
       lateral finance.find_rates(p_book_id, p_currency, f.currencies, f.first, f.last) r
     where f.first is not null
   )
-  select c.place, c.category_id, c.wallet_id, c.currency,
+  select c.place, c.category_id, c.wallet_id, w.currency,
     -- With 40 decimals: so the sum of thirds is a whole after its 30th decimal is rounded, and not a little less.
     coalesce(sum(case when c.day is null then c.amount else round(c.amount * r.rate_to, 40) / r.rate_from end), 0),
-    coalesce(sum(c.amount) filter (where c.day is not null and r.day is null and c.kind <> 'credit'), 0), min(r.rated_on)
-  from cells c left join rates r on r.currency = c.currency and r.day = c.day
+    coalesce(sum(c.amount) filter (where c.day is not null and r.day is null and w.kind <> 'credit'), 0), min(r.rated_on)
+  from cells c join wallets w on w.wallet_id = c.wallet_id left join rates r on r.currency = w.currency and r.day = c.day
   group by 1, 2, 3, 4;
 end $$;
 

@@ -186,7 +186,7 @@ class AsyncBudgetsResource:
             name, amount, period, start_date, currency, end_date, wallet_ids, category_ids, items
         ) | {"carry": carry, "carry_cap": carry_cap, "prorate": prorate, "tiers": list(tiers)}
         call = change_call(
-            "replace_budget", "PUT", _ROUTE, budget_of, encode(body), if_version, budget_id=budget_id
+            "set_budget", "PUT", _ROUTE, budget_of, encode(body), if_version, budget_id=budget_id
         )
         return await self._runner.run(call)
 
@@ -223,7 +223,7 @@ class AsyncBudgetsResource:
         """
         query = {"user_id": user_id, "organization_id": organization_id, "on": on}
         return await self._runner.run(
-            get_call("read_budget_progress", "/budgets/progress", budget_progress_of, query)
+            get_call("get_budget_progress", "/budgets/progress", budget_progress_of, query)
         )
 
     async def details(self, budget_id: Id, *, on: "Day | None" = None) -> "BudgetDetails":
@@ -239,7 +239,7 @@ class AsyncBudgetsResource:
         """
         route = f"{_ROUTE}/details"
         return await self._runner.run(
-            get_call("read_budget_details", route, budget_details_of, {"on": on}, budget_id=budget_id)
+            get_call("get_budget_details", route, budget_details_of, {"on": on}, budget_id=budget_id)
         )
 
 

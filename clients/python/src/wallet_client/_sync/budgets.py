@@ -187,7 +187,7 @@ class BudgetsResource:
             name, amount, period, start_date, currency, end_date, wallet_ids, category_ids, items
         ) | {"carry": carry, "carry_cap": carry_cap, "prorate": prorate, "tiers": list(tiers)}
         call = change_call(
-            "replace_budget", "PUT", _ROUTE, budget_of, encode(body), if_version, budget_id=budget_id
+            "set_budget", "PUT", _ROUTE, budget_of, encode(body), if_version, budget_id=budget_id
         )
         return self._runner.run(call)
 
@@ -224,7 +224,7 @@ class BudgetsResource:
         """
         query = {"user_id": user_id, "organization_id": organization_id, "on": on}
         return self._runner.run(
-            get_call("read_budget_progress", "/budgets/progress", budget_progress_of, query)
+            get_call("get_budget_progress", "/budgets/progress", budget_progress_of, query)
         )
 
     def details(self, budget_id: Id, *, on: "Day | None" = None) -> "BudgetDetails":
@@ -240,7 +240,7 @@ class BudgetsResource:
         """
         route = f"{_ROUTE}/details"
         return self._runner.run(
-            get_call("read_budget_details", route, budget_details_of, {"on": on}, budget_id=budget_id)
+            get_call("get_budget_details", route, budget_details_of, {"on": on}, budget_id=budget_id)
         )
 
 
