@@ -67,6 +67,12 @@ export interface Facts {
         user_id?: string;
         organization_id?: string;
     };
+    budget_limit: {
+        limit: number;
+    };
+    budget_not_found: {
+        budget_id: string;
+    };
     batch_aborted: {
         index?: number;
     };
@@ -314,6 +320,7 @@ export interface Facts {
         wallet_id?: string;
         book_id?: string;
         label_id?: string;
+        budget_id?: string;
         version: number;
     };
     wallet_closed: {

@@ -6,6 +6,7 @@ const OF_THE_LEDGER = new Set([
     "balance_limit",
     "balance_unchanged",
     "book_exists",
+    "budget_limit",
     "currency_mismatch",
     "currency_unknown",
     "entries_unbalanced",
