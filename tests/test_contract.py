@@ -159,6 +159,13 @@ POST /api/v1/fx/rates/refresh
 GET /api/v1/fx/convert
 POST /api/v1/fx/quotes
 POST /api/v1/wallets/{wallet_id}/convert
+GET /api/v1/budgets
+POST /api/v1/budgets
+GET /api/v1/budgets/progress
+GET /api/v1/budgets/{budget_id}
+PUT /api/v1/budgets/{budget_id}
+DELETE /api/v1/budgets/{budget_id}
+GET /api/v1/budgets/{budget_id}/details
 GET /api/v1/payees
 POST /api/v1/payees
 GET /api/v1/payees/{label_id}
@@ -251,9 +258,14 @@ BEYOND_A_SCHEMA = {
     "too_long": "metadata is limited by its bytes",
     "hold_end_ambiguous": "two members exclude each other",
     "hold_end_missing": "one of two members, and one that is null is as good as none",
+    "date_invalid": "a date can be none of the calendar's, or be too early",
+    "end_invalid": "compares two members",
+    "items_exceed": "compares members",
+    "not_distinct": "compares members of items",
+    "tiers_invalid": "compares numbers of a list",
+    "cap_invalid": "depends on another member",
     "adjustment_ambiguous": "two members exclude each other, and a member that is null is as good as none",
     "threshold_invalid": "two members exclude each other",
-    "day_invalid": "a date can be none of the calendar's",
     "price_ambiguous": "two members exclude each other",
     "amount_missing": "one of two members, and one that is null is as good as none",
     "validation_failed": "time zones are data; the moments of a question compare with each other and with the clock, "
@@ -532,6 +544,9 @@ async def _things(api: Api, ann: Client) -> dict[str, Any]:
     answer = await api.admin.send("PUT", f"/wallets/{main}/entries/1/parts", part)
     assert answer.is_success, answer.text
     ids["run_id"], ids["pair_id"] = answer.json()["run_id"], "0199d0a8-0000-7000-8000-00000000f001"
+    budget = {"user_id": "ann", "name": "one", "amount": "1", "period": "monthly", "start_date": "2026-01-01"}
+    for method in ("", "PUT ", "DELETE "):
+        await made(f"{method}budget_id", "/budgets", budget)
     await made("hold_id", f"/wallets/{main}/holds", {"amount": "1"})
     await made("top_up_id", f"/wallets/{main}/top-ups", {"amount": "1", "payment_method": "pm-1"})
     await made("meter", "/meters", {"meter": "tokens", "dimensions": ["model"]})

@@ -76,6 +76,7 @@ def payment_service() -> Generator[str, None, None]:
         "docs/books.md",
         "docs/exchange.md",
         "docs/parts.md",
+        "docs/budgets.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

@@ -43,6 +43,7 @@ PACKAGES: Final = (
     "finance.fx",
     "finance.parts",
     "finance.rules",
+    "finance.budgets",
     "delivery.events",
     "delivery.audit",
     "delivery.webhooks",

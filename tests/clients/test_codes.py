@@ -52,6 +52,7 @@ NOT_OF_THE_LEDGER_ALONE = {
     **dict.fromkeys(("entry_not_found", "pair_exists", "pair_not_found"), "of a change, which has no key"),
     "run_not_found": "of a change, which has no key",
     "entry_pending": "temporary",
+    "budget_not_found": "of a change, which has no key",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }
 """What the SQL functions say too, and what tells nothing of an earlier try under the same key."""

@@ -4,10 +4,8 @@ A new route appears here by itself. It fails until it has a body, if it takes on
 it is about: by its path, or by its body.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -19,7 +17,6 @@ from support.settings import make_settings
 from contract.tables import permissions_of
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.room import OperationType, Permission
-from wallet_service.delivery.webhooks.repository import NewSecret, SealedSecret, WebhookRepository
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.auth.permissions import ADMIN, Bundles
 from wallet_service.platform.auth.restrictions import Restriction
@@ -43,7 +40,7 @@ ROUTES = {
 
 OF_AN_OWNER = {
     *("wallet_id", "user_id", "transaction_id", "grant_id", "hold_id", "usage_id", "top_up_id"),
-    *("book_id", "label_id", "run_id", "pair_id", "rule_id"),
+    *("book_id", "label_id", "run_id", "pair_id", "rule_id", "budget_id"),
 }
 """Members of a path that name whose wallet a route is about."""
 
@@ -104,7 +101,7 @@ def body_of(route: APIRoute, permission: Permission | None, thing: Thing) -> dic
     return ({"type": type_.name} if type_.form == "entries" else {}) | details(type_, thing)
 
 
-RULE = {"threshold": "0", "amount": "1", "payment_method": "pm-1"}
+TOP_UP_RULE = {"threshold": "0", "amount": "1", "payment_method": "pm-1"}
 BODIES: Mapping[str, dict[str, Any]] = {
     "update_wallet": {"metadata": {"a": "b"}},
     "set_test_clock": {"advance_s": 1},
@@ -114,7 +111,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "rotate_webhook_secret": {},
     "replay_webhook": {"dead": True},
     "set_limits": {"limits": []},
-    "set_top_up_rule": RULE,
+    "set_top_up_rule": TOP_UP_RULE,
     "create_top_up": {"amount": "1", "payment_method": "pm-1"},
     "create_wallet_grant": {"amount": "1", "source": "promotion"},
     "void_wallet_grant": {},
@@ -133,6 +130,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "set_book_wallet": {"purpose": "savings"},
     "set_rates": {"rates": [{"base": "XPF", "quote": "XAF", "day": "2026-01-02", "rate": "1"}]},
     "create_quote": {"from": "XPF", "to": "XAF", "amount": "1"},
+    "set_budget": {"name": "b", "amount": "1", "period": "monthly", "start_date": "2026-01-01"},
     **{f"update_{one}": {"icon": "star"} for one in ("category", "payee", "tag")},
 }
 """Bodies of routes that don't post an operation on one of the things."""
@@ -143,13 +141,16 @@ OF_A_RULE = {"get_top_up_rule", "delete_top_up_rule"}
 LABELS = {"categories": "category", "payees": "payee", "tags": "tag"}
 """The kinds of labels of a book, by their paths."""
 
-RULE: dict[str, Any] = {
+PARTS_RULE: dict[str, Any] = {
     "name": "one",
     "conditions": [{"field": "note", "op": "is", "value": "x"}],
     "actions": {"note": "y"},
 }
+OF_BUDGETS = {"create_budget", "list_budgets", "get_budget_progress"}
+"""Routes of the budgets of a book that its owner names."""
 
 IN_THE_BODY = {
+    *OF_BUDGETS,
     *("create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch", "create_book"),
     *("list_parts", "edit_parts", "list_pairs", "create_pair", "note_transaction"),
     *("list_rules", "create_rule", "order_rules", "test_rule", "apply_rules"),
@@ -172,7 +173,16 @@ def is_of_an_owner(route: APIRoute) -> bool:
 
 def is_of_a_book(route: APIRoute) -> bool:
     """Whether a route is about a book, which has all wallets of its owner: a key of some wallets sees none."""
-    own = ("books", "parts", "pairs", "runs", "rules", "quick-transactions", "wallets/{wallet_id}/entries")
+    own = (
+        "books",
+        "parts",
+        "pairs",
+        "runs",
+        "rules",
+        "budgets",
+        "quick-transactions",
+        "wallets/{wallet_id}/entries",
+    )
     return route.path.startswith(tuple(f"/api/v1/{name}" for name in (*own, *LABELS)))
 
 
@@ -239,7 +249,7 @@ class Matrix:
     async def ruled(self, thing: Thing) -> str:
         """The wallet of a thing's user, with a rule for top-ups."""
         path = f"/wallets/{thing.granted_id}/top-up-rule"
-        assert (await self.api.admin.send("PUT", path, RULE)).status_code == 200
+        assert (await self.api.admin.send("PUT", path, TOP_UP_RULE)).status_code == 200
         return thing.granted_id
 
     async def wallet_of(self, route: APIRoute, thing: Thing) -> str:
@@ -264,6 +274,15 @@ class Matrix:
         answer = await self.api.admin.post(f"/{several}", await self.new_label(thing, several))
         return answer.json()["label_id"]
 
+    def new_budget(self, thing: Thing) -> dict[str, Any]:
+        """The body that creates a budget."""
+        return {"user_id": thing.user_id, **BODIES["set_budget"]}
+
+    async def budget_of(self, thing: Thing) -> str:
+        """A new budget in the book of a thing's user."""
+        await self.book_of(thing)
+        return (await self.api.admin.post("/budgets", self.new_budget(thing))).json()["budget_id"]
+
     async def new_label(self, thing: Thing, several: str) -> dict[str, Any]:
         """The body that creates one."""
         body: dict[str, Any] = {"user_id": thing.user_id, "name": new_id()}
@@ -274,92 +293,32 @@ class Matrix:
 
     async def body_of_a_book(self, route: APIRoute, thing: Thing) -> dict[str, Any] | None:
         """A body that is good on the book of a thing, where it is not always the same."""
+        owner = {"user_id": thing.user_id}
         several = route.path.split("/")[3]
         if route.name == "create_book":
-            return {"user_id": thing.user_id, "base_currency": "EUR"}
-        if route.name in {f"create_{one}" for one in LABELS.values()}:
-            await self.book_of(thing)
-            return await self.new_label(thing, several)
-        if route.name in {"create_rule", "replace_rule", "order_rules", "test_rule", "apply_rules"}:
-            await self.book_of(thing)
-            owner = {"user_id": thing.user_id}
-            rules = (await self.api.admin.get("/rules", **owner)).json()["items"]
-            return {
-                "create_rule": owner | RULE,
-                "replace_rule": RULE,
-                "order_rules": owner | {"rule_ids": [each["rule_id"] for each in rules]},
-                "test_rule": owner | {"rule": RULE},
-                "apply_rules": owner,
-            }[route.name]
-        named = [{"wallet_id": each, "wallet_version": 1} for each in (thing.wallet_id, thing.second_id)]
-        if route.name in {"edit_parts", "create_pair", "set_entry_parts", "note_transaction"}:
-            await self.book_of(thing)
-            if route.name == "create_pair":
-                moved = (await self.api.admin.move("withdraw", thing.second_id, "1")).json()
-                named[1]["wallet_version"] = moved["wallet_version"]
-            return {
-                "edit_parts": {"user_id": thing.user_id, "changes": [named[0]]},
-                "create_pair": {"user_id": thing.user_id, "debit": named[1], "credit": named[0]},
-                "set_entry_parts": {"parts": [{}]},
-                "note_transaction": {"user_id": thing.user_id, "type": "income", "amount": "1"},
-            }[route.name]
+            return owner | {"base_currency": "EUR"}
         if route.path.endswith("/merge"):
             return {"into": await self.label_of(thing, several)}
-        return BODIES.get(route.name)
-
-    async def rule_of(self, thing: Thing) -> str:
-        """A rule in the book of a thing's user."""
         await self.book_of(thing)
-        return (await self.api.admin.post("/rules", {"user_id": thing.user_id} | RULE)).json()["rule_id"]
-
-    async def run_of(self, thing: Thing) -> str:
-        """A change of parts in the book of a thing's user."""
-        await self.book_of(thing)
-        path = f"/wallets/{thing.wallet_id}/entries/1/parts"
-        return (await self.api.admin.send("PUT", path, {"parts": [{"note": new_id()}]})).json()["run_id"]
-
-    async def pair_of(self, thing: Thing) -> str:
-        """A pair in the book of a thing's user."""
-        await self.book_of(thing)
-        moved = (await self.api.admin.move("withdraw", thing.second_id, "1")).json()
-        sides = {"debit": {"wallet_id": thing.second_id, "wallet_version": moved["wallet_version"]}}
-        sides["credit"] = {"wallet_id": thing.wallet_id, "wallet_version": 1}
-        return (await self.api.admin.post("/pairs", sides | {"user_id": thing.user_id})).json()["pair_id"]
-
-    async def file_of(self, caller: Client) -> str:
-        """A new file of a user, or else of the client of all keys."""
-        uploader = caller if caller.user_id is not None else await self.key("files:write")
-        return (await self.upload(uploader)).json()["file_id"]
-
-    async def job_of(self, caller: Client) -> str:
-        """A new job of a user, or else of the service. It is due in the far future, so no worker takes it."""
-        creator = (
-            {"client_id": f"user:|{caller.user_id}", "user_id": caller.user_id} if caller.user_id else None
-        )
-        document = await self.api.app.state.jobs.repository.enqueue(
-            new_id(), "delete_finished_jobs", {}, creator=creator, due_at=datetime(2999, 1, 1, tzinfo=UTC)
-        )
-        return json.loads(document)["job_id"]
-
-    async def webhook(self) -> str:
-        """A new webhook endpoint of the client of all keys, which gets nothing. Its secret does not open."""
-        endpoint_id, sealed = new_id(), SealedSecret(new_id(), "1.none.AAAA")
-        endpoint = {"url": "https://8.8.8.8/", "description": "", "event_types": ["job.dead"]}
-        repository = WebhookRepository(self.api.app.state.database)
-        await repository.create(
-            endpoint_id, "matrix", None, "00", endpoint, NewSecret(sealed, "none"), 10_000
-        )
-        return endpoint_id
-
-    def rated_body(self, route: APIRoute, meter: str, thing: Thing) -> dict[str, Any] | None:
-        """The body of a route that needs a meter."""
-        prices = {"prices": [{"model": "per_unit", "unit_price": "1"}]}
+        if several in LABELS and route.name.startswith("create_"):
+            return await self.new_label(thing, several)
+        named = [{"wallet_id": each, "wallet_version": 1} for each in (thing.wallet_id, thing.second_id)]
+        if route.name == "create_pair":
+            moved = (await self.api.admin.move("withdraw", thing.second_id, "1")).json()
+            named[1]["wallet_version"] = moved["wallet_version"]
+        rules = (await self.api.admin.get("/rules", **owner)).json()["items"]
         return {
-            "create_rate_card": prices | {"meter": meter, "currency": "EUR"},
-            "add_rate_version": prices,
-            "report_usage": self.usage(meter, thing),
-            "report_usage_batch": {"events": [self.usage(meter, thing)]},
-        }.get(route.name)
+            "create_budget": self.new_budget(thing),
+            "create_rule": owner | PARTS_RULE,
+            "replace_rule": PARTS_RULE,
+            "order_rules": owner | {"rule_ids": [each["rule_id"] for each in rules]},
+            "test_rule": owner | {"rule": PARTS_RULE},
+            "apply_rules": owner,
+            "edit_parts": owner | {"changes": [named[0]]},
+            "create_pair": owner | {"debit": named[1], "credit": named[0]},
+            "set_entry_parts": {"parts": [{}]},
+            "note_transaction": owner | {"type": "income", "amount": "1"},
+        }.get(route.name, BODIES.get(route.name))
 
     async def upload(self, caller: Client) -> httpx.Response:
         return await caller.send("POST", "/files?name=a.txt", b"a", headers={"Content-Type": "text/plain"})
@@ -370,6 +329,16 @@ class Matrix:
             self.api.app.state.database, "matrix", scopes or ["none"], restriction=restriction
         )
         return Client(self.api.app, self.api.http, key)
+
+    async def body(
+        self, route: APIRoute, permission: Permission | None, thing: Thing, meter: str
+    ) -> dict[str, Any] | None:
+        """A body that is good on a thing."""
+        if route.name == "convert_from_wallet":
+            return {"to_wallet_id": thing.second_id, "amount": "1"}
+        if is_of_a_book(route):
+            return await self.body_of_a_book(route, thing)
+        return self.rated_body(route, meter, thing) or body_of(route, permission, thing)
 
     async def send(
         self, caller: Client, route: APIRoute, permission: Permission | None, thing: Thing
@@ -397,6 +366,7 @@ class Matrix:
             label_id=await self.label_of(thing, route.path.split("/")[3])
             if "{label_id}" in route.path
             else None,
+            budget_id=await self.budget_of(thing) if "{budget_id}" in route.path else None,
             number=1,
             wallet_version=1,
             run_id=await self.run_of(thing) if "{run_id}" in route.path else None,
@@ -405,12 +375,7 @@ class Matrix:
         )
         if route.path.endswith("/entries/{wallet_version}/parts"):
             await self.book_of(thing)
-        if route.name == "convert_from_wallet":
-            body = {"to_wallet_id": thing.second_id, "amount": "1"}
-        elif is_of_a_book(route):
-            body = await self.body_of_a_book(route, thing)
-        else:
-            body = self.rated_body(route, meter, thing) or body_of(route, permission, thing)
+        body = await self.body(route, permission, thing, meter)
         (method,) = route.methods or ()
         if route.name == "import_file":
             body = {"file_id": await self.file_of(caller)}  # which is no CSV
@@ -420,7 +385,9 @@ class Matrix:
             route.name == "stream_events"
         ):  # it would not end: a caller that may read gets the refusal of the type
             answer = await caller.get("/events/stream", types="none")
-        elif route.name in {f"list_{several}" for several in (*LABELS, "parts", "pairs", "rules")}:
+        elif route.name in {f"list_{several}" for several in (*LABELS, "parts", "pairs", "rules")} | (
+            OF_BUDGETS - {"create_budget"}
+        ):
             await self.book_of(thing)
             answer = await caller.get(path.removeprefix("/api/v1"), user_id=thing.user_id)
         elif route.name == "convert_amount":

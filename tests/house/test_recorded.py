@@ -124,6 +124,7 @@ def test_each_function_that_changes_something_records_it() -> None:
     without_caller = {name for name in writing - silent if "p_caller" not in functions[name]}
     assert without_caller == {
         "wallet_api.begin_file",
+        "wallet_api.check_budgets",
         "wallet_api.delete_expired_files",
         "wallet_api.claim_jobs",
         "wallet_api.fail_job",

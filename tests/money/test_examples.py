@@ -462,6 +462,29 @@ async def test_exchange(api: Api) -> None:
     has_form_of(shown("convert_from_wallet", 201), answer.json(), "convert_from_wallet")
 
 
+async def test_budgets(api: Api) -> None:
+    keeper = await api.service("books:write", "labels:write", "budgets:write")
+    await keeper.post("/books", body("create_book"))
+    listed = (await keeper.get("/categories", user_id="user-42", limit=100)).json()["items"]
+    keys = {each["system_key"]: each["label_id"] for each in listed}
+    chosen = {
+        "category_ids": [keys["food"]],
+        "items": [{"category_id": keys["groceries"], "amount": "150.00"}],
+    }
+    answer = await keeper.post("/budgets", body("create_budget", **chosen))
+    agree(shown("create_budget", 201), answer.json(), "create_budget")
+    path = f"/budgets/{answer.json()['budget_id']}"
+    agree(shown("get_budget", 200), (await keeper.get(path)).json(), "get_budget")
+    answer = await keeper.send("PUT", path, body("set_budget", **chosen))
+    agree(shown("set_budget", 200), answer.json(), "set_budget")
+    listed = (await keeper.get("/budgets", user_id="user-42")).json()
+    has_form_of(shown("list_budgets", 200), listed, "list_budgets")
+    found = (await keeper.get("/budgets/progress", user_id="user-42")).json()
+    has_form_of(shown("get_budget_progress", 200), found, "get_budget_progress")
+    found = (await keeper.get(f"{path}/details")).json()
+    has_form_of(shown("get_budget_details", 200), found, "get_budget_details")
+
+
 async def test_categories(api: Api) -> None:
     keeper = await api.service("books:write", "labels:write")
     await keeper.post("/books", body("create_book"))

@@ -67,6 +67,12 @@ export interface Facts {
         user_id?: string;
         organization_id?: string;
     };
+    budget_limit: {
+        limit: number;
+    };
+    budget_not_found: {
+        budget_id: string;
+    };
     batch_aborted: {
         index?: number;
     };
@@ -360,6 +366,8 @@ export interface Facts {
         version?: number;
         wallet_version?: number;
         etag?: string;
+        budget_id?: string;
+        version: number;
     };
     wallet_closed: {
         wallet_id: string;

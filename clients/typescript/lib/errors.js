@@ -7,6 +7,7 @@ const OF_THE_LEDGER = new Set([
     "balance_unchanged",
     "book_exists",
     "conversion_off",
+    "budget_limit",
     "currency_mismatch",
     "currency_unknown",
     "entries_unbalanced",

@@ -12,6 +12,7 @@ const OF_THE_LEDGER = new Set<ProblemCode>([
   "balance_unchanged",
   "book_exists",
   "conversion_off",
+  "budget_limit",
   "currency_mismatch",
   "currency_unknown",
   "entries_unbalanced",
@@ -94,6 +95,8 @@ export interface Facts {
   balance_unchanged: { wallet_id: string };
   book_exists: { book_id: string };
   book_not_found: { book_id?: string; user_id?: string; organization_id?: string };
+  budget_limit: { limit: number };
+  budget_not_found: { budget_id: string };
   batch_aborted: { index?: number };
   credit_limit_in_use: { wallet_id: string };
   conversion_off: { wallet_id: string };
@@ -206,7 +209,7 @@ export interface Facts {
   user_unknown: { user_id?: string };
   validation_failed: { errors: ValueFault[] };
   vault_unavailable: { key_id?: string };
-  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; rule_id?: string; version?: number; wallet_version?: number; etag?: string };
+  version_mismatch: { wallet_id?: string; book_id?: string; label_id?: string; rule_id?: string; budget_id?: string; version?: number; wallet_version?: number; etag?: string };
   wallet_closed: { wallet_id: string };
   wallet_exists: { wallet_id: string };
   wallet_frozen: { wallet_id: string };

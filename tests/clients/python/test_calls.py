@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from wallet_client import (
     BalanceUnchanged,
     BookExists,
     BookNotFound,
+    BudgetNotFound,
     DeliveryNotFound,
     EntriesUnbalanced,
     FileNotFound,
@@ -67,6 +68,7 @@ from wallet_client import (
     new_key,
 )
 from wallet_client._decoding import decoder
+from wallet_client.budgets import NewBudgetItem
 from wallet_client.limits import NewLimit
 from wallet_client.rates import NewRatePrice, NewRateTier
 from wallet_client.testing import FakeWallet
@@ -766,6 +768,43 @@ async def test_a_book_its_wallets_and_its_labels(client: AsyncWalletClient) -> N
     member = await client.books.set_wallet(book.book_id, house.wallet_id, "asset")
     assert (member.purpose, member.keeping) == ("asset", "mirrored")
     assert [each async for each in client.books.wallets(book.book_id)] == [member]
+
+
+async def test_a_budget_is_set_and_read(client: AsyncWalletClient) -> None:
+    user_id = new_user()
+    await client.books.create("EUR", user_id=user_id)
+    categories = {each.system_key: each async for each in client.categories.list(user_id=user_id)}
+    groceries = categories["groceries"].label_id
+    budget = await client.budgets.create(
+        "Food",
+        Decimal("100.00"),
+        "monthly",
+        date(2024, 1, 1),
+        user_id=user_id,
+        category_ids=[categories["food"].label_id],
+        items=[NewBudgetItem(groceries, "60")],
+        carry="surplus",
+        carry_cap=50,
+    )
+    assert (budget.start_date, budget.end_date, budget.carry_cap) == (date(2024, 1, 1), None, 50)
+    assert [(each.category_id, each.amount) for each in budget.items] == [(groceries, 60)]
+    changed = await client.budgets.replace(
+        budget.budget_id, "Food", 200, "annual", "2024-01-01", if_version=budget.version
+    )
+    assert (changed.period, changed.items, changed.tiers) == ("yearly", (), [75, 90, 100])
+    assert await client.budgets.get(budget.budget_id) == changed
+    assert [each async for each in client.budgets.list(user_id=user_id)] == [changed]
+    with pytest.raises(VersionMismatch):
+        await client.budgets.delete(budget.budget_id, if_version=budget.version)
+    progress = await client.budgets.progress(user_id=user_id, on="2024-06-30")
+    (found,) = progress.items
+    assert (progress.on, progress.pending_entries) == (date(2024, 6, 30), 0)
+    assert (found.from_, found.available, found.spent, found.left) == (date(2024, 1, 1), 200, 0, 200)
+    details = await client.budgets.details(budget.budget_id, on=date(2024, 6, 30))
+    assert (details.day, details.days, details.on_track, details.history) == (182, 366, True, ())
+    await client.budgets.delete(budget.budget_id)
+    with pytest.raises(BudgetNotFound):
+        await client.budgets.get(budget.budget_id)
 
 
 async def test_labels_are_created_merged_and_deleted(client: AsyncWalletClient) -> None:

@@ -40,6 +40,7 @@ from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.books import BooksResource
+from wallet_client._sync.budgets import BudgetsResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import Events, EventsResource
 from wallet_client._sync.exchange import ExchangeResource
@@ -60,6 +61,7 @@ from wallet_client._sync.transactions import TransactionsResource
 from wallet_client._sync.usage import UsageResource
 from wallet_client._sync.wallets import WalletsResource
 from wallet_client._sync.webhooks import WebhooksResource
+from wallet_client.budgets import NewBudgetItem
 from wallet_client.exchange import NewRate
 from wallet_client.limits import NewLimit
 from wallet_client.testing.operations import OPERATION_TYPES
@@ -75,7 +77,7 @@ VALUES: dict[str, Any] = {
             *("wallet_id", "to_wallet_id", "transaction_id", "user_id", "organization_id", "file_id"),
             *("endpoint_id", "event_id", "from_event", "alert_id", "grant_id", "schedule_id", "hold_id"),
             *("top_up_id", "rate_card_id", "usage_id", "book_id", "label_id", "parent_id", "into"),
-            *("category_id", "payee_id", "tag_id", "run_id", "pair_id", "quote_id", "rule_id"),
+            *("category_id", "payee_id", "tag_id", "run_id", "pair_id", "quote_id", "rule_id", "budget_id"),
         ),
         ID,
     ),
@@ -122,6 +124,11 @@ VALUES: dict[str, Any] = {
     "event": usage.NewUsage("1", "tokens", 1, ID, ID, {"model": "x"}, NOW, "eu", "X"),
     "events": [usage.NewUsage("1", "tokens", 1, user_id="u", currency="CREDIT")],
     "dimensions": ["model"],
+    "wallet_ids": [ID],
+    "category_ids": [ID],
+    "items": [NewBudgetItem(ID, 1)],
+    "tiers": [75],
+    "prorate": True,
     "prices": [rates.NewRatePrice("per_unit", 1)],
     "entries": [NewEntry.debit(ID, 1, "fx:EUR-USD")],
     "parts": [NewPart(1, ID, ID, [ID], "X")],
@@ -183,6 +190,7 @@ RESOURCES: dict[str, Any] = {
     "parts": PartsResource,
     "pairs": PairsResource,
     "rules": RulesResource,
+    "budgets": BudgetsResource,
 }
 
 OF_OTHER_CALLS = {"wait"}

@@ -31,6 +31,7 @@ WALKS = [walk for room in ROOMS for walk in room.verify_walks]
 OF_NO_WALLET = {
     *("wallets.read", "events.read", "audit_entries.read", "jobs.read", "job.read"),
     *("book.read", "book_wallet.read", "label.read", "exchange_rates.read", "parts.read", "rule.read"),
+    "budget.read",
 }
 """Reads that are recorded without whose data they show."""
 

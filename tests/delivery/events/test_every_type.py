@@ -206,3 +206,10 @@ async def _books(api: Api) -> None:
         ok(await user.delete(f"/rules/{each}"))
     ok(await user.delete(f"/pairs/{ok(await user.post('/pairs', sides))['pair_id']}"))
     ok(await user.post("/pairs", sides))
+    body = {"name": "All", "amount": "1", "period": "yearly", "start_date": "2020-01-01"}
+    budget = ok(await user.post("/budgets", body))["budget_id"]
+    mirrored = (await user.wallet(currency="EUR", keeping="mirrored"))["wallet_id"]
+    ok(await user.move("withdraw", mirrored, "2"))
+    await api.app.state.cataloguing.catalogue(path.rpartition("/")[2])
+    ok(await user.send("PUT", f"/budgets/{budget}", body | {"amount": "2"}))
+    ok(await user.delete(f"/budgets/{budget}"))

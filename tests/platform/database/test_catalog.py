@@ -23,6 +23,7 @@ UNPINNED = {
     "clock",
     "find_book_day",
     "find_booking_day",
+    "find_budget_day",
     "find_month_start",
     "find_operation_type",
     "find_shift",
@@ -30,10 +31,13 @@ UNPINNED = {
     "format_time",
     "group_counter_account",
     "is_shown",
+    "is_tier_reached",
     "is_uuid",
     "list_masked_members",
     "list_operation_types",
     "list_shift_lengths",
+    "name_period_kind",
+    "project_spending",
 }
 """Helpers without a search_path of their own, so that the planner can inline them; every caller has one."""
 

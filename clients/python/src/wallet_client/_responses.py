@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wallet_client.alerts import Alert, BurnRate
     from wallet_client.billing import BillingSummary, Explanation
     from wallet_client.books import Book, BookWallet, ChangedBook, Label
+    from wallet_client.budgets import Budget, BudgetDetails, BudgetProgressList
     from wallet_client.exchange import Converted, PostedConversion, Quote, Rate
     from wallet_client.grants import Grant, GrantSchedule
     from wallet_client.holds import Capture, Hold
@@ -564,6 +565,34 @@ def pairs_of(response: SuccessResponse) -> "Page[Pair]":
     from wallet_client.parts import Pair  # noqa: PLC0415
 
     return _page_of(response, Pair)
+
+
+def budget_of(response: SuccessResponse) -> "Budget":
+    """A budget."""
+    from wallet_client.budgets import Budget  # noqa: PLC0415
+
+    return decoder(Budget)(response.document)
+
+
+def budgets_of(response: SuccessResponse) -> "Page[Budget]":
+    """A page of budgets."""
+    from wallet_client.budgets import Budget  # noqa: PLC0415
+
+    return _page_of(response, Budget)
+
+
+def budget_progress_of(response: SuccessResponse) -> "BudgetProgressList":
+    """How far the budgets of a book are."""
+    from wallet_client.budgets import BudgetProgressList  # noqa: PLC0415
+
+    return decoder(BudgetProgressList)(response.document)
+
+
+def budget_details_of(response: SuccessResponse) -> "BudgetDetails":
+    """The figures of a budget."""
+    from wallet_client.budgets import BudgetDetails  # noqa: PLC0415
+
+    return decoder(BudgetDetails)(response.document)
 
 
 def webhook_of(response: SuccessResponse) -> "WebhookEndpoint":

@@ -41,6 +41,7 @@ OF_THE_LEDGER = frozenset(
         "balance_unchanged",
         "book_exists",
         "conversion_off",
+        "budget_limit",
         "currency_mismatch",
         "currency_unknown",
         "entries_unbalanced",

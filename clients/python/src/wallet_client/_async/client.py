@@ -11,6 +11,7 @@ from wallet_client._async.alerts import AsyncAlertsResource
 from wallet_client._async.audit import AsyncAuditResource
 from wallet_client._async.billing import AsyncBillingResource
 from wallet_client._async.books import AsyncBooksResource
+from wallet_client._async.budgets import AsyncBudgetsResource
 from wallet_client._async.credits import AsyncCreditsResource
 from wallet_client._async.events import AsyncEventsResource
 from wallet_client._async.exchange import AsyncExchangeResource
@@ -78,6 +79,7 @@ class AsyncWalletClient(AsyncShortcuts):
         parts: what the entries of a book were for.
         pairs: a debit and a credit of two wallets that are one transfer.
         rules: what sets labels and notes of parts by conditions.
+        budgets: what may be spent in each period, what is left, and what is carried over.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -110,6 +112,7 @@ class AsyncWalletClient(AsyncShortcuts):
     parts: AsyncPartsResource = AsyncPartsResource(_NO_RUNNER)
     pairs: AsyncPairsResource = AsyncPairsResource(_NO_RUNNER)
     rules: AsyncRulesResource = AsyncRulesResource(_NO_RUNNER)
+    budgets: AsyncBudgetsResource = AsyncBudgetsResource(_NO_RUNNER)
     test_clock: AsyncTestClockResource = AsyncTestClockResource(_NO_RUNNER)
     statistics: AsyncStatisticsResource = AsyncStatisticsResource(_NO_RUNNER)
     audit: AsyncAuditResource = AsyncAuditResource(_NO_RUNNER)
@@ -276,6 +279,7 @@ class AsyncWalletClient(AsyncShortcuts):
         self.parts = AsyncPartsResource(runner)
         self.pairs = AsyncPairsResource(runner)
         self.rules = AsyncRulesResource(runner)
+        self.budgets = AsyncBudgetsResource(runner)
         self.test_clock = AsyncTestClockResource(runner)
         self.statistics = AsyncStatisticsResource(runner)
         self.audit = AsyncAuditResource(runner)

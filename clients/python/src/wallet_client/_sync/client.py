@@ -17,6 +17,7 @@ from wallet_client._sync.alerts import AlertsResource
 from wallet_client._sync.audit import AuditResource
 from wallet_client._sync.billing import BillingResource
 from wallet_client._sync.books import BooksResource
+from wallet_client._sync.budgets import BudgetsResource
 from wallet_client._sync.credits import CreditsResource
 from wallet_client._sync.events import EventsResource
 from wallet_client._sync.exchange import ExchangeResource
@@ -79,6 +80,7 @@ class WalletClient(Shortcuts):
         parts: what the entries of a book were for.
         pairs: a debit and a credit of two wallets that are one transfer.
         rules: what sets labels and notes of parts by conditions.
+        budgets: what may be spent in each period, what is left, and what is carried over.
         webhooks: endpoints to which events are delivered.
         test_clock: set the ledger's clock, where the service allows that.
         statistics: totals of periods, and the currencies.
@@ -111,6 +113,7 @@ class WalletClient(Shortcuts):
     parts: PartsResource = PartsResource(_NO_RUNNER)
     pairs: PairsResource = PairsResource(_NO_RUNNER)
     rules: RulesResource = RulesResource(_NO_RUNNER)
+    budgets: BudgetsResource = BudgetsResource(_NO_RUNNER)
     test_clock: TestClockResource = TestClockResource(_NO_RUNNER)
     statistics: StatisticsResource = StatisticsResource(_NO_RUNNER)
     audit: AuditResource = AuditResource(_NO_RUNNER)
@@ -277,6 +280,7 @@ class WalletClient(Shortcuts):
         self.parts = PartsResource(runner)
         self.pairs = PairsResource(runner)
         self.rules = RulesResource(runner)
+        self.budgets = BudgetsResource(runner)
         self.test_clock = TestClockResource(runner)
         self.statistics = StatisticsResource(runner)
         self.audit = AuditResource(runner)

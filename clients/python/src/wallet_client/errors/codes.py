@@ -437,6 +437,18 @@ class LabelInUse(Conflict):
         return dict(self.facts.get("uses") or {})
 
 
+class BudgetNotFound(NotFound):
+    """There is no such budget, or the caller may not see its book."""
+
+    code = "budget_not_found"
+
+
+class BudgetLimit(Conflict):
+    """The book has as many budgets as it may."""
+
+    code = "budget_limit"
+
+
 class WebhookLimit(Conflict):
     """There are as many webhook endpoints of the client, or valid secrets of the endpoint, as there may be."""
 

@@ -1,0 +1,1 @@
+"""Budgets: what may be spent in each period, and how far it is."""
